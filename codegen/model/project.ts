@@ -1,0 +1,57 @@
+/**
+ * The project as codegen understands it after loading: names resolved, units converted, schemas normalised, lists
+ * sorted by name. Emitters read this and nothing else.
+ */
+import type { QueueDefinition, TaskDefinition } from "../../runtime/definition/index.js";
+import type { Expression } from "./expression.js";
+import type { JsonSchema } from "./json-schema.js";
+
+/** Where something stands in a definition file; `file` is relative to the project and uses `/`. Lines and columns count from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface ErrorModel {
+  /** The class name, e.g. `InsufficientFunds`. */
+  readonly name: string;
+  readonly description?: string;
+}
+
+export interface TaskModel {
+  /** Resolved settings and the definition's hash, exactly as the runtime gets them. */
+  readonly definition: TaskDefinition;
+  /** `payment:process` -> `PaymentProcess`. Unique in the project, also after lower-casing. */
+  readonly identifier: string;
+  /** `payment:process` -> `payment/process`. Unique in the project, also after lower-casing. */
+  readonly modulePath: string;
+  readonly description?: string;
+  readonly owner?: string;
+  readonly source: SourcePosition;
+  /** Self-contained: every `ref` node names one of the schema's own definitions. */
+  readonly payload: JsonSchema;
+  /** Absent: the handler returns nothing. */
+  readonly result?: JsonSchema;
+  /** The parts of `idempotency.key`: literal text and payload paths. */
+  readonly idempotencyKey?: readonly TemplatePart[];
+  /** Sorted by name. */
+  readonly errors: readonly ErrorModel[];
+}
+
+/** One part of a string with `${{ }}` in it. */
+export type TemplatePart =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "expression"; readonly expression: Expression };
+
+export interface QueueModel extends QueueDefinition {
+  readonly description?: string;
+  readonly source?: SourcePosition;
+}
+
+export interface ProjectModel {
+  readonly tasks: readonly TaskModel[];
+  readonly queues: readonly QueueModel[];
+  /** Every definition file and every `$ref`d schema file that was read, relative, sorted: what watch looks at. */
+  readonly files: readonly string[];
+}

@@ -1,0 +1,54 @@
+import type { Duration } from "../definition/index.js";
+import type { TaskweftClient } from "./client.js";
+
+/** Per-enqueue overrides of what the definition says. */
+export interface EnqueueOptions<Queue extends string = string> {
+  /** The client to use. Default: the one made by `connect()`. */
+  readonly client?: TaskweftClient;
+  /** Wait at least this long before the first attempt. Excludes `runAt`. */
+  readonly delay?: Duration;
+  /** Not before this time (`Date`, or milliseconds since the epoch). Excludes `delay`. */
+  readonly runAt?: Date | number;
+  /** Another queue than the definition's. */
+  readonly queue?: Queue;
+  /** Longest run of one attempt. */
+  readonly timeout?: Duration;
+  /** Retries after the first attempt. */
+  readonly maxRetries?: number;
+  /** How long the finished job stays readable; `0` removes it at once. */
+  readonly retention?: { readonly completed?: Duration; readonly dead?: Duration };
+  /**
+   * The job's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. Enqueuing the same id again while the job
+   * is stored gives the stored job; with another payload it fails with `IdConflict`.
+   */
+  readonly id?: string;
+  /** Overrides the key that the definition computes from the payload. Only for tasks that declare `idempotency`. */
+  readonly idempotencyKey?: string;
+}
+
+/** The function that codegen emits for a task. */
+export interface EnqueueFunction<Payload, Result, Queue extends string = string> {
+  /**
+   * Validates and enqueues one job.
+   * @throws PayloadInvalid before Redis is touched.
+   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `IdConflict` or `OutcomeUnknown`.
+   */
+  (payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>>;
+  /** Validates all, then enqueues all; nothing is sent if one payload is invalid. Order is kept. */
+  many(
+    payloads: readonly Payload[],
+    options?: Omit<EnqueueOptions<Queue>, "id" | "idempotencyKey">,
+  ): Promise<readonly JobHandle<Result>[]>;
+}
+
+/** What an enqueue gives back. */
+export interface JobHandle<Result = unknown> {
+  readonly id: string;
+  /** True when the id or the idempotency key was known: this is the job that was already there. */
+  readonly deduplicated: boolean;
+  /**
+   * Waits for the job to finish and gives its result.
+   * @throws TaskweftError with code `JobDead`, `JobCancelled`, `TimedOut`, `ResultNotKept` or `JobNotFound`.
+   */
+  result(options?: { readonly timeout?: Duration }): Promise<Result>;
+}

@@ -1,0 +1,14 @@
+/**
+ * Names of tasks, queues and policies. They become Redis key parts, TypeScript identifiers, file paths and metric
+ * labels, so the alphabet is small and the same everywhere.
+ */
+
+/** One to five segments joined by colons: `payment:process`, `savings:process_contribution`. */
+export const TASK_NAME_PATTERN = /^[a-z][a-z0-9_-]*(:[a-z][a-z0-9_-]*){0,4}$/;
+/** One segment: `critical`, `otp-cleanup`. */
+export const SIMPLE_NAME_PATTERN = /^[a-z][a-z0-9_-]*$/;
+/** Ids of jobs: no braces, spaces or control bytes, so that no id can move a key to another slot or prefix. */
+export const JOB_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
+export const MAX_NAME_LENGTH = 120;
+/** Longest idempotency key, in UTF-16 code units. */
+export const MAX_KEY_LENGTH = 512;

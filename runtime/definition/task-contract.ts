@@ -1,0 +1,33 @@
+import type { TaskDefinition } from "./task-definition.js";
+
+/** One thing wrong with a value: where, and what was expected. */
+export interface ValidationIssue {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** The part of a zod schema that the runtime uses; anything that answers the same way will do. */
+export interface Validator<Value> {
+  safeParse(
+    value: unknown,
+  ):
+    | { readonly success: true; readonly data: Value }
+    | { readonly success: false; readonly error: { readonly issues: readonly ValidationIssue[] } };
+}
+
+/** Validators are built on first use: a producer that enqueues one task of two hundred pays for one. */
+export interface TaskSchemas<Payload, Result> {
+  /** Used by producers: an unknown key is an error. */
+  readonly payloadStrict: () => Validator<Payload>;
+  /** Used by workers: an unknown key is ignored, so that a newer producer does not break an older worker. */
+  readonly payloadLoose: () => Validator<Payload>;
+  /** Absent when the task declares no result. */
+  readonly result?: () => Validator<Result>;
+}
+
+/** A task as generated code hands it to the runtime. */
+export interface TaskContract<Payload = unknown, Result = unknown> extends TaskDefinition {
+  readonly schemas: TaskSchemas<Payload, Result>;
+  /** Compiled from `idempotency.key`; only when the task declares one. */
+  readonly idempotencyKey?: (payload: Payload) => string;
+}

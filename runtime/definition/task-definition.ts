@@ -1,0 +1,58 @@
+import type { RetryPolicy } from "./retry-policy.js";
+
+/** What happens when a handler throws a declared error. */
+export interface ErrorRule {
+  /** `never`: dead at once. `policy`: as any other error. `after`: again after `afterMs`, whatever the policy says. */
+  readonly retry: "never" | "policy" | "after";
+  /** Only with `after`. */
+  readonly afterMs?: number;
+  /** `false`: the attempt is not held against `maxRetries`. Default true. */
+  readonly countsAttempt?: boolean;
+}
+
+/** How long finished jobs stay readable, in milliseconds; 0 removes them at once. */
+export interface Retention {
+  readonly completedMs: number;
+  /** Also used for cancelled jobs. 0 is allowed, and then nobody can redrive. */
+  readonly deadMs: number;
+}
+
+/** What becomes of the idempotency key of a job that ends dead or cancelled. */
+export const ON_DEAD = ["release", "hold"] as const;
+export type OnDead = (typeof ON_DEAD)[number];
+
+export interface IdempotencyRule {
+  /** Within this time after the enqueue the same key gives the same job. */
+  readonly ttlMs: number;
+  /** `release` (default): a new enqueue may try again. `hold`: the key stays taken until its ttl ends. */
+  readonly onDead: OnDead;
+}
+
+/** Everything about a task that both sides of the queue need, in resolved form: no names to look up, no units to convert. */
+export interface TaskDefinition {
+  readonly name: string;
+  readonly queue: string;
+  /** Longest run of one attempt; then `ctx.signal` aborts and the attempt has failed. */
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly retention: Retention;
+  readonly idempotency?: IdempotencyRule;
+  /** Declared errors by class name. */
+  readonly errors: Readonly<Record<string, ErrorRule>>;
+  /** First 8 hex digits of the SHA-256 over the normalised definition; stored in every job. */
+  readonly hash: string;
+}
+
+export interface QueueDefinition {
+  readonly name: string;
+  /** Share of the worker's picks while several queues have jobs. A whole number from 1 to 1000. */
+  readonly weight: number;
+}
+
+export const DEFAULT_QUEUE_NAME = "default";
+export const DEFAULT_TIMEOUT_MS = 60_000;
+export const DEFAULT_RETENTION: Retention = Object.freeze({
+  completedMs: 30 * 60_000,
+  deadMs: 90 * 86_400_000,
+});
+export const DEFAULT_IDEMPOTENCY_TTL_MS = 86_400_000;

@@ -1,0 +1,99 @@
+/**
+ * Every error that taskweft throws on purpose: one class, a closed list of codes, the operation that failed and the
+ * cause. The text always says what was expected, what came, and what to do.
+ */
+
+export const ERROR_CODES = [
+  /** The payload does not fit the task's schema. Redis was not touched. */
+  "PayloadInvalid",
+  /** An option of an enqueue, a client or a worker is out of range. */
+  "OptionInvalid",
+  /** No task of that name in the definitions. */
+  "TaskUnknown",
+  /** No queue of that name in the definitions. */
+  "QueueUnknown",
+  /** No job with that id: never enqueued, or its retention has ended. */
+  "JobNotFound",
+  /** The id is taken by a job with another task or payload. */
+  "IdConflict",
+  /** The job is in a state in which this operation means nothing. */
+  "StateConflict",
+  /** The job ended dead; `result()` has nothing to give. */
+  "JobDead",
+  /** The job was cancelled; `result()` has nothing to give. */
+  "JobCancelled",
+  /** The task keeps no completed jobs (`retention.completed: 0`), so a result cannot be awaited. */
+  "ResultNotKept",
+  /** The awaited thing did not happen in time. */
+  "TimedOut",
+  /** `connect()` was not called and no client was passed. */
+  "NotConnected",
+  /** The client or worker was closed. */
+  "Closed",
+  /** Redis could not be reached or refused; the request was certainly not executed. */
+  "RedisUnavailable",
+  /** The connection broke after the request was sent: it may or may not have been executed. */
+  "OutcomeUnknown",
+  /** Redis is out of memory (`maxmemory` with `noeviction`). */
+  "RedisFull",
+  /** Redis runs a version or policy that cannot keep the promises. */
+  "RedisUnsuitable",
+  /** What Redis holds was written by a newer protocol. */
+  "ProtocolUnknown",
+] as const;
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+export interface TaskweftErrorOptions {
+  readonly operation?: string;
+  readonly cause?: unknown;
+}
+
+export class TaskweftError extends Error {
+  override readonly name: string = "TaskweftError";
+  readonly code: ErrorCode;
+  /** The call that failed, e.g. `enqueue` or `cancel`. */
+  readonly operation: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TaskweftErrorOptions = {}) {
+    super(`${code}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.operation = options.operation;
+  }
+}
+
+/** One problem of a payload: `path` as people write it (`items[0].sku`, empty for the payload itself). */
+export interface PayloadProblem {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The payload does not fit the task's schema; lists every problem. Thrown before Redis is touched. */
+export class PayloadInvalid extends TaskweftError {
+  override readonly name = "PayloadInvalid";
+  readonly task: string;
+  readonly problems: readonly PayloadProblem[];
+
+  constructor(task: string, problems: readonly PayloadProblem[]) {
+    const lines = problems.map((problem) => `  ${problem.path || "payload"}: ${problem.message}`);
+    super("PayloadInvalid", `the payload of ${task} does not fit its schema\n${lines.join("\n")}`, {
+      operation: "enqueue",
+    });
+    this.task = task;
+    this.problems = problems;
+  }
+}
+
+/**
+ * Thrown by a handler: the job goes dead at once, whatever retries are left. Use it when another attempt cannot
+ * succeed; errors declared in YAML with `retry: never` behave the same.
+ */
+export class PermanentError extends Error {
+  override readonly name: string = "PermanentError";
+}
+
+/** Base class of the error classes that codegen emits for `errors:` in YAML. The class name selects the rule. */
+export class DeclaredError extends Error {
+  override get name(): string {
+    return this.constructor.name;
+  }
+}

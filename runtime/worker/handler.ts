@@ -1,0 +1,82 @@
+import type { TaskContract } from "../definition/index.js";
+
+/** The job as a handler sees it. */
+export interface Job<Payload = unknown> {
+  readonly id: string;
+  /** The task's name. */
+  readonly task: string;
+  readonly queue: string;
+  /** Validated by the task's schema. */
+  readonly payload: Payload;
+  /** 1 for the first attempt. */
+  readonly attempt: number;
+  /** When the producer made it, milliseconds since the epoch. */
+  readonly enqueuedAt: number;
+}
+
+/** Log lines carry the job's id, task and attempt. */
+export interface Logger {
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** What a handler may do beside returning its result. */
+export interface TaskContext {
+  /** Aborts on timeout, cancel, loss of the lease and forced shutdown; the reason says which. */
+  readonly signal: AbortSignal;
+  /** Same value in every attempt of this job: hand it to external systems that take an idempotency key. */
+  readonly idempotencyKey: string;
+  readonly log: Logger;
+  /** For stubs: `throw ctx.notImplemented()` goes dead at once with a message that names the file to edit. */
+  notImplemented(): Error;
+}
+
+/**
+ * Runs one attempt.
+ * Returning (or resolving) completes the job. Throwing fails the attempt: a declared error follows its rule in YAML, a
+ * `PermanentError` goes dead at once, anything else is retried by the task's policy.
+ */
+export type TaskHandler<Payload, Result> = (job: Job<Payload>, ctx: TaskContext) => Result | Promise<Result>;
+
+/** Names, payloads and results of a project's tasks; codegen emits one as `TaskMap`. */
+export type TaskTypes = Record<string, { payload: unknown; result: unknown }>;
+
+/** A handler with the name of the task that it serves. */
+export interface DefinedHandler<Name extends string = string, Payload = never, Result = unknown> {
+  readonly name: Name;
+  readonly handler: TaskHandler<Payload, Result>;
+}
+
+/** `defineHandler` for one project: the name picks the payload and the result. */
+export type DefineHandler<Tasks> = <Name extends keyof Tasks & string>(
+  name: Name,
+  handler: TaskHandler<PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>,
+) => DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>;
+
+export type PayloadOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { payload: infer Payload }
+  ? Payload
+  : never;
+export type ResultOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { result: infer Result }
+  ? Result
+  : never;
+
+/** One lazy import a task, so that a worker that serves two queues loads only their handlers. */
+export type HandlerImports<Tasks> = {
+  readonly [Name in keyof Tasks & string]: () => Promise<
+    DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
+  >;
+};
+
+/** What a worker process runs. */
+export interface Registry {
+  readonly contracts: readonly TaskContract<never, unknown>[];
+  readonly queues: readonly { readonly name: string; readonly weight: number }[];
+  readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler>>>;
+}
+
+/** Makes `defineHandler` for a project's task map. */
+export function createDefineHandler<Tasks>(): DefineHandler<Tasks> {
+  return (name, handler) => ({ name, handler });
+}
