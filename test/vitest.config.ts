@@ -1,0 +1,24 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// `taskweft/...` means our own sources in this repository, never a build that may be stale.
+const conditions = ["taskweft-source", "node", "import", "module", "default"];
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "dist/**", ".weft/**", "test/golden/**", "test/types/cases/**"],
+    // Processes, not threads: tests send signals, change directory and read process.exitCode.
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 20_000,
+    // A test that was left unawaited must fail the run instead of vanishing in the log.
+    dangerouslyIgnoreUnhandledErrors: false,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
