@@ -1,0 +1,5 @@
+/** What stands in Redis: key names, record texts, states, ids. Pure data and pure functions; talks to nobody. */
+export * from "./ids.js";
+export * from "./keys.js";
+export * from "./records.js";
+export * from "./states.js";

@@ -1,0 +1,94 @@
+/**
+ * Every Redis key of a shard is made here, and nowhere else: scripts receive keys, they never build them. All keys of
+ * one shard carry one hash tag, so that one script may touch any of them, on a Redis Cluster too.
+ */
+
+export const DEFAULT_PREFIX = "weft";
+
+/** Names that a prefix may have: it becomes part of the hash tag, so it must not hold braces. */
+export const PREFIX_PATTERN = /^[A-Za-z0-9_.-]{1,40}$/;
+
+export interface QueueKeys {
+  /** LIST of job ids, oldest first. */
+  readonly pending: string;
+  /** ZSET job id -> due time (ms): scheduled jobs and retries. */
+  readonly due: string;
+  /** LIST with at most one element: "look again", for idle workers in a blocking pop. */
+  readonly wake: string;
+}
+
+export class ShardKeys {
+  readonly tag: string;
+  /** HASH job id -> record, written once by the enqueue. */
+  readonly jobs: string;
+  /** HASH job id -> run: attempts, crashes, state, result, events. Absent until something has happened to the job. */
+  readonly runs: string;
+  /** HASH job id -> worker that holds it. This is the whole of the state `active`. */
+  readonly active: string;
+  /** ZSET worker -> end of its lease (ms); 0 = condemned, its jobs are being taken back. */
+  readonly leases: string;
+  /** HASH worker -> JSON about it. */
+  readonly workers: string;
+  /** ZSET job id -> time of removal (ms): completed and cancelled jobs. */
+  readonly done: string;
+  /** ZSET job id -> time of removal (ms): dead jobs. */
+  readonly dead: string;
+  /** HASH `<task> <key>` -> job id: idempotency keys. */
+  readonly keys: string;
+  /** ZSET `<task> <key>` -> end of the key (ms). */
+  readonly keysExpiry: string;
+  /** SET of active job ids whose cancel was asked for. */
+  readonly cancels: string;
+  /** HASH job id -> clients that wait for its end, separated by spaces. */
+  readonly waits: string;
+  /** HASH queue -> since when it is paused (ms). */
+  readonly paused: string;
+  /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
+  readonly meta: string;
+  readonly #queues = new Map<string, QueueKeys>();
+
+  constructor(prefix: string = DEFAULT_PREFIX, shard = 0) {
+    this.tag = `{${prefix}:${shard}}`;
+    this.jobs = `${this.tag}:jobs`;
+    this.runs = `${this.tag}:runs`;
+    this.active = `${this.tag}:active`;
+    this.leases = `${this.tag}:leases`;
+    this.workers = `${this.tag}:workers`;
+    this.done = `${this.tag}:done`;
+    this.dead = `${this.tag}:dead`;
+    this.keys = `${this.tag}:keys`;
+    this.keysExpiry = `${this.tag}:keys-expiry`;
+    this.cancels = `${this.tag}:cancels`;
+    this.waits = `${this.tag}:waits`;
+    this.paused = `${this.tag}:paused`;
+    this.meta = `${this.tag}:meta`;
+  }
+
+  queue(name: string): QueueKeys {
+    let keys = this.#queues.get(name);
+    if (keys === undefined) {
+      keys = {
+        pending: `${this.tag}:pending:${name}`,
+        due: `${this.tag}:due:${name}`,
+        wake: `${this.tag}:wake:${name}`,
+      };
+      this.#queues.set(name, keys);
+    }
+    return keys;
+  }
+
+  /** STRING with expiry: what the last call of a client in this slot did, so that a resent call is answered, not repeated. */
+  sent(client: string, slot: number): string {
+    return `${this.tag}:sent:${client}:${slot}`;
+  }
+
+  /** Pub/sub channel on which a client hears that a job it waits for has ended. */
+  finishedChannel(client: string): string {
+    return `${this.tag}:finished:${client}`;
+  }
+}
+
+/** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */
+export function keyField(task: string, key: string): string {
+  return `${task} ${key}`;
+}

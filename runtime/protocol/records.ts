@@ -1,0 +1,125 @@
+/**
+ * The two texts that Redis stores for a job. Both are JSON arrays: compact, readable from any language, and simple
+ * enough for Lua to find the leading fields with a pattern. docs/protocol.md describes them field by field.
+ *
+ *   record  [1, task, queue, definition hash, options | 0, payload]      written once
+ *   run     [attempts, crashes, state, detail, events]                  what has happened since
+ */
+import type { FinalState } from "./states.js";
+
+export const RECORD_VERSION = 1;
+
+/** What stands in place of the record of a job that was deleted while its id still stands in a pending list. */
+export const TOMBSTONE = "[0]";
+
+/** Only what differs from the definition, so that most records carry a plain 0. */
+export interface RecordOptions {
+  /** When the job was made, for ids that do not tell (ms). */
+  at?: number;
+  maxRetries?: number;
+  timeoutMs?: number;
+  keepCompletedMs?: number;
+  keepDeadMs?: number;
+  /** Field of the `keys` hash that this job owns. */
+  key?: string;
+  /** 1: the key stays taken when the job ends dead or cancelled. */
+  hold?: 1;
+}
+
+export interface JobRecord {
+  readonly version: number;
+  readonly task: string;
+  readonly queue: string;
+  readonly hash: string;
+  readonly options: RecordOptions;
+  readonly payload: unknown;
+}
+
+export type RecordArray = [
+  version: number,
+  task: string,
+  queue: string,
+  hash: string,
+  options: RecordOptions | 0,
+  payload: unknown,
+];
+
+/** The part of a record before the payload. Names and hashes have a safe alphabet, so they need no escaping. */
+export function recordHead(
+  task: string,
+  queue: string,
+  hash: string,
+  options: RecordOptions | undefined,
+): string {
+  return `[${RECORD_VERSION},"${task}","${queue}","${hash}",${options === undefined ? "0" : JSON.stringify(options)},`;
+}
+
+const NO_OPTIONS: RecordOptions = Object.freeze({});
+
+/** The fields of a parsed record; `undefined` for a tombstone. */
+export function decodeRecord(record: RecordArray): JobRecord | undefined {
+  if (record[0] === 0) return undefined;
+  return {
+    version: record[0],
+    task: record[1],
+    queue: record[2],
+    hash: record[3],
+    options: record[4] === 0 ? NO_OPTIONS : record[4],
+    payload: record[5],
+  };
+}
+
+export function parseRecord(text: string): JobRecord | undefined {
+  return decodeRecord(JSON.parse(text) as RecordArray);
+}
+
+/** One line of a job's history. */
+export type RunEvent =
+  | readonly [at: number, kind: "failed", attempt: number, error: string, message: string, stack: string]
+  | readonly [at: number, kind: "completed", worker: string, durationMs: number]
+  | readonly [at: number, kind: "crashed", worker: string]
+  | readonly [at: number, kind: "cancelled"]
+  | readonly [at: number, kind: "retried"];
+
+export interface JobRun {
+  /** Attempts that have ended and count against `maxRetries`. */
+  readonly attempts: number;
+  /** Attempts that ended with the loss of their worker. */
+  readonly crashes: number;
+  /** Binding when final; otherwise the index in which the id stands tells the state. */
+  readonly state: FinalState | "retry" | "pending";
+  /** completed: the result. cancelled: 1 while the id still stands in a pending list. */
+  readonly detail: unknown;
+  readonly events: readonly RunEvent[];
+}
+
+export const NEW_RUN: JobRun = Object.freeze({
+  attempts: 0,
+  crashes: 0,
+  state: "pending",
+  detail: null,
+  events: [],
+});
+
+export function parseRun(text: string | null): JobRun {
+  if (text === null) return NEW_RUN;
+  const [attempts, crashes, state, detail, events] = JSON.parse(text) as [
+    number,
+    number,
+    JobRun["state"],
+    unknown,
+    RunEvent[],
+  ];
+  return { attempts, crashes, state, detail, events };
+}
+
+export function encodeRun(run: JobRun): string {
+  return JSON.stringify([run.attempts, run.crashes, run.state, run.detail ?? null, run.events]);
+}
+
+/** Events kept in a run; the oldest go first. Bounds the memory of a job that fails for a year. */
+export const MAX_RUN_EVENTS = 30;
+
+export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
+  return [...events.slice(-(MAX_RUN_EVENTS - 1)), event];
+}
