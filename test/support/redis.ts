@@ -28,13 +28,19 @@ export interface StartRedisOptions {
   readonly args?: readonly string[];
 }
 
+/** The connection options that tests vary; the names are those of ioredis. */
+export type TestClientOptions = Pick<
+  RedisOptions,
+  "commandTimeout" | "connectTimeout" | "enableOfflineQueue" | "maxRetriesPerRequest" | "retryStrategy"
+>;
+
 export interface TestRedis {
   readonly url: string;
   readonly port: number;
   /** Process id of the server that runs now; changes at restart(). */
   readonly pid: number;
   /** A new connection, closed by stop(). */
-  client(options?: RedisOptions): Redis;
+  client(options?: TestClientOptions): Redis;
   /** Freezes the server (SIGSTOP): connections stay open and nothing answers. */
   pause(): void;
   resume(): void;
@@ -87,8 +93,8 @@ class TestRedisServer implements TestRedis {
     return this.#running().child.pid!;
   }
 
-  client(options: RedisOptions = { maxRetriesPerRequest: null }): Redis {
-    const client = new Redis(this.port, "127.0.0.1", options);
+  client(options: TestClientOptions = { maxRetriesPerRequest: null }): Redis {
+    const client = new Redis(this.port, "127.0.0.1", { ...options });
     // Tests kill servers on purpose; without a listener ioredis prints every refused connection.
     client.on("error", () => undefined);
     this.#clients.add(client);
