@@ -1,0 +1,46 @@
+/**
+ * Asking a server on this machine whether it is up, over a bare socket: the dev instance is polled while it starts,
+ * and a client library would retry, queue and log on its own.
+ */
+import { connect } from "node:net";
+import { parseServerInfo, type ServerInfo } from "./server-info.js";
+
+/** The reply to one command without arguments; `undefined` when nobody answers in time. */
+function ask(port: number, command: string, timeoutMs: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    let reply = "";
+    const finish = (answer: string | undefined) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(timeoutMs, () => finish(undefined));
+    socket.on("error", () => finish(undefined));
+    socket.on("connect", () => socket.write(`${command}\r\n`));
+    socket.on("data", (chunk) => {
+      reply += chunk.toString("utf8");
+      if (isWhole(reply)) finish(reply);
+    });
+    socket.on("close", () => finish(undefined));
+  });
+}
+
+/** A status or error is one line; a bulk reply announces its length in the first line. */
+function isWhole(reply: string): boolean {
+  const lineEnd = reply.indexOf("\r\n");
+  if (lineEnd < 0) return false;
+  if (!reply.startsWith("$")) return true;
+  return Buffer.byteLength(reply) >= lineEnd + 2 + Number(reply.slice(1, lineEnd)) + 2;
+}
+
+/** True when the server takes commands: still loading its data counts as no. */
+export async function answersPing(port: number, timeoutMs = 1000): Promise<boolean> {
+  const reply = await ask(port, "PING", timeoutMs);
+  return reply?.startsWith("+PONG") ?? false;
+}
+
+/** What the server on this port says about itself; `undefined` when there is none, or it wants a password. */
+export async function readServerInfo(port: number, timeoutMs = 1000): Promise<ServerInfo | undefined> {
+  const reply = await ask(port, "INFO", timeoutMs);
+  return reply?.startsWith("$") ? parseServerInfo(reply) : undefined;
+}

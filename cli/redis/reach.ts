@@ -1,0 +1,75 @@
+/** Asking a server that the user named whether it can be used, before anything is started against it. */
+import { CliError, codeOf, messageOf } from "../errors.js";
+import { EXIT } from "../exit-codes.js";
+import { maskUrls } from "../output/mask.js";
+import { MINIMUM_VERSIONS, parseServerInfo, type ServerInfo } from "./server-info.js";
+
+const CONNECT_WAIT_MS = 5000;
+
+/** @throws CliError when nobody answers, the password is wrong, or the server is too old. */
+export async function reachRedis(url: string): Promise<ServerInfo> {
+  const { Redis } = await import("ioredis");
+  const redis = new Redis(checkedUrl(url), {
+    lazyConnect: true,
+    connectTimeout: CONNECT_WAIT_MS,
+    commandTimeout: CONNECT_WAIT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  let lastError: unknown;
+  redis.on("error", (error: unknown) => (lastError = error));
+  try {
+    await redis.connect();
+    return checkedVersion(url, parseServerInfo(await redis.info()));
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw unreachable(url, lastError ?? error);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** The address itself, when it is one: ioredis takes any text for a host name or a socket path. */
+export function checkedUrl(url: string): string {
+  const scheme = URL.canParse(url) ? new URL(url).protocol : undefined;
+  if (scheme === "redis:" || scheme === "rediss:") return url;
+  throw new CliError(
+    "RedisUrlInvalid",
+    `expected redis://host:port or rediss://host:port, got ${maskUrls(url)}`,
+    {
+      exitCode: EXIT.usage,
+      fix: "correct --redis-url or TASKWEFT_REDIS_URL; in a password write / as %2F, @ as %40 and # as %23",
+    },
+  );
+}
+
+function checkedVersion(url: string, info: ServerInfo): ServerInfo {
+  if (info.supported) return info;
+  const wanted = `${info.product} >= ${MINIMUM_VERSIONS[info.product]}`;
+  throw new CliError("RedisUnsuitable", `expected ${wanted} at ${maskUrls(url)}, got ${info.version}`, {
+    exitCode: EXIT.redisUnreachable,
+    fix: "upgrade that server, or use another one",
+  });
+}
+
+/** The error that people see when Redis does not answer: where, why, and what to look at. */
+export function unreachable(url: string, error: unknown): CliError {
+  const message = maskUrls(messageOf(error));
+  return new CliError("RedisUnavailable", `cannot use Redis at ${maskUrls(url)}: ${message}`, {
+    exitCode: EXIT.redisUnreachable,
+    fix: adviceFor(codeOf(error), message),
+    cause: error,
+  });
+}
+
+function adviceFor(code: string | undefined, message: string): string {
+  if (code === "ECONNREFUSED")
+    return "nothing listens there: start it, or correct TASKWEFT_REDIS_URL or --redis-url";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN")
+    return "that host name is not known here: check its spelling and the DNS";
+  if (/NOAUTH|WRONGPASS|NOPERM/.test(message))
+    return "put user and password into the address: redis://user:password@host:port";
+  if (/wrong version number|SSL|TLS|certificate/i.test(message))
+    return "rediss:// speaks TLS and redis:// does not: check which one the server wants";
+  return "check the address, the network and the server's log";
+}
