@@ -145,9 +145,9 @@ test("a server that the user named is used as it is and never stopped", async ()
 });
 
 test.each([
-  ["nobody listens", "redis://user:canary@127.0.0.1:1/0", "RedisUnavailable", 6],
-  ["unescaped password", "redis://user:can/ary@ry@127.0.0.1:1/0", "RedisUrlInvalid", 2],
-  ["not an address", "canary@localhost:6379", "RedisUrlInvalid", 2],
+  ["nobody listens", "redis://user:s3cr3t@127.0.0.1:1/0", "RedisUnavailable", 6],
+  ["unescaped password", "redis://user:s3c/r3t@r3t@127.0.0.1:1/0", "RedisUrlInvalid", 2],
+  ["not an address", "s3cr3t@localhost:6379", "RedisUrlInvalid", 2],
 ] as const)(
   "%s at the named server: an error, never another store, and no password in it",
   async (...row) => {
@@ -155,7 +155,7 @@ test.each([
     const error: unknown = await openDevRedis({ root, url, env }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code, exitCode });
     const shown = `${(error as CliError).message} ${(error as CliError).fix}`;
-    expect(shown).not.toMatch(/can|ary|ry@/);
+    expect(shown).not.toMatch(/s3c|r3t/);
     expect(existsSync(join(root, ".weft"))).toBe(false);
   },
 );
