@@ -1,0 +1,86 @@
+#!lua flags=allow-oom
+-- advance: a worker's round trip: acknowledges what it completed, renews its lease, moves what is due, claims what is free.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused; then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, 3 lease (ms, 0 = do not renew), 4 want, 5 most claimed jobs to answer with their texts
+--      6 completed, nothing kept: n, then n ids
+--      then completed and kept: n, then n x (id, run, keep ms)
+--      then for each queue: name, quota
+-- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, then, when
+--         they are few, their records and their runs. An acknowledged id that the worker does not hold is passed over.
+--@include now
+--@include wake
+--@include finish
+--@include acknowledge
+--@include promote
+--@include claim
+
+local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local waits, cancels, paused = KEYS[6], KEYS[7], KEYS[8]
+local tag, worker, want = ARGV[1], ARGV[2], tonumber(ARGV[4])
+local FIRST_QUEUE_KEY = 9
+
+local lease = redis.call('ZSCORE', leases, worker)
+if not lease or lease == '0' then
+  return 'LOST'
+end
+local time = now()
+if ARGV[3] ~= '0' then
+  redis.call('ZADD', leases, time + tonumber(ARGV[3]), worker)
+end
+-- Rare things are asked for together, so that a shard without them pays for one command.
+local rare = redis.call('EXISTS', waits, cancels, paused) > 0
+
+local function announce(held)
+  for i = 1, rare and #held or 0 do
+    redis.call('SREM', cancels, held[i])
+    publish(waits, tag, held[i])
+  end
+end
+
+local at, n = 7, tonumber(ARGV[6])
+if n > 0 then
+  local held = release_held(active, worker, { unpack(ARGV, at, at + n - 1) })
+  drop(jobs, runs, held)
+  announce(held)
+end
+at = at + n
+n = tonumber(ARGV[at])
+if n > 0 then
+  local ids, run_of, removal_of = {}, {}, {}
+  for i = 1, n do
+    local id = ARGV[at + 3 * i - 2]
+    ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
+  end
+  local held = release_held(active, worker, ids)
+  keep(runs, done, held, run_of, removal_of)
+  announce(held)
+end
+at = at + 3 * n + 1
+
+local next_due, pending, quotas, wakes = -1, {}, {}, {}
+for q = FIRST_QUEUE_KEY, #KEYS, 3 do
+  local wait = promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time)
+  if wait >= 0 and (next_due < 0 or wait < next_due) then
+    next_due = wait
+  end
+  if want > 0 and not (rare and redis.call('HEXISTS', paused, ARGV[at]) == 1) then
+    pending[#pending + 1], quotas[#quotas + 1], wakes[#wakes + 1] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2]
+  end
+  at = at + 2
+end
+
+local claimed, more = claim(pending, quotas, want), 0
+own(active, worker, claimed)
+for q = 1, #claimed == want and #pending or 0 do
+  if redis.call('EXISTS', pending[q]) == 1 then
+    more = 1
+    wake(wakes[q])
+  end
+end
+
+local reply = { next_due, more, table.concat(claimed, ' ') }
+if #claimed > 0 and #claimed <= tonumber(ARGV[5]) then
+  reply[4] = redis.call('HMGET', jobs, unpack(claimed))
+  reply[5] = redis.call('HMGET', runs, unpack(claimed))
+end
+return reply

@@ -1,0 +1,71 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+
+export const advanceScript = new Script("advance");
+
+/** A completed job of which the run is kept. */
+export interface KeptJob {
+  readonly id: string;
+  readonly run: string;
+  readonly keepMs: number;
+}
+
+export interface AdvanceCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  /** 0: leave the lease as it is. */
+  readonly leaseMs: number;
+  /** Most jobs to claim. */
+  readonly want: number;
+  /** Up to so many claimed jobs the reply holds their texts; beyond, only ids (cheaper for Redis to read natively). */
+  readonly inlineUpTo: number;
+  readonly dropped: readonly string[];
+  readonly kept: readonly KeptJob[];
+  /** In the order in which they are asked; the quotas add up to `want`. */
+  readonly quotas: readonly { readonly queue: string; readonly quota: number }[];
+}
+
+export interface Advanced {
+  /** Milliseconds until the next scheduled job or retry of these queues; -1: none. */
+  readonly nextDueMs: number;
+  /** True when a queue still has jobs. */
+  readonly more: boolean;
+  readonly ids: readonly string[];
+  /** Present when `ids.length <= inlineUpTo`. `null` where the job is gone. */
+  readonly records: readonly (string | null)[] | undefined;
+  readonly runs: readonly (string | null)[] | undefined;
+}
+
+export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<Advanced | "LOST"> {
+  const { keys } = call;
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.active,
+    keys.leases,
+    keys.done,
+    keys.waits,
+    keys.cancels,
+    keys.paused,
+  ];
+  const args: ScriptArgument[] = [keys.tag, call.worker, call.leaseMs, call.want, call.inlineUpTo];
+  args.push(call.dropped.length);
+  for (const id of call.dropped) args.push(id);
+  args.push(call.kept.length);
+  for (const job of call.kept) args.push(job.id, job.run, job.keepMs);
+  for (const { queue, quota } of call.quotas) {
+    const queueKeys = keys.queue(queue);
+    scriptKeys.push(queueKeys.pending, queueKeys.due, queueKeys.wake);
+    args.push(queue, quota);
+  }
+  const reply = await runner.run(advanceScript, scriptKeys, args);
+  if (reply === "LOST") return "LOST";
+  const [nextDueMs, more, ids, records, runs] = reply as [
+    number,
+    number,
+    string,
+    (string | null)[]?,
+    (string | null)[]?,
+  ];
+  return { nextDueMs, more: more === 1, ids: ids === "" ? [] : ids.split(" "), records, runs };
+}

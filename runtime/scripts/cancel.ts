@@ -1,0 +1,36 @@
+import type { FinalState, ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const cancelScript = new Script("cancel");
+
+export interface CancelCall {
+  readonly keys: ShardKeys;
+  readonly id: string;
+  /** The job's queue, from its record. */
+  readonly queue: string;
+  /** How long the cancelled job stays readable, 0 removes it. */
+  readonly keepMs: number;
+}
+
+export type CancelReply = "NOTFOUND" | "REQUESTED" | "CANCELLED" | { readonly final: FinalState };
+
+export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<CancelReply> {
+  const { keys } = call;
+  const reply = (await runner.run(
+    cancelScript,
+    [
+      keys.jobs,
+      keys.runs,
+      keys.active,
+      keys.done,
+      keys.cancels,
+      keys.keys,
+      keys.keysExpiry,
+      keys.waits,
+      keys.queue(call.queue).due,
+    ],
+    [keys.tag, call.id, call.keepMs],
+  )) as string;
+  if (reply.startsWith("FINAL ")) return { final: reply.slice("FINAL ".length) as FinalState };
+  return reply as "NOTFOUND" | "REQUESTED" | "CANCELLED";
+}

@@ -1,0 +1,76 @@
+#!lua
+-- enqueue: stores new jobs and puts each into the pending list or the due set of its queue.
+-- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent; then for each queue: pending, due, wake
+-- ARGV 1 call number
+--      2.. for each queue: n, then n x (id, record): jobs with an id made by the client, no key, to run at once
+--      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field, key ttl
+-- Returns the time in ms, then for each job that was not new: '<position> <id of the job that is there>',
+--         or '<position> !' where the id is taken by another task or payload. Positions count from 0 in ARGV order.
+--@include now
+--@include wake
+
+local jobs, keys, expiry, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local FIRST_QUEUE_KEY = 5
+
+-- A call that is sent again after a lost reply must not be done again: its jobs may have run and gone by now.
+local call = ARGV[1] .. '\n'
+local before = redis.call('GET', sent)
+if before and string.sub(before, 1, #call) == call then
+  local answer = {}
+  for line in string.gmatch(string.sub(before, #call + 1), '[^\n]+') do
+    answer[#answer + 1] = line
+  end
+  return answer
+end
+
+local time = now()
+local reply, position, at = { string.format('%.0f', time) }, 0, 2
+
+for q = FIRST_QUEUE_KEY, #KEYS, 3 do
+  local n = tonumber(ARGV[at])
+  if n > 0 then
+    local ids = {}
+    for i = 1, n do
+      ids[i] = ARGV[at + 2 * i - 1]
+    end
+    redis.call('HSET', jobs, unpack(ARGV, at + 1, at + 2 * n))
+    redis.call('RPUSH', KEYS[q], unpack(ids))
+    wake(KEYS[q + 2])
+  end
+  at, position = at + 2 * n + 1, position + n
+end
+
+while at <= #ARGV do
+  local q, id, record = FIRST_QUEUE_KEY + 3 * tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+  local due, key, ttl = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  local existing = redis.call('HGET', jobs, id)
+  local owner = key ~= '' and redis.call('HGET', keys, key)
+  if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) <= time then
+    owner = false
+  end
+  if existing then
+    reply[#reply + 1] = position .. ' ' .. (existing == record and id or '!')
+  elseif owner then
+    reply[#reply + 1] = position .. ' ' .. owner
+  else
+    redis.call('HSET', jobs, id, record)
+    if key ~= '' then
+      redis.call('HSET', keys, key, id)
+      redis.call('ZADD', expiry, time + tonumber(ttl), key)
+    end
+    if due == '' then
+      redis.call('RPUSH', KEYS[q], id)
+      wake(KEYS[q + 2])
+    else
+      redis.call('ZADD', KEYS[q + 1], string.sub(due, 1, 1) == '+' and time + tonumber(due) or tonumber(due), id)
+      -- Idle workers sleep until the earliest due time that they know; an earlier one must wake them.
+      if redis.call('ZRANGE', KEYS[q + 1], 0, 0)[1] == id then
+        wake(KEYS[q + 2])
+      end
+    end
+  end
+  at, position = at + 6, position + 1
+end
+
+redis.call('SET', sent, call .. table.concat(reply, '\n'), 'PX', 600000)
+return reply

@@ -1,0 +1,77 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+
+export const enqueueScript = new Script("enqueue");
+
+export interface EnqueueItem {
+  readonly id: string;
+  readonly queue: string;
+  readonly record: string;
+  /** `""` at once, `"+ms"` after so long, `"ms"` at that time. */
+  readonly due: string;
+  /** Field of the `keys` hash, or `""`. */
+  readonly key: string;
+  readonly keyTtlMs: number;
+  /** True when the caller chose the id: it may be taken already. */
+  readonly ownId: boolean;
+}
+
+export interface EnqueueCall {
+  readonly keys: ShardKeys;
+  readonly client: string;
+  /** Unique among the client's calls in flight; with `call` it makes a resent call harmless. */
+  readonly slot: number;
+  readonly call: number;
+  readonly items: readonly EnqueueItem[];
+}
+
+/** What became of an item that was not new: the id of the job that is there, or a conflict. */
+export type KnownItem = { readonly item: EnqueueItem; readonly existing: string | "conflict" };
+
+export interface EnqueueReply {
+  /** Redis time (ms). */
+  readonly nowMs: number;
+  readonly known: readonly KnownItem[];
+}
+
+export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
+  const { keys } = call;
+  const queues = new Map<string, { index: number; plain: EnqueueItem[] }>();
+  const others: EnqueueItem[] = [];
+  for (const item of call.items) {
+    let queue = queues.get(item.queue);
+    if (queue === undefined) queues.set(item.queue, (queue = { index: queues.size, plain: [] }));
+    if (item.due === "" && item.key === "" && !item.ownId) queue.plain.push(item);
+    else others.push(item);
+  }
+
+  const scriptKeys = [keys.jobs, keys.keys, keys.keysExpiry, keys.sent(call.client, call.slot)];
+  const args: ScriptArgument[] = [call.call];
+  const order: EnqueueItem[] = [];
+  for (const [name, { plain }] of queues) {
+    const queue = keys.queue(name);
+    scriptKeys.push(queue.pending, queue.due, queue.wake);
+    args.push(plain.length);
+    for (const item of plain) {
+      args.push(item.id, item.record);
+      order.push(item);
+    }
+  }
+  for (const item of others) {
+    const index = queues.get(item.queue)?.index ?? 0;
+    args.push(index, item.id, item.record, item.due, item.key, item.keyTtlMs);
+    order.push(item);
+  }
+  return decode(await runner.run(enqueueScript, scriptKeys, args), order);
+}
+
+function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
+  const [nowMs, ...lines] = reply as string[];
+  const known: KnownItem[] = [];
+  for (const line of lines) {
+    const [position, existing = ""] = line.split(" ");
+    const item = order[Number(position)];
+    if (item !== undefined) known.push({ item, existing: existing === "!" ? "conflict" : existing });
+  }
+  return { nowMs: Number(nowMs), known };
+}

@@ -1,0 +1,40 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const failScript = new Script("fail");
+
+export interface FailCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  readonly id: string;
+  readonly queue: string;
+  readonly outcome: "retry" | "dead" | "cancelled";
+  readonly run: string;
+  /** Until the retry; or how long to keep the job, 0 removes it. */
+  readonly ms: number;
+}
+
+export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
+
+export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailReply> {
+  const { keys } = call;
+  const queue = keys.queue(call.queue);
+  return (await runner.run(
+    failScript,
+    [
+      keys.jobs,
+      keys.runs,
+      keys.active,
+      keys.leases,
+      keys.done,
+      keys.dead,
+      keys.keys,
+      keys.keysExpiry,
+      keys.cancels,
+      keys.waits,
+      queue.due,
+      queue.wake,
+    ],
+    [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms],
+  )) as FailReply;
+}

@@ -1,0 +1,33 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const heartbeatScript = new Script("heartbeat");
+
+export interface HeartbeatCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  readonly leaseMs: number;
+  /** JSON about the worker: registers it. `undefined`: renews its lease. */
+  readonly about: string | undefined;
+}
+
+export interface Heartbeat {
+  /** Redis time (ms). */
+  readonly nowMs: number;
+  /** Jobs of this worker whose cancel was asked for. */
+  readonly cancels: readonly string[];
+  /** Workers whose lease has ended: their jobs must be taken back. */
+  readonly expired: readonly string[];
+}
+
+export async function heartbeat(runner: ScriptRunner, call: HeartbeatCall): Promise<Heartbeat | "LOST"> {
+  const { keys } = call;
+  const reply = await runner.run(
+    heartbeatScript,
+    [keys.active, keys.leases, keys.workers, keys.cancels],
+    [call.worker, call.leaseMs, call.about ?? ""],
+  );
+  if (reply === "LOST") return "LOST";
+  const [nowMs, cancels, expired] = reply as [string, string[], string[]];
+  return { nowMs: Number(nowMs), cancels, expired };
+}

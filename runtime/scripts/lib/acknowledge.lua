@@ -1,0 +1,35 @@
+-- Takes `ids` out of the active state and returns those that this worker held: nobody can acknowledge another's job.
+local function release_held(active, worker, ids)
+  local owners, held = redis.call('HMGET', active, unpack(ids)), {}
+  for i = 1, #ids do
+    if owners[i] == worker then
+      held[#held + 1] = ids[i]
+    end
+  end
+  if #held > 0 then
+    redis.call('HDEL', active, unpack(held))
+  end
+  return held
+end
+
+-- Completed jobs of which nothing is kept.
+local function drop(jobs, runs, held)
+  if #held > 0 then
+    redis.call('HDEL', jobs, unpack(held))
+    redis.call('HDEL', runs, unpack(held))
+  end
+end
+
+-- Completed jobs that stay readable: `run_of` and `removal_of` give the run and the time of removal by id.
+local function keep(runs, done, held, run_of, removal_of)
+  local texts, removals = {}, {}
+  for i = 1, #held do
+    local id = held[i]
+    texts[2 * i - 1], texts[2 * i] = id, run_of[id]
+    removals[2 * i - 1], removals[2 * i] = removal_of[id], id
+  end
+  if #held > 0 then
+    redis.call('HSET', runs, unpack(texts))
+    redis.call('ZADD', done, unpack(removals))
+  end
+end

@@ -1,0 +1,26 @@
+-- Takes up to `want` ids: first each queue's quota, then the places that are left go to whoever has jobs. So shares follow
+-- the weights while all queues are full, and no place stays empty while any queue has a job.
+local function claim(pending, quotas, want)
+  local claimed = {}
+  for pass = 1, 2 do
+    for q = 1, #pending do
+      local quota = math.min(pass == 1 and quotas[q] or want, want - #claimed)
+      local ids = quota > 0 and redis.call('LPOP', pending[q], quota)
+      for i = 1, ids and #ids or 0 do
+        claimed[#claimed + 1] = ids[i]
+      end
+    end
+  end
+  return claimed
+end
+
+-- Writes down that `worker` holds `ids`.
+local function own(active, worker, ids)
+  if #ids > 0 then
+    local pairs_of = {}
+    for i = 1, #ids do
+      pairs_of[2 * i - 1], pairs_of[2 * i] = ids[i], worker
+    end
+    redis.call('HSET', active, unpack(pairs_of))
+  end
+end

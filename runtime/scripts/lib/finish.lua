@@ -1,0 +1,18 @@
+-- Tells the clients that wait for a job that it has ended.
+local function publish(waits, tag, id)
+  local clients = redis.call('HGET', waits, id)
+  if clients then
+    redis.call('HDEL', waits, id)
+    for client in string.gmatch(clients, '%S+') do
+      redis.call('PUBLISH', tag .. ':finished:' .. client, id)
+    end
+  end
+end
+
+-- Frees the idempotency key that a record owns, unless it is to be held or belongs to a later job by now.
+local function free_key(keys, expiry, options, id)
+  if options.key and not options.hold and redis.call('HGET', keys, options.key) == id then
+    redis.call('HDEL', keys, options.key)
+    redis.call('ZREM', expiry, options.key)
+  end
+end

@@ -1,0 +1,6 @@
+-- Leaves one hint in a wake list. An idle worker's blocking pop takes it at once; otherwise it waits for the next one.
+local function wake(key)
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('LPUSH', key, '1')
+  end
+end

@@ -1,0 +1,59 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const reclaimScript = new Script("reclaim");
+
+export interface ReclaimCall {
+  readonly keys: ShardKeys;
+  /** The worker that loses the jobs. */
+  readonly worker: string;
+  readonly reason: "crashed" | "handed-back";
+  /** A job that has crashed so often goes dead: a poison pill must not eat the fleet. */
+  readonly maxCrashes: number;
+  /** How long jobs that end here stay readable. */
+  readonly keepMs: number;
+  /** Every queue in which one of the jobs may belong. */
+  readonly queues: readonly string[];
+  /** Empty: forget the worker. */
+  readonly ids: readonly string[];
+}
+
+export interface Reclaimed {
+  readonly taken: number;
+  /** Queues of jobs that could not be put back, because the call did not name them. */
+  readonly unknownQueues: readonly string[];
+}
+
+export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<Reclaimed | "ALIVE"> {
+  const { keys } = call;
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.active,
+    keys.leases,
+    keys.workers,
+    keys.done,
+    keys.dead,
+    keys.keys,
+    keys.keysExpiry,
+    keys.cancels,
+    keys.waits,
+  ];
+  for (const name of call.queues) {
+    const queue = keys.queue(name);
+    scriptKeys.push(queue.pending, queue.wake);
+  }
+  const reply = await runner.run(reclaimScript, scriptKeys, [
+    keys.tag,
+    call.worker,
+    call.reason,
+    call.maxCrashes,
+    call.keepMs,
+    call.queues.length,
+    ...call.queues,
+    ...call.ids,
+  ]);
+  if (reply === "ALIVE") return "ALIVE";
+  const [taken, unknownQueues] = reply as [number, string[]];
+  return { taken, unknownQueues };
+}

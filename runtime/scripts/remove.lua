@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- remove: deletes a job that no worker holds, with all that is known about it.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry, 8 waits, 9 due (of the job's queue)
+-- ARGV 1 tag, 2 id
+-- Returns NOTFOUND, ACTIVE, or REMOVED
+--@include record
+--@include finish
+
+local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local keys, expiry, waits, due = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local tag, id = ARGV[1], ARGV[2]
+
+local record = redis.call('HGET', jobs, id)
+if not record or record == '[0]' then
+  return 'NOTFOUND'
+end
+if redis.call('HEXISTS', active, id) == 1 then
+  return 'ACTIVE'
+end
+local _, _, state, detail = split_run(redis.call('HGET', runs, id))
+local final = state == 'completed' or state == 'dead' or (state == 'cancelled' and detail ~= '1')
+local elsewhere = redis.call('ZREM', due, id) + redis.call('ZREM', done, id) + redis.call('ZREM', dead, id)
+redis.call('HDEL', runs, id)
+-- The id still stands in a pending list, which is never searched: a tombstone keeps it from being used again until the
+-- list has passed it.
+if not final and (state == 'cancelled' or elsewhere == 0) then
+  redis.call('HSET', jobs, id, '[0]')
+else
+  redis.call('HDEL', jobs, id)
+end
+local options = options_of(record)
+options.hold = nil
+free_key(keys, expiry, options, id)
+publish(waits, tag, id)
+return 'REMOVED'

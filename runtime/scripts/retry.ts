@@ -1,0 +1,42 @@
+import type { JobState, ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const retryScript = new Script("retry");
+
+export interface RetryCall {
+  readonly keys: ShardKeys;
+  readonly id: string;
+  /** The job's queue, from its record. */
+  readonly queue: string;
+}
+
+export type RetryReply =
+  | "NOTFOUND"
+  | "RETRIED"
+  /** Nothing to do in this state. */
+  | { readonly state: JobState }
+  /** The job's idempotency key belongs to this other job by now. */
+  | { readonly keyOwner: string };
+
+export async function retry(runner: ScriptRunner, call: RetryCall): Promise<RetryReply> {
+  const { keys } = call;
+  const queue = keys.queue(call.queue);
+  const reply = (await runner.run(
+    retryScript,
+    [
+      keys.jobs,
+      keys.runs,
+      keys.active,
+      keys.done,
+      keys.dead,
+      keys.keys,
+      queue.pending,
+      queue.due,
+      queue.wake,
+    ],
+    [call.id],
+  )) as string;
+  if (reply.startsWith("STATE ")) return { state: reply.slice("STATE ".length) as JobState };
+  if (reply.startsWith("KEY ")) return { keyOwner: reply.slice("KEY ".length) };
+  return reply as "NOTFOUND" | "RETRIED";
+}

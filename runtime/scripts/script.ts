@@ -1,0 +1,46 @@
+/**
+ * A Lua script as the runtime sees it: a name, a text and its SHA-1. The text is read on first use, never at import.
+ * `--@include name` at the head of a script pulls in `lib/<name>.lua`; there is one level of includes and no more.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+export type ScriptArgument = string | number;
+
+/** What runs scripts; the connection layer gives one. */
+export interface ScriptRunner {
+  run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>;
+}
+
+export class Script {
+  readonly name: string;
+  #text: string | undefined;
+  #sha = "";
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get text(): string {
+    if (this.#text === undefined) {
+      this.#text = readScript(this.name);
+      this.#sha = createHash("sha1").update(this.#text).digest("hex");
+    }
+    return this.#text;
+  }
+
+  get sha(): string {
+    if (this.#sha === "") void this.text;
+    return this.#sha;
+  }
+}
+
+function readScript(name: string): string {
+  return readLua(`./${name}.lua`).replaceAll(/^--@include (\w+)$/gm, (_line, include: string) =>
+    readLua(`./lib/${include}.lua`).trimEnd(),
+  );
+}
+
+function readLua(path: string): string {
+  return readFileSync(new URL(path, import.meta.url), "utf8");
+}
