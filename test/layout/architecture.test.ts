@@ -1,0 +1,135 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { findCycle, violation } from "./layers.js";
+import { importsOf, readSources, ROOT, type Import } from "./source-files.js";
+
+const PARTS = ["cli", "codegen", "generated", "runtime", "tasks"];
+const MAX_FILE_LINES = 400;
+const MAX_LUA_LINES = 80;
+const MAX_LUA_KEYS = 12;
+
+/** No target: a package. */
+type Arrow = [from: string, specifier: string, target?: string];
+
+async function dependencies(): Promise<ReadonlySet<string>> {
+  const manifest = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  return new Set(Object.keys(manifest.dependencies));
+}
+
+async function allImports(): Promise<Import[]> {
+  const files = await readSources(PARTS, [".ts"]);
+  // An empty list would make every rule below hold.
+  expect(files.length).toBeGreaterThan(20);
+  return files.filter((file) => !file.path.includes("/templates/")).flatMap(importsOf);
+}
+
+describe("imports follow the drawing in ARCHITECTURE.md", () => {
+  test("every arrow is in the drawing", async () => {
+    const known = await dependencies();
+    const violations = (await allImports())
+      .map((found) => violation(found, known))
+      .filter((text) => text !== undefined);
+    expect(violations).toEqual([]);
+  });
+
+  test("there is no cycle", async () => {
+    expect(findCycle(await allImports())).toBeUndefined();
+  });
+
+  test("tools run before anything is installed: their own imports are node's and each other's", async () => {
+    const tools = (await readSources(["tools"], [".mjs"])).filter(
+      (file) => file.path.split("/").length === 2,
+    );
+    const foreign = tools
+      .flatMap((file) =>
+        [...file.text.matchAll(/^import\b[^;]*?"([^"]+)";/gm)].map((match) => [file.path, match[1]]),
+      )
+      .filter(([, specifier]) => !specifier?.startsWith("node:") && !specifier?.startsWith("./"));
+    expect(tools.length).toBeGreaterThan(3);
+    expect(foreign).toEqual([]);
+  });
+});
+
+describe("the rules themselves", () => {
+  const known = new Set(["ioredis", "zod"]);
+  const forbidden: Arrow[] = [
+    ["cli/main.ts", "../runtime/worker/worker.js", "runtime/worker/worker.ts"],
+    ["codegen/load/project.ts", "../emit/types.js", "codegen/emit/types.ts"],
+    ["codegen/model/project.ts", "../../runtime/client/client.js", "runtime/client/client.ts"],
+    ["generated/registry.ts", "../runtime/index.js", "runtime/index.ts"],
+    ["generated/registry.ts", "taskweft"],
+    ["runtime/client/client.ts", "../worker/worker.js", "runtime/worker/worker.ts"],
+    ["runtime/index.ts", "../cli/main.js", "cli/main.ts"],
+    ["runtime/novelty/a.ts", "../errors.js", "runtime/errors.ts"],
+    ["runtime/protocol/keys.ts", "../scripts/enqueue.js", "runtime/scripts/enqueue.ts"],
+    ["runtime/worker/worker.ts", "../../codegen/index.js", "codegen/index.ts"],
+    ["runtime/worker/worker.ts", "lodash"],
+    ["runtime/worker/worker.ts", "fs"],
+    ["tasks/handlers/a.ts", "../../runtime/index.js", "runtime/index.ts"],
+    ["tasks/handlers/a.ts", "../../generated/registry.js", "generated/registry.ts"],
+  ];
+  test.each(forbidden)("%s may not import %s", (...[from, specifier, target]) => {
+    expect(violation({ from, specifier, target }, known)).toContain(`${from} imports ${specifier}`);
+  });
+
+  const allowed: Arrow[] = [
+    ["cli/main.ts", "../runtime/inspect/index.js", "runtime/inspect/index.ts"],
+    ["codegen/load/project.ts", "../../runtime/definition/index.js", "runtime/definition/index.ts"],
+    ["generated/registry.ts", "../tasks/handlers/a.js", "tasks/handlers/a.ts"],
+    ["generated/registry.ts", "taskweft/generated-v1"],
+    ["runtime/worker/worker.ts", "ioredis"],
+    ["runtime/worker/worker.ts", "../scripts/advance.js", "runtime/scripts/advance.ts"],
+    ["tasks/handlers/a.ts", "../../generated/index.js", "generated/index.ts"],
+  ];
+  test.each(allowed)("%s may import %s", (...[from, specifier, target]) => {
+    expect(violation({ from, specifier, target }, known)).toBeUndefined();
+  });
+
+  test("a cycle over three files is found", () => {
+    const arrow = (from: string, target: string): Import => ({ from, specifier: target, target });
+    const cycle = findCycle([arrow("x", "a"), arrow("a", "b"), arrow("b", "c"), arrow("c", "a")]);
+    expect(cycle).toEqual(["a", "b", "c", "a"]);
+  });
+
+  test("imports in strings do not count, type imports and dynamic ones do", () => {
+    const text =
+      'import type { A } from "./a.js";\nconst b = `\nimport c from "./c.js";\n`;\nawait import("./d.js");\n';
+    const specifiers = importsOf({ path: "codegen/emit/x.ts", text }).map((found) => found.specifier);
+    expect(specifiers.toSorted()).toEqual(["./a.js", "./d.js"]);
+  });
+});
+
+describe("budgets", () => {
+  test(`no file has more than ${MAX_FILE_LINES} lines`, async () => {
+    const files = await readSources(
+      ["bench", "cli", "codegen", "runtime", "tasks", "test", "tools"],
+      [".ts", ".mjs"],
+    );
+    const long = files.map((file) => [file.path, file.text.split("\n").length - 1] as const);
+    expect(long.filter(([, lines]) => lines > MAX_FILE_LINES)).toEqual([]);
+  });
+
+  test(`a Lua script stays within ${MAX_LUA_LINES} lines and ${MAX_LUA_KEYS} keys`, async () => {
+    const scripts = await readSources(["runtime/scripts"], [".lua"]);
+    expect(scripts.length).toBeGreaterThan(5);
+    const over = scripts.filter(
+      (script) => luaLines(script.text) > MAX_LUA_LINES || luaKeys(script.text) > MAX_LUA_KEYS,
+    );
+    expect(
+      over.map((script) => `${script.path}: ${luaLines(script.text)} lines, ${luaKeys(script.text)} keys`),
+    ).toEqual([]);
+  });
+});
+
+/** Blank lines are free, so that nobody saves a budget by gluing paragraphs together. */
+function luaLines(text: string): number {
+  return text.split("\n").filter((line) => line.trim() !== "").length;
+}
+
+/** The fixed keys; those that come once a queue are counted once, through the position of the first. */
+function luaKeys(text: string): number {
+  return Math.max(0, ...[...text.matchAll(/\bKEYS\[(\d+)\]/g)].map((match) => Number(match[1])));
+}

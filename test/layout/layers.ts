@@ -1,0 +1,119 @@
+// The drawing of ARCHITECTURE.md as rules: which part may import which.
+import { builtinModules } from "node:module";
+import type { Import } from "./source-files.js";
+
+/** Rows of runtime/: an import points to a lower row, or stays inside its own folder. */
+const RUNTIME_ROWS: readonly (readonly string[])[] = [
+  ["definition", "protocol", "errors"],
+  ["scripts", "workflow"],
+  ["connection"],
+  ["client", "inspect", "worker"],
+  ["dashboard-server", "generated-v1", "index", "metrics", "testing"],
+];
+
+/** Parts of codegen/ and what each may use. */
+const CODEGEN_PARTS: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  load: ["model"],
+  emit: ["model"],
+  write: ["emit", "load", "model"],
+  index: ["emit", "load", "model", "write"],
+};
+
+/** What the other top folders may import, as the first part of a path. */
+const FOLDERS: Readonly<Record<string, readonly string[]>> = {
+  // The leaves beside the two entries: a command that only prints an error must not load ioredis for it.
+  cli: ["cli", "codegen", "runtime/definition", "runtime/errors.ts", "runtime/index.ts", "runtime/inspect"],
+  generated: ["generated", "tasks/handlers"],
+  tasks: ["generated/index.ts", "tasks"],
+};
+
+/** Says what is wrong with an import, or undefined when the drawing has that arrow. */
+export function violation(found: Import, dependencies: ReadonlySet<string>): string | undefined {
+  const reason =
+    found.target === undefined ? packageProblem(found, dependencies) : arrowProblem(found.from, found.target);
+  return reason === undefined ? undefined : `${found.from} imports ${found.specifier}: ${reason}`;
+}
+
+function arrowProblem(from: string, to: string): string | undefined {
+  const folder = top(from);
+  if (folder === "runtime") return runtimeProblem(from, to);
+  if (folder === "codegen") return codegenProblem(from, to);
+  const allowed = FOLDERS[folder] ?? [];
+  if (allowed.some((path) => to === path || to.startsWith(`${path}/`))) return undefined;
+  return `${folder}/ may import only ${allowed.join(", ")}`;
+}
+
+function runtimeProblem(from: string, to: string): string | undefined {
+  if (top(to) !== "runtime") return "runtime/ may not import anything else of ours";
+  const [own, other] = [second(from), second(to)];
+  const [ownRow, otherRow] = [rowOf(own), rowOf(other)];
+  if (ownRow < 0) return `runtime/${own} has no row; add it to the drawing and to test/layout/layers.ts`;
+  if (own === other || (otherRow >= 0 && otherRow < ownRow)) return undefined;
+  return `row L${ownRow} may import only lower rows, not L${otherRow}`;
+}
+
+function codegenProblem(from: string, to: string): string | undefined {
+  if (to.startsWith("runtime/definition/")) return undefined;
+  if (top(to) !== "codegen") return "codegen/ may import runtime/definition and nothing else of ours";
+  const [own, other] = [second(from), second(to)];
+  const allowed = CODEGEN_PARTS[own];
+  if (allowed === undefined) return `codegen/${own} has no place in test/layout/layers.ts`;
+  return own === other || allowed.includes(other)
+    ? undefined
+    : `codegen/${own} may import only ${allowed.join(", ") || "itself"}`;
+}
+
+function packageProblem(found: Import, dependencies: ReadonlySet<string>): string | undefined {
+  const { from, specifier } = found;
+  if (specifier.startsWith("node:")) return undefined;
+  const name = specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+  if (builtinModules.includes(name)) return `write node:${name}`;
+  if (name === "taskweft") {
+    // Generated code is the only part that uses the package by its name, through the versioned door.
+    if (top(from) === "generated" && specifier === "taskweft/generated-v1") return undefined;
+    return "only generated/ uses the package's own name, and only taskweft/generated-v1";
+  }
+  return dependencies.has(name) ? undefined : `${name} is not in package.json dependencies`;
+}
+
+function rowOf(part: string): number {
+  return RUNTIME_ROWS.findIndex((row) => row.includes(part));
+}
+
+function top(path: string): string {
+  return path.split("/")[0] ?? "";
+}
+
+/** The folder or file below the top one, without its ending. */
+function second(path: string): string {
+  return (path.split("/")[1] ?? "").replace(/\.ts$/, "");
+}
+
+/** One cycle of imports as a list of files, or undefined when there is none. */
+export function findCycle(imports: readonly Import[]): readonly string[] | undefined {
+  const targets = new Map<string, string[]>();
+  for (const { from, target } of imports) {
+    if (target !== undefined) targets.set(from, [...(targets.get(from) ?? []), target]);
+  }
+  const finished = new Set<string>();
+  const visit = (file: string, path: readonly string[]): readonly string[] | undefined => {
+    const seenAt = path.indexOf(file);
+    if (seenAt >= 0) return [...path.slice(seenAt), file];
+    if (finished.has(file)) return undefined;
+    for (const target of targets.get(file) ?? []) {
+      const cycle = visit(target, [...path, file]);
+      if (cycle) return cycle;
+    }
+    finished.add(file);
+    return undefined;
+  };
+  for (const file of targets.keys()) {
+    const cycle = visit(file, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
