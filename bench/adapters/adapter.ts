@@ -1,0 +1,56 @@
+import type { BenchPayload } from "../payload.js";
+
+/** What the harness needs of a queue library. One file beside this one per library; no harness code knows more. */
+export interface Adapter {
+  openProducer(target: Target): Promise<Producer>;
+  /** Connects and stands ready; nothing is fetched before `run()`. */
+  openConsumer(target: Target, options: ConsumerOptions): Promise<Consumer>;
+}
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** Whether completed jobs stay in Redis. */
+  readonly keepCompleted: boolean;
+}
+
+export interface Producer {
+  /** One job, through the call that a user would write. */
+  add(payload: BenchPayload): Promise<unknown>;
+  /** Many jobs, through the library's call for many. */
+  addMany(payloads: readonly BenchPayload[]): Promise<unknown>;
+  /** Many jobs, all due at `dueAt` (milliseconds since the epoch). */
+  addDueAt(payloads: readonly BenchPayload[], dueAt: number): Promise<unknown>;
+  /** Jobs that are stored and not completed: waiting, delayed, running or failed. */
+  countUnfinished(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  readonly concurrency: number;
+  readonly onJob: (payload: BenchPayload) => void | Promise<void>;
+}
+
+export interface Consumer {
+  run(): void;
+  /** Stops fetching, waits for running handlers and acknowledges them. */
+  close(): Promise<void>;
+}
+
+export const LIBRARIES = ["bullmq", "bee", "taskweft"] as const;
+export type Library = (typeof LIBRARIES)[number];
+
+/** Loads one library and nothing of the others, so that a process under test holds only what it measures. */
+export async function loadAdapter(library: Library): Promise<Adapter> {
+  switch (library) {
+    case "bee":
+      return (await import("./bee.js")).beeAdapter;
+    case "bullmq":
+      return (await import("./bullmq.js")).bullmqAdapter;
+    case "taskweft":
+      return (await import("./taskweft.js")).taskweftAdapter;
+  }
+}
+
+/** Every library stores its jobs under this queue. */
+export const QUEUE_NAME = "bench";

@@ -1,0 +1,75 @@
+/**
+ * A process that runs one library and nothing else, told what to do by the harness over the IPC channel. It measures its
+ * own clock and CPU inside the operation, so that the channel costs nothing in the figures.
+ */
+import { type Adapter, loadAdapter, type Producer, type Target } from "./adapters/adapter.js";
+import { enqueue, enqueueDue, enqueueSpaced } from "./agent-producer.js";
+import { type PreparedWorker, prepareWorker } from "./agent-worker.js";
+import { processCpuUs } from "./clock.js";
+import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
+
+let adapter: Adapter | undefined;
+let target: Target | undefined;
+let producer: Producer | undefined;
+let worker: PreparedWorker | undefined;
+
+type Handlers = {
+  [Name in Operation]: (request: Operations[Name]["request"]) => Promise<Operations[Name]["reply"]>;
+};
+
+const handlers: Handlers = {
+  async open(request) {
+    adapter = await loadAdapter(request.library);
+    target = request.target;
+    if (request.role === "producer") producer = await adapter.openProducer(target);
+  },
+  enqueue: (request) => enqueue(opened(producer), request),
+  spaced: (request) => enqueueSpaced(opened(producer), request),
+  due: (request) => enqueueDue(opened(producer), request).then(() => undefined),
+  unfinished: () => opened(producer).countUnfinished(),
+  async prepare(request) {
+    worker = await prepareWorker(opened(adapter), opened(target), request);
+  },
+  async work() {
+    const reply = await opened(worker).work();
+    worker = undefined;
+    return reply;
+  },
+  async idle() {
+    opened(worker).consumer.run();
+  },
+  cpu: async () => processCpuUs(),
+  async close() {
+    await worker?.consumer.close();
+    await producer?.close();
+  },
+};
+
+function opened<Thing>(thing: Thing | undefined): Thing {
+  if (thing === undefined) throw new Error("the harness asked for an operation before the one it needs");
+  return thing;
+}
+
+async function answer(message: AgentRequest): Promise<AgentReply> {
+  try {
+    const handler = handlers[message.operation] as (request: unknown) => Promise<unknown>;
+    return { id: message.id, ok: true, reply: await handler(message.request) };
+  } catch (error) {
+    return {
+      id: message.id,
+      ok: false,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
+  }
+}
+
+process.on("message", (message: AgentRequest) => {
+  void answer(message).then((reply) => {
+    // Some libraries keep timers and sockets after they were closed; a closed agent has nothing left to say.
+    process.send?.(reply, () => {
+      if (message.operation === "close") process.exit(0);
+    });
+  });
+});
+// A harness that died must not leave its agents behind.
+process.on("disconnect", () => process.exit(1));

@@ -1,0 +1,10 @@
+/** Microseconds of the machine's monotonic clock: the same for all processes, unlike `performance.now()`. */
+export function nowUs(): number {
+  return Number(process.hrtime.bigint()) / 1000;
+}
+
+/** CPU that this process has used, in microseconds. */
+export function processCpuUs(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}

@@ -1,0 +1,117 @@
+import { parseArgs } from "node:util";
+import { LIBRARIES, type Library } from "./adapters/adapter.js";
+import { type Workload, WORKLOADS } from "./workloads/index.js";
+
+export interface BenchOptions {
+  readonly workloads: readonly Workload[];
+  readonly libraries: readonly Library[];
+  /** Samples of each workload and library; a workload may cap it. */
+  readonly rounds: number;
+  /** Multiplies the number of jobs. */
+  readonly scale: number;
+  /** How often a sample is repeated when other processes disturbed it. */
+  readonly repeats: number;
+  /** Redis writes an append-only file, synced every second. */
+  readonly aof: boolean;
+  /** File of the result; the table is written beside it as Markdown. */
+  readonly out: string;
+}
+
+/** Thrown for a wrong command line; the text is for the person who typed it. */
+export class UsageError extends Error {}
+
+const FULL = { rounds: "5", scale: "1", repeats: "2" } as const;
+const QUICK = { rounds: "1", scale: "0.25", repeats: "1" } as const;
+
+export function helpText(): string {
+  const workloads = WORKLOADS.map(({ name, meaning }) => `  ${name.padEnd(14)} ${meaning}`);
+  return `Usage: npm run bench -- [options]
+
+Measures taskweft and its peers with the same jobs in interleaved rounds. Needs redis-server on the PATH.
+
+Options
+  --workloads a,b   only these (default: all)
+  --peers a,b       of ${LIBRARIES.join(", ")} (default: all; ratios need bullmq)
+  --rounds n        samples per workload and library (default ${FULL.rounds})
+  --scale x         multiplies the number of jobs (default ${FULL.scale})
+  --repeats n       repeat a sample up to n times when other processes used the CPU (default ${FULL.repeats})
+  --quick           ${QUICK.rounds} round, scale ${QUICK.scale}, without the slow workloads: under two minutes, for a first look
+  --aof             Redis with an append-only file synced every second (default: no persistence)
+  --out file        result file (default bench/results/<date>.json); a table is written beside it as .md
+  --help            this text
+
+Workloads
+${workloads.join("\n")}
+`;
+}
+
+/** Partial on the command line, complete here. `undefined` asks for the help text. */
+export function parseOptions(argv: readonly string[], now: Date): BenchOptions | undefined {
+  const values = readArguments(argv);
+  if (values.help === true) return undefined;
+  const base = values.quick === true ? QUICK : FULL;
+  return {
+    workloads: pickWorkloads(values.workloads, values.quick === true),
+    libraries: pick("--peers", values.peers, LIBRARIES),
+    rounds: readNumber("--rounds", values.rounds ?? base.rounds, { least: 1, whole: true }),
+    scale: readNumber("--scale", values.scale ?? base.scale, { least: 0.001, whole: false }),
+    repeats: readNumber("--repeats", values.repeats ?? base.repeats, { least: 0, whole: true }),
+    aof: values.aof === true,
+    out: values.out ?? `bench/results/${now.toISOString().slice(0, 19).replaceAll(":", "-")}.json`,
+  };
+}
+
+function readArguments(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        aof: { type: "boolean" },
+        help: { type: "boolean" },
+        out: { type: "string" },
+        peers: { type: "string" },
+        quick: { type: "boolean" },
+        repeats: { type: "string" },
+        rounds: { type: "string" },
+        scale: { type: "string" },
+        workloads: { type: "string" },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function pickWorkloads(text: string | undefined, quick: boolean): readonly Workload[] {
+  if (text === undefined) return WORKLOADS.filter(({ slow }) => !quick || slow !== true);
+  const names = pick(
+    "--workloads",
+    text,
+    WORKLOADS.map(({ name }) => name),
+  );
+  return WORKLOADS.filter(({ name }) => names.includes(name));
+}
+
+function pick<Name extends string>(
+  option: string,
+  text: string | undefined,
+  known: readonly Name[],
+): readonly Name[] {
+  if (text === undefined) return known;
+  const asked = text.split(",").map((name) => name.trim());
+  const unknown = asked.find((name) => !known.includes(name as Name));
+  if (unknown !== undefined) {
+    throw new UsageError(
+      `${option}: expected names out of ${known.join(", ")}, got ${JSON.stringify(unknown)}`,
+    );
+  }
+  return known.filter((name) => asked.includes(name));
+}
+
+function readNumber(option: string, text: string, range: { least: number; whole: boolean }): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= range.least && (!range.whole || Number.isInteger(value)))
+    return value;
+  const kind = range.whole ? "a whole number" : "a number";
+  throw new UsageError(`${option}: expected ${kind} of at least ${range.least}, got ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+
+const HOST = "127.0.0.1";
+const START_TIMEOUT_MS = 10_000;
+const START_POLL_MS = 5;
+
+/** What a Redis server has spent so far. */
+export interface RedisCounters {
+  readonly cpuUs: number;
+  readonly usedMemory: number;
+  /** Calls by command, those made inside scripts included. */
+  readonly calls: Readonly<Record<string, number>>;
+}
+
+/** A server of its own for one sample, in a directory of its own, without persistence unless asked for. */
+export class RedisServer {
+  readonly host = HOST;
+  readonly port: number;
+  readonly #process: ChildProcess;
+  readonly #directory: string;
+  readonly #connection: Redis;
+
+  static async start(options: { readonly aof: boolean }): Promise<RedisServer> {
+    const port = await freePort();
+    const directory = await mkdtemp(path.join(tmpdir(), "taskweft-bench-"));
+    const child = spawn("redis-server", serverArguments(port, directory, options.aof), { stdio: "ignore" });
+    let failure: Error | undefined;
+    child.on("error", (error) => (failure = error));
+    const connection = new Redis({ host: HOST, port, lazyConnect: true, retryStrategy: null });
+    const server = new RedisServer(port, child, directory, connection);
+    await server.#ready(() => failure);
+    return server;
+  }
+
+  private constructor(port: number, child: ChildProcess, directory: string, connection: Redis) {
+    this.port = port;
+    this.#process = child;
+    this.#directory = directory;
+    this.#connection = connection;
+    // Reported by the command that fails; without a listener ioredis prints each try while the server starts.
+    connection.on("error", () => undefined);
+  }
+
+  async counters(): Promise<RedisCounters> {
+    return parseInfo(await this.#connection.info("everything"));
+  }
+
+  async stop(): Promise<void> {
+    this.#connection.disconnect();
+    if (
+      this.#process.exitCode === null &&
+      this.#process.signalCode === null &&
+      this.#process.pid !== undefined
+    ) {
+      const exited = once(this.#process, "exit");
+      this.#process.kill("SIGKILL");
+      await exited;
+    }
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  async #ready(failure: () => Error | undefined): Promise<void> {
+    const giveUpAt = Date.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const started = await this.#connection.connect().then(
+        () => true,
+        () => false,
+      );
+      if (started) return;
+      const cause = failure();
+      if (cause !== undefined || Date.now() > giveUpAt || this.#process.exitCode !== null) {
+        await this.stop();
+        throw new Error("redis-server did not start: it must be installed and on the PATH", { cause });
+      }
+      await sleep(START_POLL_MS);
+    }
+  }
+}
+
+function serverArguments(port: number, directory: string, aof: boolean): string[] {
+  const persistence = aof ? ["--appendonly", "yes", "--appendfsync", "everysec"] : ["--appendonly", "no"];
+  return ["--port", String(port), "--bind", HOST, "--dir", directory, "--save", "", ...persistence];
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, HOST);
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("expected a TCP address");
+  return address.port;
+}
+
+/** Reads what the figures need out of the reply to INFO. */
+export function parseInfo(text: string): RedisCounters {
+  const fields = new Map<string, string>();
+  const calls: Record<string, number> = {};
+  for (const line of text.split("\r\n")) {
+    const colon = line.indexOf(":");
+    if (colon < 0) continue;
+    const name = line.slice(0, colon);
+    const value = line.slice(colon + 1);
+    if (name.startsWith("cmdstat_"))
+      calls[name.slice("cmdstat_".length)] = Number(/calls=(\d+)/.exec(value)?.[1]);
+    else fields.set(name, value);
+  }
+  const seconds = (name: string) => Number(fields.get(name));
+  return {
+    cpuUs: Math.round((seconds("used_cpu_user") + seconds("used_cpu_sys")) * 1e6),
+    usedMemory: Number(fields.get("used_memory")),
+    calls,
+  };
+}

@@ -1,0 +1,9 @@
+/** All workloads, in the order of the result page. */
+import { drainWorkloads } from "./drain.js";
+import { enqueueWorkloads } from "./enqueue.js";
+import { latencyWorkloads } from "./latency.js";
+import type { Workload } from "./workload.js";
+
+export type { Workload } from "./workload.js";
+
+export const WORKLOADS: readonly Workload[] = [...enqueueWorkloads, ...drainWorkloads, ...latencyWorkloads];

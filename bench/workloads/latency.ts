@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { nowUs } from "../clock.js";
+import { countCalls, type Measured, type Sample } from "../sample.js";
+import { percentile } from "../statistics.js";
+import { proveComplete } from "./drain.js";
+import type { Workload } from "./workload.js";
+
+/** Long enough for every library to be blocked on an empty queue again. */
+const PICKUP_PAUSE_MS = 8;
+const PICKUP_WARM_UP = 50;
+/** From the enqueue of delayed jobs to their due time; storing 10,000 of them takes the slowest library 0.5 s. */
+const DUE_AFTER_MS = 2500;
+/** After its start a worker may check schedules, stalled jobs and the like; that is not idling. */
+const SETTLE_MS = 1000;
+const IDLE_MS = 4000;
+
+/** From the call of enqueue in one process to the start of the handler in another that was idle. */
+async function measurePickup(sample: Sample): Promise<Measured> {
+  const [producer, worker] = await Promise.all([sample.agent("producer"), sample.agent("worker")]);
+  const count = PICKUP_WARM_UP + sample.scaled(250, 20);
+  const request = { concurrency: 10, from: 0, count, handlerMs: 0 };
+  await worker.call("prepare", request);
+  const { window, value } = await sample.measure(async () => {
+    const [worked, enqueued] = await Promise.all([
+      worker.call("work", undefined),
+      producer.call("spaced", { from: 0, count, pauseMs: PICKUP_PAUSE_MS }),
+    ]);
+    return { worked, enqueued };
+  });
+  await proveComplete(producer, request, value.worked);
+  const latenciesUs = value.worked.handledAtUs
+    .map((atUs, index) => atUs - value.enqueued.timesUs[index]!)
+    .slice(PICKUP_WARM_UP);
+  return {
+    window,
+    jobs: count,
+    metrics: {
+      p50Us: percentile(latenciesUs, 0.5),
+      p99Us: percentile(latenciesUs, 0.99),
+      redisUs: window.redisCpuUs / count,
+      commands: countCalls(window) / count,
+    },
+  };
+}
+
+/** 10,000 jobs due at one moment: how late each starts. */
+async function measureDelayed(sample: Sample): Promise<Measured> {
+  const [producer, worker] = await Promise.all([sample.agent("producer"), sample.agent("worker")]);
+  const count = sample.scaled(10_000);
+  const request = { concurrency: 100, from: 0, count, handlerMs: 0 };
+  await worker.call("prepare", request);
+  const { window, value } = await sample.measure(async () => {
+    const working = worker.call("work", undefined);
+    const dueAt = Date.now() + DUE_AFTER_MS;
+    const dueAtUs = nowUs() + (dueAt - (performance.timeOrigin + performance.now())) * 1000;
+    const [worked] = await Promise.all([
+      working,
+      storeInTime(producer.call("due", { from: 0, count, dueAt }), dueAt),
+    ]);
+    return { worked, dueAtUs };
+  });
+  await proveComplete(producer, request, value.worked);
+  const latenessMs = value.worked.handledAtUs.map((atUs) => (atUs - value.dueAtUs) / 1000);
+  return {
+    window,
+    jobs: count,
+    metrics: {
+      latenessMinMs: percentile(latenessMs, 0),
+      latenessP50Ms: percentile(latenessMs, 0.5),
+      latenessP99Ms: percentile(latenessMs, 0.99),
+      latenessMaxMs: percentile(latenessMs, 1),
+      redisUs: window.redisCpuUs / count,
+      commands: countCalls(window) / count,
+    },
+  };
+}
+
+async function storeInTime(storing: Promise<unknown>, dueAt: number): Promise<void> {
+  await storing;
+  const lateByMs = Date.now() - dueAt;
+  if (lateByMs > 0)
+    throw new Error(`expected the delayed jobs to be stored before they are due, got ${lateByMs} ms after`);
+}
+
+/** What a worker costs that has nothing to do. */
+async function measureIdle(sample: Sample): Promise<Measured> {
+  const worker = await sample.agent("worker");
+  await worker.call("prepare", { concurrency: 100, from: 0, count: 1, handlerMs: 0 });
+  await worker.call("idle", undefined);
+  await sleep(SETTLE_MS);
+  const { window } = await sample.measure(() => sleep(IDLE_MS));
+  return {
+    window,
+    jobs: 1,
+    metrics: {
+      idleCommandsPerSecond: (countCalls(window) / window.wallMs) * 1000,
+      idleRedisPercent: window.redisCpuUs / window.wallMs / 10,
+      idleNodePercent: window.nodeCpuUs / window.wallMs / 10,
+    },
+  };
+}
+
+export const latencyWorkloads: readonly Workload[] = [
+  {
+    name: "pickup",
+    meaning: "producer process to idle worker process, from the call of enqueue to the start of the handler",
+    measure: measurePickup,
+  },
+  {
+    name: "delayed",
+    meaning: "10,000 delayed jobs due at one moment, one worker, concurrency 100: how late they start",
+    maxRounds: 3,
+    measure: measureDelayed,
+  },
+  {
+    name: "idle",
+    meaning: "one worker, nothing to do",
+    maxRounds: 2,
+    measure: measureIdle,
+  },
+];

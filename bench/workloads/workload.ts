@@ -1,0 +1,19 @@
+import type { Measured, Sample } from "../sample.js";
+
+export interface Workload {
+  readonly name: string;
+  /** What is done and what is counted, for the help text and the result page. */
+  readonly meaning: string;
+  /** Fewer rounds than asked for, where one sample takes long. */
+  readonly maxRounds?: number;
+  /** Left out by `--quick`. */
+  readonly slow?: boolean;
+  measure(sample: Sample): Promise<Measured>;
+}
+
+/** Jobs that run before the clock starts, at scale 1: a process that has just started measures its compiler. */
+export const WARM_UP_JOBS = 10_000;
+/** Jobs a call for many. */
+export const BULK_WIDTH = 1000;
+/** Most payloads that a producer holds at once while it fills a backlog. */
+export const FILL_CHUNK = 100_000;
