@@ -1,0 +1,112 @@
+/**
+ * Names become Redis key parts, TypeScript identifiers, file paths on disks that ignore case, and metric labels. What
+ * would break in one of these places is refused here, at the line of the name.
+ */
+import { MAX_NAME_LENGTH, SIMPLE_NAME_PATTERN, TASK_NAME_PATTERN } from "../../runtime/definition/index.js";
+import { SCHEMA_NAME_PATTERN } from "../model/definition-payload.js";
+import { ERROR_NAME_PATTERN } from "../model/definition-task.js";
+import { quote } from "../model/quote.js";
+import type { Problem } from "./reporter.js";
+import type { Origin } from "./source.js";
+
+const JAVASCRIPT_WORDS =
+  "arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements import in instanceof interface let new null package private protected public return static super switch this throw true try typeof var void while with yield";
+/** Names of devices: Windows opens the device whatever the folder or extension. */
+const WINDOWS_WORDS =
+  "con prn aux nul com0 com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt0 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9";
+/** Words that every object answers to, so that a lookup by name finds something that nobody declared. */
+const PROTOTYPE_WORDS = "__proto__ constructor prototype";
+
+const RESERVED_SEGMENTS: ReadonlyMap<string, string> = new Map([
+  ...JAVASCRIPT_WORDS.split(" ").map((word) => [word, "a reserved word of JavaScript"] as const),
+  ...WINDOWS_WORDS.split(" ").map((word) => [word, "a device name of Windows"] as const),
+  ...PROTOTYPE_WORDS.split(" ").map((word) => [word, "a property of every JavaScript object"] as const),
+]);
+const RESERVED_SIMPLE: ReadonlySet<string> = new Set(PROTOTYPE_WORDS.split(" "));
+
+/** Classes that generated/errors.ts imports or that JavaScript has: a class of that name would hide them. */
+const TAKEN_ERROR_NAMES: ReadonlySet<string> = new Set(
+  "AggregateError Array Boolean DeclaredError Error EvalError Function Number Object PayloadInvalid PermanentError Promise RangeError ReferenceError String Symbol SyntaxError TaskweftError TypeError URIError".split(
+    " ",
+  ),
+);
+
+export type NameKind = "error" | "queue" | "retry policy" | "schema" | "task";
+
+/** What is wrong with a name, or `undefined`. */
+export function nameProblem(kind: NameKind, name: string, at: Origin): Problem | undefined {
+  const { pattern, form, example } = FORMS[kind];
+  if (name.length > MAX_NAME_LENGTH) {
+    return {
+      code: "TW107",
+      at,
+      message: `expected a ${kind} name of at most ${MAX_NAME_LENGTH} characters, got ${name.length}`,
+    };
+  }
+  if (!pattern.test(name)) {
+    const suggestion = kind === "schema" || kind === "error" ? capitalised(name) : lowered(name);
+    const hint =
+      pattern.test(suggestion) && suggestion !== name
+        ? `did you mean "${suggestion}"?`
+        : `such as ${example}`;
+    return { code: "TW107", at, message: `${quote(name)} is not a ${kind} name: expected ${form}`, hint };
+  }
+  const reserved = reservedPart(kind, name);
+  if (reserved === undefined) return undefined;
+  return {
+    code: "TW107",
+    at,
+    message: `the ${kind} name ${quote(name)} is not usable: ${reserved}`,
+    hint: "choose another word",
+  };
+}
+
+const LOWER_SEGMENT = "a lower-case letter, then lower-case letters, digits, - and _";
+const CAPITALISED = "a capital letter, then letters and digits";
+const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example: string }>> = {
+  error: { pattern: ERROR_NAME_PATTERN, form: CAPITALISED, example: "CardDeclined" },
+  queue: { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "critical" },
+  "retry policy": { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "standard" },
+  schema: { pattern: SCHEMA_NAME_PATTERN, form: CAPITALISED, example: "Money" },
+  task: {
+    pattern: TASK_NAME_PATTERN,
+    form: `one to five segments joined by colons, each ${LOWER_SEGMENT}`,
+    example: "payment:process",
+  },
+};
+
+function reservedPart(kind: NameKind, name: string): string | undefined {
+  if (kind === "error") return TAKEN_ERROR_NAMES.has(name) ? "it would hide a class of that name" : undefined;
+  if (kind !== "task")
+    return RESERVED_SIMPLE.has(name) ? "it is a property of every JavaScript object" : undefined;
+  for (const segment of name.split(":")) {
+    const why = RESERVED_SEGMENTS.get(segment);
+    if (why !== undefined) return `"${segment}" is ${why}`;
+  }
+  return undefined;
+}
+
+function lowered(name: string): string {
+  return name
+    .replace(/([a-z0-9])([A-Z])/gu, "$1-$2")
+    .toLowerCase()
+    .replace(/[\s.]+/gu, "-")
+    .replace(/\/+/gu, ":");
+}
+
+function capitalised(name: string): string {
+  return name
+    .split(/[^A-Za-z0-9]+/u)
+    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
+    .join("");
+}
+
+/** `payment:process` -> `PaymentProcess`. */
+export function identifierOf(taskName: string): string {
+  return capitalised(taskName);
+}
+
+/** `payment:process` -> `payment/process`. */
+export function modulePathOf(taskName: string): string {
+  return taskName.replaceAll(":", "/");
+}

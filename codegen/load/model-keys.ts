@@ -1,0 +1,52 @@
+/** Which keys the model knows at a place; zod's issues do not say, and "did you mean" needs them. */
+import type { z } from "zod";
+import { findEntry, type SourceNode, textOf } from "./source.js";
+
+type Schema = z.core.$ZodType;
+
+/** Sorted keys of the map at `path`; empty where any key goes. `node` tells the branches of a union apart. */
+export function allowedKeys(schema: Schema, path: readonly PropertyKey[], node: SourceNode): string[] {
+  const found = new Set<string>();
+  for (const leaf of descend(schema, path)) for (const key of keysOf(leaf, node)) found.add(key);
+  return [...found].sort();
+}
+
+function descend(schema: Schema, path: readonly PropertyKey[]): Schema[] {
+  const [head, ...rest] = path;
+  if (head === undefined) return [schema];
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  switch (def.type) {
+    case "optional":
+      return descend(def.innerType, path);
+    case "record":
+      return descend(def.valueType, rest);
+    case "array":
+      return descend(def.element, rest);
+    case "union":
+      return def.options.flatMap((option) => descend(option, path));
+    case "object": {
+      const child = def.shape[String(head)];
+      return child === undefined ? [] : descend(child, rest);
+    }
+    default:
+      return [];
+  }
+}
+
+function keysOf(schema: Schema, node: SourceNode): string[] {
+  const { def } = (schema as z.core.$ZodTypes)._zod;
+  if (def.type === "optional") return keysOf(def.innerType, node);
+  if (def.type === "union")
+    return def.options.flatMap((option) => (fits(option, node) ? keysOf(option, node) : []));
+  return def.type === "object" ? Object.keys(def.shape) : [];
+}
+
+/** A branch with a literal `type` fits only a map with that `type`. */
+function fits(option: Schema, node: SourceNode): boolean {
+  const { def } = (option as z.core.$ZodTypes)._zod;
+  const discriminator =
+    def.type === "object" ? (def.shape["type"] as z.core.$ZodTypes | undefined)?._zod.def : undefined;
+  if (discriminator?.type !== "literal") return true;
+  const type = textOf(findEntry(node, "type")?.value);
+  return type === undefined || discriminator.values.includes(type);
+}

@@ -1,0 +1,79 @@
+/** Collects the problems of a run. Checks go on after a problem, so that one run shows all of them. */
+import { type Diagnostic, type DiagnosticCode, compareDiagnostics } from "../model/diagnostic.js";
+import { printable } from "../model/quote.js";
+import { type Origin, type SourceText, lineText, positionAt } from "./source.js";
+
+export interface Problem {
+  readonly code: DiagnosticCode;
+  readonly at: Origin;
+  readonly message: string;
+  readonly hint?: string | undefined;
+  /** Default `error`. */
+  readonly severity?: Diagnostic["severity"];
+}
+
+export interface Reporter {
+  report(problem: Problem): void;
+  /** For files of which there is no text to show. */
+  reportFile(code: DiagnosticCode, file: string, message: string, hint?: string): void;
+  hasErrors(): boolean;
+  /** Sorted, without repetitions: a schema that ten tasks use is wrong once. */
+  sorted(): Diagnostic[];
+}
+
+export function createReporter(): Reporter {
+  const found = new Map<string, Diagnostic>();
+  const add = (diagnostic: Diagnostic): void => {
+    const { code, file, line, column, message } = diagnostic;
+    found.set(JSON.stringify([file, line, column, code, message]), diagnostic);
+  };
+  return {
+    report: (problem) => add(toDiagnostic(problem)),
+    reportFile: (code, file, message, hint) =>
+      add({
+        code,
+        severity: "error",
+        message: printable(message),
+        file,
+        line: 1,
+        column: 1,
+        ...(hint === undefined ? {} : { hint }),
+        frame: "",
+      }),
+    hasErrors: () => [...found.values()].some((diagnostic) => diagnostic.severity === "error"),
+    sorted: () => [...found.values()].sort(compareDiagnostics),
+  };
+}
+
+function toDiagnostic({ code, at, message, hint, severity = "error" }: Problem): Diagnostic {
+  const { line, column } = positionAt(at.source, at.start);
+  const end = positionAt(at.source, Math.max(at.end, at.start));
+  const width = lineText(at.source, line).length;
+  const endColumn = end.line === line ? end.column : width + 1;
+  return {
+    code,
+    severity,
+    message: printable(message),
+    file: at.source.file,
+    line,
+    column,
+    ...(endColumn > column ? { endColumn } : {}),
+    ...(hint === undefined ? {} : { hint: printable(hint) }),
+    frame: frameOf(at.source, line, column, endColumn),
+  };
+}
+
+const MAX_FRAME_WIDTH = 140;
+
+/** `> 4 |     queue: critcal` and a line of carets. Long lines are cut around the column. */
+function frameOf(source: SourceText, line: number, column: number, endColumn: number): string {
+  const full = printable(lineText(source, line));
+  const from = full.length > MAX_FRAME_WIDTH ? Math.max(0, column - 1 - MAX_FRAME_WIDTH / 2) : 0;
+  const shown = full.slice(from, from + MAX_FRAME_WIDTH);
+  const carets = Math.max(1, Math.min(endColumn - column, shown.length - (column - 1 - from)));
+  const gutter = String(line);
+  return [
+    `> ${gutter} | ${shown}`,
+    `  ${" ".repeat(gutter.length)} | ${" ".repeat(column - 1 - from)}${"^".repeat(carets)}`,
+  ].join("\n");
+}

@@ -1,0 +1,80 @@
+/** Syntax errors of YAML in words that name the fix. The traps are those of this format: types, expressions and cron lines. */
+import type { YAMLParseError, YAMLWarning } from "yaml";
+import type { Problem } from "./reporter.js";
+import { lineText, positionAt, type SourceText } from "./source.js";
+
+interface Trap {
+  readonly pattern: RegExp;
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Looked for in the line of the error. Each is fine in some other place, which is why people write it. */
+const TRAPS: readonly Trap[] = [
+  {
+    pattern: /\{.*:\s*\$\{\{/u,
+    message: "${{ }} inside { } must be quoted",
+    hint: 'write { key: "${{ ... }}" }',
+  },
+  {
+    pattern: /[{,]\s*[\w-]+\??\s*:\s*\w+\[\]/u,
+    message: "a type with [] cannot stand inside { }",
+    hint: 'write [string] or quote it: "string[]"',
+  },
+  {
+    pattern: /:\s*\*[\s/]/u,
+    message: "a value that begins with * is an alias in YAML",
+    hint: 'quote it: "* * * * *"',
+  },
+  {
+    pattern: /:\s*[@`%]/u,
+    message: "a value cannot begin with @, ` or %",
+    hint: "quote it",
+  },
+];
+
+const KNOWN_ERRORS: Readonly<Record<string, readonly [message: string, hint: string]>> = {
+  BAD_SCALAR_START: ["a value cannot begin with this character", "quote it"],
+  BLOCK_AS_IMPLICIT_KEY: [
+    "a second key on one line",
+    'quote a value that holds ": ", or put the key on a line of its own',
+  ],
+  DUPLICATE_KEY: ["this key stands twice in one map", "delete or rename one of them"],
+  MISSING_CHAR: ["a quote or bracket is not closed", "close it"],
+  MULTIPLE_DOCS: [
+    "a file holds one document, but a second begins here",
+    "delete the --- line, or split the file",
+  ],
+  TAB_AS_INDENT: ["tabs cannot indent YAML", "use spaces"],
+  TAG_RESOLVE_FAILED: [
+    "tags (a value that begins with !) are not supported",
+    "delete the tag, or quote the text",
+  ],
+};
+
+export function explainYamlError(source: SourceText, error: YAMLParseError | YAMLWarning): Problem {
+  const [start, end] = error.pos;
+  const { line } = positionAt(source, start);
+  const at = { source, start, end: Math.max(end, start + 1) };
+  const trap = TRAPS.find(({ pattern }) => pattern.test(lineText(source, line)));
+  const isSyntax = error.code !== "DUPLICATE_KEY" && error.code !== "MULTIPLE_DOCS";
+  if (trap !== undefined && isSyntax) return { code: "TW101", at, message: trap.message, hint: trap.hint };
+  const known = KNOWN_ERRORS[error.code];
+  if (known === undefined) {
+    const reason = error.message.replace(/[\r\n]+/gu, " ");
+    return { code: "TW101", at, message: `not valid YAML: ${reason}` };
+  }
+  return {
+    code: error.code === "DUPLICATE_KEY" ? "TW106" : "TW101",
+    at: keyRange(source, at, error),
+    message: known[0],
+    hint: known[1],
+  };
+}
+
+/** The parser marks one character of a duplicate key; mark the word. */
+function keyRange(source: SourceText, at: Problem["at"], error: YAMLParseError | YAMLWarning): Problem["at"] {
+  if (error.code !== "DUPLICATE_KEY") return at;
+  const word = /^[^\s:]+/u.exec(source.text.slice(at.start, at.start + 200));
+  return { ...at, end: at.start + (word?.[0].length ?? 1) };
+}

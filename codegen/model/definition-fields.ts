@@ -1,0 +1,55 @@
+/** Building blocks of the definition file's model that several sections share. */
+import { z } from "zod";
+import {
+  DURATION_PATTERN,
+  formatDuration,
+  MAX_DURATION_MS,
+  parseDuration,
+} from "../../runtime/definition/index.js";
+
+/** A duration as written, e.g. `30s`; the number 0 where zero means something. */
+export type DurationText = string | 0;
+
+interface DurationRule {
+  readonly description: string;
+  readonly examples: readonly string[];
+  /** Default true. */
+  readonly allowZero?: boolean;
+  /** Default: 10 years. */
+  readonly maxMs?: number;
+}
+
+/**
+ * A duration with a unit. A bare number is refused: nobody can tell whether `timeout: 30` means seconds or
+ * milliseconds, and the wrong guess is a thousandfold.
+ */
+export function duration({ description, examples, allowZero = true, maxMs = MAX_DURATION_MS }: DurationRule) {
+  const text = { type: "string", pattern: DURATION_PATTERN.source };
+  return z
+    .custom<DurationText>((value) => durationProblem(value, allowZero, maxMs) === undefined, {
+      error: (issue) => durationProblem(issue.input, allowZero, maxMs) ?? "expected a duration",
+    })
+    .meta({ description, examples, ...(allowZero ? { anyOf: [text, { const: 0 }] } : text) });
+}
+
+function durationProblem(value: unknown, allowZero: boolean, maxMs: number): string | undefined {
+  const got = typeof value === "string" ? `"${value.slice(0, 40)}"` : shapeOf(value);
+  const ms = typeof value === "string" || value === 0 ? parseDuration(value) : undefined;
+  if (ms === undefined) return `expected a duration with a unit (ms, s, m, h or d) such as 30s, got ${got}`;
+  if (ms === 0 && !allowZero) return `expected a duration longer than 0, got ${got}`;
+  if (ms > maxMs) return `expected at most ${formatDuration(maxMs)}, got ${got}`;
+  return undefined;
+}
+
+function shapeOf(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "a map" : String(value);
+}
+
+export const descriptionText = z
+  .string()
+  .max(4000)
+  .meta({
+    description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
+  });

@@ -1,0 +1,87 @@
+/**
+ * The one hand-written schema of a definition file. It checks what people write (zod), gives the loader its types
+ * (z.infer) and is emitted as tasks.schema.json for editors. Values are as written: nothing is resolved or converted here.
+ */
+import { z } from "zod";
+import { MAX_NAME_LENGTH, SIMPLE_NAME_PATTERN, TASK_NAME_PATTERN } from "../../runtime/definition/index.js";
+import { descriptionText } from "./definition-fields.js";
+import { SCHEMA_NAME_PATTERN, schemaDefinition } from "./definition-payload.js";
+import { retryDefinition, retryPolicyDefinition } from "./definition-retry.js";
+import { queueReference, retentionDefinition, taskDefinition, timeoutDefinition } from "./definition-task.js";
+
+const defaultsDefinition = z
+  .strictObject({
+    queue: queueReference.optional(),
+    retention: retentionDefinition.optional(),
+    retry: retryDefinition.optional(),
+    timeout: timeoutDefinition.optional(),
+  })
+  .meta({
+    description: "Used by every task that does not say otherwise. One file of the project may hold it.",
+  });
+
+export const MAX_QUEUE_WEIGHT = 1000;
+
+const queueDefinition = z
+  .strictObject({
+    description: descriptionText.optional(),
+    weight: z
+      .int()
+      .min(1)
+      .max(MAX_QUEUE_WEIGHT)
+      .optional()
+      .meta({
+        description:
+          "Share of the worker's picks while several queues have jobs: 6 next to 2 is picked three times as often. Default 1.",
+        examples: [6],
+      }),
+  })
+  .meta({ id: "Queue", description: "A queue." });
+export type QueueDefinitionEntry = z.infer<typeof queueDefinition>;
+
+export const definitionFile = z
+  .strictObject({
+    version: z.literal(1).meta({ description: "Version of this file format." }),
+    defaults: defaultsDefinition.optional(),
+    queues: z
+      .record(z.string().regex(SIMPLE_NAME_PATTERN).max(MAX_NAME_LENGTH), queueDefinition)
+      .optional()
+      .meta({
+        description: "Queues by name. Without any, there is one: default, weight 1.",
+        examples: [{ critical: { weight: 6 }, default: { weight: 2 } }],
+      }),
+    retryPolicies: z
+      .record(z.string().regex(SIMPLE_NAME_PATTERN).max(MAX_NAME_LENGTH), retryPolicyDefinition)
+      .optional()
+      .meta({ description: "Retry policies by name, for `retry: name`." }),
+    schemas: z
+      .record(z.string().regex(SCHEMA_NAME_PATTERN).max(MAX_NAME_LENGTH), schemaDefinition)
+      .optional()
+      .meta({
+        description: "Schemas by name, for use in payloads and results.",
+        examples: [{ Money: { amount: "integer", currency: { enum: ["EUR", "USD"] } } }],
+      }),
+    tasks: z
+      .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_NAME_LENGTH), taskDefinition)
+      .optional()
+      .meta({
+        description: "Tasks by name: one to five lower-case segments joined by colons.",
+        examples: [{ "payment:process": { payload: { orderId: "uuid" } } }],
+      }),
+  })
+  .meta({
+    title: "taskweft definition file",
+    description: "Task types, queues, retry policies and schemas of a taskweft project.",
+  });
+export type DefinitionFile = z.infer<typeof definitionFile>;
+
+/** Keys that a later format may have; they get a message of their own instead of "unknown key". */
+export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
+  "concurrency",
+  "events",
+  "maxPending",
+  "observers",
+  "rateLimit",
+  "schedules",
+  "workflows",
+]);

@@ -1,0 +1,46 @@
+/** tasks.schema.json: the definition file's model as JSON Schema (draft-07), for editors. */
+import { z } from "zod";
+import { definitionFile } from "./definition-file.js";
+
+type JsonObject = { [key: string]: unknown };
+
+/** Names that a project has declared; editors offer them. */
+export interface ProjectNames {
+  readonly queues: readonly string[];
+  readonly retryPolicies?: readonly string[];
+  readonly schemas?: readonly string[];
+}
+
+/** The schema that ships with the package. A new object each time. */
+export function definitionFileJsonSchema(): JsonObject {
+  const { $schema, ...schema } = z.toJSONSchema(definitionFile, {
+    target: "draft-7",
+    io: "input",
+    unrepresentable: "any",
+  });
+  return { $schema, ...schema } as JsonObject;
+}
+
+/** The same schema with the project's own names as enums. */
+export function projectJsonSchema(names: ProjectNames): JsonObject {
+  const schema = definitionFileJsonSchema();
+  const definitions = schema["definitions"] as Record<string, JsonObject>;
+  offer(definitions["QueueName"], names.queues);
+  offer(definitions["RetryPolicyName"], names.retryPolicies ?? []);
+  const schemas = names.schemas ?? [];
+  const words = (definitions["Field"]?.["anyOf"] as JsonObject[] | undefined)?.[0];
+  if (words !== undefined)
+    words["enum"] = [...(words["enum"] as string[]), ...schemas.flatMap((name) => [name, `${name}?`])];
+  return schema;
+}
+
+/** An empty enum would refuse every value, so nothing is said when there are no names. */
+function offer(definition: JsonObject | undefined, names: readonly string[]): void {
+  if (definition === undefined || names.length === 0) return;
+  definition["enum"] = [...names].sort();
+}
+
+/** The text of tasks.schema.json: the same bytes on every machine. */
+export function renderJsonSchema(schema: JsonObject): string {
+  return `${JSON.stringify(schema, undefined, 2)}\n`;
+}

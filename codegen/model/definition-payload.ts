@@ -1,0 +1,49 @@
+/**
+ * Payloads, results and named schemas. The model takes any text, list or map here, and codegen/load/payload/ says
+ * exactly what is wrong; in tasks.schema.json the words serve completion.
+ */
+import { z } from "zod";
+
+/** The words of the short-hand, with the JSON Schema that each stands for. */
+export const TYPE_WORDS = {
+  any: {},
+  boolean: { type: "boolean" },
+  date: { type: "string", format: "date" },
+  "date-time": { type: "string", format: "date-time" },
+  email: { type: "string", format: "email" },
+  integer: { type: "integer" },
+  number: { type: "number" },
+  object: { type: "object" },
+  string: { type: "string" },
+  url: { type: "string", format: "uri" },
+  uuid: { type: "string", format: "uuid" },
+} as const;
+export type TypeWord = keyof typeof TYPE_WORDS;
+export const TYPE_WORD_LIST = Object.keys(TYPE_WORDS) as TypeWord[];
+
+/** Names of `schemas`: capitalised, so that none can be taken for a word or a field. */
+export const SCHEMA_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
+
+const words = TYPE_WORD_LIST.flatMap((word) => [word, `${word}?`]);
+
+const fieldDefinition = z
+  .custom<unknown>(() => true)
+  .meta({
+    id: "Field",
+    description:
+      "A type word (string, integer, uuid, ...), a name of `schemas`, [item] for a list, a map of fields, or JSON Schema. ? at the end makes it optional.",
+    anyOf: [
+      { enum: words },
+      { type: "string", pattern: "^[A-Za-z][A-Za-z0-9-]*(\\[\\])*\\??$" },
+      { type: "array", minItems: 1, maxItems: 1, items: { $ref: "#/definitions/Field" } },
+      { type: "object" },
+    ],
+  });
+
+export const schemaDefinition = fieldDefinition;
+
+export const payloadDefinition = z
+  .custom<unknown>((value) => value !== undefined)
+  .meta({
+    anyOf: [{ type: "string" }, { type: "object", additionalProperties: { $ref: "#/definitions/Field" } }],
+  });

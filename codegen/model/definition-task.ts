@@ -1,0 +1,117 @@
+/** One entry of `tasks`. */
+import { z } from "zod";
+import { ON_DEAD } from "../../runtime/definition/index.js";
+import { descriptionText, duration } from "./definition-fields.js";
+import { payloadDefinition } from "./definition-payload.js";
+import { retryDefinition } from "./definition-retry.js";
+
+export const queueReference = z
+  .string()
+  .meta({ id: "QueueName", description: "A queue of `queues`.", examples: ["default"] });
+
+export const timeoutDefinition = duration({
+  description: "Longest run of one attempt; then ctx.signal aborts and the attempt has failed. Default 60s.",
+  examples: ["30s", "2m"],
+  allowZero: false,
+});
+
+export const retentionDefinition = z
+  .strictObject({
+    completed: duration({
+      description:
+        "How long a completed job and its result stay readable. 0 removes it at once. Default 30m.",
+      examples: ["30m"],
+    }).optional(),
+    dead: duration({
+      description:
+        "How long a dead or cancelled job stays readable. 0 removes it at once, and then nobody can retry it. Default 90d.",
+      examples: ["90d"],
+    }).optional(),
+  })
+  .meta({ id: "Retention", description: "How long finished jobs are kept." });
+export type RetentionDefinition = z.infer<typeof retentionDefinition>;
+
+const idempotencyDefinition = z
+  .strictObject({
+    key: z
+      .string()
+      .min(1)
+      .max(1000)
+      .meta({
+        description: "Text with ${{ payload.field }} in it. Within the ttl the same key gives the same job.",
+        examples: ["${{ payload.orderId }}"],
+      }),
+    ttl: duration({
+      description: "How long the key is remembered after the enqueue. Default 24h.",
+      examples: ["24h"],
+      allowZero: false,
+    }).optional(),
+    onDead: z.enum(ON_DEAD).optional().meta({
+      description:
+        "When the job ends dead or cancelled. release (default): a new enqueue may try again. hold: the key stays taken until its ttl ends.",
+    }),
+  })
+  .meta({ id: "Idempotency", description: "Enqueues with one key make one job." });
+
+const errorDefinition = z
+  .strictObject({
+    retry: z
+      .union([
+        z.enum(["never", "policy"]),
+        z.strictObject({
+          after: duration({
+            description: "Try again after this time, whatever the policy says.",
+            examples: ["30s"],
+          }),
+          countsAttempt: z
+            .boolean()
+            .optional()
+            .meta({ description: "false: the attempt is not held against maxRetries. Default true." }),
+        }),
+      ])
+      .optional()
+      .meta({
+        description:
+          "never: dead at once. policy (default): as any other error. { after: 30s }: again after that time.",
+      }),
+    description: descriptionText.optional(),
+  })
+  .meta({ id: "DeclaredError", description: "What happens when the handler throws this error." });
+export type ErrorDefinition = z.infer<typeof errorDefinition>;
+
+/** Class names: they become exported classes of generated/errors.ts. */
+export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
+
+export const taskDefinition = z
+  .strictObject({
+    description: descriptionText.optional(),
+    errors: z
+      .record(z.string().regex(ERROR_NAME_PATTERN), errorDefinition)
+      .optional()
+      .meta({
+        description: "Error classes that the handler throws, by class name.",
+        examples: [{ CardDeclined: { retry: "never" } }],
+      }),
+    idempotency: idempotencyDefinition.optional(),
+    owner: z
+      .string()
+      .max(200)
+      .optional()
+      .meta({ description: "The team or person to ask.", examples: ["payments-team"] }),
+    payload: payloadDefinition.meta({
+      description: "What the job carries. {} for nothing.",
+      examples: [{ orderId: "uuid", note: "string?" }],
+    }),
+    queue: queueReference.optional(),
+    result: payloadDefinition
+      .optional()
+      .meta({
+        description: "What the handler returns. Leave it out for nothing.",
+        examples: [{ receiptId: "string" }],
+      }),
+    retention: retentionDefinition.optional(),
+    retry: retryDefinition.optional(),
+    timeout: timeoutDefinition.optional(),
+  })
+  .meta({ id: "Task", description: "A type of work." });
+export type TaskDefinitionEntry = z.infer<typeof taskDefinition>;

@@ -1,0 +1,56 @@
+/**
+ * One problem of a definition, with the place where a person can fix it. The loader collects all of them before anything
+ * is generated; formatters live in diagnostic-format.ts.
+ */
+
+/** What each code stands for. A code keeps its meaning for ever: people search for it and suppress by it. */
+export const DIAGNOSTIC_CODES = {
+  TW101: "The file is not YAML that taskweft reads.",
+  TW102: "A key that the format does not have.",
+  TW103: "A required key is missing.",
+  TW104: "A value of the wrong type or out of range.",
+  TW105: "The file is larger or deeper than any real definition.",
+  TW106: "Two definitions claim one name, identifier or file path.",
+  TW107: "A name outside the alphabet, or a reserved word.",
+  TW108: "A queue, retry policy or schema that nothing declares.",
+  TW109: "A file that cannot be read, or that lies outside the project.",
+  TW110: "Control characters that hide what a reader sees.",
+  TW120: "A payload, result or schema that cannot be understood.",
+  TW121: "A JSON Schema keyword that taskweft does not enforce.",
+  TW122: "A pattern that does not compile or can take exponential time.",
+  TW123: "A $ref that leads nowhere or out of the project.",
+  TW130: "A ${{ }} expression that cannot be parsed.",
+  TW131: "A ${{ }} expression that does not fit the schema it reads.",
+} as const;
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
+
+export interface Diagnostic {
+  readonly code: DiagnosticCode;
+  /** With an `error` nothing is generated. */
+  readonly severity: "error" | "warning";
+  /** What was expected, what stands there. One line, printable. */
+  readonly message: string;
+  /** Relative to the project, with `/`. */
+  readonly file: string;
+  /** Counts from 1. */
+  readonly line: number;
+  /** Counts from 1, in UTF-16 code units. */
+  readonly column: number;
+  /** First column after the marked text; absent when nothing is marked. */
+  readonly endColumn?: number;
+  /** What to do, e.g. `did you mean "critical"?`. */
+  readonly hint?: string;
+  /** The source line with carets under the marked text; empty when the file could not be read. */
+  readonly frame: string;
+}
+
+/** The order in which people read: by file, line, column, then code. */
+export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
+  return compareText(a.file, b.file) || a.line - b.line || a.column - b.column || compareText(a.code, b.code);
+}
+
+/** By code unit: the same on every machine, unlike `localeCompare`. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
