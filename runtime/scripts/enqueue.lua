@@ -23,6 +23,11 @@ if before and string.sub(before, 1, #call) == call then
   return answer
 end
 
+-- The same job enqueued again differs only in when it was made.
+local function same(one, other)
+  return string.gsub(one, '"at":%d+', '', 1) == string.gsub(other, '"at":%d+', '', 1)
+end
+
 local time = now()
 local reply, position, at = { string.format('%.0f', time) }, 0, 2
 
@@ -49,7 +54,7 @@ while at <= #ARGV do
     owner = false
   end
   if existing then
-    reply[#reply + 1] = position .. ' ' .. (existing == record and id or '!')
+    reply[#reply + 1] = position .. ' ' .. (same(existing, record) and id or '!')
   elseif owner then
     reply[#reply + 1] = position .. ' ' .. owner
   else

@@ -1,0 +1,97 @@
+/**
+ * The one place that knows ioredis. A connection runs our scripts (loading them when a server does not know them),
+ * reads claimed jobs, and says when it was re-made. It retries for ever: whoever needs a bound sets a deadline.
+ */
+import { Redis, type RedisOptions } from "ioredis";
+import type { ShardKeys } from "../protocol/index.js";
+import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
+import { isNoScript, toTaskweftError } from "./reply-errors.js";
+
+export const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
+
+export interface ConnectionOptions {
+  /** `redis://` or `rediss://` URL. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  readonly url?: string | undefined;
+  /** Further options of ioredis (TLS, Sentinel). They win over the URL. */
+  readonly redis?: RedisOptions | undefined;
+}
+
+/** Longest pause between two attempts to reconnect, in milliseconds. */
+const MAX_RECONNECT_DELAY_MS = 1000;
+
+export class Connection implements ScriptRunner {
+  /** For reads by `inspect/` and for blocking pops; writes of job state go through scripts. */
+  readonly redis: Redis;
+  #everReady = false;
+  #lastError: Error | undefined;
+
+  constructor(options: ConnectionOptions, role: string) {
+    const url = options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL;
+    this.redis = new Redis(url, {
+      connectionName: `taskweft-${role}`,
+      maxRetriesPerRequest: null,
+      enableAutoPipelining: false,
+      noDelay: true,
+      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 8), MAX_RECONNECT_DELAY_MS),
+      // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
+      reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
+      ...options.redis,
+    });
+    this.redis.on("error", (error: Error) => {
+      this.#lastError = error;
+    });
+  }
+
+  /** Why the connection is down, when it is. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
+  }
+
+  /** Calls back each time the connection was lost and made again: replies may have been lost in between. */
+  onReconnect(callback: () => void): void {
+    this.redis.on("ready", () => {
+      if (this.#everReady) callback();
+      this.#everReady = true;
+    });
+  }
+
+  async run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    try {
+      return await this.redis.evalsha(script.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      // NOSCRIPT means that nothing ran (a restarted or failed-over server), so sending the text is safe.
+      if (!isNoScript(error)) throw toTaskweftError(error, script.name);
+    }
+    try {
+      return await this.redis.eval(script.text, keys.length, ...keys, ...args);
+    } catch (error) {
+      throw toTaskweftError(error, script.name);
+    }
+  }
+
+  /** Records and runs of `ids`, `null` where there is none. */
+  async readJobs(
+    keys: ShardKeys,
+    ids: readonly string[],
+  ): Promise<{ records: readonly (string | null)[]; runs: readonly (string | null)[] }> {
+    try {
+      const [records, runs] = await Promise.all([
+        this.redis.hmget(keys.jobs, ...ids),
+        this.redis.hmget(keys.runs, ...ids),
+      ]);
+      return { records, runs };
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+  }
+
+  /** Drops the connection at once; calls in flight are rejected. */
+  disconnect(): void {
+    this.redis.disconnect();
+  }
+}
+
+/** The URL without user and password, for messages. */
+export function maskUrl(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//***@");
+}

@@ -1,0 +1,5 @@
+/** How the runtime reaches Redis. The only folder that imports ioredis values. */
+export * from "./connection.js";
+export * from "./reply-errors.js";
+export * from "./server-clock.js";
+export * from "./suitability.js";

@@ -1,0 +1,42 @@
+/** Turns what ioredis and Redis say into our closed list of codes, so that callers never parse messages. */
+import { TaskweftError } from "../errors.js";
+
+/** Replies that mean "not now": nothing was executed, the same request may succeed later. */
+const UNAVAILABLE = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
+const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b/;
+
+export function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("NOSCRIPT");
+}
+
+/** The TaskweftError for an error of a Redis call. The original's `command` is left out: it holds payloads and passwords. */
+export function toTaskweftError(error: unknown, operation: string): TaskweftError {
+  if (error instanceof TaskweftError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const cause = new Error(text);
+  if (text.startsWith("OOM")) {
+    return new TaskweftError(
+      "RedisFull",
+      `Redis has reached maxmemory and refused the ${operation}; nothing was stored. Raise maxmemory, shorten retention, or let workers drain.`,
+      { operation, cause },
+    );
+  }
+  if (UNAVAILABLE.test(text)) {
+    return new TaskweftError("RedisUnavailable", `Redis refused the ${operation} for now: ${text}`, {
+      operation,
+      cause,
+    });
+  }
+  if (DENIED.test(text)) {
+    return new TaskweftError(
+      "RedisUnavailable",
+      `Redis does not let this user do the ${operation}: ${text}. Check the user and password in the URL, and the ACL.`,
+      { operation, cause },
+    );
+  }
+  return new TaskweftError(
+    "OutcomeUnknown",
+    `the connection failed during the ${operation}, so it may or may not have happened: ${text}`,
+    { operation, cause },
+  );
+}

@@ -1,0 +1,17 @@
+/**
+ * The time of Redis as this process knows it: the local monotonic clock plus an offset learned from replies. Only for
+ * showing and for naming jobs; every decision (leases, due times, expiry) is made by a script that asks Redis.
+ */
+export class ServerClock {
+  #offsetMs = Date.now() - performance.now();
+
+  /** Takes over the time that a reply carried; half a round trip of error is fine for its uses. */
+  observe(nowMs: number): void {
+    this.#offsetMs = nowMs - performance.now();
+  }
+
+  /** Milliseconds since the epoch. */
+  now(): number {
+    return Math.round(performance.now() + this.#offsetMs);
+  }
+}
