@@ -1,0 +1,51 @@
+/**
+ * The commands of `weft`, one file each, loaded when they are called: `weft --version` reads none of them.
+ * A module declares its arguments and options in `configure`, and acts only in its actions.
+ */
+import type { Command } from "commander";
+import type { Session } from "./session.js";
+
+export interface CommandModule {
+  configure(command: Command, session: Session): void;
+}
+
+interface CommandEntry {
+  readonly summary: string;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** In the order of `weft --help`: alphabetical. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  codegen: {
+    summary: "Check the definitions in tasks/ and write generated/",
+    load: () => import("./commands/codegen.js"),
+  },
+  dev: {
+    summary: "Redis, code generation on save and a worker that restarts, in one terminal",
+    load: () => import("./commands/dev.js"),
+  },
+  doctor: {
+    summary: "Look for what is wrong with this project, this machine and its Redis",
+    load: () => import("./commands/doctor.js"),
+  },
+  enqueue: {
+    summary: "Enqueue one job, checked against its task's schema",
+    load: () => import("./commands/enqueue.js"),
+  },
+  init: {
+    summary: "Make a project that runs, in this folder or a new one",
+    load: () => import("./commands/init.js"),
+  },
+  jobs: {
+    summary: "List, show, retry, cancel and delete jobs",
+    load: () => import("./commands/jobs.js"),
+  },
+  queues: {
+    summary: "List, show, pause and resume queues",
+    load: () => import("./commands/queues.js"),
+  },
+  worker: {
+    summary: "Run a worker process for this project",
+    load: () => import("./commands/worker.js"),
+  },
+};

@@ -1,0 +1,82 @@
+/** The last stop of every error: what was expected, what came, what to do, and the exit code. */
+import { CliError, codeOf, messageOf } from "./errors.js";
+import { EXIT, type ExitCode } from "./exit-codes.js";
+import type { Io } from "./io.js";
+import { chooseColors } from "./output/colors.js";
+import { maskUrls } from "./output/mask.js";
+import { printableLines } from "./output/sanitize.js";
+import type { ErrorCode } from "../runtime/errors.js";
+
+/** Errors of the runtime by their code. The class cannot be asked: a project's generated code brings its own copy. */
+const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
+  Closed: EXIT.failed,
+  IdConflict: EXIT.conflict,
+  JobCancelled: EXIT.jobFailed,
+  JobDead: EXIT.jobFailed,
+  JobNotFound: EXIT.notFound,
+  NotConnected: EXIT.failed,
+  OptionInvalid: EXIT.usage,
+  OutcomeUnknown: EXIT.redisUnreachable,
+  PayloadInvalid: EXIT.usage,
+  ProtocolUnknown: EXIT.redisUnreachable,
+  QueueUnknown: EXIT.notFound,
+  RedisFull: EXIT.redisUnreachable,
+  RedisUnavailable: EXIT.redisUnreachable,
+  RedisUnsuitable: EXIT.redisUnreachable,
+  ResultNotKept: EXIT.jobFailed,
+  StateConflict: EXIT.conflict,
+  TaskUnknown: EXIT.notFound,
+  TimedOut: EXIT.jobFailed,
+};
+
+interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly fix?: string;
+  readonly exitCode: ExitCode;
+  /** Only for what nobody foresaw. */
+  readonly stack?: string;
+}
+
+/** Prints the error and gives the exit code. With `--json` the error is the one document on stdout. */
+export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
+  const report = describeError(error);
+  const { exitCode, code, message, fix, stack } = report;
+  if (json) {
+    io.stdout.write(`${JSON.stringify({ v: 1, error: { code, message, fix } }, undefined, 2)}\n`);
+    return exitCode;
+  }
+  const colors = chooseColors(io.stderr, io.env, true);
+  io.stderr.write(`${colors.red("error")} ${colors.bold(code)}: ${message}\n`);
+  if (fix !== undefined) io.stderr.write(`  ${fix}\n`);
+  if (stack !== undefined) io.stderr.write(`${colors.dim(stack)}\n`);
+  return exitCode;
+}
+
+/** Code, text and exit code of anything that was thrown; free of passwords and control characters. */
+export function describeError(error: unknown): ErrorReport {
+  if (error instanceof CliError) {
+    const report = { code: error.code, message: safe(error.message), exitCode: error.exitCode };
+    return error.fix === undefined ? report : { ...report, fix: safe(error.fix) };
+  }
+  const code = codeOf(error);
+  if (code !== undefined && Object.hasOwn(EXIT_BY_CODE, code)) {
+    const known = code as ErrorCode;
+    // The runtime's messages begin with the code, which stands before them here.
+    const message = safe(messageOf(error)).replace(`${known}: `, "");
+    return { code: known, message, exitCode: EXIT_BY_CODE[known] };
+  }
+  const report = { code: code ?? "Unexpected", message: safe(messageOf(error)), exitCode: EXIT.failed };
+  const frames = error instanceof Error ? stackFrames(error) : "";
+  return frames === "" ? report : { ...report, stack: frames };
+}
+
+function stackFrames(error: Error): string {
+  const stack = error.stack ?? "";
+  const at = stack.indexOf("\n    at ");
+  return at < 0 ? "" : safe(stack.slice(at + 1));
+}
+
+function safe(text: string): string {
+  return printableLines(maskUrls(text));
+}

@@ -1,0 +1,49 @@
+/** What a run of the generator did, for people. */
+import type { GenerateResult } from "../codegen-api.js";
+import { formatDiagnostics } from "../../codegen/model/diagnostic-format.js";
+import type { Colors } from "./colors.js";
+
+/** Problems first, then one line that says how it ended; lists files only where somebody has to look at them. */
+export function formatResult(result: GenerateResult, format: "text" | "github", colors: Colors): string {
+  const problems = formatDiagnostics(result.diagnostics, format);
+  return `${problems}${summary(result, colors)}\n`;
+}
+
+function summary(result: GenerateResult, colors: Colors): string {
+  const seconds = `${(result.elapsedMs / 1000).toFixed(2)} s`;
+  switch (result.status) {
+    case "ok":
+      return [
+        ...result.stubs.map((file) => `new handler: ${file}`),
+        `${colors.green("ok")} ${changes(result)} in ${seconds}`,
+      ].join("\n");
+    case "invalid": {
+      const errors = result.diagnostics.filter((diagnostic) => diagnostic.severity === "error").length;
+      return colors.red(`${count(errors, "error")}; nothing was written`);
+    }
+    case "stale":
+      return staleSummary(result, colors);
+  }
+}
+
+function changes(result: GenerateResult): string {
+  const parts = [
+    ...(result.written.length > 0 ? [`${result.written.length} written`] : []),
+    ...(result.deleted.length > 0 ? [`${result.deleted.length} deleted`] : []),
+    ...(result.unchanged.length > 0 ? [`${result.unchanged.length} unchanged`] : []),
+  ];
+  return parts.length === 0 ? "nothing to generate" : `generated/: ${parts.join(", ")}`;
+}
+
+function staleSummary(result: GenerateResult, colors: Colors): string {
+  const files = [
+    ...result.written.map((file) => `  would write   ${file}`),
+    ...result.deleted.map((file) => `  would delete  ${file}`),
+    ...result.stubs.map((file) => `  would create  ${file}`),
+  ];
+  return [colors.red("generated/ is not what the definitions say"), ...files, "run: weft codegen"].join("\n");
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? "" : "s"}`;
+}

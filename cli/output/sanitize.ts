@@ -1,0 +1,21 @@
+/** Whatever comes from Redis or from a payload may carry terminal commands: set the title, read the clipboard, reverse the line. */
+
+// C0 and C1 controls, DEL, line and paragraph separators, zero-width and bidirectional controls, byte order mark.
+const UNSAFE = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/gu;
+
+/** One printable line: line breaks and tabs become spaces, every other control character a visible `\uXXXX`. */
+export function printable(text: string): string {
+  return text.replaceAll(/\r\n|[\n\r\t]/g, " ").replace(UNSAFE, visible);
+}
+
+/** As `printable`, but keeps line breaks: for stack traces. */
+export function printableLines(text: string): string {
+  return text
+    .split(/\r\n|\r|\n/)
+    .map(printable)
+    .join("\n");
+}
+
+function visible(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}

@@ -1,0 +1,64 @@
+/** The project on disk, as far as commands need it without loading the generator. */
+import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CliError, codeOf } from "./errors.js";
+import { EXIT } from "./exit-codes.js";
+
+/** The nearest folder upwards that has definitions or generated code; else the one where the command was called. */
+export function findProjectRoot(cwd: string): string {
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "tasks")) || existsSync(join(folder, "generated", "manifest.json")))
+      return folder;
+    if (dirname(folder) === folder) return cwd;
+  }
+}
+
+/** `generated/<name>.ts`, else the `.js` that the user's build made of it. @throws CliError when there is neither. */
+export function generatedEntry(root: string, name: "index" | "worker"): string {
+  for (const extension of ["ts", "js"]) {
+    const file = join(root, "generated", `${name}.${extension}`);
+    if (existsSync(file)) return file;
+  }
+  throw new CliError(
+    "GeneratedMissing",
+    `expected ${join(root, "generated", `${name}.ts`)}, which is not there`,
+    {
+      exitCode: EXIT.failed,
+      fix: existsSync(join(root, "tasks"))
+        ? "run: weft codegen"
+        : "run weft init to make a project, or change to the project's folder",
+    },
+  );
+}
+
+/** Name and version of this package. */
+export function packageVersion(): string {
+  // cli/ in the repository, dist/cli/ in the package.
+  for (const up of ["..", "../.."]) {
+    const file = fileURLToPath(new URL(`${up}/package.json`, import.meta.url));
+    const manifest = readJsonFile(file);
+    if (manifest?.["name"] === "taskweft") return String(manifest["version"]);
+  }
+  throw new Error("the package.json of taskweft is missing: install the package again");
+}
+
+function readJsonFile(file: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** The text of a file, `undefined` when it does not exist. */
+export async function readTextFile(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}

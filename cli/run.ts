@@ -1,0 +1,80 @@
+/** Command line in, exit code out. */
+import type { Command } from "commander";
+import { COMMANDS } from "./commands.js";
+import { reportError } from "./error-report.js";
+import { EXIT, type ExitCode } from "./exit-codes.js";
+import type { Io } from "./io.js";
+import { packageVersion } from "./project.js";
+
+/** Runs one command and resolves to its exit code; never throws for a failure of the command. */
+export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
+  if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
+    io.stdout.write(`${packageVersion()}\n`);
+    return EXIT.ok;
+  }
+  try {
+    return await dispatch(helpAsOption(argv), io);
+  } catch (error) {
+    return reportError(error, io, argv.includes("--json"));
+  }
+}
+
+async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
+  const [{ Command, CommanderError }, { Session }] = await Promise.all([
+    import("commander"),
+    import("./session.js"),
+  ]);
+  const session = new Session(io);
+  const program = addGlobalOptions(new Command("weft"))
+    .description("Schema-first background jobs: definitions in YAML, typed code, Redis underneath.")
+    .version(packageVersion())
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
+    })
+    .showHelpAfterError("(add --help for the options)");
+  for (const [name, { summary }] of Object.entries(COMMANDS)) {
+    // Commands that are added whole do not take over how the program prints and exits by themselves.
+    program.addCommand(new Command(name).copyInheritedSettings(program).description(summary));
+  }
+  program.hook("preSubcommand", async (_program, command) => {
+    const entry = COMMANDS[command.name()];
+    if (entry === undefined) return;
+    (await entry.load()).configure(command, session);
+    for (const leaf of leavesOf(command)) addGlobalOptions(leaf);
+  });
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return session.exitCode;
+  } catch (error) {
+    // Commander has already printed what was wrong with the command line; --help and --version end here too.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 || argv.length === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+/** The commands that do something: of `jobs`, its verbs; of `worker`, itself. */
+function leavesOf(command: Command): readonly Command[] {
+  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
+}
+
+/** Accepted before and after the command's name, because people put them in both places. */
+function addGlobalOptions(command: Command): Command {
+  return command
+    .option("--json", "print the result as one JSON document")
+    .option("--no-color", "no colours (also: NO_COLOR=1)")
+    .option(
+      "--redis-url <url>",
+      "Redis to use (default: TASKWEFT_REDIS_URL, else the running dev server, else port 6379)",
+    );
+}
+
+/** `weft help jobs` -> `weft jobs --help`: the commands are loaded on the way, which commander's own help skips. */
+function helpAsOption(argv: readonly string[]): readonly string[] {
+  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+}
