@@ -27,8 +27,10 @@ export class Connection implements ScriptRunner {
 
   constructor(options: ConnectionOptions, role: string) {
     const url = options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL;
-    this.redis = new Redis(url, {
+    const redisOptions: RedisOptions = {
       connectionName: `taskweft-${role}`,
+      // Replies of plain commands look the same on every supported server and in scripts.
+      protocol: 2,
       maxRetriesPerRequest: null,
       enableAutoPipelining: false,
       noDelay: true,
@@ -36,7 +38,8 @@ export class Connection implements ScriptRunner {
       // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
       reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
       ...options.redis,
-    });
+    };
+    this.redis = new Redis(url, redisOptions);
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });
