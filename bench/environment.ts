@@ -6,6 +6,7 @@ import type { Library } from "./adapters/adapter.js";
 import { peerVersion } from "./adapters/peer-modules.js";
 import type { BenchOptions } from "./options.js";
 import { PAYLOAD_BYTES } from "./payload.js";
+import { REDIS_PROGRAM } from "./redis-server.js";
 
 /** Everything about the machine and the run that a figure depends on. */
 export interface Environment {
@@ -50,7 +51,7 @@ export async function readEnvironment(options: BenchOptions, now: Date): Promise
 }
 
 async function redisVersion(): Promise<string> {
-  const { stdout } = await promisify(execFile)("redis-server", ["--version"]);
+  const { stdout } = await promisify(execFile)(REDIS_PROGRAM, ["--version"]);
   return /v=(\S+)/.exec(stdout)?.[1] ?? stdout.trim();
 }
 

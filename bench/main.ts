@@ -7,9 +7,10 @@ import path from "node:path";
 import { readEnvironment } from "./environment.js";
 import { type BenchOptions, helpText, parseOptions, UsageError } from "./options.js";
 import { waitForQuiet } from "./quiet.js";
-import { renderProgress, renderReport } from "./report.js";
+import { renderProgress, renderReport } from "./figures/report.js";
+import { RedisServer } from "./redis-server.js";
 import { runAll } from "./runner.js";
-import { summarise } from "./summary.js";
+import { summarise } from "./figures/summary.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -26,6 +27,16 @@ async function bench(options: BenchOptions, now: Date): Promise<number> {
   await writeFile(page, report);
   process.stdout.write(`\n${report}\nWritten: ${options.out} and ${page}\n`);
   return records.some(({ error }) => error !== undefined) ? EXIT_FAILED : 0;
+}
+
+for (const [signal, number] of [
+  ["SIGINT", 2],
+  ["SIGTERM", 15],
+] as const) {
+  process.once(signal, () => {
+    // The agents end with their channel; the servers must be told. 128 + n is the shell's code for a signal.
+    void RedisServer.stopAll().finally(() => process.exit(128 + number));
+  });
 }
 
 try {

@@ -8,6 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 
 const HOST = "127.0.0.1";
+/** Same variable as in the tests and tools. */
+export const REDIS_PROGRAM = process.env["REDIS_BIN"] ?? "redis-server";
 const START_TIMEOUT_MS = 10_000;
 const START_POLL_MS = 5;
 
@@ -26,11 +28,12 @@ export class RedisServer {
   readonly #process: ChildProcess;
   readonly #directory: string;
   readonly #connection: Redis;
+  static readonly #running = new Set<RedisServer>();
 
   static async start(options: { readonly aof: boolean }): Promise<RedisServer> {
     const port = await freePort();
     const directory = await mkdtemp(path.join(tmpdir(), "taskweft-bench-"));
-    const child = spawn("redis-server", serverArguments(port, directory, options.aof), { stdio: "ignore" });
+    const child = spawn(REDIS_PROGRAM, serverArguments(port, directory, options.aof), { stdio: "ignore" });
     let failure: Error | undefined;
     child.on("error", (error) => (failure = error));
     const connection = new Redis({ host: HOST, port, lazyConnect: true, retryStrategy: null });
@@ -44,8 +47,14 @@ export class RedisServer {
     this.#process = child;
     this.#directory = directory;
     this.#connection = connection;
+    RedisServer.#running.add(this);
     // Reported by the command that fails; without a listener ioredis prints each try while the server starts.
     connection.on("error", () => undefined);
+  }
+
+  /** For a harness that was told to stop: a server outlives the process that started it. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...RedisServer.#running].map((server) => server.stop()));
   }
 
   async counters(): Promise<RedisCounters> {
@@ -64,6 +73,7 @@ export class RedisServer {
       await exited;
     }
     await rm(this.#directory, { recursive: true, force: true });
+    RedisServer.#running.delete(this);
   }
 
   async #ready(failure: () => Error | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Library } from "./adapters/adapter.js";
-import type { Metrics } from "./metrics.js";
+import type { Metrics } from "./figures/metrics.js";
 import type { BenchOptions } from "./options.js";
 import { MAX_FOREIGN_CORES, waitForQuiet } from "./quiet.js";
 import { type Measured, Sample } from "./sample.js";

@@ -1,9 +1,9 @@
 /** One sample: a fresh Redis server, fresh processes for the library under test, and the meter around what counts. */
 import os from "node:os";
 import type { Library, Target } from "./adapters/adapter.js";
-import { AgentProcess } from "./agent-process.js";
+import { AgentProcess } from "./agent/agent-process.js";
 import { nowUs, processCpuUs } from "./clock.js";
-import type { Metrics } from "./metrics.js";
+import type { Metrics } from "./figures/metrics.js";
 import { RedisServer } from "./redis-server.js";
 
 export interface SampleOptions {

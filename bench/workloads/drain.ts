@@ -1,5 +1,5 @@
-import type { AgentProcess } from "../agent-process.js";
-import type { WorkReply, WorkRequest } from "../messages.js";
+import type { AgentProcess } from "../agent/agent-process.js";
+import type { WorkReply, WorkRequest } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
 import { BULK_WIDTH, FILL_CHUNK, WARM_UP_JOBS, type Workload } from "./workload.js";
 

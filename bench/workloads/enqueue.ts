@@ -1,6 +1,6 @@
-import type { EnqueueMode, EnqueueReply } from "../messages.js";
+import type { EnqueueMode, EnqueueReply } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
-import { percentile } from "../statistics.js";
+import { percentile } from "../figures/statistics.js";
 import { BULK_WIDTH, WARM_UP_JOBS, type Workload } from "./workload.js";
 
 interface Shape {

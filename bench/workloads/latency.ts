@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { nowUs } from "../clock.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
-import { percentile } from "../statistics.js";
+import { percentile } from "../figures/statistics.js";
 import { proveComplete } from "./drain.js";
 import type { Workload } from "./workload.js";
 

@@ -1,10 +1,10 @@
-import { LIBRARIES, type Library } from "./adapters/adapter.js";
-import type { Environment } from "./environment.js";
+import { LIBRARIES, type Library } from "../adapters/adapter.js";
+import type { Environment } from "../environment.js";
 import { type Metric, METRICS } from "./metrics.js";
-import type { SampleRecord } from "./runner.js";
+import type { SampleRecord } from "../runner.js";
 import type { Spread } from "./statistics.js";
 import { type Figure, summarise } from "./summary.js";
-import { WORKLOADS } from "./workloads/index.js";
+import { WORKLOADS } from "../workloads/index.js";
 
 /** The result as a Markdown page: where it was measured, the table, what failed, what each workload is. */
 export function renderReport(environment: Environment, records: readonly SampleRecord[]): string {

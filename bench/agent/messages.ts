@@ -1,5 +1,5 @@
 /** What the harness asks of an agent (a process that runs one library) and what comes back. */
-import type { Library, Target } from "./adapters/adapter.js";
+import type { Library, Target } from "../adapters/adapter.js";
 
 /**
  * How a producer enqueues: `oneByOne` awaits each job, `inFlight` awaits `width` at a time, `bulk` hands `width` jobs to

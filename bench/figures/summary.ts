@@ -1,7 +1,7 @@
 /** Samples to figures: medians, extremes, and ratios against BullMQ of the same round. */
-import { LIBRARIES, type Library } from "./adapters/adapter.js";
+import { LIBRARIES, type Library } from "../adapters/adapter.js";
 import { type Metric, METRICS } from "./metrics.js";
-import type { SampleRecord } from "./runner.js";
+import type { SampleRecord } from "../runner.js";
 import { pairedRatios, spread, type Spread } from "./statistics.js";
 
 /** The library that all ratios are against. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Adapter, Consumer, Target } from "./adapters/adapter.js";
-import { nowUs, processCpuUs } from "./clock.js";
+import type { Adapter, Consumer, Target } from "../adapters/adapter.js";
+import { nowUs, processCpuUs } from "../clock.js";
 import type { WorkReply, WorkRequest } from "./messages.js";
 
 /** A worker that counts what it handles and knows when it is done. */

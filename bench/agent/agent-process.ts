@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Library, Target } from "./adapters/adapter.js";
+import type { Library, Target } from "../adapters/adapter.js";
 import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
 
 const AGENT_FILE = fileURLToPath(new URL("./agent.ts", import.meta.url));

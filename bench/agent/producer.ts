@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Producer } from "./adapters/adapter.js";
-import { nowUs, processCpuUs } from "./clock.js";
+import type { Producer } from "../adapters/adapter.js";
+import { nowUs, processCpuUs } from "../clock.js";
 import type { DueRequest, EnqueueReply, EnqueueRequest, SpacedRequest } from "./messages.js";
-import { type BenchPayload, makePayloads } from "./payload.js";
+import { type BenchPayload, makePayloads } from "../payload.js";
 
 /** Jobs a call for many while delayed jobs are stored; not measured. */
 const DUE_CHUNK = 1000;

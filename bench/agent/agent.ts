@@ -2,10 +2,10 @@
  * A process that runs one library and nothing else, told what to do by the harness over the IPC channel. It measures its
  * own clock and CPU inside the operation, so that the channel costs nothing in the figures.
  */
-import { type Adapter, loadAdapter, type Producer, type Target } from "./adapters/adapter.js";
-import { enqueue, enqueueDue, enqueueSpaced } from "./agent-producer.js";
-import { type PreparedWorker, prepareWorker } from "./agent-worker.js";
-import { processCpuUs } from "./clock.js";
+import { type Adapter, loadAdapter, type Producer, type Target } from "../adapters/adapter.js";
+import { enqueue, enqueueDue, enqueueSpaced } from "./producer.js";
+import { type PreparedWorker, prepareWorker } from "./worker.js";
+import { processCpuUs } from "../clock.js";
 import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
 
 let adapter: Adapter | undefined;
