@@ -1,0 +1,80 @@
+/** What an operator may do to jobs and queues. State moves are scripts; here stands what their answers mean. */
+import { DEFAULT_RETENTION } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { cancel, remove, retry } from "../scripts/index.js";
+import { readStoredJob } from "./job-details.js";
+import { transactionReplies, type ShardReader } from "./shard-reader.js";
+
+/** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, now. */
+export async function retryJob(reader: ShardReader, id: string): Promise<void> {
+  const { record } = await readStoredJob(reader, id, "retry");
+  const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue });
+  if (reply === "RETRIED") return;
+  if (reply === "NOTFOUND") throw gone(id, "retry");
+  if ("keyOwner" in reply) {
+    throw conflict(
+      "retry",
+      `job ${id} cannot be retried: its idempotency key belongs to job ${reply.keyOwner} by now. Look at that job instead.`,
+    );
+  }
+  throw conflict(
+    "retry",
+    `job ${id} is ${reply.state}: only dead, cancelled, scheduled and retry jobs can be retried`,
+  );
+}
+
+export type CancelOutcome =
+  /** Will never run. */
+  | "cancelled"
+  /** Is running: its worker aborts it. */
+  | "requested";
+
+export async function cancelJob(
+  reader: ShardReader,
+  id: string,
+  keepMs: (task: string) => number | undefined,
+): Promise<CancelOutcome> {
+  const { record } = await readStoredJob(reader, id, "cancel");
+  const reply = await cancel(reader.connection, {
+    keys: reader.keys,
+    id,
+    queue: record.queue,
+    keepMs: record.options.keepDeadMs ?? keepMs(record.task) ?? DEFAULT_RETENTION.deadMs,
+  });
+  if (reply === "CANCELLED") return "cancelled";
+  if (reply === "REQUESTED") return "requested";
+  if (reply === "NOTFOUND") throw gone(id, "cancel");
+  throw conflict("cancel", `job ${id} is ${reply.final} already: there is nothing to cancel`);
+}
+
+/** Deletes a job that nobody runs, with all that is known about it. */
+export async function removeJob(reader: ShardReader, id: string): Promise<void> {
+  const { record } = await readStoredJob(reader, id, "remove");
+  const reply = await remove(reader.connection, { keys: reader.keys, id, queue: record.queue });
+  if (reply === "REMOVED") return;
+  if (reply === "NOTFOUND") throw gone(id, "remove");
+  throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
+}
+
+/** Workers stop taking jobs from the queue; what runs goes on. Pausing twice keeps the first time. */
+export async function pauseQueue(reader: ShardReader, queue: string): Promise<void> {
+  const now = await reader.now();
+  await reader.read((redis) => redis.hsetnx(reader.keys.paused, queue, now));
+}
+
+export async function resumeQueue(reader: ShardReader, queue: string): Promise<void> {
+  const { wake } = reader.keys.queue(queue);
+  // Idle workers sleep in a blocking pop on `wake`; without the hint they would find the jobs at their next slow look.
+  const replies = await reader.read((redis) =>
+    redis.multi().hdel(reader.keys.paused, queue).lpush(wake, "1").ltrim(wake, 0, 0).exec(),
+  );
+  transactionReplies<number>(replies);
+}
+
+function conflict(operation: string, message: string): TaskweftError {
+  return new TaskweftError("StateConflict", message, { operation });
+}
+
+function gone(id: string, operation: string): TaskweftError {
+  return new TaskweftError("JobNotFound", `job ${id} was removed meanwhile`, { operation });
+}

@@ -1,0 +1,107 @@
+/** Everything about one job. */
+import { TaskweftError } from "../errors.js";
+import type { JobState, RunEvent } from "../protocol/index.js";
+import { redactJob, withoutSecrets } from "./redact.js";
+import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
+import type { JobDetails, JobEvent, JobSummary, Redactor } from "./types.js";
+
+/** @throws TaskweftError `JobNotFound`. */
+export async function readStoredJob(reader: ShardReader, id: string, operation: string): Promise<StoredJob> {
+  const [job] = await reader.jobs([id]);
+  if (job !== undefined) return job;
+  throw new TaskweftError(
+    "JobNotFound",
+    `no job with the id ${id}: it was never enqueued here, was deleted, or its retention has ended`,
+    { operation },
+  );
+}
+
+/** @throws TaskweftError `JobNotFound`. */
+export async function showJob(
+  reader: ShardReader,
+  id: string,
+  redactor: Redactor | undefined,
+): Promise<JobDetails> {
+  const job = await readStoredJob(reader, id, "showJob");
+  const { keys } = reader;
+  const due = await reader.read((redis) => redis.zscore(keys.queue(job.record.queue).due, id));
+  const state = stateOf(job, due !== null);
+  const [times, leaseEndsAt] = await Promise.all([
+    readTimes(reader, id, state, due),
+    readLease(reader, job, state),
+  ]);
+  const summary = summarize(job, state, times);
+  return describe(job, summary, leaseEndsAt, redactor);
+}
+
+async function readTimes(
+  reader: ShardReader,
+  id: string,
+  state: JobState,
+  due: string | null,
+): Promise<SummaryTimes> {
+  if (state === "scheduled" || state === "retry") return { dueAt: Number(due) };
+  if (state !== "completed" && state !== "dead" && state !== "cancelled") return {};
+  const { dead, done } = reader.keys;
+  const score = await reader.read((redis) => redis.zscore(state === "dead" ? dead : done, id));
+  return score === null ? {} : { removedAt: Number(score) };
+}
+
+async function readLease(reader: ShardReader, job: StoredJob, state: JobState): Promise<number | undefined> {
+  const { worker } = job;
+  if (state !== "active" || worker === undefined) return undefined;
+  const score = await reader.read((redis) => redis.zscore(reader.keys.leases, worker));
+  return score === null ? undefined : Number(score);
+}
+
+function describe(
+  job: StoredJob,
+  summary: JobSummary,
+  leaseEndsAt: number | undefined,
+  redactor: Redactor | undefined,
+): JobDetails {
+  const { record, run } = job;
+  const shown = redactJob(job, redactor);
+  const clean = (text: string) => withoutSecrets(text, shown.secrets);
+  const timeline = [...enqueuedEvent(summary), ...run.events.map((event) => toEvent(event, clean))];
+  return {
+    ...summary,
+    ...(summary.lastError === undefined ? {} : { lastError: clean(summary.lastError) }),
+    payload: shown.payload,
+    ...(run.state === "completed" && run.detail !== null ? { result: shown.result } : {}),
+    hidden: shown.hidden,
+    hash: record.hash,
+    options:
+      record.options.key === undefined
+        ? record.options
+        : { ...record.options, key: clean(record.options.key) },
+    timeline,
+    ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
+  };
+}
+
+function enqueuedEvent(summary: JobSummary): readonly JobEvent[] {
+  return summary.enqueuedAt === undefined ? [] : [{ at: summary.enqueuedAt, kind: "enqueued" }];
+}
+
+function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
+  const [at, kind] = event;
+  switch (event[1]) {
+    case "failed":
+      return {
+        at,
+        kind,
+        attempt: event[2],
+        error: event[3],
+        message: clean(event[4]),
+        stack: clean(event[5]),
+      } as JobEvent;
+    case "completed":
+      return { at, kind, worker: event[2], durationMs: event[3] } as JobEvent;
+    case "crashed":
+      return { at, kind, worker: event[2] } as JobEvent;
+    case "cancelled":
+    case "retried":
+      return { at, kind };
+  }
+}

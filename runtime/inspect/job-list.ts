@@ -1,0 +1,226 @@
+/**
+ * Lists of jobs in pages. A shard keeps ids in lists and sorted sets by state, so a page is read by rank, and a filter
+ * on the task is applied to what was read. A call looks at a bounded number of ids and says where to go on.
+ */
+import { TaskweftError } from "../errors.js";
+import type { JobState } from "../protocol/index.js";
+import { redactJob, withoutSecrets } from "./redact.js";
+import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
+import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
+
+const DEFAULT_LIMIT = 50;
+export const MAX_LIMIT = 1000;
+const CHUNK = 200;
+/** Ids that one call looks at: a filter that matches nothing must not read a million records. */
+const SCAN_BUDGET = 5000;
+/** Active jobs are as many as workers have places; past this number the list says no more. */
+const MAX_ACTIVE = 10_000;
+
+/** Where ids of some states stand, in the order in which they are listed. */
+type Source =
+  | { readonly kind: "active" }
+  | { readonly kind: "pending" | "due"; readonly queue: string }
+  | { readonly kind: "dead" | "done" };
+
+interface Entry {
+  readonly id: string;
+  /** Score of a sorted set. */
+  readonly score?: number;
+}
+
+interface Position {
+  readonly source: number;
+  readonly rank: number;
+}
+
+export async function listJobs(
+  reader: ShardReader,
+  queues: readonly string[],
+  options: JobListOptions,
+  redactor?: Redactor,
+): Promise<JobPage> {
+  const limit = checkedLimit(options.limit);
+  const sources = sourcesFor(options, queues);
+  let { source, rank } = decodeCursor(options.cursor);
+  const found: JobSummary[] = [];
+  let budget = SCAN_BUDGET;
+  while (source < sources.length && budget > 0) {
+    const entries = await readEntries(reader, sources[source]!, rank, CHUNK);
+    budget -= entries.length;
+    const summaries = await summarizeEntries(reader, sources[source]!, entries, redactor);
+    for (const [index, summary] of summaries.entries()) {
+      rank++;
+      if (summary === undefined || !matches(summary, options)) continue;
+      found.push(summary);
+      if (found.length < limit) continue;
+      const last = index === entries.length - 1 && entries.length < CHUNK && source === sources.length - 1;
+      return last ? { jobs: found } : { jobs: found, next: encodeCursor({ source, rank }) };
+    }
+    if (entries.length < CHUNK) [source, rank] = [source + 1, 0];
+  }
+  return source < sources.length ? { jobs: found, next: encodeCursor({ source, rank }) } : { jobs: found };
+}
+
+/** Ids of all jobs that match, at most `limit`: for commands that then act on each. */
+export async function collectIds(
+  reader: ShardReader,
+  queues: readonly string[],
+  filter: JobFilter,
+  limit: number,
+): Promise<readonly string[]> {
+  const ids = new Set<string>();
+  let cursor: string | undefined;
+  do {
+    const page = await listJobs(reader, queues, {
+      ...filter,
+      limit: MAX_LIMIT,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    for (const job of page.jobs) if (ids.size < limit) ids.add(job.id);
+    cursor = page.next;
+  } while (cursor !== undefined && ids.size < limit);
+  return [...ids];
+}
+
+function sourcesFor(filter: JobFilter, queues: readonly string[]): readonly Source[] {
+  const names = filter.queue === undefined ? queues : [filter.queue];
+  const pending = names.map((queue): Source => ({ kind: "pending", queue }));
+  const due = names.map((queue): Source => ({ kind: "due", queue }));
+  const bySource: Record<JobState, readonly Source[]> = {
+    active: [{ kind: "active" }],
+    pending,
+    scheduled: due,
+    retry: due,
+    dead: [{ kind: "dead" }],
+    completed: [{ kind: "done" }],
+    cancelled: [{ kind: "done" }],
+  };
+  if (filter.state !== undefined) return bySource[filter.state];
+  return [...bySource.active, ...pending, ...due, ...bySource.dead, ...bySource.completed];
+}
+
+async function readEntries(
+  reader: ShardReader,
+  source: Source,
+  rank: number,
+  count: number,
+): Promise<readonly Entry[]> {
+  const { keys } = reader;
+  switch (source.kind) {
+    case "active": {
+      const ids = await activeIds(reader);
+      return ids.slice(rank, rank + count).map((id) => ({ id }));
+    }
+    case "pending": {
+      const { pending } = keys.queue(source.queue);
+      const ids = await reader.read((redis) => redis.lrange(pending, rank, rank + count - 1));
+      return ids.map((id) => ({ id }));
+    }
+    case "due": {
+      // What is due first.
+      const { due } = keys.queue(source.queue);
+      return scored(
+        await reader.read((redis) => redis.zrange(due, rank, String(rank + count - 1), "WITHSCORES")),
+      );
+    }
+    case "dead":
+    case "done": {
+      // What ended last.
+      const key = keys[source.kind];
+      return scored(
+        await reader.read((redis) => redis.zrange(key, rank, String(rank + count - 1), "REV", "WITHSCORES")),
+      );
+    }
+  }
+}
+
+async function activeIds(reader: ShardReader): Promise<readonly string[]> {
+  const ids: string[] = [];
+  let cursor = "0";
+  do {
+    const [next, fields] = await reader.read((redis) =>
+      redis.hscan(reader.keys.active, cursor, "COUNT", 1000),
+    );
+    for (let index = 0; index < fields.length; index += 2) ids.push(fields[index]!);
+    cursor = next;
+  } while (cursor !== "0" && ids.length < MAX_ACTIVE);
+  return [...new Set(ids)].toSorted();
+}
+
+function scored(reply: readonly string[]): readonly Entry[] {
+  const entries: Entry[] = [];
+  for (let index = 0; index < reply.length; index += 2) {
+    entries.push({ id: reply[index]!, score: Number(reply[index + 1]) });
+  }
+  return entries;
+}
+
+/** One summary an entry; `undefined` for holes and for jobs that have moved on since the ids were read. */
+async function summarizeEntries(
+  reader: ShardReader,
+  source: Source,
+  entries: readonly Entry[],
+  redactor: Redactor | undefined,
+): Promise<readonly (JobSummary | undefined)[]> {
+  const jobs = await reader.jobs(entries.map((entry) => entry.id));
+  const byId = new Map(jobs.map((job) => [job.id, job]));
+  return entries.map(({ id, score }) => {
+    const job = byId.get(id);
+    if (job === undefined) return undefined;
+    const state = stateOf(job, source.kind === "due");
+    if (!belongs(state, source)) return undefined;
+    const times = source.kind === "due" ? { dueAt: score } : { removedAt: score };
+    return withCleanError(summarize(job, state, times), job, redactor);
+  });
+}
+
+/** Errors repeat what payloads hold, so a list hides it as the single job does. */
+function withCleanError(summary: JobSummary, job: StoredJob, redactor: Redactor | undefined): JobSummary {
+  if (summary.lastError === undefined) return summary;
+  return { ...summary, lastError: withoutSecrets(summary.lastError, redactJob(job, redactor).secrets) };
+}
+
+/** A pending list keeps the ids of cancelled jobs as holes; each job is shown once, where its state says. */
+function belongs(state: JobState, source: Source): boolean {
+  switch (source.kind) {
+    case "active":
+    case "pending":
+    case "dead":
+      return state === source.kind;
+    case "due":
+      return state === "scheduled" || state === "retry";
+    case "done":
+      return state === "completed" || state === "cancelled";
+  }
+}
+
+function matches(job: JobSummary, filter: JobFilter): boolean {
+  if (filter.state !== undefined && job.state !== filter.state) return false;
+  if (filter.queue !== undefined && job.queue !== filter.queue) return false;
+  return filter.task === undefined || job.task === filter.task;
+}
+
+function checkedLimit(limit: number | undefined): number {
+  if (limit === undefined) return DEFAULT_LIMIT;
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw new TaskweftError(
+    "OptionInvalid",
+    `limit: expected a whole number from 1 to ${MAX_LIMIT}, got ${limit}`,
+    {
+      operation: "listJobs",
+    },
+  );
+}
+
+function encodeCursor(position: Position): string {
+  return `${position.source}.${position.rank}`;
+}
+
+function decodeCursor(cursor: string | undefined): Position {
+  if (cursor === undefined) return { source: 0, rank: 0 };
+  const match = /^(\d{1,4})\.(\d{1,12})$/.exec(cursor);
+  if (match !== null) return { source: Number(match[1]), rank: Number(match[2]) };
+  throw new TaskweftError("OptionInvalid", "cursor: expected what the page before gave as `next`", {
+    operation: "listJobs",
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
+ * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
+ */
+import { idTime } from "../protocol/index.js";
+import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
+import type { QueueSummary } from "./types.js";
+
+/** Records read for each shared set; more would move megabytes for a number. */
+const SAMPLE = 500;
+
+interface Sample {
+  readonly jobs: readonly StoredJob[];
+  /** How many jobs of the whole set one job of the sample stands for; 1 when all were read. */
+  readonly scale: number;
+}
+
+const NO_SAMPLE: Sample = { jobs: [], scale: 1 };
+
+/** Names of the queues of this shard: those that workers declared, those that the caller knows, and those that are paused. */
+export async function queueNames(reader: ShardReader, known: readonly string[]): Promise<readonly string[]> {
+  const { meta, paused } = reader.keys;
+  const [fields, pausedNames] = await reader.read((redis) =>
+    Promise.all([redis.hkeys(meta), redis.hkeys(paused)]),
+  );
+  const declared = fields
+    .filter((field) => field.startsWith(QUEUE_FIELD))
+    .map((field) => field.slice(QUEUE_FIELD.length));
+  return [...new Set([...known, ...declared, ...pausedNames])].toSorted();
+}
+
+const QUEUE_FIELD = "queue:";
+
+export async function listQueues(
+  reader: ShardReader,
+  names: readonly string[],
+): Promise<readonly QueueSummary[]> {
+  const { keys } = reader;
+  const [meta, paused, active, dead, done, now] = await Promise.all([
+    reader.read((redis) => redis.hgetall(keys.meta)),
+    reader.read((redis) => redis.hgetall(keys.paused)),
+    sampleActive(reader),
+    sampleSorted(reader, keys.dead),
+    sampleSorted(reader, keys.done),
+    reader.now(),
+  ]);
+  const shared = { active, dead, done };
+  return Promise.all(
+    names.map(async (name): Promise<QueueSummary> => {
+      const own = await readOwn(reader, name, now);
+      const weight = toNumber(meta[`${QUEUE_FIELD}${name}`]);
+      const pausedAt = toNumber(paused[name]);
+      return {
+        name,
+        ...(weight === undefined ? {} : { weight }),
+        ...(pausedAt === undefined ? {} : { pausedAt }),
+        ...own.counts,
+        ...sharedCounts(shared, name),
+        estimated: [...own.estimated, ...estimatedFields(shared)],
+        ...(own.oldestPendingMs === undefined ? {} : { oldestPendingMs: own.oldestPendingMs }),
+      };
+    }),
+  );
+}
+
+async function readOwn(reader: ShardReader, name: string, now: number) {
+  const { pending: pendingKey, due: dueKey } = reader.keys.queue(name);
+  const [length, heads] = transactionReplies<unknown>(
+    await reader.read((redis) => redis.multi().llen(pendingKey).lrange(pendingKey, 0, 0).exec()),
+  );
+  const due = await sampleSorted(reader, dueKey);
+  const retry = Math.round(due.jobs.filter((job) => stateOf(job, true) === "retry").length * due.scale);
+  const total = Math.round(due.jobs.length * due.scale);
+  const oldest = await enqueuedAt(reader, (heads as string[])[0]);
+  const estimated: readonly (keyof QueueSummary)[] = due.scale > 1 ? ["scheduled", "retry"] : [];
+  return {
+    counts: { pending: Number(length), scheduled: total - retry, retry },
+    estimated,
+    oldestPendingMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
+  };
+}
+
+/** When the first job of a waiting list was made. */
+async function enqueuedAt(reader: ShardReader, id: string | undefined): Promise<number | undefined> {
+  if (id === undefined) return undefined;
+  const [job] = await reader.jobs([id]);
+  return job?.record.options.at ?? idTime(id);
+}
+
+async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {
+  const [size, ids] = transactionReplies<unknown>(
+    await reader.read((redis) =>
+      redis
+        .multi()
+        .zcard(key)
+        .zrange(key, 0, String(SAMPLE - 1), "REV")
+        .exec(),
+    ),
+  );
+  return toSample(reader, Number(size), ids as string[]);
+}
+
+async function sampleActive(reader: ShardReader): Promise<Sample> {
+  const { active } = reader.keys;
+  const size = await reader.read((redis) => redis.hlen(active));
+  if (size === 0) return NO_SAMPLE;
+  const ids = await reader.read((redis) =>
+    size <= SAMPLE ? redis.hkeys(active) : (redis.hrandfield(active, SAMPLE) as Promise<string[]>),
+  );
+  return toSample(reader, size, ids);
+}
+
+async function toSample(reader: ShardReader, size: number, ids: readonly string[]): Promise<Sample> {
+  if (ids.length === 0) return NO_SAMPLE;
+  return { jobs: await reader.jobs(ids), scale: Math.max(1, size / ids.length) };
+}
+
+type SharedSamples = Readonly<Record<"active" | "dead" | "done", Sample>>;
+
+function sharedCounts(shared: SharedSamples, queue: string) {
+  const count = (sample: Sample, matches: (job: StoredJob) => boolean) =>
+    Math.round(sample.jobs.filter((job) => job.record.queue === queue && matches(job)).length * sample.scale);
+  return {
+    active: count(shared.active, (job) => job.worker !== undefined),
+    completed: count(shared.done, (job) => job.run.state === "completed"),
+    dead: count(shared.dead, (job) => job.run.state === "dead"),
+    cancelled: count(shared.done, (job) => job.run.state === "cancelled"),
+  };
+}
+
+function estimatedFields(shared: SharedSamples): readonly (keyof QueueSummary)[] {
+  return [
+    ...(shared.active.scale > 1 ? (["active"] as const) : []),
+    ...(shared.done.scale > 1 ? (["completed", "cancelled"] as const) : []),
+    ...(shared.dead.scale > 1 ? (["dead"] as const) : []),
+  ];
+}
+
+function toNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}

@@ -1,0 +1,118 @@
+import type { JobState, RecordOptions } from "../protocol/index.js";
+
+/** A job in one line. Times are milliseconds since the epoch, by the clock of Redis. */
+export interface JobSummary {
+  readonly id: string;
+  readonly task: string;
+  readonly queue: string;
+  readonly state: JobState;
+  /** Attempts that ended and count against `maxRetries`. */
+  readonly attempts: number;
+  /** Attempts that ended with the loss of their worker. */
+  readonly crashes: number;
+  /** When the producer made it; absent for ids that do not tell. */
+  readonly enqueuedAt?: number;
+  /** scheduled, retry: when it is due. */
+  readonly dueAt?: number;
+  /** completed, dead, cancelled: when it ended. */
+  readonly endedAt?: number;
+  /** completed, dead, cancelled: when it will be removed. */
+  readonly removedAt?: number;
+  /** active: who holds it. */
+  readonly worker?: string;
+  /** Message of the last failed attempt. */
+  readonly lastError?: string;
+}
+
+/** One thing that happened to a job. */
+export interface JobEvent {
+  readonly at: number;
+  readonly kind: "enqueued" | "failed" | "completed" | "crashed" | "cancelled" | "retried";
+  readonly attempt?: number;
+  readonly worker?: string;
+  readonly durationMs?: number;
+  /** Class name of the error. */
+  readonly error?: string;
+  readonly message?: string;
+  readonly stack?: string;
+}
+
+/** All that is stored about a job. */
+export interface JobDetails extends JobSummary {
+  readonly payload: unknown;
+  /** completed only; absent when the handler returned nothing. */
+  readonly result?: unknown;
+  /** True when `payload` and `result` are left out because nobody said which fields are sensitive. */
+  readonly hidden: boolean;
+  /** First 8 hex digits of the hash of the definition it was enqueued under. */
+  readonly hash: string;
+  /** What the enqueue set differently from the definition. */
+  readonly options: RecordOptions;
+  /** Oldest first. */
+  readonly timeline: readonly JobEvent[];
+  /** active: when the worker's lease ends. */
+  readonly leaseEndsAt?: number;
+}
+
+export interface JobFilter {
+  /** Only jobs in this state. Default: all. */
+  readonly state?: JobState;
+  /** Only jobs of this queue. Default: all. */
+  readonly queue?: string;
+  /** Only jobs of this task. Default: all. */
+  readonly task?: string;
+}
+
+export interface JobListOptions extends JobFilter {
+  /** Most jobs of a page, 1 to 1000. Default 50. */
+  readonly limit?: number;
+  /** `next` of the page before. Default: from the start. */
+  readonly cursor?: string;
+}
+
+export interface JobPage {
+  readonly jobs: readonly JobSummary[];
+  /** Absent on the last page. Jobs that move while pages are read may be seen twice or not at all. */
+  readonly next?: string;
+}
+
+/** A queue with its counts. */
+export interface QueueSummary {
+  readonly name: string;
+  /** Share of the workers' picks; absent when no process that is alive has declared the queue. */
+  readonly weight?: number;
+  /** Since when it is paused (ms since the epoch). */
+  readonly pausedAt?: number;
+  /** Length of the waiting list; jobs that were cancelled while waiting count until a worker passes them. */
+  readonly pending: number;
+  readonly scheduled: number;
+  readonly retry: number;
+  readonly active: number;
+  readonly completed: number;
+  readonly dead: number;
+  readonly cancelled: number;
+  /** Fields above that were counted on a sample, because counting all would read too much. */
+  readonly estimated: readonly (keyof QueueSummary)[];
+  /** How long the first job of the waiting list has existed, in milliseconds; absent when none waits. */
+  readonly oldestPendingMs?: number;
+}
+
+export interface WorkerSummary {
+  readonly name: string;
+  /** When its lease ends; in the past for a worker that is gone and whose jobs are about to be taken back. */
+  readonly leaseEndsAt: number;
+  readonly alive: boolean;
+  readonly active: number;
+  /** What the worker wrote about itself: host, process id, queues, version. */
+  readonly about: Readonly<Record<string, unknown>>;
+}
+
+/** Takes sensitive fields out of what is shown. */
+export interface Redactor {
+  /** The same value with sensitive parts replaced; `undefined` when it is not known which parts are. */
+  redact(
+    task: string,
+    kind: "payload" | "result",
+    value: unknown,
+  ): { readonly value: unknown; readonly secrets: readonly string[] } | undefined;
+}
