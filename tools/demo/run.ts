@@ -1,0 +1,181 @@
+/** The demo itself: three workers, a producer, progress, and the account at the end. */
+import { appendFile, mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { Display, type Progress } from "./display.js";
+import type { DemoOptions } from "./options.js";
+import { startProducer, startWorker, stopAll, type DemoFolders, type DemoProcess } from "./processes.js";
+import { openShopView, type QueueRow, type ShopView } from "./shop-view.js";
+import { summaryText, takeAccount } from "./summary.js";
+import { Tally } from "./tally.js";
+
+export interface DemoRedis {
+  readonly url: string;
+  readonly description: string;
+  readonly persistence: string;
+}
+
+const CONCURRENCY = 20;
+const JOBS_PER_ORDER = 6;
+const REFRESH_MS = 250;
+/** --kill waits for this share of the jobs, so that the victim surely holds some. */
+const KILL_AT_SHARE = 0.3;
+const STOP_GRACE_MS = 15_000;
+/** With no change in this time the demo gives up and says which jobs are missing; above the longest lease. */
+const STALLED_AFTER_MS = 90_000;
+
+/** Runs to its end (--once) or until Ctrl-C. Gives the exit code: 1 if an order is not accounted for. */
+export async function runDemo(root: string, redis: DemoRedis, options: DemoOptions): Promise<number> {
+  const demo = await openDemo(root, redis, options);
+  try {
+    await demo.watch();
+    return await demo.finish();
+  } finally {
+    await demo.close();
+  }
+}
+
+async function openDemo(root: string, redis: DemoRedis, options: DemoOptions): Promise<Demo> {
+  const folder = resolve(root, options.folder);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const ledger = join(folder, "ledger.jsonl");
+  // The tally opens the file before the first worker has written to it.
+  await appendFile(ledger, "");
+  process.stderr.write(
+    `Redis: ${redis.description}; data is ${redis.persistence}.\nLogs and ledger: ${options.folder}\n`,
+  );
+  return new Demo(options, { root, logs: folder }, ledger, redis, openShopView(redis.url));
+}
+
+class Demo {
+  readonly #options: DemoOptions;
+  readonly #tally: Tally;
+  readonly #view: ShopView;
+  readonly #display: Display;
+  readonly #workers: readonly DemoProcess[];
+  readonly #producer: DemoProcess;
+  readonly #stop = new AbortController();
+  readonly #startedAt = performance.now();
+  #queues: readonly QueueRow[] = [];
+  #killed: DemoProcess | undefined;
+
+  constructor(options: DemoOptions, folders: DemoFolders, ledger: string, redis: DemoRedis, view: ShopView) {
+    const env = {
+      ...process.env,
+      TASKWEFT_DEMO_LEDGER: ledger,
+      TASKWEFT_REDIS_URL: redis.url,
+      TASKWEFT_WORKER_CONCURRENCY: String(CONCURRENCY),
+    };
+    this.#options = options;
+    this.#tally = new Tally(ledger);
+    this.#view = view;
+    this.#workers = Array.from({ length: options.workers }, (_, index) =>
+      startWorker(folders, index + 1, env),
+    );
+    this.#producer = startProducer(folders, options.orders, options.rate, env);
+    const heading = `taskweft shop: ${options.workers} workers with ${CONCURRENCY} slots each, ${redis.description}`;
+    this.#display = new Display(process.stdout, heading);
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, this.#onSignal);
+  }
+
+  readonly #onSignal = (): void => this.#stop.abort();
+
+  /** Shows progress until every order is done, nothing moves any more, or a person has had enough. */
+  async watch(): Promise<void> {
+    let last = "";
+    let changedAt = performance.now();
+    while (!this.#stop.signal.aborted) {
+      await this.#refresh();
+      if (this.#isDone()) return;
+      const seen = `${this.#tally.started} ${this.#tally.finished} ${this.#tally.ordersPlaced}`;
+      if (seen !== last) changedAt = performance.now();
+      last = seen;
+      if (performance.now() - changedAt > STALLED_AFTER_MS) return;
+      this.#killOneInTheMiddle();
+      await this.#checkProcesses();
+      await pause(REFRESH_MS);
+    }
+    this.#display.note("Stopping: no new orders, workers finish what they hold ...");
+  }
+
+  /** Stops everything, then counts. After Ctrl-C jobs may rightly still wait; after --once none may. */
+  async finish(): Promise<number> {
+    await stopAll([this.#producer], STOP_GRACE_MS);
+    await stopAll(this.#workers, STOP_GRACE_MS);
+    await this.#tally.update();
+    this.#display.clear();
+    const interrupted = this.#stop.signal.aborted;
+    if (interrupted && !this.#options.once) {
+      process.stdout.write(
+        `${this.#tally.ordersPlaced} orders placed, ${this.#tally.finished} jobs finished.\n`,
+      );
+      return 0;
+    }
+    const account = await takeAccount(this.#tally, this.#view);
+    process.stdout.write(`${summaryText(account, this.#tally, performance.now() - this.#startedAt)}\n`);
+    const complete = account.orders === this.#options.orders && account.problems.length === 0;
+    return interrupted ? 130 : Number(!complete);
+  }
+
+  async close(): Promise<void> {
+    process.off("SIGINT", this.#onSignal);
+    process.off("SIGTERM", this.#onSignal);
+    await stopAll([this.#producer, ...this.#workers], STOP_GRACE_MS);
+    await this.#tally.close();
+    this.#view.close();
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#tally.update();
+    this.#queues = await this.#view.queues();
+    this.#display.show(this.#progress(), performance.now());
+  }
+
+  #progress(): Progress {
+    const { orders } = this.#options;
+    return {
+      ordersPlaced: this.#tally.ordersPlaced,
+      ordersWanted: orders === Number.MAX_SAFE_INTEGER ? Infinity : orders,
+      jobsPlaced: this.#tally.jobs.size,
+      executed: this.#tally.finished,
+      retried: this.#tally.retried,
+      deduplicated: this.#tally.deduplicated,
+      queues: this.#queues,
+      workers: this.#workers.map((worker) => ({
+        pid: worker.pid,
+        running: worker !== this.#killed,
+        finished: this.#tally.finishedByPid.get(worker.pid) ?? 0,
+      })),
+    };
+  }
+
+  #isDone(): boolean {
+    const isQuiet = this.#queues.every((queue) => queue.pending + queue.later + queue.active === 0);
+    return this.#tally.ordersPlaced >= this.#options.orders && !this.#producer.isRunning() && isQuiet;
+  }
+
+  #killOneInTheMiddle(): void {
+    const victim = this.#workers[0];
+    const share = this.#tally.finished / (this.#options.orders * JOBS_PER_ORDER);
+    if (!this.#options.kill || this.#killed || victim === undefined || share < KILL_AT_SHARE) return;
+    this.#killed = victim;
+    victim.kill("SIGKILL");
+    this.#display.note(
+      `Killed worker ${victim.pid} with SIGKILL; its jobs run again when its lease has ended.`,
+    );
+  }
+
+  /** A worker or producer that ended by itself means a broken set-up: waiting for its jobs would tell nobody why. */
+  async #checkProcesses(): Promise<void> {
+    const producerCode = this.#producer.isRunning() ? 0 : await this.#producer.ended;
+    if (producerCode !== 0)
+      throw new Error(`The producer ended with ${producerCode}; see ${this.#options.folder}/producer.log`);
+    for (const [index, worker] of this.#workers.entries()) {
+      if (worker === this.#killed || worker.isRunning()) continue;
+      throw new Error(
+        `Worker ${index + 1} ended with ${await worker.ended}; see ${this.#options.folder}/worker-${index + 1}.log`,
+      );
+    }
+  }
+}

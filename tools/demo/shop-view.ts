@@ -1,0 +1,83 @@
+/** What Redis says about the shop's queues and jobs, in the few words that the demo needs. */
+import type { QueueName } from "../../generated/index.js";
+import { Connection } from "../../runtime/connection/index.js";
+import { TaskweftError } from "../../runtime/errors.js";
+import { createInspector, type Inspector, type JobDetails } from "../../runtime/inspect/index.js";
+import { ShardKeys } from "../../runtime/protocol/index.js";
+
+export interface QueueRow {
+  readonly name: string;
+  readonly weight: number;
+  readonly pending: number;
+  /** Due later: scheduled and retry. */
+  readonly later: number;
+  readonly active: number;
+  readonly completed: number;
+  readonly dead: number;
+}
+
+export interface JobOutcome {
+  readonly state: string;
+  /** Attempts that have an end on record: completed, failed or crashed (the lease of its worker ended). */
+  readonly endsOnRecord: number;
+  readonly crashes: number;
+  /** Class of the error that ended the last attempt. */
+  readonly lastError: string | undefined;
+}
+
+export interface ShopView {
+  /** The heaviest first. */
+  queues(): Promise<readonly QueueRow[]>;
+  /** Undefined: Redis holds no such job (any more). */
+  job(id: string): Promise<JobOutcome | undefined>;
+  close(): void;
+}
+
+/** Named here, because nobody has declared them in Redis before the first worker is up. */
+const QUEUES: readonly QueueName[] = ["critical", "default", "high", "low"];
+
+/** The kinds of events that end an attempt. */
+const ENDS = new Set(["completed", "crashed", "failed"]);
+
+export function openShopView(url: string): ShopView {
+  const connection = new Connection({ url }, "demo");
+  const inspector = createInspector({ connection, keys: new ShardKeys(), queues: QUEUES });
+  return {
+    queues: () => readQueues(inspector),
+    job: (id) => readJob(inspector, id),
+    close: () => connection.disconnect(),
+  };
+}
+
+async function readQueues(inspector: Inspector): Promise<readonly QueueRow[]> {
+  const queues = await inspector.listQueues();
+  return queues
+    .map(({ name, weight = 0, pending, scheduled, retry, active, completed, dead }) => ({
+      name,
+      weight,
+      pending,
+      later: scheduled + retry,
+      active,
+      completed,
+      dead,
+    }))
+    .toSorted((left, right) => right.weight - left.weight);
+}
+
+async function readJob(inspector: Inspector, id: string): Promise<JobOutcome | undefined> {
+  try {
+    return toOutcome(await inspector.showJob(id));
+  } catch (error) {
+    if (error instanceof TaskweftError && error.code === "JobNotFound") return undefined;
+    throw error;
+  }
+}
+
+function toOutcome(job: JobDetails): JobOutcome {
+  return {
+    state: job.state,
+    endsOnRecord: job.timeline.filter((event) => ENDS.has(event.kind)).length,
+    crashes: job.crashes,
+    lastError: job.timeline.findLast((event) => event.kind === "failed")?.error,
+  };
+}

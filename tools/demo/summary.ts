@@ -1,0 +1,78 @@
+/** The account at the end: every job of every order, and what the ledger says against what Redis says. */
+import type { JobOutcome, ShopView } from "./shop-view.js";
+import type { JobTally, Tally } from "./tally.js";
+
+export interface Account {
+  readonly orders: number;
+  readonly jobs: number;
+  readonly states: ReadonlyMap<string, number>;
+  /** Dead jobs by task and reason. */
+  readonly deadReasons: ReadonlyMap<string, number>;
+  readonly crashes: number;
+  /** Lines that must be empty: jobs without an end, jobs executed more often than Redis has ends on record for. */
+  readonly problems: readonly string[];
+}
+
+const FINAL = new Set(["completed", "dead", "cancelled"]);
+const SHOWN_PROBLEMS = 10;
+
+export async function takeAccount(tally: Tally, view: ShopView): Promise<Account> {
+  const states = new Map<string, number>();
+  const deadReasons = new Map<string, number>();
+  const problems: string[] = [];
+  let crashes = 0;
+  for (const [id, job] of tally.jobs) {
+    const outcome = await view.job(id);
+    const state = stateOf(job, outcome);
+    count(states, state);
+    crashes += outcome?.crashes ?? 0;
+    if (state === "dead") count(deadReasons, `${job.task}: ${outcome?.lastError ?? "no error on record"}`);
+    const problem = problemOf(job, state, outcome);
+    if (problem !== undefined) problems.push(`${job.task} ${id} of order ${job.orderNumber}: ${problem}`);
+  }
+  return { orders: tally.ordersPlaced, jobs: tally.jobs.size, states, deadReasons, crashes, problems };
+}
+
+/** A job that Redis no longer holds has completed when its handler has, and retention removed it. */
+function stateOf(job: JobTally, outcome: JobOutcome | undefined): string {
+  if (outcome !== undefined) return outcome.state;
+  return job.finished > 0 ? "completed" : "lost";
+}
+
+function problemOf(job: JobTally, state: string, outcome: JobOutcome | undefined): string | undefined {
+  if (!FINAL.has(state)) return `is ${state}`;
+  if (state === "completed" && job.finished === 0) return "is completed, but no handler has finished it";
+  if (outcome !== undefined && job.started > outcome.endsOnRecord) {
+    return `was started ${job.started} times, with ${outcome.endsOnRecord} ends or lease expiries on record`;
+  }
+  return undefined;
+}
+
+export function summaryText(account: Account, tally: Tally, elapsedMs: number): string {
+  const state = (name: string): number => account.states.get(name) ?? 0;
+  const total = tally.finished || 1;
+  const lines = [
+    `Orders    ${account.orders} placed, ${account.problems.length === 0 ? "all" : "NOT all"} accounted for`,
+    `Jobs      ${account.jobs}: ${state("completed")} completed, ${state("dead")} dead, ${state("cancelled")} cancelled`,
+    `Attempts  ${tally.started}: ${tally.failed} failed, ${tally.retried} retries, ${account.crashes} lost with their worker`,
+    `Payments  ${tally.deduplicated} double clicks gave the payment that was already there`,
+    ...[...account.deadReasons]
+      .toSorted(byName)
+      .map(([reason, jobs]) => `Dead      ${String(jobs).padStart(3)} ${reason}`),
+    ...[...tally.finishedByPid].map(
+      ([pid, jobs]) => `Worker    ${pid} finished ${jobs} (${Math.round((100 * jobs) / total)} %)`,
+    ),
+    `Time      ${(elapsedMs / 1000).toFixed(1)} s`,
+    ...account.problems.slice(0, SHOWN_PROBLEMS).map((problem) => `PROBLEM   ${problem}`),
+  ];
+  const hidden = account.problems.length - SHOWN_PROBLEMS;
+  return (hidden > 0 ? [...lines, `PROBLEM   and ${hidden} more`] : lines).join("\n");
+}
+
+function byName([left]: [string, number], [right]: [string, number]): number {
+  return left < right ? -1 : Number(left > right);
+}
+
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
