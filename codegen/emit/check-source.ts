@@ -1,0 +1,88 @@
+/**
+ * The last gate before a file is written: the text must consist of the statements that our emitters print, and of
+ * nothing else. Each emitter already makes its values safe; this catches the bug in one of them, before a description or
+ * a key in YAML becomes code that runs.
+ */
+import { type Token, TokenProblem, tokenize } from "./source-tokens.js";
+
+/** Statements by their first words; a name stands for itself, `*` for one token of any kind. */
+const HEADS: readonly (readonly string[])[] = [
+  ["await", "runWorker", "(", "registry", ")", ";"],
+  ["const", "*", ":", "HandlerImports", "<"],
+  ["const", "*", ":", "z", ".", "ZodType", "=", "z", ".", "lazy", "("],
+  ["const", "canonicalJson", "="],
+  ["export", "*", "from"],
+  ["export", "class", "*", "extends", "DeclaredError", "{", "}"],
+  ["export", "const", "*", ":"],
+  ["export", "const", "*", "=", "defineContract", "<"],
+  ["export", "const", "*", "=", "defineSchemas", "<"],
+  ["export", "const", "contracts", "=", "["],
+  ["export", "default", "defineHandler", "("],
+  ["export", "interface", "*", "{"],
+  ["export", "type", "*"],
+  ["export", "{"],
+  ["import", "type", "{"],
+  ["import", "{"],
+];
+
+/** Throws when the text is not what an emitter may print. `path` is for the message. */
+export function checkSource(path: string, text: string): void {
+  try {
+    if (path.endsWith(".json")) JSON.parse(text);
+    else for (const statement of statements(tokenize(text))) checkStatement(statement);
+  } catch (error) {
+    if (!(error instanceof TokenProblem) && !(error instanceof SyntaxError)) throw error;
+    throw new Error(
+      `${path} was not written: expected code that taskweft may generate, got a text that is none (${error.message}). ` +
+        "This is a defect of taskweft: please report it with the definition that leads to it.",
+      { cause: error },
+    );
+  }
+}
+
+function checkStatement(tokens: readonly Token[]): void {
+  const known = HEADS.some((head) =>
+    head.every((word, index) => word === "*" || tokens[index]?.text === word),
+  );
+  if (!known) throw new TokenProblem(`unexpected statement ${startOf(tokens)}`);
+  const slash = tokens.find((token) => token.kind === "regexp" || token.text === "/");
+  if (slash !== undefined)
+    throw new TokenProblem(`unexpected ${JSON.stringify(slash.text)} in ${startOf(tokens)}`);
+  // Without a semicolon a new line could start a statement of its own, and it would pass as part of this one.
+  const hidden = tokens.find(
+    (token, index) =>
+      index > 0 && token.startsLine && token.depth === 0 && isOperand(token, tokens[index - 1]),
+  );
+  if (hidden !== undefined)
+    throw new TokenProblem(`unexpected line ${JSON.stringify(hidden.text)} in ${startOf(tokens)}`);
+}
+
+/** A line may go on with punctuation, or after an operator that needs an operand. */
+function isOperand(token: Token, before: Token | undefined): boolean {
+  return token.kind !== "punctuation" && before?.text !== "=";
+}
+
+function startOf(tokens: readonly Token[]): string {
+  return JSON.stringify(
+    tokens
+      .slice(0, 8)
+      .map((token) => token.text)
+      .join(" "),
+  );
+}
+
+const BLOCK_HEADS: ReadonlySet<string> = new Set(["class", "interface"]);
+
+/** Splits at semicolons outside of brackets, and after the body of a class or interface. */
+function* statements(tokens: readonly Token[]): Generator<readonly Token[]> {
+  let current: Token[] = [];
+  for (const token of tokens) {
+    current.push(token);
+    const ends = token.text === ";" || (token.text === "}" && BLOCK_HEADS.has(current[1]?.text ?? ""));
+    if (token.kind !== "punctuation" || !ends || token.depth > 0) continue;
+    yield current;
+    current = [];
+  }
+  if (current.length > 0)
+    throw new TokenProblem(`expected a semicolon after ${startOf(current)}, got the end of the text`);
+}

@@ -1,0 +1,106 @@
+/** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
+import type { JsonValue } from "../model/json-schema.js";
+import type { ProjectModel, TaskModel } from "../model/project.js";
+import { keyFunction } from "./idempotency-key.js";
+import { type Layout, list, render } from "./layout.js";
+import type { OutputPaths } from "./output-paths.js";
+import { identifier, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
+import { schemasConstant } from "./task-schemas.js";
+
+export function emitContracts(
+  project: ProjectModel,
+  paths: OutputPaths,
+  contractTexts: readonly string[],
+): string {
+  const door = ["defineContract", ...(project.tasks.some(hasKey) ? ["keyText"] : []), "type QueueDefinition"];
+  return [
+    render(["import ", list("{", door, "}"), ` from "taskweft/generated-v1";\n`]),
+    ...project.tasks.map((task) => {
+      const from = modulePath(paths.contracts, paths.schemas(task));
+      return render(["import ", list("{", [schemasConstant(task)], "}"), ` from ${from};\n`]);
+    }),
+    typeImports(project, paths),
+    "\n",
+    ...contractTexts.map((text) => `${text}\n`),
+    "/** All tasks, sorted by name. */\n",
+    render([
+      "export const contracts = ",
+      list("[", project.tasks.map(contractConstant), "]"),
+      " as const;\n",
+    ]),
+    "\n/** All queues, sorted by name. */\n",
+    render([
+      "export const queues: readonly QueueDefinition[] = ",
+      list("[", project.queues.map(queueLayout), "]"),
+      ";\n",
+    ]),
+  ].join("");
+}
+
+/** The declaration of one task's contract; a pure function of the task, so that watch can keep it. */
+export function contractText(task: TaskModel): string {
+  const result = task.result === undefined ? "void" : `${task.identifier}Result`;
+  const generics = `${identifier(`${task.identifier}Payload`)}, ${result}`;
+  const fields = { ...list("{", contractFields(task), "}"), broken: true };
+  return render([`export const ${contractConstant(task)} = defineContract<${generics}>(`, fields, ");\n"]);
+}
+
+export function contractConstant(task: TaskModel): string {
+  return identifier(`${lowerFirst(task.identifier)}Contract`);
+}
+
+function contractFields(task: TaskModel): Layout[] {
+  const { definition } = task;
+  const { backoff, maxRetries } = definition.retry;
+  const retry = list("{", [`maxRetries: ${literal(maxRetries)}`, ["backoff: ", objectLayout(backoff)]], "}");
+  return [
+    `name: ${literal(definition.name)}`,
+    `queue: ${literal(definition.queue)}`,
+    `timeoutMs: ${literal(definition.timeoutMs)}`,
+    ["retry: ", retry],
+    ["retention: ", objectLayout({ ...definition.retention })],
+    ...(definition.idempotency === undefined
+      ? []
+      : [["idempotency: ", objectLayout({ ...definition.idempotency })]]),
+    ...(task.idempotencyKey === undefined ? [] : [`idempotencyKey: ${keyFunction(task.idempotencyKey)}`]),
+    ["errors: ", list("{", errorRules(task), "}")],
+    `hash: ${literal(definition.hash)}`,
+    `schemas: ${schemasConstant(task)}`,
+  ];
+}
+
+function errorRules(task: TaskModel): Layout[] {
+  return Object.entries(task.definition.errors)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, rule]): Layout => [`${propertyKey(name)}: `, objectLayout({ ...rule })]);
+}
+
+function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {
+  return list(
+    "{",
+    Object.entries(value).map(([key, member]) => `${propertyKey(key)}: ${literal(member)}`),
+    "}",
+  );
+}
+
+function queueLayout(queue: { readonly name: string; readonly weight: number }): string {
+  return `{ name: ${literal(queue.name)}, weight: ${literal(queue.weight)} }`;
+}
+
+function hasKey(task: TaskModel): boolean {
+  return task.idempotencyKey !== undefined;
+}
+
+function typeImports(project: ProjectModel, paths: OutputPaths): string {
+  if (project.tasks.length === 0) return "";
+  const names = project.tasks.flatMap(payloadAndResult);
+  return render([
+    "import type ",
+    list("{", names, "}"),
+    ` from ${modulePath(paths.contracts, paths.types)};\n`,
+  ]);
+}
+
+export function payloadAndResult(task: TaskModel): string[] {
+  return [`${task.identifier}Payload`, ...(task.result === undefined ? [] : [`${task.identifier}Result`])];
+}

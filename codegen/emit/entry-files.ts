@@ -1,0 +1,56 @@
+/** The modules that people and processes import: `index.ts` (producers), `registry.ts` and `worker.ts` (workers). */
+import type { ProjectModel, TaskModel } from "../model/project.js";
+import type { HandlerLocation } from "./handler-location.js";
+import { type Layout, members, render } from "./layout.js";
+import type { OutputPaths } from "./output-paths.js";
+import { identifier, modulePath, typeKey } from "./source-text.js";
+
+/** What producers import. It must never load a handler: an API server would load every dependency of every job. */
+export function emitIndex(paths: OutputPaths): string {
+  return `import { createDefineHandler, type DefineHandler } from "taskweft/generated-v1";
+import type { TaskMap } from ${modulePath(paths.index, paths.types)};
+
+export { connect, createClient, PermanentError } from "taskweft/generated-v1";
+export * from ${modulePath(paths.index, paths.enqueue)};
+export * from ${modulePath(paths.index, paths.errors)};
+export type * from ${modulePath(paths.index, paths.types)};
+
+/** Ties a handler to its task: the name picks the types of payload and result. */
+export const defineHandler: DefineHandler<TaskMap> = createDefineHandler<TaskMap>();
+`;
+}
+
+/** A missing file, a handler of another task or one with a wrong type is a compile error in this module. */
+export function emitRegistry(
+  project: ProjectModel,
+  paths: OutputPaths,
+  handlerOf: (task: TaskModel) => HandlerLocation,
+): string {
+  const entries = project.tasks.map((task): Layout => {
+    const { file, exportName } = handlerOf(task);
+    const load = `import(${modulePath(paths.registry, file)})`;
+    return `${typeKey(task.definition.name)}: () => ${load}.then((module) => module.${exportProperty(exportName)})`;
+  });
+  const handlers = { ...members("{", entries, "}"), separator: "," } as const;
+  return [
+    `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`,
+    `import { contracts, queues } from ${modulePath(paths.registry, paths.contracts)};\n`,
+    `import type { TaskMap } from ${modulePath(paths.registry, paths.types)};\n\n`,
+    render(["const handlers: HandlerImports<TaskMap> = ", handlers, ";\n"]),
+    "\n/** Everything that a worker process runs. */\n",
+    "export const registry: Registry = { contracts, queues, handlers };\n",
+  ].join("");
+}
+
+export function emitWorker(paths: OutputPaths): string {
+  return `import { runWorker } from "taskweft/generated-v1";
+import { registry } from ${modulePath(paths.worker, paths.registry)};
+
+await runWorker(registry);
+`;
+}
+
+/** `default` is a reserved word, and yet a fine property. */
+function exportProperty(name: string): string {
+  return name === "default" ? name : identifier(name);
+}

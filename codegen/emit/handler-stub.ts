@@ -1,0 +1,44 @@
+/**
+ * The file that a person gets for a task without a handler, by Handlebars. The template sees nothing but values that
+ * the functions of source-text.ts made safe, and it is read once: the file belongs to the user from then on.
+ */
+import type { TaskModel } from "../model/project.js";
+import type { OutputPaths } from "./output-paths.js";
+import { jsdoc, literal, modulePath } from "./source-text.js";
+
+export const STUB_TEMPLATE = `import { defineHandler } from {{indexModule}};
+
+{{comment}}export default defineHandler({{taskName}}, async (job, ctx) => {
+  throw ctx.notImplemented();
+});
+`;
+
+export interface StubValues {
+  readonly comment: string;
+  readonly indexModule: string;
+  readonly taskName: string;
+}
+
+export async function emitStub(task: TaskModel, paths: OutputPaths): Promise<string> {
+  const template = await stubTemplate();
+  return template({
+    comment: jsdoc([task.description]),
+    indexModule: modulePath(paths.stub(task), paths.index),
+    taskName: literal(task.definition.name),
+  });
+}
+
+let compiled: Promise<(values: StubValues) => string> | undefined;
+
+/** Loaded on the first missing handler only: most runs write no stub. */
+function stubTemplate(): Promise<(values: StubValues) => string> {
+  compiled ??= import("handlebars").then(({ default: handlebars }) =>
+    handlebars.compile<StubValues>(STUB_TEMPLATE, {
+      knownHelpers: {},
+      knownHelpersOnly: true,
+      noEscape: true,
+      strict: true,
+    }),
+  );
+  return compiled;
+}

@@ -1,0 +1,37 @@
+/** Where everything lies in a user's project. Relative to its root, with `/`. */
+import type { TaskModel } from "../model/project.js";
+
+export interface OutputPaths {
+  readonly contracts: string;
+  readonly enqueue: string;
+  readonly errors: string;
+  readonly handlersDir: string;
+  readonly index: string;
+  readonly manifest: string;
+  readonly outDir: string;
+  readonly registry: string;
+  readonly tasksSchema: string;
+  readonly types: string;
+  readonly worker: string;
+  readonly schemas: (task: TaskModel) => string;
+  /** Where a missing handler is put. */
+  readonly stub: (task: TaskModel) => string;
+}
+
+export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
+  return {
+    contracts: `${outDir}/contracts.ts`,
+    enqueue: `${outDir}/enqueue.ts`,
+    errors: `${outDir}/errors.ts`,
+    handlersDir: `${tasksDir}/handlers`,
+    index: `${outDir}/index.ts`,
+    manifest: `${outDir}/manifest.json`,
+    outDir,
+    registry: `${outDir}/registry.ts`,
+    schemas: (task) => `${outDir}/schemas/${task.modulePath}.ts`,
+    stub: (task) => `${tasksDir}/handlers/${task.modulePath}.ts`,
+    tasksSchema: `${outDir}/tasks.schema.json`,
+    types: `${outDir}/types.ts`,
+    worker: `${outDir}/worker.ts`,
+  };
+}

@@ -1,0 +1,147 @@
+/**
+ * One TypeScript name for every named schema. Equal definitions share one type over all tasks; unequal ones of the same
+ * name are told apart by their task, so that no run can emit a name twice.
+ */
+import { compareText } from "../model/diagnostic.js";
+import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
+import type { ProjectModel } from "../model/project.js";
+import { pascalCase } from "./source-text.js";
+
+/** Names that generated modules use themselves, import or re-export beside the types. */
+export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
+  ..."Array Boolean Date Error Function Map Number Object Promise Record RegExp Set String Symbol".split(" "),
+  ..."DeclaredError DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
+    " ",
+  ),
+  ..."QueueName Registry TaskContract TaskMap TaskName TaskSchemas".split(" "),
+]);
+
+export interface NamedType {
+  readonly typeName: string;
+  readonly node: JsonSchemaNode;
+  /** The schema whose definitions the node's references name. */
+  readonly scope: JsonSchema;
+}
+
+export interface TypeNames {
+  /** Sorted by name. */
+  readonly types: readonly NamedType[];
+  /** The type of a definition as seen from a schema. */
+  resolve(scope: JsonSchema, definition: string): string;
+}
+
+export function allocateTypeNames(project: ProjectModel): TypeNames {
+  const used = new Set([...RESERVED_TYPE_NAMES, ...taskTypeNames(project), ...errorNames(project)]);
+  const byContent = new Map<string, NamedType>();
+  const contents = new Map<JsonSchema, ReadonlyMap<string, string>>();
+  const variants = countVariants(project, contents);
+  for (const { owner, schema } of schemasOf(project)) {
+    for (const { name, schema: node } of schema.definitions) {
+      const content = contentOf(contents, schema, name);
+      if (byContent.has(content)) continue;
+      const wanted = pascalCase(name);
+      const typeName = unusedName(variants.get(name) === 1 ? wanted : `${owner}${wanted}`, used);
+      byContent.set(content, { typeName, node, scope: schema });
+    }
+  }
+  return {
+    types: [...byContent.values()].toSorted((a, b) => compareText(a.typeName, b.typeName)),
+    resolve: (scope, definition) => {
+      const found = byContent.get(contentOf(contents, scope, definition));
+      if (found === undefined)
+        throw new TypeError(`expected a definition named ${JSON.stringify(definition)}`);
+      return found.typeName;
+    },
+  };
+}
+
+/** How many different schemas go by one definition name; fills the table of contents on the way. */
+function countVariants(
+  project: ProjectModel,
+  contents: Map<JsonSchema, ReadonlyMap<string, string>>,
+): ReadonlyMap<string, number> {
+  const variants = new Map<string, Set<string>>();
+  for (const { schema } of schemasOf(project)) {
+    contents.set(schema, definitionContents(schema));
+    for (const { name } of schema.definitions) {
+      const seen = variants.get(name) ?? new Set();
+      variants.set(name, seen.add(contentOf(contents, schema, name)));
+    }
+  }
+  return new Map([...variants].map(([name, seen]) => [name, seen.size]));
+}
+
+function contentOf(
+  contents: ReadonlyMap<JsonSchema, ReadonlyMap<string, string>>,
+  scope: JsonSchema,
+  name: string,
+): string {
+  return contents.get(scope)?.get(name) ?? "";
+}
+
+/** Each definition with everything it reaches, as text: two definitions with equal text mean the same. */
+function definitionContents(schema: JsonSchema): ReadonlyMap<string, string> {
+  const nodes = new Map(schema.definitions.map(({ name, schema: node }) => [name, node]));
+  const contents = new Map<string, string>();
+  for (const name of nodes.keys()) {
+    const reached = [...reachable(name, nodes)].toSorted(compareText);
+    contents.set(name, JSON.stringify([name, ...reached.map((other) => [other, nodes.get(other)])]));
+  }
+  return contents;
+}
+
+function reachable(start: string, nodes: ReadonlyMap<string, JsonSchemaNode>): ReadonlySet<string> {
+  const seen = new Set<string>([start]);
+  for (const name of seen) {
+    const node = nodes.get(name);
+    if (node !== undefined) for (const next of references(node)) seen.add(next);
+  }
+  return seen;
+}
+
+/** The names of all definitions that a tree refers to directly. */
+export function references(node: JsonSchemaNode): readonly string[] {
+  switch (node.kind) {
+    case "ref":
+      return [node.name];
+    case "array":
+      return references(node.items);
+    case "object":
+      return [
+        ...node.properties.flatMap((property) => references(property.schema)),
+        ...(typeof node.additional === "boolean" ? [] : references(node.additional)),
+      ];
+    case "union":
+    case "intersection":
+      return node.branches.flatMap(references);
+    case "any":
+    case "boolean":
+    case "enum":
+    case "null":
+    case "number":
+    case "string":
+      return [];
+  }
+}
+
+function schemasOf(project: ProjectModel): { owner: string; schema: JsonSchema }[] {
+  return project.tasks.flatMap((task) => [
+    { owner: task.identifier, schema: task.payload },
+    ...(task.result === undefined ? [] : [{ owner: task.identifier, schema: task.result }]),
+  ]);
+}
+
+export function taskTypeNames(project: ProjectModel): readonly string[] {
+  return project.tasks.flatMap(({ identifier }) => [`${identifier}Payload`, `${identifier}Result`]);
+}
+
+function errorNames(project: ProjectModel): readonly string[] {
+  return project.tasks.flatMap((task) => task.errors.map((error) => error.name));
+}
+
+function unusedName(wanted: string, used: Set<string>): string {
+  let name = wanted;
+  for (let count = 2; used.has(name); count++) name = `${wanted}${count}`;
+  used.add(name);
+  return name;
+}

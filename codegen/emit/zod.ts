@@ -1,0 +1,213 @@
+/**
+ * zod source for a schema. It must accept exactly what the JSON Schema accepts (checked against ajv in the tests), with
+ * one wanted difference: the loose view, used by workers, ignores keys that it does not know.
+ */
+import type { JsonSchemaNode } from "../model/json-schema.js";
+import { type Layout, list } from "./layout.js";
+import { literal, propertyKey } from "./source-text.js";
+
+export const VIEWS = ["strict", "loose"] as const;
+export type View = (typeof VIEWS)[number];
+
+export interface ZodScope {
+  readonly view: View;
+  /** The constant that validates a definition. */
+  readonly constantOf: (definition: string) => string;
+}
+
+export function zodLayout(node: JsonSchemaNode, scope: ZodScope): Layout {
+  switch (node.kind) {
+    case "any":
+      return "z.unknown()";
+    case "null":
+      return "z.null()";
+    case "boolean":
+      return "z.boolean()";
+    case "number":
+      return numberLayout(node);
+    case "string":
+      return stringLayout(node);
+    case "enum":
+      return enumLayout(node.values);
+    case "array":
+      return arrayLayout(node, scope);
+    case "object":
+      return objectLayout(node, scope);
+    case "union":
+      return unionLayout(node, scope);
+    case "intersection":
+      return intersectionLayout(node.branches, scope);
+    case "ref":
+      return scope.constantOf(node.name);
+  }
+}
+
+function numberLayout(node: JsonSchemaNode & { kind: "number" }): Layout {
+  return [
+    node.integer ? "z.int()" : "z.number()",
+    call("gte", node.minimum),
+    call("gt", node.exclusiveMinimum),
+    call("lte", node.maximum),
+    call("lt", node.exclusiveMaximum),
+    call("multipleOf", node.multipleOf),
+  ];
+}
+
+function call(method: string, argument: number | undefined): string {
+  return argument === undefined ? "" : `.${method}(${literal(argument)})`;
+}
+
+/** zod's own `uuid` refuses ids without a version digit and its `url` trims, so those two are put together here. */
+const FORMATS = {
+  date: "z.iso.date()",
+  "date-time": "z.iso.datetime({ offset: true })",
+  email: "z.email()",
+  uri: 'z.string().regex(new RegExp("^\\\\S+$", "u"), "Invalid URL")',
+  uuid: 'z.guid("Invalid UUID")',
+} as const;
+
+function stringLayout(node: JsonSchemaNode & { kind: "string" }): Layout {
+  return [
+    node.format === undefined ? "z.string()" : FORMATS[node.format],
+    node.pattern === undefined ? "" : `.regex(new RegExp(${literal(node.pattern)}, "u"))`,
+    node.minLength === undefined ? "" : atLeast(node.minLength),
+    node.maxLength === undefined ? "" : atMost(node.maxLength),
+    node.format === "uri" ? ".pipe(z.url())" : "",
+  ];
+}
+
+/** JSON Schema counts code points, zod UTF-16 units: they agree up to 1, and where no surrogate pair is in play. */
+function atLeast(length: number): Layout {
+  if (length <= 1) return `.min(${literal(length)})`;
+  const test = `(text) => text.length >= ${length * 2} || [...text].length >= ${length}`;
+  return list(".refine(", [test, literal(`Too small: expected string to have >=${length} characters`)], ")");
+}
+
+function atMost(length: number): Layout {
+  const test = `(text) => text.length <= ${length} || [...text].length <= ${length}`;
+  return list(".refine(", [test, literal(`Too big: expected string to have <=${length} characters`)], ")");
+}
+
+function enumLayout(values: readonly (string | number | boolean | null)[]): Layout {
+  const distinct = [...new Set(values)];
+  const [only] = distinct;
+  if (distinct.length === 1 && only !== undefined) return `z.literal(${literal(only)})`;
+  return ["z.literal(", list("[", distinct.map(literal), "]"), ")"];
+}
+
+function arrayLayout(node: JsonSchemaNode & { kind: "array" }, scope: ZodScope): Layout {
+  return [
+    list("z.array(", [zodLayout(node.items, scope)], ")"),
+    call("min", node.minItems),
+    call("max", node.maxItems),
+    node.uniqueItems === true ? uniqueLayout(node.items) : "",
+  ];
+}
+
+const SCALARS: ReadonlySet<JsonSchemaNode["kind"]> = new Set(["boolean", "enum", "null", "number", "string"]);
+
+function uniqueLayout(items: JsonSchemaNode): Layout {
+  const values = SCALARS.has(items.kind) ? "items" : "items.map(canonicalJson)";
+  const test = `(items) => new Set(${values}).size === items.length`;
+  return list(".refine(", [test, literal("Items must be unique")], ")");
+}
+
+/** Declared in modules whose schemas compare items by content: equal whatever the order of keys. */
+export const CANONICAL_JSON = `const canonicalJson = (item: unknown): string =>
+  JSON.stringify(item, (_key, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+`;
+
+/** Whether the validator of the tree calls \`canonicalJson\`. */
+export function needsCanonicalJson(node: JsonSchemaNode): boolean {
+  switch (node.kind) {
+    case "array":
+      return (node.uniqueItems === true && !SCALARS.has(node.items.kind)) || needsCanonicalJson(node.items);
+    case "object":
+      return (
+        node.properties.some((property) => needsCanonicalJson(property.schema)) ||
+        (typeof node.additional !== "boolean" && needsCanonicalJson(node.additional))
+      );
+    case "union":
+    case "intersection":
+      return node.branches.some(needsCanonicalJson);
+    case "any":
+    case "boolean":
+    case "enum":
+    case "null":
+    case "number":
+    case "ref":
+    case "string":
+      return false;
+  }
+}
+
+function objectLayout(node: JsonSchemaNode & { kind: "object" }, scope: ZodScope): Layout {
+  const fields = node.properties.map(({ name, required, schema }): Layout => {
+    return [`${propertyKey(name)}: `, zodLayout(schema, scope), required ? "" : ".optional()"];
+  });
+  const shape = list("{", fields, "}");
+  if (node.additional === true) return ["z.looseObject(", shape, ")"];
+  if (node.additional !== false) {
+    return ["z.object(", shape, ")", list(".catchall(", [zodLayout(node.additional, scope)], ")")];
+  }
+  return [scope.view === "strict" ? "z.strictObject(" : "z.looseObject(", shape, ")"];
+}
+
+function unionLayout(node: JsonSchemaNode & { kind: "union" }, scope: ZodScope): Layout {
+  const { branches, discriminator } = node;
+  const others = branches.filter((branch) => branch.kind !== "null");
+  const [only] = others;
+  // One value or null: zod then names the expected type instead of "Invalid input".
+  if (others.length === 1 && branches.length === 2 && only !== undefined && !acceptsNull(only)) {
+    return [zodLayout(only, scope), ".nullable()"];
+  }
+  if (discriminator !== undefined && branches.every((branch) => branch.kind === "object")) {
+    const options = list(
+      "[",
+      branches.map((branch) => zodLayout(branch, scope)),
+      "]",
+    );
+    return list("z.discriminatedUnion(", [literal(discriminator), options], ")");
+  }
+  // Loose branches overlap although the strict ones do not, so "exactly one" is a question for the producer.
+  const kind =
+    node.exclusive && discriminator === undefined && scope.view === "strict" ? "z.xor(" : "z.union(";
+  return [
+    kind,
+    list(
+      "[",
+      branches.map((branch) => zodLayout(branch, scope)),
+      "]",
+    ),
+    ")",
+  ];
+}
+
+function acceptsNull(node: JsonSchemaNode): boolean {
+  return !["array", "boolean", "number", "object", "string"].includes(node.kind);
+}
+
+/**
+ * One schema after the other: each must accept the value. zod's own intersection would let keys pass that one closed
+ * branch forbids.
+ */
+function intersectionLayout(branches: readonly JsonSchemaNode[], scope: ZodScope): Layout {
+  const [first, ...rest] = branches.map((branch) => zodLayout(branch, scope));
+  if (first === undefined) return "z.unknown()";
+  return rest.reduce<Layout>(
+    (before, next) =>
+      list(
+        "z.pipe(",
+        [
+          [before, " as z.ZodType"],
+          [next, " as z.ZodType<unknown, unknown>"],
+        ],
+        ")",
+      ),
+    first,
+  );
+}

@@ -1,0 +1,53 @@
+/** Carries out a plan. Readers see each file as it was or as it will be, never half of it. */
+import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import type { Plan, PlannedWrite } from "./plan.js";
+
+/** The manifest moves last: a run that dies half-way is repeated by the next one, orphans included. */
+export function applyPlan(root: string, plan: Plan, manifest: string): void {
+  const writes = [...plan.writes].sort((a, b) => Number(a.path === manifest) - Number(b.path === manifest));
+  for (const folder of new Set([...writes, ...plan.stubs].map((write) => path.dirname(write.path)))) {
+    mkdirSync(path.join(root, folder), { recursive: true });
+  }
+  const staged: { readonly temporary: string; readonly target: string }[] = [];
+  try {
+    for (const write of writes) staged.push(stage(root, write));
+    for (const stub of plan.stubs) createStub(root, stub);
+    for (const file of plan.deletes) deleteFile(root, file);
+    for (const { temporary, target } of staged) renameSync(temporary, target);
+  } finally {
+    for (const { temporary } of staged) rmSync(temporary, { force: true });
+  }
+}
+
+function stage(root: string, write: PlannedWrite): { temporary: string; target: string } {
+  const target = path.join(root, write.path);
+  // In the same folder, because a rename over file systems is a copy.
+  const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.tmp`);
+  writeFileSync(temporary, write.text);
+  return { temporary, target };
+}
+
+/** `wx`: if somebody made the file since the plan, theirs stays. */
+function createStub(root: string, stub: PlannedWrite): void {
+  try {
+    writeFileSync(path.join(root, stub.path), stub.text, { flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Folders that became empty go too; one that holds anything else stays. */
+function deleteFile(root: string, file: string): void {
+  rmSync(path.join(root, file), { force: true });
+  const parts = path.dirname(file).split("/");
+  for (let length = parts.length; length > 1; length--) {
+    try {
+      rmdirSync(path.join(root, ...parts.slice(0, length)));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOENT") return;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+/** Which tasks a file of the user has handlers for: `export default defineHandler("name", ...)` or `export const x = defineHandler(...)`. */
+import { tokenize, type Token, TokenProblem } from "../emit/index.js";
+import { parseHandlers } from "./handler-syntax.js";
+
+export interface FoundHandler {
+  readonly task: string;
+  /** `default`, or the exported name. */
+  readonly exportName: string;
+  /** Range of the task's name in the text. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export type HandlerFile =
+  | { readonly kind: "read"; readonly handlers: readonly FoundHandler[] }
+  /** Left alone: what it holds cannot be told, so no stub may be made for a task that it names. */
+  | { readonly kind: "conflict" | "syntax-error"; readonly handlers: readonly FoundHandler[] };
+
+const MENTION = /\bdefineHandler\b/;
+const CONFLICT = /^(?:<{7} |={7}$|>{7} )/m;
+/** For files that do not parse: good enough to keep the registry pointing at them. */
+const ROUGH =
+  /export\s+(?:(default)|const\s+([A-Za-z_$][\w$]*)\s*=)\s*defineHandler\s*\(\s*(["'`])([^"'`\n]*)\3/g;
+
+export async function readHandlerFile(file: string, text: string): Promise<HandlerFile> {
+  if (!MENTION.test(text)) return { kind: "read", handlers: [] };
+  if (CONFLICT.test(text)) return { kind: "conflict", handlers: roughHandlers(text) };
+  const handlers = handlersFromTokens(text) ?? (await parseHandlers(file, text));
+  return handlers === undefined
+    ? { kind: "syntax-error", handlers: roughHandlers(text) }
+    : { kind: "read", handlers };
+}
+
+/** `undefined` when some call is not of the two plain forms, or when the text needs the grammar. */
+function handlersFromTokens(text: string): readonly FoundHandler[] | undefined {
+  const tokens = tokensOf(text);
+  if (tokens === undefined) return undefined;
+  const found: FoundHandler[] = [];
+  for (const [index, token] of tokens.entries()) {
+    const next = tokens[index + 1]?.text;
+    if (token.text !== "defineHandler" || token.kind !== "name" || (next !== "(" && next !== "<")) continue;
+    const handler = plainHandler(tokens, index);
+    if (handler === undefined) return undefined;
+    found.push(handler);
+  }
+  return found;
+}
+
+function tokensOf(text: string): readonly Token[] | undefined {
+  try {
+    return tokenize(text);
+  } catch (error) {
+    if (error instanceof TokenProblem) return undefined;
+    throw error;
+  }
+}
+
+function plainHandler(tokens: readonly Token[], index: number): FoundHandler | undefined {
+  const name = tokens[index + 2];
+  const plain = name?.kind === "string" && !name.text.includes("\\") && tokens[index]?.depth === 0;
+  const exportName = exportNameBefore(tokens, index);
+  if (!plain || name === undefined || exportName === undefined) return undefined;
+  return { task: name.text.slice(1, -1), exportName, start: name.start, end: name.start + name.text.length };
+}
+
+function exportNameBefore(tokens: readonly Token[], index: number): string | undefined {
+  const before = (distance: number): string | undefined => tokens[index - distance]?.text;
+  if (before(1) === "default" && before(2) === "export") return "default";
+  const isConstant = before(1) === "=" && before(3) === "const" && before(4) === "export";
+  return isConstant ? before(2) : undefined;
+}
+
+function roughHandlers(text: string): readonly FoundHandler[] {
+  return [...text.matchAll(ROUGH)].map((match) => {
+    const task = match[4] ?? "";
+    const end = match.index + match[0].length;
+    return { task, exportName: match[1] ?? match[2] ?? "default", start: end - task.length - 2, end };
+  });
+}

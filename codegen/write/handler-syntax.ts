@@ -1,0 +1,64 @@
+/** Handlers of one file by the full grammar. Loaded only for files that the tokens do not settle: it costs a quarter of a second. */
+import type { ts as TypeScript } from "ts-morph";
+import type { FoundHandler } from "./handler-file.js";
+
+type Compiler = typeof TypeScript;
+
+/** `undefined`: the file has syntax errors. */
+export async function parseHandlers(
+  file: string,
+  text: string,
+): Promise<readonly FoundHandler[] | undefined> {
+  const { ts } = await import("ts-morph");
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  // Not part of the public type, but the only way to hear of syntax errors without building a program.
+  const { parseDiagnostics } = source as unknown as { readonly parseDiagnostics?: readonly unknown[] };
+  if (parseDiagnostics !== undefined && parseDiagnostics.length > 0) return undefined;
+  const exported = exportedNames(ts, source);
+  const found: FoundHandler[] = [];
+  for (const statement of source.statements) {
+    if (ts.isExportAssignment(statement)) add(handlerCall(ts, statement.expression, source), "default");
+    if (!ts.isVariableStatement(statement)) continue;
+    const direct = (ts.getModifiers(statement) ?? []).some(
+      (modifier) => modifier.kind === ts.SyntaxKind.ExportKeyword,
+    );
+    for (const { initializer, name } of statement.declarationList.declarations) {
+      if (!ts.isIdentifier(name) || initializer === undefined) continue;
+      const exportName = direct ? name.text : exported.get(name.text);
+      if (exportName !== undefined) add(handlerCall(ts, initializer, source), exportName);
+    }
+  }
+  return found;
+
+  function add(handler: { task: string; start: number; end: number } | undefined, exportName: string): void {
+    if (handler !== undefined) found.push({ ...handler, exportName });
+  }
+}
+
+/** Local name to exported name, of `export { a as b }` and `export default a`. */
+function exportedNames(ts: Compiler, source: TypeScript.SourceFile): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const statement of source.statements) {
+    if (ts.isExportAssignment(statement) && ts.isIdentifier(statement.expression)) {
+      names.set(statement.expression.text, "default");
+    }
+    if (!ts.isExportDeclaration(statement) || statement.exportClause === undefined) continue;
+    if (statement.moduleSpecifier !== undefined || !ts.isNamedExports(statement.exportClause)) continue;
+    for (const { name, propertyName } of statement.exportClause.elements) {
+      names.set((propertyName ?? name).text, name.text);
+    }
+  }
+  return names;
+}
+
+function handlerCall(
+  ts: Compiler,
+  expression: TypeScript.Expression,
+  source: TypeScript.SourceFile,
+): { task: string; start: number; end: number } | undefined {
+  if (!ts.isCallExpression(expression) || !ts.isIdentifier(expression.expression)) return undefined;
+  const [name] = expression.arguments;
+  if (expression.expression.text !== "defineHandler" || name === undefined) return undefined;
+  if (!ts.isStringLiteralLike(name)) return undefined;
+  return { task: name.text, start: name.getStart(source), end: name.getEnd() };
+}

@@ -1,0 +1,100 @@
+/** Decides what a run would change. Reads, and writes nothing. */
+import path from "node:path/posix";
+import { checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
+import { compareText, type Diagnostic } from "../model/diagnostic.js";
+import { shortDiff } from "./line-diff.js";
+import {
+  checkFolder,
+  existingText,
+  isGenerated,
+  OutputProblem,
+  type PreviousFiles,
+  readPreviousFiles,
+} from "./output-folder.js";
+
+export interface PlannedWrite {
+  readonly path: string;
+  readonly text: string;
+  /** Absent: the file is new. */
+  readonly diff?: string;
+}
+
+export interface Plan {
+  /** Not edited since we wrote them, and no longer generated. */
+  readonly deletes: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** Created, never overwritten. */
+  readonly stubs: readonly PlannedWrite[];
+  readonly unchanged: readonly string[];
+  readonly writes: readonly PlannedWrite[];
+}
+
+/** Throws `OutputProblem` when something stands in the way that is not ours. */
+export function planOutput(
+  root: string,
+  files: ReadonlyMap<string, string>,
+  stubs: ReadonlyMap<string, string>,
+  paths: OutputPaths,
+): Plan {
+  for (const folder of new Set([...files.keys(), ...stubs.keys()].map((file) => path.dirname(file)))) {
+    checkFolder(root, folder);
+  }
+  const previous = readPreviousFiles(root, paths);
+  const writes: PlannedWrite[] = [];
+  const unchanged: string[] = [];
+  for (const [file, text] of [...files].toSorted(([a], [b]) => compareText(a, b))) {
+    const existing = existingText(root, file);
+    if (existing !== undefined && withLineFeeds(existing) === text) {
+      unchanged.push(file);
+      continue;
+    }
+    checkSource(file, text);
+    if (existing !== undefined) checkOurs(file, existing, previous);
+    writes.push(
+      existing === undefined ? { path: file, text } : { path: file, text, diff: shortDiff(existing, text) },
+    );
+  }
+  const planned = [...stubs].map(([file, text]) => ({ path: file, text }));
+  for (const stub of planned) checkSource(stub.path, stub.text);
+  return { ...orphans(root, files, previous), stubs: planned, unchanged, writes };
+}
+
+function checkOurs(file: string, existing: string, previous: PreviousFiles): void {
+  if (previous.has(file) || isGenerated(existing)) return;
+  throw new OutputProblem(
+    file,
+    "expected a generated file or nothing, got a file that taskweft did not write; move it away",
+  );
+}
+
+/** A file that a person has changed is theirs now, wherever it lies. */
+function orphans(
+  root: string,
+  files: ReadonlyMap<string, string>,
+  previous: PreviousFiles,
+): { deletes: string[]; diagnostics: Diagnostic[] } {
+  const deletes: string[] = [];
+  const diagnostics: Diagnostic[] = [];
+  for (const [file, hash] of previous) {
+    if (files.has(file)) continue;
+    checkFolder(root, path.dirname(file));
+    const existing = existingText(root, file);
+    if (existing === undefined) continue;
+    if (contentHash(existing) === hash) deletes.push(file);
+    else diagnostics.push(editedOrphan(file));
+  }
+  return { deletes: deletes.toSorted(compareText), diagnostics };
+}
+
+function editedOrphan(file: string): Diagnostic {
+  return {
+    code: "TW321",
+    severity: "warning",
+    message: "this file is no longer generated, but was edited; it was left alone",
+    file,
+    line: 1,
+    column: 1,
+    hint: "delete it, or move it out of the folder",
+    frame: "",
+  };
+}

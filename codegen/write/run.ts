@@ -1,0 +1,181 @@
+/** One run of the generator: load, find handlers, emit, plan, write. With any error, nothing is written or deleted. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import {
+  createEmitCache,
+  type EmitCache,
+  emitProject,
+  emitStub,
+  findConflicts,
+  outputPaths,
+  type OutputPaths,
+} from "../emit/index.js";
+import { loadProject } from "../load/index.js";
+import { compareDiagnostics, type Diagnostic } from "../model/diagnostic.js";
+import type { ProjectModel } from "../model/project.js";
+import { applyPlan } from "./apply.js";
+import { type HandlerCache, scanHandlers } from "./handler-scan.js";
+import { OutputProblem } from "./output-folder.js";
+import { type Plan, planOutput } from "./plan.js";
+
+export interface GenerateOptions {
+  /** The project: the folder that holds `tasks/`. */
+  readonly root: string;
+  /** Write nothing; say what is missing. Default false. */
+  readonly check?: boolean;
+  /** Folder of the definitions, relative to the root. Default `tasks`. */
+  readonly tasksDir?: string;
+  /** Folder of the generated code, relative to the root; belongs to taskweft alone. Default `generated`. */
+  readonly outDir?: string;
+}
+
+/** Something that a run would do; only with `check`. */
+export interface PendingChange {
+  readonly path: string;
+  /** `missing`: to be written. `stale`: to be replaced. `orphan`: to be deleted. `stub`: a handler to be made. */
+  readonly kind: "missing" | "orphan" | "stale" | "stub";
+  /** Of stale files: the lines that differ, cut short. */
+  readonly diff?: string;
+}
+
+export interface GenerateResult {
+  /** `ok`: generated, or fresh. `invalid`: some diagnostic is an error, nothing was changed. `stale`: with `check`, a run would change something. */
+  readonly status: "ok" | "invalid" | "stale";
+  /** Sorted by file and line. Warnings do not keep the code from being generated. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** Written; with `check`, what would be. Relative to the root, sorted. */
+  readonly written: readonly string[];
+  /** Deleted, or would be. */
+  readonly deleted: readonly string[];
+  /** Handlers made, or would be. */
+  readonly stubs: readonly string[];
+  readonly unchanged: readonly string[];
+  /** What a run would do and why; empty without `check`. */
+  readonly pending: readonly PendingChange[];
+  /** How many tasks the definitions have; 0 when they could not be read. */
+  readonly tasks: number;
+  readonly elapsedMs: number;
+}
+
+/** What is kept between the runs of one watch. */
+export interface RunCache {
+  readonly emit: EmitCache;
+  readonly handlers: HandlerCache;
+  /** Files that the last run read. */
+  files: readonly string[];
+}
+
+export function createRunCache(): RunCache {
+  return { emit: createEmitCache(), handlers: new Map(), files: [] };
+}
+
+export async function runOnce(options: GenerateOptions, cache: RunCache): Promise<GenerateResult> {
+  const startedAt = performance.now();
+  const root = path.resolve(options.root);
+  const tasksDir = options.tasksDir ?? "tasks";
+  const paths = outputPaths(options.outDir ?? "generated", tasksDir);
+  const loaded = await loadProject({ root, tasksDir });
+  const done = (outcome: Outcome): GenerateResult => ({
+    ...toResult(outcome, options.check === true),
+    tasks: loaded.project?.tasks.length ?? 0,
+    elapsedMs: performance.now() - startedAt,
+  });
+  if (loaded.project === undefined) return done({ diagnostics: loaded.diagnostics, plan: undefined });
+  cache.files = loaded.project.files;
+  const outcome = await prepare(root, loaded.project, loaded.diagnostics, paths, cache);
+  if (outcome.plan !== undefined && options.check !== true) applyPlan(root, outcome.plan, paths.manifest);
+  return done(outcome);
+}
+
+interface Outcome {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Absent when there are errors. */
+  readonly plan: Plan | undefined;
+}
+
+async function prepare(
+  root: string,
+  project: ProjectModel,
+  loaded: readonly Diagnostic[],
+  paths: OutputPaths,
+  cache: RunCache,
+): Promise<Outcome> {
+  const scan = await scanHandlers(root, project, paths, cache.handlers);
+  const diagnostics = [...loaded, ...findConflicts(project), ...scan.diagnostics];
+  if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
+    return { diagnostics, plan: undefined };
+  const files = await emitProject(project, scan.handlers, {
+    paths,
+    version: packageVersion(),
+    cache: cache.emit,
+  });
+  const stubs = new Map<string, string>();
+  for (const task of scan.missing) stubs.set(paths.stub(task), await emitStub(task, paths));
+  try {
+    const plan = planOutput(root, files, stubs, paths);
+    return { diagnostics: [...diagnostics, ...plan.diagnostics], plan };
+  } catch (error) {
+    if (!(error instanceof OutputProblem)) throw error;
+    return { diagnostics: [...diagnostics, outputDiagnostic(error)], plan: undefined };
+  }
+}
+
+function toResult(
+  { diagnostics, plan }: Outcome,
+  check: boolean,
+): Omit<GenerateResult, "elapsedMs" | "tasks"> {
+  const sorted = diagnostics.toSorted(compareDiagnostics);
+  const invalid = plan === undefined;
+  const pending = check && plan !== undefined ? pendingChanges(plan) : [];
+  return {
+    status: invalid ? "invalid" : pending.length > 0 ? "stale" : "ok",
+    diagnostics: sorted,
+    written: plan?.writes.map((write) => write.path) ?? [],
+    deleted: plan?.deletes ?? [],
+    stubs: plan?.stubs.map((stub) => stub.path) ?? [],
+    unchanged: plan?.unchanged ?? [],
+    pending,
+  };
+}
+
+function pendingChanges(plan: Plan): PendingChange[] {
+  return [
+    ...plan.writes.map(({ path: file, diff }): PendingChange => {
+      return diff === undefined ? { path: file, kind: "missing" } : { path: file, kind: "stale", diff };
+    }),
+    ...plan.deletes.map((file): PendingChange => ({ path: file, kind: "orphan" })),
+    ...plan.stubs.map((stub): PendingChange => ({ path: stub.path, kind: "stub" })),
+  ];
+}
+
+function outputDiagnostic(problem: OutputProblem): Diagnostic {
+  return {
+    code: "TW320",
+    severity: "error",
+    message: problem.message,
+    file: problem.file,
+    line: 1,
+    column: 1,
+    frame: "",
+  };
+}
+
+let version: string | undefined;
+
+/** Read from our own package.json, which is two folders up in the sources and three in a build. */
+function packageVersion(): string {
+  version ??=
+    findVersion(new URL("../../package.json", import.meta.url)) ??
+    findVersion(new URL("../../../package.json", import.meta.url));
+  return version ?? "unknown";
+}
+
+function findVersion(url: URL): string | undefined {
+  try {
+    const found = JSON.parse(readFileSync(url, "utf8")) as { name?: unknown; version?: unknown };
+    return found.name === "taskweft" && typeof found.version === "string" ? found.version : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Generates again on every save. One watcher a folder, because on Linux `recursive: true` goes deaf for a file that an
+ * editor saves by renaming; and the events only say "look again": what has changed is decided by content.
+ *
+ *   idle --event--> settling --50 ms without events--> running --> idle, or settling again if events came meanwhile
+ */
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  type FSWatcher,
+  readdirSync,
+  readFileSync,
+  statSync,
+  watch as watchFolder,
+} from "node:fs";
+import path from "node:path";
+import type { Diagnostic } from "../model/diagnostic.js";
+import { createRunCache, type GenerateOptions, type GenerateResult, runOnce } from "./run.js";
+
+/** Editors save in several steps, and `git checkout` touches many files: wait until they are done. */
+const SETTLE_MS = 50;
+
+export interface Watcher {
+  /** Stops. A run that is under way ends first; `onRun` is not called afterwards. */
+  close(): Promise<void>;
+}
+
+/** The first run starts at once. `onRun` is called after each run, failed ones included. */
+export function watchProject(
+  options: Omit<GenerateOptions, "check">,
+  onRun: (result: GenerateResult) => void,
+): Watcher {
+  const root = path.resolve(options.root);
+  const tasksDir = options.tasksDir ?? "tasks";
+  const cache = createRunCache();
+  const watchers = new Map<string, FSWatcher>();
+  let seen = new Map<string, Seen>();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let closed = false;
+
+  const settle = (): void => {
+    if (closed) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      // Events during a run set the timer again, so a running one is waited for, not doubled.
+      running = (running ?? Promise.resolve()).then(look);
+    }, SETTLE_MS);
+  };
+  const look = async (): Promise<void> => {
+    const now = snapshot(root, tasksDir, cache.files, seen);
+    const changed = !sameContent(seen, now);
+    seen = now;
+    if (changed && !closed) await run();
+  };
+  const run = async (): Promise<void> => {
+    const result = await runOnce(options, cache).catch(failedRun);
+    // Our own stubs are news to nobody; anything else that came during the run starts the next one.
+    for (const stub of result.stubs) remember(root, stub, seen);
+    syncWatchers(watchers, foldersOf(root, tasksDir, cache.files), settle);
+    if (!closed) onRun(result);
+    if (!sameContent(seen, snapshot(root, tasksDir, cache.files, seen))) settle();
+  };
+
+  syncWatchers(watchers, foldersOf(root, tasksDir, []), settle);
+  seen = snapshot(root, tasksDir, [], seen);
+  running = run();
+  return {
+    close: async () => {
+      closed = true;
+      clearTimeout(timer);
+      for (const watcher of watchers.values()) watcher.close();
+      await running;
+    },
+  };
+}
+
+interface Seen {
+  /** Cheap to compare: only files whose stamp moved are read. */
+  readonly stamp: string;
+  readonly hash: string;
+}
+
+function snapshot(
+  root: string,
+  tasksDir: string,
+  files: readonly string[],
+  before: ReadonlyMap<string, Seen>,
+): Map<string, Seen> {
+  const now = new Map<string, Seen>();
+  for (const file of new Set([...filesBelow(root, tasksDir), ...files]))
+    remember(root, file, now, before.get(file));
+  return now;
+}
+
+function remember(root: string, file: string, into: Map<string, Seen>, before?: Seen): void {
+  const full = path.join(root, file);
+  const stat = statSync(full, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isFile()) return;
+  const stamp = `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
+  if (before?.stamp === stamp) into.set(file, before);
+  else into.set(file, { stamp, hash: createHash("sha256").update(readFileSync(full)).digest("hex") });
+}
+
+function sameContent(a: ReadonlyMap<string, Seen>, b: ReadonlyMap<string, Seen>): boolean {
+  return a.size === b.size && [...a].every(([file, { hash }]) => b.get(file)?.hash === hash);
+}
+
+function filesBelow(root: string, folder: string): string[] {
+  return entriesOf(root, folder).flatMap((entry) => {
+    const name = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) return filesBelow(root, name);
+    return entry.isFile() ? [name] : [];
+  });
+}
+
+/** The folders to listen to: all below `tasks/`, those of files that definitions refer to, and the root until `tasks/` exists. */
+function foldersOf(root: string, tasksDir: string, files: readonly string[]): ReadonlySet<string> {
+  const below = (folder: string): string[] => {
+    const folders = entriesOf(root, folder).filter((entry) => entry.isDirectory());
+    return [folder, ...folders.flatMap((entry) => below(`${folder}/${entry.name}`))];
+  };
+  const referred = files.map((file) => path.posix.dirname(file));
+  const tasks = existsSync(path.join(root, tasksDir)) ? below(tasksDir) : ["."];
+  return new Set(
+    [...tasks, ...referred].map((folder) => path.join(root, folder)).filter((folder) => existsSync(folder)),
+  );
+}
+
+function entriesOf(
+  root: string,
+  folder: string,
+): { name: string; isDirectory(): boolean; isFile(): boolean }[] {
+  const full = path.join(root, folder);
+  if (!existsSync(full)) return [];
+  return readdirSync(full, { withFileTypes: true }).filter((entry) => entry.name !== "node_modules");
+}
+
+function syncWatchers(
+  watchers: Map<string, FSWatcher>,
+  folders: ReadonlySet<string>,
+  onEvent: () => void,
+): void {
+  for (const [folder, watcher] of watchers) {
+    if (folders.has(folder)) continue;
+    watcher.close();
+    watchers.delete(folder);
+  }
+  for (const folder of folders) {
+    if (watchers.has(folder)) continue;
+    const watcher = watchFolder(folder, onEvent);
+    // A folder that was removed: the next look drops its watcher and finds what is left.
+    watcher.on("error", () => {
+      watcher.close();
+      watchers.delete(folder);
+      onEvent();
+    });
+    watchers.set(folder, watcher);
+  }
+}
+
+/** Something unforeseen (a full disk, missing rights): said like any other problem, and the next save tries again. */
+function failedRun(error: unknown): GenerateResult {
+  const message = error instanceof Error ? error.message : String(error);
+  const diagnostic: Diagnostic = {
+    code: "TW390",
+    severity: "error",
+    message: `the run failed: ${message}`,
+    file: "",
+    line: 1,
+    column: 1,
+    frame: "",
+  };
+  return {
+    status: "invalid",
+    diagnostics: [diagnostic],
+    written: [],
+    deleted: [],
+    stubs: [],
+    unchanged: [],
+    pending: [],
+    tasks: 0,
+    elapsedMs: 0,
+  };
+}
