@@ -4,6 +4,7 @@ import os from "node:os";
 import { promisify } from "node:util";
 import type { Library } from "./adapters/adapter.js";
 import { peerVersion } from "./adapters/peer-modules.js";
+import { type Calibration, calibrate } from "./calibration.js";
 import type { BenchOptions } from "./options.js";
 import { PAYLOAD_BYTES } from "./payload.js";
 import { REDIS_PROGRAM } from "./redis-server.js";
@@ -24,6 +25,7 @@ export interface Environment {
   };
   readonly options: { readonly rounds: number; readonly scale: number; readonly aof: boolean };
   readonly payloadBytes: number;
+  readonly calibration: Calibration;
 }
 
 export async function readEnvironment(options: BenchOptions, now: Date): Promise<Environment> {
@@ -47,6 +49,7 @@ export async function readEnvironment(options: BenchOptions, now: Date): Promise
     },
     options: { rounds: options.rounds, scale: options.scale, aof: options.aof },
     payloadBytes: PAYLOAD_BYTES,
+    calibration: await calibrate(),
   };
 }
 

@@ -16,8 +16,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 async function bench(options: BenchOptions, now: Date): Promise<number> {
-  const environment = await readEnvironment(options, now);
   await waitForQuiet();
+  const environment = await readEnvironment(options, now);
   const records = await runAll(options, (record) => process.stdout.write(`${renderProgress(record)}\n`));
   const report = renderReport(environment, records);
   const result = { ...environment, figures: summarise(records), samples: records };

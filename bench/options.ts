@@ -9,6 +9,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Multiplies the number of jobs. */
   readonly scale: number;
+  /** No workload of a second or later round begins after this time; the first round is always complete. */
+  readonly budgetMs: number;
   /** How often a sample is repeated when other processes disturbed it. */
   readonly repeats: number;
   /** Redis writes an append-only file, synced every second. */
@@ -20,8 +22,19 @@ export interface BenchOptions {
 /** Thrown for a wrong command line; the text is for the person who typed it. */
 export class UsageError extends Error {}
 
-const FULL = { rounds: "5", scale: "1", repeats: "2" } as const;
-const QUICK = { rounds: "1", scale: "0.25", repeats: "1" } as const;
+const FULL = { rounds: "5", scale: "1", repeats: "2", minutes: "12" } as const;
+const QUICK = { rounds: "1", scale: "0.2", repeats: "0", minutes: "2" } as const;
+const QUICK_WORKLOADS = [
+  "both",
+  "delayed",
+  "drain-1",
+  "drain-100",
+  "drain-kept",
+  "enqueue-1000",
+  "enqueue-bulk",
+  "enqueue-one",
+  "pickup",
+];
 
 export function helpText(): string {
   const workloads = WORKLOADS.map(({ name, meaning }) => `  ${name.padEnd(14)} ${meaning}`);
@@ -35,7 +48,8 @@ Options
   --rounds n        samples per workload and library (default ${FULL.rounds})
   --scale x         multiplies the number of jobs (default ${FULL.scale})
   --repeats n       repeat a sample up to n times when other processes used the CPU (default ${FULL.repeats})
-  --quick           ${QUICK.rounds} round, scale ${QUICK.scale}, without the slow workloads: under two minutes, for a first look
+  --minutes n       begin no workload of a second or later round after n minutes (default ${FULL.minutes})
+  --quick           ${QUICK.rounds} round, scale ${QUICK.scale}, no repeats, only the main workloads: about a minute, for a first look
   --aof             Redis with an append-only file synced every second (default: no persistence)
   --out file        result file (default bench/results/<date>.json); a table is written beside it as .md
   --help            this text
@@ -56,6 +70,7 @@ export function parseOptions(argv: readonly string[], now: Date): BenchOptions |
     rounds: readNumber("--rounds", values.rounds ?? base.rounds, { least: 1, whole: true }),
     scale: readNumber("--scale", values.scale ?? base.scale, { least: 0.001, whole: false }),
     repeats: readNumber("--repeats", values.repeats ?? base.repeats, { least: 0, whole: true }),
+    budgetMs: readNumber("--minutes", values.minutes ?? base.minutes, { least: 0, whole: false }) * 60_000,
     aof: values.aof === true,
     out: values.out ?? `bench/results/${now.toISOString().slice(0, 19).replaceAll(":", "-")}.json`,
   };
@@ -68,6 +83,7 @@ function readArguments(argv: readonly string[]) {
       options: {
         aof: { type: "boolean" },
         help: { type: "boolean" },
+        minutes: { type: "string" },
         out: { type: "string" },
         peers: { type: "string" },
         quick: { type: "boolean" },
@@ -83,7 +99,7 @@ function readArguments(argv: readonly string[]) {
 }
 
 function pickWorkloads(text: string | undefined, quick: boolean): readonly Workload[] {
-  if (text === undefined) return WORKLOADS.filter(({ slow }) => !quick || slow !== true);
+  if (text === undefined) return WORKLOADS.filter(({ name }) => !quick || QUICK_WORKLOADS.includes(name));
   const names = pick(
     "--workloads",
     text,

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { nowUs } from "./clock.js";
 
 const HOST = "127.0.0.1";
 /** Same variable as in the tests and tools. */
@@ -59,6 +60,17 @@ export class RedisServer {
 
   async counters(): Promise<RedisCounters> {
     return parseInfo(await this.#connection.info("everything"));
+  }
+
+  /** Plain commands one after the other; how long each took, in microseconds. */
+  async roundTrips(count: number): Promise<Float64Array> {
+    const timesUs = new Float64Array(count);
+    for (let index = 0; index < count; index++) {
+      const startedAtUs = nowUs();
+      await this.#connection.set("round-trip", index);
+      timesUs[index] = nowUs() - startedAtUs;
+    }
+    return timesUs;
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Library } from "./adapters/adapter.js";
+import { nowUs } from "./clock.js";
 import type { Metrics } from "./figures/metrics.js";
 import type { BenchOptions } from "./options.js";
 import { MAX_FOREIGN_CORES, waitForQuiet } from "./quiet.js";
@@ -23,17 +24,20 @@ export interface SampleRecord {
 }
 
 /**
- * Runs all samples. The rounds of a workload are interleaved (A B C, B C A, C A B, ...), so that a slow minute of the
- * machine hits every library and no library always goes first.
+ * Runs all samples. The libraries take turns within each workload (A B C, B C A, C A B, ...), so that a slow minute of
+ * the machine hits every library and none always goes first; rounds are outermost, so that a run that is out of time
+ * has seen every workload.
  */
 export async function runAll(
   options: BenchOptions,
   onSample: (record: SampleRecord) => void,
 ): Promise<readonly SampleRecord[]> {
   const records: SampleRecord[] = [];
-  for (const workload of options.workloads) {
-    const rounds = Math.min(options.rounds, workload.maxRounds ?? options.rounds);
-    for (let round = 0; round < rounds; round++) {
+  const endsAtUs = nowUs() + options.budgetMs * 1000;
+  for (let round = 0; round < options.rounds; round++) {
+    for (const workload of options.workloads) {
+      if (round >= (workload.maxRounds ?? options.rounds)) continue;
+      if (round > 0 && nowUs() > endsAtUs) return records;
       for (const library of rotated(options.libraries, round)) {
         const record = await takeRecord(workload, library, round, options);
         records.push(record);

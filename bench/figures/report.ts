@@ -21,12 +21,13 @@ export function renderReport(environment: Environment, records: readonly SampleR
 }
 
 function describe(environment: Environment, libraries: readonly Library[]): string {
-  const { machine, versions, options } = environment;
+  const { machine, versions, options, calibration } = environment;
   const names = libraries.map((library) => `${library} ${versions.libraries[library]}`);
   return (
     `${machine.cores} cores ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.platform}; Node ${versions.node}, ` +
     `Redis ${versions.redis} on the loopback, ${options.aof ? "append-only file synced every second" : "no persistence"}; ` +
-    `${names.join(", ")}; payload ${environment.payloadBytes} bytes; rounds ${options.rounds}, scale ${options.scale}.`
+    `${names.join(", ")}; payload ${environment.payloadBytes} bytes; rounds ${options.rounds}, scale ${options.scale}. ` +
+    `One plain SET: ${calibration.roundTripUs} us from call to reply, ${calibration.redisUsPerCommand} us of Redis CPU.`
   );
 }
 

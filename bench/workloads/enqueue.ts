@@ -49,17 +49,17 @@ export const enqueueWorkloads: readonly Workload[] = [
   {
     name: "enqueue-100",
     meaning: "one producer, Promise.all over 100 enqueues at a time",
-    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 100, jobs: 60_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 100, jobs: 50_000 }),
   },
   {
     name: "enqueue-1000",
     meaning: "one producer, Promise.all over 1,000 enqueues at a time",
-    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: 60_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: 50_000 }),
   },
   {
     name: "enqueue-bulk",
     meaning:
       "one producer, the library's call for many with 1,000 jobs at a time; memory is the growth of used_memory",
-    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: 60_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: 50_000 }),
   },
 ];

@@ -12,7 +12,8 @@ const PICKUP_WARM_UP = 50;
 const DUE_AFTER_MS = 2500;
 /** After its start a worker may check schedules, stalled jobs and the like; that is not idling. */
 const SETTLE_MS = 1000;
-const IDLE_MS = 4000;
+/** Two of the longest blocking waits among the peers (5 s), else a window may see no command at all. */
+const IDLE_MS = 10_000;
 
 /** From the call of enqueue in one process to the start of the handler in another that was idle. */
 async function measurePickup(sample: Sample): Promise<Measured> {
@@ -115,7 +116,7 @@ export const latencyWorkloads: readonly Workload[] = [
   {
     name: "idle",
     meaning: "one worker, nothing to do",
-    maxRounds: 2,
+    maxRounds: 1,
     measure: measureIdle,
   },
 ];

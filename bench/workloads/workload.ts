@@ -6,8 +6,6 @@ export interface Workload {
   readonly meaning: string;
   /** Fewer rounds than asked for, where one sample takes long. */
   readonly maxRounds?: number;
-  /** Left out by `--quick`. */
-  readonly slow?: boolean;
   measure(sample: Sample): Promise<Measured>;
 }
 
