@@ -16,16 +16,22 @@ export function ensureNode() {
   );
 }
 
-/** Installs exactly what the lock file names when node_modules does not hold it. */
+/**
+ * Installs what the lock file names when node_modules does not hold it. Not `npm ci`: that refuses a lock file without
+ * the optional packages of systems that its writer could not see (oxlint's for macOS), where `npm install` adds the one
+ * that is needed. `--no-save` keeps package.json and the lock file as they are.
+ */
 export async function ensureInstalled() {
   const reason = reasonToInstall();
   if (reason === undefined) return;
-  say(`Installing packages with npm ci (${reason}) ...`);
-  const { code, output } = await runNpm(["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
-    quiet: true,
-  });
+  say(`Installing packages with npm (${reason}) ...`);
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+  const { code, output } = await runNpm(args, { quiet: true });
   if (code !== 0)
-    throw new ToolError(`npm ci failed:\n${output.trim()}`, "read npm's message above, then `npm ci`");
+    throw new ToolError(
+      `npm install failed:\n${output.trim()}`,
+      "read npm's message above, then `npm install`",
+    );
 }
 
 /**
