@@ -59,7 +59,7 @@ function checkStatement(tokens: readonly Token[]): void {
 
 /** A line may go on with punctuation, or after an operator that needs an operand. */
 function isOperand(token: Token, before: Token | undefined): boolean {
-  return token.kind !== "punctuation" && before?.text !== "=";
+  return token.kind !== "punctuation" && before?.text !== "=" && before?.text !== "=>";
 }
 
 function startOf(tokens: readonly Token[]): string {

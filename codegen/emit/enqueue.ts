@@ -12,8 +12,8 @@ export function emitEnqueue(
 ): string {
   const functions = project.tasks.length === 0 ? [] : ["createEnqueueFunction", "type EnqueueFunction"];
   const door = ["createEnqueueByName", "type EnqueueByName", ...functions].toSorted(byNameOnly);
-  const contracts = ["contracts", ...project.tasks.map(contractConstant), "queues"];
-  const types = [...project.tasks.flatMap(payloadAndResult), "QueueName", "TaskMap"];
+  const contracts = ["contracts", ...project.tasks.map(contractConstant), "queues"].toSorted(byNameOnly);
+  const types = [...project.tasks.flatMap(payloadAndResult), "QueueName", "TaskMap"].toSorted(byNameOnly);
   return [
     render(["import ", list("{", door, "}"), ` from "taskweft/generated-v1";\n`]),
     render(["import ", list("{", contracts, "}"), ` from ${modulePath(paths.enqueue, paths.contracts)};\n`]),

@@ -128,7 +128,7 @@ function sourcesOf(tasks: readonly TaskModel[], project: ProjectModel): readonly
 
 function header(sources: readonly string[]): string {
   const from = sources.length === 0 ? "" : ` from ${sources.map(commentLine).join(", ")}`;
-  return `// ${GENERATED_MARK}${from}. Do not edit.\n`;
+  return `// ${GENERATED_MARK}${from}. Do not edit.\n\n`;
 }
 
 /** The format's schema with this project's names, for completion in editors. */

@@ -28,6 +28,11 @@ export function members(open: string, items: readonly Layout[], close: string): 
   return { open, items, separator: ";", close, broken: true };
 }
 
+/** Members on one line while they fit. */
+export function inlineMembers(items: readonly Layout[]): Group {
+  return { open: "{", items, separator: ";", close: "}", broken: false };
+}
+
 /** The text of a layout that starts at column 0. */
 export function render(layout: Layout): string {
   return renderAt(layout, 0, "");

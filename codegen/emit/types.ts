@@ -1,7 +1,7 @@
 /** `generated/types.ts`: the payload and result of every task, and the map from which everything else is inferred. */
 import type { JsonSchema, JsonSchemaNode, JsonSchemaProperty } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
-import { type Layout, list, members, render } from "./layout.js";
+import { type Layout, inlineMembers, members, render } from "./layout.js";
 import { identifier, jsdoc, literal, typeKey } from "./source-text.js";
 import { typeExpression } from "./type-expression.js";
 import type { TypeNames } from "./type-names.js";
@@ -115,8 +115,11 @@ async function indexSignature(
   if (node.additional === true) return ["[key: string]: unknown"];
   const own = await typeOf(node.additional, resolve);
   const optional = node.properties.some((property) => !property.required) ? [" | undefined"] : [];
-  const others = types.flatMap((type): Layout[] => [" | (", type, ")"]);
-  return [["[key: string]: ", ...(others.length === 0 ? [own] : ["(", own, ")"]), ...others, ...optional]];
+  const distinct = new Map([own, ...types].map((type) => [render(type), type]));
+  const union = [...distinct.values()].flatMap((type, index): Layout[] =>
+    index === 0 ? [type] : [" | ", type],
+  );
+  return [["[key: string]: ", ...union, ...optional]];
 }
 
 function propertyComment({ schema }: JsonSchemaProperty): string {
@@ -135,11 +138,10 @@ function taskMap(project: ProjectModel): string {
     const resultType = result === undefined ? "void" : `${name}Result`;
     return [
       `${typeKey(definition.name)}: `,
-      list("{", [`payload: ${name}Payload`, `result: ${resultType}`], "}"),
+      inlineMembers([`payload: ${name}Payload`, `result: ${resultType}`]),
     ];
   });
   const comment = "/** Every task with its payload and result. */\n";
   if (entries.length === 0) return `${comment}export type TaskMap = Record<never, never>;\n`;
-  // Commas between the members of an inner object type are as good as semicolons.
   return `${comment}${render(members("export interface TaskMap {", entries, "}"))}\n`;
 }
