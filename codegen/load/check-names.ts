@@ -40,7 +40,7 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
     return {
       code: "TW107",
       at,
-      message: `expected a ${kind} name of at most ${MAX_NAME_LENGTH} characters, got ${name.length}`,
+      message: `expected a name of at most ${MAX_NAME_LENGTH} characters, got ${name.length}`,
     };
   }
   if (!pattern.test(name)) {
@@ -49,7 +49,12 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
       pattern.test(suggestion) && suggestion !== name
         ? `did you mean "${suggestion}"?`
         : `such as ${example}`;
-    return { code: "TW107", at, message: `${quote(name)} is not a ${kind} name: expected ${form}`, hint };
+    return {
+      code: "TW107",
+      at,
+      message: `${quote(name)} cannot name ${kind === "error" ? "an" : "a"} ${kind}: expected ${form}`,
+      hint,
+    };
   }
   const reserved = reservedPart(kind, name);
   if (reserved === undefined) return undefined;

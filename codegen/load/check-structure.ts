@@ -8,7 +8,7 @@ import { anyOf, quote } from "../model/quote.js";
 import { didYouMean } from "./did-you-mean.js";
 import { allowedKeys } from "./model-keys.js";
 import type { Reporter } from "./reporter.js";
-import { describeNode, findEntry, type Origin, type SourceNode, toPlain } from "./source.js";
+import { describeNode, findEntry, type Origin, type SourceNode, textOf, toPlain } from "./source.js";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -148,9 +148,13 @@ function expectedOf(issue: Issue | undefined): string {
 
 function reportChoice(options: readonly string[], path: Path, place: Place, reporter: Reporter): void {
   const got = describeNode(place.node, quote);
-  const word = place.node.kind === "scalar" ? String(place.node.value) : "";
   const message = `${at(path)}expected ${anyOf(options)}, got ${got}`;
-  reporter.report({ code: "TW104", at: place.at, message, hint: didYouMean(word, options) });
+  reporter.report({
+    code: "TW104",
+    at: place.at,
+    message,
+    hint: didYouMean(textOf(place.node) ?? "", options),
+  });
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
@@ -170,25 +174,23 @@ function describeIssue(
 ): { message: string; hint?: string | undefined } {
   const got = describeNode(node, quote);
   const where = at(path);
-  switch (issue.code) {
-    case "invalid_type":
-      return { message: `${where}expected ${TYPE_NAMES[issue.expected] ?? issue.expected}, got ${got}` };
-    case "invalid_value": {
-      const values = issue.values.map(String);
-      const word = node.kind === "scalar" ? String(node.value) : "";
-      return { message: `${where}expected ${anyOf(values)}, got ${got}`, hint: didYouMean(word, values) };
-    }
-    case "too_small":
-      return {
-        message: `${where}expected ${bound(issue.origin, "at least", issue.minimum)}, got ${sized(issue.origin, node, got)}`,
-      };
-    case "too_big":
-      return {
-        message: `${where}expected ${bound(issue.origin, "at most", issue.maximum)}, got ${sized(issue.origin, node, got)}`,
-      };
-    default:
-      return { message: `${where}${issue.message}` };
+  if (issue.code === "invalid_type") {
+    return { message: `${where}expected ${TYPE_NAMES[issue.expected] ?? issue.expected}, got ${got}` };
   }
+  if (issue.code === "invalid_value") {
+    const values = issue.values.map(String);
+    const hint = didYouMean(textOf(node) ?? "", values);
+    return { message: `${where}expected ${anyOf(values)}, got ${got}`, hint };
+  }
+  if (issue.code === "too_small") {
+    const limit = bound(issue.origin, "at least", issue.minimum);
+    return { message: `${where}expected ${limit}, got ${sized(issue.origin, node, got)}` };
+  }
+  if (issue.code === "too_big") {
+    const limit = bound(issue.origin, "at most", issue.maximum);
+    return { message: `${where}expected ${limit}, got ${sized(issue.origin, node, got)}` };
+  }
+  return { message: `${where}${issue.message}` };
 }
 
 function bound(origin: string, side: string, limit: number | bigint): string {

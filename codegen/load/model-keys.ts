@@ -15,22 +15,12 @@ function descend(schema: Schema, path: readonly PropertyKey[]): Schema[] {
   const [head, ...rest] = path;
   if (head === undefined) return [schema];
   const { def } = (schema as z.core.$ZodTypes)._zod;
-  switch (def.type) {
-    case "optional":
-      return descend(def.innerType, path);
-    case "record":
-      return descend(def.valueType, rest);
-    case "array":
-      return descend(def.element, rest);
-    case "union":
-      return def.options.flatMap((option) => descend(option, path));
-    case "object": {
-      const child = def.shape[String(head)];
-      return child === undefined ? [] : descend(child, rest);
-    }
-    default:
-      return [];
-  }
+  if (def.type === "optional") return descend(def.innerType, path);
+  if (def.type === "record") return descend(def.valueType, rest);
+  if (def.type === "array") return descend(def.element, rest);
+  if (def.type === "union") return def.options.flatMap((option) => descend(option, path));
+  const child = def.type === "object" ? def.shape[String(head)] : undefined;
+  return child === undefined ? [] : descend(child, rest);
 }
 
 function keysOf(schema: Schema, node: SourceNode): string[] {

@@ -44,12 +44,9 @@ function durationProblem(value: unknown, allowZero: boolean, maxMs: number): str
 function shapeOf(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
-  return typeof value === "object" ? "a map" : String(value);
+  return typeof value === "object" ? "a map" : (JSON.stringify(value) ?? typeof value);
 }
 
-export const descriptionText = z
-  .string()
-  .max(4000)
-  .meta({
-    description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
-  });
+export const descriptionText = z.string().max(4000).meta({
+  description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
+});

@@ -40,14 +40,9 @@ const exponential = z.strictObject({
 const polynomial = z.strictObject({
   type: z.literal("polynomial"),
   initial,
-  exponent: z
-    .number()
-    .min(0)
-    .max(10)
-    .optional()
-    .meta({
-      description: "Delay before retry n is initial * n^exponent. Default 2: 1, 4, 9 times `initial`.",
-    }),
+  exponent: z.number().min(0).max(10).optional().meta({
+    description: "Delay before retry n is initial * n^exponent. Default 2: 1, 4, 9 times `initial`.",
+  }),
   max: max.optional(),
   jitter: jitter.optional(),
 });
@@ -91,13 +86,11 @@ export type RetryPolicyDefinition = z.infer<typeof retryPolicyDefinition>;
 
 export const retryDefinition = z
   .union([
-    z
-      .string()
-      .meta({
-        id: "RetryPolicyName",
-        description: "Name of a policy of retryPolicies.",
-        examples: ["standard"],
-      }),
+    z.string().meta({
+      id: "RetryPolicyName",
+      description: "Name of a policy of retryPolicies.",
+      examples: ["standard"],
+    }),
     z.strictObject({
       use: z
         .string()

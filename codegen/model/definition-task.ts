@@ -103,12 +103,10 @@ export const taskDefinition = z
       examples: [{ orderId: "uuid", note: "string?" }],
     }),
     queue: queueReference.optional(),
-    result: payloadDefinition
-      .optional()
-      .meta({
-        description: "What the handler returns. Leave it out for nothing.",
-        examples: [{ receiptId: "string" }],
-      }),
+    result: payloadDefinition.optional().meta({
+      description: "What the handler returns. Leave it out for nothing.",
+      examples: [{ receiptId: "string" }],
+    }),
     retention: retentionDefinition.optional(),
     retry: retryDefinition.optional(),
     timeout: timeoutDefinition.optional(),

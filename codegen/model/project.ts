@@ -52,6 +52,9 @@ export interface QueueModel extends QueueDefinition {
 export interface ProjectModel {
   readonly tasks: readonly TaskModel[];
   readonly queues: readonly QueueModel[];
+  /** Names of `retryPolicies` and `schemas`, sorted: what the project's own tasks.schema.json offers for completion. */
+  readonly retryPolicies?: readonly string[];
+  readonly schemas?: readonly string[];
   /** Every definition file and every `$ref`d schema file that was read, relative, sorted: what watch looks at. */
   readonly files: readonly string[];
 }

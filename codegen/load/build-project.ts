@@ -1,0 +1,148 @@
+/** Files without errors -> ProjectModel. Everything here was checked before; what is missing now is a fault of ours. */
+import {
+  DEFAULT_QUEUE_NAME,
+  DEFAULT_RETRY_POLICY,
+  DEFAULT_TIMEOUT_MS,
+  type Retention,
+  type RetryPolicy,
+  type TaskDefinition,
+} from "../../runtime/definition/index.js";
+import type { DefinitionFile } from "../model/definition-file.js";
+import type { TaskDefinitionEntry } from "../model/definition-task.js";
+import { compareText } from "../model/diagnostic.js";
+import type { ErrorModel, ProjectModel, QueueModel, SourcePosition, TaskModel } from "../model/project.js";
+import { identifierOf, modulePathOf } from "./check-names.js";
+import type { CheckedTask } from "./check-tasks.js";
+import type { Declarations } from "./declarations.js";
+import { definitionHash } from "./hash.js";
+import type { SchemaLibrary } from "./payload/library.js";
+import {
+  resolveErrorRule,
+  resolveIdempotency,
+  resolvePolicy,
+  resolveRetention,
+  resolveRetry,
+  toMs,
+} from "./resolve-settings.js";
+import { positionAt, type Origin } from "./source.js";
+
+export interface BuildInput {
+  readonly contents: readonly DefinitionFile[];
+  readonly declarations: Declarations;
+  readonly tasks: ReadonlyMap<string, CheckedTask>;
+  readonly library: SchemaLibrary;
+  readonly files: readonly string[];
+}
+
+interface ResolvedDefaults {
+  readonly queue: string;
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly retention: Retention;
+}
+
+export function buildProject(input: BuildInput): ProjectModel {
+  const policies = new Map<string, RetryPolicy>();
+  for (const content of input.contents) {
+    for (const [name, written] of Object.entries(content.retryPolicies ?? {}))
+      policies.set(name, resolvePolicy(written));
+  }
+  const defaults = resolveDefaults(input.contents, policies);
+  const written = new Map(input.contents.flatMap((content) => Object.entries(content.tasks ?? {})));
+  const tasks = Array.from(input.tasks, ([name, checked]) => {
+    const entry = written.get(name);
+    if (entry === undefined) throw new Error(`the task "${name}" has a position but no content`);
+    return buildTask(name, entry, checked, defaults, policies, input.library);
+  });
+  return {
+    tasks: tasks.sort((a, b) => compareText(a.definition.name, b.definition.name)),
+    queues: buildQueues(input),
+    retryPolicies: [...input.declarations.retryPolicies.keys()],
+    schemas: [...input.declarations.schemas.keys()],
+    files: [...input.files].sort(compareText),
+  };
+}
+
+function resolveDefaults(
+  contents: readonly DefinitionFile[],
+  policies: ReadonlyMap<string, RetryPolicy>,
+): ResolvedDefaults {
+  const written = contents.find((content) => content.defaults !== undefined)?.defaults;
+  return {
+    queue: written?.queue ?? DEFAULT_QUEUE_NAME,
+    timeoutMs: written?.timeout === undefined ? DEFAULT_TIMEOUT_MS : toMs(written.timeout),
+    retry: resolveRetry(written?.retry, policies, DEFAULT_RETRY_POLICY),
+    retention: resolveRetention(written?.retention),
+  };
+}
+
+function buildTask(
+  name: string,
+  written: TaskDefinitionEntry,
+  checked: CheckedTask,
+  defaults: ResolvedDefaults,
+  policies: ReadonlyMap<string, RetryPolicy>,
+  library: SchemaLibrary,
+): TaskModel {
+  const payload = library.extract(checked.payload);
+  const result = checked.result === undefined ? undefined : library.extract(checked.result);
+  const settings = resolveSettings(name, written, defaults, policies);
+  const key = checked.idempotencyKey;
+  const hash = definitionHash({ settings, payload, result, key });
+  return {
+    definition: { ...settings, hash },
+    identifier: identifierOf(name),
+    modulePath: modulePathOf(name),
+    ...(written.description === undefined ? {} : { description: written.description }),
+    ...(written.owner === undefined ? {} : { owner: written.owner }),
+    source: sourceOf(checked.at),
+    payload,
+    ...(result === undefined ? {} : { result }),
+    ...(key === undefined ? {} : { idempotencyKey: key }),
+    errors: errorModels(written),
+  };
+}
+
+function resolveSettings(
+  name: string,
+  written: TaskDefinitionEntry,
+  defaults: ResolvedDefaults,
+  policies: ReadonlyMap<string, RetryPolicy>,
+): Omit<TaskDefinition, "hash"> {
+  const errors = Object.entries(written.errors ?? {}).sort(([a], [b]) => compareText(a, b));
+  return {
+    name,
+    queue: written.queue ?? defaults.queue,
+    timeoutMs: written.timeout === undefined ? defaults.timeoutMs : toMs(written.timeout),
+    retry: resolveRetry(written.retry, policies, defaults.retry),
+    retention: resolveRetention(written.retention, defaults.retention),
+    ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
+    errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),
+  };
+}
+
+function errorModels(written: TaskDefinitionEntry): ErrorModel[] {
+  return Object.entries(written.errors ?? {})
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([name, { description }]) => ({ name, ...(description === undefined ? {} : { description }) }));
+}
+
+function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {
+  const written = contents.flatMap((content) => Object.entries(content.queues ?? {}));
+  if (written.length === 0) return [{ name: DEFAULT_QUEUE_NAME, weight: 1 }];
+  return written
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([name, { weight = 1, description }]) => {
+      const at = declarations.queues.get(name)?.keyOrigin;
+      return {
+        name,
+        weight,
+        ...(description === undefined ? {} : { description }),
+        ...(at === undefined ? {} : { source: sourceOf(at) }),
+      };
+    });
+}
+
+function sourceOf(origin: Origin): SourcePosition {
+  return { file: origin.source.file, ...positionAt(origin.source, origin.start) };
+}

@@ -1,0 +1,63 @@
+/** Queues and retry policies that tasks name must be declared somewhere in the project. */
+import { DEFAULT_QUEUE_NAME } from "../../runtime/definition/index.js";
+import { quote } from "../model/quote.js";
+import type { Declarations } from "./declarations.js";
+import { didYouMean } from "./did-you-mean.js";
+import type { Reporter } from "./reporter.js";
+import { entriesOf, findEntry, type SourceNode, textOf } from "./source.js";
+import { nameProblem } from "./check-names.js";
+
+export function checkReferences(declarations: Declarations, reporter: Reporter): void {
+  const { queues, retryPolicies, tasks, defaults } = declarations;
+  const queueNames = queues.size === 0 ? [DEFAULT_QUEUE_NAME] : [...queues.keys()];
+  const policyNames = [...retryPolicies.keys()];
+  const holders = [defaults, ...Array.from(tasks.values(), (entry) => entry.value)];
+  for (const holder of holders) {
+    const retry = findEntry(holder, "retry")?.value;
+    const policy = retry?.kind === "map" ? findEntry(retry, "use")?.value : retry;
+    checkName("queue", findEntry(holder, "queue")?.value, queueNames, "queues", reporter);
+    checkName("retry policy", policy, policyNames, "retryPolicies", reporter);
+    for (const { key, keyOrigin } of entriesOf(findEntry(holder, "errors")?.value)) {
+      const problem = nameProblem("error", key, keyOrigin);
+      if (problem !== undefined) reporter.report(problem);
+    }
+  }
+  checkDefaultQueue(declarations, queueNames, reporter);
+}
+
+function checkName(
+  kind: string,
+  node: SourceNode | undefined,
+  names: readonly string[],
+  section: string,
+  reporter: Reporter,
+): void {
+  const name = textOf(node);
+  if (name === undefined || node === undefined || names.includes(name)) return;
+  const list = names.length === 0 ? `declare it in ${section}` : `${section}: ${names.join(", ")}`;
+  reporter.report({
+    code: "TW108",
+    at: node.origin,
+    message: `no ${kind} ${quote(name)}`,
+    hint: didYouMean(name, names) ?? list,
+  });
+}
+
+/** With queues declared but no `default` among them, a task that names no queue has nowhere to go. */
+function checkDefaultQueue(
+  declarations: Declarations,
+  queueNames: readonly string[],
+  reporter: Reporter,
+): void {
+  if (queueNames.includes(DEFAULT_QUEUE_NAME) || findEntry(declarations.defaults, "queue") !== undefined)
+    return;
+  for (const task of declarations.tasks.values()) {
+    if (task.value.kind !== "map" || findEntry(task.value, "queue") !== undefined) continue;
+    reporter.report({
+      code: "TW103",
+      at: task.keyOrigin,
+      message: `missing "queue" in tasks > ${task.key}: there is no queue "default"`,
+      hint: `add queue: ${queueNames[0]}, or say so once in defaults`,
+    });
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * Definition files -> ProjectModel. Reports every problem of every file in one run; gives no project when there is an
+ * error. Must not write anything, fetch anything, or run anything that a definition names.
+ */
+import { loadInto, type LoadResult } from "./load-sources.js";
+import { createReferenceReader, readDefinitionFiles } from "./read-files.js";
+import { createReporter } from "./reporter.js";
+
+export { loadSources, type LoadResult, type ReadReference, type SourceFiles } from "./load-sources.js";
+
+export interface LoadOptions {
+  /** Folder of the project: paths in diagnostics are relative to it, and nothing outside it is read. */
+  readonly root: string;
+  /** Folder with the definition files, relative to `root`. Default `tasks`. */
+  readonly tasksDir?: string;
+}
+
+/** Reads and checks the definition files of a project. */
+export async function loadProject(options: LoadOptions): Promise<LoadResult> {
+  const { root, tasksDir = "tasks" } = options;
+  const reporter = createReporter();
+  const files = await readDefinitionFiles(root, tasksDir, reporter);
+  if (files.size === 0 && !reporter.hasErrors()) {
+    reporter.reportFile(
+      "TW109",
+      tasksDir,
+      "no definition files (*.yaml) in this folder",
+      'write one, or run "weft init"',
+    );
+  }
+  return loadInto(reporter, files, createReferenceReader(root));
+}

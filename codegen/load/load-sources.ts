@@ -1,0 +1,88 @@
+/** Texts -> ProjectModel and every problem found on the way. Reads no disk: files come as a map, `$ref`s through `readRef`. */
+import type { DefinitionFile } from "../model/definition-file.js";
+import { compareText, type Diagnostic } from "../model/diagnostic.js";
+import type { ProjectModel } from "../model/project.js";
+import { buildProject } from "./build-project.js";
+import { checkReferences } from "./check-references.js";
+import { checkStructure } from "./check-structure.js";
+import { checkTasks } from "./check-tasks.js";
+import { collectDeclarations } from "./declarations.js";
+import { createSchemaLibrary } from "./payload/library.js";
+import { createReporter, type Reporter } from "./reporter.js";
+import type { Origin, SourceNode } from "./source.js";
+import { parseSource } from "./yaml-source.js";
+
+export interface LoadResult {
+  /** Absent when any diagnostic is an error. */
+  readonly project: ProjectModel | undefined;
+  /** Sorted by file and line. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The text of a schema file. `file` is relative to the project, normalised, and never begins with `..`. */
+export type ReadReference = (
+  file: string,
+) => { readonly text: string } | { readonly problem: string; readonly hint?: string };
+
+/** Path (relative to the project) -> text. */
+export type SourceFiles = ReadonlyMap<string, string>;
+
+/** Loads definition files that are already in memory. */
+export function loadSources(files: SourceFiles, readRef: ReadReference): LoadResult {
+  return loadInto(createReporter(), files, readRef);
+}
+
+/** As `loadSources`, next to problems that were found while the files were read. */
+export function loadInto(reporter: Reporter, files: SourceFiles, readRef: ReadReference): LoadResult {
+  const roots: SourceNode[] = [];
+  const contents: DefinitionFile[] = [];
+  let isIncomplete = false;
+  for (const [file, text] of [...files].sort(([a], [b]) => compareText(a, b))) {
+    const root = parseSource(file, text, reporter);
+    if (root === undefined) {
+      isIncomplete = true;
+      continue;
+    }
+    roots.push(root);
+    const content = checkStructure(root, reporter);
+    if (content !== undefined) contents.push(content);
+  }
+  const declarations = collectDeclarations(roots, reporter);
+  // A name that looks unknown may be declared in the file that could not be parsed.
+  if (!isIncomplete) checkReferences(declarations, reporter);
+  const documents = createDocumentReader(readRef, reporter);
+  const library = createSchemaLibrary({
+    reporter,
+    schemas: declarations.schemas,
+    readDocument: documents.read,
+    isIncomplete,
+  });
+  const tasks = checkTasks(declarations.tasks, library, reporter);
+  const diagnostics = reporter.sorted();
+  if (reporter.hasErrors()) return { project: undefined, diagnostics };
+  const project = buildProject({
+    contents,
+    declarations,
+    tasks,
+    library,
+    files: [...files.keys(), ...documents.files()],
+  });
+  return { project, diagnostics };
+}
+
+/** Reads each schema file once, whatever the number of `$ref`s to it. */
+function createDocumentReader(readRef: ReadReference, reporter: Reporter) {
+  const documents = new Map<string, SourceNode | undefined>();
+  const read = (file: string, at: Origin): SourceNode | undefined => {
+    if (documents.has(file)) return documents.get(file);
+    const found = readRef(file);
+    if ("problem" in found) {
+      reporter.report({ code: "TW123", at, message: found.problem, hint: found.hint });
+      return undefined;
+    }
+    const root = parseSource(file, found.text, reporter);
+    documents.set(file, root);
+    return root;
+  };
+  return { read, files: (): string[] => [...documents.keys()] };
+}

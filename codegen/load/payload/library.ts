@@ -1,0 +1,251 @@
+/**
+ * All schemas of a project: those of `schemas:`, those that `$ref` reaches, and the payloads and results that use them.
+ * Every named schema is compiled once; recursion through names is fine.
+ */
+import { posix } from "node:path";
+import type { JsonSchema, JsonSchemaNode } from "../../model/json-schema.js";
+import { compareText } from "../../model/diagnostic.js";
+import { quote } from "../../model/quote.js";
+import { didYouMean } from "../did-you-mean.js";
+import type { Reporter } from "../reporter.js";
+import {
+  describeNode,
+  entriesOf,
+  findEntry,
+  type Origin,
+  type SourceEntry,
+  type SourceNode,
+  type SourceScalar,
+} from "../source.js";
+import { type Compiler, type Scope, UNKNOWN_SCHEMA } from "./compiler.js";
+import { compileField, compileFields, isSchemaRoot } from "./fields.js";
+import { mentionedNames, resolve, unguarded, unsatisfiable, withDiscriminators } from "./recursion.js";
+import { parseReference, type ReferenceTarget } from "./references.js";
+import { compileSchema } from "./schema.js";
+
+export interface LibraryOptions {
+  readonly reporter: Reporter;
+  /** Entries of all `schemas:` sections, by name. */
+  readonly schemas: ReadonlyMap<string, SourceEntry>;
+  /** The tree of a schema file, or `undefined` after reporting why there is none at `at`. */
+  readonly readDocument: (file: string, at: Origin) => SourceNode | undefined;
+  readonly isIncomplete: boolean;
+}
+
+export interface SchemaLibrary {
+  /** Compiles a payload or result. `prefix` names its own `$defs`. */
+  compileRoot(node: SourceNode, prefix: string): JsonSchemaNode;
+  /** Compiles the schemas that nobody uses too, and reports recursion that cannot end. Call after the last compileRoot. */
+  finish(): void;
+  /** The root with all definitions that it reaches. */
+  extract(root: JsonSchemaNode): JsonSchema;
+  /** The schema behind a name. */
+  resolve(node: JsonSchemaNode): JsonSchemaNode | undefined;
+}
+
+interface Named {
+  readonly name: string;
+  readonly at: Origin;
+}
+
+export function createSchemaLibrary(options: LibraryOptions): SchemaLibrary {
+  const library = new Library(options);
+  return {
+    compileRoot: (node, prefix) => library.compileRoot(node, prefix),
+    finish: () => library.finish(),
+    extract: (root) => library.extract(root),
+    resolve: (node) => resolve(node, library.definitions),
+  };
+}
+
+class Library implements Compiler {
+  readonly definitions = new Map<string, JsonSchemaNode>();
+  readonly isIncomplete: boolean;
+  readonly reporter: Reporter;
+  readonly schemaNames: readonly string[];
+  readonly #options: LibraryOptions;
+  /** By identity: `schemas:Money`, `schemas/x.json#/$defs/Y`. */
+  readonly #named = new Map<string, Named>();
+  readonly #taken: Set<string>;
+
+  constructor(options: LibraryOptions) {
+    this.#options = options;
+    this.isIncomplete = options.isIncomplete;
+    this.reporter = options.reporter;
+    this.schemaNames = [...options.schemas.keys()].sort();
+    this.#taken = new Set(this.schemaNames);
+  }
+
+  compileRoot(node: SourceNode, prefix: string): JsonSchemaNode {
+    const { file } = node.origin.source;
+    const scope: Scope = {
+      document: node,
+      file,
+      key: `${file}@${node.origin.start}`,
+      prefix,
+      inDefinitionFile: true,
+    };
+    if (node.kind === "map") {
+      const schema = isSchemaRoot(node) ? compileSchema(this, node, scope) : compileFields(this, node, scope);
+      // One level of a name is unfolded, so that a root is never a bare reference.
+      return resolve(schema, this.definitions) ?? schema;
+    }
+    const { schema, optional } = compileField(this, node, scope);
+    if (optional) {
+      const message = `${describeNode(node, quote)} cannot be optional here: only fields can`;
+      this.reporter.report({ code: "TW120", at: node.origin, message, hint: "delete the ?" });
+    }
+    return resolve(schema, this.definitions) ?? schema;
+  }
+
+  field(node: SourceNode, scope: Scope) {
+    return compileField(this, node, scope);
+  }
+
+  schema(node: SourceNode, scope: Scope): JsonSchemaNode {
+    return compileSchema(this, node, scope);
+  }
+
+  named(name: string): JsonSchemaNode | undefined {
+    const entry = this.#options.schemas.get(name);
+    if (entry === undefined) return undefined;
+    const { file } = entry.keyOrigin.source;
+    const scope: Scope = {
+      document: entry.value,
+      file,
+      key: `schemas:${name}`,
+      prefix: name,
+      inDefinitionFile: true,
+    };
+    return this.#define(scope.key, name, entry.keyOrigin, () => {
+      const { schema, optional } = compileField(this, entry.value, scope);
+      if (optional) {
+        const message = `the schema ${name} cannot be optional: only fields can`;
+        this.reporter.report({
+          code: "TW120",
+          at: entry.value.origin,
+          message,
+          hint: "put the ? where the name is used",
+        });
+      }
+      return schema;
+    });
+  }
+
+  reference(node: SourceScalar, text: string, scope: Scope): JsonSchemaNode {
+    const target = parseReference(text, scope.file);
+    const fail = (message: string, hint?: string): JsonSchemaNode => {
+      this.reporter.report({ code: "TW123", at: node.origin, message, hint });
+      return UNKNOWN_SCHEMA;
+    };
+    if (target.kind === "invalid") return fail(target.message, target.hint);
+    if (target.kind === "document") return this.#documentReference(node, target, scope, fail);
+    if (!scope.inDefinitionFile)
+      return fail("#/schemas/ works in definition files only", "use #/$defs/Name in a schema file");
+    const found = this.named(target.name);
+    if (found !== undefined) return found;
+    if (this.isIncomplete) return UNKNOWN_SCHEMA;
+    return fail(`no schema ${quote(target.name)} in schemas`, didYouMean(target.name, this.schemaNames));
+  }
+
+  #documentReference(
+    node: SourceScalar,
+    target: ReferenceTarget & { kind: "document" },
+    from: Scope,
+    fail: (message: string, hint?: string) => JsonSchemaNode,
+  ): JsonSchemaNode {
+    const scope = target.file === undefined ? from : this.#fileScope(target.file, node.origin);
+    if (scope === undefined) return UNKNOWN_SCHEMA;
+    if (target.definition === undefined) {
+      return this.#define(scope.key, scope.prefix, scope.document.origin, () =>
+        compileSchema(this, scope.document, scope),
+      );
+    }
+    const [keyword, name] = target.definition;
+    const section = findEntry(scope.document, keyword);
+    const entry = findEntry(section?.value, name);
+    if (entry === undefined) {
+      const names = entriesOf(section?.value).map(({ key }) => key);
+      return fail(
+        `no ${quote(name)} in ${keyword}${target.file === undefined ? "" : ` of ${target.file}`}`,
+        didYouMean(name, names),
+      );
+    }
+    const preferred = scope.prefix + capitalised(name);
+    return this.#define(`${scope.key}#/${keyword}/${name}`, preferred, entry.keyOrigin, () =>
+      compileSchema(this, entry.value, scope),
+    );
+  }
+
+  #fileScope(file: string, at: Origin): Scope | undefined {
+    const document = this.#options.readDocument(file, at);
+    if (document === undefined) return undefined;
+    const base = posix.basename(file).replace(/(?:\.schema)?\.(?:json|ya?ml)$/u, "");
+    return { document, file, key: file, prefix: capitalised(base) || "Schema", inDefinitionFile: false };
+  }
+
+  /** Registers the name before compiling, so that the schema may refer to itself. */
+  #define(key: string, preferred: string, at: Origin, compile: () => JsonSchemaNode): JsonSchemaNode {
+    const known = this.#named.get(key);
+    if (known !== undefined) return { kind: "ref", name: known.name };
+    const name = key.startsWith("schemas:") ? preferred : this.#freeName(preferred);
+    this.#named.set(key, { name, at });
+    this.definitions.set(name, compile());
+    return { kind: "ref", name };
+  }
+
+  #freeName(preferred: string): string {
+    const base = /^[A-Za-z]/u.test(preferred) ? preferred : `Schema${preferred}`;
+    let name = base;
+    for (let number = 2; this.#taken.has(name); number++) name = `${base}${number}`;
+    this.#taken.add(name);
+    return name;
+  }
+
+  finish(): void {
+    for (const name of this.schemaNames) this.named(name);
+    const endless = new Set(unguarded(this.definitions));
+    const impossible = new Set(unsatisfiable(this.definitions));
+    for (const { name, at } of this.#named.values()) {
+      if (endless.has(name)) {
+        this.reporter.report({
+          code: "TW120",
+          at,
+          message: `the schema ${name} refers to itself and to nothing else`,
+          hint: "put a field or a list between",
+        });
+      } else if (impossible.has(name)) {
+        this.reporter.report({
+          code: "TW120",
+          at,
+          message: `no value can fit the schema ${name}: it requires another ${name} without end`,
+          hint: "make the field that repeats it optional, or a list",
+        });
+      }
+    }
+    for (const [name, schema] of this.definitions)
+      this.definitions.set(name, withDiscriminators(schema, this.definitions));
+  }
+
+  extract(root: JsonSchemaNode): JsonSchema {
+    const reached = new Set<string>();
+    const queue = mentionedNames(root);
+    for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+      const schema = this.definitions.get(name);
+      if (reached.has(name) || schema === undefined) continue;
+      reached.add(name);
+      queue.push(...mentionedNames(schema));
+    }
+    const definitions = [...reached]
+      .sort(compareText)
+      .map((name) => ({ name, schema: this.definitions.get(name) ?? UNKNOWN_SCHEMA }));
+    return { root: withDiscriminators(root, this.definitions), definitions };
+  }
+}
+
+function capitalised(text: string): string {
+  return text
+    .split(/[^A-Za-z0-9]+/u)
+    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
+    .join("");
+}
