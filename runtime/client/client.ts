@@ -1,4 +1,132 @@
-// placeholder while the runtime is being written
-export interface TaskweftClient {
-  close(): Promise<void>;
+/**
+ * A producer's door to Redis: one connection for enqueues, a second one only once somebody awaits a result.
+ * Assembly only; the batcher sends, the result listener waits.
+ */
+import {
+  Connection,
+  ServerClock,
+  assertSuitable,
+  type ConnectionOptions,
+  maskUrl,
+} from "../connection/index.js";
+import type { Duration, QueueDefinition } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/index.js";
+import type { EnqueueItem } from "../scripts/index.js";
+import { Batcher } from "./batcher.js";
+import { withDeadline } from "./deadline.js";
+import { durationMs, prefixOption } from "./option-values.js";
+import { ResultListener, type FinishedJob } from "./result-listener.js";
+
+export interface ClientOptions extends ConnectionOptions {
+  /** First part of every key; separates systems that share a Redis. Default `weft`. */
+  readonly prefix?: string;
+  /** Longest wait for an answer of Redis before a call rejects. Default `30s`. */
+  readonly deadline?: Duration;
+}
+
+const DEFAULT_DEADLINE_MS = 30_000;
+
+export class TaskweftClient {
+  readonly #connection: Connection;
+  readonly #options: ClientOptions;
+  readonly #keys: ShardKeys;
+  readonly #clock = new ServerClock();
+  readonly #ids = new JobIdMaker();
+  readonly #name = randomName();
+  readonly #deadlineMs: number;
+  readonly #batcher: Batcher;
+  readonly #listener: ResultListener;
+  readonly #registeredQueues = new Set<string>();
+  #closed = false;
+
+  /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
+  constructor(options: ClientOptions = {}) {
+    this.#options = options;
+    this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
+    this.#keys = new ShardKeys(prefixOption(options.prefix ?? DEFAULT_PREFIX));
+    this.#connection = new Connection(options, "client");
+    this.#batcher = new Batcher({
+      runner: this.#connection,
+      keys: this.#keys,
+      client: this.#name,
+      clock: this.#clock,
+      deadlineMs: this.#deadlineMs,
+    });
+    this.#listener = new ResultListener(this.#connection, options, this.#keys, this.#name);
+  }
+
+  /**
+   * Waits until Redis answers and has been found suitable.
+   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`.
+   */
+  async ready(): Promise<this> {
+    await withDeadline(assertSuitable(this.#connection.redis, this.#keys), this.#deadlineMs, () =>
+      this.#unreachable(),
+    );
+    return this;
+  }
+
+  /** Sends what waits, then closes. Calls made afterwards reject with `Closed`. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#batcher.drained();
+    this.#listener.close();
+    this.#connection.disconnect();
+  }
+
+  /** @internal A new job id. */
+  nextId(): string {
+    return this.#ids.next(this.#clock.now());
+  }
+
+  /** @internal Time of Redis (ms). */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** @internal Hands an item to the batcher; `done` gets the id of the job that was there, or `undefined`. */
+  send(
+    item: EnqueueItem,
+    done: (existing: string | undefined) => void,
+    failed: (error: TaskweftError) => void,
+  ): void {
+    if (this.#closed) failed(closed("enqueue"));
+    else this.#batcher.add({ ...item, resolve: done, reject: failed });
+  }
+
+  /** @internal Makes queues known to workers, reapers and the CLI, also before any worker serves them. */
+  async registerQueue(queue: QueueDefinition): Promise<void> {
+    if (this.#registeredQueues.has(queue.name)) return;
+    await this.#connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight);
+    this.#registeredQueues.add(queue.name);
+  }
+
+  /** @internal The end of a job, or `undefined` after `timeoutMs`. */
+  async finished(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
+    if (this.#closed) throw closed("result");
+    return await this.#listener.wait(id, timeoutMs);
+  }
+
+  #unreachable(): TaskweftError {
+    const url = maskUrl(this.#options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? "redis://127.0.0.1:6379");
+    const reason = this.#connection.lastError?.message ?? "no answer";
+    return new TaskweftError(
+      "RedisUnavailable",
+      `expected a Redis at ${url}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
+      { operation: "connect", cause: this.#connection.lastError },
+    );
+  }
+}
+
+function closed(operation: string): TaskweftError {
+  return new TaskweftError("Closed", `the client was closed; make another one for this ${operation}`, {
+    operation,
+  });
+}
+
+/** A client for programs that hold several, or that want no hidden state: pass it as `options.client`. */
+export function createClient(options: ClientOptions = {}): TaskweftClient {
+  return new TaskweftClient(options);
 }

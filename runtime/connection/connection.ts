@@ -9,11 +9,14 @@ import { isNoScript, toTaskweftError } from "./reply-errors.js";
 
 export const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
 
+/** Options of ioredis, without the one that changes the shape of replies. */
+export type IoredisOptions = Omit<RedisOptions, "replyMapping">;
+
 export interface ConnectionOptions {
   /** `redis://` or `rediss://` URL. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
   readonly url?: string | undefined;
   /** Further options of ioredis (TLS, Sentinel). They win over the URL. */
-  readonly redis?: RedisOptions | undefined;
+  readonly redis?: IoredisOptions | undefined;
 }
 
 /** Longest pause between two attempts to reconnect, in milliseconds. */
@@ -27,7 +30,7 @@ export class Connection implements ScriptRunner {
 
   constructor(options: ConnectionOptions, role: string) {
     const url = options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL;
-    const redisOptions: RedisOptions = {
+    const redisOptions: IoredisOptions = {
       connectionName: `taskweft-${role}`,
       // Replies of plain commands look the same on every supported server and in scripts.
       protocol: 2,
@@ -86,6 +89,25 @@ export class Connection implements ScriptRunner {
     } catch (error) {
       throw toTaskweftError(error, "read");
     }
+  }
+
+  /** Ids that `worker` holds. Walks the active hash in steps, so that it never blocks Redis. */
+  async heldBy(keys: ShardKeys, worker: string): Promise<readonly string[]> {
+    const held: string[] = [];
+    let cursor = "0";
+    try {
+      do {
+        const [next, fields] = await this.redis.hscan(keys.active, cursor, "COUNT", 1000);
+        for (let i = 0; i < fields.length; i += 2) {
+          if (fields[i + 1] === worker) held.push(fields[i] ?? "");
+        }
+        cursor = next;
+      } while (cursor !== "0");
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+    // A scan may show a field twice while the hash grows.
+    return [...new Set(held)];
   }
 
   /** Drops the connection at once; calls in flight are rejected. */

@@ -4,3 +4,4 @@ export * from "./names.js";
 export * from "./retry-policy.js";
 export * from "./task-definition.js";
 export * from "./task-contract.js";
+export * from "./define.js";

@@ -31,3 +31,9 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   /** Compiled from `idempotency.key`; only when the task declares one. */
   readonly idempotencyKey?: (payload: Payload) => string;
 }
+
+/** A contract whose payload type does not matter: for lists of all tasks of a project. */
+export interface AnyTaskContract extends TaskDefinition {
+  readonly schemas: TaskSchemas<unknown, unknown>;
+  readonly idempotencyKey?: (payload: never) => string;
+}

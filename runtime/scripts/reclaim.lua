@@ -42,8 +42,10 @@ local function take_back(id)
   local record = redis.call('HGET', jobs, id)
   local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
   local event = string.format('[%.0f,"crashed","%s"]', time, worker)
-  local q = record and queue_key[queue_of(record) or '']
-  if not record or record == '[0]' or state == 'cancelled' then
+  local queue = record and queue_of(record)
+  local q = queue and queue_key[queue]
+  -- Nothing to run: the record is gone, a tombstone, or was cancelled while it waited.
+  if not queue or state == 'cancelled' then
     redis.call('HDEL', active, id)
     if state == 'cancelled' then
       redis.call('HSET', runs, id, join_run(attempts, crashes, state, 'null', events, event))
@@ -55,7 +57,7 @@ local function take_back(id)
   elseif crashed and crashes + 1 >= most then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)
   elseif not q then
-    unknown[#unknown + 1] = queue_of(record)
+    unknown[#unknown + 1] = queue
     return
   else
     redis.call('HDEL', active, id)

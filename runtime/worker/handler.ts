@@ -1,4 +1,4 @@
-import type { TaskContract } from "../definition/index.js";
+import type { AnyTaskContract, QueueDefinition } from "../definition/index.js";
 
 /** The job as a handler sees it. */
 export interface Job<Payload = unknown> {
@@ -71,8 +71,8 @@ export type HandlerImports<Tasks> = {
 
 /** What a worker process runs. */
 export interface Registry {
-  readonly contracts: readonly TaskContract<never, unknown>[];
-  readonly queues: readonly { readonly name: string; readonly weight: number }[];
+  readonly contracts: readonly AnyTaskContract[];
+  readonly queues: readonly QueueDefinition[];
   readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler>>>;
 }
 

@@ -1,6 +1,6 @@
 -- Reads the leading fields of the two stored texts; see docs/protocol.md. Names have no quotes in them, so a pattern is safe.
 local function queue_of(record)
-  return string.match(record, '^%[1,"[^"]*","([^"]*)"')
+  return string.match(record, '^%[%d+,"[^"]*","([^"]*)"')
 end
 
 -- attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new.

@@ -1,0 +1,148 @@
+/**
+ * Coalesces enqueues. All that are made in one tick travel in one call; while calls are in flight, further enqueues
+ * gather and go with the next one, so batches grow with the load and no timer adds latency.
+ *
+ *   add -> waiting --(tick ends, or a call returns)--> in flight (at most MAX_IN_FLIGHT calls) --> settled
+ *
+ * A call keeps its number until it is answered: when the connection breaks and it is sent again, the script knows it.
+ */
+import { TaskweftError } from "../errors.js";
+import type { ServerClock } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { enqueue, type EnqueueItem, type ScriptRunner } from "../scripts/index.js";
+import { withDeadline } from "./deadline.js";
+
+/** Two calls overlap network and server; more only splits batches. */
+const MAX_IN_FLIGHT = 2;
+/** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
+const MAX_BATCH_JOBS = 250;
+const MAX_BATCH_CHARACTERS = 256 * 1024;
+
+/** A job on its way, with the producer that waits for it. */
+export interface Enqueuing extends EnqueueItem {
+  /** `existing` is the id of the job that was there, `undefined` when this one is new. */
+  readonly resolve: (existing: string | undefined) => void;
+  readonly reject: (error: TaskweftError) => void;
+}
+
+export interface BatcherOptions {
+  readonly runner: ScriptRunner;
+  readonly keys: ShardKeys;
+  readonly client: string;
+  readonly clock: ServerClock;
+  /** Longest wait for an answer (ms); then the outcome is unknown. */
+  readonly deadlineMs: number;
+}
+
+export class Batcher {
+  readonly #options: BatcherOptions;
+  readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
+  #waiting: Enqueuing[] = [];
+  #scheduled = false;
+  #call = 0;
+  #onIdle: (() => void)[] = [];
+
+  constructor(options: BatcherOptions) {
+    this.#options = options;
+  }
+
+  add(item: Enqueuing): void {
+    this.#waiting.push(item);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
+  /** Resolves when everything that was added has been answered. */
+  async drained(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
+      await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    }
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0) {
+      const slot = this.#freeSlots.pop();
+      if (slot === undefined) return;
+      // The promise never rejects: every outcome goes to the producers of the batch.
+      void this.#send(slot, this.#takeBatch());
+    }
+    if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #takeBatch(): readonly Enqueuing[] {
+    const waiting = this.#waiting;
+    let count = 0;
+    let characters = 0;
+    while (count < waiting.length && count < MAX_BATCH_JOBS) {
+      characters += waiting[count]?.record.length ?? 0;
+      if (count > 0 && characters > MAX_BATCH_CHARACTERS) break;
+      count += 1;
+    }
+    if (count === waiting.length) {
+      this.#waiting = [];
+      return waiting;
+    }
+    this.#waiting = waiting.slice(count);
+    return waiting.slice(0, count);
+  }
+
+  async #send(slot: number, items: readonly Enqueuing[]): Promise<void> {
+    const { runner, keys, client, clock, deadlineMs } = this.#options;
+    const sent = enqueue(runner, { keys, client, slot, call: ++this.#call, items });
+    try {
+      const reply = await withDeadline(sent, deadlineMs, () => unanswered(items, deadlineMs));
+      clock.observe(reply.nowMs);
+      settle(items, reply.known as readonly { item: Enqueuing; existing: string }[]);
+    } catch (error) {
+      for (const item of items) item.reject(error as TaskweftError);
+    }
+    // The slot stays taken until the late answer is in: its number must not be used by another call before.
+    void sent.then(
+      () => this.#release(slot),
+      () => this.#release(slot),
+    );
+  }
+
+  #release(slot: number): void {
+    this.#freeSlots.push(slot);
+    this.#flush();
+  }
+}
+
+function settle(
+  items: readonly Enqueuing[],
+  known: readonly { readonly item: Enqueuing; readonly existing: string }[],
+): void {
+  if (known.length === 0) {
+    for (const item of items) item.resolve(undefined);
+    return;
+  }
+  const existing = new Map(known.map((entry) => [entry.item, entry.existing]));
+  for (const item of items) {
+    const id = existing.get(item);
+    if (id === "conflict") item.reject(conflict(item));
+    else item.resolve(id);
+  }
+}
+
+function conflict(item: Enqueuing): TaskweftError {
+  return new TaskweftError(
+    "IdConflict",
+    `the id ${item.id} belongs to a stored job with another task, payload or options, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
+    { operation: "enqueue" },
+  );
+}
+
+function unanswered(items: readonly Enqueuing[], deadlineMs: number): TaskweftError {
+  const ids = items.slice(0, 3).map((item) => item.id);
+  const more = items.length > ids.length ? ` and ${items.length - ids.length} more` : "";
+  return new TaskweftError(
+    "OutcomeUnknown",
+    `Redis did not answer within ${deadlineMs} ms; the jobs ${ids.join(", ")}${more} may or may not be stored, and may still be when the connection comes back. Look them up by id before enqueuing again.`,
+    { operation: "enqueue" },
+  );
+}

@@ -1,0 +1,101 @@
+/** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
+import type { AnyTaskContract, QueueDefinition, TaskContract, TaskDefinition } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import type { EnqueueItem } from "../scripts/index.js";
+import type { TaskweftClient } from "./client.js";
+import { currentClient } from "./default-client.js";
+import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
+import { JobMaker } from "./job-maker.js";
+import { StoredJobHandle } from "./job-handle.js";
+
+export function createEnqueueFunction<Payload, Result, Queue extends string>(
+  contract: TaskContract<Payload, Result>,
+  queues: readonly QueueDefinition[],
+): EnqueueFunction<Payload, Result, Queue> {
+  const maker = new JobMaker<Payload>(contract, queues);
+  const registered = new WeakMap<TaskweftClient, Set<string>>();
+
+  function send(client: TaskweftClient, item: EnqueueItem, keepsResult: boolean): Promise<JobHandle<Result>> {
+    return new Promise((resolve, reject) => {
+      client.send(
+        item,
+        (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, keepsResult)),
+        reject,
+      );
+    });
+  }
+
+  /** The first enqueue into a queue makes it known; later ones go straight through. */
+  function known(client: TaskweftClient, item: EnqueueItem): boolean {
+    return registered.get(client)?.has(item.queue) ?? false;
+  }
+
+  async function introduce(client: TaskweftClient, queue: string): Promise<void> {
+    await client.registerQueue(maker.queue(queue));
+    const names = registered.get(client) ?? new Set<string>();
+    registered.set(client, names.add(queue));
+  }
+
+  function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
+    try {
+      const client = options?.client ?? currentClient();
+      const item = maker.make(client, payload, options);
+      const keeps = keepsResult(contract, options);
+      if (known(client, item)) return send(client, item, keeps);
+      return introduce(client, item.queue).then(() => send(client, item, keeps));
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  async function many(
+    payloads: readonly Payload[],
+    options?: EnqueueOptions<Queue>,
+  ): Promise<readonly JobHandle<Result>[]> {
+    const client = options?.client ?? currentClient();
+    const items = payloads.map((payload) => maker.make(client, payload, options));
+    const [first] = items;
+    if (first === undefined) return [];
+    const keeps = keepsResult(contract, options);
+    if (!known(client, first)) await introduce(client, first.queue);
+    return await Promise.all(items.map((item) => send(client, item, keeps)));
+  }
+
+  return Object.assign(enqueueOne, { many });
+}
+
+function keepsResult(contract: TaskDefinition, options: EnqueueOptions | undefined): boolean {
+  const completed = options?.retention?.completed;
+  return completed === undefined ? contract.retention.completedMs > 0 : completed !== 0;
+}
+
+/** `enqueue("payment:process", payload, options)`, typed by the project's task map. */
+export type EnqueueByName<Tasks, Queue extends string = string> = <Name extends keyof Tasks & string>(
+  task: Name,
+  payload: Tasks[Name] extends { payload: infer Payload } ? Payload : never,
+  options?: EnqueueOptions<Queue>,
+) => Promise<JobHandle<Tasks[Name] extends { result: infer Result } ? Result : never>>;
+
+export function createEnqueueByName<Tasks, Queue extends string>(
+  contracts: readonly AnyTaskContract[],
+  queues: readonly QueueDefinition[],
+): EnqueueByName<Tasks, Queue> {
+  const byName = new Map(
+    contracts.map((contract) => [
+      contract.name,
+      createEnqueueFunction<unknown, unknown, Queue>(contract as TaskContract, queues),
+    ]),
+  );
+  const byAnyName = (task: string, payload: unknown, options?: EnqueueOptions<Queue>) => {
+    const enqueueOne = byName.get(task);
+    if (enqueueOne !== undefined) return enqueueOne(payload, options);
+    return Promise.reject(
+      new TaskweftError(
+        "TaskUnknown",
+        `expected a task of the definitions (${[...byName.keys()].join(", ")}), got ${JSON.stringify(task)}`,
+        { operation: "enqueue" },
+      ),
+    );
+  };
+  return byAnyName as EnqueueByName<Tasks, Queue>;
+}

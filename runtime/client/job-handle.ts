@@ -1,0 +1,62 @@
+import type { Duration } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import type { JobRun } from "../protocol/index.js";
+import type { TaskweftClient } from "./client.js";
+import type { JobHandle } from "./enqueue-options.js";
+import { durationMs } from "./option-values.js";
+
+/** How long `result()` waits when it is not told (ms). */
+const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
+
+export class StoredJobHandle<Result> implements JobHandle<Result> {
+  readonly id: string;
+  readonly deduplicated: boolean;
+  readonly #client: TaskweftClient;
+  readonly #keepsResult: boolean;
+
+  constructor(client: TaskweftClient, id: string, existing: string | undefined, keepsResult: boolean) {
+    this.#client = client;
+    this.#keepsResult = keepsResult;
+    this.id = existing ?? id;
+    this.deduplicated = existing !== undefined;
+  }
+
+  async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
+    const timeoutMs = durationMs("timeout", options.timeout, DEFAULT_RESULT_TIMEOUT_MS);
+    if (!this.#keepsResult) {
+      throw new TaskweftError(
+        "ResultNotKept",
+        `job ${this.id} is removed as soon as it completes (retention.completed is 0), so its result cannot be awaited. Set a retention in the definition or at the enqueue.`,
+        { operation: "result" },
+      );
+    }
+    const finished = await this.#client.finished(this.id, timeoutMs);
+    if (finished === undefined) {
+      throw new TaskweftError(
+        "TimedOut",
+        `job ${this.id} had not finished after ${timeoutMs} ms; it goes on, ask again later`,
+        { operation: "result" },
+      );
+    }
+    const { run, record } = finished;
+    switch (run.state) {
+      case "completed":
+        return (run.detail ?? undefined) as Result;
+      case "dead":
+        throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
+          operation: "result",
+        });
+      default:
+        throw new TaskweftError("JobCancelled", `${record.task} job ${this.id} was cancelled`, {
+          operation: "result",
+        });
+    }
+  }
+}
+
+function lastError(run: JobRun): string {
+  const event = run.events.at(-1);
+  if (event?.[1] === "failed") return `attempt ${event[2]} failed with ${event[3]}: ${event[4]}`;
+  if (event?.[1] === "crashed") return `its worker was lost ${run.crashes} times`;
+  return "no attempt was recorded";
+}

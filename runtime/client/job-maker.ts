@@ -1,0 +1,170 @@
+/** Turns a payload and options into what travels to Redis. Validates everything, so that Redis is only touched by good jobs. */
+import {
+  JOB_ID_PATTERN,
+  MAX_KEY_LENGTH,
+  type QueueDefinition,
+  type TaskContract,
+  type ValidationIssue,
+  type Validator,
+} from "../definition/index.js";
+import { PayloadInvalid, TaskweftError } from "../errors.js";
+import { keyField, recordHead, type RecordOptions } from "../protocol/index.js";
+import type { EnqueueItem } from "../scripts/index.js";
+import type { TaskweftClient } from "./client.js";
+import type { EnqueueOptions } from "./enqueue-options.js";
+import { durationMs, optionInvalid, wholeNumber } from "./option-values.js";
+
+/** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
+export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
+
+export class JobMaker<Payload> {
+  readonly #contract: TaskContract<Payload, unknown>;
+  readonly #queues: ReadonlyMap<string, QueueDefinition>;
+  readonly #plainHead: string;
+  #validator: Validator<Payload> | undefined;
+
+  constructor(contract: TaskContract<Payload, unknown>, queues: readonly QueueDefinition[]) {
+    this.#contract = contract;
+    this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
+    this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, undefined);
+  }
+
+  /**
+   * The payload as JSON.
+   * @throws PayloadInvalid
+   */
+  check(payload: Payload): { readonly payload: Payload; readonly json: string } {
+    this.#validator ??= this.#contract.schemas.payloadStrict();
+    const checked = this.#validator.safeParse(payload);
+    if (!checked.success) throw new PayloadInvalid(this.#contract.name, problemsOf(checked.error.issues));
+    const json = JSON.stringify(checked.data);
+    if (json.length > MAX_PAYLOAD_CHARACTERS) {
+      throw new PayloadInvalid(this.#contract.name, [
+        {
+          path: "",
+          message: `expected at most ${MAX_PAYLOAD_CHARACTERS} characters of JSON, got ${json.length}`,
+        },
+      ]);
+    }
+    return { payload: checked.data, json };
+  }
+
+  make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
+    const checked = this.check(payload);
+    if (options === undefined && this.#contract.idempotencyKey === undefined) {
+      return {
+        id: client.nextId(),
+        queue: this.#contract.queue,
+        record: `${this.#plainHead}${checked.json}]`,
+        due: "",
+        key: "",
+        keyTtlMs: 0,
+        ownId: false,
+      };
+    }
+    return this.#makeWith(client, checked, options ?? {});
+  }
+
+  /** @throws TaskweftError `QueueUnknown` */
+  queue(name: string | undefined): QueueDefinition {
+    const queue = this.#queues.get(name ?? this.#contract.queue);
+    if (queue === undefined) {
+      throw new TaskweftError(
+        "QueueUnknown",
+        `expected a queue of the definitions (${[...this.#queues.keys()].join(", ")}), got ${JSON.stringify(name)}`,
+        { operation: "enqueue" },
+      );
+    }
+    return queue;
+  }
+
+  #makeWith(
+    client: TaskweftClient,
+    checked: { readonly payload: Payload; readonly json: string },
+    options: EnqueueOptions,
+  ): EnqueueItem {
+    const { name, hash, idempotency } = this.#contract;
+    if (options.id !== undefined && !JOB_ID_PATTERN.test(options.id)) {
+      throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", options.id);
+    }
+    const queue = this.queue(options.queue).name;
+    const key = this.#key(checked.payload, options);
+    const recordOptions = this.#recordOptions(client, options, key);
+    return {
+      id: options.id ?? client.nextId(),
+      queue,
+      record: `${recordHead(name, queue, hash, recordOptions)}${checked.json}]`,
+      due: dueText(options),
+      key,
+      keyTtlMs: idempotency?.ttlMs ?? 0,
+      ownId: options.id !== undefined,
+    };
+  }
+
+  #key(payload: Payload, options: EnqueueOptions): string {
+    const { name, idempotency, idempotencyKey } = this.#contract;
+    if (idempotency === undefined || idempotencyKey === undefined) {
+      if (options.idempotencyKey === undefined) return "";
+      throw optionInvalid(
+        "idempotencyKey",
+        `none, because ${name} declares no idempotency in its definition`,
+        options.idempotencyKey,
+      );
+    }
+    const key = options.idempotencyKey ?? idempotencyKey(payload);
+    if (key === "" || key.length > MAX_KEY_LENGTH || key.includes("\n")) {
+      throw optionInvalid("idempotencyKey", `1 to ${MAX_KEY_LENGTH} characters on one line`, key);
+    }
+    return keyField(name, key);
+  }
+
+  #recordOptions(client: TaskweftClient, options: EnqueueOptions, key: string): RecordOptions | undefined {
+    const record: RecordOptions = {};
+    if (options.id !== undefined) record.at = client.now();
+    if (options.maxRetries !== undefined) {
+      record.maxRetries = wholeNumber("maxRetries", options.maxRetries, 0, 1000);
+    }
+    if (options.timeout !== undefined) {
+      record.timeoutMs = wholeNumber("timeout", durationMs("timeout", options.timeout, 0), 1, 2 ** 31 - 1);
+    }
+    const { completed, dead } = options.retention ?? {};
+    if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
+    if (dead !== undefined) record.keepDeadMs = durationMs("retention.dead", dead, 0);
+    if (key !== "") {
+      record.key = key;
+      if (this.#contract.idempotency?.onDead === "hold") record.hold = 1;
+    }
+    return Object.keys(record).length === 0 ? undefined : record;
+  }
+}
+
+function dueText(options: EnqueueOptions): string {
+  const { delay, runAt } = options;
+  if (delay !== undefined && runAt !== undefined) {
+    throw optionInvalid("runAt", "either delay or runAt", { delay, runAt });
+  }
+  if (delay !== undefined) {
+    const ms = durationMs("delay", delay, 0);
+    return ms === 0 ? "" : `+${ms}`;
+  }
+  if (runAt === undefined) return "";
+  const at = Number(runAt);
+  if (!Number.isFinite(at) || at < 0 || at > 8.64e15) {
+    throw optionInvalid("runAt", "a valid Date or milliseconds since the epoch", runAt);
+  }
+  return String(Math.round(at));
+}
+
+function problemsOf(issues: readonly ValidationIssue[]): { path: string; message: string }[] {
+  return issues.map((issue) => ({ path: pathText(issue.path), message: issue.message }));
+}
+
+/** `["items", 0, "sku"]` -> `items[0].sku` */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += text === "" ? String(part) : `.${String(part)}`;
+  }
+  return text;
+}

@@ -1,0 +1,31 @@
+/** Checks of single options: each says what was expected and what came. */
+import { inspect } from "node:util";
+import { PREFIX_PATTERN } from "../protocol/index.js";
+import { parseDuration } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+
+export function optionInvalid(name: string, expected: string, got: unknown): TaskweftError {
+  return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${inspect(got)}`);
+}
+
+/** Milliseconds of a duration option; `fallback` when it is absent. */
+export function durationMs(name: string, value: string | number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  const ms = typeof value === "string" || typeof value === "number" ? parseDuration(value) : undefined;
+  if (ms === undefined) {
+    throw optionInvalid(name, "a duration such as 250ms, 30s, 5m, 24h or 7d, or milliseconds", value);
+  }
+  return ms;
+}
+
+export function wholeNumber(name: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw optionInvalid(name, `a whole number from ${min} to ${max}`, value);
+  }
+  return value;
+}
+
+export function prefixOption(value: string): string {
+  if (!PREFIX_PATTERN.test(value)) throw optionInvalid("prefix", "1 to 40 of A-Z a-z 0-9 . _ -", value);
+  return value;
+}

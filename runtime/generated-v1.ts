@@ -1,0 +1,28 @@
+/**
+ * The door for generated code, version 1. Generated files import nothing else of taskweft, so that everything behind
+ * this door can move without making committed code stale. A change that breaks it opens a new door beside it.
+ */
+export { z } from "zod";
+export * from "./client/index.js";
+export {
+  type AnyTaskContract,
+  type QueueDefinition,
+  type TaskContract,
+  type TaskSchemas,
+  defineContract,
+  defineSchemas,
+  keyText,
+} from "./definition/index.js";
+export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
+export {
+  type DefineHandler,
+  type DefinedHandler,
+  type HandlerImports,
+  type Job,
+  type Registry,
+  type TaskContext,
+  type TaskHandler,
+  createDefineHandler,
+  createWorker,
+  runWorker,
+} from "./worker/index.js";

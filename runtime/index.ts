@@ -1,0 +1,5 @@
+/** taskweft for programs: clients, workers, errors. Generated code has its own door, `taskweft/generated-v1`. */
+export * from "./client/index.js";
+export { formatDuration, parseDuration, type Duration } from "./definition/index.js";
+export * from "./errors.js";
+export * from "./worker/index.js";

@@ -1,0 +1,29 @@
+/** Why an attempt was aborted: `ctx.signal.reason` is one of these. */
+
+export class TimeoutExceeded extends Error {
+  override readonly name = "TimeoutExceeded";
+  constructor(task: string, timeoutMs: number) {
+    super(`${task} ran longer than its timeout of ${timeoutMs} ms`);
+  }
+}
+
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+  constructor() {
+    super("the job was cancelled");
+  }
+}
+
+export class LeaseLost extends Error {
+  override readonly name = "LeaseLost";
+  constructor() {
+    super("the worker's lease ended, so another worker may run this job; its outcome here is not recorded");
+  }
+}
+
+export class ShuttingDown extends Error {
+  override readonly name = "ShuttingDown";
+  constructor() {
+    super("the worker stops and the grace is over; the job is handed back and this attempt does not count");
+  }
+}

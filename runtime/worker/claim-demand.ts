@@ -1,0 +1,65 @@
+/**
+ * How many jobs to claim. Never more than there are free slots, except while handlers are measured to be short: then a
+ * few milliseconds' worth is claimed ahead, so that slots do not wait for a round trip. Jobs claimed ahead of a slow
+ * handler would be held hostage while another worker is idle; hence the bound in time, and none while every slot hangs.
+ */
+
+export interface ClaimDemandOptions {
+  readonly concurrency: number;
+  /** Work to hold ready beyond the free slots (ms of handler time); 0 = none. */
+  readonly claimAheadMs: number;
+  /** Most jobs of one claim. */
+  readonly maxBatch: number;
+}
+
+export interface WorkInHand {
+  /** Handlers that run now. */
+  readonly running: number;
+  /** Claimed, not started. */
+  readonly waiting: number;
+  /** Asked for in calls that are not answered yet. */
+  readonly asked: number;
+}
+
+/** Below this a mean says nothing but "very short" (ms). */
+const SHORTEST_MEAN_MS = 0.002;
+/** Weight of the newest run time in the moving mean, once there are enough. */
+const MEAN_WEIGHT = 0.02;
+const MEAN_WARM_UP = 50;
+
+export class ClaimDemand {
+  readonly #options: ClaimDemandOptions;
+  #meanMs = 1000;
+  #measured = 0;
+  #lastFinishAt = performance.now();
+
+  constructor(options: ClaimDemandOptions) {
+    this.#options = options;
+  }
+
+  finished(durationMs: number, at: number): void {
+    this.#measured += 1;
+    const weight = this.#measured < MEAN_WARM_UP ? 1 / this.#measured : MEAN_WEIGHT;
+    this.#meanMs += (Math.min(durationMs, 10_000) - this.#meanMs) * weight;
+    this.#lastFinishAt = at;
+  }
+
+  /** 0 when there is enough in hand; otherwise at least half of what fits, so that calls stay large. */
+  wanted(work: WorkInHand): number {
+    const { concurrency, maxBatch } = this.#options;
+    const room = concurrency + this.#ahead(work.running);
+    const free = room - work.running - work.waiting - work.asked;
+    if (free <= 0) return 0;
+    const enough = work.waiting + work.asked > 0 && free < Math.min(room / 2, maxBatch);
+    return enough ? 0 : Math.min(free, maxBatch);
+  }
+
+  #ahead(running: number): number {
+    const { concurrency, claimAheadMs, maxBatch } = this.#options;
+    if (claimAheadMs === 0) return 0;
+    // All slots busy and nothing finishes: the mean of earlier jobs says nothing about those that hang now.
+    const stuckMs = running >= concurrency ? performance.now() - this.#lastFinishAt : 0;
+    const runMs = Math.max(this.#meanMs, stuckMs, SHORTEST_MEAN_MS);
+    return Math.min(2 * maxBatch, Math.floor((claimAheadMs * concurrency) / runMs));
+  }
+}

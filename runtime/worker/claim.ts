@@ -1,0 +1,74 @@
+/** A job that this worker holds, as read from Redis. */
+import {
+  RECORD_VERSION,
+  type JobRecord,
+  type JobRun,
+  type RecordArray,
+  decodeRecord,
+  isFinal,
+  parseRun,
+} from "../protocol/index.js";
+
+export interface Claim {
+  readonly id: string;
+  readonly record: JobRecord;
+  readonly run: JobRun;
+}
+
+/** What the texts of claimed ids turned out to be. */
+export interface ReadClaims {
+  readonly claims: readonly Claim[];
+  /** Ids that must not run: deleted (tombstone), gone, or cancelled while they waited. `queue` is "" where unknown. */
+  readonly holes: readonly { readonly id: string; readonly queue: string }[];
+  /** Ids whose record this version cannot read. */
+  readonly unreadable: readonly { readonly id: string; readonly reason: string }[];
+}
+
+export function readClaims(
+  ids: readonly string[],
+  records: readonly (string | null)[],
+  runs: readonly (string | null)[],
+): ReadClaims {
+  const claims: Claim[] = [];
+  const holes: { id: string; queue: string }[] = [];
+  const unreadable: { id: string; reason: string }[] = [];
+  const parsed = parseAll(records);
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i] ?? "";
+    const array = parsed[i];
+    const record = array === null || array === undefined ? undefined : decodeRecord(array);
+    if (array === undefined) {
+      unreadable.push({ id, reason: "its record is not JSON" });
+    } else if (record === undefined) {
+      holes.push({ id, queue: "" });
+    } else if (record.version !== RECORD_VERSION) {
+      unreadable.push({
+        id,
+        reason: `its record has version ${record.version}, this worker reads ${RECORD_VERSION}`,
+      });
+    } else {
+      const run = parseRun(runs[i] ?? null);
+      if (isFinal(run.state as "completed")) holes.push({ id, queue: record.queue });
+      else claims.push({ id, record, run });
+    }
+  }
+  return { claims, holes, unreadable };
+}
+
+/** One parse for all texts is markedly cheaper than one each; a text that is not JSON costs the slow way once. */
+function parseAll(texts: readonly (string | null)[]): (RecordArray | null | undefined)[] {
+  try {
+    return JSON.parse(`[${texts.map((text) => text ?? "null").join(",")}]`) as (RecordArray | null)[];
+  } catch {
+    return texts.map(parseOne);
+  }
+}
+
+function parseOne(text: string | null): RecordArray | null | undefined {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as RecordArray;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * One attempt of one job: what the handler gets to see, and whether its outcome still counts.
+ *
+ *   running --(handler settles)----------------------------> settled
+ *   running --(abort: timeout, cancel, lease, shutdown)----> aborting --(handler settles, or patience ends)--> settled
+ *
+ * Everything that few handlers use (signal, logger) is made on first use: most attempts take microseconds.
+ */
+import type { AnyTaskContract } from "../definition/index.js";
+import { PermanentError } from "../errors.js";
+import { idTime } from "../protocol/index.js";
+import type { Claim } from "./claim.js";
+import type { Job, Logger, TaskContext } from "./handler.js";
+import { withFields } from "./logger.js";
+
+export class Execution implements TaskContext {
+  readonly claim: Claim;
+  readonly contract: AnyTaskContract;
+  /** The worker name under which the job was claimed; an outcome under an older name is not recorded. */
+  readonly worker: string;
+  readonly startedAt: number;
+  /** Local monotonic time after which the attempt has failed; moves forward once aborting, to bound the patience. */
+  deadlineAt: number;
+  abortReason: Error | undefined;
+  settled = false;
+  readonly #logger: Logger;
+  #controller: AbortController | undefined;
+  #log: Logger | undefined;
+
+  constructor(claim: Claim, contract: AnyTaskContract, worker: string, logger: Logger) {
+    this.claim = claim;
+    this.contract = contract;
+    this.worker = worker;
+    this.startedAt = performance.now();
+    this.deadlineAt = this.startedAt + this.timeoutMs;
+    this.#logger = logger;
+  }
+
+  get timeoutMs(): number {
+    return this.claim.record.options.timeoutMs ?? this.contract.timeoutMs;
+  }
+
+  get attempt(): number {
+    return this.claim.run.attempts + 1;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.abortReason !== undefined) this.#controller.abort(this.abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  get idempotencyKey(): string {
+    return this.claim.id;
+  }
+
+  get log(): Logger {
+    this.#log ??= withFields(this.#logger, {
+      job: this.claim.id,
+      task: this.contract.name,
+      attempt: this.attempt,
+    });
+    return this.#log;
+  }
+
+  notImplemented(): Error {
+    return new PermanentError(
+      `the handler of ${this.contract.name} is still the stub; write it where defineHandler("${this.contract.name}", ...) stands`,
+    );
+  }
+
+  /** Tells the handler to stop. The first reason counts. */
+  abort(reason: Error): void {
+    if (this.abortReason !== undefined || this.settled) return;
+    this.abortReason = reason;
+    this.#controller?.abort(reason);
+  }
+}
+
+/** What the handler is called with beside the context. */
+export function jobOf(claim: Claim, payload: unknown): Job {
+  const { id, record, run } = claim;
+  return {
+    id,
+    task: record.task,
+    queue: record.queue,
+    payload,
+    attempt: run.attempts + 1,
+    get enqueuedAt(): number {
+      return record.options.at ?? idTime(id) ?? 0;
+    },
+  };
+}

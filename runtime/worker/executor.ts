@@ -1,0 +1,219 @@
+/**
+ * Runs claimed jobs in at most `concurrency` slots and says what came of each. Knows nothing of Redis: outcomes go to a
+ * sink, claims come from the intake.
+ */
+import type { Validator } from "../definition/index.js";
+import { PermanentError } from "../errors.js";
+import { Cancelled, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
+import type { Claim } from "./claim.js";
+import { Deadlines } from "./deadlines.js";
+import { Execution, jobOf } from "./execution.js";
+import type { Logger } from "./handler.js";
+import { type AnyHandler, type HandlerTable, type TaskEntry } from "./handler-table.js";
+
+/** How long an aborted handler may take to settle before its slot is freed without it (ms). */
+const ABORT_PATIENCE_MS = 1000;
+
+export interface OutcomeSink {
+  completed(execution: Execution, result: unknown, durationMs: number): void;
+  failed(execution: Execution, error: unknown): void;
+  cancelled(execution: Execution): void;
+  /** The attempt does not count: the job goes back to its queue. */
+  handedBack(execution: Execution): void;
+  /** No handler for the task in this process. */
+  unserved(claim: Claim): void;
+}
+
+export interface ExecutorOptions {
+  readonly handlers: HandlerTable;
+  readonly sink: OutcomeSink;
+  readonly logger: Logger;
+  /** Name under which claims are held now. */
+  readonly worker: () => string;
+  /** A slot became free. */
+  readonly onFree: (durationMs: number, now: number) => void;
+}
+
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #running = new Set<Execution>();
+  readonly #deadlines: Deadlines;
+  readonly #validators = new Map<string, Validator<unknown>>();
+  readonly #resultValidators = new Map<string, Validator<unknown>>();
+  #onEmpty: (() => void)[] = [];
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    this.#deadlines = new Deadlines(this.#running, (execution) => this.#expired(execution));
+  }
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  start(claim: Claim): void {
+    const { handlers, sink, logger, worker } = this.#options;
+    const entry = handlers.get(claim.record.task);
+    if (entry === undefined) {
+      sink.unserved(claim);
+      return;
+    }
+    const execution = new Execution(claim, entry.contract, worker(), logger);
+    this.#running.add(execution);
+    this.#deadlines.watch();
+    if (entry.handler !== undefined) this.#run(execution, entry.handler);
+    else void this.#loadAndRun(execution, entry);
+  }
+
+  /** Aborts the attempt of a job, if it runs here. */
+  cancel(id: string): void {
+    for (const execution of this.#running) {
+      if (execution.claim.id === id) this.#abort(execution, new Cancelled());
+    }
+  }
+
+  abandonAll(): void {
+    for (const execution of this.#running) this.#abort(execution, new LeaseLost());
+  }
+
+  abortForShutdown(): void {
+    for (const execution of this.#running) this.#abort(execution, new ShuttingDown());
+  }
+
+  /** Ids of the jobs that run now. */
+  runningIds(): readonly string[] {
+    return [...this.#running].map((execution) => execution.claim.id);
+  }
+
+  /** Resolves when no attempt runs. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
+  }
+
+  stop(): void {
+    this.#deadlines.stop();
+  }
+
+  async #loadAndRun(execution: Execution, entry: TaskEntry): Promise<void> {
+    try {
+      this.#run(execution, await entry.load());
+    } catch (error) {
+      this.#settle(execution, () => this.#options.sink.failed(execution, error));
+    }
+  }
+
+  #run(execution: Execution, handler: AnyHandler): void {
+    let returned: unknown;
+    try {
+      returned = handler(jobOf(execution.claim, this.#payload(execution)), execution);
+    } catch (error) {
+      this.#threw(execution, error);
+      return;
+    }
+    if (isThenable(returned)) {
+      returned.then(
+        (result) => this.#returned(execution, result),
+        (error: unknown) => this.#threw(execution, error),
+      );
+    } else {
+      this.#returned(execution, returned);
+    }
+  }
+
+  #payload(execution: Execution): unknown {
+    const { contract, claim } = execution;
+    let validator = this.#validators.get(contract.name);
+    if (validator === undefined) {
+      validator = contract.schemas.payloadLoose();
+      this.#validators.set(contract.name, validator);
+    }
+    const checked = validator.safeParse(claim.record.payload);
+    if (checked.success) return checked.data;
+    throw new PermanentError(
+      `the stored payload does not fit the schema of this worker (job made with definition ${claim.record.hash}, worker has ${contract.hash}): ${issueText(checked.error.issues)}`,
+    );
+  }
+
+  #returned(execution: Execution, result: unknown): void {
+    const { sink } = this.#options;
+    if (execution.abortReason !== undefined) {
+      this.#afterAbort(execution, result, true);
+      return;
+    }
+    const problem = this.#resultProblem(execution, result);
+    const durationMs = performance.now() - execution.startedAt;
+    this.#settle(execution, () => {
+      if (problem === undefined) sink.completed(execution, result, durationMs);
+      else sink.failed(execution, new PermanentError(problem));
+    });
+  }
+
+  #threw(execution: Execution, error: unknown): void {
+    if (execution.abortReason !== undefined) this.#afterAbort(execution, error, false);
+    else this.#settle(execution, () => this.#options.sink.failed(execution, error));
+  }
+
+  /** A handler that settled after it was told to stop. Work that was done before a cancel or a shutdown still counts. */
+  #afterAbort(execution: Execution, value: unknown, returned: boolean): void {
+    const reason = execution.abortReason;
+    if (returned && (reason instanceof ShuttingDown || reason instanceof Cancelled)) {
+      execution.abortReason = undefined;
+      this.#returned(execution, value);
+      return;
+    }
+    this.#settleAborted(execution);
+  }
+
+  #settleAborted(execution: Execution): void {
+    const { sink } = this.#options;
+    const reason = execution.abortReason;
+    this.#settle(execution, () => {
+      if (reason instanceof Cancelled) sink.cancelled(execution);
+      else if (reason instanceof ShuttingDown) sink.handedBack(execution);
+      else if (reason instanceof TimeoutExceeded) sink.failed(execution, reason);
+      // LeaseLost: the job belongs to somebody else by now, nothing may be recorded.
+    });
+  }
+
+  #resultProblem(execution: Execution, result: unknown): string | undefined {
+    const { contract } = execution;
+    if (contract.schemas.result === undefined) return undefined;
+    let validator = this.#resultValidators.get(contract.name);
+    if (validator === undefined) {
+      validator = contract.schemas.result();
+      this.#resultValidators.set(contract.name, validator);
+    }
+    const checked = validator.safeParse(result);
+    if (checked.success) return undefined;
+    return `the handler of ${contract.name} returned a result that does not fit its schema: ${issueText(checked.error.issues)}`;
+  }
+
+  #expired(execution: Execution): void {
+    // A second expiry means that the patience after an abort is over: the slot is freed without the handler.
+    if (execution.abortReason !== undefined) this.#settleAborted(execution);
+    else this.#abort(execution, new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
+  }
+
+  #abort(execution: Execution, reason: Error): void {
+    execution.abort(reason);
+    execution.deadlineAt = Math.min(execution.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
+  }
+
+  #settle(execution: Execution, report: () => void): void {
+    if (execution.settled) return;
+    execution.settled = true;
+    this.#running.delete(execution);
+    const now = performance.now();
+    report();
+    this.#options.onFree(now - execution.startedAt, now);
+    if (this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function issueText(issues: readonly { path: readonly PropertyKey[]; message: string }[]): string {
+  return issues.map((issue) => `${issue.path.map(String).join(".") || "value"}: ${issue.message}`).join("; ");
+}

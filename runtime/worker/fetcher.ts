@@ -1,0 +1,253 @@
+/**
+ * Talks to the shard for a worker: one script a round trip acknowledges, renews, promotes and claims.
+ *
+ *   looking --(nothing there)--> idle --(woken: hint, due time, poll)--> looking
+ *   looking/idle --(connection re-made)--> reconciling --> looking
+ *   any --(stopClaiming)--> settling: acknowledgements only
+ *
+ * At most MAX_IN_FLIGHT calls overlap. Acknowledgements ride with the next claim; they travel alone only when nothing is
+ * to be claimed and no call is under way.
+ */
+import type { Connection } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { type Advanced, type KeptJob, advance } from "../scripts/index.js";
+import type { ClaimDemand } from "./claim-demand.js";
+import type { Logger } from "./handler.js";
+import type { QueueShares } from "./queue-shares.js";
+
+const MAX_IN_FLIGHT = 2;
+/** Up to so many jobs their texts come with the claim (one round trip); more are read natively, which is cheaper for Redis. */
+const INLINE_UP_TO = 16;
+/** Pause after a call that failed (ms): a Redis that refuses must not be asked thousands of times a second. */
+const ERROR_PAUSE_MS = 250;
+
+export interface FetcherPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly shares: QueueShares;
+  readonly demand: ClaimDemand;
+  readonly maxBatch: number;
+  readonly logger: Logger;
+  /** Name under which this worker holds its lease. */
+  readonly worker: () => string;
+  /** Lease to write with this call (ms), 0 when it is fresh enough. */
+  readonly renewal: () => number;
+  readonly running: () => number;
+  /** Claimed jobs that have not started. */
+  readonly waiting: () => number;
+  readonly deliver: (
+    ids: readonly string[],
+    records: readonly (string | null)[],
+    runs: readonly (string | null)[],
+  ) => void;
+  /** Nothing to do: wait for a hint, at most until `nextDueMs` (-1 = no due time known). */
+  readonly onIdle: (nextDueMs: number) => void;
+  readonly onLost: () => void;
+}
+
+export class Fetcher {
+  readonly #ports: FetcherPorts;
+  #dropped: string[] = [];
+  #kept: KeptJob[] = [];
+  readonly #held = new Set<string>();
+  #inFlight = 0;
+  #asked = 0;
+  #idle = false;
+  #nextDueMs = -1;
+  #claiming = false;
+  #closed = false;
+  #reconcile = false;
+  #scheduled = false;
+  #onSettled: (() => void)[] = [];
+
+  constructor(ports: FetcherPorts) {
+    this.#ports = ports;
+  }
+
+  startClaiming(): void {
+    this.#claiming = true;
+    this.wake();
+  }
+
+  stopClaiming(): void {
+    this.#claiming = false;
+  }
+
+  /** Something may have changed in Redis: look again. */
+  wake(): void {
+    this.#idle = false;
+    this.schedule();
+  }
+
+  /** Something changed here (a slot is free, an acknowledgement waits). Coalesced to one look a turn of the event loop. */
+  schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#look();
+    });
+  }
+
+  completed(id: string): void {
+    this.#dropped.push(id);
+  }
+
+  completedAndKept(job: KeptJob): void {
+    this.#kept.push(job);
+  }
+
+  /** The job was settled by another script. */
+  forget(id: string): void {
+    this.#held.delete(id);
+  }
+
+  /** Everything this worker is thought to hold. */
+  heldIds(): readonly string[] {
+    return [...this.#held];
+  }
+
+  /** The lease is lost: nothing that was held or finished under it may be written any more. */
+  abandon(): void {
+    this.#dropped = [];
+    this.#kept = [];
+    this.#held.clear();
+  }
+
+  /** Replies may have been lost with the connection: find out what this worker holds without knowing. */
+  reconcile(): void {
+    this.#reconcile = true;
+    this.wake();
+  }
+
+  /** Resolves when every acknowledgement has been answered. */
+  async settled(): Promise<void> {
+    while (this.#inFlight > 0 || this.#dropped.length > 0 || this.#kept.length > 0) {
+      const settled = new Promise<void>((resolve) => this.#onSettled.push(resolve));
+      this.schedule();
+      await settled;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #look(): void {
+    if (this.#closed) return;
+    if (this.#reconcile) {
+      if (this.#inFlight === 0) void this.#reconcileNow();
+      return;
+    }
+    while (this.#inFlight < MAX_IN_FLIGHT) {
+      const want = this.#want();
+      const acks = this.#dropped.length + this.#kept.length;
+      if (want === 0 && acks === 0) break;
+      if (want === 0 && this.#inFlight > 0 && acks < this.#ports.maxBatch / 2) break;
+      void this.#call(want);
+    }
+    if (this.#idle && this.#claiming) this.#ports.onIdle(this.#nextDueMs);
+    if (this.#inFlight === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+
+  #want(): number {
+    if (!this.#claiming || this.#idle) return 0;
+    const { demand, running, waiting } = this.#ports;
+    return demand.wanted({ running: running(), waiting: waiting(), asked: this.#asked });
+  }
+
+  async #call(want: number): Promise<void> {
+    const { connection, keys, maxBatch, worker, renewal, shares } = this.#ports;
+    const dropped = this.#dropped.splice(0, maxBatch);
+    const kept = this.#kept.splice(0, maxBatch - dropped.length);
+    const name = worker();
+    this.#inFlight += 1;
+    this.#asked += want;
+    try {
+      const reply = await advance(connection, {
+        keys,
+        worker: name,
+        leaseMs: renewal(),
+        want,
+        inlineUpTo: INLINE_UP_TO,
+        dropped,
+        kept,
+        quotas: shares.quotas(want),
+      });
+      this.#acknowledged(dropped, kept);
+      if (reply === "LOST") this.#lost(name);
+      else await this.#take(name, reply, want);
+    } catch (error) {
+      this.#dropped = [...dropped, ...this.#dropped];
+      this.#kept = [...kept, ...this.#kept];
+      await this.#pause("claim", error);
+    } finally {
+      this.#inFlight -= 1;
+      this.#asked -= want;
+    }
+    this.schedule();
+  }
+
+  #acknowledged(dropped: readonly string[], kept: readonly KeptJob[]): void {
+    for (const id of dropped) this.#held.delete(id);
+    for (const job of kept) this.#held.delete(job.id);
+  }
+
+  async #take(name: string, reply: Advanced, want: number): Promise<void> {
+    const { ids } = reply;
+    this.#nextDueMs = reply.nextDueMs;
+    // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint.
+    if (want > 0 && ids.length < want) this.#idle = true;
+    if (ids.length === 0) return;
+    for (const id of ids) this.#held.add(id);
+    await this.#deliver(name, ids, reply.records, reply.runs);
+  }
+
+  async #deliver(
+    name: string,
+    ids: readonly string[],
+    records?: readonly (string | null)[],
+    runs?: readonly (string | null)[],
+  ): Promise<void> {
+    const { connection, keys, deliver, worker } = this.#ports;
+    let texts = records !== undefined && runs !== undefined ? { records, runs } : undefined;
+    // The ids are ours now: a failing read is tried until it succeeds, or they would stay active for nobody.
+    while (texts === undefined && !this.#closed) {
+      try {
+        texts = await connection.readJobs(keys, ids);
+      } catch (error) {
+        await this.#pause("read", error);
+      }
+    }
+    // The lease may have been lost while reading; then the jobs are somebody else's.
+    if (texts !== undefined && worker() === name) deliver(ids, texts.records, texts.runs);
+  }
+
+  async #reconcileNow(): Promise<void> {
+    const { connection, keys, worker } = this.#ports;
+    this.#reconcile = false;
+    this.#inFlight += 1;
+    const name = worker();
+    try {
+      const unknown = (await connection.heldBy(keys, name)).filter((id) => !this.#held.has(id));
+      for (const id of unknown) this.#held.add(id);
+      if (unknown.length > 0) await this.#deliver(name, unknown);
+    } catch (error) {
+      this.#reconcile = true;
+      await this.#pause("reconcile", error);
+    } finally {
+      this.#inFlight -= 1;
+    }
+    this.schedule();
+  }
+
+  #lost(name: string): void {
+    if (this.#ports.worker() === name) this.#ports.onLost();
+  }
+
+  async #pause(operation: string, error: unknown): Promise<void> {
+    if (this.#closed) return;
+    this.#ports.logger.warn(`Redis refused a ${operation}; trying again`, { error });
+    await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+  }
+}

@@ -1,0 +1,46 @@
+/** Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. */
+import type { AnyTaskContract } from "../definition/index.js";
+import type { Job, Registry, TaskContext } from "./handler.js";
+
+export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
+
+export interface TaskEntry {
+  readonly contract: AnyTaskContract;
+  /** `undefined` until loaded. */
+  handler: AnyHandler | undefined;
+  readonly load: () => Promise<AnyHandler>;
+}
+
+export class HandlerTable {
+  readonly #entries = new Map<string, TaskEntry>();
+
+  constructor(registry: Registry) {
+    for (const contract of registry.contracts) {
+      const load = Object.hasOwn(registry.handlers, contract.name)
+        ? registry.handlers[contract.name]
+        : undefined;
+      if (load === undefined) continue;
+      const entry: TaskEntry = {
+        contract,
+        handler: undefined,
+        load: async () => {
+          const defined = await load();
+          const handler = defined.handler as AnyHandler;
+          entry.handler = handler;
+          return handler;
+        },
+      };
+      this.#entries.set(contract.name, entry);
+    }
+  }
+
+  get(task: string): TaskEntry | undefined {
+    return this.#entries.get(task);
+  }
+
+  /** Imports the handlers of the tasks whose queue is among `queues`, so that a broken handler file fails the start. */
+  async preload(queues: ReadonlySet<string>): Promise<void> {
+    const wanted = [...this.#entries.values()].filter((entry) => queues.has(entry.contract.queue));
+    await Promise.all(wanted.map((entry) => entry.load()));
+  }
+}

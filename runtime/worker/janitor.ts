@@ -1,0 +1,52 @@
+/** Removes what was declared to expire: finished and dead jobs after their retention, idempotency keys after their ttl. */
+import type { Connection } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { sweep } from "../scripts/index.js";
+import type { Logger } from "./handler.js";
+
+const INTERVAL_MS = 10_000;
+/** Bounds one script to well under a millisecond a kind. */
+const BATCH = 500;
+
+export class Janitor {
+  readonly #connection: Connection;
+  readonly #keys: ShardKeys;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(connection: Connection, keys: ShardKeys, logger: Logger) {
+    this.#connection = connection;
+    this.#keys = keys;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    if (this.#stopped) return;
+    // Spread over the fleet, so that workers started together do not sweep together for ever.
+    this.#timer = setTimeout(
+      () => {
+        this.#sweeping = this.#sweepAll().finally(() => this.start());
+      },
+      INTERVAL_MS * (0.5 + Math.random()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+  }
+
+  async #sweepAll(): Promise<void> {
+    try {
+      while (!this.#stopped) {
+        const swept = await sweep(this.#connection, this.#keys, BATCH);
+        if (Math.max(swept.done, swept.dead, swept.keys) < BATCH) return;
+      }
+    } catch (error) {
+      this.#logger.warn("removing expired jobs failed; trying again", { error });
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Keeps the worker's lease alive and listens to what the heartbeat answers: jobs to cancel, workers that are gone. It is
+ * the last thing to stop, so that jobs finishing during a shutdown are still the worker's own.
+ *
+ *   unregistered --register--> held --(LOST)--> lost --register under a new name--> held
+ *
+ * A name is never used again after its lease was lost: the name is the fencing token of everything the worker writes.
+ */
+import type { Connection, ServerClock } from "../connection/index.js";
+import { randomName, type ShardKeys } from "../protocol/index.js";
+import { heartbeat } from "../scripts/index.js";
+import type { Logger } from "./handler.js";
+
+/** While something runs, a cancel reaches its worker within this time (ms). */
+const BUSY_INTERVAL_MS = 1000;
+
+export interface LeaseKeeperPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly clock: ServerClock;
+  readonly leaseMs: number;
+  readonly about: Readonly<Record<string, unknown>>;
+  readonly logger: Logger;
+  readonly busy: () => boolean;
+  readonly onCancel: (id: string) => void;
+  readonly onExpiredWorkers: (workers: readonly string[]) => void;
+  /** The lease under `name` is gone; a new one is taken right after. */
+  readonly onLost: (name: string) => void;
+}
+
+export class LeaseKeeper {
+  readonly #ports: LeaseKeeperPorts;
+  #name = randomName();
+  #renewedAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> = Promise.resolve();
+  #registering: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(ports: LeaseKeeperPorts) {
+    this.#ports = ports;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  async start(): Promise<void> {
+    await this.#register();
+    this.#plan();
+  }
+
+  /** Lease to write with a call that goes out anyway (ms); 0 when the last renewal is recent. */
+  renewal(): number {
+    const { leaseMs } = this.#ports;
+    const now = performance.now();
+    if (now - this.#renewedAt < leaseMs / 4) return 0;
+    this.#renewedAt = now;
+    return leaseMs;
+  }
+
+  /** Gives up the name at once and registers under a new one. */
+  lost(): void {
+    const { onLost, logger } = this.#ports;
+    const name = this.#name;
+    logger.error(
+      "the lease of this worker ended; its jobs may run elsewhere, and their outcomes here are dropped",
+      {
+        worker: name,
+        hint: "the process or Redis stood still longer than the lease",
+      },
+    );
+    this.#name = randomName();
+    onLost(name);
+    this.#registering ??= this.#register().finally(() => {
+      this.#registering = undefined;
+    });
+  }
+
+  /** Resolves once a lease is held under the current name. */
+  async registered(): Promise<void> {
+    await this.#registering;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#beating;
+  }
+
+  #plan(): void {
+    if (this.#stopped) return;
+    const { leaseMs, busy } = this.#ports;
+    const interval = busy() ? Math.min(BUSY_INTERVAL_MS, leaseMs / 3) : leaseMs / 3;
+    this.#timer = setTimeout(() => {
+      this.#beating = this.#beat();
+    }, interval);
+  }
+
+  /** Called when the worker turns busy, so that the first cancel does not wait for an idle worker's long interval. */
+  hurry(): void {
+    if (this.#stopped || this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#plan();
+  }
+
+  async #beat(): Promise<void> {
+    const { connection, keys, clock, leaseMs, logger, onCancel, onExpiredWorkers } = this.#ports;
+    const worker = this.#name;
+    try {
+      const beat = await heartbeat(connection, { keys, worker, leaseMs, about: undefined });
+      if (beat === "LOST") {
+        if (worker === this.#name) this.lost();
+      } else {
+        this.#renewedAt = performance.now();
+        clock.observe(beat.nowMs);
+        for (const id of beat.cancels) onCancel(id);
+        const others = beat.expired.filter((name) => name !== this.#name);
+        if (others.length > 0) onExpiredWorkers(others);
+      }
+    } catch (error) {
+      logger.warn("a heartbeat failed; trying again", { error });
+    }
+    this.#plan();
+  }
+
+  async #register(): Promise<void> {
+    const { connection, keys, clock, leaseMs, about, logger } = this.#ports;
+    for (;;) {
+      try {
+        const beat = await heartbeat(connection, {
+          keys,
+          worker: this.#name,
+          leaseMs,
+          about: JSON.stringify({ ...about, startedAt: clock.now() }),
+        });
+        if (beat !== "LOST") clock.observe(beat.nowMs);
+        this.#renewedAt = performance.now();
+        return;
+      } catch (error) {
+        if (this.#stopped) return;
+        logger.warn("registering the worker failed; trying again", { error });
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    }
+  }
+}

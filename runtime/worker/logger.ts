@@ -1,0 +1,39 @@
+import type { Logger } from "./handler.js";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Lines on standard error: time, level, message, then `field=value`. Values are one line each, so that a log cannot be forged. */
+export function createConsoleLogger(level: LogLevel = "info"): Logger {
+  const lowest = LOG_LEVELS.indexOf(level);
+  const line =
+    (name: LogLevel) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      if (LOG_LEVELS.indexOf(name) < lowest) return;
+      const rest = Object.entries(fields).map(([field, value]) => ` ${field}=${oneLine(value)}`);
+      process.stderr.write(
+        `${new Date().toISOString()} ${name.toUpperCase().padEnd(5)} ${flat(message)}${rest.join("")}\n`,
+      );
+    };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}
+
+function oneLine(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+}
+
+function flat(message: string): string {
+  return message.replaceAll(/\s*\n\s*/g, " | ");
+}
+
+/** The same logger with fields that every line carries. */
+export function withFields(logger: Logger, fields: Readonly<Record<string, unknown>>): Logger {
+  return {
+    debug: (message, more) => logger.debug(message, { ...fields, ...more }),
+    info: (message, more) => logger.info(message, { ...fields, ...more }),
+    warn: (message, more) => logger.warn(message, { ...fields, ...more }),
+    error: (message, more) => logger.error(message, { ...fields, ...more }),
+  };
+}

@@ -1,0 +1,197 @@
+/**
+ * Writes down what came of an attempt. Completions ride with the next claim; everything else is rare and has a script of
+ * its own, tried until Redis takes it: an outcome that is not written would leave the job active for ever.
+ */
+import type { Connection, ServerClock } from "../connection/index.js";
+import type { AnyTaskContract } from "../definition/index.js";
+import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
+import { type FailCall, discard, fail } from "../scripts/index.js";
+import type { Claim } from "./claim.js";
+import type { Execution } from "./execution.js";
+import type { OutcomeSink } from "./executor.js";
+import type { Fetcher } from "./fetcher.js";
+import type { Logger } from "./handler.js";
+import { decideFailure, describeError } from "./outcome.js";
+import type { Reaper } from "./reaper.js";
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5000;
+/** When a job comes back that no handler of this process can run (ms); by then another deploy may serve it. */
+const UNSERVED_RETRY_MS = 30_000;
+
+export interface RecorderPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly clock: ServerClock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly worker: () => string;
+  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget">;
+  readonly reaper: Pick<Reaper, "handBackJobs">;
+  /** Replaces the definition's retention of completed jobs (ms), when set. */
+  readonly keepCompletedMs: number | undefined;
+}
+
+export class OutcomeRecorder implements OutcomeSink {
+  readonly #ports: RecorderPorts;
+  readonly #underWay = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(ports: RecorderPorts) {
+    this.#ports = ports;
+  }
+
+  completed(execution: Execution, result: unknown, durationMs: number): void {
+    if (this.#isStale(execution)) return;
+    const { fetcher } = this.#ports;
+    const { id, run } = execution.claim;
+    const keepMs = this.#keepCompletedMs(execution);
+    if (keepMs === 0) {
+      fetcher.completed(id);
+      return;
+    }
+    let text: string;
+    try {
+      text = this.#completedRun(run, result, execution.worker, durationMs);
+    } catch (error) {
+      this.failed(execution, error);
+      return;
+    }
+    fetcher.completedAndKept({ id, run: text, keepMs });
+  }
+
+  failed(execution: Execution, error: unknown): void {
+    if (this.#isStale(execution)) return;
+    const { contract, claim } = execution;
+    const { clock, random } = this.#ports;
+    const decision = decideFailure({
+      contract,
+      options: claim.record.options,
+      run: claim.run,
+      error,
+      now: clock.now(),
+      random,
+    });
+    const { name, message } = describeError(error);
+    execution.log.warn(decision.outcome === "dead" ? "job is dead" : "attempt failed", {
+      error: `${name}: ${message}`,
+      ...(decision.outcome === "retry" ? { retryInMs: decision.ms } : {}),
+    });
+    this.#settle(claim, execution.worker, decision.outcome, decision.run, decision.ms);
+  }
+
+  cancelled(execution: Execution): void {
+    if (this.#isStale(execution)) return;
+    const { claim, contract } = execution;
+    const events = withEvent(claim.run.events, [this.#ports.clock.now(), "cancelled"]);
+    const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
+    this.#settle(claim, execution.worker, "cancelled", run, contract.retention.deadMs);
+  }
+
+  handedBack(execution: Execution): void {
+    if (this.#isStale(execution)) return;
+    const { reaper, fetcher } = this.#ports;
+    const { id } = execution.claim;
+    this.#persist("hand-back", async () => {
+      await reaper.handBackJobs(execution.worker, [id]);
+      fetcher.forget(id);
+    });
+  }
+
+  unserved(claim: Claim): void {
+    const { logger, clock, worker } = this.#ports;
+    const { task } = claim.record;
+    logger.error("no handler for a job in this worker; it comes back later", { job: claim.id, task });
+    const message = `this worker has no handler for ${task}; deploy one that has, or do not serve the queue ${claim.record.queue} here`;
+    const events = withEvent(claim.run.events, [
+      clock.now(),
+      "failed",
+      claim.run.attempts + 1,
+      "TaskUnknown",
+      message,
+      "",
+    ]);
+    const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
+    this.#settle(claim, worker(), "retry", run, UNSERVED_RETRY_MS);
+  }
+
+  /** Ids that were claimed but must not run: deleted or cancelled while they waited. */
+  discard(holes: readonly { readonly id: string; readonly queue: string }[], fallbackQueue: string): void {
+    const { connection, keys, worker, fetcher } = this.#ports;
+    const name = worker();
+    const jobs = holes.map((hole) => ({
+      id: hole.id,
+      queue: hole.queue === "" ? fallbackQueue : hole.queue,
+    }));
+    this.#persist("discard", async () => {
+      await discard(connection, { keys, worker: name, jobs });
+      for (const { id } of jobs) fetcher.forget(id);
+    });
+  }
+
+  /** Resolves when everything has been written. */
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** The lease under which the attempt ran is gone; what came of it must not be written. */
+  #isStale(execution: Execution): boolean {
+    return execution.worker !== this.#ports.worker();
+  }
+
+  #keepCompletedMs(execution: Execution): number {
+    const { options } = execution.claim.record;
+    const contract: AnyTaskContract = execution.contract;
+    return options.keepCompletedMs ?? this.#ports.keepCompletedMs ?? contract.retention.completedMs;
+  }
+
+  /** The text of `encodeRun`, put together by hand for the job that went well at once: this is the hot path. */
+  #completedRun(run: JobRun, result: unknown, worker: string, durationMs: number): string {
+    const detail = result === undefined ? "null" : JSON.stringify(result);
+    const event = `[${this.#ports.clock.now()},"completed","${worker}",${Math.round(durationMs)}]`;
+    if (run.events.length === 0) {
+      return `[${run.attempts + 1},${run.crashes},"completed",${detail},[${event}]]`;
+    }
+    const events = withEvent(run.events, JSON.parse(event) as JobRun["events"][number]);
+    return `[${run.attempts + 1},${run.crashes},"completed",${detail},${JSON.stringify(events)}]`;
+  }
+
+  #settle(claim: Claim, worker: string, outcome: FailCall["outcome"], run: string, ms: number): void {
+    const { connection, keys, fetcher, logger } = this.#ports;
+    this.#persist("outcome", async () => {
+      const reply = await fail(connection, {
+        keys,
+        worker,
+        id: claim.id,
+        queue: claim.record.queue,
+        outcome,
+        run,
+        ms,
+      });
+      if (reply === "GONE") logger.debug("the job was settled already", { job: claim.id });
+      fetcher.forget(claim.id);
+    });
+  }
+
+  #persist(what: string, write: () => Promise<void>): void {
+    const run = this.#untilWritten(what, write).finally(() => this.#underWay.delete(run));
+    this.#underWay.add(run);
+  }
+
+  async #untilWritten(what: string, write: () => Promise<void>): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        if (this.#closed) return;
+        this.#ports.logger.warn(`writing an ${what} failed; trying again`, { error });
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What becomes of a job after an attempt that did not complete. Pure: error, definition and counts in, decision out.
+ *
+ *   PermanentError, declared `retry: never`      -> dead
+ *   declared `retry: { after }`                   -> retry after that; counts unless `countsAttempt: false`
+ *   anything else, retries left                   -> retry by the policy
+ *   anything else, no retries left                -> dead
+ */
+import { type AnyTaskContract, type ErrorRule, jitteredDelayMs } from "../definition/index.js";
+import { PermanentError } from "../errors.js";
+import { type JobRun, type RecordOptions, encodeRun, withEvent } from "../protocol/index.js";
+
+export interface FailedAttempt {
+  readonly contract: AnyTaskContract;
+  readonly options: RecordOptions;
+  readonly run: JobRun;
+  readonly error: unknown;
+  /** Redis time (ms). */
+  readonly now: number;
+  /** Returns [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Decision {
+  readonly outcome: "retry" | "dead";
+  /** Until the retry, or to keep the dead job. */
+  readonly ms: number;
+  readonly run: string;
+}
+
+/** Long messages and stacks would fill Redis: one provider that echoes its request is enough. */
+const MAX_MESSAGE_CHARACTERS = 4096;
+const MAX_STACK_CHARACTERS = 8192;
+
+export function decideFailure(attempt: FailedAttempt): Decision {
+  const { contract, options, run, error } = attempt;
+  const rule = ruleFor(contract, error);
+  const counts = rule.countsAttempt !== false;
+  const attempts = run.attempts + (counts ? 1 : 0);
+  const maxRetries = options.maxRetries ?? contract.retry.maxRetries;
+  const dead = rule.retry === "never" || (counts && attempts > maxRetries);
+  const events = withEvent(run.events, failedEvent(attempt));
+  if (dead) {
+    return {
+      outcome: "dead",
+      ms: options.keepDeadMs ?? contract.retention.deadMs,
+      run: encodeRun({ ...run, attempts, state: "dead", detail: null, events }),
+    };
+  }
+  const ms =
+    rule.retry === "after"
+      ? (rule.afterMs ?? 0)
+      : jitteredDelayMs(contract.retry.backoff, Math.max(1, attempts), attempt.random);
+  return {
+    outcome: "retry",
+    ms,
+    run: encodeRun({ ...run, attempts, state: "retry", detail: null, events }),
+  };
+}
+
+function ruleFor(contract: AnyTaskContract, error: unknown): ErrorRule {
+  if (error instanceof PermanentError) return { retry: "never" };
+  const name = error instanceof Error ? error.name : "";
+  return Object.hasOwn(contract.errors, name)
+    ? (contract.errors[name] ?? { retry: "policy" })
+    : { retry: "policy" };
+}
+
+function failedEvent(attempt: FailedAttempt): JobRun["events"][number] {
+  const { name, message, stack } = describeError(attempt.error);
+  const number = attempt.run.attempts + 1;
+  return [Math.round(attempt.now), "failed", number, name, message, stack];
+}
+
+/** Name, message and stack of anything that can be thrown, cut to what Redis should hold. */
+export function describeError(error: unknown): { name: string; message: string; stack: string } {
+  if (!(error instanceof Error)) {
+    return { name: "Error", message: cut(safeText(error), MAX_MESSAGE_CHARACTERS), stack: "" };
+  }
+  return {
+    name: String(error.name),
+    message: cut(String(error.message), MAX_MESSAGE_CHARACTERS),
+    stack: cut(String(error.stack ?? ""), MAX_STACK_CHARACTERS),
+  };
+}
+
+/** A thrown value may have a `toString` that throws. */
+function safeText(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "a thrown value without text";
+  }
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
+}

@@ -1,0 +1,123 @@
+/**
+ * Takes back the jobs of workers whose lease has ended. Every worker reaps; the script decides who wins. Kind-agnostic:
+ * a job goes back to its queue even if nobody here could run it.
+ */
+import type { Connection } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { reclaim } from "../scripts/index.js";
+import type { Logger } from "./handler.js";
+
+/** Jobs of one script call. */
+const BATCH = 200;
+/** A job whose worker was lost so often goes dead, with the evidence in its events. */
+export const MAX_CRASHES = 3;
+
+export interface ReaperPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** How long jobs that go dead here stay readable (ms). */
+  readonly deadKeepMs: number;
+  readonly logger: Logger;
+}
+
+export class Reaper {
+  readonly #ports: ReaperPorts;
+  readonly #underWay = new Map<string, Promise<void>>();
+
+  constructor(ports: ReaperPorts) {
+    this.#ports = ports;
+  }
+
+  /** Starts reaping each worker that is not being reaped already. */
+  reap(workers: readonly string[]): void {
+    for (const worker of workers) {
+      if (this.#underWay.has(worker)) continue;
+      const run = this.#reap(worker).finally(() => this.#underWay.delete(worker));
+      this.#underWay.set(worker, run);
+    }
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  /** Hands the worker's own jobs back without a crash on their record, then forgets the worker. */
+  async handBack(worker: string, ids: readonly string[]): Promise<void> {
+    await this.#takeBack(worker, ids, "handed-back");
+  }
+
+  /** Gives single jobs back to their queues, without a crash and without forgetting the worker. */
+  async handBackJobs(worker: string, ids: readonly string[]): Promise<void> {
+    await this.#takeBackJobs(worker, ids, "handed-back");
+  }
+
+  async #reap(worker: string): Promise<void> {
+    const { connection, keys, logger } = this.#ports;
+    try {
+      const ids = await connection.heldBy(keys, worker);
+      const taken = await this.#takeBack(worker, ids, "crashed");
+      if (taken > 0) logger.warn("took back the jobs of a worker that is gone", { worker, jobs: taken });
+    } catch (error) {
+      // The lease stays ended, so the next heartbeat of any worker tries again.
+      logger.warn("taking back the jobs of a worker failed; trying again", { worker, error });
+    }
+  }
+
+  async #takeBack(
+    worker: string,
+    ids: readonly string[],
+    reason: "crashed" | "handed-back",
+  ): Promise<number> {
+    const { connection, keys, deadKeepMs } = this.#ports;
+    const taken = await this.#takeBackJobs(worker, ids, reason);
+    if (taken === "ALIVE") return 0;
+    // A claim that was under way when the list was made shows only now.
+    const late = await connection.heldBy(keys, worker);
+    if (late.length > 0) return taken + (await this.#takeBack(worker, late, reason));
+    await reclaim(connection, {
+      keys,
+      worker,
+      reason,
+      maxCrashes: MAX_CRASHES,
+      keepMs: deadKeepMs,
+      queues: [],
+      ids: [],
+    });
+    return taken;
+  }
+
+  async #takeBackJobs(
+    worker: string,
+    ids: readonly string[],
+    reason: "crashed" | "handed-back",
+  ): Promise<number | "ALIVE"> {
+    const { connection, keys, deadKeepMs } = this.#ports;
+    let taken = 0;
+    let queues = await knownQueues(connection, keys);
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const batch = ids.slice(from, from + BATCH);
+      for (;;) {
+        const reply = await reclaim(connection, {
+          keys,
+          worker,
+          reason,
+          maxCrashes: MAX_CRASHES,
+          keepMs: deadKeepMs,
+          queues,
+          ids: batch,
+        });
+        if (reply === "ALIVE") return "ALIVE";
+        taken += reply.taken;
+        if (reply.unknownQueues.length === 0) break;
+        queues = [...new Set([...queues, ...reply.unknownQueues])];
+      }
+    }
+    return taken;
+  }
+}
+
+/** Every queue that any producer or worker of the shard has named. */
+export async function knownQueues(connection: Connection, keys: ShardKeys): Promise<string[]> {
+  const fields = await connection.redis.hkeys(keys.meta);
+  return fields.filter((field) => field.startsWith("queue:")).map((field) => field.slice("queue:".length));
+}

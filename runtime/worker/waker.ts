@@ -1,0 +1,72 @@
+/**
+ * Makes an idle worker look again: at once when a hint arrives (a blocking pop on its own connection), when the next
+ * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second), and every
+ * POLL_MS in any case, because a hint may die with the process that popped it.
+ */
+import { Connection, type ConnectionOptions } from "../connection/index.js";
+import type { Logger } from "./handler.js";
+
+const POLL_SECONDS = 5;
+/** A due time is met a little late rather than too early, which would cost a second look. */
+const DUE_MARGIN_MS = 1;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const ERROR_PAUSE_MS = 250;
+
+export class Waker {
+  readonly #connection: Connection;
+  readonly #wakeKeys: readonly string[];
+  readonly #wake: () => void;
+  readonly #logger: Logger;
+  #blocking = false;
+  #closed = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+
+  constructor(options: ConnectionOptions, wakeKeys: readonly string[], wake: () => void, logger: Logger) {
+    this.#connection = new Connection(options, "waker");
+    this.#wakeKeys = wakeKeys;
+    this.#wake = wake;
+    this.#logger = logger;
+  }
+
+  /** Starts waiting; may be called again while it waits, with a nearer due time. */
+  wait(nextDueMs: number): void {
+    if (this.#closed) return;
+    if (nextDueMs >= 0) this.#alarm(nextDueMs + DUE_MARGIN_MS);
+    if (!this.#blocking) void this.#block();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#connection.disconnect();
+  }
+
+  #alarm(ms: number): void {
+    const at = performance.now() + ms;
+    if (at >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#timerAt = Infinity;
+        this.#wake();
+      },
+      Math.min(ms, LONGEST_TIMER_MS),
+    );
+  }
+
+  async #block(): Promise<void> {
+    this.#blocking = true;
+    try {
+      await this.#connection.redis.blpop([...this.#wakeKeys], POLL_SECONDS);
+    } catch (error) {
+      if (!this.#closed) {
+        this.#logger.warn("waiting for work failed; polling instead", { error });
+        await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+      }
+    }
+    this.#blocking = false;
+    if (!this.#closed) this.#wake();
+  }
+}

@@ -1,0 +1,92 @@
+import { durationMs, optionInvalid, prefixOption, wholeNumber } from "../client/option-values.js";
+import type { ConnectionOptions } from "../connection/index.js";
+import type { Duration, QueueDefinition } from "../definition/index.js";
+import { DEFAULT_PREFIX } from "../protocol/index.js";
+import type { Logger } from "./handler.js";
+import { createConsoleLogger } from "./logger.js";
+
+export interface WorkerOptions extends ConnectionOptions {
+  /** Handlers that run at the same time in this process. 1 to 10000, default 20. */
+  readonly concurrency?: number;
+  /** Names of the queues to serve. Default: all of the definitions. */
+  readonly queues?: readonly string[];
+  /** How long `stop()` waits for running handlers before it aborts them. Default `30s`. */
+  readonly grace?: Duration;
+  /** How long the jobs of a worker that died stay with it. Shorter recovers sooner, longer forgives longer pauses. At least `1s`, default `15s`. */
+  readonly lease?: Duration;
+  /** Handler time to claim ahead while handlers are short; `0` claims only for free slots. Default `5ms`. */
+  readonly claimAhead?: Duration;
+  /** Replaces the retention of completed jobs of every definition; an enqueue's own option still wins. `0` removes them at once. */
+  readonly retentionCompleted?: Duration;
+  /** First part of every key. Default `weft`. */
+  readonly prefix?: string;
+  /** Default: lines on standard error, level `info`. */
+  readonly logger?: Logger;
+  /** Source of jitter: returns [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** The options in force: complete, checked, frozen. */
+export interface ResolvedWorkerOptions {
+  readonly connection: ConnectionOptions;
+  readonly concurrency: number;
+  readonly queues: readonly QueueDefinition[];
+  readonly graceMs: number;
+  readonly leaseMs: number;
+  readonly claimAheadMs: number;
+  readonly retentionCompletedMs: number | undefined;
+  readonly prefix: string;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+const DEFAULT_CONCURRENCY = 20;
+const DEFAULT_GRACE_MS = 30_000;
+const DEFAULT_LEASE_MS = 15_000;
+const SHORTEST_LEASE_MS = 1000;
+const DEFAULT_CLAIM_AHEAD_MS = 5;
+const LONGEST_CLAIM_AHEAD_MS = 1000;
+
+/** @throws TaskweftError `OptionInvalid` */
+export function resolveWorkerOptions(
+  options: WorkerOptions,
+  defined: readonly QueueDefinition[],
+): ResolvedWorkerOptions {
+  return Object.freeze({
+    connection: { url: options.url, redis: options.redis },
+    concurrency: wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY, 1, 10_000),
+    queues: servedQueues(options.queues, defined),
+    graceMs: durationMs("grace", options.grace, DEFAULT_GRACE_MS),
+    leaseMs: atLeast("lease", durationMs("lease", options.lease, DEFAULT_LEASE_MS), SHORTEST_LEASE_MS),
+    claimAheadMs: Math.min(
+      durationMs("claimAhead", options.claimAhead, DEFAULT_CLAIM_AHEAD_MS),
+      LONGEST_CLAIM_AHEAD_MS,
+    ),
+    retentionCompletedMs:
+      options.retentionCompleted === undefined
+        ? undefined
+        : durationMs("retentionCompleted", options.retentionCompleted, 0),
+    prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
+    logger: options.logger ?? createConsoleLogger(),
+    random: options.random ?? Math.random,
+  });
+}
+
+function servedQueues(
+  names: readonly string[] | undefined,
+  defined: readonly QueueDefinition[],
+): readonly QueueDefinition[] {
+  if (names === undefined) return defined;
+  const known = defined.map((queue) => queue.name).join(", ");
+  if (names.length === 0) throw optionInvalid("queues", `at least one of ${known}`, names);
+  return [...new Set(names)].map((name) => {
+    const queue = defined.find((candidate) => candidate.name === name);
+    if (queue === undefined) throw optionInvalid("queues", `names of defined queues (${known})`, name);
+    return queue;
+  });
+}
+
+function atLeast(name: string, ms: number, least: number): number {
+  if (ms < least) throw optionInvalid(name, `at least ${least} ms`, ms);
+  return ms;
+}

@@ -1,0 +1,227 @@
+/**
+ * One worker: assembly of its actors and their life together. Behaviour lives in the actors.
+ *
+ *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
+ */
+import { Connection, ServerClock, assertSuitable } from "../connection/index.js";
+import { ShardKeys } from "../protocol/index.js";
+import { ClaimDemand } from "./claim-demand.js";
+import { type Claim, readClaims } from "./claim.js";
+import { Executor } from "./executor.js";
+import { Fetcher } from "./fetcher.js";
+import { HandlerTable } from "./handler-table.js";
+import type { Registry } from "./handler.js";
+import { Janitor } from "./janitor.js";
+import { LeaseKeeper } from "./lease-keeper.js";
+import { OutcomeRecorder } from "./outcome-recorder.js";
+import { QueueShares } from "./queue-shares.js";
+import { Reaper } from "./reaper.js";
+import { Waker } from "./waker.js";
+import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
+
+/** Most jobs of one claim: one script must not hold Redis for long. */
+const MAX_BATCH = 128;
+const DEAD_KEEP_MS = 90 * 86_400_000;
+
+export class Worker {
+  readonly #options: ResolvedWorkerOptions;
+  readonly #keys: ShardKeys;
+  readonly #clock = new ServerClock();
+  readonly #connection: Connection;
+  readonly #handlers: HandlerTable;
+  readonly #executor: Executor;
+  readonly #fetcher: Fetcher;
+  readonly #recorder: OutcomeRecorder;
+  readonly #leaseKeeper: LeaseKeeper;
+  readonly #reaper: Reaper;
+  readonly #janitor: Janitor;
+  readonly #demand: ClaimDemand;
+  /** Claimed, not started; `#next` is the first that waits. */
+  #buffer: Claim[] = [];
+  #next = 0;
+  #waker: Waker | undefined;
+  #stopping: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(registry: Registry, options: WorkerOptions = {}) {
+    this.#options = resolveWorkerOptions(options, registry.queues);
+    const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
+    this.#keys = new ShardKeys(this.#options.prefix);
+    this.#connection = new Connection(connection, "worker");
+    this.#handlers = new HandlerTable(registry);
+    this.#demand = new ClaimDemand({ concurrency, claimAheadMs, maxBatch: MAX_BATCH });
+    const worker = (): string => this.#leaseKeeper.name;
+    const base = { connection: this.#connection, keys: this.#keys, logger };
+    this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
+    this.#janitor = new Janitor(this.#connection, this.#keys, logger);
+    this.#leaseKeeper = new LeaseKeeper({
+      ...base,
+      clock: this.#clock,
+      leaseMs: this.#options.leaseMs,
+      about: { pid: process.pid, concurrency, queues: queues.map((queue) => queue.name) },
+      busy: () => this.#executor.running > 0,
+      onCancel: (id) => this.#executor.cancel(id),
+      onExpiredWorkers: (workers) => this.#reaper.reap(workers),
+      onLost: () => this.#onLost(),
+    });
+    this.#fetcher = new Fetcher({
+      ...base,
+      shares: new QueueShares(queues),
+      demand: this.#demand,
+      maxBatch: MAX_BATCH,
+      worker,
+      renewal: () => this.#leaseKeeper.renewal(),
+      running: () => this.#executor.running,
+      waiting: () => this.#buffer.length - this.#next,
+      deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
+      onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
+      onLost: () => this.#leaseKeeper.lost(),
+    });
+    this.#recorder = new OutcomeRecorder({
+      ...base,
+      clock: this.#clock,
+      random,
+      worker,
+      fetcher: this.#fetcher,
+      reaper: this.#reaper,
+      keepCompletedMs: this.#options.retentionCompletedMs,
+    });
+    this.#executor = new Executor({
+      handlers: this.#handlers,
+      sink: this.#recorder,
+      logger,
+      worker,
+      onFree: (durationMs, now) => this.#onFree(durationMs, now),
+    });
+  }
+
+  /** Name under which this worker holds its lease; a new one after a lost lease. */
+  get name(): string {
+    return this.#leaseKeeper.name;
+  }
+
+  /**
+   * Loads the handlers, checks Redis, registers and begins to work.
+   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`; and what a broken handler file throws.
+   */
+  async start(): Promise<this> {
+    const { queues, connection, logger } = this.#options;
+    await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
+    await assertSuitable(this.#connection.redis, this.#keys);
+    const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
+    await this.#connection.redis.hset(this.#keys.meta, ...weights);
+    await this.#leaseKeeper.start();
+    this.#connection.onReconnect(() => this.#fetcher.reconcile());
+    const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
+    this.#waker = new Waker(connection, wakeKeys, () => this.#fetcher.wake(), logger);
+    this.#janitor.start();
+    this.#fetcher.startClaiming();
+    logger.info("worker started", {
+      worker: this.name,
+      concurrency: this.#options.concurrency,
+      queues: queues.map((queue) => queue.name).join(","),
+    });
+    return this;
+  }
+
+  /**
+   * Stops claiming, waits for running handlers up to the grace, aborts the rest, and hands back what did not finish
+   * without spending an attempt. The lease is given up last. Calling it again gives the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { graceMs, logger } = this.#options;
+    this.#fetcher.stopClaiming();
+    this.#waker?.close();
+    const unstarted = this.#takeBuffer();
+    logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
+    for (const id of unstarted) this.#fetcher.forget(id);
+    const returned = this.#reaper.handBackJobs(this.name, unstarted);
+    await this.#waitForHandlers(graceMs);
+    await returned;
+    await this.#recorder.settled();
+    await this.#fetcher.settled();
+    await this.#leaseKeeper.registered();
+    await this.#janitor.stop();
+    await this.#reaper.settled();
+    await this.#leaseKeeper.stop();
+    await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));
+    this.#stopped = true;
+    this.#fetcher.close();
+    this.#recorder.close();
+    this.#executor.stop();
+    this.#connection.disconnect();
+    logger.info("worker stopped", { worker: this.name });
+  }
+
+  async #waitForHandlers(graceMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const graceOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([this.#executor.idle(), graceOver]);
+    clearTimeout(timer);
+    this.#executor.abortForShutdown();
+    await this.#executor.idle();
+  }
+
+  #deliver(
+    ids: readonly string[],
+    records: readonly (string | null)[],
+    runs: readonly (string | null)[],
+  ): void {
+    const { claims, holes, unreadable } = readClaims(ids, records, runs);
+    const [firstQueue] = this.#options.queues;
+    if (holes.length > 0) this.#recorder.discard(holes, firstQueue?.name ?? "");
+    for (const { id, reason } of unreadable) {
+      this.#options.logger.error("a claimed job cannot be read; it stays with this worker until it stops", {
+        job: id,
+        reason,
+      });
+    }
+    if (this.#stopping !== undefined) return; // Handed back when the worker gives up everything it holds.
+    const wasIdle = this.#executor.running === 0;
+    this.#buffer =
+      this.#next === 0 ? [...this.#buffer, ...claims] : [...this.#buffer.slice(this.#next), ...claims];
+    this.#next = 0;
+    this.#fill();
+    if (wasIdle && this.#executor.running > 0) this.#leaseKeeper.hurry();
+  }
+
+  /** Starts what waits, in the free slots. */
+  #fill(): void {
+    while (this.#next < this.#buffer.length && this.#executor.running < this.#options.concurrency) {
+      const claim = this.#buffer[this.#next++];
+      if (claim !== undefined) this.#executor.start(claim);
+    }
+  }
+
+  #onFree(durationMs: number, now: number): void {
+    this.#demand.finished(durationMs, now);
+    this.#fetcher.schedule();
+    // Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow.
+    if (!this.#stopped) queueMicrotask(() => this.#fill());
+  }
+
+  #takeBuffer(): readonly string[] {
+    const ids = this.#buffer.slice(this.#next).map((claim) => claim.id);
+    this.#buffer = [];
+    this.#next = 0;
+    return ids;
+  }
+
+  #onLost(): void {
+    this.#takeBuffer();
+    this.#fetcher.abandon();
+    this.#executor.abandonAll();
+  }
+}
+
+/** Makes a worker for a project's registry; `start()` begins. */
+export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
+  return new Worker(registry, options);
+}
