@@ -9,7 +9,7 @@
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
-import { enqueue, type EnqueueItem, type ScriptRunner } from "../scripts/index.js";
+import { enqueue, type EnqueueItem, type KnownItem, type ScriptRunner } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
 
 /** Two calls overlap network and server; more only splits batches. */
@@ -96,7 +96,7 @@ export class Batcher {
     try {
       const reply = await withDeadline(sent, deadlineMs, () => unanswered(items, deadlineMs));
       clock.observe(reply.nowMs);
-      settle(items, reply.known as readonly { item: Enqueuing; existing: string }[]);
+      settle(items, reply.known);
     } catch (error) {
       for (const item of items) item.reject(error as TaskweftError);
     }
@@ -113,19 +113,16 @@ export class Batcher {
   }
 }
 
-function settle(
-  items: readonly Enqueuing[],
-  known: readonly { readonly item: Enqueuing; readonly existing: string }[],
-): void {
+function settle(items: readonly Enqueuing[], known: readonly KnownItem[]): void {
   if (known.length === 0) {
     for (const item of items) item.resolve(undefined);
     return;
   }
-  const existing = new Map(known.map((entry) => [entry.item, entry.existing]));
+  const existing = new Map<EnqueueItem, KnownItem>(known.map((entry) => [entry.item, entry]));
   for (const item of items) {
-    const id = existing.get(item);
-    if (id === "conflict") item.reject(conflict(item));
-    else item.resolve(id);
+    const entry = existing.get(item);
+    if (entry !== undefined && entry.existing === undefined) item.reject(conflict(item));
+    else item.resolve(entry?.existing);
   }
 }
 

@@ -1,7 +1,7 @@
-import { TaskweftError } from "../errors.js";
+import type { TaskweftError } from "../errors.js";
 
 /**
- * Settles with `promise`, or rejects with `TimedOut`-like `error` after `ms`. The promise itself goes on: what it does
+ * Settles with `promise`, or rejects with `error()` after `ms`. The promise itself goes on: what it does
  * later is looked at by nobody, so its rejection is taken here.
  */
 export async function withDeadline<Value>(

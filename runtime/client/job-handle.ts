@@ -46,7 +46,10 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
         throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
           operation: "result",
         });
-      default:
+      case "cancelled":
+      case "pending":
+      case "retry":
+        // Only final runs get here, so this one was cancelled.
         throw new TaskweftError("JobCancelled", `${record.task} job ${this.id} was cancelled`, {
           operation: "result",
         });

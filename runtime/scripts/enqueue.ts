@@ -25,8 +25,12 @@ export interface EnqueueCall {
   readonly items: readonly EnqueueItem[];
 }
 
-/** What became of an item that was not new: the id of the job that is there, or a conflict. */
-export type KnownItem = { readonly item: EnqueueItem; readonly existing: string | "conflict" };
+/** An item that was not new. */
+export interface KnownItem {
+  readonly item: EnqueueItem;
+  /** Id of the job that is there; `undefined` when the item's id is taken by another task or payload. */
+  readonly existing: string | undefined;
+}
 
 export interface EnqueueReply {
   /** Redis time (ms). */
@@ -71,7 +75,7 @@ function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
   for (const line of lines) {
     const [position, existing = ""] = line.split(" ");
     const item = order[Number(position)];
-    if (item !== undefined) known.push({ item, existing: existing === "!" ? "conflict" : existing });
+    if (item !== undefined) known.push({ item, existing: existing === "!" ? undefined : existing });
   }
   return { nowMs: Number(nowMs), known };
 }
