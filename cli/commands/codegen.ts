@@ -1,6 +1,6 @@
 /** `weft codegen`: definitions in, `generated/` out; once, on every save, or only to see whether it is fresh. */
 import { Option, type Command } from "commander";
-import { loadCodegen, type GenerateResult } from "../codegen-api.js";
+import type { GenerateResult } from "../../codegen/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { whenAborted } from "../io.js";
 import { formatResult } from "../output/codegen-result.js";
@@ -38,7 +38,8 @@ async function codegen(options: CodegenOptions, session: Session): Promise<ExitC
       },
     );
   }
-  const generator = await loadCodegen();
+  // The heaviest part of the package: loaded when it is needed.
+  const generator = await import("../../codegen/index.js");
   if (options.watch !== true) {
     const result = await generator.generate({ root: session.root, check: options.check === true });
     print(result, options, session);

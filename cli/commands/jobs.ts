@@ -1,7 +1,129 @@
-import type { Command } from "commander";
+/** `weft jobs`: look at jobs, and retry, cancel or delete one or many. */
+import { Option, type Command } from "commander";
+import type { Inspector, JobFilter } from "../../runtime/inspect/index.js";
+import { JOB_STATES, type JobState } from "../../runtime/protocol/index.js";
+import { actOnJobs, type JobVerb } from "../act-on-jobs.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { withInspector } from "../inspection.js";
+import { wholeNumberOption } from "../options.js";
+import { jobColumns, jobText } from "../output/job-text.js";
+import { formatTable } from "../output/table.js";
+import type { Session } from "../session.js";
 
-export function configure(command: Command): void {
-  command.action(() => {
-    throw new Error("this command is not written yet");
-  });
+interface FilterOptions {
+  readonly state?: JobState;
+  readonly queue?: string;
+  readonly task?: string;
+}
+
+interface ListOptions extends FilterOptions {
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+interface BulkOptions extends FilterOptions {
+  readonly yes?: boolean;
+}
+
+interface VerbEntry {
+  readonly verb: JobVerb;
+  readonly summary: string;
+  readonly act: (inspector: Inspector, id: string) => Promise<string>;
+}
+
+const VERBS: readonly VerbEntry[] = [
+  {
+    verb: "cancel",
+    summary: "Keep jobs from running; a running one is asked to stop",
+    act: async (inspector, id) =>
+      (await inspector.cancel(id)) === "requested" ? "cancel requested: its worker stops it" : "cancelled",
+  },
+  {
+    verb: "delete",
+    summary: "Remove jobs that no worker holds, with all that is known about them",
+    act: async (inspector, id) => {
+      await inspector.remove(id);
+      return "deleted";
+    },
+  },
+  {
+    verb: "retry",
+    summary: "Run dead, cancelled, scheduled or retrying jobs now",
+    act: async (inspector, id) => {
+      await inspector.retry(id);
+      return "pending";
+    },
+  },
+];
+
+export function configure(command: Command, session: Session): void {
+  withFilter(command.command("list"))
+    .summary("List jobs, newest endings first")
+    .description("List jobs: active, pending, due, dead, ended; in pages.")
+    .option("--limit <n>", "most jobs of a page", wholeNumberOption("--limit", 1, 1000), 50)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .action(session.action((options: ListOptions) => list(options, session)));
+  command
+    .command("show")
+    .argument("<id>", "the job's id")
+    .description("Show everything that is stored about a job")
+    .action(session.action((_options: object, id) => show(id!, session)));
+  for (const { verb, summary, act } of VERBS) {
+    withFilter(command.command(verb))
+      .argument("[ids...]", "the jobs' ids; without ids, all jobs that the filters name")
+      .description(summary)
+      .option("--yes", "do it to all that the filters name, without asking")
+      .action(
+        session.action(async (options: BulkOptions, ids) =>
+          actOnJobs(
+            {
+              verb,
+              ids: ids as unknown as readonly string[],
+              filter: filterOf(options),
+              yes: options.yes === true,
+              act,
+            },
+            session,
+          ),
+        ),
+      );
+  }
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .addOption(new Option("--state <state>", "only jobs in this state").choices(JOB_STATES))
+    .option("--queue <name>", "only jobs of this queue")
+    .option("--task <name>", "only jobs of this task");
+}
+
+function filterOf({ state, queue, task }: FilterOptions): JobFilter {
+  return {
+    ...(state === undefined ? {} : { state }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(task === undefined ? {} : { task }),
+  };
+}
+
+async function list(options: ListOptions, session: Session): Promise<ExitCode> {
+  const cursor = options.cursor === undefined ? {} : { cursor: options.cursor };
+  const page = await withInspector(session, ({ inspector }) =>
+    inspector.listJobs({ ...filterOf(options), limit: options.limit, ...cursor }),
+  );
+  session.result(page, () =>
+    page.jobs.length === 0
+      ? ""
+      : formatTable(jobColumns(Date.now()), page.jobs, session.io.stdout, session.colors("stdout")),
+  );
+  if (!session.json) {
+    if (page.jobs.length === 0) session.note("no jobs");
+    if (page.next !== undefined) session.note(`more: add --cursor ${page.next}`);
+  }
+  return EXIT.ok;
+}
+
+async function show(id: string, session: Session): Promise<ExitCode> {
+  const job = await withInspector(session, ({ inspector }) => inspector.showJob(id));
+  session.result(job, () => jobText(job, Date.now(), session.colors("stdout")));
+  return EXIT.ok;
 }

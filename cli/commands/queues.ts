@@ -1,7 +1,65 @@
+/** `weft queues`: what waits where, and holding queues back. */
 import type { Command } from "commander";
+import type { Inspector, QueueSummary } from "../../runtime/inspect/index.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { withInspector } from "../inspection.js";
+import { queueColumns, queueText } from "../output/queue-text.js";
+import { formatTable } from "../output/table.js";
+import type { Session } from "../session.js";
 
-export function configure(command: Command): void {
-  command.action(() => {
-    throw new Error("this command is not written yet");
+export function configure(command: Command, session: Session): void {
+  command
+    .command("list")
+    .description("List the queues with what is in them")
+    .action(session.action(() => list(session)));
+  command
+    .command("show")
+    .argument("<name>", "the queue's name")
+    .description("Show one queue")
+    .action(session.action((_options: object, name) => show(name!, session)));
+  command
+    .command("pause")
+    .argument("<names...>", "the queues' names")
+    .description("Workers take no more jobs from these queues; what runs goes on")
+    .action(session.action((_options: object, names) => change(names, "paused", session)));
+  command
+    .command("resume")
+    .argument("<names...>", "the queues' names")
+    .description("Workers take jobs from these queues again")
+    .action(session.action((_options: object, names) => change(names, "resumed", session)));
+}
+
+async function list(session: Session): Promise<ExitCode> {
+  const queues = await withInspector(session, ({ inspector }) => inspector.listQueues());
+  session.result({ queues }, () =>
+    queues.length === 0
+      ? ""
+      : formatTable(queueColumns(), queues, session.io.stdout, session.colors("stdout")),
+  );
+  if (queues.length === 0 && !session.json)
+    session.note("no queues: no worker has run here, and this is no project's folder");
+  return EXIT.ok;
+}
+
+async function show(name: string, session: Session): Promise<ExitCode> {
+  const queue = await withInspector(session, ({ inspector }) => inspector.showQueue(name));
+  session.result(queue, () => queueText(queue, Date.now(), session.colors("stdout")));
+  return EXIT.ok;
+}
+
+async function change(names: unknown, outcome: "paused" | "resumed", session: Session): Promise<ExitCode> {
+  const queues = await withInspector(session, async ({ inspector }) => {
+    const changed: QueueSummary[] = [];
+    for (const name of names as readonly string[]) {
+      await apply(inspector, name, outcome);
+      changed.push(await inspector.showQueue(name));
+    }
+    return changed;
   });
+  session.result({ queues }, () => queues.map(({ name }) => `${name}  ${outcome}`).join("\n"));
+  return EXIT.ok;
+}
+
+function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"): Promise<void> {
+  return outcome === "paused" ? inspector.pauseQueue(name) : inspector.resumeQueue(name);
 }

@@ -1,5 +1,5 @@
 /** What a run of the generator did, for people. */
-import type { GenerateResult } from "../codegen-api.js";
+import type { GenerateResult, PendingChange } from "../../codegen/index.js";
 import { formatDiagnostics } from "../../codegen/model/diagnostic-format.js";
 import type { Colors } from "./colors.js";
 
@@ -35,13 +35,23 @@ function changes(result: GenerateResult): string {
   return parts.length === 0 ? "nothing to generate" : `generated/: ${parts.join(", ")}`;
 }
 
+const KINDS: Readonly<Record<PendingChange["kind"], string>> = {
+  missing: "missing",
+  orphan: "to delete",
+  stale: "stale",
+  stub: "no handler",
+};
+
 function staleSummary(result: GenerateResult, colors: Colors): string {
-  const files = [
-    ...result.written.map((file) => `  would write   ${file}`),
-    ...result.deleted.map((file) => `  would delete  ${file}`),
-    ...result.stubs.map((file) => `  would create  ${file}`),
-  ];
-  return [colors.red("generated/ is not what the definitions say"), ...files, "run: weft codegen"].join("\n");
+  const lines = result.pending.flatMap(({ path, kind, diff }) => [
+    `  ${KINDS[kind].padEnd(10)} ${path}`,
+    ...(diff === undefined ? [] : [colors.dim(indented(diff))]),
+  ]);
+  return [colors.red("generated/ is not what the definitions say"), ...lines, "run: weft codegen"].join("\n");
+}
+
+function indented(text: string): string {
+  return text.trimEnd().replaceAll(/^/gm, "      ");
 }
 
 function count(n: number, noun: string): string {

@@ -49,9 +49,9 @@ export interface DevRedis {
 }
 
 const PERSISTENCE = {
-  url: "as that server is set up",
+  url: "kept as that server is configured to",
   process: "kept between runs in .weft/redis (on disk within a second)",
-  embedded: "in memory only: everything is lost when it stops. Slower than Redis, not for production",
+  embedded: "in memory only and lost when it stops (slower than Redis, not for production)",
 } as const;
 
 /** @throws CliError with the next step when no Redis can be had. */

@@ -1,0 +1,110 @@
+/** Doing one thing to some jobs: those that were named, or, with a confirmation, all that match a filter. */
+import type { Inspector, JobFilter } from "../runtime/inspect/index.js";
+import { describeError } from "./error-report.js";
+import { CliError } from "./errors.js";
+import { EXIT, type ExitCode } from "./exit-codes.js";
+import { withInspector } from "./inspection.js";
+import { printable } from "./output/sanitize.js";
+import type { Session } from "./session.js";
+
+export type JobVerb = "cancel" | "delete" | "retry";
+
+export interface JobAction {
+  readonly verb: JobVerb;
+  readonly ids: readonly string[];
+  readonly filter: JobFilter;
+  /** Without ids: the confirmation. */
+  readonly yes: boolean;
+  /** Does it, and says what became of the job. */
+  readonly act: (inspector: Inspector, id: string) => Promise<string>;
+}
+
+type Outcome =
+  | { readonly id: string; readonly ok: true; readonly outcome: string }
+  | {
+      readonly id: string;
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      readonly exitCode: ExitCode;
+    };
+
+/** Commands in flight at once: enough to hide the way to Redis, few enough not to hold up the workers. */
+const AT_ONCE = 50;
+
+export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
+  return withInspector(session, async ({ inspector }) => {
+    const ids = action.ids.length > 0 ? namedIds(action) : await matchingIds(action, inspector);
+    const outcomes = await actOnAll(ids, action, inspector);
+    const shown = outcomes.map(({ id, ...rest }) => ({
+      id,
+      ...("exitCode" in rest ? { ok: rest.ok, code: rest.code, message: rest.message } : rest),
+    }));
+    session.result({ jobs: shown }, () => outcomes.map(outcomeLine).join("\n"));
+    return exitCodeOf(outcomes);
+  });
+}
+
+function namedIds({ ids, filter, verb }: JobAction): readonly string[] {
+  if (Object.keys(filter).length === 0) return [...new Set(ids)];
+  throw new CliError("OptionsConflict", `weft jobs ${verb} takes ids or filters, got both`, {
+    exitCode: EXIT.usage,
+    fix: "leave out the filters to act on exactly these ids",
+  });
+}
+
+async function matchingIds(
+  { filter, verb, yes }: JobAction,
+  inspector: Inspector,
+): Promise<readonly string[]> {
+  if (Object.keys(filter).length === 0) {
+    throw new CliError(
+      "JobsNotNamed",
+      `weft jobs ${verb} needs ids, or a filter: --state, --queue or --task`,
+      {
+        exitCode: EXIT.usage,
+        fix: `for example: weft jobs ${verb} --state dead --task payment:process --yes`,
+      },
+    );
+  }
+  const ids = await inspector.collectIds(filter);
+  if (ids.length === 0 || yes) return ids;
+  throw new CliError("NotConfirmed", `this would ${verb} ${ids.length} jobs`, {
+    exitCode: EXIT.usage,
+    fix: "add --yes to do it, or look at them first: weft jobs list with the same filters",
+  });
+}
+
+async function actOnAll(
+  ids: readonly string[],
+  action: JobAction,
+  inspector: Inspector,
+): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let index = 0; index < ids.length; index += AT_ONCE) {
+    const some = ids.slice(index, index + AT_ONCE);
+    outcomes.push(...(await Promise.all(some.map((id) => actOnOne(id, action, inspector)))));
+  }
+  return outcomes;
+}
+
+/** One job that has moved on must not keep the others from being served. */
+async function actOnOne(id: string, { act }: JobAction, inspector: Inspector): Promise<Outcome> {
+  try {
+    return { id, ok: true, outcome: await act(inspector, id) };
+  } catch (error) {
+    const { code, message, exitCode } = describeError(error);
+    if (exitCode !== EXIT.notFound && exitCode !== EXIT.conflict) throw error;
+    return { id, ok: false, code, message, exitCode };
+  }
+}
+
+function outcomeLine(outcome: Outcome): string {
+  return `${printable(outcome.id)}  ${outcome.ok ? outcome.outcome : printable(`${outcome.code}: ${outcome.message}`)}`;
+}
+
+function exitCodeOf(outcomes: readonly Outcome[]): ExitCode {
+  const failed = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.exitCode]));
+  if (failed.length === 0) return EXIT.ok;
+  return failed.every((code) => code === EXIT.notFound) ? EXIT.notFound : EXIT.conflict;
+}

@@ -1,0 +1,45 @@
+/** What `generated/manifest.json` tells the other commands: names for suggestions, schemas for hiding sensitive fields. */
+import { join } from "node:path";
+import { createRedactor, type Redactor, type TaskJsonSchemas } from "../runtime/inspect/index.js";
+import { readTextFile } from "./project.js";
+
+export interface ProjectManifest {
+  readonly queues: readonly string[];
+  readonly tasks: ReadonlyMap<string, TaskJsonSchemas>;
+}
+
+/** `undefined` when the project has no generated code. A manifest that cannot be read counts as none: `weft codegen` makes a new one. */
+export async function readManifest(root: string): Promise<ProjectManifest | undefined> {
+  const text = await readTextFile(join(root, "generated", "manifest.json"));
+  const manifest = text === undefined ? undefined : parseObject(text);
+  if (manifest === undefined) return undefined;
+  const tasks = objectsOf(manifest["tasks"]).flatMap((task): [string, TaskJsonSchemas][] =>
+    typeof task["name"] === "string"
+      ? [[task["name"], { payload: task["payload"], result: task["result"] }]]
+      : [],
+  );
+  const queues = objectsOf(manifest["queues"]).flatMap((queue) =>
+    typeof queue["name"] === "string" ? [queue["name"]] : [],
+  );
+  return { queues, tasks: new Map(tasks) };
+}
+
+/** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */
+export function redactorFor(manifest: ProjectManifest | undefined): Redactor {
+  return createRedactor(manifest?.tasks ?? new Map());
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function objectsOf(value: unknown): readonly Record<string, unknown>[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((item): item is Record<string, unknown> => typeof item === "object" && item !== null);
+}

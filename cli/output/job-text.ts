@@ -1,0 +1,116 @@
+/** Jobs for people: one line in a list, or everything about one. */
+import type { JobDetails, JobEvent, JobSummary } from "../../runtime/inspect/index.js";
+import type { Colors } from "./colors.js";
+import { printable, printableLines } from "./sanitize.js";
+import type { Column } from "./table.js";
+import { relative, roughly, timestamp } from "./times.js";
+
+export function jobColumns(now: number): readonly Column<JobSummary>[] {
+  return [
+    { header: "ID", value: (job) => job.id },
+    { header: "TASK", value: (job) => job.task, shrinks: true },
+    { header: "QUEUE", value: (job) => job.queue, shrinks: true },
+    { header: "STATE", value: (job) => job.state },
+    { header: "TRIES", value: (job) => String(job.attempts + job.crashes), align: "right" },
+    {
+      header: "AGE",
+      value: (job) => (job.enqueuedAt === undefined ? "" : roughly(now - job.enqueuedAt)),
+      align: "right",
+    },
+    { header: "NOTE", value: (job) => note(job, now), shrinks: true },
+  ];
+}
+
+/** What one wants to know next in this state. */
+function note(job: JobSummary, now: number): string {
+  const error = job.lastError ?? "";
+  switch (job.state) {
+    case "active":
+      return `held by ${job.worker ?? "a worker"}`;
+    case "scheduled":
+      return job.dueAt === undefined ? "" : relative(job.dueAt, now);
+    case "retry":
+      return job.dueAt === undefined ? error : `${relative(job.dueAt, now)}: ${error}`;
+    case "completed":
+    case "cancelled":
+      return job.endedAt === undefined ? "" : relative(job.endedAt, now);
+    case "dead":
+    case "pending":
+      return error;
+  }
+}
+
+export function jobText(job: JobDetails, now: number, colors: Colors): string {
+  const fields: readonly (readonly [string, string | undefined])[] = [
+    ["id", job.id],
+    ["task", job.task],
+    ["queue", job.queue],
+    ["state", job.state],
+    ["attempts", `${job.attempts}${job.crashes > 0 ? `, and ${job.crashes} lost with their worker` : ""}`],
+    ["enqueued", moment(job.enqueuedAt, now)],
+    ["due", moment(job.dueAt, now)],
+    ["ended", moment(job.endedAt, now)],
+    ["removed", moment(job.removedAt, now)],
+    ["worker", job.worker],
+    ["lease ends", moment(job.leaseEndsAt, now)],
+    ["definition", job.hash],
+    ["options", Object.keys(job.options).length === 0 ? undefined : JSON.stringify(job.options)],
+  ];
+  const lines = fields.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${colors.dim(name.padEnd(11))}${printable(value)}`],
+  );
+  return [
+    ...lines,
+    "",
+    ...valueLines(job, colors),
+    "",
+    colors.dim("timeline"),
+    ...job.timeline.flatMap((event) => eventLines(event, colors)),
+  ].join("\n");
+}
+
+function moment(at: number | undefined, now: number): string | undefined {
+  return at === undefined ? undefined : `${timestamp(at)} (${relative(at, now)})`;
+}
+
+function valueLines(job: JobDetails, colors: Colors): readonly string[] {
+  if (job.hidden) {
+    return [
+      `${colors.dim("payload")}    hidden: no generated/manifest.json here knows ${printable(job.task)}, so its sensitive fields are unknown`,
+      "           call weft in the project's folder, after weft codegen",
+    ];
+  }
+  return [
+    colors.dim("payload"),
+    json(job.payload),
+    ...("result" in job ? [colors.dim("result"), json(job.result)] : []),
+  ];
+}
+
+function json(value: unknown): string {
+  return printableLines(JSON.stringify(value, undefined, 2)).replaceAll(/^/gm, "  ");
+}
+
+function eventLines(event: JobEvent, colors: Colors): readonly string[] {
+  const head = `  ${timestamp(event.at)}  ${event.kind.padEnd(9)}`;
+  switch (event.kind) {
+    case "failed": {
+      const text = `attempt ${event.attempt}: ${event.error}: ${event.message}`;
+      const stack =
+        event.stack === undefined || event.stack === "" ? [] : [colors.dim(indented(event.stack))];
+      return [`${head} ${printable(text)}`, ...stack];
+    }
+    case "completed":
+      return [`${head} in ${event.durationMs} ms by ${printable(event.worker ?? "")}`];
+    case "crashed":
+      return [`${head} with worker ${printable(event.worker ?? "")}`];
+    case "cancelled":
+    case "enqueued":
+    case "retried":
+      return [head.trimEnd()];
+  }
+}
+
+function indented(stack: string): string {
+  return printableLines(stack).replaceAll(/^ */gm, "      ");
+}
