@@ -29,6 +29,8 @@ export interface Producer {
 export interface ConsumerOptions {
   readonly concurrency: number;
   readonly onJob: (payload: BenchPayload) => void | Promise<void>;
+  /** Anything that goes wrong in the library beside a job: the sample has failed. */
+  readonly onFailure: (error: Error) => void;
 }
 
 export interface Consumer {

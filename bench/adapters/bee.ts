@@ -72,14 +72,10 @@ async function saveAll(queue: BeeQueue, jobs: readonly BeeJob[]): Promise<void> 
 
 async function openConsumer(target: Target, options: ConsumerOptions): Promise<Consumer> {
   const queue = await openQueue(target, true);
-  let failure: Error | undefined;
-  queue.on("error", (error) => (failure ??= error));
+  queue.on("error", options.onFailure);
   return {
     run: () => queue.process(options.concurrency, async (job) => options.onJob(job.data)),
-    async close() {
-      await queue.close(CLOSE_TIMEOUT_MS);
-      if (failure !== undefined) throw failure;
-    },
+    close: () => queue.close(CLOSE_TIMEOUT_MS),
   };
 }
 

@@ -71,19 +71,13 @@ async function openConsumer(target: Target, options: ConsumerOptions): Promise<C
     concurrency: options.concurrency,
     connection: { host: target.host, port: target.port, maxRetriesPerRequest: null },
   });
-  let failure: Error | undefined;
-  worker.on("error", (error) => (failure ??= error));
+  worker.on("error", options.onFailure);
   await worker.waitUntilReady();
-  let running: Promise<void> = Promise.resolve();
   return {
     run() {
-      running = worker.run();
+      worker.run().catch(options.onFailure);
     },
-    async close() {
-      await worker.close();
-      await running;
-      if (failure !== undefined) throw failure;
-    },
+    close: () => worker.close(),
   };
 }
 

@@ -25,7 +25,11 @@ export async function prepareWorker(
           await sleep(request.handlerMs);
           tally.finished();
         };
-  const consumer = await adapter.openConsumer(target, { concurrency: request.concurrency, onJob });
+  const consumer = await adapter.openConsumer(target, {
+    concurrency: request.concurrency,
+    onFailure: (error) => tally.fail(error),
+    onJob,
+  });
   return { consumer, work: () => work(consumer, tally) };
 }
 
@@ -54,12 +58,18 @@ class Tally {
   readonly #from: number;
   readonly #expected: number;
   #resolve: (end: { atUs: number; cpuUs: number }) => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
 
   constructor(request: WorkRequest) {
     this.#from = request.from;
     this.#expected = request.count;
     this.handledAtUs = new Float64Array(request.count);
-    this.done = new Promise((resolve) => (this.#resolve = resolve));
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // An idle worker has nobody who waits; its failure must not end the process before it was reported.
+    this.done.catch((error: unknown) => console.error(error));
   }
 
   count(seq: number): void {
@@ -72,6 +82,10 @@ class Tally {
     if (index < 0 || index >= this.handledAtUs.length) return;
     if (this.handledAtUs[index] !== 0) this.duplicates++;
     this.handledAtUs[index] = nowUs();
+  }
+
+  fail(error: Error): void {
+    this.#reject(error);
   }
 
   finished(): void {
