@@ -27,3 +27,14 @@ export function listOption(name: string): (text: string) => readonly string[] {
     throw new InvalidArgumentError(`${name} takes names separated by commas.`);
   };
 }
+
+/** A moment: ISO 8601, or milliseconds since 1970. */
+export function dateOption(name: string): (text: string) => Date {
+  return (text) => {
+    const date = /^\d+$/.test(text) ? new Date(Number(text)) : new Date(text);
+    if (!Number.isNaN(date.getTime())) return date;
+    throw new InvalidArgumentError(
+      `${name} takes a time such as 2026-03-01T12:00:00Z, or milliseconds since 1970.`,
+    );
+  };
+}

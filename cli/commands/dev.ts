@@ -1,7 +1,66 @@
+/** `weft dev`: Redis, code generation on save and a worker on the latest good code, in one terminal. */
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
+import { DevServer } from "../dev/dev-server.js";
+import { CliError } from "../errors.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { whenAborted } from "../io.js";
+import { openDevRedis } from "../redis/index.js";
+import type { Session } from "../session.js";
 
-export function configure(command: Command): void {
-  command.action(() => {
-    throw new Error("this command is not written yet");
+interface DevOptions {
+  readonly run?: string;
+}
+
+export function configure(command: Command, session: Session): void {
+  command
+    .option(
+      "--run <file>",
+      "also run this file of yours once, e.g. a producer or an API server, with TASKWEFT_REDIS_URL set",
+    )
+    .addHelpText("after", "\nCtrl-C stops everything in order; a second one at once.")
+    .action(session.action((options: DevOptions) => dev(options, session)));
+}
+
+async function dev(options: DevOptions, session: Session): Promise<ExitCode> {
+  const { root } = session;
+  assertProject(root);
+  const program = options.run === undefined ? undefined : existing(resolve(session.io.cwd, options.run));
+  const interrupted = session.io.interrupted();
+  const named = session.redisUrlOption;
+  const redis = await openDevRedis({
+    root,
+    env: session.io.env,
+    ...(named === undefined ? {} : { url: named }),
   });
+  const server = new DevServer({ root, redis, program, main: mainFile(), session });
+  try {
+    await server.start();
+    await whenAborted(interrupted);
+  } finally {
+    await server.close();
+    await redis.stop();
+  }
+  return EXIT.ok;
+}
+
+function assertProject(root: string): void {
+  if (existsSync(join(root, "tasks"))) return;
+  throw new CliError("NoProject", `expected a tasks/ folder in ${root} or above, found none`, {
+    exitCode: EXIT.usage,
+    fix: "make a project with: weft init",
+  });
+}
+
+function existing(file: string): string {
+  if (existsSync(file)) return file;
+  throw new CliError("RunMissing", `expected a file at --run ${file}, found none`, { exitCode: EXIT.usage });
+}
+
+/** This program: TypeScript in the repository, JavaScript in the package. */
+function mainFile(): string {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
 }

@@ -1,7 +1,169 @@
+/** `weft enqueue`: one job from the shell, through the project's own generated code: the same checks, the same defaults. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { Command } from "commander";
+import { closest } from "../../codegen/load/did-you-mean.js";
+import { CliError, codeOf, messageOf } from "../errors.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import type { Io } from "../io.js";
+import { readManifest } from "../manifest.js";
+import { dateOption, durationOption } from "../options.js";
+import { printable, printableLines } from "../output/sanitize.js";
+import { generatedEntry } from "../project.js";
+import type { Session } from "../session.js";
+import { importProjectFile } from "../typescript.js";
 
-export function configure(command: Command): void {
-  command.action(() => {
-    throw new Error("this command is not written yet");
+interface EnqueueCommandOptions {
+  readonly at?: Date;
+  readonly delay?: string;
+  readonly id?: string;
+  readonly key?: string;
+  readonly queue?: string;
+  readonly timeout: string;
+  readonly wait?: boolean;
+}
+
+export function configure(command: Command, session: Session): void {
+  command
+    .argument("<task>", "the task's name")
+    .argument("[payload]", "JSON; - reads it from standard input, @file from a file", "{}")
+    .option(
+      "--at <time>",
+      "not before this time (2026-03-01T12:00:00Z, or milliseconds since 1970)",
+      dateOption("--at"),
+    )
+    .option("--delay <duration>", "not before so long from now, e.g. 30s", durationOption("--delay"))
+    .option("--id <id>", "the job's id; the same id again gives the same job")
+    .option("--key <key>", "the idempotency key, instead of the one that the definition computes")
+    .option("--queue <name>", "another queue than the definition's")
+    .option("--timeout <duration>", "how long --wait waits", durationOption("--timeout"), "30s")
+    .option("--wait", "wait for the job to end and print its result; exit 7 if it does not end well")
+    .action(
+      session.action((options: EnqueueCommandOptions, task, payload) =>
+        enqueue(task!, payload!, options, session),
+      ),
+    );
+}
+
+/** What the command uses of `generated/index.js`. */
+interface GeneratedIndex {
+  connect(options: { url: string }): Promise<{ close(): Promise<void> }>;
+  enqueue(task: string, payload: unknown, options: Readonly<Record<string, unknown>>): Promise<Handle>;
+}
+
+interface Handle {
+  readonly id: string;
+  readonly deduplicated: boolean;
+  result(options: { timeout: string }): Promise<unknown>;
+}
+
+async function enqueue(
+  task: string,
+  payload: string,
+  options: EnqueueCommandOptions,
+  session: Session,
+): Promise<ExitCode> {
+  if (options.at !== undefined && options.delay !== undefined) {
+    throw new CliError("OptionsConflict", "--at and --delay both say when: give one of them", {
+      exitCode: EXIT.usage,
+    });
+  }
+  const value = parsePayload(await readPayload(payload, session.io));
+  await assertTask(task, session.root);
+  const url = await session.redisUrl();
+  const generated = await importGenerated(session.root);
+  const client = await generated.connect({ url });
+  try {
+    const job = await generated.enqueue(task, value, enqueueOptions(options));
+    return options.wait === true
+      ? await report(task, job, options.timeout, session)
+      : announce(task, job, session);
+  } finally {
+    await client.close();
+  }
+}
+
+function enqueueOptions({
+  at,
+  delay,
+  id,
+  key,
+  queue,
+}: EnqueueCommandOptions): Readonly<Record<string, unknown>> {
+  const all = { runAt: at, delay, id, idempotencyKey: key, queue };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+function announce(task: string, { id, deduplicated }: Handle, session: Session): ExitCode {
+  session.result({ id, task, deduplicated }, () => id);
+  if (!session.json) session.note(deduplicated ? `already there: ${task} has this job` : `enqueued ${task}`);
+  return EXIT.ok;
+}
+
+async function report(task: string, job: Handle, timeout: string, session: Session): Promise<ExitCode> {
+  if (!session.json)
+    session.note(`${job.deduplicated ? "already there" : "enqueued"}: ${task} ${job.id}, waiting`);
+  const result = await job.result({ timeout });
+  session.result({ id: job.id, task, deduplicated: job.deduplicated, result: result ?? null }, () =>
+    result === undefined ? "" : printableLines(JSON.stringify(result, undefined, 2)),
+  );
+  if (!session.json) session.note("completed");
+  return EXIT.ok;
+}
+
+/** Says it before Redis is asked; without a manifest the generated code says it. */
+async function assertTask(task: string, root: string): Promise<void> {
+  const manifest = await readManifest(root);
+  if (manifest === undefined || manifest.tasks.has(task)) return;
+  const names = [...manifest.tasks.keys()];
+  const suggestion = closest(task, names);
+  throw new CliError("TaskUnknown", `no task named ${printable(task)} in the definitions`, {
+    exitCode: EXIT.notFound,
+    fix: suggestion === undefined ? `tasks: ${names.join(", ")}` : `did you mean ${suggestion}?`,
   });
+}
+
+async function importGenerated(root: string): Promise<GeneratedIndex> {
+  const file = generatedEntry(root, "index");
+  const loaded = await importProjectFile(file);
+  if (typeof loaded["connect"] === "function" && typeof loaded["enqueue"] === "function") {
+    return loaded as unknown as GeneratedIndex;
+  }
+  throw new CliError("GeneratedStale", `expected connect() and enqueue() in ${file}`, {
+    exitCode: EXIT.stale,
+    fix: "run: weft codegen",
+  });
+}
+
+async function readPayload(argument: string, io: Io): Promise<string> {
+  if (argument === "-") {
+    const chunks: string[] = [];
+    const decoder = new TextDecoder();
+    for await (const chunk of io.stdin) {
+      chunks.push(typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }));
+    }
+    return chunks.join("") + decoder.decode();
+  }
+  if (!argument.startsWith("@")) return argument;
+  try {
+    return await readFile(resolve(io.cwd, argument.slice(1)), "utf8");
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    throw new CliError("PayloadMissing", `expected a file at ${argument.slice(1)}, found none`, {
+      exitCode: EXIT.usage,
+      cause: error,
+    });
+  }
+}
+
+function parsePayload(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CliError("PayloadNotJson", `the payload is not JSON: ${messageOf(error)}`, {
+      exitCode: EXIT.usage,
+      fix: `quote it for the shell, e.g. '{"orderId":"A-1"}', or pass it as @file or on standard input with -`,
+      cause: error,
+    });
+  }
 }

@@ -1,7 +1,148 @@
+/** `weft init`: a project that runs, in an empty folder or beside what npm has put there. */
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
+import { CliError, codeOf, messageOf } from "../errors.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { mergePackageJson, type PackageJson } from "../init/package-manifest.js";
+import { GITIGNORE_LINES, TEMPLATE_FILES, type TemplateFile } from "../init/templates.js";
+import { packageVersion, readTextFile } from "../project.js";
+import type { Session } from "../session.js";
 
-export function configure(command: Command): void {
-  command.action(() => {
-    throw new Error("this command is not written yet");
+interface InitOptions {
+  readonly force?: boolean;
+}
+
+export function configure(command: Command, session: Session): void {
+  command
+    .argument("[dir]", "the project's folder", ".")
+    .option("--force", "write over files of the same names")
+    .action(
+      session.action((options: InitOptions, dir) => init(resolve(session.io.cwd, dir!), options, session)),
+    );
+}
+
+async function init(folder: string, options: InitOptions, session: Session): Promise<ExitCode> {
+  const present = await listFolder(folder);
+  const existing = await readPackageJson(folder);
+  if (options.force !== true) await assertFree(folder, present, existing);
+
+  const hadDependency = dependsOnTaskweft(existing);
+  const files = [...TEMPLATE_FILES, await packageFile(folder, existing), await gitignoreFile(folder)];
+  for (const file of files) {
+    const target = join(folder, file.path);
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(target, file.text);
+  }
+  const written = files.map((file) => file.path).toSorted();
+  const next = nextSteps(folder, hadDependency, session);
+  session.result({ folder, written, next }, () =>
+    [...written.map((path) => `wrote ${path}`), "", "next:", ...next.map((line) => `  ${line}`)].join("\n"),
+  );
+  return EXIT.ok;
+}
+
+function nextSteps(folder: string, hadDependency: boolean, session: Session): readonly string[] {
+  const path = relative(session.io.cwd, folder);
+  return [
+    ...(path === "" ? [] : [`cd ${path}`]),
+    hadDependency ? "npm install          (only for the editor: adds TypeScript)" : "npm install",
+    "npm run codegen",
+    "npm run dev",
+  ];
+}
+
+/** Nothing of the user's is overwritten, and nothing is written at all if one file clashes. */
+async function assertFree(
+  folder: string,
+  present: readonly string[],
+  existing: PackageJson | undefined,
+): Promise<void> {
+  const clashes: string[] = [];
+  for (const file of TEMPLATE_FILES) {
+    const text = await readTextFile(join(folder, file.path));
+    if (text !== undefined && text !== file.text) clashes.push(file.path);
+  }
+  if (clashes.length > 0) {
+    throw new CliError("FilesExist", `these files are there already: ${clashes.join(", ")}`, {
+      exitCode: EXIT.conflict,
+      fix: "use an empty folder (weft init my-jobs), or add --force to write over them",
+    });
+  }
+  if (existing?.["type"] === "commonjs" && present.some(isSource)) {
+    throw new CliError("CommonJsProject", 'expected "type": "module" in package.json, got "commonjs"', {
+      exitCode: EXIT.conflict,
+      fix: "generated code is made of ES modules: use a folder of its own (weft init jobs), or change the project first",
+    });
+  }
+}
+
+function isSource(name: string): boolean {
+  return name === "src" || name === "lib" || /\.[cm]?[jt]sx?$/.test(name);
+}
+
+async function listFolder(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function readPackageJson(folder: string): Promise<PackageJson | undefined> {
+  const text = await readTextFile(join(folder, "package.json"));
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as PackageJson;
+  } catch (error) {
+    throw new CliError(
+      "PackageJsonInvalid",
+      `${join(folder, "package.json")} is not JSON: ${messageOf(error)}`,
+      {
+        exitCode: EXIT.failed,
+        fix: "repair the file and run weft init again; nothing was written",
+        cause: error,
+      },
+    );
+  }
+}
+
+function dependsOnTaskweft(existing: PackageJson | undefined): boolean {
+  return ["dependencies", "devDependencies"].some((field) => {
+    const dependencies = existing?.[field];
+    return (
+      typeof dependencies === "object" && dependencies !== null && Object.hasOwn(dependencies, "taskweft")
+    );
   });
+}
+
+async function packageFile(folder: string, existing: PackageJson | undefined): Promise<TemplateFile> {
+  const versions = {
+    taskweft: `^${packageVersion()}`,
+    typescript: "^5.9.0 || ^6.0.0 || ^7.0.0",
+    nodeTypes: ">=20",
+  };
+  const merged = mergePackageJson(existing, packageName(folder), versions);
+  return { path: "package.json", text: `${JSON.stringify(merged, undefined, 2)}\n` };
+}
+
+/** npm refuses names with capitals, spaces or a leading dot. */
+function packageName(folder: string): string {
+  const name = basename(folder)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._-]+/g, "-")
+    .replace(/^[._-]+/, "");
+  return name === "" ? "jobs" : name;
+}
+
+async function gitignoreFile(folder: string): Promise<TemplateFile> {
+  const text = (await readTextFile(join(folder, ".gitignore"))) ?? "";
+  const lines = text.split(/\r?\n/).map((line) => line.trim().replace(/^\//, "").replace(/\/$/, ""));
+  const missing = GITIGNORE_LINES.filter((line) => !lines.includes(line.replace(/\/$/, "")));
+  const separator = text === "" || text.endsWith("\n") ? "" : "\n";
+  return {
+    path: ".gitignore",
+    text: missing.length === 0 ? text : `${text}${separator}${missing.join("\n")}\n`,
+  };
 }

@@ -57,8 +57,16 @@ async function worker(options: WorkerOptions, session: Session): Promise<ExitCod
   }
   // Handlers read their files, and tsx its tsconfig.json, relative to the project.
   process.chdir(session.root);
+  stopWithParent();
   await importProjectFile(file);
   return EXIT.ok;
+}
+
+/** Under `weft dev` the parent holds a channel: when it is killed hard, its worker must not stay behind. */
+function stopWithParent(): void {
+  if (!process.connected) return;
+  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  process.channel?.unref();
 }
 
 function namedEntry(name: string, session: Session): string {

@@ -1,0 +1,46 @@
+/** Bringing what a project needs into a package.json that may already be somebody's. */
+import { PACKAGE_SCRIPTS } from "./templates.js";
+
+export type PackageJson = Readonly<Record<string, unknown>>;
+
+export interface Versions {
+  /** Of this package, and of the tools that the template uses. */
+  readonly taskweft: string;
+  readonly typescript: string;
+  readonly nodeTypes: string;
+}
+
+/** The keys that were there keep their values and their order; scripts and dependencies of the user win. */
+export function mergePackageJson(
+  existing: PackageJson | undefined,
+  name: string,
+  versions: Versions,
+): PackageJson {
+  const base: PackageJson = existing ?? { name, version: "0.0.0", private: true };
+  const dependencies = objectOf(base["dependencies"]);
+  const devDependencies = objectOf(base["devDependencies"]);
+  const has = (dependency: string) =>
+    Object.hasOwn(dependencies, dependency) || Object.hasOwn(devDependencies, dependency);
+  const missing = (wanted: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(wanted).filter(([dependency]) => !has(dependency)));
+  return {
+    ...base,
+    type: "module",
+    scripts: { ...PACKAGE_SCRIPTS, ...withoutPlaceholder(objectOf(base["scripts"])) },
+    dependencies: { ...dependencies, ...missing({ taskweft: versions.taskweft }) },
+    devDependencies: {
+      ...devDependencies,
+      ...missing({ "@types/node": versions.nodeTypes, typescript: versions.typescript }),
+    },
+  };
+}
+
+/** `npm init` writes a test script that always fails; it is nobody's. */
+function withoutPlaceholder(scripts: PackageJson): PackageJson {
+  const { test, ...others } = scripts;
+  return typeof test === "string" && !test.includes("no test specified") ? scripts : others;
+}
+
+function objectOf(value: unknown): PackageJson {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as PackageJson) : {};
+}
