@@ -10,6 +10,8 @@ export interface Progress {
   readonly executed: number;
   readonly retried: number;
   readonly deduplicated: number;
+  /** Dead since the demo began. */
+  readonly dead: number;
   readonly queues: readonly QueueRow[];
   readonly workers: readonly WorkerRow[];
 }
@@ -44,7 +46,7 @@ export class Display {
     const rate = this.#rate(progress.executed, now);
     if (this.#output.isTTY) {
       this.#redraw(frame(this.#heading, progress, rate));
-    } else if (now - this.#lastPlainAt >= PLAIN_EVERY_MS) {
+    } else if (progress.ordersPlaced > 0 && now - this.#lastPlainAt >= PLAIN_EVERY_MS) {
       this.#lastPlainAt = now;
       this.#output.write(`${plainLine(progress, rate)}\n`);
     }
@@ -84,7 +86,7 @@ export function plainLine(progress: Progress, rate: number): string {
     `waiting ${waiting}`,
     `active ${sum(progress.queues, (queue) => queue.active)}`,
     `retries ${progress.retried}`,
-    `dead ${sum(progress.queues, (queue) => queue.dead)}`,
+    `dead ${progress.dead}`,
   ].join("  ");
 }
 
@@ -97,9 +99,9 @@ function frame(heading: string, progress: Progress, rate: number): string[] {
     "",
     `orders   ${bar(progress)} ${ordersText(progress)}`,
     `jobs     ${pc.bold(String(progress.executed))} of ${progress.jobsPlaced} finished, ${Math.round(rate)} a second`,
-    `retries  ${progress.retried}    double clicks ${progress.deduplicated}`,
+    `retries  ${progress.retried}    dead ${progress.dead}    double clicks ${progress.deduplicated}`,
     "",
-    pc.dim(row("queue", ["weight", "pending", "later", "active", "completed", "dead"])),
+    pc.dim(row("queue", ["weight", "pending", "later", "active"])),
     ...progress.queues.map(queueLine),
     "",
     `workers  ${workers.join("    ")}`,
@@ -109,9 +111,7 @@ function frame(heading: string, progress: Progress, rate: number): string[] {
 function queueLine(queue: QueueRow): string {
   return row(
     queue.name,
-    [queue.weight, queue.pending, queue.later, queue.active, queue.completed, queue.dead].map((count) =>
-      String(count),
-    ),
+    [queue.weight, queue.pending, queue.later, queue.active].map((count) => String(count)),
   );
 }
 

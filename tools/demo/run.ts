@@ -20,6 +20,8 @@ const JOBS_PER_ORDER = 6;
 const REFRESH_MS = 250;
 /** --kill waits for this share of the jobs, so that the victim surely holds some. */
 const KILL_AT_SHARE = 0.3;
+/** With --kill, instead of the worker's 15 s: so that nobody waits long to see the jobs taken back. */
+const KILL_LEASE = "5s";
 const STOP_GRACE_MS = 15_000;
 /** With no change in this time the demo gives up and says which jobs are missing; above the longest lease. */
 const STALLED_AFTER_MS = 90_000;
@@ -43,9 +45,12 @@ async function openDemo(root: string, redis: DemoRedis, options: DemoOptions): P
   // The tally opens the file before the first worker has written to it.
   await appendFile(ledger, "");
   process.stderr.write(
-    `Redis: ${redis.description}; data is ${redis.persistence}.\nLogs and ledger: ${options.folder}\n`,
+    `Redis: ${redis.description}; data is ${redis.persistence}.\nLogs and ledger: ${options.folder}. Starting workers and the producer ...\n`,
   );
-  return new Demo(options, { root, logs: folder }, ledger, redis, openShopView(redis.url));
+  const view = openShopView(redis.url);
+  // What earlier runs left in this Redis is not this run's.
+  const deadBefore = totalDead(await view.queues());
+  return new Demo(options, { root, logs: folder }, ledger, redis, view, deadBefore);
 }
 
 class Demo {
@@ -57,17 +62,27 @@ class Demo {
   readonly #producer: DemoProcess;
   readonly #stop = new AbortController();
   readonly #startedAt = performance.now();
+  readonly #deadBefore: number;
   #queues: readonly QueueRow[] = [];
   #killed: DemoProcess | undefined;
 
-  constructor(options: DemoOptions, folders: DemoFolders, ledger: string, redis: DemoRedis, view: ShopView) {
+  constructor(
+    options: DemoOptions,
+    folders: DemoFolders,
+    ledger: string,
+    redis: DemoRedis,
+    view: ShopView,
+    deadBefore: number,
+  ) {
     const env = {
       ...process.env,
       TASKWEFT_DEMO_LEDGER: ledger,
       TASKWEFT_REDIS_URL: redis.url,
       TASKWEFT_WORKER_CONCURRENCY: String(CONCURRENCY),
+      ...(options.kill ? { TASKWEFT_WORKER_LEASE: KILL_LEASE } : {}),
     };
     this.#options = options;
+    this.#deadBefore = deadBefore;
     this.#tally = new Tally(ledger);
     this.#view = view;
     this.#workers = Array.from({ length: options.workers }, (_, index) =>
@@ -141,6 +156,7 @@ class Demo {
       executed: this.#tally.finished,
       retried: this.#tally.retried,
       deduplicated: this.#tally.deduplicated,
+      dead: totalDead(this.#queues) - this.#deadBefore,
       queues: this.#queues,
       workers: this.#workers.map((worker) => ({
         pid: worker.pid,
@@ -178,4 +194,8 @@ class Demo {
       );
     }
   }
+}
+
+function totalDead(queues: readonly QueueRow[]): number {
+  return queues.reduce((sum, queue) => sum + queue.dead, 0);
 }

@@ -12,7 +12,6 @@ export interface QueueRow {
   /** Due later: scheduled and retry. */
   readonly later: number;
   readonly active: number;
-  readonly completed: number;
   readonly dead: number;
 }
 
@@ -52,13 +51,12 @@ export function openShopView(url: string): ShopView {
 async function readQueues(inspector: Inspector): Promise<readonly QueueRow[]> {
   const queues = await inspector.listQueues();
   return queues
-    .map(({ name, weight = 0, pending, scheduled, retry, active, completed, dead }) => ({
+    .map(({ name, weight = 0, pending, scheduled, retry, active, dead }) => ({
       name,
       weight,
       pending,
       later: scheduled + retry,
       active,
-      completed,
       dead,
     }))
     .toSorted((left, right) => right.weight - left.weight);
