@@ -153,7 +153,7 @@ function reportChoice(options: readonly string[], path: Path, place: Place, repo
     code: "TW104",
     at: place.at,
     message,
-    hint: didYouMean(textOf(place.node) ?? "", options),
+    hint: hintFor(place.node, options),
   });
 }
 
@@ -179,7 +179,7 @@ function describeIssue(
   }
   if (issue.code === "invalid_value") {
     const values = issue.values.map(String);
-    const hint = didYouMean(textOf(node) ?? "", values);
+    const hint = hintFor(node, values);
     return { message: `${where}expected ${anyOf(values)}, got ${got}`, hint };
   }
   if (issue.code === "too_small") {
@@ -191,6 +191,12 @@ function describeIssue(
     return { message: `${where}expected ${limit}, got ${sized(issue.origin, node, got)}` };
   }
   return { message: `${where}${issue.message}` };
+}
+
+/** Only text is misspelt; `2` where 1 belongs is no typing error. */
+function hintFor(node: SourceNode, words: readonly string[]): string | undefined {
+  const text = textOf(node);
+  return text === undefined ? undefined : didYouMean(text, words);
 }
 
 function bound(origin: string, side: string, limit: number | bigint): string {

@@ -1,6 +1,5 @@
 /** The hash of a definition: stored in every job, so that a worker can tell that a job was made by another version. */
 import { createHash } from "node:crypto";
-import { compareText } from "../model/diagnostic.js";
 
 /** Documentation changes nothing for stored jobs, so it does not change the hash. */
 const DOCUMENTATION_KEYS: ReadonlySet<string> = new Set(["description", "deprecated"]);
@@ -13,22 +12,22 @@ export function definitionHash(value: unknown): string {
 export function stableText(value: unknown): string {
   if (Array.isArray(value)) {
     const items = value.map(stableText);
-    return `[${(isNamedList(value) ? items.sort(compareText) : items).join(",")}]`;
+    if (isNamedList(value)) items.sort();
+    return `[${items.join(",")}]`;
   }
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const entries = Object.entries(value).filter(
-    ([key, entry]) => entry !== undefined && !isDocumentation(key, entry),
-  );
-  entries.sort(([a], [b]) => compareText(a, b));
-  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${stableText(entry)}`).join(",")}}`;
-}
-
-function isDocumentation(key: string, value: unknown): boolean {
-  return DOCUMENTATION_KEYS.has(key) && typeof value !== "object";
+  const record = value as Readonly<Record<string, unknown>>;
+  let text = "";
+  // The default order of sort() is by code unit: the same on every machine.
+  for (const key of Object.keys(record).sort()) {
+    const entry = record[key];
+    if (entry === undefined || (DOCUMENTATION_KEYS.has(key) && typeof entry !== "object")) continue;
+    text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${stableText(entry)}`;
+  }
+  return `{${text}}`;
 }
 
 function isNamedList(value: readonly unknown[]): boolean {
-  return value.every(
-    (item) => typeof item === "object" && item !== null && "name" in item && "schema" in item,
-  );
+  const first: unknown = value[0];
+  return typeof first === "object" && first !== null && "name" in first && "schema" in first;
 }

@@ -2,17 +2,25 @@
  * Definition files -> ProjectModel. Reports every problem of every file in one run; gives no project when there is an
  * error. Must not write anything, fetch anything, or run anything that a definition names.
  */
-import { loadInto, type LoadResult } from "./load-sources.js";
+import { type LoadCache, loadInto, type LoadResult } from "./load-sources.js";
 import { createReferenceReader, readDefinitionFiles } from "./read-files.js";
 import { createReporter } from "./reporter.js";
 
-export { loadSources, type LoadResult, type ReadReference, type SourceFiles } from "./load-sources.js";
+export {
+  loadSources,
+  type LoadCache,
+  type LoadResult,
+  type ReadReference,
+  type SourceFiles,
+} from "./load-sources.js";
 
 export interface LoadOptions {
   /** Folder of the project: paths in diagnostics are relative to it, and nothing outside it is read. */
   readonly root: string;
   /** Folder with the definition files, relative to `root`. Default `tasks`. */
   readonly tasksDir?: string;
+  /** Kept by the caller from run to run (`new Map()` at first): files that did not change are not parsed again. */
+  readonly cache?: LoadCache;
 }
 
 /** Reads and checks the definition files of a project. */
@@ -28,5 +36,5 @@ export async function loadProject(options: LoadOptions): Promise<LoadResult> {
       'write one, or run "weft init"',
     );
   }
-  return loadInto(reporter, files, createReferenceReader(root));
+  return loadInto(reporter, files, createReferenceReader(root), options.cache);
 }

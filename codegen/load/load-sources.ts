@@ -27,26 +27,40 @@ export type ReadReference = (
 /** Path (relative to the project) -> text. */
 export type SourceFiles = ReadonlyMap<string, string>;
 
+/** What the last run made of each file, for runs after one file changed. */
+export type LoadCache = Map<string, ParsedFile>;
+
+interface ParsedFile {
+  readonly text: string;
+  readonly root: SourceNode | undefined;
+  readonly content: DefinitionFile | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /** Loads definition files that are already in memory. */
-export function loadSources(files: SourceFiles, readRef: ReadReference): LoadResult {
-  return loadInto(createReporter(), files, readRef);
+export function loadSources(files: SourceFiles, readRef: ReadReference, cache?: LoadCache): LoadResult {
+  return loadInto(createReporter(), files, readRef, cache);
 }
 
 /** As `loadSources`, next to problems that were found while the files were read. */
-export function loadInto(reporter: Reporter, files: SourceFiles, readRef: ReadReference): LoadResult {
+export function loadInto(
+  reporter: Reporter,
+  files: SourceFiles,
+  readRef: ReadReference,
+  cache: LoadCache = new Map(),
+): LoadResult {
   const roots: SourceNode[] = [];
   const contents: DefinitionFile[] = [];
-  let isIncomplete = false;
+  for (const file of cache.keys()) if (!files.has(file)) cache.delete(file);
   for (const [file, text] of [...files].sort(([a], [b]) => compareText(a, b))) {
-    const root = parseSource(file, text, reporter);
-    if (root === undefined) {
-      isIncomplete = true;
-      continue;
-    }
-    roots.push(root);
-    const content = checkStructure(root, reporter);
-    if (content !== undefined) contents.push(content);
+    const known = cache.get(file);
+    const parsed = known?.text === text ? known : parseFile(file, text);
+    cache.set(file, parsed);
+    reporter.addAll(parsed.diagnostics);
+    if (parsed.root !== undefined) roots.push(parsed.root);
+    if (parsed.content !== undefined) contents.push(parsed.content);
   }
+  const isIncomplete = roots.length < files.size;
   const declarations = collectDeclarations(roots, reporter);
   // A name that looks unknown may be declared in the file that could not be parsed.
   if (!isIncomplete) checkReferences(declarations, reporter);
@@ -68,6 +82,13 @@ export function loadInto(reporter: Reporter, files: SourceFiles, readRef: ReadRe
     files: [...files.keys(), ...documents.files()],
   });
   return { project, diagnostics };
+}
+
+function parseFile(file: string, text: string): ParsedFile {
+  const reporter = createReporter();
+  const root = parseSource(file, text, reporter);
+  const content = root === undefined ? undefined : checkStructure(root, reporter);
+  return { text, root, content, diagnostics: reporter.sorted() };
 }
 
 /** Reads each schema file once, whatever the number of `$ref`s to it. */

@@ -16,6 +16,8 @@ export interface Reporter {
   report(problem: Problem): void;
   /** For files of which there is no text to show. */
   reportFile(code: DiagnosticCode, file: string, message: string, hint?: string): void;
+  /** Takes over what another reporter found. */
+  addAll(diagnostics: readonly Diagnostic[]): void;
   hasErrors(): boolean;
   /** Sorted, without repetitions: a schema that ten tasks use is wrong once. */
   sorted(): Diagnostic[];
@@ -40,6 +42,7 @@ export function createReporter(): Reporter {
         ...(hint === undefined ? {} : { hint }),
         frame: "",
       }),
+    addAll: (diagnostics) => diagnostics.forEach(add),
     hasErrors: () => [...found.values()].some((diagnostic) => diagnostic.severity === "error"),
     sorted: () => [...found.values()].sort(compareDiagnostics),
   };

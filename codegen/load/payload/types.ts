@@ -53,13 +53,14 @@ function readTypes(compiler: Compiler, node: SourceMap): JsonType[] | undefined 
   return types;
 }
 
+const TYPED_KEYWORDS: ReadonlySet<string> = new Set(Object.values(TYPE_KEYWORDS).flat());
+
 /** `minLength` on a number does nothing, and whoever wrote it believes that it does. */
 function reportIdleKeywords(compiler: Compiler, node: SourceMap, types: readonly JsonType[]): void {
   if (types.length === 0) return;
-  const working = new Set(types.flatMap((type) => TYPE_KEYWORDS[type]));
-  const typed = new Set(Object.values(TYPE_KEYWORDS).flat());
+  const isWorking = (key: string): boolean => types.some((type) => TYPE_KEYWORDS[type].includes(key));
   for (const { key, keyOrigin } of node.entries) {
-    if (!typed.has(key) || working.has(key)) continue;
+    if (!TYPED_KEYWORDS.has(key) || isWorking(key)) continue;
     const belongs = JSON_TYPES.filter((type) => TYPE_KEYWORDS[type].includes(key));
     const message = `${quote(key)} has no effect on type ${types.join(" or ")}`;
     compiler.reporter.report({
