@@ -10,6 +10,7 @@ const HEADS: readonly (readonly string[])[] = [
   ["await", "runWorker", "(", "registry", ")", ";"],
   ["const", "*", ":", "HandlerImports", "<"],
   ["const", "*", ":", "z", ".", "ZodType", "=", "z", ".", "lazy", "("],
+  ["const", "allOf", "="],
   ["const", "canonicalJson", "="],
   ["export", "*", "from"],
   ["export", "class", "*", "extends", "DeclaredError", "{", "}"],

@@ -1,5 +1,5 @@
 /** What the definitions may say and JavaScript cannot: found here, where the names of the generated code are known. */
-import { declaredFields } from "./schema-fields.js";
+import { declaredFields } from "./schema-walk.js";
 import type { Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { quote } from "../model/quote.js";

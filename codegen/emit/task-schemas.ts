@@ -4,8 +4,9 @@ import type { TaskModel } from "../model/project.js";
 import { type Layout, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { identifier, lowerFirst, modulePath } from "./source-text.js";
-import { references, type TypeNames } from "./type-names.js";
-import { CANONICAL_JSON, needsCanonicalJson, type View, zodLayout, type ZodScope } from "./zod.js";
+import { references } from "./schema-walk.js";
+import type { TypeNames } from "./type-names.js";
+import { supportCode, type View, zodLayout, type ZodScope } from "./zod.js";
 
 export function emitTaskSchemas(task: TaskModel, names: TypeNames, paths: OutputPaths): string {
   const { identifier: name, payload, result } = task;
@@ -32,7 +33,12 @@ export function emitTaskSchemas(task: TaskModel, names: TypeNames, paths: Output
       ` from ${modulePath(paths.schemas(task), paths.types)};\n`,
     ]),
     "\n",
-    schemas.some(usesCanonicalJson) ? `${CANONICAL_JSON}\n` : "",
+    supportCode(
+      schemas.flatMap((schema) => [
+        schema.root,
+        ...schema.definitions.map((definition) => definition.schema),
+      ]),
+    ),
     ...new Set(views.flatMap((scope) => constants(scope))),
     `export const ${schemasConstant(task)} = `,
     render([`defineSchemas<${generics}>(`, { ...list("{", fields, "}"), broken: true }, ");\n"]),
@@ -69,11 +75,4 @@ function constants(scope: SchemaScope): string[] {
 
 function constant(name: string, node: JsonSchemaNode, scope: ZodScope): Layout {
   return [`const ${name}: z.ZodType = `, list("z.lazy(", [["() => ", zodLayout(node, scope)]], ")"), ";\n"];
-}
-
-function usesCanonicalJson(schema: JsonSchema): boolean {
-  return (
-    needsCanonicalJson(schema.root) ||
-    schema.definitions.some((definition) => needsCanonicalJson(definition.schema))
-  );
 }

@@ -21,7 +21,8 @@ const OPTIONS = {
 } as const;
 
 const MAX_KEPT = 20_000;
-const kept = new Map<string, string>();
+/** Promises, not texts: many tasks ask for the same leaf before its first answer is there. */
+const kept = new Map<string, Promise<string>>();
 
 /** `nested` prints the objects and references inside the node, in the order in which they stand. */
 export async function typeExpression(
@@ -61,20 +62,29 @@ function withPlaceholders(node: JsonSchemaNode, inner: JsonSchemaNode[]): PlainS
   }
 }
 
-async function expressionText(schema: PlainSchema): Promise<string> {
+function expressionText(schema: PlainSchema): Promise<string> {
   const key = JSON.stringify(schema);
   const known = kept.get(key);
   if (known !== undefined) return known;
-  const { compile } = await import("json-schema-to-typescript");
-  const wrapped = { type: "object", required: ["x"], properties: { x: JSON.parse(key) as object } } as const;
-  const output = await compile({ ...wrapped, required: [...wrapped.required] }, "X", OPTIONS);
-  const match = /^export interface X \{\nx: ([^]*)\n\}\s*$/.exec(output);
-  if (match?.[1] === undefined)
-    throw new TypeError(`json-schema-to-typescript printed an unknown shape for ${key}`);
-  const text = escapeSeparators(withoutOuterParentheses(match[1]));
   if (kept.size >= MAX_KEPT) kept.clear();
+  const text = compileExpression(key);
   kept.set(key, text);
   return text;
+}
+
+type Compile = (typeof import("json-schema-to-typescript"))["compile"];
+let compiler: Promise<Compile> | undefined;
+
+async function compileExpression(schemaText: string): Promise<string> {
+  compiler ??= import("json-schema-to-typescript").then((library) => library.compile);
+  const compile = await compiler;
+  const leaf = JSON.parse(schemaText) as object;
+  const output = await compile({ type: "object", required: ["x"], properties: { x: leaf } }, "X", OPTIONS);
+  const match = /^export interface X \{\nx: ([^]*)\n\}\s*$/.exec(output);
+  if (match?.[1] === undefined) {
+    throw new TypeError(`json-schema-to-typescript printed an unknown shape for ${schemaText}`);
+  }
+  return escapeSeparators(withoutOuterParentheses(match[1]));
 }
 
 /** Only string literals can hold these here, and there the escape means the same. */

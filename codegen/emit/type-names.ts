@@ -5,6 +5,7 @@
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
 import type { ProjectModel } from "../model/project.js";
+import { references } from "./schema-walk.js";
 import { pascalCase } from "./source-text.js";
 
 /** Names that generated modules use themselves, import or re-export beside the types. */
@@ -97,31 +98,6 @@ function reachable(start: string, nodes: ReadonlyMap<string, JsonSchemaNode>): R
     if (node !== undefined) for (const next of references(node)) seen.add(next);
   }
   return seen;
-}
-
-/** The names of all definitions that a tree refers to directly. */
-export function references(node: JsonSchemaNode): readonly string[] {
-  switch (node.kind) {
-    case "ref":
-      return [node.name];
-    case "array":
-      return references(node.items);
-    case "object":
-      return [
-        ...node.properties.flatMap((property) => references(property.schema)),
-        ...(typeof node.additional === "boolean" ? [] : references(node.additional)),
-      ];
-    case "union":
-    case "intersection":
-      return node.branches.flatMap(references);
-    case "any":
-    case "boolean":
-    case "enum":
-    case "null":
-    case "number":
-    case "string":
-      return [];
-  }
 }
 
 function schemasOf(project: ProjectModel): { owner: string; schema: JsonSchema }[] {

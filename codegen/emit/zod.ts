@@ -4,6 +4,7 @@
  */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { type Layout, list } from "./layout.js";
+import { subtrees } from "./schema-walk.js";
 import { literal, propertyKey } from "./source-text.js";
 
 export const VIEWS = ["strict", "loose"] as const;
@@ -112,37 +113,41 @@ function uniqueLayout(items: JsonSchemaNode): Layout {
   return list(".refine(", [test, literal("Items must be unique")], ")");
 }
 
-/** Declared in modules whose schemas compare items by content: equal whatever the order of keys. */
-export const CANONICAL_JSON = `const canonicalJson = (item: unknown): string =>
+/** What a module must declare for the validators that it holds; each by its name in the emitted code. */
+const SUPPORT = {
+  /**
+   * Each branch judges the whole value. zod's own intersection lets keys pass that one closed branch forbids, and its
+   * pipe loses the first schema's verdict when the second is a union.
+   */
+  allOf: `const allOf = (...branches: z.ZodType[]): z.ZodType =>
+  z.unknown().superRefine((value, context) => {
+    for (const branch of branches) {
+      const issues = branch.safeParse(value).error?.issues ?? [];
+      for (const { code: _code, ...issue } of issues) context.addIssue({ ...issue, code: "custom" });
+    }
+  });
+`,
+  /** Equal for equal items, whatever the order of their keys. */
+  canonicalJson: `const canonicalJson = (item: unknown): string =>
   JSON.stringify(item, (_key, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   );
-`;
+`,
+} as const;
 
-/** Whether the validator of the tree calls \`canonicalJson\`. */
-export function needsCanonicalJson(node: JsonSchemaNode): boolean {
-  switch (node.kind) {
-    case "array":
-      return (node.uniqueItems === true && !SCALARS.has(node.items.kind)) || needsCanonicalJson(node.items);
-    case "object":
-      return (
-        node.properties.some((property) => needsCanonicalJson(property.schema)) ||
-        (typeof node.additional !== "boolean" && needsCanonicalJson(node.additional))
-      );
-    case "union":
-    case "intersection":
-      return node.branches.some(needsCanonicalJson);
-    case "any":
-    case "boolean":
-    case "enum":
-    case "null":
-    case "number":
-    case "ref":
-    case "string":
-      return false;
-  }
+/** The declarations that the validators of the trees need. */
+export function supportCode(nodes: readonly JsonSchemaNode[]): string {
+  const all = nodes.flatMap(subtrees);
+  const needed = {
+    allOf: all.some((node) => node.kind === "intersection"),
+    canonicalJson: all.some(
+      (node) => node.kind === "array" && node.uniqueItems === true && !SCALARS.has(node.items.kind),
+    ),
+  };
+  const parts = (["allOf", "canonicalJson"] as const).filter((name) => needed[name]);
+  return parts.map((name) => `${SUPPORT[name]}\n`).join("");
 }
 
 function objectLayout(node: JsonSchemaNode & { kind: "object" }, scope: ZodScope): Layout {
@@ -191,23 +196,10 @@ function acceptsNull(node: JsonSchemaNode): boolean {
   return !["array", "boolean", "number", "object", "string"].includes(node.kind);
 }
 
-/**
- * One schema after the other: each must accept the value. zod's own intersection would let keys pass that one closed
- * branch forbids.
- */
 function intersectionLayout(branches: readonly JsonSchemaNode[], scope: ZodScope): Layout {
-  const [first, ...rest] = branches.map((branch) => zodLayout(branch, scope));
-  if (first === undefined) return "z.unknown()";
-  return rest.reduce<Layout>(
-    (before, next) =>
-      list(
-        "z.pipe(",
-        [
-          [before, " as z.ZodType"],
-          [next, " as z.ZodType<unknown, unknown>"],
-        ],
-        ")",
-      ),
-    first,
+  return list(
+    "allOf(",
+    branches.map((branch) => zodLayout(branch, scope)),
+    ")",
   );
 }

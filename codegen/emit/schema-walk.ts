@@ -1,0 +1,42 @@
+/** Walking a schema tree. */
+import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
+
+/** The node and everything below it; references are not followed. */
+export function subtrees(node: JsonSchemaNode): readonly JsonSchemaNode[] {
+  return [node, ...children(node).flatMap(subtrees)];
+}
+
+/** The names of all fields that a schema declares, at any depth. */
+export function declaredFields(schema: JsonSchema): readonly string[] {
+  const roots = [schema.root, ...schema.definitions.map((definition) => definition.schema)];
+  return roots
+    .flatMap(subtrees)
+    .flatMap((node) => (node.kind === "object" ? node.properties.map((property) => property.name) : []));
+}
+
+/** The names of all definitions that a tree refers to directly. */
+export function references(node: JsonSchemaNode): readonly string[] {
+  return subtrees(node).flatMap((inner) => (inner.kind === "ref" ? [inner.name] : []));
+}
+
+function children(node: JsonSchemaNode): readonly JsonSchemaNode[] {
+  switch (node.kind) {
+    case "array":
+      return [node.items];
+    case "object": {
+      const fields = node.properties.map((property) => property.schema);
+      return typeof node.additional === "boolean" ? fields : [...fields, node.additional];
+    }
+    case "union":
+    case "intersection":
+      return node.branches;
+    case "any":
+    case "boolean":
+    case "enum":
+    case "null":
+    case "number":
+    case "ref":
+    case "string":
+      return [];
+  }
+}
