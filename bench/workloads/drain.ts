@@ -1,7 +1,14 @@
 import type { AgentProcess } from "../agent/agent-process.js";
 import type { WorkReply, WorkRequest } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
-import { BULK_WIDTH, FILL_CHUNK, WARM_UP_JOBS, type Workload } from "./workload.js";
+import {
+  BULK_WIDTH,
+  FILL_CHUNK,
+  LEAST_WARM_UP_JOBS,
+  WARM_UP_CONCURRENCY,
+  WARM_UP_JOBS,
+  type Workload,
+} from "./workload.js";
 
 interface Shape {
   readonly concurrency: number;
@@ -19,9 +26,9 @@ async function measureDrain(sample: Sample, shape: Shape): Promise<Measured> {
     sample.agent("worker", options),
   ]);
   const memoryEmpty = (await sample.redis.counters()).usedMemory;
-  const warmUp = sample.scaled(WARM_UP_JOBS);
+  const warmUp = sample.scaled(WARM_UP_JOBS, LEAST_WARM_UP_JOBS);
   await fill(producer, 0, warmUp);
-  await worker.call("prepare", { concurrency: shape.concurrency, from: 0, count: warmUp, handlerMs: 0 });
+  await worker.call("prepare", { concurrency: WARM_UP_CONCURRENCY, from: 0, count: warmUp, handlerMs: 0 });
   await worker.call("work", undefined);
 
   const jobs = sample.scaled(shape.jobs);
@@ -76,7 +83,7 @@ export async function proveComplete(
 /** Producer and worker at once, as in life; they and Redis share the machine's cores. */
 async function measureBoth(sample: Sample): Promise<Measured> {
   const [producer, worker] = await Promise.all([sample.agent("producer"), sample.agent("worker")]);
-  const warmUp = sample.scaled(WARM_UP_JOBS);
+  const warmUp = sample.scaled(WARM_UP_JOBS, LEAST_WARM_UP_JOBS);
   await together(producer, worker, 0, warmUp);
   const jobs = sample.scaled(50_000);
   const { window, value } = await sample.measure(() => together(producer, worker, warmUp, jobs));

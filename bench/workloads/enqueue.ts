@@ -1,7 +1,7 @@
 import type { EnqueueMode, EnqueueReply } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
 import { percentile } from "../figures/statistics.js";
-import { BULK_WIDTH, WARM_UP_JOBS, type Workload } from "./workload.js";
+import { BULK_WIDTH, LEAST_WARM_UP_JOBS, WARM_UP_JOBS, type Workload } from "./workload.js";
 
 interface Shape {
   readonly mode: EnqueueMode;
@@ -11,7 +11,7 @@ interface Shape {
 
 async function measureEnqueue(sample: Sample, shape: Shape): Promise<Measured> {
   const producer = await sample.agent("producer");
-  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs / 4));
+  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs / 4), LEAST_WARM_UP_JOBS);
   await producer.call("enqueue", { ...shape, from: 0, count: warmUp });
   const jobs = sample.scaled(shape.jobs);
   const memoryBefore = (await sample.redis.counters()).usedMemory;

@@ -11,6 +11,10 @@ export interface Workload {
 
 /** Jobs that run before the clock starts, at scale 1: a process that has just started measures its compiler. */
 export const WARM_UP_JOBS = 10_000;
+/** Not fewer at small scales: a short run is compiled no sooner. */
+export const LEAST_WARM_UP_JOBS = 4000;
+/** Also before a drain one by one, which would take the slow libraries seconds. */
+export const WARM_UP_CONCURRENCY = 100;
 /** Jobs a call for many. */
 export const BULK_WIDTH = 1000;
 /** Most payloads that a producer holds at once while it fills a backlog. */
