@@ -18,8 +18,10 @@ export interface DemoRedis {
 const CONCURRENCY = 20;
 const JOBS_PER_ORDER = 6;
 const REFRESH_MS = 250;
-/** --kill waits for this share of the jobs, so that the victim surely holds some. */
+/** --kill waits until this share of the jobs is done. */
 const KILL_AT_SHARE = 0.3;
+const KILL_POLL_MS = 5;
+const KILL_SEARCH_MS = 3000;
 /** With --kill, instead of the worker's 15 s: so that nobody waits long to see the jobs taken back. */
 const KILL_LEASE = "5s";
 const STOP_GRACE_MS = 15_000;
@@ -107,7 +109,7 @@ class Demo {
       if (seen !== last) changedAt = performance.now();
       last = seen;
       if (performance.now() - changedAt > STALLED_AFTER_MS) return;
-      this.#killOneInTheMiddle();
+      await this.#killOneInTheMiddle();
       await this.#checkProcesses();
       await pause(REFRESH_MS);
     }
@@ -171,14 +173,32 @@ class Demo {
     return this.#tally.ordersPlaced >= this.#options.orders && !this.#producer.isRunning() && isQuiet;
   }
 
-  #killOneInTheMiddle(): void {
-    const victim = this.#workers[0];
+  /** Waits for a moment in which a worker has jobs in its hands: killing an idle one would show nothing. */
+  async #killOneInTheMiddle(): Promise<void> {
     const share = this.#tally.finished / (this.#options.orders * JOBS_PER_ORDER);
-    if (!this.#options.kill || this.#killed || victim === undefined || share < KILL_AT_SHARE) return;
-    this.#killed = victim;
-    victim.kill("SIGKILL");
+    if (!this.#options.kill || this.#killed || share < KILL_AT_SHARE) return;
+    const giveUpAt = performance.now() + KILL_SEARCH_MS;
+    while (!this.#killed && performance.now() < giveUpAt && !this.#stop.signal.aborted) {
+      for (const worker of this.#workers) if (!this.#killed) await this.#killIfBusy(worker);
+      await pause(KILL_POLL_MS);
+    }
+  }
+
+  async #killIfBusy(worker: DemoProcess): Promise<void> {
+    await this.#tally.update();
+    if (this.#tally.inHands(worker.pid) === 0) return;
+    // Frozen first, so that the jobs which the ledger shows are still in its hands when it dies.
+    worker.kill("SIGSTOP");
+    await this.#tally.update();
+    const held = this.#tally.inHands(worker.pid);
+    if (held === 0) {
+      worker.kill("SIGCONT");
+      return;
+    }
+    this.#killed = worker;
+    worker.kill("SIGKILL");
     this.#display.note(
-      `Killed worker ${victim.pid} with SIGKILL; its jobs run again when its lease has ended.`,
+      `Killed worker ${worker.pid} with SIGKILL while it ran ${held} jobs; others run them when its lease has ended.`,
     );
   }
 

@@ -23,6 +23,7 @@ export class Tally {
   retried = 0;
   readonly jobs = new Map<string, JobTally>();
   readonly finishedByPid = new Map<number, number>();
+  readonly #inHands = new Map<number, number>();
   /** Entries of jobs whose order is not written down yet: a worker may be faster than the producer's line. */
   readonly #early = new Map<string, { started: number; finished: number }>();
   readonly #file: string;
@@ -49,6 +50,11 @@ export class Tally {
     }
   }
 
+  /** Attempts that have begun in this process and not ended. */
+  inHands(pid: number): number {
+    return this.#inHands.get(pid) ?? 0;
+  }
+
   async close(): Promise<void> {
     await this.#handle?.close();
   }
@@ -58,6 +64,7 @@ export class Tally {
       this.#place(entry);
       return;
     }
+    this.#inHands.set(entry.pid, this.inHands(entry.pid) + (entry.what === "started" ? 1 : -1));
     const job = this.jobs.get(entry.job) ?? this.#earlyJob(entry.job);
     if (entry.what === "started") {
       job.started++;
