@@ -1,7 +1,7 @@
 /** Opens the view on Redis that `jobs`, `queues` and `doctor` use, and closes it in every case. */
 import { Connection } from "../runtime/connection/index.js";
 import { createInspector, type Inspector } from "../runtime/inspect/index.js";
-import { ShardKeys } from "../runtime/protocol/index.js";
+import { DEFAULT_PREFIX, ShardKeys } from "../runtime/protocol/index.js";
 import { readManifest, redactorFor, type ProjectManifest } from "./manifest.js";
 import { reachRedis } from "./redis/reach.js";
 import type { Session } from "./session.js";
@@ -32,7 +32,7 @@ export async function withInspector<Result>(
   try {
     const inspector = createInspector({
       connection,
-      keys: new ShardKeys(),
+      keys: new ShardKeys(prefixOf(session.io.env)),
       queues: manifest?.queues ?? [],
       redactor: redactorFor(manifest),
     });
@@ -40,4 +40,10 @@ export async function withInspector<Result>(
   } finally {
     connection.disconnect();
   }
+}
+
+/** Workers read the same variable: both must look at the same keys. */
+export function prefixOf(env: NodeJS.ProcessEnv): string {
+  const prefix = env["TASKWEFT_PREFIX"] ?? "";
+  return prefix === "" ? DEFAULT_PREFIX : prefix;
 }

@@ -1,5 +1,5 @@
 /** The project on disk, as far as commands need it without loading the generator. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -33,15 +33,19 @@ export function generatedEntry(root: string, name: "index" | "worker"): string {
   );
 }
 
-/** Name and version of this package. */
-export function packageVersion(): string {
+/** The folder of this package. */
+export function packageRoot(): string {
   // cli/ in the repository, dist/cli/ in the package.
   for (const up of ["..", "../.."]) {
-    const file = fileURLToPath(new URL(`${up}/package.json`, import.meta.url));
-    const manifest = readJsonFile(file);
-    if (manifest?.["name"] === "taskweft") return String(manifest["version"]);
+    const folder = fileURLToPath(new URL(up, import.meta.url));
+    if (readJsonFile(join(folder, "package.json"))?.["name"] === "taskweft") return realpathSync(folder);
   }
   throw new Error("the package.json of taskweft is missing: install the package again");
+}
+
+/** The version of this package. */
+export function packageVersion(): string {
+  return String(readJsonFile(join(packageRoot(), "package.json"))?.["version"]);
 }
 
 function readJsonFile(file: string): Record<string, unknown> | undefined {

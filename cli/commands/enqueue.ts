@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { prefixOf } from "../inspection.js";
 import type { Io } from "../io.js";
 import { readManifest } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
@@ -47,7 +48,7 @@ export function configure(command: Command, session: Session): void {
 
 /** What the command uses of `generated/index.js`. */
 interface GeneratedIndex {
-  connect(options: { url: string }): Promise<{ close(): Promise<void> }>;
+  connect(options: { url: string; prefix: string }): Promise<{ close(): Promise<void> }>;
   enqueue(task: string, payload: unknown, options: Readonly<Record<string, unknown>>): Promise<Handle>;
 }
 
@@ -72,7 +73,7 @@ async function enqueue(
   await assertTask(task, session.root);
   const url = await session.redisUrl();
   const generated = await importGenerated(session.root);
-  const client = await generated.connect({ url });
+  const client = await generated.connect({ url, prefix: prefixOf(session.io.env) });
   try {
     const job = await generated.enqueue(task, value, enqueueOptions(options));
     return options.wait === true
