@@ -18,11 +18,17 @@ const MAX_IN_FLIGHT = 2;
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 256 * 1024;
 
-/** A job on its way, with the producer that waits for it. */
-export interface Enqueuing extends EnqueueItem {
+/** The producer that waits for a job to be stored. */
+export interface Waiter {
   /** `existing` is the id of the job that was there, `undefined` when this one is new. */
-  readonly resolve: (existing: string | undefined) => void;
-  readonly reject: (error: TaskweftError) => void;
+  readonly stored: (existing: string | undefined) => void;
+  readonly failed: (error: TaskweftError) => void;
+}
+
+/** Items with their waiters, in the same order. */
+interface Batch {
+  readonly items: EnqueueItem[];
+  readonly waiters: Waiter[];
 }
 
 export interface BatcherOptions {
@@ -37,7 +43,7 @@ export interface BatcherOptions {
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
-  #waiting: Enqueuing[] = [];
+  #waiting: Batch = { items: [], waiters: [] };
   #scheduled = false;
   #call = 0;
   #onIdle: (() => void)[] = [];
@@ -46,8 +52,9 @@ export class Batcher {
     this.#options = options;
   }
 
-  add(item: Enqueuing): void {
-    this.#waiting.push(item);
+  add(item: EnqueueItem, waiter: Waiter): void {
+    this.#waiting.items.push(item);
+    this.#waiting.waiters.push(waiter);
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => {
@@ -58,13 +65,13 @@ export class Batcher {
 
   /** Resolves when everything that was added has been answered. */
   async drained(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
+    while (this.#waiting.items.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
       await new Promise<void>((resolve) => this.#onIdle.push(resolve));
     }
   }
 
   #flush(): void {
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.items.length > 0) {
       const slot = this.#freeSlots.pop();
       if (slot === undefined) return;
       // The promise never rejects: every outcome goes to the producers of the batch.
@@ -73,32 +80,32 @@ export class Batcher {
     if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #takeBatch(): readonly Enqueuing[] {
-    const waiting = this.#waiting;
+  #takeBatch(): Batch {
+    const { items, waiters } = this.#waiting;
     let count = 0;
     let characters = 0;
-    while (count < waiting.length && count < MAX_BATCH_JOBS) {
-      characters += waiting[count]?.record.length ?? 0;
+    while (count < items.length && count < MAX_BATCH_JOBS) {
+      characters += items[count]?.record.length ?? 0;
       if (count > 0 && characters > MAX_BATCH_CHARACTERS) break;
       count += 1;
     }
-    if (count === waiting.length) {
-      this.#waiting = [];
-      return waiting;
+    if (count === items.length) {
+      this.#waiting = { items: [], waiters: [] };
+      return { items, waiters };
     }
-    this.#waiting = waiting.slice(count);
-    return waiting.slice(0, count);
+    this.#waiting = { items: items.slice(count), waiters: waiters.slice(count) };
+    return { items: items.slice(0, count), waiters: waiters.slice(0, count) };
   }
 
-  async #send(slot: number, items: readonly Enqueuing[]): Promise<void> {
+  async #send(slot: number, batch: Batch): Promise<void> {
     const { runner, keys, client, clock, deadlineMs } = this.#options;
-    const sent = enqueue(runner, { keys, client, slot, call: ++this.#call, items });
+    const sent = enqueue(runner, { keys, client, slot, call: ++this.#call, items: batch.items });
     try {
-      const reply = await withDeadline(sent, deadlineMs, () => unanswered(items, deadlineMs));
+      const reply = await withDeadline(sent, deadlineMs, () => unanswered(batch.items, deadlineMs));
       clock.observe(reply.nowMs);
-      settle(items, reply.known);
+      settle(batch, reply.known);
     } catch (error) {
-      for (const item of items) item.reject(error as TaskweftError);
+      for (const waiter of batch.waiters) waiter.failed(error as TaskweftError);
     }
     // The slot stays taken until the late answer is in: its number must not be used by another call before.
     void sent.then(
@@ -113,20 +120,20 @@ export class Batcher {
   }
 }
 
-function settle(items: readonly Enqueuing[], known: readonly KnownItem[]): void {
+function settle({ items, waiters }: Batch, known: readonly KnownItem[]): void {
   if (known.length === 0) {
-    for (const item of items) item.resolve(undefined);
+    for (const waiter of waiters) waiter.stored(undefined);
     return;
   }
-  const existing = new Map<EnqueueItem, KnownItem>(known.map((entry) => [entry.item, entry]));
-  for (const item of items) {
-    const entry = existing.get(item);
-    if (entry !== undefined && entry.existing === undefined) item.reject(conflict(item));
-    else item.resolve(entry?.existing);
+  const existing = new Map<EnqueueItem | undefined, KnownItem>(known.map((entry) => [entry.item, entry]));
+  for (const [index, waiter] of waiters.entries()) {
+    const entry = existing.get(items[index]);
+    if (entry !== undefined && entry.existing === undefined) waiter.failed(conflict(entry.item));
+    else waiter.stored(entry?.existing);
   }
 }
 
-function conflict(item: Enqueuing): TaskweftError {
+function conflict(item: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "IdConflict",
     `the id ${item.id} belongs to a stored job with another task, payload or options, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
@@ -134,7 +141,7 @@ function conflict(item: Enqueuing): TaskweftError {
   );
 }
 
-function unanswered(items: readonly Enqueuing[], deadlineMs: number): TaskweftError {
+function unanswered(items: readonly EnqueueItem[], deadlineMs: number): TaskweftError {
   const ids = items.slice(0, 3).map((item) => item.id);
   const more = items.length > ids.length ? ` and ${items.length - ids.length} more` : "";
   return new TaskweftError(

@@ -13,7 +13,7 @@ import type { Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
-import { Batcher } from "./batcher.js";
+import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
 import { durationMs, prefixOption } from "./option-values.js";
 import { ResultListener, type FinishedJob } from "./result-listener.js";
@@ -86,14 +86,10 @@ export class TaskweftClient {
     return this.#clock.now();
   }
 
-  /** @internal Hands an item to the batcher; `done` gets the id of the job that was there, or `undefined`. */
-  send(
-    item: EnqueueItem,
-    done: (existing: string | undefined) => void,
-    failed: (error: TaskweftError) => void,
-  ): void {
-    if (this.#closed) failed(closed("enqueue"));
-    else this.#batcher.add({ ...item, resolve: done, reject: failed });
+  /** @internal Hands an item to the batcher, which answers its waiter. */
+  send(item: EnqueueItem, waiter: Waiter): void {
+    if (this.#closed) waiter.failed(closed("enqueue"));
+    else this.#batcher.add(item, waiter);
   }
 
   /** @internal Makes queues known to workers, reapers and the CLI, also before any worker serves them. */

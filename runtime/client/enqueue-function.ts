@@ -17,11 +17,10 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 
   function send(client: TaskweftClient, item: EnqueueItem, keepsResult: boolean): Promise<JobHandle<Result>> {
     return new Promise((resolve, reject) => {
-      client.send(
-        item,
-        (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, keepsResult)),
-        reject,
-      );
+      client.send(item, {
+        stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, keepsResult)),
+        failed: reject,
+      });
     });
   }
 

@@ -3,7 +3,7 @@
  * on the task is applied to what was read. A call looks at a bounded number of ids and says where to go on.
  */
 import { TaskweftError } from "../errors.js";
-import type { JobState } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, type JobState } from "../protocol/index.js";
 import { redactJob, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
@@ -144,7 +144,7 @@ async function activeIds(reader: ShardReader): Promise<readonly string[]> {
     for (let index = 0; index < fields.length; index += 2) ids.push(fields[index]!);
     cursor = next;
   } while (cursor !== "0" && ids.length < MAX_ACTIVE);
-  return [...new Set(ids)].toSorted();
+  return [...new Set(ids)].filter((id) => id !== ACTIVE_PAD_FIELD).toSorted();
 }
 
 function scored(reply: readonly string[]): readonly Entry[] {

@@ -2,7 +2,7 @@
  * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
  * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
  */
-import { idTime } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, idTime } from "../protocol/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
@@ -102,12 +102,12 @@ async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {
 
 async function sampleActive(reader: ShardReader): Promise<Sample> {
   const { active } = reader.keys;
-  const size = await reader.read((redis) => redis.hlen(active));
-  if (size === 0) return NO_SAMPLE;
+  const fields = await reader.read((redis) => redis.hlen(active));
   const ids = await reader.read((redis) =>
-    size <= SAMPLE ? redis.hkeys(active) : (redis.hrandfield(active, SAMPLE) as Promise<string[]>),
+    fields <= SAMPLE ? redis.hkeys(active) : (redis.hrandfield(active, SAMPLE) as Promise<string[]>),
   );
-  return toSample(reader, size, ids);
+  const jobs = ids.filter((id) => id !== ACTIVE_PAD_FIELD);
+  return toSample(reader, Math.max(jobs.length, fields - 1), jobs);
 }
 
 async function toSample(reader: ShardReader, size: number, ids: readonly string[]): Promise<Sample> {

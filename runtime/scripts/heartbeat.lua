@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- heartbeat: registers a worker or renews its lease, and tells it what it must know: cancels of its jobs, workers that are gone.
 -- KEYS 1 active, 2 leases, 3 workers, 4 cancels
--- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew
+-- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and value of active
 -- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended
 --@include now
 
@@ -11,6 +11,7 @@ local worker, lease_ms, about = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local lease = redis.call('ZSCORE', leases, worker)
 if about ~= '' then
   redis.call('HSET', workers, worker, about)
+  redis.call('HSET', active, ARGV[4], ARGV[5])
 elseif not lease or lease == '0' then
   return 'LOST'
 end

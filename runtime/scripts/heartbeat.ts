@@ -1,4 +1,4 @@
-import type { ShardKeys } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE, type ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptRunner } from "./script.js";
 
 export const heartbeatScript = new Script("heartbeat");
@@ -25,7 +25,7 @@ export async function heartbeat(runner: ScriptRunner, call: HeartbeatCall): Prom
   const reply = await runner.run(
     heartbeatScript,
     [keys.active, keys.leases, keys.workers, keys.cancels],
-    [call.worker, call.leaseMs, call.about ?? ""],
+    [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
   );
   if (reply === "LOST") return "LOST";
   const [nowMs, cancels, expired] = reply as [string, string[], string[]];
