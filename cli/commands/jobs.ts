@@ -1,7 +1,6 @@
 /** `weft jobs`: look at jobs, and retry, cancel or delete one or many. */
 import { Option, type Command } from "commander";
-import type { Inspector, JobFilter } from "../../runtime/inspect/index.js";
-import { JOB_STATES, type JobState } from "../../runtime/protocol/index.js";
+import { JOB_STATES, type Inspector, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
 import { actOnJobs, type JobVerb } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";

@@ -1,0 +1,101 @@
+/** The operations of inspect/, wired to one shard. */
+import type { Connection } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { cancelJob, pauseQueue, removeJob, resumeQueue, retryJob, type CancelOutcome } from "./commands.js";
+import { showJob } from "./job-details.js";
+import { collectIds, listJobs } from "./job-list.js";
+import { listQueues, queueNames } from "./queue-list.js";
+import { ShardReader } from "./shard-reader.js";
+import type {
+  JobDetails,
+  JobFilter,
+  JobListOptions,
+  JobPage,
+  QueueSummary,
+  Redactor,
+  WorkerSummary,
+} from "./types.js";
+import { listWorkers } from "./worker-list.js";
+
+export interface InspectorOptions {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** Names of the queues in the definitions; those that workers have declared in Redis are known anyway. Default none. */
+  readonly queues?: readonly string[];
+  /** Takes sensitive fields out of payloads, results and errors. Default: all is shown. */
+  readonly redactor?: Redactor;
+  /** How long a cancelled job of a task stays readable, in milliseconds. Default: the default retention. */
+  readonly keepCancelledMs?: (task: string) => number | undefined;
+}
+
+export interface Inspector {
+  /** Ids of the jobs that match, at most `limit` (default 10,000): for acting on many. */
+  collectIds(filter: JobFilter, limit?: number): Promise<readonly string[]>;
+  /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */
+  listJobs(options?: JobListOptions): Promise<JobPage>;
+  listQueues(): Promise<readonly QueueSummary[]>;
+  listWorkers(): Promise<readonly WorkerSummary[]>;
+  /** @throws TaskweftError `JobNotFound`. */
+  showJob(id: string): Promise<JobDetails>;
+  /** @throws TaskweftError `QueueUnknown`. */
+  showQueue(name: string): Promise<QueueSummary>;
+
+  /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
+  cancel(id: string): Promise<CancelOutcome>;
+  /** @throws TaskweftError `QueueUnknown`. */
+  pauseQueue(name: string): Promise<void>;
+  /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds it. */
+  remove(id: string): Promise<void>;
+  /** @throws TaskweftError `QueueUnknown`. */
+  resumeQueue(name: string): Promise<void>;
+  /** Dead, cancelled, scheduled or retry -> pending. @throws TaskweftError `JobNotFound` or `StateConflict`. */
+  retry(id: string): Promise<void>;
+}
+
+const MAX_COLLECTED = 10_000;
+
+export function createInspector(options: InspectorOptions): Inspector {
+  const reader = new ShardReader(options.connection, options.keys);
+  const names = () => queueNames(reader, options.queues ?? []);
+  const known = (name: string, operation: string) => assertKnown(name, names, operation);
+  const listable = async (filter: JobFilter) => {
+    if (filter.queue !== undefined) await known(filter.queue, "listJobs");
+    return names();
+  };
+  return {
+    collectIds: async (filter, limit = MAX_COLLECTED) =>
+      collectIds(reader, await listable(filter), filter, limit),
+    listJobs: async (list = {}) => listJobs(reader, await listable(list), list, options.redactor),
+    listQueues: async () => listQueues(reader, await names()),
+    listWorkers: () => listWorkers(reader),
+    showJob: (id) => showJob(reader, id, options.redactor),
+    showQueue: async (name) => {
+      await known(name, "showQueue");
+      const [queue] = await listQueues(reader, [name]);
+      return queue!;
+    },
+    cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
+    pauseQueue: async (name) => {
+      await known(name, "pauseQueue");
+      await pauseQueue(reader, name);
+    },
+    remove: (id) => removeJob(reader, id),
+    resumeQueue: async (name) => {
+      await known(name, "resumeQueue");
+      await resumeQueue(reader, name);
+    },
+    retry: (id) => retryJob(reader, id),
+  };
+}
+
+async function assertKnown(
+  name: string,
+  names: () => Promise<readonly string[]>,
+  operation: string,
+): Promise<void> {
+  const all = await names();
+  if (all.includes(name)) return;
+  const list = all.length === 0 ? "none yet" : all.join(", ");
+  throw new TaskweftError("QueueUnknown", `no queue named ${name}. Queues: ${list}`, { operation });
+}

@@ -1,0 +1,44 @@
+/** An inspector with a connection of its own, for programs that look, act and end. */
+import { Connection } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
+import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys } from "../protocol/index.js";
+import { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
+
+export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection" | "keys"> {
+  /** `redis://` or `rediss://` URL. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  readonly url?: string;
+  /** First part of every key. Default `weft`. */
+  readonly prefix?: string;
+}
+
+export interface OpenedInspector extends Inspector {
+  /** Drops the connection. */
+  close(): void;
+}
+
+/** A person waits for the answer: it comes or fails, and never waits for a server to come back. */
+const COMMAND_TIMEOUT_MS = 15_000;
+const MAX_RECONNECTS = 3;
+const RECONNECT_DELAY_MS = 100;
+
+/** @throws TaskweftError `OptionInvalid` for a prefix that cannot be one. Connects on first use. */
+export function openInspector(options: OpenInspectorOptions = {}): OpenedInspector {
+  const { url, prefix = DEFAULT_PREFIX, ...others } = options;
+  if (!PREFIX_PATTERN.test(prefix)) {
+    throw new TaskweftError(
+      "OptionInvalid",
+      `prefix: expected ${PREFIX_PATTERN.source}, got ${JSON.stringify(prefix)}`,
+      {
+        operation: "inspect",
+      },
+    );
+  }
+  const redis = {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    maxRetriesPerRequest: MAX_RECONNECTS,
+    retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
+  };
+  const connection = new Connection({ url, redis }, "inspect");
+  const inspector = createInspector({ ...others, connection, keys: new ShardKeys(prefix) });
+  return { ...inspector, close: () => connection.disconnect() };
+}
