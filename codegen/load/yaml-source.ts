@@ -14,6 +14,7 @@ import {
   parseDocument,
   type Scalar,
 } from "yaml";
+import type { DiagnosticCode } from "../model/diagnostic.js";
 import { quote, UNSAFE_CHARACTERS } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
 import {
@@ -130,8 +131,8 @@ interface Conversion {
   nodes: number;
 }
 
-/** Thrown where going on would cost unbounded time; caught in convertDocument, after it was reported. */
-class LimitReached extends Error {}
+/** Thrown, after a report, where going on would cost unbounded time or only report what follows from it; caught in convertDocument. */
+class Unreadable extends Error {}
 
 function convertDocument(
   source: SourceText,
@@ -143,7 +144,7 @@ function convertDocument(
   try {
     return convert(conversion, document.contents, start, 0);
   } catch (error) {
-    if (error instanceof LimitReached) return undefined;
+    if (error instanceof Unreadable) return undefined;
     throw error;
   }
 }
@@ -167,9 +168,15 @@ function convert(conversion: Conversion, node: unknown, fallback: Origin, depth:
   return { kind: "scalar", value: isScalar(node) ? scalarValue(conversion, node, origin) : null, origin };
 }
 
-function giveUp(conversion: Conversion, at: Origin, message: string, hint?: string): never {
-  conversion.reporter.report({ code: "TW105", at, message, hint });
-  throw new LimitReached(message);
+function giveUp(
+  conversion: Conversion,
+  at: Origin,
+  message: string,
+  hint?: string,
+  code: DiagnosticCode = "TW105",
+): never {
+  conversion.reporter.report({ code, at, message, hint });
+  throw new Unreadable(message);
 }
 
 function convertAlias(
@@ -189,13 +196,8 @@ function convertAlias(
     );
   }
   if (target === undefined) {
-    conversion.reporter.report({
-      code: "TW101",
-      at: origin,
-      message: `no anchor &${name} stands before the alias *${name}`,
-      hint: `if it is meant as text, quote it: "*${name}"`,
-    });
-    return { kind: "scalar", value: null, origin };
+    const message = `no anchor &${name} stands before the alias *${name}`;
+    return giveUp(conversion, origin, message, `if it is meant as text, quote it: "*${name}"`, "TW101");
   }
   if (conversion.expanding.has(target)) giveUp(conversion, origin, `the alias *${name} contains itself`);
   conversion.expanding.add(target);

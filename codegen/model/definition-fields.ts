@@ -34,11 +34,11 @@ export function duration({ description, examples, allowZero = true, maxMs = MAX_
 
 function durationProblem(value: unknown, allowZero: boolean, maxMs: number): string | undefined {
   const got = typeof value === "string" ? `"${value.slice(0, 40)}"` : shapeOf(value);
-  const ms = typeof value === "string" || value === 0 ? parseDuration(value) : undefined;
-  if (ms === undefined) return `expected a duration with a unit (ms, s, m, h or d) such as 30s, got ${got}`;
-  if (ms === 0 && !allowZero) return `expected a duration longer than 0, got ${got}`;
-  if (ms > maxMs) return `expected at most ${formatDuration(maxMs)}, got ${got}`;
-  return undefined;
+  const isDuration = value === 0 || (typeof value === "string" && DURATION_PATTERN.test(value));
+  if (!isDuration) return `expected a duration with a unit (ms, s, m, h or d) such as 30s, got ${got}`;
+  const ms = parseDuration(value);
+  if (ms === undefined || ms > maxMs) return `expected at most ${formatDuration(maxMs)}, got ${got}`;
+  return ms === 0 && !allowZero ? `expected a duration longer than 0, got ${got}` : undefined;
 }
 
 function shapeOf(value: unknown): string {

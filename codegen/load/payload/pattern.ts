@@ -76,7 +76,8 @@ export function repetitionNesting(pattern: string): "bare" | "nested" | "none" {
       closeAlternative(inner);
       if (repeats && inner.bare) worst = "bare";
       else if (repeats && inner.repeats && worst === "none") worst = "nested";
-      addAtom(stack.at(-1) ?? group, "(", repeats, inner.repeats || repeats);
+      // A group of nothing but a repetition is a repetition: ((a+))+ is (a+)+.
+      addAtom(stack.at(-1) ?? group, "(", repeats || inner.bare, inner.repeats || repeats);
     } else {
       addAtom(group, token, repeats, repeats);
     }

@@ -252,8 +252,9 @@ function compileCombiners(compiler: Compiler, node: SourceMap, inner: SubCompile
 }
 
 function reportMissingType(compiler: Compiler, node: SourceMap): JsonSchemaNode {
-  if (findEntry(node, "type") !== undefined) return UNKNOWN_SCHEMA;
   const keys = node.entries.map((entry) => entry.key);
+  // Already reported: a type that is none, or a keyword that would have said what fits.
+  if (keys.includes("type") || !keys.every(isKeyword)) return UNKNOWN_SCHEMA;
   const likely = JSON_TYPES.find((type: JsonType) => TYPE_KEYWORDS[type].some((key) => keys.includes(key)));
   const isEmpty = keys.every(
     (key) => ANNOTATIONS.has(key) || DOCUMENTATION.has(key) || DEFINITION_KEYS.has(key),
