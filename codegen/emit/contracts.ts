@@ -7,21 +7,24 @@ import type { OutputPaths } from "./output-paths.js";
 import { identifier, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
 import { schemasConstant } from "./task-schemas.js";
 
+export interface ContractTexts {
+  readonly contract: string;
+  /** The import of the task's validators. */
+  readonly schemasImport: string;
+}
+
 export function emitContracts(
   project: ProjectModel,
   paths: OutputPaths,
-  contractTexts: readonly string[],
+  texts: readonly ContractTexts[],
 ): string {
   const door = ["defineContract", ...(project.tasks.some(hasKey) ? ["keyText"] : []), "type QueueDefinition"];
   return [
     render(["import ", list("{", door, "}"), ` from "taskweft/generated-v1";\n`]),
-    ...project.tasks.map((task) => {
-      const from = modulePath(paths.contracts, paths.schemas(task));
-      return render(["import ", list("{", [schemasConstant(task)], "}"), ` from ${from};\n`]);
-    }),
+    ...texts.map((text) => text.schemasImport),
     typeImports(project, paths),
     "\n",
-    ...contractTexts.map((text) => `${text}\n`),
+    ...texts.map((text) => `${text.contract}\n`),
     "/** All tasks, sorted by name. */\n",
     render([
       "export const contracts = ",
@@ -37,8 +40,14 @@ export function emitContracts(
   ].join("");
 }
 
-/** The declaration of one task's contract; a pure function of the task, so that watch can keep it. */
-export function contractText(task: TaskModel): string {
+/** What one task adds; a pure function of the task, so that watch can keep it. */
+export function contractTexts(task: TaskModel, paths: OutputPaths): ContractTexts {
+  const from = modulePath(paths.contracts, paths.schemas(task));
+  const schemasImport = render(["import ", list("{", [schemasConstant(task)], "}"), ` from ${from};\n`]);
+  return { contract: contractText(task), schemasImport };
+}
+
+function contractText(task: TaskModel): string {
   const result = task.result === undefined ? "void" : `${task.identifier}Result`;
   const generics = `${identifier(`${task.identifier}Payload`)}, ${result}`;
   const fields = { ...list("{", contractFields(task), "}"), broken: true };

@@ -5,17 +5,17 @@
 import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
-import { emitContracts, contractText } from "./contracts.js";
+import { type ContractTexts, contractTexts, emitContracts } from "./contracts.js";
 import { emitEnqueue, enqueueText } from "./enqueue.js";
 import { emitIndex, emitRegistry, emitWorker } from "./entry-files.js";
 import { emitErrors } from "./errors.js";
 import type { HandlerLocation, HandlerMap } from "./handler-location.js";
-import { emitManifest, GENERATED_MARK } from "./manifest.js";
+import { contentHash, emitManifest, GENERATED_MARK, taskEntry } from "./manifest.js";
 import type { OutputPaths } from "./output-paths.js";
 import { commentLine } from "./source-text.js";
 import { emitTaskSchemas } from "./task-schemas.js";
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
-import { emitTypes, type TypeCache } from "./types.js";
+import { emitTypes, taskTypeTexts } from "./types.js";
 
 export { checkSource } from "./check-source.js";
 export { findConflicts } from "./conflicts.js";
@@ -33,20 +33,20 @@ export interface EmitOptions {
   readonly cache: EmitCache;
 }
 
-/** Texts by the content that they were made from. */
-export interface EmitCache {
-  readonly tasks: Map<string, TaskTexts>;
-  readonly types: TypeCache;
-}
+/** What each task adds to the files, by the content of the task. */
+export type EmitCache = Map<string, TaskTexts>;
 
-interface TaskTexts {
-  readonly contract: string;
+interface TaskTexts extends ContractTexts {
   readonly enqueue: string;
+  readonly manifestEntry: string;
+  /** The whole file, and its hash. */
   readonly schemas: string;
+  readonly schemasHash: string;
+  readonly types: Promise<readonly string[]>;
 }
 
 export function createEmitCache(): EmitCache {
-  return { tasks: new Map(), types: new Map() };
+  return new Map();
 }
 
 /** Path (relative to the project, `/`) to text, of everything under `generated/`. */
@@ -58,43 +58,41 @@ export async function emitProject(
   const project = sorted(input);
   const { cache, paths } = options;
   const names = allocateTypeNames(project);
-  const texts = project.tasks.map((task) => taskTexts(task, names, options));
+  const kept = project.tasks.map((task) => keptTexts(task, names, options));
+  const texts = kept.map(([, text]) => text);
+  // Only what is in use stays: a watch of many hours must not grow with every edit.
+  cache.clear();
+  for (const [key, text] of kept) cache.set(key, text);
   const handlerOf = (task: TaskModel): HandlerLocation =>
     handlers.get(task.definition.name) ?? { file: paths.stub(task), exportName: "default" };
-  const files = new Map<string, string>();
-  const add = (path: string, sources: readonly string[], text: string): void => {
-    files.set(path, `${header(sources)}${text}`);
-  };
-  const all = sourcesOf(project.tasks, project);
-  add(
-    paths.contracts,
-    all,
-    emitContracts(
-      project,
-      paths,
-      texts.map((text) => text.contract),
-    ),
-  );
-  add(
-    paths.enqueue,
-    all,
-    emitEnqueue(
+  const whole = {
+    [paths.contracts]: emitContracts(project, paths, texts),
+    [paths.enqueue]: emitEnqueue(
       project,
       paths,
       texts.map((text) => text.enqueue),
     ),
-  );
-  add(paths.errors, all, emitErrors(project));
-  add(paths.index, all, emitIndex(paths));
-  add(paths.registry, all, emitRegistry(project, paths, handlerOf));
-  add(paths.types, all, await emitTypes(project, names, cache.types));
-  add(paths.worker, all, emitWorker(paths));
-  for (const [index, task] of project.tasks.entries()) {
-    add(paths.schemas(task), [task.source.file], texts[index]?.schemas ?? "");
-  }
+    [paths.errors]: emitErrors(project),
+    [paths.index]: emitIndex(paths),
+    [paths.registry]: emitRegistry(project, paths, handlerOf),
+    [paths.types]: await emitTypes(
+      project,
+      names,
+      texts.map((text) => text.types),
+    ),
+    [paths.worker]: emitWorker(paths),
+  };
+  const head = header(sourcesOf(project));
+  const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
+  const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
+  for (const [index, task] of project.tasks.entries()) {
+    files.set(paths.schemas(task), texts[index]?.schemas ?? "");
+    hashes.set(paths.schemas(task), texts[index]?.schemasHash ?? "");
+  }
+  const entries = texts.map((text) => text.manifestEntry);
   const generator = { name: "taskweft", version: options.version } as const;
-  return files.set(paths.manifest, emitManifest(project, files, paths.outDir, generator));
+  return files.set(paths.manifest, emitManifest(project, hashes, entries, paths.outDir, generator));
 }
 
 /** The loader sorts too; a caller who does not must get the same bytes. */
@@ -106,23 +104,31 @@ function sorted(project: ProjectModel): ProjectModel {
   };
 }
 
-function taskTexts(task: TaskModel, names: TypeNames, { cache, paths }: EmitOptions): TaskTexts {
+function keptTexts(
+  task: TaskModel,
+  names: TypeNames,
+  { cache, paths }: EmitOptions,
+): readonly [string, TaskTexts] {
   const schemas = [task.payload, ...(task.result === undefined ? [] : [task.result])];
   const refs = schemas.map((schema) => schema.definitions.map(({ name }) => names.resolve(schema, name)));
   const key = JSON.stringify([task, refs, paths.outDir]);
-  const known = cache.tasks.get(key);
-  if (known !== undefined) return known;
-  const made = {
-    contract: contractText(task),
-    enqueue: enqueueText(task),
-    schemas: emitTaskSchemas(task, names, paths),
-  };
-  cache.tasks.set(key, made);
-  return made;
+  return [key, cache.get(key) ?? taskTexts(task, names, paths)];
 }
 
-function sourcesOf(tasks: readonly TaskModel[], project: ProjectModel): readonly string[] {
-  const files = tasks.length === 0 ? project.files : tasks.map((task) => task.source.file);
+function taskTexts(task: TaskModel, names: TypeNames, paths: OutputPaths): TaskTexts {
+  const schemas = `${header([task.source.file])}${emitTaskSchemas(task, names, paths)}`;
+  return {
+    ...contractTexts(task, paths),
+    enqueue: enqueueText(task),
+    manifestEntry: taskEntry(task),
+    schemas,
+    schemasHash: contentHash(schemas),
+    types: taskTypeTexts(task, names),
+  };
+}
+
+function sourcesOf(project: ProjectModel): readonly string[] {
+  const files = project.tasks.length === 0 ? project.files : project.tasks.map((task) => task.source.file);
   return [...new Set(files)].toSorted(compareText);
 }
 

@@ -1,7 +1,7 @@
 /** `generated/manifest.json`: what was generated, for deleting orphans, and the tasks' schemas, for other languages. */
 import { createHash } from "node:crypto";
 import { compareText } from "../model/diagnostic.js";
-import type { ProjectModel } from "../model/project.js";
+import type { ProjectModel, TaskModel } from "../model/project.js";
 import { plainSchema } from "./plain-schema.js";
 
 /** Raised when a reader of an older manifest could misunderstand a newer one. */
@@ -14,29 +14,35 @@ export interface Generator {
 
 export function emitManifest(
   project: ProjectModel,
-  files: ReadonlyMap<string, string>,
+  hashes: ReadonlyMap<string, string>,
+  taskEntries: readonly string[],
   outDir: string,
   generator: Generator,
 ): string {
-  const sorted = [...files].toSorted(([a], [b]) => compareText(a, b));
-  const manifest = {
+  const sorted = [...hashes].toSorted(([a], [b]) => compareText(a, b));
+  const head = {
     $comment: `${GENERATED_MARK}. Do not edit.`,
     format: MANIFEST_FORMAT,
     generator,
-    files: Object.fromEntries(
-      sorted.map(([path, text]) => [path.slice(outDir.length + 1), contentHash(text)]),
-    ),
+    files: Object.fromEntries(sorted.map(([path, hash]) => [path.slice(outDir.length + 1), hash])),
     queues: project.queues.map(({ name, weight }) => ({ name, weight })),
-    tasks: project.tasks.map((task) => ({
-      name: task.definition.name,
-      hash: task.definition.hash,
-      queue: task.definition.queue,
-      source: `${task.source.file}:${task.source.line}`,
-      payload: plainSchema(task.payload),
-      ...(task.result === undefined ? {} : { result: plainSchema(task.result) }),
-    })),
   };
-  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+  // The entries of the tasks are ready-made texts: five hundred of them are most of the manifest.
+  const tasks = taskEntries.length === 0 ? "[]" : `[\n    ${taskEntries.join(",\n    ")}\n  ]`;
+  return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "tasks": ${tasks}\n}\n`;
+}
+
+/** What the manifest says of one task, as JSON that is indented to where it will stand. */
+export function taskEntry(task: TaskModel): string {
+  const entry = {
+    name: task.definition.name,
+    hash: task.definition.hash,
+    queue: task.definition.queue,
+    source: `${task.source.file}:${task.source.line}`,
+    payload: plainSchema(task.payload),
+    ...(task.result === undefined ? {} : { result: plainSchema(task.result) }),
+  };
+  return JSON.stringify(entry, undefined, 2).replaceAll("\n", "\n    ");
 }
 
 /** Stands near the top of every file that we may overwrite. */

@@ -11,8 +11,8 @@ import type { JsonValue } from "../model/json-schema.js";
  */
 // oxlint-disable-next-line no-control-regex -- naming the control characters is the purpose of this expression
 const HIDDEN = /[\u007F-\u009F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/g;
-// oxlint-disable-next-line no-control-regex -- as above; a comment keeps nothing but its line feeds
 const UNPRINTABLE =
+  // oxlint-disable-next-line no-control-regex -- as above; a comment keeps nothing but its line feeds
   /[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/g;
 
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;

@@ -19,17 +19,23 @@ export interface Token {
   readonly startsLine: boolean;
 }
 
-const SPACE = /[^\S\n\r\u2028\u2029]+/y;
-const LINE_END = /(?:\r\n|[\n\r\u2028\u2029])+/y;
-const COMMENT = /\/\/[^\n\r\u2028\u2029]*|\/\*[^]*?\*\//y;
+/** Everything but templates, slashes and names outside of ASCII, in one expression: the groups tell which it was. */
+const TOKEN = new RegExp(
+  [
+    String.raw`([^\S\n\r\u2028\u2029]+)`,
+    String.raw`((?:\r\n|[\n\r\u2028\u2029])+)`,
+    String.raw`(\/\/[^\n\r\u2028\u2029]*|\/\*[^]*?\*\/)`,
+    String.raw`([A-Za-z$_][A-Za-z0-9$_]*(?![^\x00-\x7F]))`,
+    String.raw`("(?:[^"\\\n\r]|\\(?:\r\n|[^]))*"|'(?:[^'\\\n\r]|\\(?:\r\n|[^]))*')`,
+    String.raw`(\d[\w.]*(?:(?<=[eE])[+-]\d+)?)`,
+    String.raw`(=>|\?\?|\?\.(?!\d)|\.\.\.|[{}()[\];,<>+\-*%&|^!~?:=.@#])`,
+  ].join("|"),
+  "y",
+);
 const NAME = /[\p{ID_Start}$_][\p{ID_Continue}$\u200C\u200D]*/uy;
-const NUMBER = /\d[\w.]*(?:(?<=[eE])[+-]\d+)?/y;
-const STRING = /"(?:[^"\\\n\r]|\\(?:\r\n|[^]))*"|'(?:[^'\\\n\r]|\\(?:\r\n|[^]))*'/y;
 /** A template up to its end or to the next hole. */
 const TEMPLATE_PART = /(?:[^`\\$]|\\[^]|\$(?!\{))*(?:`|\$\{)/y;
 const REGEXP = /\/(?:[^\\/[\n\r]|\\.|\[(?:[^\]\\\n\r]|\\.)*\])+\/[a-z]*/y;
-const PUNCTUATION = /=>|\?\?|\?\.(?!\d)|\.\.\.|[{}()[\];,<>+\-*%&|^!~?:=.@#]/y;
-
 /** Words after which a slash starts a regular expression; after any other name it divides. */
 const BEFORE_REGEXP = new Set(
   "await case delete do else in instanceof new of return throw typeof void yield".split(" "),
@@ -41,37 +47,26 @@ const CLOSING: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{"
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   const open: string[] = [];
-  let at = text.startsWith("\uFEFF") ? 1 : 0;
   let startsLine = true;
-  const match = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    return pattern.exec(text)?.[0];
-  };
-  const add = (kind: Token["kind"], found: string): void => {
-    tokens.push({ kind, text: found, start: at, depth: open.length, startsLine });
-    at += found.length;
-    startsLine = false;
-  };
-  while (at < text.length) {
-    const ignored = match(SPACE) ?? match(COMMENT);
+  for (let at = text.startsWith("\uFEFF") ? 1 : 0; at < text.length;) {
+    TOKEN.lastIndex = at;
+    // `${` is on the stack while a hole of a template is read; its `}` continues the template.
+    const inTemplate = text[at] === "}" && open.at(-1) === "${";
+    const match = inTemplate ? null : TOKEN.exec(text);
+    const ignored = match?.[1] ?? match?.[2] ?? match?.[3];
     if (ignored !== undefined) {
-      startsLine ||= ignored.startsWith("/*") && /[\n\r]/.test(ignored);
+      startsLine ||= match?.[2] !== undefined || (match?.[3] !== undefined && /[\n\r]/.test(ignored));
       at += ignored.length;
       continue;
     }
-    const lineEnd = match(LINE_END);
-    if (lineEnd !== undefined) {
-      at += lineEnd.length;
-      startsLine = true;
-      continue;
-    }
-    const found = nextToken(text, at, open, tokens.at(-1), match);
-    if (CLOSING[found.text] !== undefined && found.kind === "punctuation") close(open, found.text, at);
-    add(found.kind, found.text);
+    const found = match === null ? rareToken(text, at, open, tokens.at(-1)) : commonToken(match, open);
+    tokens.push({ kind: found.kind, text: found.text, start: at, depth: open.length, startsLine });
     if (found.opens !== undefined) open.push(found.opens);
+    at += found.text.length;
+    startsLine = false;
   }
   if (open.length > 0)
-    throw new TokenProblem(`expected the bracket ${open.at(-1)} to be closed, got the end of the text`);
+    throw new TokenProblem(`expected ${open.at(-1)} to be closed, got the end of the text`);
   return tokens;
 }
 
@@ -81,32 +76,30 @@ interface Found {
   readonly opens?: string;
 }
 
-function nextToken(
-  text: string,
-  at: number,
-  open: string[],
-  before: Token | undefined,
-  match: (pattern: RegExp) => string | undefined,
-): Found {
-  // `${` is on the stack while a hole of a template is read; its `}` continues the template.
-  if (text.startsWith("`", at) || (text.startsWith("}", at) && open.at(-1) === "${")) {
-    return templatePart(text, at, open);
+function commonToken(match: RegExpExecArray, open: string[]): Found {
+  const text = match[0];
+  if (match[4] !== undefined) return { kind: "name", text };
+  if (match[5] !== undefined) return { kind: "string", text };
+  if (match[6] !== undefined) return { kind: "number", text };
+  if (text === "(" || text === "[" || text === "{") return { kind: "punctuation", text, opens: text };
+  const opening = CLOSING[text];
+  if (opening !== undefined && open.pop() !== opening) {
+    throw new TokenProblem(`expected ${opening} before ${text} at ${match.index}`);
   }
-  const name = match(NAME);
-  if (name !== undefined) return { kind: "name", text: name };
-  const number = match(NUMBER);
-  if (number !== undefined) return { kind: "number", text: number };
-  const string = match(STRING);
-  if (string !== undefined) return { kind: "string", text: string };
-  if (text.startsWith("/", at)) return slash(before, match);
-  const punctuation = match(PUNCTUATION);
-  if (punctuation === undefined)
-    throw new TokenProblem(`expected a token, got ${JSON.stringify(text.slice(at, at + 10))}`);
-  const opens = ["(", "[", "{"].includes(punctuation) ? { opens: punctuation } : {};
-  return { kind: "punctuation", text: punctuation, ...opens };
+  return { kind: "punctuation", text };
 }
 
-function slash(before: Token | undefined, match: (pattern: RegExp) => string | undefined): Found {
+function rareToken(text: string, at: number, open: string[], before: Token | undefined): Found {
+  if (text[at] === "`" || text[at] === "}") return templatePart(text, at, open);
+  if (text[at] === "/") return slash(text, at, before);
+  NAME.lastIndex = at;
+  const name = NAME.exec(text)?.[0];
+  if (name === undefined)
+    throw new TokenProblem(`expected a token, got ${JSON.stringify(text.slice(at, at + 10))}`);
+  return { kind: "name", text: name };
+}
+
+function slash(text: string, at: number, before: Token | undefined): Found {
   if (before?.text === ")" || before?.text === "}")
     throw new TokenProblem("a slash after a bracket needs the grammar");
   const divides =
@@ -114,9 +107,10 @@ function slash(before: Token | undefined, match: (pattern: RegExp) => string | u
     (before.text === "]" ||
       (before.kind === "name" ? !BEFORE_REGEXP.has(before.text) : before.kind !== "punctuation"));
   if (divides) return { kind: "punctuation", text: "/" };
-  const text = match(REGEXP);
-  if (text === undefined) throw new TokenProblem("expected the regular expression to be closed");
-  return { kind: "regexp", text };
+  REGEXP.lastIndex = at;
+  const regexp = REGEXP.exec(text)?.[0];
+  if (regexp === undefined) throw new TokenProblem("expected the regular expression to be closed");
+  return { kind: "regexp", text: regexp };
 }
 
 function templatePart(text: string, at: number, open: string[]): Found {
@@ -130,10 +124,4 @@ function templatePart(text: string, at: number, open: string[]): Found {
     text: text.slice(at, at + 1) + rest,
     ...(rest.endsWith("${") ? { opens: "${" } : {}),
   };
-}
-
-function close(open: string[], bracket: string, at: number): void {
-  const last = open.pop();
-  if (last !== CLOSING[bracket])
-    throw new TokenProblem(`expected ${last ?? "no bracket"} to be closed, got ${bracket} at ${at}`);
 }

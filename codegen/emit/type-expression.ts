@@ -3,6 +3,7 @@
  * printed by types.ts, because that library drops a `__proto__` key and leaves U+2028 in keys; they appear here as
  * placeholders. Results are kept: five hundred tasks use a few dozen different leaves, and each call costs 0.5 ms.
  */
+import type { compile as Compile } from "json-schema-to-typescript";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { Layout } from "./layout.js";
 import { plainNode, type PlainSchema } from "./plain-schema.js";
@@ -72,8 +73,7 @@ function expressionText(schema: PlainSchema): Promise<string> {
   return text;
 }
 
-type Compile = (typeof import("json-schema-to-typescript"))["compile"];
-let compiler: Promise<Compile> | undefined;
+let compiler: Promise<typeof Compile> | undefined;
 
 async function compileExpression(schemaText: string): Promise<string> {
   compiler ??= import("json-schema-to-typescript").then((library) => library.compile);

@@ -8,22 +8,15 @@ import type { TypeNames } from "./type-names.js";
 
 type ObjectNode = JsonSchemaNode & { kind: "object" };
 
-/** Types of unchanged schemas, by content; watch keeps one over its runs. */
-export type TypeCache = Map<string, string>;
-
-export async function emitTypes(project: ProjectModel, names: TypeNames, cache: TypeCache): Promise<string> {
+export async function emitTypes(
+  project: ProjectModel,
+  names: TypeNames,
+  taskTypes: readonly Promise<readonly string[]>[],
+): Promise<string> {
   const shared = names.types.map(({ typeName, node, scope }) =>
-    declaration(
-      typeName,
-      { root: node, definitions: scope.definitions },
-      scope,
-      node.description,
-      names,
-      cache,
-    ),
+    declaration(typeName, node, node.description, (name) => names.resolve(scope, name)),
   );
-  const own = project.tasks.flatMap((task) => taskDeclarations(task, names, cache));
-  const declarations = await Promise.all([...shared, ...own]);
+  const declarations = [...(await Promise.all(shared)), ...(await Promise.all(taskTypes)).flat()];
   return [
     ...declarations,
     queueNames(project),
@@ -32,16 +25,16 @@ export async function emitTypes(project: ProjectModel, names: TypeNames, cache: 
   ].join("\n");
 }
 
-function taskDeclarations(task: TaskModel, names: TypeNames, cache: TypeCache): Promise<string>[] {
-  const { identifier: name, payload, result } = task;
-  const own = [
-    declaration(`${name}Payload`, payload, payload, describe("Payload", task, payload), names, cache),
-  ];
-  if (result === undefined) return own;
-  return [
-    ...own,
-    declaration(`${name}Result`, result, result, describe("Result", task, result), names, cache),
-  ];
+/** The declarations of one task's payload and result; depends on the task and the names of its definitions alone. */
+export function taskTypeTexts(task: TaskModel, names: TypeNames): Promise<readonly string[]> {
+  const parts = { Payload: task.payload, ...(task.result === undefined ? {} : { Result: task.result }) };
+  return Promise.all(
+    Object.entries(parts).map(([part, schema]) =>
+      declaration(`${task.identifier}${part}`, schema.root, describe(part, task, schema), (name) =>
+        names.resolve(schema, name),
+      ),
+    ),
+  );
 }
 
 function describe(part: string, task: TaskModel, schema: JsonSchema): string {
@@ -49,25 +42,6 @@ function describe(part: string, task: TaskModel, schema: JsonSchema): string {
 }
 
 async function declaration(
-  typeName: string,
-  schema: JsonSchema,
-  scope: JsonSchema,
-  description: string | undefined,
-  names: TypeNames,
-  cache: TypeCache,
-): Promise<string> {
-  const refs = scope.definitions.map(({ name }) => [name, names.resolve(scope, name)]);
-  const key = JSON.stringify([typeName, description, schema.root, refs]);
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const text = await declarationText(typeName, schema.root, description, (name) =>
-    names.resolve(scope, name),
-  );
-  cache.set(key, text);
-  return text;
-}
-
-async function declarationText(
   typeName: string,
   node: JsonSchemaNode,
   description: string | undefined,
@@ -81,10 +55,10 @@ async function declarationText(
   return `${comment}${render([`export type ${name} = `, await typeOf(node, resolve), ";"])}\n`;
 }
 
-function typeOf(node: JsonSchemaNode, resolve: (definition: string) => string): Promise<Layout> | Layout {
+async function typeOf(node: JsonSchemaNode, resolve: (definition: string) => string): Promise<Layout> {
   if (node.kind === "ref") return identifier(resolve(node.name));
   if (node.kind === "object") return isEmpty(node) ? "Record<string, never>" : objectType(node, resolve, "{");
-  return typeExpression(node, (inner) => Promise.resolve(typeOf(inner, resolve)));
+  return typeExpression(node, (inner) => typeOf(inner, resolve));
 }
 
 /** `interface X {}` would accept every value, so a closed object without fields needs a type of its own. */

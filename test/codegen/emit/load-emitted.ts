@@ -15,7 +15,7 @@ export function loadSchemas(source: string): EmittedSchemas {
   });
   const module = { exports: {} as Record<string, unknown> };
   const require = (): unknown => ({ z, defineSchemas: (schemas: unknown) => schemas });
-  // oxlint-disable-next-line no-new-func -- the emitted code is what is under test
+  // oxlint-disable-next-line no-implied-eval -- the emitted code is what is under test
   new Function("module", "exports", "require", outputText)(module, module.exports, require);
   const [schemas] = Object.values(module.exports);
   return schemas as EmittedSchemas;

@@ -125,10 +125,8 @@ function fitting(schemaNode: JsonSchemaNode, depth = 0): fc.Arbitrary<unknown> {
       const fields = schemaNode.properties.map(
         ({ name, schema: inner }) => [name, fitting(inner, depth + 1)] as const,
       );
-      return fc.record(
-        { ...Object.fromEntries(fields), zz: extra },
-        { requiredKeys: fields.map(([name]) => name) },
-      );
+      const shape: Record<string, fc.Arbitrary<unknown>> = { ...Object.fromEntries(fields), zz: extra };
+      return fc.record(shape, { requiredKeys: fields.map(([name]) => name) });
     }
     case "union":
     case "intersection":
