@@ -1,0 +1,140 @@
+// What the tests of the scripts share: one Redis a file, one shard a test, short names for the usual calls, and a check
+// of the whole shard after every test.
+import type { Redis } from "ioredis";
+import { afterEach, beforeAll } from "vitest";
+import { Connection } from "../../runtime/connection/index.js";
+import { recordHead, ShardKeys, type RecordOptions } from "../../runtime/protocol/index.js";
+import {
+  advance,
+  enqueue,
+  heartbeat,
+  type AdvanceCall,
+  type Advanced,
+  type EnqueueItem,
+  type EnqueueReply,
+} from "../../runtime/scripts/index.js";
+import { assertSound } from "../support/fsck.js";
+import { startRedis, type TestRedis } from "../support/redis.js";
+import { readShard, type Shard } from "../support/shard.js";
+
+export interface NewJob {
+  readonly queue?: string;
+  readonly task?: string;
+  readonly payload?: unknown;
+  readonly options?: RecordOptions;
+  readonly due?: string;
+  readonly key?: string;
+  readonly keyTtlMs?: number;
+  readonly ownId?: boolean;
+}
+
+export const HOUR_MS = 3_600_000;
+
+export class ShardBench {
+  readonly keys: ShardKeys;
+  readonly connection: Connection;
+  #call = 0;
+
+  constructor(connection: Connection, keys: ShardKeys) {
+    this.connection = connection;
+    this.keys = keys;
+  }
+
+  get redis(): Redis {
+    return this.connection.redis;
+  }
+
+  async shard(): Promise<Shard> {
+    return await readShard(this.redis, this.keys);
+  }
+
+  /** Enqueues one job, or each of a list, in one call. */
+  async put(jobs: Readonly<Record<string, NewJob>>): Promise<EnqueueReply> {
+    const items = Object.entries(jobs).map(([id, job]) => item(id, job));
+    return await this.send(items, ++this.#call);
+  }
+
+  async send(
+    items: readonly EnqueueItem[],
+    call: number,
+    slot = 0,
+    client = "client",
+  ): Promise<EnqueueReply> {
+    return await enqueue(this.connection, { keys: this.keys, client, slot, call, items });
+  }
+
+  async register(worker: string, leaseMs = HOUR_MS): Promise<void> {
+    await heartbeat(this.connection, { keys: this.keys, worker, leaseMs, about: `{"name":"${worker}"}` });
+  }
+
+  /** From now on the worker's lease counts as ended, although it may still renew it. */
+  async endLease(worker: string): Promise<void> {
+    await this.redis.zadd(this.keys.leases, "XX", 1, worker);
+  }
+
+  async advance(worker: string, call: Partial<AdvanceCall> = {}): Promise<Advanced | "LOST"> {
+    return await advance(this.connection, {
+      keys: this.keys,
+      worker,
+      leaseMs: 0,
+      want: 0,
+      inlineUpTo: 16,
+      dropped: [],
+      kept: [],
+      quotas: [{ queue: "q", quota: call.want ?? 0 }],
+      ...call,
+    });
+  }
+
+  /** Registers the worker and claims from queue `q`; fails when it gets another number of jobs than asked for. */
+  async claim(worker: string, want: number): Promise<readonly string[]> {
+    await this.register(worker);
+    const reply = await this.advance(worker, { want });
+    if (reply === "LOST" || reply.ids.length !== want) {
+      throw new Error(`expected ${want} jobs for ${worker}, got ${JSON.stringify(reply)}`);
+    }
+    return reply.ids;
+  }
+}
+
+export function recordText(job: NewJob = {}): string {
+  const { task = "a:task", queue = "q", payload = {} } = job;
+  const options = job.key === undefined ? job.options : { key: job.key, ...job.options };
+  return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
+}
+
+export function item(id: string, job: NewJob = {}): EnqueueItem {
+  return {
+    id,
+    queue: job.queue ?? "q",
+    record: recordText(job),
+    due: job.due ?? "",
+    key: job.key ?? "",
+    keyTtlMs: job.keyTtlMs ?? 0,
+    ownId: job.ownId ?? false,
+  };
+}
+
+let server: TestRedis;
+let connection: Connection;
+let prefix = 0;
+let used: ShardBench[] = [];
+
+/** Call at the top of a test file; the function it returns makes a bench with an empty shard. */
+export function useShards(): () => ShardBench {
+  beforeAll(async () => {
+    server = await startRedis();
+    connection = new Connection({ url: server.url }, "test");
+    return () => connection.disconnect();
+  });
+  afterEach(async () => {
+    const benches = used;
+    used = [];
+    for (const bench of benches) await assertSound(bench.redis, bench.keys);
+  });
+  return () => {
+    const bench = new ShardBench(connection, new ShardKeys(`test-${++prefix}`));
+    used.push(bench);
+    return bench;
+  };
+}
