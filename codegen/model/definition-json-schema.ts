@@ -44,3 +44,8 @@ function offer(definition: JsonObject | undefined, names: readonly string[]): vo
 export function renderJsonSchema(schema: JsonObject): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
+
+/** Path (at the root of the repository) and text of the schema that ships with the package; tools write it, a test keeps it fresh. */
+export function projectSchema(): { readonly path: string; readonly text: string } {
+  return { path: "tasks.schema.json", text: renderJsonSchema(definitionFileJsonSchema()) };
+}

@@ -42,8 +42,36 @@ const fieldDefinition = z
 
 export const schemaDefinition = fieldDefinition;
 
+/** Keywords of a payload that is JSON Schema: their values are no fields. Whoever has a field of such a name gets no check by the editor. */
+const ROOT_KEYWORDS = [
+  "$comment",
+  "$defs",
+  "$id",
+  "$ref",
+  "$schema",
+  "additionalProperties",
+  "allOf",
+  "anyOf",
+  "definitions",
+  "deprecated",
+  "description",
+  "examples",
+  "oneOf",
+  "properties",
+  "required",
+  "title",
+  "x-sensitive",
+];
+
 export const payloadDefinition = z
   .custom<unknown>((value) => value !== undefined)
   .meta({
-    anyOf: [{ type: "string" }, { type: "object", additionalProperties: { $ref: "#/definitions/Field" } }],
+    anyOf: [
+      { type: "string" },
+      {
+        type: "object",
+        properties: Object.fromEntries(ROOT_KEYWORDS.map((keyword) => [keyword, {}])),
+        additionalProperties: { $ref: "#/definitions/Field" },
+      },
+    ],
   });

@@ -14,7 +14,6 @@ describe("templates", () => {
   it.each([
     ["plain", [{ kind: "text", text: "plain" }]],
     ["${{ payload.a }}", [{ kind: "expression", expression: path("a") }]],
-    ["${{payload['order-id'][0].it''s}}x", undefined],
     [
       "a-${{ payload.b['c d'][0] }}-z",
       [
@@ -42,8 +41,7 @@ describe("templates", () => {
     ],
     ["${ payload.a } {{ x }}", [{ kind: "text", text: "${ payload.a } {{ x }}" }]],
   ])("%s", (text, expected) => {
-    if (expected === undefined) expect(parseTemplate(text).ok).toBe(false);
-    else expect(parse(text)).toEqual(expected);
+    expect(parse(text)).toEqual(expected);
   });
 
   it.each([

@@ -10,7 +10,7 @@ import { load, problems, taskFile } from "./load.js";
 describe("YAML", () => {
   const bomb = (): string => {
     const lines = ["version: 1", "a: &a [x, x, x, x, x, x, x, x, x]"];
-    for (const [name, from] of ["ba", "cb", "dc", "ed", "fe", "gf", "hg"].map((pair) => [...pair])) {
+    for (const [name, from] of ["ba", "cb", "dc", "ed", "fe", "gf", "hg"].map((pair) => pair.split(""))) {
       lines.push(`${name}: &${name} [${Array(9).fill(`*${from}`).join(", ")}]`);
     }
     return lines.join("\n");
@@ -118,7 +118,7 @@ describe("YAML", () => {
         const { diagnostics, project } = load(pieces.join(""));
         expect(project === undefined).toBe(diagnostics.some(({ severity }) => severity === "error"));
         const text = formatDiagnostics(diagnostics, "text");
-        expect(text).not.toMatch(/[\u001b\u202e]/u);
+        expect(["\u001b", "\u202e"].filter((character) => text.includes(character))).toEqual([]);
       }),
       { numRuns: 400 },
     );
