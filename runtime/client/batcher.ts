@@ -45,6 +45,7 @@ export class Batcher {
   readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
   #waiting: Batch = { items: [], waiters: [] };
   #scheduled = false;
+  #stuck: NodeJS.Timeout | undefined;
   #call = 0;
   #onIdle: (() => void)[] = [];
 
@@ -73,7 +74,10 @@ export class Batcher {
   #flush(): void {
     while (this.#waiting.items.length > 0) {
       const slot = this.#freeSlots.pop();
-      if (slot === undefined) return;
+      if (slot === undefined) {
+        this.#stuck ??= setTimeout(() => this.#refuseWaiting(), this.#options.deadlineMs);
+        return;
+      }
       // The promise never rejects: every outcome goes to the producers of the batch.
       void this.#send(slot, this.#takeBatch());
     }
@@ -114,7 +118,17 @@ export class Batcher {
     );
   }
 
+  /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */
+  #refuseWaiting(): void {
+    this.#stuck = undefined;
+    const { waiters } = this.#waiting;
+    this.#waiting = { items: [], waiters: [] };
+    for (const waiter of waiters) waiter.failed(unavailable(this.#options.deadlineMs));
+  }
+
   #release(slot: number): void {
+    clearTimeout(this.#stuck);
+    this.#stuck = undefined;
     this.#freeSlots.push(slot);
     this.#flush();
   }
@@ -137,6 +151,14 @@ function conflict(item: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "IdConflict",
     `the id ${item.id} belongs to a stored job with another task, payload or options, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
+    { operation: "enqueue" },
+  );
+}
+
+function unavailable(deadlineMs: number): TaskweftError {
+  return new TaskweftError(
+    "RedisUnavailable",
+    `Redis has answered no call for ${deadlineMs} ms; this job was not sent. Enqueue it again when Redis is back.`,
     { operation: "enqueue" },
   );
 }

@@ -8,6 +8,7 @@ import {
   assertSuitable,
   type ConnectionOptions,
   maskUrl,
+  toTaskweftError,
 } from "../connection/index.js";
 import type { Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -37,7 +38,7 @@ export class TaskweftClient {
   readonly #deadlineMs: number;
   readonly #batcher: Batcher;
   readonly #listener: ResultListener;
-  readonly #registeredQueues = new Set<string>();
+  readonly #registrations = new Map<string, Promise<void>>();
   #closed = false;
 
   /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
@@ -67,11 +68,16 @@ export class TaskweftClient {
     return this;
   }
 
-  /** Sends what waits, then closes. Calls made afterwards reject with `Closed`. */
+  /** Sends what waits, at most for the deadline, then closes. Calls made afterwards reject with `Closed`. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#batcher.drained();
+    try {
+      await withDeadline(this.#batcher.drained(), this.#deadlineMs, () => this.#unreachable());
+    } catch (error) {
+      // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
+      if (!(error instanceof TaskweftError)) throw error;
+    }
     this.#listener.close();
     this.#connection.disconnect();
   }
@@ -93,16 +99,32 @@ export class TaskweftClient {
   }
 
   /** @internal Makes queues known to workers, reapers and the CLI, also before any worker serves them. */
-  async registerQueue(queue: QueueDefinition): Promise<void> {
-    if (this.#registeredQueues.has(queue.name)) return;
-    await this.#connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight);
-    this.#registeredQueues.add(queue.name);
+  registerQueue(queue: QueueDefinition): Promise<void> {
+    let registration = this.#registrations.get(queue.name);
+    if (registration === undefined) {
+      registration = this.#register(queue);
+      this.#registrations.set(queue.name, registration);
+    }
+    return registration;
   }
 
   /** @internal The end of a job, or `undefined` after `timeoutMs`. */
   async finished(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
     if (this.#closed) throw closed("result");
     return await this.#listener.wait(id, timeoutMs);
+  }
+
+  async #register(queue: QueueDefinition): Promise<void> {
+    try {
+      await withDeadline(
+        this.#connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight),
+        this.#deadlineMs,
+        () => this.#unreachable(),
+      );
+    } catch (error) {
+      this.#registrations.delete(queue.name);
+      throw toTaskweftError(error, "enqueue");
+    }
   }
 
   #unreachable(): TaskweftError {

@@ -55,7 +55,11 @@ export class ResultListener {
 
   close(): void {
     for (const callbacks of this.#waiting.values()) for (const callback of callbacks) callback();
-    void this.#subscriber?.then((subscriber) => subscriber.disconnect());
+    void this.#subscriber?.then(
+      (subscriber) => subscriber.disconnect(),
+      // A subscriber that never came up has told whoever waited.
+      () => undefined,
+    );
   }
 
   async #ask(id: string): Promise<FinishedJob | undefined> {

@@ -198,7 +198,8 @@ export class Fetcher {
     this.#nextDueMs = reply.nextDueMs;
     // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint.
     if (want > 0 && ids.length < want) this.#idle = true;
-    if (ids.length === 0) return;
+    // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
+    if (ids.length === 0 || this.#ports.worker() !== name) return;
     for (const id of ids) this.#held.add(id);
     await this.#deliver(name, ids, reply.records, reply.runs);
   }

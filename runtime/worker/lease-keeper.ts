@@ -24,8 +24,10 @@ export interface LeaseKeeperPorts {
   readonly busy: () => boolean;
   readonly onCancel: (id: string) => void;
   readonly onExpiredWorkers: (workers: readonly string[]) => void;
-  /** The lease under `name` is gone; a new one is taken right after. */
-  readonly onLost: (name: string) => void;
+  /** The lease is gone: nothing that was held under it may be written, nothing claimed until `onRegained`. */
+  readonly onLost: () => void;
+  /** A lease is held again, under a new name. */
+  readonly onRegained: () => void;
 }
 
 export class LeaseKeeper {
@@ -59,9 +61,10 @@ export class LeaseKeeper {
     return leaseMs;
   }
 
-  /** Gives up the name at once and registers under a new one. */
+  /** Gives up the name at once and registers under a new one. Once is enough while that is under way. */
   lost(): void {
-    const { onLost, logger } = this.#ports;
+    if (this.#registering !== undefined) return;
+    const { onLost, onRegained, logger } = this.#ports;
     const name = this.#name;
     logger.error(
       "the lease of this worker ended; its jobs may run elsewhere, and their outcomes here are dropped",
@@ -71,9 +74,10 @@ export class LeaseKeeper {
       },
     );
     this.#name = randomName();
-    onLost(name);
-    this.#registering ??= this.#register().finally(() => {
+    onLost();
+    this.#registering = this.#register().finally(() => {
       this.#registering = undefined;
+      onRegained();
     });
   }
 
@@ -106,6 +110,7 @@ export class LeaseKeeper {
 
   async #beat(): Promise<void> {
     const { connection, keys, clock, leaseMs, logger, onCancel, onExpiredWorkers } = this.#ports;
+    await this.#registering;
     const worker = this.#name;
     try {
       const beat = await heartbeat(connection, { keys, worker, leaseMs, about: undefined });

@@ -21,6 +21,8 @@ import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } 
 
 /** Most jobs of one claim: one script must not hold Redis for long. */
 const MAX_BATCH = 128;
+/** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
+const GIVE_UP_LIMIT_MS = 5000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
 
 export class Worker {
@@ -63,6 +65,7 @@ export class Worker {
       onCancel: (id) => this.#executor.cancel(id),
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),
       onLost: () => this.#onLost(),
+      onRegained: () => this.#onRegained(),
     });
     this.#fetcher = new Fetcher({
       ...base,
@@ -137,25 +140,52 @@ export class Worker {
     const { graceMs, logger } = this.#options;
     this.#fetcher.stopClaiming();
     this.#waker?.close();
-    const unstarted = this.#takeBuffer();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
-    for (const id of unstarted) this.#fetcher.forget(id);
-    const returned = this.#reaper.handBackJobs(this.name, unstarted);
+    const returned = this.#returnUnstarted();
     await this.#waitForHandlers(graceMs);
-    await returned;
-    await this.#recorder.settled();
-    await this.#fetcher.settled();
-    await this.#leaseKeeper.registered();
-    await this.#janitor.stop();
-    await this.#reaper.settled();
-    await this.#leaseKeeper.stop();
-    await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));
+    // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
+    const complete = await Promise.race([
+      returned.then(() => this.#giveUpEverything()).then(() => true),
+      delay(GIVE_UP_LIMIT_MS).then(() => false),
+    ]);
     this.#stopped = true;
     this.#fetcher.close();
     this.#recorder.close();
     this.#executor.stop();
     this.#connection.disconnect();
-    logger.info("worker stopped", { worker: this.name });
+    if (complete) logger.info("worker stopped", { worker: this.name });
+    else
+      logger.error("worker stopped without Redis; its jobs run again when its lease has ended", {
+        worker: this.name,
+      });
+  }
+
+  /** Claimed jobs that have not started go back at once, so that others can run them during the grace. */
+  async #returnUnstarted(): Promise<void> {
+    const ids = this.#takeBuffer();
+    try {
+      await this.#reaper.handBackJobs(this.name, ids);
+    } catch (error) {
+      this.#options.logger.warn("handing back jobs failed; they go back with the rest", { error });
+    }
+  }
+
+  /** The lease goes last: until then everything that is written is still the worker's own. */
+  async #giveUpEverything(): Promise<void> {
+    try {
+      await this.#recorder.settled();
+      await this.#fetcher.settled();
+      await this.#leaseKeeper.registered();
+      await this.#janitor.stop();
+      await this.#reaper.settled();
+      await this.#leaseKeeper.stop();
+      await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));
+    } catch (error) {
+      this.#options.logger.error("giving up the lease failed; it ends by itself", {
+        worker: this.name,
+        error,
+      });
+    }
   }
 
   async #waitForHandlers(graceMs: number): Promise<void> {
@@ -215,10 +245,21 @@ export class Worker {
   }
 
   #onLost(): void {
+    this.#fetcher.stopClaiming();
     this.#takeBuffer();
     this.#fetcher.abandon();
     this.#executor.abandonAll();
   }
+
+  #onRegained(): void {
+    if (this.#stopping === undefined) this.#fetcher.startClaiming();
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
 }
 
 /** Makes a worker for a project's registry; `start()` begins. */
