@@ -1,6 +1,7 @@
 // `npm run demo`: the shop at work, from a fresh clone. Installs, builds and generates what is missing, finds or
 // starts Redis, then runs tools/demo/run.ts.
 import { mkdir } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { ensureInstalled, ensureNode, ensureRedisServer, redisInstallCommand } from "./ensure.mjs";
@@ -23,6 +24,8 @@ await main(async () => {
   try {
     const { runDemo } = await import("./demo/run.ts");
     return await runDemo(ROOT, redis, options);
+  } catch (error) {
+    throw error.name === "DemoError" ? new ToolError(error.message) : error;
   } finally {
     await redis.stop();
   }
@@ -44,8 +47,10 @@ async function generate() {
 }
 
 async function openRedis() {
-  if (!process.env["TASKWEFT_REDIS_URL"] && (await ensureRedisServer()) === undefined)
+  if (!process.env["TASKWEFT_REDIS_URL"] && (await ensureRedisServer()) === undefined) {
     await installEmbeddedEngine();
+    await acceptScriptFlags();
+  }
   const { openDevRedis } = await import("../dist/cli/redis/index.js");
   return openDevRedis({ root: ROOT, log: say });
 }
@@ -71,4 +76,17 @@ async function installEmbeddedEngine() {
     `No Redis, and the engine could not be installed:\n${output.trim()}`,
     redisInstallCommand(),
   );
+}
+
+/**
+ * Our scripts begin with a line of flags (`#!lua flags=allow-oom`) that Redis 7 reads and this engine takes for a syntax
+ * error. The line becomes a comment where the engine compiles, which is after the digest was taken over the full text.
+ */
+async function acceptScriptFlags() {
+  const { findEmbedded } = await import("../dist/cli/redis/embedded.js");
+  const { LuaEngine } = createRequire(findEmbedded(ROOT))("lua-redis-wasm");
+  const { evalWithArgs } = LuaEngine.prototype;
+  LuaEngine.prototype.evalWithArgs = function (script, ...rest) {
+    return evalWithArgs.call(this, String(script).replace(/^#!/, "--"), ...rest);
+  };
 }

@@ -1,5 +1,5 @@
 // What a stranger does with the published package: install, init, codegen, dev, see a job run.
-import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -29,8 +29,10 @@ test("pack, install in an empty folder, init, codegen, dev: a job runs", async (
   await runProgram("npx", ["tsc", "--noEmit"], project);
 
   const dev = startProgram("npm", ["run", "dev"], project);
-  await dev.printed(/completed/);
+  await dev.printed(/hello:greet completed: Hello, Ada!/);
+  const redis = JSON.parse(await readFile(join(folder, ".weft", "redis.json"), "utf8")) as { pid: number };
   dev.signal("SIGINT");
   await dev.ended;
   expect(() => process.kill(-dev.pid, 0)).toThrow(/ESRCH/);
+  expect(() => process.kill(redis.pid, 0)).toThrow(/ESRCH/);
 }, 180_000);

@@ -5,6 +5,9 @@ import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 
 export interface DemoProcess {
+  readonly name: string;
+  /** File with all that it printed. */
+  readonly log: string;
   readonly pid: number;
   /** Settles when the process is gone: its exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
@@ -43,17 +46,20 @@ function startScript(
     env,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const log = createWriteStream(join(folders.logs, `${name}.log`));
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
+  const log = join(folders.logs, `${name}.log`);
+  const logStream = createWriteStream(log);
+  child.stdout.pipe(logStream, { end: false });
+  child.stderr.pipe(logStream, { end: false });
   // The demo may end by an error of its own; what it started must not outlive it.
   const killWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithUs);
   const ended = endOf(child).finally(() => {
     process.off("exit", killWithUs);
-    log.end();
+    logStream.end();
   });
   return {
+    name,
+    log,
     pid: child.pid ?? 0,
     ended,
     isRunning: () => child.exitCode === null && child.signalCode === null,

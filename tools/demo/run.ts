@@ -1,5 +1,5 @@
 /** The demo itself: three workers, a producer, progress, and the account at the end. */
-import { appendFile, mkdir, rm } from "node:fs/promises";
+import { appendFile, mkdir, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Display, type Progress } from "./display.js";
@@ -13,6 +13,11 @@ export interface DemoRedis {
   readonly url: string;
   readonly description: string;
   readonly persistence: string;
+}
+
+/** Something that the person at the keyboard should read as it is, without a stack. */
+export class DemoError extends Error {
+  override readonly name = "DemoError";
 }
 
 const CONCURRENCY = 20;
@@ -205,15 +210,20 @@ class Demo {
   /** A worker or producer that ended by itself means a broken set-up: waiting for its jobs would tell nobody why. */
   async #checkProcesses(): Promise<void> {
     const producerCode = this.#producer.isRunning() ? 0 : await this.#producer.ended;
-    if (producerCode !== 0)
-      throw new Error(`The producer ended with ${producerCode}; see ${this.#options.folder}/producer.log`);
-    for (const [index, worker] of this.#workers.entries()) {
+    if (producerCode !== 0) throw await endedByItself(this.#producer, producerCode);
+    for (const worker of this.#workers) {
       if (worker === this.#killed || worker.isRunning()) continue;
-      throw new Error(
-        `Worker ${index + 1} ended with ${await worker.ended}; see ${this.#options.folder}/worker-${index + 1}.log`,
-      );
+      throw await endedByItself(worker, await worker.ended);
     }
   }
+}
+
+async function endedByItself(one: DemoProcess, code: number | NodeJS.Signals): Promise<DemoError> {
+  const text = await readFile(one.log, "utf8");
+  const lines = text.split("\n").filter((line) => line !== "" && !/^\s+at /.test(line));
+  return new DemoError(
+    `The ${one.name} ended with ${code}. The end of ${one.log}:\n${lines.slice(-12).join("\n")}`,
+  );
 }
 
 function totalDead(queues: readonly QueueRow[]): number {
