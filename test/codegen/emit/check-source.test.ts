@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkSource, tokenize } from "../../../codegen/emit/index.js";
+import { statementsOf, syntaxErrors } from "./load-emitted.js";
+
+describe("refuses what no emitter prints", () => {
+  test.each([
+    ["a call", "process.exit(1);"],
+    ["a call after a statement", 'export { a } from "x"; process.exit(1);'],
+    ["a line without a semicolon before it", 'export type A = "x"\nprocess.exit(1);'],
+    ["a bare import", 'import "evil";'],
+    ["another base class", "export class A extends B {}"],
+    ["a class with a body", "export class A extends DeclaredError { static { process.exit(1) } }"],
+    ["an unclosed string", 'export type A = "x;'],
+    ["an unclosed bracket", "export const a: B = {;"],
+    ["crossed brackets", "export const a: B = ([)];"],
+    ["a regular expression", "export const a: B = /x/;"],
+    ["text after the last semicolon", 'export type A = "x"; export'],
+    ["an unclosed comment", "export type A = string; /* x"],
+  ])("%s", (_name, source) => {
+    expect(() => checkSource("generated/a.ts", source)).toThrow("generated/a.ts was not written");
+  });
+
+  test("broken JSON", () => {
+    expect(() => checkSource("generated/a.json", "{")).toThrow("was not written");
+  });
+});
+
+// Small pieces that meet all the traps: what one reader takes for a string must be a string for the other.
+const pieces = fc.constantFrom(
+  ..."export const a: B = |{|}|(|)|[|]|;|,|\n|\"|'|`|${|\\|// x|/* x */|*/|1.5e+3|?.|=>|...|name|export type A = |\u2028| ".split(
+    "|",
+  ),
+);
+
+test("never passes what TypeScript does not parse, or splits otherwise", () => {
+  let passed = 0;
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+      const source = `export type A = ${parts.join(" ")};\nexport const b: C = {};\n`;
+      try {
+        checkSource("a.ts", source);
+      } catch {
+        return;
+      }
+      const statements = statementsOf(source);
+      if (syntaxErrors(source).length > 0) return;
+      passed++;
+      expect(statements.every((line) => /^export (type|const) /.test(line))).toBe(true);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(passed).toBeGreaterThan(20);
+});
+
+test("tells strings, comments and templates from code", () => {
+  const kinds = tokenize('a /* `b` */ \'c // d\' `e ${f + `g`} h` // i\n"\\"j" / 2').map((token) => [
+    token.kind,
+    token.text,
+  ]);
+  expect(kinds).toEqual([
+    ["name", "a"],
+    ["string", "'c // d'"],
+    ["template", "`e ${"],
+    ["name", "f"],
+    ["punctuation", "+"],
+    ["template", "`g`"],
+    ["template", "} h`"],
+    ["string", '"\\"j"'],
+    ["punctuation", "/"],
+    ["number", "2"],
+  ]);
+});

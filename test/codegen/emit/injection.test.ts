@@ -1,0 +1,123 @@
+// Text from definitions is data wherever it lands: no name, description, key or value becomes code.
+import { describe, expect, test } from "vitest";
+import { checkSource, emitStub } from "../../../codegen/emit/index.js";
+import { STUB_TEMPLATE } from "../../../codegen/emit/handler-stub.js";
+import { identifier, jsdoc, literal, templateText } from "../../../codegen/emit/source-text.js";
+import { loadSchemas, statementsOf, syntaxErrors } from "./load-emitted.js";
+import { emit, object, paths, projectModel, schema, string, taskModel } from "./project-fixture.js";
+
+const hostile = [
+  "*/ process.exit(1) /*",
+  "*\\/ */",
+  "// x\n; process.exit(1)",
+  "x\r\nprocess.exit(1)",
+  "x\u2028process.exit(1)\u2029",
+  '"; process.exit(1); "',
+  "'; process.exit(1); '",
+  "`; process.exit(1); `",
+  "${process.exit(1)}",
+  "\\",
+  "\\u0022; process.exit(1)",
+  "{{constructor}}",
+  "{{{lookup this 'x'}}}",
+  "</script>",
+  "<!--",
+  "]]>",
+  "\u202Egnp.exe",
+  "\uFEFFhidden",
+  "\u0000\u001B[31m",
+  "__proto__",
+  "TaskweftNested0",
+  "#{x}",
+] as const;
+
+describe.each(hostile.map((text) => [JSON.stringify(text), text] as const))("%s", (_shown, text) => {
+  const task = taskModel("a:task", {
+    description: text,
+    owner: text,
+    source: { file: `tasks/${text}.yaml`, line: 1, column: 1 },
+    payload: schema(
+      object({
+        [text === "__proto__" ? "proto" : text]: { kind: "string", description: text },
+        kind: { kind: "enum", values: [text, "other"], description: text },
+        tag: {
+          kind: "union",
+          exclusive: false,
+          branches: [{ kind: "enum", values: [text] }, object({ [`${text} `]: string })],
+        },
+        match: { kind: "string", pattern: text.replaceAll(/[\\${}()[\]*+?./|^]/g, "") },
+        named: { kind: "ref", name: text },
+      }),
+      { [text]: object({ x: string }) },
+    ),
+    idempotencyKey: [
+      { kind: "text", text },
+      { kind: "expression", expression: { kind: "path", root: "payload", segments: [text, 0] } },
+      { kind: "expression", expression: { kind: "literal", value: text } },
+    ],
+    errors: [{ name: "Broken", description: text }],
+    definition: { errors: { Broken: { retry: "never" } }, queue: text },
+  });
+
+  test("stays data in every file", async () => {
+    const plain = taskModel("a:task", { ...task, description: "x" });
+    const calm = JSON.parse(
+      JSON.stringify(plain).replaceAll(JSON.stringify(text).slice(1, -1), "calm"),
+    ) as typeof task;
+    const files = await emit(projectModel(task));
+    const reference = await emit(projectModel(calm));
+    for (const [path, source] of files) {
+      expect(() => checkSource(path, source), path).not.toThrow();
+      if (path.endsWith(".json")) continue;
+      expect(syntaxErrors(source), path).toEqual([]);
+      // The same number of statements as with harmless texts: nothing has broken out of its place.
+      expect(statementsOf(source).length, path).toBe(statementsOf(reference.get(path) ?? "").length);
+      expect(source, path).not.toMatch(/[\u2028\u2029\u202E\uFEFF\u0000\u001B]/u);
+    }
+  });
+
+  test("is the same text again when the code runs", async () => {
+    const files = await emit(projectModel(task));
+    const { payloadStrict } = loadSchemas(files.get("generated/schemas/a/task.ts") ?? "");
+    const value = { kind: text, tag: text, match: text, named: { x: "y" } };
+    const issues = payloadStrict().safeParse(value);
+    expect(issues.success ? [] : issues.error.issues.map((issue) => issue.path[0])).not.toContain("kind");
+  });
+
+  test("stays data in a handler stub", async () => {
+    const stub = await emitStub(task, paths);
+    expect(() => checkSource("stub.ts", stub)).not.toThrow();
+    expect(syntaxErrors(stub)).toEqual([]);
+    expect(statementsOf(stub)).toHaveLength(2);
+  });
+
+  test("survives as a literal and as a template", () => {
+    const evaluate = (source: string): unknown => {
+      // oxlint-disable-next-line no-implied-eval -- the printed literal is what is under test
+      return new Function(`"use strict"; return (${source});`)() as unknown;
+    };
+    expect(evaluate(literal(text))).toBe(text);
+    expect(evaluate(`\`${templateText(text)}\``)).toBe(text);
+    const object_ = evaluate(literal(Object.fromEntries([[text, [text]]])));
+    expect(Object.getPrototypeOf(object_)).toBe(Object.prototype);
+    expect(Object.entries(object_ as object)).toEqual([[text, [text]]]);
+    expect(syntaxErrors(`${jsdoc([text])}export const x = 1;`)).toEqual([]);
+    expect(statementsOf(`${jsdoc([text])}export const x = 1;`)).toHaveLength(1);
+  });
+});
+
+test("names that are no identifiers are refused, not repaired", () => {
+  for (const text of ["", "1a", "a-b", "a b", "class", "await", "a\u2028", "x;y"]) {
+    expect(() => identifier(text), text).toThrow("expected an identifier");
+  }
+});
+
+test("numbers that JSON cannot hold are refused", () => {
+  expect(() => literal(Number.NaN)).toThrow("expected a finite number");
+  expect(literal(-0)).toBe("-0");
+});
+
+test("the stub template sees nothing but values that helpers made safe", () => {
+  const mustaches = [...STUB_TEMPLATE.matchAll(/\{\{+[^}]*\}\}+/g)].map((match) => match[0]);
+  expect(new Set(mustaches)).toEqual(new Set(["{{comment}}", "{{indexModule}}", "{{taskName}}"]));
+});
