@@ -37,16 +37,24 @@ export function processIo(): Io {
   };
 }
 
-/** The first signal asks for an orderly end; the second one means now. */
+/** One Ctrl-C under `npm run` arrives twice: from the terminal, and passed on by npm. */
+const SAME_KEYPRESS_MS = 500;
+
+/** The first signal asks for an orderly end; a later one means now. */
 function abortOnSignals(): AbortController {
   const controller = new AbortController();
+  let firstAt = 0;
   for (const [name, code] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
   ] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(code);
-      controller.abort(name);
+      if (!controller.signal.aborted) {
+        firstAt = performance.now();
+        controller.abort(name);
+      } else if (performance.now() - firstAt > SAME_KEYPRESS_MS) {
+        process.exit(code);
+      }
     });
   }
   return controller;

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { goOnAfterBrokenPipe } from "../broken-pipe.js";
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { durationOption, listOption, wholeNumberOption } from "../options.js";
@@ -57,6 +58,7 @@ async function worker(options: WorkerOptions, session: Session): Promise<ExitCod
   }
   // Handlers read their files, and tsx its tsconfig.json, relative to the project.
   process.chdir(session.root);
+  goOnAfterBrokenPipe();
   stopWithParent();
   await importProjectFile(file);
   return EXIT.ok;

@@ -1,0 +1,144 @@
+// The command line as programs and scripts meet it: exit codes, what goes to which stream, help.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { COMMANDS } from "../../cli/commands.js";
+import type { Io } from "../../cli/io.js";
+import { run } from "../../cli/run.js";
+import { startRedis, type TestRedis } from "../support/redis.js";
+import { weft, weftIntoClosedPipe } from "./weft.js";
+
+let folder: string;
+let redis: TestRedis;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-cli-"));
+  redis = await startRedis();
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs a command in this process: fast, for what needs no process of its own. */
+async function call(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  let [stdout, stderr] = ["", ""];
+  const io: Io = {
+    cwd: folder,
+    env,
+    stdin: (async function* () {})(),
+    stdout: { write: (text) => (stdout += text) },
+    stderr: { write: (text) => (stderr += text) },
+    interrupted: () => new AbortController().signal,
+  };
+  return { code: await run(args, io), stdout, stderr };
+}
+
+const online = () => ({ TASKWEFT_REDIS_URL: redis.url });
+
+test("the version is the package's, on stdout, alone", async () => {
+  expect(await weft(["--version"], { cwd: folder })).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^\d+\.\d+\.\d+\S*\n$/) as string,
+    stderr: "",
+  });
+});
+
+test("without a command the help is shown, on stderr", async () => {
+  const { code, stdout, stderr } = await call([]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+  for (const name of Object.keys(COMMANDS)) expect(stderr).toContain(name);
+});
+
+test.each(Object.keys(COMMANDS))("%s has help, also as `weft help %s`", async (name) => {
+  const { code, stdout, stderr } = await call([name, "--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain(`Usage: weft ${name}`);
+  expect((await call(["help", name])).stdout).toBe(stdout);
+});
+
+test.each([
+  ["an unknown command", ["cdegen"], /Did you mean codegen/],
+  ["an unknown option", ["codegen", "--chek"], /Did you mean --check/],
+  ["a missing argument", ["jobs", "show"], /missing required argument 'id'/],
+  ["a wrong choice", ["jobs", "list", "--state", "done"], /Allowed choices are pending/],
+  ["a number out of range", ["worker", "--concurrency", "0"], /whole number from 1 to/],
+  ["a duration without unit", ["worker", "--grace", "30"], /duration such as 250ms/],
+  ["options that exclude each other", ["codegen", "--check", "--watch"], /give one of them/],
+  ["two times", ["enqueue", "a:b", "--at", "2030-01-01", "--delay", "1s"], /--at and --delay/],
+  ["a payload that is no JSON", ["enqueue", "a:b", "{orderId: 1}"], /not JSON/],
+  ["a payload file that is not there", ["enqueue", "a:b", "@nowhere.json"], /nowhere\.json/],
+  ["a bulk command without names", ["jobs", "retry"], /needs ids, or a filter/],
+  ["no project", ["dev"], /weft init/],
+] as const)("%s is a usage error: exit 2, told on stderr", async (_what, args, text) => {
+  const { code, stdout, stderr } = await call(args, online());
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(text);
+});
+
+test.each([
+  [["jobs", "list"], { jobs: [] }],
+  [["queues", "list"], { queues: [] }],
+] as const)("%j --json prints one document, also with the option in front", async (args, data) => {
+  const { code, stdout, stderr } = await call([...args, "--json"], online());
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(JSON.parse(stdout)).toEqual({ v: 1, data, warnings: [] });
+  expect((await call(["--json", ...args], online())).stdout).toBe(stdout);
+});
+
+test.each([
+  ["a job", ["jobs", "show", "nobody"], "JobNotFound"],
+  ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
+  ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
+] as const)("%s that is not there: exit 4, and with --json an error document", async (_what, args, code) => {
+  const plain = await call(args, online());
+  expect(plain).toMatchObject({ code: 4, stdout: "" });
+  expect(plain.stderr).toMatch(new RegExp(`^error ${code}: `));
+  const json = await call([...args, "--json"], online());
+  expect(json).toMatchObject({ code: 4, stderr: "" });
+  expect(JSON.parse(json.stdout)).toMatchObject({ v: 1, error: { code } });
+});
+
+const CANARY = "s3cr3t-canary";
+
+test.each([["jobs", "list"], ["queues", "list"], ["doctor"], ["jobs", "show", "x", "--json"]])(
+  "no part of a password is shown by: %s %s",
+  async (...args) => {
+    const dead = await call(args, { TASKWEFT_REDIS_URL: `redis://user:${CANARY}@127.0.0.1:1` });
+    expect(dead.code).toBe(args[0] === "doctor" ? 1 : 6);
+    const refused = await call([...args, "--redis-url", `redis://user:${CANARY}@127.0.0.1:${redis.port}`]);
+    expect(refused.code).toBe(args[0] === "doctor" ? 1 : 6);
+    for (const result of [dead, refused]) expect(`${result.stdout}${result.stderr}`).not.toContain("s3cr");
+  },
+);
+
+test("control characters from Redis reach no terminal", async () => {
+  const client = redis.client();
+  await client.hset(
+    "{weft:0}:jobs",
+    "evil",
+    String.raw`[1,"t\u001b]0;owned\u0007","default","00000000",0,{"a":"\u202e\u001b[2J"}]`,
+  );
+  await client.hset("{weft:0}:meta", "queue:default", "1");
+  await client.rpush("{weft:0}:pending:default", "evil");
+  const list = await call(["jobs", "list"], online());
+  expect(list).toMatchObject({ code: 0 });
+  expect(list.stdout).toContain(String.raw`t\u001b]0;owned\u0007`);
+  const show = await call(["jobs", "show", "evil"], online());
+  expect(show.stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202e]/u);
+});
+
+test("a reader that goes away before the answer is no error", async () => {
+  expect(await weftIntoClosedPipe(["jobs", "list", "--json"], { cwd: folder, env: online() })).toEqual({
+    code: 0,
+    stderr: "",
+  });
+});
+
+test("colours only where they are wanted", async () => {
+  const escape = "\u001b[";
+  expect((await call(["jobs", "show", "x"], online())).stderr).not.toContain(escape);
+  expect((await call(["jobs", "show", "x"], { ...online(), FORCE_COLOR: "1" })).stderr).toContain(escape);
+  expect(
+    (await call(["jobs", "show", "x"], { ...online(), FORCE_COLOR: "1", NO_COLOR: "1" })).stderr,
+  ).not.toContain(escape);
+});

@@ -1,0 +1,62 @@
+// Runs the command line as a process of its own, from the sources, with pipes for streams.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { startProgram, type RunningProgram } from "../support/process.js";
+
+const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+const ARGS = ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), MAIN];
+
+export interface WeftOptions {
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string;
+}
+
+export interface WeftResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function weft(args: readonly string[], options: WeftOptions): Promise<WeftResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...ARGS, ...args], {
+      cwd: options.cwd,
+      env: environment(options),
+      stdio: "pipe",
+    });
+    const output = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (chunk: string) => (output[name] += chunk));
+    }
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, ...output }));
+    child.stdin.end(options.input ?? "");
+  });
+}
+
+/** The reader of stdout is gone before anything is written, as with `| true`. */
+export function weftIntoClosedPipe(
+  args: readonly string[],
+  options: WeftOptions,
+): Promise<Pick<WeftResult, "code" | "stderr">> {
+  return new Promise((resolve, reject) => {
+    const env = environment(options);
+    const child = spawn(process.execPath, [...ARGS, ...args], { cwd: options.cwd, env, stdio: "pipe" });
+    child.stdout.destroy();
+    let stderr = "";
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stderr }));
+  });
+}
+
+/** For commands that run until they are stopped. */
+export function startWeft(args: readonly string[], options: WeftOptions): RunningProgram {
+  return startProgram(process.execPath, [...ARGS, ...args], { cwd: options.cwd, env: environment(options) });
+}
+
+/** Not the environment of whoever runs the tests: it may name a Redis or ask for colours. */
+function environment({ env }: WeftOptions): NodeJS.ProcessEnv {
+  return { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env };
+}

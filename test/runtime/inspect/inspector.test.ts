@@ -1,0 +1,243 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createInspector, createRedactor, HIDDEN, type Inspector } from "../../../runtime/inspect/index.js";
+import { startRedis } from "../../support/redis.js";
+import { TestShard, WORKER } from "./shard.js";
+
+let shard: TestShard;
+let inspector: Inspector;
+
+beforeAll(async () => {
+  const server = await startRedis();
+  shard = new TestShard(server.url);
+  inspector = createInspector({ connection: shard.connection, keys: shard.keys, queues: ["default", "low"] });
+});
+
+afterAll(() => shard.connection.disconnect());
+beforeEach(() => shard.clear());
+
+/** One job in each state; the ids say which. */
+async function oneOfEach(): Promise<void> {
+  for (const id of ["completed", "dead", "retry", "active"]) await shard.add(id);
+  await shard.claim(4);
+  await shard.complete("completed", { ok: true });
+  await shard.fail("dead", "dead", "boom");
+  await shard.fail("retry", "retry", "not yet");
+  await shard.add("scheduled", { due: "+60000" });
+  await shard.add("pending");
+  await shard.add("cancelled");
+  await inspector.cancel("cancelled");
+}
+
+const STATES = ["active", "cancelled", "completed", "dead", "pending", "retry", "scheduled"] as const;
+
+test.each(STATES)("a %s job is listed under its state only, and shown in it", async (state) => {
+  await oneOfEach();
+  const page = await inspector.listJobs({ state });
+  expect(page.jobs.map((job) => [job.id, job.state])).toEqual([[state, state]]);
+  expect((await inspector.showJob(state)).state).toBe(state);
+});
+
+test("without a filter every job is listed once", async () => {
+  await oneOfEach();
+  const { jobs, next } = await inspector.listJobs();
+  expect(jobs.map((job) => job.id).toSorted()).toEqual([...STATES].toSorted());
+  expect(next).toBeUndefined();
+});
+
+test("counts of a queue agree with what is in it", async () => {
+  await oneOfEach();
+  await shard.add("elsewhere", { queue: "low" });
+  const [first, second] = await inspector.listQueues();
+  expect(first).toMatchObject({
+    name: "default",
+    // The cancelled job's id still stands in the list: it is never searched.
+    pending: 2,
+    scheduled: 1,
+    retry: 1,
+    active: 1,
+    completed: 1,
+    dead: 1,
+    cancelled: 1,
+    estimated: [],
+  });
+  expect(first!.oldestPendingMs).toBeUndefined();
+  expect(second).toMatchObject({ name: "low", pending: 1, active: 0, dead: 0 });
+});
+
+test("the age of the oldest waiting job comes from when it was made", async () => {
+  await shard.add("old", { options: { at: Date.now() - 60_000 } });
+  const queue = await inspector.showQueue("default");
+  expect(queue.oldestPendingMs).toBeGreaterThan(59_000);
+  expect(queue.oldestPendingMs).toBeLessThan(120_000);
+});
+
+test("pages follow each other without loss or repetition, also across states and with a filter on the task", async () => {
+  for (let index = 0; index < 450; index++) {
+    await shard.add(`job-${index}`, { task: index % 3 === 0 ? "mail:send" : "mail:other" });
+  }
+  await shard.claim(30);
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await inspector.listJobs({
+      task: "mail:send",
+      limit: 7,
+      ...(cursor === undefined ? {} : { cursor }),
+    });
+    expect(page.jobs.length).toBeLessThanOrEqual(7);
+    seen.push(...page.jobs.map((job) => job.id));
+    cursor = page.next;
+  } while (cursor !== undefined);
+  expect(seen).toHaveLength(150);
+  expect(new Set(seen).size).toBe(150);
+});
+
+test("many dead jobs are counted on a sample, and it says so", async () => {
+  const { redis } = shard.connection;
+  const pipeline = redis.pipeline();
+  for (let index = 0; index < 2000; index++) {
+    const queue = index % 4 === 0 ? "low" : "default";
+    pipeline.hset(shard.keys.jobs, `d${index}`, `[1,"t","${queue}","00000000",0,{}]`);
+    pipeline.hset(shard.keys.runs, `d${index}`, '[1,0,"dead",null,[]]');
+    pipeline.zadd(shard.keys.dead, index, `d${index}`);
+  }
+  await pipeline.exec();
+  const [first, second] = await inspector.listQueues();
+  expect(first!.estimated).toEqual(["dead"]);
+  expect(first!.dead).toBe(1500);
+  expect(second!.dead).toBe(500);
+});
+
+test("a dead job is retried: pending again, at zero attempts, with its history", async () => {
+  await oneOfEach();
+  await inspector.retry("dead");
+  const job = await inspector.showJob("dead");
+  expect(job).toMatchObject({ state: "pending", attempts: 0 });
+  expect(job.timeline.map((event) => event.kind)).toEqual(["failed", "retried"]);
+  expect((await inspector.listJobs({ state: "dead" })).jobs).toEqual([]);
+});
+
+test.each([
+  ["retry", "completed"],
+  ["retry", "active"],
+  ["retry", "pending"],
+  ["cancel", "completed"],
+  ["cancel", "dead"],
+  ["remove", "active"],
+] as const)("%s of a job that is %s is a conflict and changes nothing", async (command, state) => {
+  await oneOfEach();
+  await expect(inspector[command](state)).rejects.toMatchObject({ code: "StateConflict" });
+  expect((await inspector.showJob(state)).state).toBe(state);
+});
+
+test.each(["retry", "cancel", "remove"] as const)("%s of a job that nobody knows", async (command) => {
+  await expect(inspector[command]("nobody")).rejects.toMatchObject({ code: "JobNotFound" });
+});
+
+test("an active job is asked to stop, and stays active until its worker has let go", async () => {
+  await oneOfEach();
+  expect(await inspector.cancel("active")).toBe("requested");
+  expect(await inspector.showJob("active")).toMatchObject({ state: "active", worker: WORKER });
+  expect(await shard.connection.redis.smembers(shard.keys.cancels)).toEqual(["active"]);
+});
+
+test.each(["cancelled", "completed", "dead", "pending", "retry", "scheduled"])(
+  "a %s job can be deleted",
+  async (id) => {
+    await oneOfEach();
+    await inspector.remove(id);
+    await expect(inspector.showJob(id)).rejects.toMatchObject({ code: "JobNotFound" });
+    const { jobs } = await inspector.listJobs();
+    expect(jobs.map((job) => job.id)).not.toContain(id);
+  },
+);
+
+test("retrying a job whose key was given to another is refused and names the other", async () => {
+  const options = { key: "mail:send k" };
+  await shard.add("first", { options });
+  await shard.claim(1);
+  await shard.fail("first", "dead", "boom");
+  await shard.add("second", { options });
+  await expect(inspector.retry("first")).rejects.toThrow(/belongs to job second/);
+});
+
+test("a paused queue says since when, and resuming wakes one sleeper", async () => {
+  await inspector.pauseQueue("low");
+  const { pausedAt } = await inspector.showQueue("low");
+  expect(Math.abs(Date.now() - pausedAt!)).toBeLessThan(5000);
+  await inspector.pauseQueue("low");
+  expect((await inspector.showQueue("low")).pausedAt).toBe(pausedAt);
+  await inspector.resumeQueue("low");
+  await inspector.resumeQueue("low");
+  expect((await inspector.showQueue("low")).pausedAt).toBeUndefined();
+  expect(await shard.connection.redis.llen(shard.keys.queue("low").wake)).toBe(1);
+});
+
+test("a queue that nobody declared is refused with the list of those that are there", async () => {
+  await expect(inspector.pauseQueue("lwo")).rejects.toThrow(
+    "QueueUnknown: no queue named lwo. Queues: default, low",
+  );
+  await expect(inspector.listJobs({ queue: "lwo" })).rejects.toMatchObject({ code: "QueueUnknown" });
+});
+
+test("workers are listed with their lease and what they hold", async () => {
+  await oneOfEach();
+  expect(await inspector.listWorkers()).toMatchObject([
+    { name: WORKER, alive: true, active: 1, about: { host: "here" } },
+  ]);
+  await shard.connection.redis.zadd(shard.keys.leases, 1, WORKER);
+  expect(await inspector.listWorkers()).toMatchObject([{ name: WORKER, alive: false }]);
+});
+
+test.each([0, 1001, 1.5])("a page of %s is refused", async (limit) => {
+  await expect(inspector.listJobs({ limit })).rejects.toMatchObject({ code: "OptionInvalid" });
+});
+
+test("a cursor that nobody gave out is refused", async () => {
+  await expect(inspector.listJobs({ cursor: "1;DROP" })).rejects.toMatchObject({ code: "OptionInvalid" });
+});
+
+const CANARY = "s3cret-canary";
+const SCHEMA = {
+  type: "object",
+  properties: {
+    card: { allOf: [{ $ref: "#/definitions/Card" }], "x-sensitive": true },
+    order: { type: "string" },
+  },
+  definitions: { Card: { type: "object" } },
+};
+
+test("sensitive fields are shown nowhere: not in the payload, the errors, the stack or the key", async () => {
+  const redactor = createRedactor(new Map([["mail:send", { payload: SCHEMA }]]));
+  const careful = createInspector({
+    connection: shard.connection,
+    keys: shard.keys,
+    queues: ["default"],
+    redactor,
+  });
+  const payload = { card: { number: CANARY }, order: "A-1" };
+  await shard.add("secret", { payload, options: { key: `mail:send ${CANARY}` } });
+  await shard.claim(1);
+  await shard.fail("secret", "dead", `card ${CANARY} was refused`);
+  const job = await careful.showJob("secret");
+  expect(job.payload).toEqual({ card: HIDDEN, order: "A-1" });
+  expect(JSON.stringify([job, await careful.listJobs()])).not.toContain(CANARY);
+  expect(job.lastError).toBe(`Error: card ${HIDDEN} was refused`);
+});
+
+test("the payload of a task whose schema is unknown is hidden", async () => {
+  const careful = createInspector({
+    connection: shard.connection,
+    keys: shard.keys,
+    redactor: createRedactor(new Map()),
+  });
+  await shard.add("unknown", { payload: { card: CANARY } });
+  expect(await careful.showJob("unknown")).toMatchObject({ hidden: true, payload: HIDDEN });
+});
+
+test("an error of Redis is an error of ours, without the command that failed", async () => {
+  await shard.connection.redis.set(shard.keys.dead, "not a sorted set");
+  const error: unknown = await inspector.listJobs({ state: "dead" }).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: "TaskweftError" });
+  expect(JSON.stringify(error)).not.toContain("zrange");
+});

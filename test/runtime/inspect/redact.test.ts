@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { createRedactor, HIDDEN } from "../../../runtime/inspect/index.js";
+
+function redact(schema: unknown, value: unknown) {
+  return createRedactor(new Map([["t", { payload: schema, result: schema }]])).redact("t", "payload", value);
+}
+
+const SENSITIVE = { type: "string", "x-sensitive": true };
+
+test.each([
+  ["a property", { properties: { a: SENSITIVE } }, { a: "secret", b: 1 }, { a: HIDDEN, b: 1 }],
+  ["items", { items: { properties: { a: SENSITIVE } } }, [{ a: "secret" }], [{ a: HIDDEN }]],
+  ["further keys", { additionalProperties: SENSITIVE }, { any: "secret" }, { any: HIDDEN }],
+  ["a branch of anyOf", { anyOf: [{}, { properties: { a: SENSITIVE } }] }, { a: "secret" }, { a: HIDDEN }],
+  ["a branch of oneOf", { oneOf: [{ properties: { a: SENSITIVE } }, {}] }, { a: "secret" }, { a: HIDDEN }],
+  ["a branch of allOf", { allOf: [{ properties: { a: SENSITIVE } }] }, { a: "secret" }, { a: HIDDEN }],
+  ["a reference", { $ref: "#/definitions/S", definitions: { S: SENSITIVE } }, "secret", HIDDEN],
+  [
+    "a reference with an escaped name",
+    { $ref: "#/definitions/a~1b", definitions: { "a/b": SENSITIVE } },
+    "secret",
+    HIDDEN,
+  ],
+  ["the whole value", { "x-sensitive": true }, { deep: ["secret"] }, HIDDEN],
+  ["nothing when the value is absent", { properties: { a: SENSITIVE } }, { a: null }, { a: null }],
+])("hides %s", (_what, schema, value, expected) => {
+  expect(redact(schema, value)?.value).toEqual(expected);
+});
+
+test("a schema that refers to itself ends", () => {
+  const node = { properties: { next: { $ref: "#/definitions/Node" }, secret: SENSITIVE } };
+  const schema = { $ref: "#/definitions/Node", definitions: { Node: node } };
+  const value = { secret: "one!", next: { secret: "two!", next: null } };
+  expect(redact(schema, value)).toEqual({
+    value: { secret: HIDDEN, next: { secret: HIDDEN, next: null } },
+    secrets: ["one!", "two!"],
+  });
+});
+
+test("keys that reach for prototypes stay plain keys", () => {
+  const value: unknown = JSON.parse('{"__proto__":{"polluted":1},"constructor":2}');
+  const shown = redact({ properties: {} }, value);
+  expect(JSON.stringify(shown?.value)).toBe('{"__proto__":{"polluted":1},"constructor":2}');
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+});
+
+test("without a sensitive field every JSON value comes through as it was", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+      const plain: unknown = JSON.parse(JSON.stringify(value));
+      expect(redact({ type: "object" }, plain)?.value).toEqual(plain);
+    }),
+  );
+});
+
+test("whatever a sensitive field holds is gone", () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 6 }), fc.jsonValue({ maxDepth: 2 }), (secret, other) => {
+      const shown = redact(
+        { properties: { s: SENSITIVE } },
+        { s: `<<${secret}>>`, other: other === null ? null : 1 },
+      );
+      expect(JSON.stringify(shown?.value)).not.toContain(JSON.stringify(`<<${secret}>>`).slice(1, -1));
+    }),
+  );
+});
