@@ -89,11 +89,11 @@ export class ShardKeys {
 }
 
 /**
- * A field that always stands in the `active` hash and belongs to no job. Redis keeps a small hash as a list that it searches
+ * A field that always stands in the `active` hash; no job can have it as its id. Redis keeps a small hash as a list that it searches
  * from the front, so claiming and acknowledging 128 jobs would take 128 x 128 steps; a value longer than 64 bytes makes
  * it a real hash table, and this one keeps it so.
  */
-export const ACTIVE_PAD_FIELD = "-";
+export const ACTIVE_PAD_FIELD = "#";
 export const ACTIVE_PAD_VALUE = "-".repeat(72);
 
 /** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */

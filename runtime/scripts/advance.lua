@@ -16,7 +16,8 @@
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, paused = KEYS[6], KEYS[7], KEYS[8]
-local tag, worker, want = ARGV[1], ARGV[2], tonumber(ARGV[4])
+-- Lua unpacks at most some 8,000 values: a larger claim would stop the script after the ids have left their lists.
+local tag, worker, want = ARGV[1], ARGV[2], math.min(tonumber(ARGV[4]), 1000)
 local FIRST_QUEUE_KEY = 9
 
 local lease = redis.call('ZSCORE', leases, worker)

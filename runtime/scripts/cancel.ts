@@ -25,7 +25,6 @@ export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<Ca
       keys.done,
       keys.cancels,
       keys.keys,
-      keys.keysExpiry,
       keys.waits,
       keys.queue(call.queue).due,
     ],

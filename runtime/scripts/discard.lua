@@ -21,7 +21,7 @@ for i = 2, #ARGV do
     elseif record and state == 'cancelled' then
       -- Its place in the list is gone: a later retry must push it again.
       redis.call('HSET', runs, id, '[' .. attempts .. ',' .. crashes .. ',"cancelled",null,' .. events .. ']')
-    elseif record then
+    elseif record and state ~= 'completed' and state ~= 'dead' then
       redis.call('LPUSH', KEYS[q], id)
       wake(KEYS[q + 1])
       revived = revived + 1

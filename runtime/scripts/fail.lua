@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- fail: ends one attempt that did not complete: the job waits for its retry, goes dead, or was cancelled.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 keys-expiry, 9 cancels, 10 waits, 11 due, 12 wake
--- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits; of the job's queue: 10 due, 11 wake
+-- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
+--      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
 -- Returns LOST (no lease), GONE (not held by this worker), or the outcome. A retry becomes cancelled when that was asked for.
 --@include now
 --@include wake
@@ -9,7 +10,7 @@
 --@include finish
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local keys, expiry, cancels, waits, due = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local keys, cancels, waits, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local tag, worker, id, outcome, run, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 local lease = redis.call('ZSCORE', leases, worker)
@@ -19,27 +20,28 @@ end
 if redis.call('HGET', active, id) ~= worker then
   return 'GONE'
 end
-local record = redis.call('HGET', jobs, id)
+local record, time = redis.call('HGET', jobs, id), now()
 redis.call('HDEL', active, id)
 if redis.call('SREM', cancels, id) == 1 and outcome == 'retry' then
-  outcome = 'cancelled'
-  run = string.gsub(run, '^(%[%d+,%d+,)"retry"', '%1"cancelled"')
+  local attempts, crashes, _, _, events = split_run(run)
+  local event = string.format('[%.0f,"cancelled"]', time)
+  outcome, ms, run = 'cancelled', tonumber(ARGV[7]), join_run(attempts, crashes, 'cancelled', 'null', events, event)
 end
 
 if outcome == 'retry' then
   redis.call('HSET', runs, id, run)
-  redis.call('ZADD', due, now() + ms, id)
+  redis.call('ZADD', due, time + ms, id)
   -- Idle workers sleep until the earliest due time that they know; an earlier one must wake them.
   if redis.call('ZRANGE', due, 0, 0)[1] == id then
-    wake(KEYS[12])
+    wake(wake_key)
   end
   return outcome
 end
 
-free_key(keys, expiry, record and options_of(record) or {}, id)
+free_key(keys, record and options_of(record) or {}, id)
 if ms > 0 then
   redis.call('HSET', runs, id, run)
-  redis.call('ZADD', outcome == 'dead' and dead or done, now() + ms, id)
+  redis.call('ZADD', outcome == 'dead' and dead or done, time + ms, id)
 else
   redis.call('HDEL', jobs, id)
   redis.call('HDEL', runs, id)

@@ -12,6 +12,8 @@ export interface FailCall {
   readonly run: string;
   /** Until the retry; or how long to keep the job, 0 removes it. */
   readonly ms: number;
+  /** How long to keep a job that was to be retried and is cancelled instead, because somebody asked for that. */
+  readonly keepCancelledMs: number;
 }
 
 export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
@@ -29,12 +31,11 @@ export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailRe
       keys.done,
       keys.dead,
       keys.keys,
-      keys.keysExpiry,
       keys.cancels,
       keys.waits,
       queue.due,
       queue.wake,
     ],
-    [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms],
+    [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms, call.keepCancelledMs],
   )) as FailReply;
 }

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- reclaim: takes jobs back from a worker: after a crash (its lease has ended) or when it hands them back while stopping.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workers, 6 done, 7 dead, 8 keys, 9 keys-expiry, 10 cancels, 11 waits;
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workers, 6 done, 7 dead, 8 keys, 9 cancels, 10 waits;
 --      then for each queue: pending, wake
--- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back), 4 most crashes of a job, 5 keep (ms) of jobs that end here
+-- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back), 4 most crashes of a job, 5 keep (ms) of jobs that end here, unless
+--      the job has its own
 --      6 number of queues, then their names; then the ids that the worker is thought to hold
 -- Returns ALIVE (lease renewed meanwhile), or: number of jobs taken back, names of queues that the call did not declare.
 --         A call without ids forgets the worker.
@@ -12,9 +13,9 @@
 --@include finish
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local keys, expiry, cancels, waits = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local keys, cancels, waits = KEYS[8], KEYS[9], KEYS[10]
 local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), tonumber(ARGV[5])
-local FIRST_QUEUE_KEY, queues, time = 12, tonumber(ARGV[6]), now()
+local FIRST_QUEUE_KEY, queues, time = 11, tonumber(ARGV[6]), now()
 
 if crashed then
   local lease = tonumber(redis.call('ZSCORE', leases, worker) or 0)
@@ -31,10 +32,11 @@ for q = 1, queues do
 end
 
 local function finish(id, record, state, attempts, crashes, events, event)
+  local options = options_of(record)
   redis.call('HDEL', active, id)
   redis.call('HSET', runs, id, join_run(attempts, crashes, state, 'null', events, event))
-  redis.call('ZADD', state == 'dead' and dead or done, time + keep_ms, id)
-  free_key(keys, expiry, options_of(record), id)
+  redis.call('ZADD', state == 'dead' and dead or done, time + (options.keepDeadMs or keep_ms), id)
+  free_key(keys, options, id)
   publish(waits, tag, id)
 end
 
@@ -44,17 +46,18 @@ local function take_back(id)
   local event = string.format('[%.0f,"crashed","%s"]', time, worker)
   local queue = record and queue_of(record)
   local q = queue and queue_key[queue]
-  -- Nothing to run: the record is gone, a tombstone, or was cancelled while it waited.
-  if not queue or state == 'cancelled' then
+  if not record or record == '[0]' or state == 'completed' or state == 'dead' then
     redis.call('HDEL', active, id)
-    if state == 'cancelled' then
-      redis.call('HSET', runs, id, join_run(attempts, crashes, state, 'null', events, event))
-    else
+    if record == '[0]' then
       redis.call('HDEL', jobs, id)
     end
+  elseif state == 'cancelled' then
+    -- Its place in the list is gone: a later retry must push it again.
+    redis.call('HDEL', active, id)
+    redis.call('HSET', runs, id, join_run(attempts, crashes, state, 'null', events, event))
   elseif redis.call('SREM', cancels, id) == 1 then
     finish(id, record, 'cancelled', attempts, crashes, events, string.format('[%.0f,"cancelled"]', time))
-  elseif crashed and crashes + 1 >= most then
+  elseif not queue or (crashed and crashes + 1 >= most) then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)
   elseif not q then
     unknown[#unknown + 1] = queue

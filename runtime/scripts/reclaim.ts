@@ -35,7 +35,6 @@ export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<
     keys.done,
     keys.dead,
     keys.keys,
-    keys.keysExpiry,
     keys.cancels,
     keys.waits,
   ];

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- remove: deletes a job that no worker holds, with all that is known about it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry, 8 waits, 9 due (of the job's queue)
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 waits, 8 due (of the job's queue)
 -- ARGV 1 tag, 2 id
 -- Returns NOTFOUND, ACTIVE, or REMOVED
 --@include record
 --@include finish
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, expiry, waits, due = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local keys, waits, due = KEYS[6], KEYS[7], KEYS[8]
 local tag, id = ARGV[1], ARGV[2]
 
 local record = redis.call('HGET', jobs, id)
@@ -30,6 +30,6 @@ else
 end
 local options = options_of(record)
 options.hold = nil
-free_key(keys, expiry, options, id)
+free_key(keys, options, id)
 publish(waits, tag, id)
 return 'REMOVED'

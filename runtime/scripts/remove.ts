@@ -24,7 +24,6 @@ export async function remove(
       keys.done,
       keys.dead,
       keys.keys,
-      keys.keysExpiry,
       keys.waits,
       keys.queue(call.queue).due,
     ],

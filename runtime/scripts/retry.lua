@@ -1,6 +1,6 @@
 #!lua
 -- retry: puts a dead, cancelled, scheduled or retrying job at the end of its pending list, now.
--- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 pending, 8 due, 9 wake (of the job's queue)
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry; of the job's queue: 8 pending, 9 due, 10 wake
 -- ARGV 1 id
 -- Returns NOTFOUND, STATE <state> (pending, active or completed: nothing to do), KEY <id> (its idempotency key belongs to
 --         another job by now), or RETRIED. Attempts and crashes of a dead or cancelled job start again from 0.
@@ -9,7 +9,7 @@
 --@include record
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, pending, due, id = KEYS[6], KEYS[7], KEYS[8], ARGV[1]
+local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[8], KEYS[9], ARGV[1]
 
 local record = redis.call('HGET', jobs, id)
 if not record or record == '[0]' then
@@ -19,13 +19,17 @@ if redis.call('HEXISTS', active, id) == 1 then
   return 'STATE active'
 end
 local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
-local event = string.format('[%.0f,"retried"]', now())
+local time = now()
+local event = string.format('[%.0f,"retried"]', time)
 
 if state == 'dead' or state == 'cancelled' then
   local key = options_of(record).key
-  local owner = key and redis.call('HGET', keys, key)
-  if owner and owner ~= id then
-    return 'KEY ' .. owner
+  if key and tonumber(redis.call('ZSCORE', expiry, key) or 0) > time then
+    local owner = redis.call('HGET', keys, key)
+    if owner and owner ~= id then
+      return 'KEY ' .. owner
+    end
+    redis.call('HSET', keys, key, id)
   end
   redis.call('ZREM', state == 'dead' and dead or done, id)
   redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events, event))
@@ -41,5 +45,5 @@ elseif redis.call('ZREM', due, id) == 1 then
 else
   return 'STATE pending'
 end
-wake(KEYS[9])
+wake(KEYS[10])
 return 'RETRIED'

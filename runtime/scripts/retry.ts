@@ -30,6 +30,7 @@ export async function retry(runner: ScriptRunner, call: RetryCall): Promise<Retr
       keys.done,
       keys.dead,
       keys.keys,
+      keys.keysExpiry,
       queue.pending,
       queue.due,
       queue.wake,

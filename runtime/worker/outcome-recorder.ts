@@ -3,7 +3,7 @@
  * its own, tried until Redis takes it: an outcome that is not written would leave the job active for ever.
  */
 import type { Connection, ServerClock } from "../connection/index.js";
-import type { AnyTaskContract } from "../definition/index.js";
+import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
@@ -30,6 +30,16 @@ export interface RecorderPorts {
   readonly reaper: Pick<Reaper, "handBackJobs">;
   /** Replaces the definition's retention of completed jobs (ms), when set. */
   readonly keepCompletedMs: number | undefined;
+}
+
+/** What to write for an attempt that did not complete. `contract` is missing where this process has none for the task. */
+interface Settlement extends Pick<FailCall, "outcome" | "run" | "ms"> {
+  readonly contract: AnyTaskContract | undefined;
+}
+
+/** Cancelled jobs are kept like dead ones: a person may want to see them, or to retry them. */
+function keepCancelledMs(claim: Claim, contract: AnyTaskContract | undefined): number {
+  return claim.record.options.keepDeadMs ?? (contract?.retention ?? DEFAULT_RETENTION).deadMs;
 }
 
 export class OutcomeRecorder implements OutcomeSink {
@@ -77,7 +87,8 @@ export class OutcomeRecorder implements OutcomeSink {
       error: `${name}: ${message}`,
       ...(decision.outcome === "retry" ? { retryInMs: decision.ms } : {}),
     });
-    this.#settle(claim, execution.worker, decision.outcome, decision.run, decision.ms);
+    const { outcome, ms } = decision;
+    this.#settle(claim, execution.worker, { outcome, run: decision.run, ms, contract });
   }
 
   cancelled(execution: Execution): void {
@@ -85,7 +96,8 @@ export class OutcomeRecorder implements OutcomeSink {
     const { claim, contract } = execution;
     const events = withEvent(claim.run.events, [this.#ports.clock.now(), "cancelled"]);
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
-    this.#settle(claim, execution.worker, "cancelled", run, contract.retention.deadMs);
+    const ms = keepCancelledMs(claim, contract);
+    this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract });
   }
 
   handedBack(execution: Execution): void {
@@ -112,7 +124,7 @@ export class OutcomeRecorder implements OutcomeSink {
       "",
     ]);
     const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
-    this.#settle(claim, worker(), "retry", run, UNSERVED_RETRY_MS);
+    this.#settle(claim, worker(), { outcome: "retry", run, ms: UNSERVED_RETRY_MS, contract: undefined });
   }
 
   /** Ids that were claimed but must not run: deleted or cancelled while they waited. */
@@ -160,8 +172,9 @@ export class OutcomeRecorder implements OutcomeSink {
     return `[${run.attempts + 1},${run.crashes},"completed",${detail},${JSON.stringify(events)}]`;
   }
 
-  #settle(claim: Claim, worker: string, outcome: FailCall["outcome"], run: string, ms: number): void {
+  #settle(claim: Claim, worker: string, settlement: Settlement): void {
     const { connection, keys, fetcher, logger } = this.#ports;
+    const { outcome, run, ms, contract } = settlement;
     this.#persist("outcome", async () => {
       const reply = await fail(connection, {
         keys,
@@ -171,6 +184,7 @@ export class OutcomeRecorder implements OutcomeSink {
         outcome,
         run,
         ms,
+        keepCancelledMs: keepCancelledMs(claim, contract),
       });
       if (reply === "GONE") logger.debug("the job was settled already", { job: claim.id });
       fetcher.forget(claim.id);

@@ -3,15 +3,40 @@
 import type { Redis } from "ioredis";
 import { afterEach, beforeAll } from "vitest";
 import { Connection } from "../../runtime/connection/index.js";
-import { recordHead, ShardKeys, type RecordOptions } from "../../runtime/protocol/index.js";
+import {
+  encodeRun,
+  NEW_RUN,
+  parseRun,
+  recordHead,
+  ShardKeys,
+  type JobRun,
+  type RecordOptions,
+} from "../../runtime/protocol/index.js";
 import {
   advance,
+  awaitJob,
+  cancel,
+  discard,
   enqueue,
+  fail,
   heartbeat,
+  reclaim,
+  remove,
+  retry,
+  sweep,
   type AdvanceCall,
   type Advanced,
+  type AwaitReply,
+  type CancelReply,
   type EnqueueItem,
   type EnqueueReply,
+  type FailCall,
+  type FailReply,
+  type Heartbeat,
+  type ReclaimCall,
+  type Reclaimed,
+  type RetryReply,
+  type Swept,
 } from "../../runtime/scripts/index.js";
 import { assertSound } from "../support/fsck.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
@@ -95,6 +120,80 @@ export class ShardBench {
     }
     return reply.ids;
   }
+
+  async beat(worker: string, leaseMs = HOUR_MS): Promise<Heartbeat | "LOST"> {
+    return await heartbeat(this.connection, { keys: this.keys, worker, leaseMs, about: undefined });
+  }
+
+  async fail(
+    worker: string,
+    id: string,
+    outcome: FailCall["outcome"],
+    call: Partial<FailCall> = {},
+  ): Promise<FailReply> {
+    return await fail(this.connection, {
+      keys: this.keys,
+      worker,
+      id,
+      queue: "q",
+      outcome,
+      run: runText({ attempts: 1, state: outcome }),
+      ms: HOUR_MS,
+      keepCancelledMs: 2 * HOUR_MS,
+      ...call,
+    });
+  }
+
+  /** Takes jobs back after a crash, unless `call` says otherwise. */
+  async reclaim(
+    worker: string,
+    ids: readonly string[],
+    call: Partial<ReclaimCall> = {},
+  ): Promise<Reclaimed | "ALIVE"> {
+    return await reclaim(this.connection, {
+      keys: this.keys,
+      worker,
+      reason: "crashed",
+      maxCrashes: 3,
+      keepMs: HOUR_MS,
+      queues: ["q"],
+      ids,
+      ...call,
+    });
+  }
+
+  async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {
+    const jobs = ids.map((id) => ({ id, queue }));
+    return await discard(this.connection, { keys: this.keys, worker, jobs });
+  }
+
+  async cancel(id: string, keepMs = HOUR_MS): Promise<CancelReply> {
+    return await cancel(this.connection, { keys: this.keys, id, queue: "q", keepMs });
+  }
+
+  async retry(id: string): Promise<RetryReply> {
+    return await retry(this.connection, { keys: this.keys, id, queue: "q" });
+  }
+
+  async remove(id: string): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
+    return await remove(this.connection, { keys: this.keys, id, queue: "q" });
+  }
+
+  async await(id: string, client: string): Promise<AwaitReply> {
+    return await awaitJob(this.connection, { keys: this.keys, id, client });
+  }
+
+  async sweep(limit = 500): Promise<Swept> {
+    return await sweep(this.connection, this.keys, limit);
+  }
+
+  async runOf(id: string): Promise<JobRun> {
+    return parseRun(await this.redis.hget(this.keys.runs, id));
+  }
+}
+
+export function runText(run: Partial<JobRun>): string {
+  return encodeRun({ ...NEW_RUN, ...run });
 }
 
 export function recordText(job: NewJob = {}): string {

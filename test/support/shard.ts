@@ -33,15 +33,18 @@ export interface Shard {
 // One script, so that no move can fall between two reads. Only a test may walk the key space.
 const READ_ALL = `
 local readers = {
-  string = { 'GET' }, list = { 'LRANGE', 0, -1 }, hash = { 'HGETALL' }, set = { 'SMEMBERS' },
-  zset = { 'ZRANGE', 0, -1, 'WITHSCORES' },
+  string = function(key) return redis.call('GET', key) end,
+  list = function(key) return redis.call('LRANGE', key, 0, -1) end,
+  hash = function(key) return redis.call('HGETALL', key) end,
+  set = function(key) return redis.call('SMEMBERS', key) end,
+  zset = function(key) return redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end,
 }
 local found = {}
 for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-  local reader = readers[redis.call('TYPE', key).ok]
-  found[#found + 1] = { key, redis.call(reader[1], key, reader[2], reader[3], reader[4]) }
+  found[#found + 1] = { key, readers[redis.call('TYPE', key).ok](key) }
 end
-return { redis.call('TIME')[1], redis.call('TIME')[2], found }
+local time = redis.call('TIME')
+return { time[1], time[2], found }
 `;
 
 export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {

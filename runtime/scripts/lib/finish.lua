@@ -9,10 +9,10 @@ local function publish(waits, tag, id)
   end
 end
 
--- Frees the idempotency key that a record owns, unless it is to be held or belongs to a later job by now.
-local function free_key(keys, expiry, options, id)
+-- Frees the idempotency key that a record owns, unless it is to be held or belongs to a later job by now. Its end stays
+-- known, so that a retry of this job within the ttl takes the key again instead of running beside another job of the key.
+local function free_key(keys, options, id)
   if options.key and not options.hold and redis.call('HGET', keys, options.key) == id then
     redis.call('HDEL', keys, options.key)
-    redis.call('ZREM', expiry, options.key)
   end
 end

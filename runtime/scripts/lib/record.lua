@@ -1,21 +1,17 @@
 -- Reads the leading fields of the two stored texts; see docs/protocol.md. Names have no quotes in them, so a pattern is safe.
+-- Payloads, results and events are never decoded: cjson refuses what JSON allows (half a surrogate pair, 1,000 levels), and
+-- a script that stops half-way leaves a job nowhere.
 local function queue_of(record)
   return string.match(record, '^%[%d+,"[^"]*","([^"]*)"')
 end
 
--- attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new.
+-- attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new. Of a completed run
+-- whose result is no plain word, detail and events are nil: no script needs them.
 local function split_run(run)
-  if not run then
-    return 0, 0, 'pending', 'null', '[]'
-  end
-  local attempts, crashes, state, rest = string.match(run, '^%[(%d+),(%d+),"(%a+)",(.*)%]$')
-  local decoded = cjson.decode('[' .. rest .. ']')
-  local events = {}
-  for i = 1, #decoded[2] do
-    events[i] = cjson.encode(decoded[2][i])
-  end
-  local detail = decoded[1] == cjson.null and 'null' or cjson.encode(decoded[1])
-  return tonumber(attempts), tonumber(crashes), state, detail, '[' .. table.concat(events, ',') .. ']'
+  local pattern = '^%[(%d+),(%d+),"(%a+)",(.*)%]$'
+  local attempts, crashes, state, rest = string.match(run or '[0,0,"pending",null,[]]', pattern)
+  local detail, events = string.match(rest, '^(%w+),(%[.*)$')
+  return tonumber(attempts), tonumber(crashes), state, detail, events
 end
 
 -- Puts a run together again, with one more event.
@@ -24,8 +20,20 @@ local function join_run(attempts, crashes, state, detail, events, event)
   return '[' .. attempts .. ',' .. crashes .. ',"' .. state .. '",' .. detail .. ',' .. list .. ']'
 end
 
--- The options of a record, or an empty table.
+-- The options of a record, or an empty table. They hold no maps, so they end at the first brace outside quotes.
 local function options_of(record)
-  local options = cjson.decode(record)[5]
-  return type(options) == 'table' and options or {}
+  local first = string.match(record, '^%[%d+,"[^"]*","[^"]*","[^"]*",(){')
+  local last, quoted, char = first, false, first and '{' or '}'
+  while char ~= '}' do
+    last = string.find(record, quoted and '["\\]' or '["}]', last + 1)
+    char = string.sub(record, last, last)
+    if char == '"' then
+      quoted = not quoted
+    elseif char == '\\' then
+      last = last + 1
+    end
+  end
+  -- A key that is no Unicode text cannot be decoded; it owns nothing, and its job must still be able to end.
+  local decoded, options = pcall(cjson.decode, first and string.sub(record, first, last) or '{}')
+  return decoded and options or {}
 end

@@ -56,7 +56,16 @@ export class TestShard {
   async fail(id: string, outcome: "dead" | "retry", message: string, queue = "default"): Promise<void> {
     const events: JobRun["events"] = [[AN_ERROR_AT, "failed", 1, "Error", message, `at ${message}`]];
     const run = encodeRun({ attempts: 1, crashes: 0, state: outcome, detail: null, events });
-    await fail(this.connection, { keys: this.keys, worker: WORKER, id, queue, outcome, run, ms: KEEP_MS });
+    await fail(this.connection, {
+      keys: this.keys,
+      worker: WORKER,
+      id,
+      queue,
+      outcome,
+      run,
+      ms: KEEP_MS,
+      keepCancelledMs: KEEP_MS,
+    });
   }
 
   async clear(): Promise<void> {
