@@ -1,0 +1,174 @@
+// A producer whose Redis is away, full, slow or refuses: every promise settles in time, with an error that says what is known.
+import { inspect } from "node:util";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  type ClientOptions,
+  type TaskweftClient,
+  type TaskweftError,
+  createClient,
+} from "taskweft/generated-v1";
+import { maskUrl } from "../../../runtime/connection/index.js";
+import { defineTask, rejection, setupProject } from "../../support/project.js";
+import { startProxy } from "../../support/proxy.js";
+import { startRedis } from "../../support/redis.js";
+import { within } from "../../support/signal.js";
+
+const redis = await startRedis();
+const plain = defineTask("plain:work");
+const setup = (server = redis) => setupProject({ redis: server, tasks: [plain] as never });
+/** Port 1 of this machine: refuses every connection. */
+const NOBODY = "redis://127.0.0.1:1";
+
+function newClient(options: ClientOptions): TaskweftClient {
+  const client = createClient(options);
+  onTestFinished(() => client.close());
+  return client;
+}
+
+async function failure(ms: number, promise: Promise<unknown>): Promise<TaskweftError> {
+  return (await within(ms, "the call to settle", rejection(promise))) as TaskweftError;
+}
+
+describe("an unreachable Redis", () => {
+  test("fails ready() within the deadline, naming the address and what to do", async () => {
+    const error = await failure(2000, newClient({ url: NOBODY, deadline: "200ms" }).ready());
+    expect(error.code).toBe("RedisUnavailable");
+    expect(error.message).toMatch(
+      /expected a Redis at redis:\/\/127\.0\.0\.1:1, got: .*ECONNREFUSED.*Start it, or set TASKWEFT_REDIS_URL/,
+    );
+  });
+
+  test("fails an enqueue of a client that was never ready, within the deadline, as certainly not done", async () => {
+    const client = newClient({ url: NOBODY, deadline: "200ms" });
+    const error = await failure(2000, setup().enqueue(plain, { n: 1 }, { client }));
+    expect(error.code).toBe("RedisUnavailable");
+    expect(error.operation).toBe("enqueue");
+  });
+
+  test("fails every enqueue within the deadline, also those that could not be sent", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const client = project.newClient({ url: proxy.url, deadline: "300ms" });
+    await project.enqueue(plain, { n: 0 }, { client });
+    proxy.stall();
+    const pending: Promise<unknown>[] = [];
+    for (let n = 1; n <= 5; n++) {
+      pending.push(rejection(project.enqueue(plain, { n }, { client })));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const errors = (await within(3000, "all five to settle", Promise.all(pending))) as TaskweftError[];
+    const codes = errors.map((error) => error.code);
+    expect(codes.slice(0, 2)).toEqual(["OutcomeUnknown", "OutcomeUnknown"]);
+    expect(codes.slice(2)).toEqual(Array(3).fill("RedisUnavailable"));
+    expect(errors[0]?.message).toMatch(/may or may not be stored.*Look them up by id/);
+    proxy.heal();
+    // What was certainly not done is not done later either, and the client works again.
+    const last = await project.enqueue(plain, { n: 6 }, { client });
+    const ids = await project.raw.lrange(project.keys.queue("default").pending, 0, -1);
+    expect(ids).toHaveLength(4);
+    expect(ids.at(-1)).toBe(last.id);
+  });
+
+  test("does not keep close() from ending", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const client = project.newClient({ url: proxy.url, deadline: "200ms" });
+    await project.enqueue(plain, { n: 0 }, { client });
+    proxy.stall();
+    const sent = rejection(project.enqueue(plain, { n: 1 }, { client }));
+    await within(3000, "close() to end", client.close());
+    expect(((await sent) as TaskweftError).code).toBe("OutcomeUnknown");
+  });
+
+  test("from the start does not keep close() from ending, nor a wait from failing", async () => {
+    const client = newClient({ url: NOBODY, deadline: "200ms" });
+    const sent = rejection(setup().enqueue(plain, { n: 1 }, { client }));
+    await within(3000, "close() to end", client.close());
+    expect(["Closed", "RedisUnavailable"]).toContain(
+      ((await within(2000, "the enqueue to settle", sent)) as TaskweftError).code,
+    );
+  });
+});
+
+test("a closed client refuses, after it has sent what it was given", async () => {
+  const project = setup();
+  const client = project.newClient();
+  const sent = project.enqueue(plain, { n: 1 }, { client });
+  const closing = client.close();
+  await expect(sent).resolves.toMatchObject({ deduplicated: false });
+  await closing;
+  const error = await failure(1000, project.enqueue(plain, { n: 2 }, { client }));
+  expect(error.code).toBe("Closed");
+  expect(error.message).toMatch(/the client was closed; make another one for this enqueue/);
+  await client.close();
+  expect(await project.raw.llen(project.keys.queue("default").pending)).toBe(1);
+});
+
+describe("a full Redis", () => {
+  test("refuses an enqueue with RedisFull, stores nothing, and lets workers go on", async () => {
+    const server = await startRedis();
+    const project = setup(server);
+    const waiting = await project.enqueue(plain, { n: 0 });
+    await project.raw.config("SET", "maxmemory", "1");
+    const error = await failure(5000, project.enqueue(plain, { n: 1 }));
+    expect(error.code).toBe("RedisFull");
+    expect(error.message).toMatch(
+      /reached maxmemory and refused the enqueue; nothing was stored\. Raise maxmemory/,
+    );
+    const fresh = await failure(5000, project.enqueue(plain, { n: 2 }, { client: project.newClient() }));
+    expect(fresh.code).toBe("RedisFull");
+    expect(await project.raw.hlen(project.keys.jobs)).toBe(1);
+    await project.raw.config("SET", "maxmemory", "0");
+    const worker = await project.worker({ "plain:work": () => undefined });
+    await waiting.result();
+    await project.raw.config("SET", "maxmemory", "1");
+    await within(5000, "the worker to stop", worker.stop());
+  });
+});
+
+describe("an unsuitable Redis", () => {
+  test("that evicts keys is refused", async () => {
+    const server = await startRedis({ args: ["--maxmemory-policy", "allkeys-lru"] });
+    const error = await failure(5000, newClient({ url: server.url }).ready());
+    expect(error.code).toBe("RedisUnsuitable");
+    expect(error.message).toMatch(/maxmemory-policy is allkeys-lru: expected noeviction/);
+    const worker = setup(server).newWorker({});
+    expect((await failure(5000, worker.start())).code).toBe("RedisUnsuitable");
+    await within(2000, "a worker that never started to stop", worker.stop());
+  });
+
+  test("that holds a newer protocol is refused", async () => {
+    const project = setup();
+    await project.raw.hset(project.keys.meta, "protocol", 99);
+    const error = await failure(5000, project.client.ready());
+    expect(error.code).toBe("ProtocolUnknown");
+  });
+});
+
+describe("a password", () => {
+  const SECRET = "s3cr3t-Pa55";
+
+  test.each([
+    [`redis://user:${SECRET}@127.0.0.1:1`],
+    [`redis://:${SECRET}@127.0.0.1:1`],
+    [`redis://user:p@${SECRET}@127.0.0.1:1`],
+    [`redis://user:p/${SECRET}@127.0.0.1:1/0`],
+    [`redis://127.0.0.1:1/?password=${SECRET}`],
+  ])("in %s is in no message", async (url) => {
+    expect(maskUrl(url)).not.toContain(SECRET);
+    const error = await failure(3000, newClient({ url, deadline: "100ms" }).ready());
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SECRET);
+  });
+
+  test("that Redis refuses is in no message, and the error is ours", async () => {
+    const server = await startRedis({ args: ["--requirepass", "right"] });
+    const url = `redis://user:${SECRET}@127.0.0.1:${server.port}`;
+    const client = newClient({ url, deadline: "500ms" });
+    const error = await failure(3000, client.ready());
+    expect(error.code).toBe("RedisUnavailable");
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(SECRET);
+    const refused = await failure(3000, setup().enqueue(plain, { n: 1 }, { client }));
+    expect(refused.code).toBe("RedisUnavailable");
+    expect(inspect(refused, { depth: 10, showHidden: true })).not.toContain(SECRET);
+  });
+});

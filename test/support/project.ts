@@ -1,0 +1,223 @@
+// A small project without generated files: contracts, an enqueue function a task, and workers, on a prefix of its own.
+import { randomBytes } from "node:crypto";
+import { expect, onTestFinished } from "vitest";
+import type { Redis } from "ioredis";
+import {
+  createClient,
+  createEnqueueFunction,
+  createWorker,
+  defineContract,
+  defineSchemas,
+  type ClientOptions,
+  type EnqueueFunction,
+  type EnqueueOptions,
+  type Job,
+  type JobHandle,
+  type QueueDefinition,
+  type TaskContext,
+  type TaskContract,
+  type TaskweftClient,
+  z,
+} from "taskweft/generated-v1";
+import { ShardKeys, parseRun, type JobRun } from "../../runtime/protocol/index.js";
+import type { Logger, Worker, WorkerOptions } from "../../runtime/worker/index.js";
+import { startRedis, type TestRedis } from "./redis.js";
+
+export interface TaskParts<Payload, Result> extends Partial<
+  Omit<TaskContract<Payload, Result>, "schemas" | "name">
+> {
+  /** Default: any object. */
+  readonly payload?: z.ZodType<Payload>;
+  readonly result?: z.ZodType<Result>;
+}
+
+/** A task that fails for good at once, keeps what ended for a minute and runs at most 10 s; `parts` say otherwise. */
+export function defineTask<Payload = { n: number }, Result = unknown>(
+  name: string,
+  parts: TaskParts<Payload, Result> = {},
+): TaskContract<Payload, Result> {
+  const { payload = z.looseObject({}), result, ...definition } = parts;
+  return defineContract<Payload, Result>({
+    name,
+    queue: "default",
+    timeoutMs: 10_000,
+    retry: { maxRetries: 0, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+    retention: { completedMs: 60_000, deadMs: 60_000 },
+    errors: {},
+    hash: "00000000",
+    schemas: defineSchemas<Payload, Result>({
+      payloadStrict: () => payload,
+      payloadLoose: () => payload,
+      ...(result === undefined ? {} : { result: () => result }),
+    }),
+    ...definition,
+  });
+}
+
+export type TestHandler = (job: Job<{ readonly [field: string]: never }>, ctx: TaskContext) => unknown;
+/** Handlers by task name; payloads are what the test enqueued. */
+export type TestHandlers = Readonly<Record<string, (job: Job<never>, ctx: TaskContext) => unknown>>;
+
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Keeps every line instead of printing it. */
+export class RecordingLogger implements Logger {
+  readonly lines: LogLine[] = [];
+  readonly debug = this.#at("debug");
+  readonly info = this.#at("info");
+  readonly warn = this.#at("warn");
+  readonly error = this.#at("error");
+
+  messages(level: LogLine["level"]): string[] {
+    return this.lines.filter((line) => line.level === level).map((line) => line.message);
+  }
+
+  #at(level: LogLine["level"]): Logger["info"] {
+    return (message, fields = {}) => void this.lines.push({ level, message, fields });
+  }
+}
+
+export interface ProjectOptions {
+  readonly redis: TestRedis;
+  // Contracts of different payloads stand in one list.
+  readonly tasks: readonly TaskContract<never, never>[];
+  /** Default: one queue named `default`. */
+  readonly queues?: readonly QueueDefinition[];
+}
+
+export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", weight: 1 }];
+
+/** What one test needs; everything it opens is closed when the test ends. */
+export class Project {
+  readonly prefix = `t${randomBytes(4).toString("hex")}`;
+  readonly keys = new ShardKeys(this.prefix);
+  readonly logger = new RecordingLogger();
+  readonly raw: Redis;
+  readonly #options: ProjectOptions;
+  readonly #functions = new Map<string, EnqueueFunction<never, never>>();
+  #client: TaskweftClient | undefined;
+
+  constructor(options: ProjectOptions) {
+    this.#options = options;
+    this.raw = options.redis.client();
+  }
+
+  get queues(): readonly QueueDefinition[] {
+    return this.#options.queues ?? DEFAULT_QUEUES;
+  }
+
+  /** The client that `enqueue` uses. */
+  get client(): TaskweftClient {
+    this.#client ??= this.newClient();
+    return this.#client;
+  }
+
+  newClient(options: ClientOptions = {}): TaskweftClient {
+    const client = createClient({ url: this.#options.redis.url, prefix: this.prefix, ...options });
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  function<Payload, Result>(task: TaskContract<Payload, Result>): EnqueueFunction<Payload, Result> {
+    let made = this.#functions.get(task.name) as EnqueueFunction<Payload, Result> | undefined;
+    if (made === undefined) {
+      made = createEnqueueFunction(task, this.queues);
+      this.#functions.set(task.name, made as unknown as EnqueueFunction<never, never>);
+    }
+    return made;
+  }
+
+  enqueue<Payload, Result>(
+    task: TaskContract<Payload, Result>,
+    payload: Payload,
+    options: EnqueueOptions = {},
+  ): Promise<JobHandle<Result>> {
+    return this.function(task)(payload, { client: this.client, ...options });
+  }
+
+  many<Payload, Result>(
+    task: TaskContract<Payload, Result>,
+    payloads: readonly Payload[],
+    options: EnqueueOptions = {},
+  ): Promise<readonly JobHandle<Result>[]> {
+    return this.function(task).many(payloads, { client: this.client, ...options });
+  }
+
+  /** A worker that is made but not started. */
+  newWorker(handlers: TestHandlers, options: WorkerOptions = {}): Worker {
+    const worker = createWorker(
+      {
+        contracts: this.#options.tasks,
+        queues: this.queues,
+        handlers: Object.fromEntries(
+          Object.entries(handlers).map(([name, handler]) => [name, async () => ({ name, handler })]),
+        ),
+      },
+      {
+        url: this.#options.redis.url,
+        prefix: this.prefix,
+        logger: this.logger,
+        grace: "0ms",
+        lease: "1s",
+        ...options,
+      },
+    );
+    onTestFinished(() => worker.stop());
+    return worker;
+  }
+
+  async worker(handlers: TestHandlers, options: WorkerOptions = {}): Promise<Worker> {
+    return await this.newWorker(handlers, options).start();
+  }
+
+  /** What has happened to a job. */
+  async run(id: string): Promise<JobRun> {
+    return parseRun(await this.raw.hget(this.keys.runs, id));
+  }
+
+  /** Kinds of the events on record, oldest first. */
+  async kinds(id: string): Promise<readonly string[]> {
+    return (await this.run(id)).events.map((event) => event[1]);
+  }
+
+  /** Where the id stands, by the shard's indexes. */
+  async state(id: string): Promise<string> {
+    const { raw, keys } = this;
+    if ((await raw.hexists(keys.active, id)) === 1) return "active";
+    if ((await raw.zscore(keys.done, id)) !== null) return (await this.run(id)).state;
+    if ((await raw.zscore(keys.dead, id)) !== null) return "dead";
+    for (const { name } of this.queues) {
+      if ((await raw.zscore(keys.queue(name).due, id)) !== null) return "due";
+      if ((await raw.lpos(keys.queue(name).pending, id)) !== null) return "pending";
+    }
+    return (await raw.hexists(keys.jobs, id)) === 1 ? "LOST" : "gone";
+  }
+}
+
+export function setupProject(options: ProjectOptions): Project {
+  return new Project(options);
+}
+
+/** Calls of a command since the server started, from INFO: what clients really sent. */
+export async function commandCalls(raw: Redis, command: string): Promise<number> {
+  const stats = await raw.info("commandstats");
+  const line = stats.split("\r\n").find((text) => text.startsWith(`cmdstat_${command}:`));
+  return Number(/calls=(\d+)/.exec(line ?? "")?.[1] ?? 0);
+}
+
+/** The error that a promise rejects with; fails when it resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    expect(error).toBeInstanceOf(Error);
+    return error as Error;
+  }
+  throw new Error("expected a rejection, but the promise resolved");
+}
+
+export { startRedis };
