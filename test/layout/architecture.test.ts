@@ -6,7 +6,7 @@ import { importsOf, readSources, ROOT, type Import } from "./source-files.js";
 
 const PARTS = ["cli", "codegen", "generated", "runtime", "tasks"];
 const MAX_FILE_LINES = 400;
-const MAX_LUA_LINES = 80;
+const MAX_LUA_LINES = 90;
 const MAX_LUA_KEYS = 12;
 
 /** No target: a package. */
@@ -66,6 +66,7 @@ describe("the rules themselves", () => {
     ["runtime/novelty/a.ts", "../errors.js", "runtime/errors.ts"],
     ["runtime/protocol/keys.ts", "../scripts/enqueue.js", "runtime/scripts/enqueue.ts"],
     ["runtime/worker/worker.ts", "../../codegen/index.js", "codegen/index.ts"],
+    ["runtime/worker/worker.ts", "ioredis"],
     ["runtime/worker/worker.ts", "lodash"],
     ["runtime/worker/worker.ts", "fs"],
     ["tasks/handlers/a.ts", "../../runtime/index.js", "runtime/index.ts"],
@@ -80,7 +81,7 @@ describe("the rules themselves", () => {
     ["codegen/load/project.ts", "../../runtime/definition/index.js", "runtime/definition/index.ts"],
     ["generated/registry.ts", "../tasks/handlers/a.js", "tasks/handlers/a.ts"],
     ["generated/registry.ts", "taskweft/generated-v1"],
-    ["runtime/worker/worker.ts", "ioredis"],
+    ["runtime/connection/connection.ts", "ioredis"],
     ["runtime/worker/worker.ts", "../scripts/advance.js", "runtime/scripts/advance.ts"],
     ["tasks/handlers/a.ts", "../../generated/index.js", "generated/index.ts"],
   ];
@@ -108,7 +109,7 @@ describe("budgets", () => {
       ["bench", "cli", "codegen", "runtime", "tasks", "test", "tools"],
       [".ts", ".mjs"],
     );
-    const long = files.map((file) => [file.path, file.text.split("\n").length - 1] as const);
+    const long = files.map((file) => [file.path, lineCount(file.text)] as const);
     expect(long.filter(([, lines]) => lines > MAX_FILE_LINES)).toEqual([]);
   });
 
@@ -116,17 +117,16 @@ describe("budgets", () => {
     const scripts = await readSources(["runtime/scripts"], [".lua"]);
     expect(scripts.length).toBeGreaterThan(5);
     const over = scripts.filter(
-      (script) => luaLines(script.text) > MAX_LUA_LINES || luaKeys(script.text) > MAX_LUA_KEYS,
+      (script) => lineCount(script.text) > MAX_LUA_LINES || luaKeys(script.text) > MAX_LUA_KEYS,
     );
     expect(
-      over.map((script) => `${script.path}: ${luaLines(script.text)} lines, ${luaKeys(script.text)} keys`),
+      over.map((script) => `${script.path}: ${lineCount(script.text)} lines, ${luaKeys(script.text)} keys`),
     ).toEqual([]);
   });
 });
 
-/** Blank lines are free, so that nobody saves a budget by gluing paragraphs together. */
-function luaLines(text: string): number {
-  return text.split("\n").filter((line) => line.trim() !== "").length;
+function lineCount(text: string): number {
+  return text.split("\n").length - 1;
 }
 
 /** The fixed keys; those that come once a queue are counted once, through the position of the first. */

@@ -1,5 +1,5 @@
-// The code in README.md is a project: each YAML and TypeScript block names its file in its first line, and together
-// they must generate without a problem and compile under the strict settings of this repository.
+// The code in README.md is a project: a block names its file in its first line, or stands for a file in the project's
+// folder. Together they must generate without a problem and compile under the strict settings of this repository.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,9 +10,12 @@ import { ROOT } from "./source-files.js";
 interface Block {
   readonly language: string;
   readonly text: string;
-  /** From the first line, `# tasks/shop.yaml` or `// src/shop.ts`; undefined when it names none. */
-  readonly file: string | undefined;
+  /** From the first line, `# tasks/shop.yaml` or `// src/shop.ts`; else a name by its place in the page. */
+  readonly file: string;
 }
+
+/** What the reader of an excerpt is expected to have at hand. */
+const AT_HAND = "declare const orderId: string;\n";
 
 let blocks: readonly Block[];
 let project: string;
@@ -25,10 +28,9 @@ beforeAll(async () => {
   // Inside the repository, so that `taskweft/generated-v1` names this package.
   project = await mkdtemp(join(ROOT, ".weft", "readme-"));
   for (const block of blocks) {
-    if (block.file === undefined) continue;
     const path = join(project, block.file);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, block.text);
+    await writeFile(path, block.file.startsWith("excerpt-") ? AT_HAND + block.text : block.text);
   }
 });
 
@@ -37,8 +39,7 @@ afterAll(async () => {
 });
 
 describe("README.md", () => {
-  test("shows a definition, a handler and an enqueue, each with the name of its file", () => {
-    expect(blocks.filter((block) => block.file === undefined)).toEqual([]);
+  test("shows a definition, a handler and an enqueue", () => {
     expect(blocks.filter((block) => block.language === "yaml").length).toBeGreaterThan(0);
     expect(blocks.filter((block) => block.language === "ts").length).toBeGreaterThan(1);
   });
@@ -67,9 +68,11 @@ function isCode(language: string): boolean {
 }
 
 function codeBlocks(markdown: string): Block[] {
-  return [...markdown.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = "", text = ""]) => ({
-    language,
-    text,
-    file: text.match(/^(?:#|\/\/) ([\w./-]+\.(?:ts|yaml))\b/)?.[1],
-  }));
+  return [...markdown.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(
+    ([, language = "", text = ""], index) => ({
+      language,
+      text,
+      file: text.match(/^(?:#|\/\/) ([\w./-]+\.(?:ts|yaml))\b/)?.[1] ?? `excerpt-${index}.${language}`,
+    }),
+  );
 }

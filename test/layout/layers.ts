@@ -64,6 +64,9 @@ function codegenProblem(from: string, to: string): string | undefined {
     : `codegen/${own} may import only ${allowed.join(", ") || "itself"}`;
 }
 
+/** Everything else asks the connection. The doctor looks at servers that a connection may rightly refuse. */
+const KNOWS_IOREDIS = ["cli/doctor/", "runtime/connection/"];
+
 function packageProblem(found: Import, dependencies: ReadonlySet<string>): string | undefined {
   const { from, specifier } = found;
   if (specifier.startsWith("node:")) return undefined;
@@ -76,6 +79,9 @@ function packageProblem(found: Import, dependencies: ReadonlySet<string>): strin
     // Generated code is the only part that uses the package by its name, through the versioned door.
     if (top(from) === "generated" && specifier === "taskweft/generated-v1") return undefined;
     return "only generated/ uses the package's own name, and only taskweft/generated-v1";
+  }
+  if (name === "ioredis" && !KNOWS_IOREDIS.some((folder) => from.startsWith(folder))) {
+    return `only ${KNOWS_IOREDIS.join(" and ")} know ioredis`;
   }
   return dependencies.has(name) ? undefined : `${name} is not in package.json dependencies`;
 }
