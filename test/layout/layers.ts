@@ -64,8 +64,8 @@ function codegenProblem(from: string, to: string): string | undefined {
     : `codegen/${own} may import only ${allowed.join(", ") || "itself"}`;
 }
 
-/** Everything else asks the connection. The doctor looks at servers that a connection may rightly refuse. */
-const KNOWS_IOREDIS = ["cli/doctor/", "runtime/connection/"];
+/** Everything else asks the connection. These two look at servers that a connection may rightly refuse. */
+const KNOWS_IOREDIS = ["cli/doctor/", "cli/redis/", "runtime/connection/"];
 
 function packageProblem(found: Import, dependencies: ReadonlySet<string>): string | undefined {
   const { from, specifier } = found;
