@@ -36,6 +36,7 @@ export function findEmbedded(root: string): string | undefined {
 
 export async function startEmbedded(entry: string): Promise<EmbeddedServer> {
   const engine = await importEngine(entry);
+  acceptScriptFlags(entry);
   const server = await engine.createRedisMock();
   const port = server.port ?? Number(new URL(server.url).port);
   // Replies of a pipeline leave in several small writes. With Nagle's algorithm each waits for an acknowledgement
@@ -53,6 +54,31 @@ export async function startEmbedded(entry: string): Promise<EmbeddedServer> {
     },
   };
 }
+
+/**
+ * Redis reads `#!lua flags=...` in the first line of a script and hides it from Lua; this engine shows it to Lua, which
+ * does not parse it. As a comment it is harmless: the engine has no memory limit that `allow-oom` could lift.
+ */
+function acceptScriptFlags(entry: string): void {
+  const { LuaEngine } = createRequire(entry)("lua-redis-wasm") as LuaModule;
+  const original = LuaEngine.prototype.evalWithArgs;
+  if (patched.has(original)) return;
+  const evalWithArgs: EvalWithArgs = function (this: unknown, script, keys, args) {
+    const text = Buffer.from(script);
+    if (text.subarray(0, 2).toString() === "#!") text.write("--");
+    return original.call(this, text, keys, args);
+  };
+  patched.add(evalWithArgs);
+  LuaEngine.prototype.evalWithArgs = evalWithArgs;
+}
+
+type EvalWithArgs = (this: unknown, script: Uint8Array, keys: unknown, args: unknown) => unknown;
+
+interface LuaModule {
+  readonly LuaEngine: { readonly prototype: { evalWithArgs: EvalWithArgs } };
+}
+
+const patched = new WeakSet<EvalWithArgs>();
 
 /** `require.resolve` gives the CommonJS build, whose exports Node may put under `default`. */
 async function importEngine(entry: string): Promise<EngineModule> {
