@@ -1,6 +1,7 @@
 // A project in a temporary folder.
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -69,7 +70,15 @@ export function copiedProject(from: string): ProjectFolder {
   return folder;
 }
 
+/** The texts of all files below a folder, by path relative to the root; none when there is no such folder. */
+export function filesBelow(root: string, below: string): Record<string, string> {
+  return Object.fromEntries(
+    listFiles(root, below).map((file) => [file, readFileSync(path.join(root, file), "utf8")]),
+  );
+}
+
 function listFiles(root: string, below: string): string[] {
+  if (!existsSync(path.join(root, below))) return [];
   const entries = readdirSync(path.join(root, below), { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())

@@ -5,7 +5,7 @@ import { type GenerateResult, watch } from "../../../codegen/index.js";
 import { type ProjectFolder, projectFolder, SHOP } from "./project-folder.js";
 
 /** The results of a watch, one after the other: `next()` waits for the run that answers a change. */
-function watched(folder: ProjectFolder): { next(): Promise<GenerateResult>; seen(): number } {
+function watched(folder: ProjectFolder): { next: () => Promise<GenerateResult>; seen: () => number } {
   const results: GenerateResult[] = [];
   const waiting: ((result: GenerateResult) => void)[] = [];
   let count = 0;

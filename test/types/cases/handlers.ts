@@ -1,0 +1,31 @@
+// What a handler may and may not write. Compiled beside the generated code of the golden case `several-files`.
+import { defineHandler, InsufficientFunds, PermanentError } from "./generated/index.js";
+
+export const right = defineHandler("gig:escrow_release", async (job, ctx) => {
+  const note: string | undefined = job.payload.note;
+  if (job.payload.amount.amount > 10) throw new InsufficientFunds("x");
+  if (ctx.signal.aborted) throw new PermanentError("y");
+  return { releaseId: `${job.payload.contractId}${note ?? ""}` };
+});
+
+export const withoutResult = defineHandler("invoice:generate", () => undefined);
+
+// @ts-expect-error no such task
+export const unknownTask = defineHandler("gig:escrow_releas", async () => ({ releaseId: "x" }));
+
+// @ts-expect-error the result is missing
+export const noResult = defineHandler("gig:escrow_release", async () => undefined);
+
+// @ts-expect-error the result has the wrong type
+export const wrongResult = defineHandler("gig:escrow_release", async () => ({ releaseId: 1 }));
+
+export const wrongField = defineHandler("gig:escrow_release", async (job) => {
+  // @ts-expect-error no such field
+  return { releaseId: job.payload.contractID };
+});
+
+export const optionalField = defineHandler("gig:escrow_release", async (job) => {
+  // @ts-expect-error the note may be absent
+  const note: string = job.payload.note;
+  return { releaseId: note };
+});
