@@ -1,0 +1,160 @@
+// How results look: tables that fit, times, and nothing that a terminal would obey.
+import { PassThrough } from "node:stream";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { eachLine } from "../../cli/dev/line-prefix.js";
+import {
+  checkLatency,
+  checkMemory,
+  checkPersistence,
+  checkSkew,
+  checkTransport,
+} from "../../cli/doctor/redis-checks.js";
+import { checkNode } from "../../cli/doctor/project-checks.js";
+import { mergePackageJson } from "../../cli/init/package-manifest.js";
+import { PACKAGE_SCRIPTS } from "../../cli/init/templates.js";
+import { chooseColors } from "../../cli/output/colors.js";
+import { maskUrls } from "../../cli/output/mask.js";
+import { printable, printableLines } from "../../cli/output/sanitize.js";
+import { formatTable, type Column } from "../../cli/output/table.js";
+import { relative, roughly, timestamp } from "../../cli/output/times.js";
+import { parseServerInfo } from "../../cli/redis/server-info.js";
+
+interface Row {
+  readonly id: string;
+  readonly note: string;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { header: "ID", value: (row) => row.id },
+  { header: "NOTE", value: (row) => row.note, shrinks: true },
+];
+const PLAIN = chooseColors({ write: () => true }, {}, false);
+const ROWS: readonly Row[] = [
+  { id: "a-long-id", note: "a note that is much longer than the terminal is wide" },
+];
+
+test("a table on a terminal fits its width and never cuts what one needs to copy", () => {
+  const table = formatTable(COLUMNS, ROWS, { write: () => true, isTTY: true, columns: 30 }, PLAIN);
+  expect(table).toBe("ID         NOTE\na-long-id  a note that is muc…");
+});
+
+test("a table in a pipe is whole", () => {
+  const table = formatTable(COLUMNS, ROWS, { write: () => true }, PLAIN);
+  expect(table.split("\n")[1]).toBe(`a-long-id  ${ROWS[0]!.note}`);
+});
+
+test("no line of a table is wider than the terminal, as long as the fixed columns leave room", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.string({ maxLength: 60 })),
+      fc.integer({ min: 30, max: 120 }),
+      (notes, columns) => {
+        const rows = notes.map((note) => ({ id: "0123456789", note }));
+        const table = formatTable(COLUMNS, rows, { write: () => true, isTTY: true, columns }, PLAIN);
+        const lines = table.split("\n");
+        expect(lines).toHaveLength(rows.length + 1);
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      },
+    ),
+  );
+});
+
+test("whatever the text, nothing printable is a control character", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(printable(text)).not.toMatch(/[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u);
+    }),
+  );
+  expect(printable("a\tb\r\nc\u001b[31m")).toBe(String.raw`a b c\u001b[31m`);
+  expect(printableLines("a\r\nb\u0007")).toBe(String.raw`a
+b\u0007`);
+});
+
+test("no part of a password survives, however it is written", () => {
+  const secret = fc.stringMatching(/^[A-Za-z0-9!$%&*+,;=:@/?#[\]-]{8,30}$/);
+  fc.assert(
+    fc.property(secret, (password) => {
+      const shown = maskUrls(`cannot reach redis://user:${password}@host:6379/0, is it up?`);
+      expect(shown).toBe("cannot reach redis://***@host:6379/0, is it up?");
+    }),
+  );
+  expect(maskUrls("redis://host:6379/0 is up")).toBe("redis://host:6379/0 is up");
+});
+
+test.each([
+  [0, "<1s"],
+  [999, "<1s"],
+  [59_999, "59s"],
+  [60_000, "1m"],
+  [7_200_000, "2h"],
+  [86_400_000 * 40, "40d"],
+])("%i ms is about %s", (ms, text) => {
+  expect(roughly(ms)).toBe(text);
+});
+
+test("moments before and after now", () => {
+  expect(relative(61_000, 1000)).toBe("in 1m");
+  expect(relative(1000, 61_000)).toBe("1m ago");
+  expect(timestamp(0)).toBe("1970-01-01 00:00:00.000Z");
+  expect(timestamp(Number.MAX_VALUE)).toBe("1.7976931348623157e+308");
+});
+
+test("lines come whole, whatever the chunks", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.stringMatching(/^[a-zé\n]{0,8}$/)), async (chunks) => {
+      const stream = new PassThrough();
+      const lines: string[] = [];
+      eachLine(stream, (line) => lines.push(line));
+      for (const chunk of chunks) stream.write(chunk);
+      stream.end();
+      await new Promise((resolve) => stream.on("close", resolve));
+      const text = chunks.join("");
+      const expected = text.split("\n");
+      expect(lines).toEqual(expected.at(-1) === "" ? expected.slice(0, -1) : expected);
+    }),
+  );
+});
+
+test("a new package.json has all that a project needs; the scripts and versions of the user win", () => {
+  const versions = { taskweft: "^1.0.0", typescript: "^7.0.0", nodeTypes: ">=20" };
+  expect(mergePackageJson(undefined, "jobs", versions)).toEqual({
+    name: "jobs",
+    version: "0.0.0",
+    private: true,
+    type: "module",
+    scripts: PACKAGE_SCRIPTS,
+    dependencies: { taskweft: "^1.0.0" },
+    devDependencies: { "@types/node": ">=20", typescript: "^7.0.0" },
+  });
+  const own = { scripts: { dev: "mine" }, devDependencies: { taskweft: "file:x" } };
+  const merged = mergePackageJson(own, "jobs", versions) as { scripts: object; dependencies: object };
+  expect(merged.scripts).toMatchObject({ dev: "mine" });
+  expect(merged.dependencies).toEqual({});
+});
+
+const info = (fields: string) => parseServerInfo(`redis_version:7.0.0\r\n${fields}`);
+
+test.each([
+  [checkNode("v20.18.3"), "error"],
+  [checkNode("v20.19.0"), "ok"],
+  [checkNode("v24.0.0"), "ok"],
+  [checkPersistence(info("aof_enabled:0")), "warning"],
+  [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:err")), "error"],
+  [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:ok")), "ok"],
+  [checkMemory(info("used_memory:90\r\nmaxmemory:100")), "warning"],
+  [checkMemory(info("used_memory:80\r\nmaxmemory:100")), "ok"],
+  [checkMemory(info("used_memory:80\r\nmaxmemory:0")), "ok"],
+  [checkTransport("redis://10.0.0.1:6379"), "warning"],
+  [checkTransport("rediss://10.0.0.1:6379"), "ok"],
+  [checkTransport("redis://127.0.0.1:6379"), "ok"],
+  [checkLatency(11), "warning"],
+  [checkLatency(1), "ok"],
+  [checkSkew(1500), "warning"],
+  [checkSkew(20), "ok"],
+] as const)("doctor: %o", (finding, level) => {
+  expect(finding.level).toBe(level);
+  // A finding that is not well says why it matters and what to do.
+  expect(finding.why === undefined).toBe(level === "ok");
+  expect(finding.fix === undefined).toBe(level === "ok");
+});
