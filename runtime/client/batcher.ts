@@ -38,6 +38,8 @@ export interface BatcherOptions {
   readonly clock: ServerClock;
   /** Longest wait for an answer (ms); then the outcome is unknown. */
   readonly deadlineMs: number;
+  /** Why the connection is down, as far as known. */
+  readonly lastError: () => string | undefined;
 }
 
 export class Batcher {
@@ -102,10 +104,12 @@ export class Batcher {
   }
 
   async #send(slot: number, batch: Batch): Promise<void> {
-    const { runner, keys, client, clock, deadlineMs } = this.#options;
+    const { runner, keys, client, clock, deadlineMs, lastError } = this.#options;
     const sent = enqueue(runner, { keys, client, slot, call: ++this.#call, items: batch.items });
     try {
-      const reply = await withDeadline(sent, deadlineMs, () => unanswered(batch.items, deadlineMs));
+      const reply = await withDeadline(sent, deadlineMs, () =>
+        unanswered(batch.items, deadlineMs, lastError()),
+      );
       clock.observe(reply.nowMs);
       settle(batch, reply.known);
     } catch (error) {
@@ -163,12 +167,17 @@ function unavailable(deadlineMs: number): TaskweftError {
   );
 }
 
-function unanswered(items: readonly EnqueueItem[], deadlineMs: number): TaskweftError {
+function unanswered(
+  items: readonly EnqueueItem[],
+  deadlineMs: number,
+  lastError: string | undefined,
+): TaskweftError {
   const ids = items.slice(0, 3).map((item) => item.id);
   const more = items.length > ids.length ? ` and ${items.length - ids.length} more` : "";
+  const reason = lastError === undefined ? "" : ` (last error of the connection: ${lastError})`;
   return new TaskweftError(
     "OutcomeUnknown",
-    `Redis did not answer within ${deadlineMs} ms; the jobs ${ids.join(", ")}${more} may or may not be stored, and may still be when the connection comes back. Look them up by id before enqueuing again.`,
+    `Redis did not answer within ${deadlineMs} ms${reason}; the jobs ${ids.join(", ")}${more} may or may not be stored, and may still be when the connection comes back. Look them up by id before enqueuing again.`,
     { operation: "enqueue" },
   );
 }

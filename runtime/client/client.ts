@@ -8,7 +8,6 @@ import {
   assertSuitable,
   type ConnectionOptions,
   maskUrl,
-  toTaskweftError,
 } from "../connection/index.js";
 import type { Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -38,7 +37,7 @@ export class TaskweftClient {
   readonly #deadlineMs: number;
   readonly #batcher: Batcher;
   readonly #listener: ResultListener;
-  readonly #registrations = new Map<string, Promise<void>>();
+  readonly #registered = new Set<string>();
   #closed = false;
 
   /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
@@ -53,6 +52,7 @@ export class TaskweftClient {
       client: this.#name,
       clock: this.#clock,
       deadlineMs: this.#deadlineMs,
+      lastError: () => this.#connection.lastError?.message,
     });
     this.#listener = new ResultListener(this.#connection, options, this.#keys, this.#name);
   }
@@ -62,6 +62,7 @@ export class TaskweftClient {
    * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`.
    */
   async ready(): Promise<this> {
+    if (this.#closed) throw closed("connect");
     await withDeadline(assertSuitable(this.#connection.redis, this.#keys), this.#deadlineMs, () =>
       this.#unreachable(),
     );
@@ -98,14 +99,16 @@ export class TaskweftClient {
     else this.#batcher.add(item, waiter);
   }
 
-  /** @internal Makes queues known to workers, reapers and the CLI, also before any worker serves them. */
-  registerQueue(queue: QueueDefinition): Promise<void> {
-    let registration = this.#registrations.get(queue.name);
-    if (registration === undefined) {
-      registration = this.#register(queue);
-      this.#registrations.set(queue.name, registration);
-    }
-    return registration;
+  /**
+   * @internal Makes a queue known to workers, reapers and the CLI, also before any worker serves it. Sent ahead of its
+   * first job and not waited for: one connection keeps the order, and a wait here would let later jobs overtake.
+   */
+  registerQueue(queue: QueueDefinition): void {
+    if (this.#registered.has(queue.name) || this.#closed) return;
+    this.#registered.add(queue.name);
+    this.#connection.redis
+      .hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight)
+      .catch(() => this.#registered.delete(queue.name)); // The next job tries again; this one reports its own failure.
   }
 
   /** @internal The end of a job, or `undefined` after `timeoutMs`. */
@@ -114,26 +117,14 @@ export class TaskweftClient {
     return await this.#listener.wait(id, timeoutMs);
   }
 
-  async #register(queue: QueueDefinition): Promise<void> {
-    try {
-      await withDeadline(
-        this.#connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight),
-        this.#deadlineMs,
-        () => this.#unreachable(),
-      );
-    } catch (error) {
-      this.#registrations.delete(queue.name);
-      throw toTaskweftError(error, "enqueue");
-    }
-  }
-
   #unreachable(): TaskweftError {
     const url = maskUrl(this.#options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? "redis://127.0.0.1:6379");
     const reason = this.#connection.lastError?.message ?? "no answer";
     return new TaskweftError(
       "RedisUnavailable",
       `expected a Redis at ${url}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
-      { operation: "connect", cause: this.#connection.lastError },
+      // Not the error itself: ioredis hangs the failed command on it, and that of AUTH holds the password.
+      { operation: "connect", cause: new Error(reason) },
     );
   }
 }

@@ -7,15 +7,16 @@ import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
 import { StoredJobHandle } from "./job-handle.js";
+import { durationMs } from "./option-values.js";
 
 export function createEnqueueFunction<Payload, Result, Queue extends string>(
   contract: TaskContract<Payload, Result>,
   queues: readonly QueueDefinition[],
 ): EnqueueFunction<Payload, Result, Queue> {
   const maker = new JobMaker<Payload>(contract, queues);
-  const registered = new WeakMap<TaskweftClient, Set<string>>();
 
   function send(client: TaskweftClient, item: EnqueueItem, keepsResult: boolean): Promise<JobHandle<Result>> {
+    client.registerQueue(maker.queue(item.queue));
     return new Promise((resolve, reject) => {
       client.send(item, {
         stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, keepsResult)),
@@ -24,24 +25,11 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     });
   }
 
-  /** The first enqueue into a queue makes it known; later ones go straight through. */
-  function known(client: TaskweftClient, item: EnqueueItem): boolean {
-    return registered.get(client)?.has(item.queue) ?? false;
-  }
-
-  async function introduce(client: TaskweftClient, queue: string): Promise<void> {
-    await client.registerQueue(maker.queue(queue));
-    const names = registered.get(client) ?? new Set<string>();
-    registered.set(client, names.add(queue));
-  }
-
   function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
     try {
       const client = options?.client ?? currentClient();
       const item = maker.make(client, payload, options);
-      const keeps = keepsResult(contract, options);
-      if (known(client, item)) return send(client, item, keeps);
-      return introduce(client, item.queue).then(() => send(client, item, keeps));
+      return send(client, item, keepsResult(contract, options));
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -53,10 +41,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
   ): Promise<readonly JobHandle<Result>[]> {
     const client = options?.client ?? currentClient();
     const items = payloads.map((payload) => maker.make(client, payload, options));
-    const [first] = items;
-    if (first === undefined) return [];
     const keeps = keepsResult(contract, options);
-    if (!known(client, first)) await introduce(client, first.queue);
     return await Promise.all(items.map((item) => send(client, item, keeps)));
   }
 
@@ -65,7 +50,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 
 function keepsResult(contract: TaskDefinition, options: EnqueueOptions | undefined): boolean {
   const completed = options?.retention?.completed;
-  return completed === undefined ? contract.retention.completedMs > 0 : completed !== 0;
+  return durationMs("retention.completed", completed, contract.retention.completedMs) > 0;
 }
 
 /** `enqueue("payment:process", payload, options)`, typed by the project's task map. */

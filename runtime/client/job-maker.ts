@@ -37,7 +37,7 @@ export class JobMaker<Payload> {
     this.#validator ??= this.#contract.schemas.payloadStrict();
     const checked = this.#validator.safeParse(payload);
     if (!checked.success) throw new PayloadInvalid(this.#contract.name, problemsOf(checked.error.issues));
-    const json = JSON.stringify(checked.data);
+    const json = this.#json(checked.data);
     if (json.length > MAX_PAYLOAD_CHARACTERS) {
       throw new PayloadInvalid(this.#contract.name, [
         {
@@ -47,6 +47,18 @@ export class JobMaker<Payload> {
       ]);
     }
     return { payload: checked.data, json };
+  }
+
+  /** The schema may let anything through (`any`), but what JSON cannot hold must not be found out by a worker. */
+  #json(payload: Payload): string {
+    try {
+      return JSON.stringify(payload);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+      throw new PayloadInvalid(this.#contract.name, [
+        { path: "", message: `expected a value that JSON can hold: ${reason}` },
+      ]);
+    }
   }
 
   make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
@@ -112,8 +124,13 @@ export class JobMaker<Payload> {
       );
     }
     const key = options.idempotencyKey ?? idempotencyKey(payload);
-    if (key === "" || key.length > MAX_KEY_LENGTH || key.includes("\n")) {
-      throw optionInvalid("idempotencyKey", `1 to ${MAX_KEY_LENGTH} characters on one line`, key);
+    // Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up when it is freed.
+    if (key === "" || key.length > MAX_KEY_LENGTH || /[\n\p{Surrogate}]/u.test(key)) {
+      throw optionInvalid(
+        "idempotencyKey",
+        `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`,
+        key,
+      );
     }
     return keyField(name, key);
   }

@@ -3,13 +3,16 @@
  * publishes its id on the waiter's channel. A message may be lost with its connection, so every wait also asks now and
  * then.
  */
-import { Connection, type ConnectionOptions } from "../connection/index.js";
+import { Connection, type ConnectionOptions, toTaskweftError } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { parseRecord, parseRun, type JobRecord, type JobRun, type ShardKeys } from "../protocol/index.js";
 import { awaitJob } from "../scripts/index.js";
+import { withDeadline } from "./deadline.js";
 
 /** How often a wait asks although no message came (ms). */
 const ASK_AGAIN_MS = 5000;
+/** How long after its time-out a wait still takes an answer that is under way (ms). */
+const ANSWER_GRACE_MS = 500;
 
 export interface FinishedJob {
   readonly record: JobRecord;
@@ -23,7 +26,9 @@ export class ResultListener {
   readonly #client: string;
   /** Who wants to look again when a job is said to have ended. */
   readonly #waiting = new Map<string, Set<() => void>>();
-  #subscriber: Promise<Connection> | undefined;
+  #subscriber: Connection | undefined;
+  #subscribed: Promise<unknown> | undefined;
+  #closed = false;
 
   constructor(connection: Connection, options: ConnectionOptions, keys: ShardKeys, client: string) {
     this.#connection = connection;
@@ -34,11 +39,25 @@ export class ResultListener {
 
   /**
    * The end of the job, or `undefined` when it has not ended after `timeoutMs`.
-   * @throws TaskweftError `JobNotFound`
+   * @throws TaskweftError `JobNotFound`, `Closed`; `TimedOut` when Redis itself does not answer.
    */
   async wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
-    await this.#subscribe();
+    try {
+      return await withDeadline(this.#wait(id, timeoutMs), timeoutMs + ANSWER_GRACE_MS, () => silent(id));
+    } catch (error) {
+      throw this.#closed ? clientClosed(id) : error;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wakeAll();
+    this.#subscriber?.disconnect();
+  }
+
+  async #wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
     const deadline = performance.now() + timeoutMs;
+    await this.#subscribe();
     for (;;) {
       const heard = this.#listen(id);
       try {
@@ -47,19 +66,11 @@ export class ResultListener {
         const leftMs = deadline - performance.now();
         if (leftMs <= 0) return undefined;
         await heard.next(Math.min(leftMs, ASK_AGAIN_MS));
+        if (this.#closed) throw clientClosed(id);
       } finally {
         heard.stop();
       }
     }
-  }
-
-  close(): void {
-    for (const callbacks of this.#waiting.values()) for (const callback of callbacks) callback();
-    void this.#subscriber?.then(
-      (subscriber) => subscriber.disconnect(),
-      // A subscriber that never came up has told whoever waited.
-      () => undefined,
-    );
   }
 
   async #ask(id: string): Promise<FinishedJob | undefined> {
@@ -98,17 +109,43 @@ export class ResultListener {
     };
   }
 
-  #subscribe(): Promise<Connection> {
-    this.#subscriber ??= this.#openSubscriber();
-    return this.#subscriber;
+  #wakeAll(): void {
+    for (const callbacks of this.#waiting.values()) for (const wake of callbacks) wake();
   }
 
-  async #openSubscriber(): Promise<Connection> {
+  async #subscribe(): Promise<void> {
+    this.#subscribed ??= this.#openSubscriber();
+    try {
+      await this.#subscribed;
+    } catch (error) {
+      this.#subscribed = undefined;
+      throw toTaskweftError(error, "result");
+    }
+  }
+
+  async #openSubscriber(): Promise<void> {
+    this.#subscriber?.disconnect();
     const subscriber = new Connection(this.#options, "results");
+    this.#subscriber = subscriber;
     subscriber.redis.on("message", (_channel: string, id: string) => {
       for (const wake of this.#waiting.get(id) ?? []) wake();
     });
+    // What was said while nobody listened is gone: ask.
+    subscriber.onReconnect(() => this.#wakeAll());
     await subscriber.redis.subscribe(this.#keys.finishedChannel(this.#client));
-    return subscriber;
   }
+}
+
+function silent(id: string): TaskweftError {
+  return new TaskweftError(
+    "TimedOut",
+    `Redis did not answer whether job ${id} has finished; the job goes on, ask again later`,
+    { operation: "result" },
+  );
+}
+
+function clientClosed(id: string): TaskweftError {
+  return new TaskweftError("Closed", `the client was closed while it waited for job ${id}; the job goes on`, {
+    operation: "result",
+  });
 }

@@ -3,6 +3,7 @@
  * reads claimed jobs, and says when it was re-made. It retries for ever: whoever needs a bound sets a deadline.
  */
 import { Redis, type RedisOptions } from "ioredis";
+import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isNoScript, toTaskweftError } from "./reply-errors.js";
@@ -42,7 +43,7 @@ export class Connection implements ScriptRunner {
       reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
       ...options.redis,
     };
-    this.redis = new Redis(url, redisOptions);
+    this.redis = openRedis(url, redisOptions);
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });
@@ -116,7 +117,21 @@ export class Connection implements ScriptRunner {
   }
 }
 
-/** The URL without user and password, for messages. */
+function openRedis(url: string, options: IoredisOptions): Redis {
+  try {
+    return new Redis(url, options);
+  } catch (error) {
+    // Not as the cause: Node's error for a broken URL carries the whole URL, password included.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TaskweftError(
+      "OptionInvalid",
+      `url: expected redis://user:password@host:port or rediss://, got ${maskUrl(url)} (${reason}). Write "/", "?" and "#" in a password as %2F, %3F and %23.`,
+      { operation: "connect" },
+    );
+  }
+}
+
+/** The URL without user and password, for messages. A password may hold `@` and `/`, so all up to the last `@` goes. */
 export function maskUrl(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
+  return url.replace(/\/\/.*@/, "//***@").replaceAll(/([?&]password=)[^&]*/gi, "$1***");
 }

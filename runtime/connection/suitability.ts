@@ -5,6 +5,7 @@
 import type { Redis } from "ioredis";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { toTaskweftError } from "./reply-errors.js";
 
 /** Version of the keys, records and scripts; stands in `meta`. */
 export const PROTOCOL_VERSION = 1;
@@ -59,10 +60,35 @@ export function unsuitableReasons(facts: ServerFacts): string[] {
  * taskweft wrote what it holds.
  */
 export async function assertSuitable(redis: Redis, keys: ShardKeys): Promise<void> {
-  const reasons = unsuitableReasons(await readServerFacts(redis));
-  if (reasons.length > 0) throw new TaskweftError("RedisUnsuitable", reasons.join("\n"));
-  await redis.hsetnx(keys.meta, "protocol", PROTOCOL_VERSION);
-  const stored = Number(await redis.hget(keys.meta, "protocol"));
+  try {
+    const reasons = unsuitableReasons(await readServerFacts(redis));
+    if (reasons.length > 0) throw new TaskweftError("RedisUnsuitable", reasons.join("\n"));
+    assertProtocol(await storedProtocol(redis, keys));
+  } catch (error) {
+    throw toTaskweftError(error, "connect");
+  }
+}
+
+/** The version that the shard is written in; writes ours where none stands. */
+async function storedProtocol(redis: Redis, keys: ShardKeys): Promise<number> {
+  await unlessFull(redis.hsetnx(keys.meta, "protocol", PROTOCOL_VERSION));
+  return Number((await redis.hget(keys.meta, "protocol")) ?? PROTOCOL_VERSION);
+}
+
+/**
+ * Lets a write be refused because Redis is out of memory: what only informs others must not keep a worker from starting
+ * there, since nobody else could drain it.
+ */
+export async function unlessFull(write: Promise<unknown>): Promise<void> {
+  try {
+    await write;
+  } catch (error) {
+    const known = toTaskweftError(error, "connect");
+    if (known.code !== "RedisFull") throw known;
+  }
+}
+
+function assertProtocol(stored: number): void {
   if (stored !== PROTOCOL_VERSION) {
     throw new TaskweftError(
       "ProtocolUnknown",

@@ -3,7 +3,7 @@
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
-import { Connection, ServerClock, assertSuitable } from "../connection/index.js";
+import { Connection, ServerClock, assertSuitable, unlessFull } from "../connection/index.js";
 import { ShardKeys } from "../protocol/index.js";
 import { ClaimDemand } from "./claim-demand.js";
 import { type Claim, readClaims } from "./claim.js";
@@ -112,7 +112,7 @@ export class Worker {
     await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
     await assertSuitable(this.#connection.redis, this.#keys);
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
-    await this.#connection.redis.hset(this.#keys.meta, ...weights);
+    await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
     await this.#leaseKeeper.start();
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
     const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
