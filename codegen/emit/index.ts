@@ -139,6 +139,10 @@ function header(sources: readonly string[]): string {
 
 /** The format's schema with this project's names, for completion in editors. */
 function tasksSchema(project: ProjectModel): string {
-  const { $schema, ...schema } = projectJsonSchema({ queues: project.queues.map((queue) => queue.name) });
+  const { $schema, ...schema } = projectJsonSchema({
+    queues: project.queues.map((queue) => queue.name),
+    retryPolicies: project.retryPolicies ?? [],
+    schemas: project.schemas ?? [],
+  });
   return `${JSON.stringify({ $schema, $comment: `${GENERATED_MARK}. Do not edit.`, ...schema }, undefined, 2)}\n`;
 }

@@ -10,7 +10,7 @@ import {
   outputPaths,
   type OutputPaths,
 } from "../emit/index.js";
-import { loadProject } from "../load/index.js";
+import { type LoadCache, loadProject } from "../load/index.js";
 import { compareDiagnostics, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
 import { applyPlan } from "./apply.js";
@@ -61,12 +61,13 @@ export interface GenerateResult {
 export interface RunCache {
   readonly emit: EmitCache;
   readonly handlers: HandlerCache;
+  readonly load: LoadCache;
   /** Files that the last run read. */
   files: readonly string[];
 }
 
 export function createRunCache(): RunCache {
-  return { emit: createEmitCache(), handlers: new Map(), files: [] };
+  return { emit: createEmitCache(), handlers: new Map(), load: new Map(), files: [] };
 }
 
 export async function runOnce(options: GenerateOptions, cache: RunCache): Promise<GenerateResult> {
@@ -74,7 +75,7 @@ export async function runOnce(options: GenerateOptions, cache: RunCache): Promis
   const root = path.resolve(options.root);
   const tasksDir = options.tasksDir ?? "tasks";
   const paths = outputPaths(options.outDir ?? "generated", tasksDir);
-  const loaded = await loadProject({ root, tasksDir });
+  const loaded = await loadProject({ root, tasksDir, cache: cache.load });
   const done = (outcome: Outcome): GenerateResult => ({
     ...toResult(outcome, options.check === true),
     tasks: loaded.project?.tasks.length ?? 0,
