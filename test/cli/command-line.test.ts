@@ -4,10 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { COMMANDS } from "../../cli/commands.js";
-import type { Io } from "../../cli/io.js";
-import { run } from "../../cli/run.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
-import { weft, weftIntoClosedPipe } from "./weft.js";
+import { inProcess, weft, weftIntoClosedPipe } from "./weft.js";
 
 let folder: string;
 let redis: TestRedis;
@@ -19,19 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs a command in this process: fast, for what needs no process of its own. */
-async function call(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  let [stdout, stderr] = ["", ""];
-  const io: Io = {
-    cwd: folder,
-    env,
-    stdin: (async function* () {})(),
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-    interrupted: () => new AbortController().signal,
-  };
-  return { code: await run(args, io), stdout, stderr };
-}
+const call = (args: readonly string[], env: NodeJS.ProcessEnv = {}) => inProcess(args, { cwd: folder, env });
 
 const online = () => ({ TASKWEFT_REDIS_URL: redis.url });
 
@@ -49,7 +35,7 @@ test("without a command the help is shown, on stderr", async () => {
   for (const name of Object.keys(COMMANDS)) expect(stderr).toContain(name);
 });
 
-test.each(Object.keys(COMMANDS))("%s has help, also as `weft help %s`", async (name) => {
+test.each(Object.keys(COMMANDS))("%s has help, also by `weft help`", async (name) => {
   const { code, stdout, stderr } = await call([name, "--help"]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toContain(`Usage: weft ${name}`);

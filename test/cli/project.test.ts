@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { startRedis } from "../support/redis.js";
-import { startWeft, weft, type WeftResult } from "./weft.js";
+import { inProcess, startWeft, weft, type WeftResult } from "./weft.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEV_TIMEOUT_MS = 60_000;
@@ -19,7 +19,8 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const call = (...args: string[]): Promise<WeftResult> => weft(args, { cwd: folder });
+const call = (...args: string[]): Promise<WeftResult> => inProcess(args, { cwd: folder });
+const callProcess = (...args: string[]): Promise<WeftResult> => weft(args, { cwd: folder });
 const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
 const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
 
@@ -125,18 +126,20 @@ test(
     const { pid } = JSON.parse(await read(".weft/redis.json")) as { pid: number };
 
     // Another terminal finds the dev server by itself.
-    const waited = await call("enqueue", "hello:greet", '{"name":"Grace"}', "--wait", "--json");
+    const waited = await callProcess("enqueue", "hello:greet", '{"name":"Grace"}', "--wait", "--json");
     expect(JSON.parse(waited.stdout)).toMatchObject({ data: { result: { greeting: "Hello, Grace!" } } });
 
     await write("tasks/broken.yaml", "version: 1\ntasks: { a: { quue: default } }\n");
     await dev.printed(/the worker goes on with the last good code/);
-    expect(await call("enqueue", "hello:greet", '{"name":"Alan"}', "--wait")).toMatchObject({ code: 0 });
+    expect(await callProcess("enqueue", "hello:greet", '{"name":"Alan"}', "--wait")).toMatchObject({
+      code: 0,
+    });
     await rm(join(folder, "tasks/broken.yaml"));
 
     const handler = await read("tasks/handlers/hello/greet.ts");
     await write("tasks/handlers/hello/greet.ts", handler.replace('"Hello"', '"Good day"'));
     await dev.printed(/worker stopped[^]*worker started/);
-    expect((await call("enqueue", "hello:greet", '{"name":"Bob"}', "--wait")).stdout).toContain(
+    expect((await callProcess("enqueue", "hello:greet", '{"name":"Bob"}', "--wait")).stdout).toContain(
       "Good day, Bob!",
     );
 
@@ -161,7 +164,7 @@ test(
     const server = await startRedis();
     const dev = startWeft(["dev", "--redis-url", server.url], { cwd: folder });
     await dev.printed(/worker started/);
-    const listed = await weft(["doctor", "--json", "--redis-url", server.url], { cwd: folder });
+    const listed = await inProcess(["doctor", "--json", "--redis-url", server.url], { cwd: folder });
     expect(listed.stdout).toContain("1 worker is alive");
     process.kill(dev.pid, "SIGKILL");
     // The pipes of dev stay open as long as its worker lives, so this is the worker's end too.
@@ -201,24 +204,24 @@ test(
     const other = await weft(args, { cwd: folder, env, input: '{"name":"Joe"}' });
     expect(other.code).toBe(5);
 
-    const shown = await weft(["jobs", "show", "mine", "--json"], { cwd: folder, env });
+    const shown = await inProcess(["jobs", "show", "mine", "--json"], { cwd: folder, env });
     expect(JSON.parse(shown.stdout)).toMatchObject({
       data: { state: "scheduled", payload: { name: "Zoé" } },
     });
-    expect(await weft(["jobs", "cancel", "mine"], { cwd: folder, env })).toMatchObject({ code: 0 });
+    expect(await inProcess(["jobs", "cancel", "mine"], { cwd: folder, env })).toMatchObject({ code: 0 });
     expect(
       await weft(["enqueue", "hello:greet", '{"name":"X"}', "--wait", "--timeout", "50ms"], {
         cwd: folder,
         env,
       }),
     ).toMatchObject({ code: 7 });
-    expect(await weft(["jobs", "delete", "--task", "hello:greet"], { cwd: folder, env })).toMatchObject({
+    expect(await inProcess(["jobs", "delete", "--task", "hello:greet"], { cwd: folder, env })).toMatchObject({
       code: 2,
     });
     expect(
-      await weft(["jobs", "delete", "--task", "hello:greet", "--yes"], { cwd: folder, env }),
+      await inProcess(["jobs", "delete", "--task", "hello:greet", "--yes"], { cwd: folder, env }),
     ).toMatchObject({ code: 0 });
-    expect((await weft(["jobs", "list"], { cwd: folder, env })).stdout).toBe("");
+    expect((await inProcess(["jobs", "list"], { cwd: folder, env })).stdout).toBe("");
   },
   DEV_TIMEOUT_MS,
 );
@@ -249,7 +252,7 @@ test("doctor finds what is stale, missing and wrong, each with its code", async 
   await server.client().config("SET", "maxmemory-policy", "allkeys-lru");
   await write("tasks/hello.yaml", (await read("tasks/hello.yaml")).replace("hello:flaky", "hello:shaky"));
   await write("package.json", "{}");
-  const { code, stdout } = await weft(["doctor", "--json"], {
+  const { code, stdout } = await inProcess(["doctor", "--json"], {
     cwd: folder,
     env: { TASKWEFT_REDIS_URL: server.url },
   });

@@ -1,6 +1,8 @@
-// Runs the command line as a process of its own, from the sources, with pipes for streams.
+// Runs the command line from the sources: as a process of its own, with pipes for streams, or in this one.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import type { Io } from "../../cli/io.js";
+import { run } from "../../cli/run.js";
 import { startProgram, type RunningProgram } from "../support/process.js";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
@@ -16,6 +18,24 @@ export interface WeftResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** Runs a command in this process: much faster, for what needs no process of its own. */
+export async function inProcess(
+  args: readonly string[],
+  { cwd, env = {} }: WeftOptions,
+): Promise<WeftResult> {
+  const output = { stdout: "", stderr: "" };
+  const io: Io = {
+    cwd,
+    env,
+    stdin: (async function* () {})(),
+    stdout: { write: (text) => (output.stdout += text) },
+    stderr: { write: (text) => (output.stderr += text) },
+    interrupted: () => new AbortController().signal,
+  };
+  const code = await run(args, io);
+  return { code, ...output };
 }
 
 export function weft(args: readonly string[], options: WeftOptions): Promise<WeftResult> {
