@@ -1,0 +1,232 @@
+import { describe, expect, test } from "vitest";
+import { HOUR_MS, runText, useShards, type NewJob } from "./shard-bench.js";
+
+const setup = useShards();
+
+const KEYED: NewJob = { key: "a:task k", keyTtlMs: HOUR_MS };
+const TAKEN = { taken: 1, unknownQueues: [] };
+
+/** Worker A holds job `a` and its lease has ended. */
+async function setupLost(job: NewJob = {}) {
+  const bench = setup();
+  await bench.put({ a: job });
+  await bench.claim("A", 1);
+  await bench.endLease("A");
+  await bench.redis.del(bench.keys.queue("q").wake);
+  return bench;
+}
+
+describe("after a crash", () => {
+  test("a job goes back to the front of its queue, with the crash on record and no attempt spent", async () => {
+    const bench = await setupLost(KEYED);
+    await bench.put({ waiting: {} });
+    await bench.redis.del(bench.keys.queue("q").wake);
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([shard.pending, shard.active, shard.wake]).toEqual([{ q: ["a", "waiting"] }, {}, { q: ["1"] }]);
+    expect([shard.keys, shard.leases]).toEqual([{ "a:task k": "a" }, { A: 0 }]);
+    const run = await bench.runOf("a");
+    expect(run).toMatchObject({ attempts: 0, crashes: 1, state: "pending", detail: null });
+    expect(run.events).toEqual([[expect.any(Number), "crashed", "A"]]);
+    expect(run.events[0]?.[0]).toBeGreaterThan(shard.nowMs - 60_000);
+  });
+
+  test("crashes are counted over workers and apart from attempts; the last one allowed is evidence and death", async () => {
+    const bench = await setupLost(KEYED);
+    await bench.reclaim("A", ["a"]);
+    await bench.claim("B", 1);
+    await bench.fail("B", "a", "retry", { run: runText({ attempts: 1, crashes: 1, state: "retry" }), ms: 0 });
+    await bench.claim("B", 1);
+    await bench.endLease("B");
+    await bench.reclaim("B", ["a"]);
+    expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 2, state: "pending" });
+    await bench.claim("C", 1);
+    await bench.await("a", "client");
+    await bench.endLease("C");
+    expect(await bench.reclaim("C", ["a"])).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 3, state: "dead" });
+    expect((await bench.runOf("a")).events.map((event) => event[2])).toEqual(["B", "C"]);
+    const shard = await bench.shard();
+    expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + HOUR_MS - 60_000);
+    expect([shard.keys, shard.waits, shard.pending]).toEqual([{}, {}, {}]);
+  });
+
+  test("a job that says how long it is kept when dead is kept so long", async () => {
+    const bench = await setupLost({ options: { keepDeadMs: 2 * HOUR_MS } });
+    await bench.reclaim("A", ["a"], { maxCrashes: 1 });
+    const shard = await bench.shard();
+    expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + 2 * HOUR_MS - 60_000);
+  });
+
+  test("a job whose cancel was asked for is cancelled instead of run again", async () => {
+    const bench = await setupLost(KEYED);
+    await bench.cancel("a");
+    await bench.await("a", "client");
+    expect(await bench.reclaim("A", ["a"], { maxCrashes: 1 })).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 0, state: "cancelled", detail: null });
+    const shard = await bench.shard();
+    expect(Object.keys(shard.done)).toEqual(["a"]);
+    expect([shard.cancels, shard.keys, shard.waits, shard.pending]).toEqual([[], {}, {}, {}]);
+  });
+
+  test("only what the worker holds is taken: not another's job, not one that ended, not one that is gone", async () => {
+    const bench = await setupLost();
+    await bench.put({ b: {}, c: {} });
+    await bench.claim("B", 2);
+    await bench.advance("B", { dropped: ["c"] });
+    expect(await bench.reclaim("A", ["a", "a", "b", "c", "never"])).toEqual(TAKEN);
+    expect((await bench.shard()).active).toEqual({ b: "B" });
+  });
+
+  test("taken back twice, it stands in its queue once", async () => {
+    const bench = await setupLost();
+    await bench.reclaim("A", ["a"]);
+    expect(await bench.reclaim("A", ["a"])).toEqual({ taken: 0, unknownQueues: [] });
+    expect((await bench.shard()).pending).toEqual({ q: ["a"] });
+  });
+
+  test("a paused queue gets its jobs back all the same", async () => {
+    const bench = await setupLost();
+    await bench.redis.hset(bench.keys.paused, "q", 1);
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+  });
+
+  test("200 jobs at a time", async () => {
+    const bench = setup();
+    await bench.put(Object.fromEntries(Array.from({ length: 200 }, (_unused, i) => [`j${i}`, {}])));
+    const ids = await bench.claim("A", 200);
+    await bench.endLease("A");
+    expect(await bench.reclaim("A", ids)).toEqual({ taken: 200, unknownQueues: [] });
+    expect((await bench.shard()).pending["q"]).toHaveLength(200);
+  });
+});
+
+describe("a queue that the call does not name", () => {
+  test("is told, and its jobs stay until a call names it", async () => {
+    const bench = setup();
+    await bench.put({ a: {}, x: { queue: "x" } });
+    await bench.register("A");
+    const quotas = ["q", "x"].map((queue) => ({ queue, quota: 1 }));
+    await bench.advance("A", { want: 2, quotas });
+    await bench.endLease("A");
+    expect(await bench.reclaim("A", ["a", "x"])).toEqual({ taken: 1, unknownQueues: ["x"] });
+    expect((await bench.shard()).active).toEqual({ x: "A" });
+    expect(await bench.reclaim("A", ["a", "x"], { queues: ["q", "x"] })).toEqual(TAKEN);
+    expect((await bench.shard()).pending).toEqual({ q: ["a"], x: ["x"] });
+  });
+
+  test("does not matter to a job that ends here", async () => {
+    const bench = await setupLost();
+    expect(await bench.reclaim("A", ["a"], { queues: [], maxCrashes: 1 })).toEqual(TAKEN);
+  });
+});
+
+describe("an id without a job to run", () => {
+  test("of a deleted job goes with its tombstone", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.remove("a");
+    await bench.claim("A", 1);
+    await bench.endLease("A");
+    expect(await bench.reclaim("A", ["a"], { queues: [] })).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([shard.jobs, shard.active, shard.pending]).toEqual([{}, {}, {}]);
+  });
+
+  test("of a cancelled job stays cancelled and has no place any more, so that a retry gives it one", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.cancel("a");
+    await bench.claim("A", 1);
+    await bench.endLease("A");
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 0, state: "cancelled", detail: null });
+    await bench.retry("a");
+    expect((await bench.shard()).pending).toEqual({ q: ["a"] });
+  });
+
+  test.each(["completed", "dead"] as const)("of a %s job is let go and not run again", async (state) => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.claim("A", 1);
+    if (state === "dead") await bench.fail("A", "a", "dead", { run: runText({ state }) });
+    else
+      await bench.advance("A", {
+        kept: [{ id: "a", run: runText({ state, detail: [1] }), keepMs: HOUR_MS }],
+      });
+    const before = await bench.shard();
+    await bench.redis.hset(bench.keys.active, "a", "A"); // what no script does
+    await bench.endLease("A");
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+    const { runs, pending, active } = await bench.shard();
+    expect({ runs, pending, active }).toEqual({ runs: before.runs, pending: {}, active: {} });
+  });
+
+  test("of a record that cannot be read goes dead with its text, not away", async () => {
+    const bench = await setupLost();
+    await bench.redis.hset(bench.keys.jobs, "a", '{"not":"a record"}');
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([Object.keys(shard.dead), shard.jobs["a"]]).toEqual([["a"], '{"not":"a record"}']);
+    await bench.redis.hset(bench.keys.jobs, "a", '[1,"a:task","q","h1",0,{}]');
+  });
+});
+
+describe("the worker", () => {
+  test("whose lease was renewed meanwhile is ALIVE, and keeps its jobs", async () => {
+    const bench = await setupLost();
+    await bench.beat("A");
+    const before = await bench.shard();
+    expect(await bench.reclaim("A", ["a"])).toBe("ALIVE");
+    expect(await bench.reclaim("A", [])).toBe("ALIVE");
+    expect(await bench.shard()).toEqual({ ...before, nowMs: expect.any(Number) as number });
+  });
+
+  test("is condemned by the first call and forgotten by the one without ids", async () => {
+    const bench = await setupLost();
+    await bench.reclaim("A", ["a"]);
+    expect((await bench.shard()).leases).toEqual({ A: 0 });
+    await bench.reclaim("A", [], { queues: [] });
+    const { leases, workers } = await bench.shard();
+    expect([leases, workers]).toEqual([{}, {}]);
+  });
+
+  test("that hands jobs back keeps its lease, and no crash is written", async () => {
+    const bench = setup();
+    await bench.put({ a: {}, b: {} });
+    await bench.claim("A", 2);
+    await bench.fail("A", "b", "retry", { run: runText({ attempts: 1, state: "retry" }), ms: 0 });
+    await bench.claim("A", 1);
+    const before = await bench.shard();
+    expect(await bench.reclaim("A", ["a"], { reason: "handed-back" })).toEqual(TAKEN);
+    expect(await bench.reclaim("A", ["b"], { reason: "handed-back", maxCrashes: 1 })).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([shard.runs, shard.leases, shard.workers]).toEqual([before.runs, before.leases, before.workers]);
+    expect(shard.pending).toEqual({ q: ["b", "a"] });
+  });
+
+  test("that hands a job back whose cancel was asked for sees it cancelled", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.claim("A", 1);
+    await bench.cancel("a");
+    await bench.reclaim("A", ["a"], { reason: "handed-back" });
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 0, state: "cancelled" });
+  });
+
+  test("that hands everything back is forgotten", async () => {
+    const bench = setup();
+    await bench.register("A");
+    expect(await bench.reclaim("A", [], { reason: "handed-back" })).toEqual({ taken: 0, unknownQueues: [] });
+    expect((await bench.shard()).leases).toEqual({});
+    expect(await bench.advance("A")).toBe("LOST");
+  });
+
+  test("cannot hand back what another has taken over", async () => {
+    const bench = await setupLost();
+    await bench.reclaim("A", ["a"]);
+    await bench.claim("B", 1);
+    expect(await bench.reclaim("A", ["a"], { reason: "handed-back" })).toMatchObject({ taken: 0 });
+    expect((await bench.shard()).active).toEqual({ a: "B" });
+  });
+});
