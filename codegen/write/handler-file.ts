@@ -1,15 +1,8 @@
 /** Which tasks a file of the user has handlers for: `export default defineHandler("name", ...)` or `export const x = defineHandler(...)`. */
 import { tokenize, type Token, TokenProblem } from "../emit/index.js";
-import { parseHandlers } from "./handler-syntax.js";
+import { type FoundHandler, parseHandlers } from "./handler-syntax.js";
 
-export interface FoundHandler {
-  readonly task: string;
-  /** `default`, or the exported name. */
-  readonly exportName: string;
-  /** Range of the task's name in the text. */
-  readonly start: number;
-  readonly end: number;
-}
+export type { FoundHandler } from "./handler-syntax.js";
 
 export type HandlerFile =
   | { readonly kind: "read"; readonly handlers: readonly FoundHandler[] }

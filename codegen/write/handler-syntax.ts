@@ -1,6 +1,14 @@
 /** Handlers of one file by the full grammar. Loaded only for files that the tokens do not settle: it costs a quarter of a second. */
 import type { ts as TypeScript } from "ts-morph";
-import type { FoundHandler } from "./handler-file.js";
+
+export interface FoundHandler {
+  readonly task: string;
+  /** `default`, or the exported name. */
+  readonly exportName: string;
+  /** Range of the task's name in the text. */
+  readonly start: number;
+  readonly end: number;
+}
 
 type Compiler = typeof TypeScript;
 

@@ -2,7 +2,6 @@
 import path from "node:path/posix";
 import { checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
-import { shortDiff } from "./line-diff.js";
 import {
   checkFolder,
   existingText,
@@ -15,8 +14,8 @@ import {
 export interface PlannedWrite {
   readonly path: string;
   readonly text: string;
-  /** Absent: the file is new. */
-  readonly diff?: string;
+  /** What stands there now. Absent: the file is new. */
+  readonly before?: string;
 }
 
 export interface Plan {
@@ -50,9 +49,7 @@ export function planOutput(
     }
     checkSource(file, text);
     if (existing !== undefined) checkOurs(file, existing, previous);
-    writes.push(
-      existing === undefined ? { path: file, text } : { path: file, text, diff: shortDiff(existing, text) },
-    );
+    writes.push(existing === undefined ? { path: file, text } : { path: file, text, before: existing });
   }
   const planned = [...stubs].map(([file, text]) => ({ path: file, text }));
   for (const stub of planned) checkSource(stub.path, stub.text);

@@ -15,6 +15,7 @@ import { compareDiagnostics, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
 import { applyPlan } from "./apply.js";
 import { type HandlerCache, scanHandlers } from "./handler-scan.js";
+import { shortDiff } from "./line-diff.js";
 import { OutputProblem } from "./output-folder.js";
 import { type Plan, planOutput } from "./plan.js";
 
@@ -141,8 +142,9 @@ function toResult(
 
 function pendingChanges(plan: Plan): PendingChange[] {
   return [
-    ...plan.writes.map(({ path: file, diff }): PendingChange => {
-      return diff === undefined ? { path: file, kind: "missing" } : { path: file, kind: "stale", diff };
+    ...plan.writes.map(({ path: file, text, before }): PendingChange => {
+      if (before === undefined) return { path: file, kind: "missing" };
+      return { path: file, kind: "stale", diff: shortDiff(before, text) };
     }),
     ...plan.deletes.map((file): PendingChange => ({ path: file, kind: "orphan" })),
     ...plan.stubs.map((stub): PendingChange => ({ path: stub.path, kind: "stub" })),
