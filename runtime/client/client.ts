@@ -15,7 +15,7 @@ import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/i
 import type { EnqueueItem } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
-import { durationMs, prefixOption } from "./option-values.js";
+import { durationMs, prefixOption } from "../option-values.js";
 import { ResultListener, type FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {

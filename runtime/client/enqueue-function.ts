@@ -7,7 +7,7 @@ import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
 import { StoredJobHandle } from "./job-handle.js";
-import { durationMs } from "./option-values.js";
+import { durationMs } from "../option-values.js";
 
 export function createEnqueueFunction<Payload, Result, Queue extends string>(
   contract: TaskContract<Payload, Result>,

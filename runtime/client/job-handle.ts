@@ -3,7 +3,7 @@ import { TaskweftError } from "../errors.js";
 import type { JobRun } from "../protocol/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { JobHandle } from "./enqueue-options.js";
-import { durationMs } from "./option-values.js";
+import { durationMs } from "../option-values.js";
 
 /** How long `result()` waits when it is not told (ms). */
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;

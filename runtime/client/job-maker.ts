@@ -12,7 +12,7 @@ import { keyField, recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
-import { durationMs, optionInvalid, wholeNumber } from "./option-values.js";
+import { durationMs, optionInvalid, wholeNumber } from "../option-values.js";
 
 /** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
 export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;

@@ -26,6 +26,7 @@ const MAX_RECONNECT_DELAY_MS = 1000;
 export class Connection implements ScriptRunner {
   /** For reads by `inspect/` and for blocking pops; writes of job state go through scripts. */
   readonly redis: Redis;
+  readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
   #lastError: Error | undefined;
 
@@ -47,6 +48,10 @@ export class Connection implements ScriptRunner {
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });
+    this.redis.on("ready", () => {
+      if (this.#everReady) for (const callback of this.#onReconnect) callback();
+      this.#everReady = true;
+    });
   }
 
   /** Why the connection is down, when it is. */
@@ -56,10 +61,7 @@ export class Connection implements ScriptRunner {
 
   /** Calls back each time the connection was lost and made again: replies may have been lost in between. */
   onReconnect(callback: () => void): void {
-    this.redis.on("ready", () => {
-      if (this.#everReady) callback();
-      this.#everReady = true;
-    });
+    this.#onReconnect.push(callback);
   }
 
   async run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {

@@ -195,6 +195,8 @@ export class Executor {
   }
 
   #abort(execution: Execution, reason: Error): void {
+    // Once is enough: a cancel is heard with every heartbeat, and would move the end of the patience away each time.
+    if (execution.abortReason !== undefined) return;
     execution.abort(reason);
     execution.deadlineAt = Math.min(execution.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
   }

@@ -29,6 +29,7 @@ export interface Decision {
 }
 
 /** Long messages and stacks would fill Redis: one provider that echoes its request is enough. */
+const MAX_NAME_CHARACTERS = 120;
 const MAX_MESSAGE_CHARACTERS = 4096;
 const MAX_STACK_CHARACTERS = 8192;
 
@@ -60,7 +61,7 @@ export function decideFailure(attempt: FailedAttempt): Decision {
 
 function ruleFor(contract: AnyTaskContract, error: unknown): ErrorRule {
   if (error instanceof PermanentError) return { retry: "never" };
-  const name = error instanceof Error ? error.name : "";
+  const name = error instanceof Error ? describeError(error).name : "";
   return Object.hasOwn(contract.errors, name)
     ? (contract.errors[name] ?? { retry: "policy" })
     : { retry: "policy" };
@@ -75,24 +76,27 @@ function failedEvent(attempt: FailedAttempt): JobRun["events"][number] {
 /** Name, message and stack of anything that can be thrown, cut to what Redis should hold. */
 export function describeError(error: unknown): { name: string; message: string; stack: string } {
   if (!(error instanceof Error)) {
-    return { name: "Error", message: cut(safeText(error), MAX_MESSAGE_CHARACTERS), stack: "" };
+    return { name: "Error", message: textOf(() => error, MAX_MESSAGE_CHARACTERS), stack: "" };
   }
   return {
-    name: String(error.name),
-    message: cut(String(error.message), MAX_MESSAGE_CHARACTERS),
-    stack: cut(String(error.stack ?? ""), MAX_STACK_CHARACTERS),
+    name: textOf(() => error.name, MAX_NAME_CHARACTERS),
+    message: textOf(() => error.message, MAX_MESSAGE_CHARACTERS),
+    stack: textOf(() => error.stack ?? "", MAX_STACK_CHARACTERS),
   };
 }
 
-/** A thrown value may have a `toString` that throws. */
-function safeText(value: unknown): string {
+/** Getters and `toString` of a thrown value may throw themselves: unguarded, that would end the process and all its jobs. */
+function textOf(read: () => unknown, length: number): string {
   try {
-    return String(value);
+    return cut(String(read()), length);
   } catch {
-    return "a thrown value without text";
+    return "(a thrown value that has no text)";
   }
 }
 
 function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
+  const kept =
+    text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
+  // Half a surrogate pair (also one that the cut made) is no text for readers in other languages.
+  return kept.replaceAll(/\p{Surrogate}/gu, "\ufffd");
 }

@@ -15,16 +15,20 @@ import type { WorkerOptions } from "./worker-options.js";
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
   const worker = createWorker(registry, { ...workerOptionsFromEnv(process.env), ...options });
   let signals = 0;
+  let started = false;
   const stopped = new Promise<void>((resolve, reject) => {
     const onSignal = (): void => {
       signals += 1;
       if (signals > 1) process.exit(130);
+      // Before the start is done nothing was claimed, so there is nothing to hand back.
+      if (!started) process.exit(0);
       worker.stop().then(resolve, reject);
     };
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
   await worker.start();
+  started = true;
   await stopped;
 }
 

@@ -1,4 +1,4 @@
-import { durationMs, optionInvalid, prefixOption, wholeNumber } from "../client/option-values.js";
+import { durationMs, optionInvalid, prefixOption, wholeNumber } from "../option-values.js";
 import type { ConnectionOptions } from "../connection/index.js";
 import type { Duration, QueueDefinition } from "../definition/index.js";
 import { DEFAULT_PREFIX } from "../protocol/index.js";

@@ -3,7 +3,14 @@
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
-import { Connection, ServerClock, assertSuitable, unlessFull } from "../connection/index.js";
+import {
+  Connection,
+  DEFAULT_REDIS_URL,
+  ServerClock,
+  assertSuitable,
+  maskUrl,
+  unlessFull,
+} from "../connection/index.js";
 import { ShardKeys } from "../protocol/index.js";
 import { ClaimDemand } from "./claim-demand.js";
 import { type Claim, readClaims } from "./claim.js";
@@ -23,6 +30,8 @@ import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } 
 const MAX_BATCH = 128;
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
+/** How often a worker that starts without Redis says so (ms). */
+const WAITING_LOG_INTERVAL_MS = 3000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
 
 export class Worker {
@@ -110,7 +119,7 @@ export class Worker {
   async start(): Promise<this> {
     const { queues, connection, logger } = this.#options;
     await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
-    await assertSuitable(this.#connection.redis, this.#keys);
+    await this.#waitForRedis();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
     await this.#leaseKeeper.start();
@@ -125,6 +134,22 @@ export class Worker {
       queues: queues.map((queue) => queue.name).join(","),
     });
     return this;
+  }
+
+  /** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
+  async #waitForRedis(): Promise<void> {
+    const { connection, logger } = this.#options;
+    const timer = setInterval(() => {
+      logger.warn("waiting for Redis", {
+        url: maskUrl(connection.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL),
+        error: this.#connection.lastError?.message ?? "no answer",
+      });
+    }, WAITING_LOG_INTERVAL_MS);
+    try {
+      await assertSuitable(this.#connection.redis, this.#keys);
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /**

@@ -5,7 +5,7 @@ import type { Import } from "./source-files.js";
 /** Rows of runtime/: an import points to a lower row, or stays inside its own folder. */
 const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["definition", "protocol", "errors"],
-  ["scripts", "workflow"],
+  ["option-values", "scripts", "workflow"],
   ["connection"],
   ["client", "inspect", "worker"],
   ["dashboard-server", "generated-v1", "index", "metrics", "testing"],

@@ -1,8 +1,8 @@
 /** Checks of single options: each says what was expected and what came. */
 import { inspect } from "node:util";
-import { PREFIX_PATTERN } from "../protocol/index.js";
-import { parseDuration } from "../definition/index.js";
-import { TaskweftError } from "../errors.js";
+import { PREFIX_PATTERN } from "./protocol/index.js";
+import { parseDuration } from "./definition/index.js";
+import { TaskweftError } from "./errors.js";
 
 export function optionInvalid(name: string, expected: string, got: unknown): TaskweftError {
   return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${inspect(got)}`);
