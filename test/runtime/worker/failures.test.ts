@@ -1,0 +1,256 @@
+// What becomes of an attempt that fails: retries by policy and by declared error, death, and errors that are not errors.
+import { describe, expect, test } from "vitest";
+import { DeclaredError, PermanentError, z } from "taskweft/generated-v1";
+import { type Backoff, backoffDelayMs } from "../../../runtime/definition/index.js";
+import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { until } from "../../support/signal.js";
+
+const redis = await startRedis();
+const setup = (...tasks: unknown[]): Project => setupProject({ redis, tasks: tasks as never });
+
+const backoffs: Backoff[] = [
+  { type: "fixed", delayMs: 30, jitter: "none" },
+  { type: "linear", initialMs: 20, stepMs: 30, maxMs: 60, jitter: "none" },
+  { type: "exponential", initialMs: 20, factor: 3, maxMs: 100, jitter: "none" },
+  { type: "polynomial", initialMs: 15, exponent: 2, maxMs: 1000, jitter: "none" },
+  { type: "list", delaysMs: [50, 10], jitter: "none" },
+];
+
+describe("retries", () => {
+  test.each(backoffs)("by the $type backoff are never early and come soon after", async (backoff) => {
+    const task = defineTask("flaky:work", { retry: { maxRetries: 3, backoff } });
+    const project = setup(task);
+    const starts: number[] = [];
+    const attempts: number[] = [];
+    await project.worker({
+      "flaky:work": (job) => {
+        starts.push(performance.now());
+        attempts.push(job.attempt);
+        throw new Error(`attempt ${job.attempt}`);
+      },
+    });
+    const job = await project.enqueue(task, { n: 1 });
+    await rejection(job.result());
+    expect(attempts).toEqual([1, 2, 3, 4]);
+    const { events, attempts: counted, state } = await project.run(job.id);
+    expect([counted, state]).toEqual([4, "dead"]);
+    expect(events.map((event) => [event[1], event[2], event[3], event[4]])).toEqual(
+      [1, 2, 3, 4].map((n) => ["failed", n, "Error", `attempt ${n}`]),
+    );
+    for (let retry = 1; retry <= 3; retry++) {
+      const gapMs = (starts[retry] ?? 0) - (starts[retry - 1] ?? 0);
+      expect(gapMs).toBeGreaterThanOrEqual(backoffDelayMs(backoff, retry) - 1);
+      expect(gapMs).toBeLessThan(backoffDelayMs(backoff, retry) + 500);
+    }
+  });
+
+  test("with full jitter use the worker's random source", async () => {
+    const task = defineTask("flaky:work", {
+      retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 3_600_000, jitter: "full" } },
+    });
+    const project = setup(task);
+    await project.worker({ "flaky:work": () => Promise.reject(new Error("no")) }, { random: () => 0.5 });
+    const { id } = await project.enqueue(task, { n: 1 });
+    const { due } = project.keys.queue("default");
+    await until("the job to wait for its retry", async () => (await project.raw.zscore(due, id)) !== null);
+    const failedAt = (await project.run(id)).events[0]?.[0] ?? 0;
+    expect(Number(await project.raw.zscore(due, id)) - failedAt - 1_800_000).toBeLessThan(1000);
+    expect((await project.run(id)).state).toBe("retry");
+  });
+
+  test("end with success: the history keeps the failures", async () => {
+    const task = defineTask("flaky:work", {
+      retry: { maxRetries: 2, backoff: { type: "fixed", delayMs: 1, jitter: "none" } },
+    });
+    const project = setup(task);
+    await project.worker({
+      "flaky:work": (job) => {
+        if (job.attempt < 3) throw new Error("not yet");
+        return "done";
+      },
+    });
+    const job = await project.enqueue(task, { n: 1 });
+    expect(await job.result()).toBe("done");
+    expect(await project.kinds(job.id)).toEqual(["failed", "failed", "completed"]);
+    expect((await project.run(job.id)).attempts).toBe(3);
+  });
+
+  test("are counted by the enqueue's own maxRetries when it gives one", async () => {
+    const task = defineTask("flaky:work", {
+      retry: { maxRetries: 5, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+    });
+    const project = setup(task);
+    await project.worker({ "flaky:work": () => Promise.reject(new Error("no")) });
+    const job = await project.enqueue(task, { n: 1 }, { maxRetries: 1 });
+    await rejection(job.result());
+    expect(await project.kinds(job.id)).toEqual(["failed", "failed"]);
+  });
+});
+
+describe("declared errors", () => {
+  class CardRefused extends DeclaredError {}
+  class GatewayBusy extends DeclaredError {}
+  class SlowDown extends DeclaredError {}
+  const task = defineTask("payment:charge", {
+    retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 1, jitter: "none" } },
+    errors: {
+      CardRefused: { retry: "never" },
+      GatewayBusy: { retry: "after", afterMs: 10, countsAttempt: false },
+      SlowDown: { retry: "after", afterMs: 5 },
+    },
+  });
+
+  test.each([
+    ["CardRefused", () => new CardRefused("stolen")],
+    ["PermanentError", () => new PermanentError("stolen")],
+  ])("%s goes dead at once", async (name, make) => {
+    const project = setup(task);
+    await project.worker({ "payment:charge": () => Promise.reject(make()) });
+    const job = await project.enqueue(task, { n: 1 });
+    await expect(job.result()).rejects.toThrow(new RegExp(`attempt 1 failed with ${name}: stolen`));
+    expect(await project.kinds(job.id)).toEqual(["failed"]);
+  });
+
+  test("that do not count leave the retries untouched", async () => {
+    const project = setup(task);
+    let calls = 0;
+    const seen: number[] = [];
+    await project.worker({
+      "payment:charge": (job) => {
+        seen.push(job.attempt);
+        calls += 1;
+        if (calls <= 4) throw new GatewayBusy("busy");
+        throw new Error("real");
+      },
+    });
+    const job = await project.enqueue(task, { n: 1 });
+    await rejection(job.result());
+    expect(seen).toEqual([1, 1, 1, 1, 1, 2]);
+    expect((await project.run(job.id)).attempts).toBe(2);
+  });
+
+  test("with `after` count, and end dead when the retries are used up", async () => {
+    const project = setup(task);
+    await project.worker({ "payment:charge": () => Promise.reject(new SlowDown("later")) });
+    const job = await project.enqueue(task, { n: 1 });
+    await rejection(job.result());
+    const [first, second] = (await project.run(job.id)).events;
+    expect((second?.[0] ?? 0) - (first?.[0] ?? 0)).toBeGreaterThanOrEqual(5);
+    expect(await project.kinds(job.id)).toEqual(["failed", "failed"]);
+  });
+});
+
+describe("what a handler may throw", () => {
+  const cyclic = new Error("cyclic") as Error & { self?: unknown };
+  cyclic.self = cyclic;
+  const hostile = {
+    toString: () => {
+      throw new Error("no text");
+    },
+  };
+  const thrown: [string, unknown, string | RegExp][] = [
+    ["a string", "plain text", "plain text"],
+    ["nothing", undefined, "undefined"],
+    ["null", null, "null"],
+    ["a symbol", Symbol("s"), "Symbol(s)"],
+    ["a cyclic error", cyclic, "cyclic"],
+    ["a huge message", new Error("\u{1f600}x".repeat(100_000)), /characters cut\)$/],
+    ["half a surrogate pair", new Error("\ud83d"), /./],
+    ["an object without text", Object.create(null), /./],
+    ["an object whose text throws", hostile, /./],
+    ["an error whose message is such an object", Object.assign(new Error("x"), { message: hostile }), /./],
+    [
+      "an error whose name throws",
+      Object.defineProperty(new Error("x"), "name", {
+        get: () => {
+          throw new Error("no name");
+        },
+      }),
+      /./,
+    ],
+    ["an error with a huge name", Object.assign(new Error("x"), { name: "N".repeat(100_000) }), "x"],
+    ["quotes, braces and lines", new Error('"]}\n[{\\"'), '"]}\n[{\\"'],
+  ];
+
+  test.each(thrown)(
+    "%s: the job is dead with a bounded record, and the worker goes on",
+    async (_name, error, message) => {
+      const task = defineTask("odd:work");
+      const project = setup(task);
+      await project.worker({
+        "odd:work": (job: { payload: { n: number } }) => {
+          if (job.payload.n === 1) throw error;
+        },
+      } as never);
+      const job = await project.enqueue(task, { n: 1 });
+      await rejection(job.result());
+      const event = (await project.run(job.id)).events[0];
+      expect(event?.[4]).toMatch(
+        message instanceof RegExp ? message : new RegExp(`^${message.replaceAll(/[[\]{}\\"()]/g, "\\$&")}$`),
+      );
+      expect(await project.raw.hstrlen(project.keys.runs, job.id)).toBeLessThan(32_000);
+      await (await project.enqueue(task, { n: 2 })).result();
+    },
+  );
+});
+
+describe("schemas in the worker", () => {
+  test("a result that does not fit is a permanent failure that says what was expected", async () => {
+    const task = defineTask<{ n: number }, { total: number }>("sum:up", {
+      retry: { maxRetries: 3, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+      result: z.strictObject({ total: z.number() }),
+    });
+    const project = setup(task);
+    await project.worker({ "sum:up": () => ({ total: "seven" }) });
+    const job = await project.enqueue(task, { n: 1 });
+    await expect(job.result()).rejects.toThrow(
+      /the handler of sum:up returned a result that does not fit its schema: total: .*expected number/,
+    );
+    expect(await project.kinds(job.id)).toEqual(["failed"]);
+  });
+
+  test("a result that JSON cannot hold fails the attempt instead of the worker", async () => {
+    const task = defineTask("sum:up");
+    const project = setup(task);
+    await project.worker({ "sum:up": () => ({ total: 7n }) });
+    const job = await project.enqueue(task, { n: 1 });
+    await expect(job.result()).rejects.toThrow(/BigInt/);
+  });
+
+  test("a stored payload that no longer fits is dead at once, with both definitions named", async () => {
+    const before = defineTask<{ n: number }>("sum:up", { hash: "aaaaaaaa" });
+    const now = defineTask<{ text: string }>("sum:up", {
+      hash: "bbbbbbbb",
+      payload: z.object({ text: z.string() }),
+      retry: { maxRetries: 3, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+    });
+    const project = setup(now);
+    const ran: unknown[] = [];
+    await project.worker({ "sum:up": (job) => void ran.push(job) });
+    const job = await project.enqueue(before, { n: 1 });
+    await expect(job.result()).rejects.toThrow(
+      /the stored payload does not fit the schema of this worker \(job made with definition aaaaaaaa, worker has bbbbbbbb\): text: /,
+    );
+    expect(ran).toEqual([]);
+    expect(await project.kinds(job.id)).toEqual(["failed"]);
+  });
+
+  test("a task without a handler here comes back later and costs no attempt", async () => {
+    const known = defineTask("known:work");
+    const unknown = defineTask("unknown:work");
+    const project = setup(known);
+    await project.worker({ "known:work": () => undefined });
+    const job = await project.enqueue(unknown, { n: 1 });
+    await until("the job to wait", async () => (await project.state(job.id)) === "due");
+    const run = await project.run(job.id);
+    expect([run.attempts, run.state]).toEqual([0, "retry"]);
+    expect(run.events[0]?.slice(1, 5)).toEqual([
+      "failed",
+      1,
+      "TaskUnknown",
+      "this worker has no handler for unknown:work; deploy one that has, or do not serve the queue default here",
+    ]);
+    await (await project.enqueue(known, { n: 1 })).result();
+  });
+});
