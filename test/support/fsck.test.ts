@@ -54,15 +54,6 @@ describe("fsck finds", () => {
     ["is known but has no lease", { workers: { A: "{}" } }],
     ["has no end", { jobs: { j: KEYED }, pending: { q: ["j"] }, keys: { "a:task k": "j" } }],
     [
-      "which does not own it",
-      {
-        jobs: { j: RECORD },
-        pending: { q: ["j"] },
-        keys: { "a:task k": "j" },
-        keysExpiry: { "a:task k": 1 },
-      },
-    ],
-    [
       "which is dead",
       {
         jobs: { j: KEYED },

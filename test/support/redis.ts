@@ -7,7 +7,12 @@ import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 import { afterAll } from "vitest";
 
-const started = new Set<TestRedis>();
+const started = new Set<TestRedisServer>();
+
+// One listener for all: a file with twelve servers would otherwise set off Node's warning about listeners.
+process.once("exit", () => {
+  for (const server of started) server.killNow();
+});
 
 // Registered while the test file is collected: a hook registered inside a running test would never run.
 // Outside vitest (a script that reuses this module) the caller stops what it started.
@@ -82,7 +87,6 @@ class TestRedisServer implements TestRedis {
   constructor(folder: string, options: StartRedisOptions) {
     this.#folder = folder;
     this.#options = options;
-    process.once("exit", () => this.#server?.child.kill("SIGKILL"));
   }
 
   get url(): string {
@@ -111,6 +115,11 @@ class TestRedisServer implements TestRedis {
 
   async kill9(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** For the end of the process, in which nothing can be awaited. */
+  killNow(): void {
+    this.#server?.child.kill("SIGKILL");
   }
 
   async restart(): Promise<void> {
