@@ -53,6 +53,8 @@ export class Fetcher {
   #inFlight = 0;
   #asked = 0;
   #idle = false;
+  /** How often this was woken: a reply to a call that was sent before the last time does not say that there is nothing. */
+  #wakes = 0;
   #nextDueMs = -1;
   #claiming = false;
   #closed = false;
@@ -76,6 +78,7 @@ export class Fetcher {
   /** Something may have changed in Redis: look again. */
   wake(): void {
     this.#idle = false;
+    this.#wakes += 1;
     this.schedule();
   }
 
@@ -161,6 +164,7 @@ export class Fetcher {
     const dropped = this.#dropped.splice(0, maxBatch);
     const kept = this.#kept.splice(0, maxBatch - dropped.length);
     const name = worker();
+    const wakes = this.#wakes;
     this.#inFlight += 1;
     this.#asked += want;
     try {
@@ -176,7 +180,7 @@ export class Fetcher {
       });
       this.#acknowledged(dropped, kept);
       if (reply === "LOST") this.#lost(name);
-      else await this.#take(name, reply, want);
+      else await this.#take(name, reply, want, wakes);
     } catch (error) {
       this.#dropped = [...dropped, ...this.#dropped];
       this.#kept = [...kept, ...this.#kept];
@@ -193,11 +197,12 @@ export class Fetcher {
     for (const job of kept) this.#held.delete(job.id);
   }
 
-  async #take(name: string, reply: Advanced, want: number): Promise<void> {
+  async #take(name: string, reply: Advanced, want: number, wakes: number): Promise<void> {
     const { ids } = reply;
     this.#nextDueMs = reply.nextDueMs;
-    // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint.
-    if (want > 0 && ids.length < want) this.#idle = true;
+    // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
+    // under way may be newer than what the call saw, and nobody repeats it.
+    if (want > 0 && ids.length < want && wakes === this.#wakes) this.#idle = true;
     // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
     if (ids.length === 0 || this.#ports.worker() !== name) return;
     for (const id of ids) this.#held.add(id);

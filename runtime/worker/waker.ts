@@ -12,21 +12,32 @@ const DUE_MARGIN_MS = 1;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const ERROR_PAUSE_MS = 250;
 
+export interface WakerPorts {
+  readonly wakeKeys: readonly string[];
+  /** Look again. */
+  readonly wake: () => void;
+  /** True while this worker can start nothing. */
+  readonly full: () => boolean;
+  readonly logger: Logger;
+}
+
 export class Waker {
   readonly #connection: Connection;
   readonly #wakeKeys: readonly string[];
   readonly #wake: () => void;
+  readonly #full: () => boolean;
   readonly #logger: Logger;
   #blocking = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
 
-  constructor(options: ConnectionOptions, wakeKeys: readonly string[], wake: () => void, logger: Logger) {
+  constructor(options: ConnectionOptions, ports: WakerPorts) {
     this.#connection = new Connection(options, "waker");
-    this.#wakeKeys = wakeKeys;
-    this.#wake = wake;
-    this.#logger = logger;
+    this.#wakeKeys = ports.wakeKeys;
+    this.#wake = ports.wake;
+    this.#full = ports.full;
+    this.#logger = ports.logger;
   }
 
   /** Starts waiting; may be called again while it waits, with a nearer due time. */
@@ -59,7 +70,8 @@ export class Waker {
   async #block(): Promise<void> {
     this.#blocking = true;
     try {
-      await this.#connection.redis.blpop([...this.#wakeKeys], POLL_SECONDS);
+      const hint = await this.#connection.redis.blpop([...this.#wakeKeys], POLL_SECONDS);
+      if (hint !== null && this.#full()) await this.#passOn(hint[0]);
     } catch (error) {
       if (!this.#closed) {
         this.#logger.warn("waiting for work failed; polling instead", { error });
@@ -68,5 +80,10 @@ export class Waker {
     }
     this.#blocking = false;
     if (!this.#closed) this.#wake();
+  }
+
+  /** A due time may have filled this worker while its blocking pop went on: the hint is for one that sleeps. */
+  async #passOn(wakeKey: string): Promise<void> {
+    await this.#connection.redis.multi().lpush(wakeKey, "1").ltrim(wakeKey, 0, 0).exec();
   }
 }

@@ -125,7 +125,12 @@ export class Worker {
     await this.#leaseKeeper.start();
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
     const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
-    this.#waker = new Waker(connection, wakeKeys, () => this.#fetcher.wake(), logger);
+    this.#waker = new Waker(connection, {
+      wakeKeys,
+      wake: () => this.#fetcher.wake(),
+      full: () => this.#executor.running >= this.#options.concurrency,
+      logger,
+    });
     this.#janitor.start();
     this.#fetcher.startClaiming();
     logger.info("worker started", {
