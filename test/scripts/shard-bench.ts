@@ -167,16 +167,16 @@ export class ShardBench {
     return await discard(this.connection, { keys: this.keys, worker, jobs });
   }
 
-  async cancel(id: string, keepMs = HOUR_MS): Promise<CancelReply> {
-    return await cancel(this.connection, { keys: this.keys, id, queue: "q", keepMs });
+  async cancel(id: string, keepMs = HOUR_MS, queue = "q"): Promise<CancelReply> {
+    return await cancel(this.connection, { keys: this.keys, id, queue, keepMs });
   }
 
-  async retry(id: string): Promise<RetryReply> {
-    return await retry(this.connection, { keys: this.keys, id, queue: "q" });
+  async retry(id: string, queue = "q"): Promise<RetryReply> {
+    return await retry(this.connection, { keys: this.keys, id, queue });
   }
 
-  async remove(id: string): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
-    return await remove(this.connection, { keys: this.keys, id, queue: "q" });
+  async remove(id: string, queue = "q"): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
+    return await remove(this.connection, { keys: this.keys, id, queue });
   }
 
   async await(id: string, client: string): Promise<AwaitReply> {
@@ -198,7 +198,7 @@ export function runText(run: Partial<JobRun>): string {
 
 export function recordText(job: NewJob = {}): string {
   const { task = "a:task", queue = "q", payload = {} } = job;
-  const options = job.key === undefined ? job.options : { key: job.key, ...job.options };
+  const options = job.key === undefined || job.key === "" ? job.options : { key: job.key, ...job.options };
   return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
 }
 
