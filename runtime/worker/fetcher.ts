@@ -59,6 +59,7 @@ export class Fetcher {
   #claiming = false;
   #closed = false;
   #reconcile = false;
+  #reconciling = false;
   #scheduled = false;
   #onSettled: (() => void)[] = [];
 
@@ -138,7 +139,8 @@ export class Fetcher {
 
   #look(): void {
     if (this.#closed) return;
-    if (this.#reconcile) {
+    if (this.#reconcile || this.#reconciling) {
+      // Alone: a claim that is answered while the list is read would be taken for one whose reply was lost, and run twice.
       if (this.#inFlight === 0) void this.#reconcileNow();
       return;
     }
@@ -182,8 +184,11 @@ export class Fetcher {
       if (reply === "LOST") this.#lost(name);
       else await this.#take(name, reply, want, wakes);
     } catch (error) {
-      this.#dropped = [...dropped, ...this.#dropped];
-      this.#kept = [...kept, ...this.#kept];
+      // Outcomes under a lease that was lost meanwhile must not be written under the next one.
+      if (worker() === name) {
+        this.#dropped = [...dropped, ...this.#dropped];
+        this.#kept = [...kept, ...this.#kept];
+      }
       await this.#pause("claim", error);
     } finally {
       this.#inFlight -= 1;
@@ -232,10 +237,14 @@ export class Fetcher {
   async #reconcileNow(): Promise<void> {
     const { connection, keys, worker } = this.#ports;
     this.#reconcile = false;
+    this.#reconciling = true;
     this.#inFlight += 1;
     const name = worker();
+    // Known before the list is read: an attempt that fails meanwhile is no longer held, and must not be run again.
+    const known = new Set(this.#held);
     try {
-      const unknown = (await connection.heldBy(keys, name)).filter((id) => !this.#held.has(id));
+      const held = await connection.heldBy(keys, name);
+      const unknown = worker() === name ? held.filter((id) => !known.has(id)) : [];
       for (const id of unknown) this.#held.add(id);
       if (unknown.length > 0) await this.#deliver(name, unknown);
     } catch (error) {
@@ -243,6 +252,7 @@ export class Fetcher {
       await this.#pause("reconcile", error);
     } finally {
       this.#inFlight -= 1;
+      this.#reconciling = false;
     }
     this.schedule();
   }

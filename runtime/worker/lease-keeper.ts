@@ -35,6 +35,8 @@ export class LeaseKeeper {
   #name = randomName();
   #renewedAt = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** When the next heartbeat is planned (local monotonic time); in the past while one is under way. */
+  #nextAt = Infinity;
   #beating: Promise<void> = Promise.resolve();
   #registering: Promise<void> | undefined;
   #stopped = false;
@@ -94,17 +96,26 @@ export class LeaseKeeper {
 
   #plan(): void {
     if (this.#stopped) return;
-    const { leaseMs, busy } = this.#ports;
-    const interval = busy() ? Math.min(BUSY_INTERVAL_MS, leaseMs / 3) : leaseMs / 3;
+    const intervalMs = this.#intervalMs(this.#ports.busy());
+    this.#nextAt = performance.now() + intervalMs;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#beating = this.#beat();
-    }, interval);
+    }, intervalMs);
   }
 
-  /** Called when the worker turns busy, so that the first cancel does not wait for an idle worker's long interval. */
+  #intervalMs(busy: boolean): number {
+    const { leaseMs } = this.#ports;
+    return busy ? Math.min(BUSY_INTERVAL_MS, leaseMs / 3) : leaseMs / 3;
+  }
+
+  /**
+   * Called when the worker turns busy, so that the first cancel does not wait for an idle worker's long interval. Only
+   * ever brings the next heartbeat forward: a trickle of short jobs would put it off for ever, and with it every cancel
+   * and the recovery of lost workers' jobs.
+   */
   hurry(): void {
-    if (this.#stopped || this.#timer === undefined) return;
-    clearTimeout(this.#timer);
+    if (this.#timer === undefined || this.#nextAt <= performance.now() + this.#intervalMs(true)) return;
     this.#plan();
   }
 
@@ -124,7 +135,7 @@ export class LeaseKeeper {
         if (others.length > 0) onExpiredWorkers(others);
       }
     } catch (error) {
-      logger.warn("a heartbeat failed; trying again", { error });
+      if (!this.#stopped) logger.warn("a heartbeat failed; trying again", { error });
     }
     this.#plan();
   }

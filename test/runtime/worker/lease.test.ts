@@ -1,0 +1,168 @@
+// Leases: who is gone loses its jobs soon, who comes back cannot write under the old lease, and no heartbeat is starved.
+import { describe, expect, test } from "vitest";
+import { heartbeatScript } from "../../../runtime/scripts/index.js";
+import { type Project, defineTask, setupProject } from "../../support/project.js";
+import { startProxy } from "../../support/proxy.js";
+import { startRedis } from "../../support/redis.js";
+import { signal, until, within } from "../../support/signal.js";
+
+const redis = await startRedis();
+const slow = defineTask("slow:work", { timeoutMs: 60_000 });
+const quick = defineTask("quick:work");
+const setup = (): Project => setupProject({ redis, tasks: [slow, quick] as never });
+
+/** Lets one job after the other through an otherwise idle worker until `done` settles. */
+async function trickle(project: Project, done: Promise<unknown>): Promise<number> {
+  let over = false;
+  const end = done.finally(() => (over = true));
+  let count = 0;
+  while (!over) {
+    await (await project.enqueue(quick, { n: count })).result();
+    count += 1;
+  }
+  await end;
+  return count;
+}
+
+describe("a worker that is gone", () => {
+  test("loses its job to one that is kept busy by a trickle of short jobs", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const [started, taken] = [signal(), signal<string>()];
+    await project.worker(
+      {
+        "slow:work": async (_job, ctx) => {
+          started.send();
+          await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+        },
+      },
+      { url: proxy.url },
+    );
+    const job = await project.enqueue(slow, { n: 1 });
+    await started.promise;
+    proxy.stall();
+    await project.worker({
+      "slow:work": (j) => taken.send(j.id),
+      // Not done in the same turn: the worker must turn busy and idle again with every job.
+      "quick:work": () => new Promise((resolve) => setImmediate(resolve)),
+    });
+    const count = await within(6000, "the job to be taken over", trickle(project, taken.promise));
+    expect(count).toBeGreaterThan(5);
+    expect(await job.result()).toBeUndefined();
+    const run = await project.run(job.id);
+    expect([run.attempts, run.crashes]).toEqual([1, 1]);
+    expect(run.events.map((event) => event[1])).toEqual(["crashed", "completed"]);
+    proxy.heal();
+  });
+
+  test("and comes back is refused: the record of the one that took over stands", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const [started, release, aborted] = [signal(), signal(), signal<unknown>()];
+    const zombie = await project.worker(
+      {
+        "slow:work": async (_job, ctx) => {
+          ctx.signal.addEventListener("abort", () => aborted.send(ctx.signal.reason));
+          started.send();
+          await release.promise;
+          return "from the zombie";
+        },
+        "quick:work": () => "back at work",
+      },
+      { url: proxy.url, concurrency: 2 },
+    );
+    const nameBefore = zombie.name;
+    const job = await project.enqueue(slow, { n: 1 });
+    await started.promise;
+    proxy.stall();
+    release.send();
+    const other = await project.worker({ "slow:work": () => "from the other" });
+    expect(await within(6000, "the job to be taken over", job.result())).toBe("from the other");
+    const record = await project.raw.hget(project.keys.runs, job.id);
+    await other.stop();
+    proxy.heal();
+    const next = await project.enqueue(quick, { n: 2 });
+    expect(await within(6000, "the zombie to work again", next.result())).toBe("back at work");
+    expect(zombie.name).not.toBe(nameBefore);
+    expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
+    expect(project.logger.messages("error").join()).toMatch(/the lease of this worker ended/);
+    expect(await project.raw.zscore(project.keys.leases, nameBefore)).toBeNull();
+  });
+
+  test("tells a handler that still runs: the signal says LeaseLost, and its failure is not recorded", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const [started, aborted] = [signal(), signal<unknown>()];
+    await project.worker(
+      {
+        "slow:work": async (_job, ctx) => {
+          started.send();
+          await new Promise<void>((_resolve, reject) => {
+            ctx.signal.addEventListener("abort", () => {
+              aborted.send(ctx.signal.reason);
+              reject(ctx.signal.reason as Error);
+            });
+          });
+        },
+      },
+      { url: proxy.url },
+    );
+    const job = await project.enqueue(slow, { n: 1 });
+    await started.promise;
+    proxy.stall();
+    await project.worker({ "slow:work": () => "taken over" });
+    expect(await within(6000, "the job to be taken over", job.result())).toBe("taken over");
+    proxy.heal();
+    expect(((await within(4000, "the handler to hear", aborted.promise)) as Error).name).toBe("LeaseLost");
+    expect(await project.kinds(job.id)).toEqual(["crashed", "completed"]);
+  });
+});
+
+describe("heartbeats", () => {
+  test("keep their pace when the worker turns busy and idle all the time", async () => {
+    const project = setup();
+    const monitor = await project.raw.duplicate().monitor();
+    let beats = 0;
+    monitor.on("monitor", (_time: string, command: string[]) => {
+      if (command[1] === heartbeatScript.sha && command.join(" ").includes(project.prefix)) beats += 1;
+    });
+    await project.worker({ "quick:work": () => new Promise((resolve) => setImmediate(resolve)) });
+    const end = performance.now() + 3000;
+    await trickle(
+      project,
+      until("3 s to pass", () => performance.now() > end),
+    );
+    monitor.disconnect();
+    // Every 333 ms with a lease of 1 s: neither starved nor multiplied.
+    expect(beats).toBeGreaterThanOrEqual(5);
+    expect(beats).toBeLessThanOrEqual(14);
+  });
+
+  test("keep a lease while Redis stands still for less than the lease: nothing runs twice", async () => {
+    const server = await startRedis();
+    const project = setupProject({ redis: server, tasks: [slow] as never });
+    const [started, release] = [signal(), signal()];
+    let runs = 0;
+    const handlers = {
+      "slow:work": async () => {
+        runs += 1;
+        started.send();
+        await release.promise;
+      },
+    };
+    await project.worker(handlers, { lease: "3s" });
+    await project.worker(handlers, { lease: "3s" });
+    const job = await project.enqueue(slow, { n: 1 });
+    await started.promise;
+    server.pause();
+    const end = performance.now() + 1200;
+    await until("1.2 s to pass", () => performance.now() > end);
+    server.resume();
+    const healthy = performance.now() + 2500;
+    await until("more than the rest of the lease to pass", () => performance.now() > healthy);
+    release.send();
+    await job.result();
+    expect(runs).toBe(1);
+    expect(await project.kinds(job.id)).toEqual(["completed"]);
+  });
+});
