@@ -79,17 +79,25 @@ export class Execution implements TaskContext {
   }
 }
 
-/** What the handler is called with beside the context. */
-export function jobOf(claim: Claim, payload: unknown): Job {
-  const { id, record, run } = claim;
-  return {
-    id,
-    task: record.task,
-    queue: record.queue,
-    payload,
-    attempt: run.attempts + 1,
-    get enqueuedAt(): number {
-      return record.options.at ?? idTime(id) ?? 0;
-    },
-  };
+/** What the handler is called with beside the context. A class, because a getter made anew for each job is slow. */
+export class ClaimedJob implements Job {
+  readonly id: string;
+  readonly task: string;
+  readonly queue: string;
+  readonly payload: unknown;
+  readonly attempt: number;
+  readonly #claim: Claim;
+
+  constructor(claim: Claim, payload: unknown) {
+    this.id = claim.id;
+    this.task = claim.record.task;
+    this.queue = claim.record.queue;
+    this.payload = payload;
+    this.attempt = claim.run.attempts + 1;
+    this.#claim = claim;
+  }
+
+  get enqueuedAt(): number {
+    return this.#claim.record.options.at ?? idTime(this.id) ?? 0;
+  }
 }

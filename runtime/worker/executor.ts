@@ -7,7 +7,7 @@ import { PermanentError } from "../errors.js";
 import { Cancelled, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
 import type { Claim } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
-import { Execution, jobOf } from "./execution.js";
+import { ClaimedJob, Execution } from "./execution.js";
 import type { Logger } from "./handler.js";
 import { type AnyHandler, type HandlerTable, type TaskEntry } from "./handler-table.js";
 
@@ -80,11 +80,6 @@ export class Executor {
     for (const execution of this.#running) this.#abort(execution, new ShuttingDown());
   }
 
-  /** Ids of the jobs that run now. */
-  runningIds(): readonly string[] {
-    return [...this.#running].map((execution) => execution.claim.id);
-  }
-
   /** Resolves when no attempt runs. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
@@ -105,7 +100,7 @@ export class Executor {
   #run(execution: Execution, handler: AnyHandler): void {
     let returned: unknown;
     try {
-      returned = handler(jobOf(execution.claim, this.#payload(execution)), execution);
+      returned = handler(new ClaimedJob(execution.claim, this.#payload(execution)), execution);
     } catch (error) {
       this.#threw(execution, error);
       return;

@@ -50,6 +50,7 @@ export class Worker {
   /** Claimed, not started; `#next` is the first that waits. */
   #buffer: Claim[] = [];
   #next = 0;
+  #fillQueued = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
   #stopped = false;
@@ -263,8 +264,17 @@ export class Worker {
   #onFree(durationMs: number, now: number): void {
     this.#demand.finished(durationMs, now);
     this.#fetcher.schedule();
-    // Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow.
-    if (!this.#stopped) queueMicrotask(() => this.#fill());
+    this.#fillSoon();
+  }
+
+  /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
+  #fillSoon(): void {
+    if (this.#fillQueued || this.#stopped || this.#next === this.#buffer.length) return;
+    this.#fillQueued = true;
+    queueMicrotask(() => {
+      this.#fillQueued = false;
+      this.#fill();
+    });
   }
 
   #takeBuffer(): readonly string[] {
