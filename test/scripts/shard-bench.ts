@@ -36,6 +36,7 @@ import {
   type ReclaimCall,
   type Reclaimed,
   type RetryReply,
+  type ScriptRunner,
   type Swept,
 } from "../../runtime/scripts/index.js";
 import { assertSound } from "../support/fsck.js";
@@ -58,11 +59,14 @@ export const HOUR_MS = 3_600_000;
 export class ShardBench {
   readonly keys: ShardKeys;
   readonly connection: Connection;
+  readonly #runner: ScriptRunner;
   #call = 0;
 
-  constructor(connection: Connection, keys: ShardKeys) {
+  /** `connection` looks at the shard and sets it up; `runner` runs the scripts, by default the same. */
+  constructor(connection: Connection, keys: ShardKeys, runner: ScriptRunner = connection) {
     this.connection = connection;
     this.keys = keys;
+    this.#runner = runner;
   }
 
   get redis(): Redis {
@@ -85,11 +89,11 @@ export class ShardBench {
     slot = 0,
     client = "client",
   ): Promise<EnqueueReply> {
-    return await enqueue(this.connection, { keys: this.keys, client, slot, call, items });
+    return await enqueue(this.#runner, { keys: this.keys, client, slot, call, items });
   }
 
   async register(worker: string, leaseMs = HOUR_MS): Promise<void> {
-    await heartbeat(this.connection, { keys: this.keys, worker, leaseMs, about: `{"name":"${worker}"}` });
+    await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: `{"name":"${worker}"}` });
   }
 
   /** From now on the worker's lease counts as ended, although it may still renew it. */
@@ -98,7 +102,7 @@ export class ShardBench {
   }
 
   async advance(worker: string, call: Partial<AdvanceCall> = {}): Promise<Advanced | "LOST"> {
-    return await advance(this.connection, {
+    return await advance(this.#runner, {
       keys: this.keys,
       worker,
       leaseMs: 0,
@@ -122,7 +126,7 @@ export class ShardBench {
   }
 
   async beat(worker: string, leaseMs = HOUR_MS): Promise<Heartbeat | "LOST"> {
-    return await heartbeat(this.connection, { keys: this.keys, worker, leaseMs, about: undefined });
+    return await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: undefined });
   }
 
   async fail(
@@ -131,7 +135,7 @@ export class ShardBench {
     outcome: FailCall["outcome"],
     call: Partial<FailCall> = {},
   ): Promise<FailReply> {
-    return await fail(this.connection, {
+    return await fail(this.#runner, {
       keys: this.keys,
       worker,
       id,
@@ -150,7 +154,7 @@ export class ShardBench {
     ids: readonly string[],
     call: Partial<ReclaimCall> = {},
   ): Promise<Reclaimed | "ALIVE"> {
-    return await reclaim(this.connection, {
+    return await reclaim(this.#runner, {
       keys: this.keys,
       worker,
       reason: "crashed",
@@ -164,27 +168,27 @@ export class ShardBench {
 
   async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {
     const jobs = ids.map((id) => ({ id, queue }));
-    return await discard(this.connection, { keys: this.keys, worker, jobs });
+    return await discard(this.#runner, { keys: this.keys, worker, jobs });
   }
 
   async cancel(id: string, keepMs = HOUR_MS, queue = "q"): Promise<CancelReply> {
-    return await cancel(this.connection, { keys: this.keys, id, queue, keepMs });
+    return await cancel(this.#runner, { keys: this.keys, id, queue, keepMs });
   }
 
   async retry(id: string, queue = "q"): Promise<RetryReply> {
-    return await retry(this.connection, { keys: this.keys, id, queue });
+    return await retry(this.#runner, { keys: this.keys, id, queue });
   }
 
   async remove(id: string, queue = "q"): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
-    return await remove(this.connection, { keys: this.keys, id, queue });
+    return await remove(this.#runner, { keys: this.keys, id, queue });
   }
 
   async await(id: string, client: string): Promise<AwaitReply> {
-    return await awaitJob(this.connection, { keys: this.keys, id, client });
+    return await awaitJob(this.#runner, { keys: this.keys, id, client });
   }
 
   async sweep(limit = 500): Promise<Swept> {
-    return await sweep(this.connection, this.keys, limit);
+    return await sweep(this.#runner, this.keys, limit);
   }
 
   async runOf(id: string): Promise<JobRun> {

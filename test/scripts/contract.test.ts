@@ -1,0 +1,258 @@
+// What every script promises by its form: the header says what it does and which keys it touches, the wrapper passes
+// exactly those, and the server lets it touch no other.
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Connection } from "../../runtime/connection/index.js";
+import { ShardKeys } from "../../runtime/protocol/index.js";
+import * as scripts from "../../runtime/scripts/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
+import { readSources, type SourceFile } from "../layout/source-files.js";
+import { startRedis, type TestRedis } from "../support/redis.js";
+import { item, ShardBench } from "./shard-bench.js";
+import { histories, play } from "./shard-moves.js";
+
+const MAX_LINES = 90;
+/** Scripts that let a full Redis drain, and those that only add and must be refused. */
+const DRAINING = ["advance", "cancel", "discard", "fail", "heartbeat", "reclaim", "remove", "sweep"];
+const ADDING = ["await", "enqueue", "retry"];
+
+const files = await readSources(["runtime/scripts"], [".lua"]);
+const libraries = files.filter((file) => file.path.includes("/lib/"));
+const bodies = files.filter((file) => !file.path.includes("/lib/"));
+
+interface Header {
+  readonly text: string;
+  /** Names of the keys in order; those of the first queue or id included, once. */
+  readonly fixed: readonly string[];
+  readonly family: readonly string[];
+}
+
+function nameOf(file: SourceFile): string {
+  return file.path.slice(file.path.lastIndexOf("/") + 1, -".lua".length);
+}
+
+function headerOf(file: SourceFile): Header {
+  const text = file.text.split("\n\n")[0] ?? "";
+  const keys = /^-- KEYS (.*?)^-- ARGV/ms.exec(text)?.[1]?.replaceAll("\n--", " ") ?? "";
+  const [fixed = "", family = ""] = keys.split(/then for each \w+:/);
+  const numbered = [...fixed.matchAll(/(\d+) ([a-z-]+)/g)];
+  expect(numbered.map((match) => Number(match[1]))).toEqual(numbered.map((_match, index) => index + 1));
+  return {
+    text,
+    fixed: numbered.map((match) => match[2]!),
+    family: [...family.matchAll(/pending|due|wake/g)].map((match) => match[0]),
+  };
+}
+
+describe("every script is there", () => {
+  test("as a file, a wrapper and in these lists", () => {
+    const wrapped = Object.values(scripts).filter((value) => value instanceof Script);
+    const names = bodies.map(nameOf).toSorted();
+    expect(names).toEqual([...DRAINING, ...ADDING].toSorted());
+    expect(wrapped.map((script) => script.name).toSorted()).toEqual(names);
+  });
+});
+
+describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (name, file) => {
+  const code = file.text.replaceAll(/^\s*--.*$/gm, "");
+
+  test("begins with its contract", () => {
+    const { text } = headerOf(file);
+    expect(file.text.split("\n")[0]).toBe(DRAINING.includes(name) ? "#!lua flags=allow-oom" : "#!lua");
+    expect(text).toMatch(new RegExp(`^-- ${name}: [a-z].*\\.$`, "m"));
+    for (const part of ["KEYS 1 ", "ARGV 1 ", "Returns "]) expect(text).toContain(`\n-- ${part}`);
+  });
+
+  test("uses every key that it declares, and no other", () => {
+    const { fixed, family } = headerOf(file);
+    const literal = [...new Set([...code.matchAll(/\bKEYS\[(\d+)\]/g)].map((match) => Number(match[1])))];
+    expect(literal.toSorted((a, b) => a - b)).toEqual(fixed.map((_key, index) => index + 1));
+    const steps = [...code.matchAll(/\bKEYS\[q(?: \+ (\d+))?\]/g)].map((match) => Number(match[1] ?? 0));
+    expect(new Set(steps)).toEqual(new Set(family.keys()));
+    // Where the first queue's keys stand must be said in the code as it is in the header.
+    const first = new RegExp(`\\b${fixed.length + 1}\\b`);
+    expect(family.length === 0 || first.test(code)).toBe(true);
+  });
+
+  test("uses every key that it gives a name", () => {
+    const locals = [...code.matchAll(/^local ([\w, ]+) = (KEYS[^\n]+)/gm)].flatMap((match) =>
+      match[1]!.split(", ").slice(0, match[2]!.split("KEYS").length - 1),
+    );
+    const unused = locals.filter((local) => code.split(new RegExp(`\\b${local}\\b`)).length <= 2);
+    expect(unused).toEqual([]);
+  });
+
+  test("names keys as its header does", () => {
+    const { fixed } = headerOf(file);
+    for (const match of code.matchAll(/^local ([\w, ]+) = ([^\n]+)/gm)) {
+      const locals = match[1]!.split(", ");
+      for (const [index, value] of match[2]!.split(", ").entries()) {
+        const key = /^KEYS\[(\d+)\]$/.exec(value)?.[1];
+        if (key === undefined) continue;
+        const declared = fixed[Number(key) - 1];
+        expect([declared, declared?.replace("keys-", ""), `${declared}_key`]).toContain(locals[index]);
+      }
+    }
+  });
+
+  test("calls redis and nothing else, with keys that it was given", () => {
+    const text = [file, ...includesOf(file)].map((part) => part.text).join("\n");
+    expect(text).not.toMatch(/\bserver\.|redis\.(?!call\b)|\bmath\.random|\bos\.|\bload(string)?\(/);
+    const calls = [...text.matchAll(/redis\.call\(\s*'(\w+)'(?:, ([^,()]+))?/g)];
+    expect(calls.length).toBe(text.match(/redis\.call/g)?.length);
+    const built = calls.filter(([, command, key = ""]) => command !== "PUBLISH" && /\.\.|^['"]/.test(key));
+    expect(built.map(([call]) => call)).toEqual([]);
+    expect(text.match(/'PUBLISH', tag \.\. ':finished:' \.\. client, id/g)?.length ?? 0).toBe(
+      text.match(/'PUBLISH'/g)?.length ?? 0,
+    );
+  });
+
+  test(`has at most ${MAX_LINES} lines, and uses what it includes`, () => {
+    expect(file.text.trimEnd().split("\n").length).toBeLessThanOrEqual(MAX_LINES);
+    for (const library of includesOf(file)) {
+      expect(library.text).not.toContain("--@include");
+      const functions = [...library.text.matchAll(/^local function (\w+)/gm)].map((match) => match[1]!);
+      expect(functions.some((one) => code.includes(`${one}(`)) || usedByOthers(file, functions)).toBe(true);
+    }
+  });
+});
+
+function includesOf(file: SourceFile): SourceFile[] {
+  return [...file.text.matchAll(/^--@include (\w+)$/gm)].map((match) => {
+    const library = libraries.find((one) => nameOf(one) === match[1]);
+    if (library === undefined) throw new Error(`${file.path} includes ${match[1]}, which is not in lib/`);
+    return library;
+  });
+}
+
+function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
+  return includesOf(file).some((library) =>
+    functions.some(
+      (one) => !library.text.includes(`local function ${one}`) && library.text.includes(`${one}(`),
+    ),
+  );
+}
+
+describe("every wrapper", () => {
+  const keys = new ShardKeys("contract");
+  const QUEUES = ["first", "second"];
+  const quotas = QUEUES.map((queue) => ({ queue, quota: 1 }));
+  const job = { keys, id: "j", queue: "first" };
+  const worker = { keys, worker: "A" };
+  const ended = { outcome: "dead", run: "", ms: 1, keepCancelledMs: 1 } as const;
+  const lost = { reason: "crashed", maxCrashes: 3, keepMs: 1, queues: QUEUES, ids: ["j"] } as const;
+  const claim = { leaseMs: 1, want: 1, inlineUpTo: 1, dropped: [], kept: [], quotas };
+  const items = QUEUES.map((queue) => item(queue, { queue }));
+
+  const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
+    advance: (runner) => scripts.advance(runner, { ...worker, ...claim }),
+    await: (runner) => scripts.awaitJob(runner, { ...job, client: "c" }),
+    cancel: (runner) => scripts.cancel(runner, { ...job, keepMs: 1 }),
+    discard: (runner) =>
+      scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
+    enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
+    fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
+    heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
+    reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
+    remove: (runner) => scripts.remove(runner, job),
+    retry: (runner) => scripts.retry(runner, job),
+    sweep: (runner) => scripts.sweep(runner, keys, 1),
+  };
+
+  test.each(bodies.map((file) => [nameOf(file), file] as const))(
+    "%s passes the keys of the header",
+    async (name, file) => {
+      const { fixed, family } = headerOf(file);
+      let passed: readonly string[] = [];
+      const runner: ScriptRunner = {
+        run: (script, given) => {
+          expect(script.name).toBe(name);
+          passed = given;
+          return Promise.reject(new Error("seen"));
+        },
+      };
+      await expect(calls[name]!(runner)).rejects.toThrow("seen");
+      const each = (queue: string) => family.map((kind) => keyOf(kind, queue));
+      expect(passed).toEqual([
+        ...fixed.map((kind) => keyOf(kind, "first")),
+        ...(family.length > 0 ? QUEUES.flatMap(each) : []),
+      ]);
+    },
+  );
+
+  function keyOf(kind: string, queue: string): string {
+    if (kind === "sent") return keys.sent("c", 1);
+    return `${keys.tag}:${["pending", "due", "wake"].includes(kind) ? `${kind}:${queue}` : kind}`;
+  }
+});
+
+describe("a server that grants exactly the declared keys", () => {
+  let server: TestRedis;
+  let admin: Connection;
+  let limited: Connection;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    admin = new Connection({ url: server.url }, "admin");
+    await admin.redis.acl("SETUSER", "limited", "on", ">secret", "+@all");
+    limited = new Connection(
+      { url: server.url, redis: { username: "limited", password: "secret" } },
+      "limited",
+    );
+  });
+
+  afterAll(() => {
+    admin.disconnect();
+    limited.disconnect();
+  });
+
+  /** Runs each script as a user who may touch the keys of this call, and publish to waiting clients, and nothing else. */
+  class ExactKeys implements ScriptRunner {
+    readonly seen = new Set<string>();
+
+    async run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+      this.seen.add(script.name);
+      const tag = /^\{.*?\}/.exec(keys[0] ?? "")?.[0] ?? "";
+      const grants = keys.map((key) => `%RW~${key}`);
+      await admin.redis.acl(
+        "SETUSER",
+        "limited",
+        "resetkeys",
+        "resetchannels",
+        ...grants,
+        `&${tag}:finished:*`,
+      );
+      return await limited.run(script, keys, args);
+    }
+  }
+
+  test("refuses a script that touches another key", async () => {
+    const liar = {
+      text: "#!lua\nreturn redis.call('GET', KEYS[1] .. 'x')",
+      sha: "0".repeat(40),
+      name: "liar",
+    };
+    await expect(new ExactKeys().run(liar as Script, ["{t}:a"], [])).rejects.toThrow(
+      "can't access at least one of the keys",
+    );
+  });
+
+  test("lets every script do its work, over random histories", { timeout: 60_000 }, async () => {
+    const runner = new ExactKeys();
+    let prefix = 0;
+    const property = fc.asyncProperty(histories, async (history) => {
+      await play(new ShardBench(admin, new ShardKeys(`acl-${++prefix}`), runner), history);
+    });
+    await fc.assert(property, { numRuns: 60 });
+    expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
+  });
+});
+
+test("the text that is sent is the file with its libraries in it", () => {
+  for (const file of bodies) {
+    const { text, sha } = new Script(nameOf(file));
+    expect(sha).toMatch(/^[0-9a-f]{40}$/);
+    expect(text).not.toContain("--@include");
+    for (const library of includesOf(file)) expect(text).toContain(library.text.trimEnd());
+  }
+});
