@@ -21,6 +21,7 @@ import {
 } from "taskweft/generated-v1";
 import { ShardKeys, parseRun, type JobRun } from "../../runtime/protocol/index.js";
 import type { Logger, Worker, WorkerOptions } from "../../runtime/worker/index.js";
+import { assertSound } from "./fsck.js";
 import { startRedis, type TestRedis } from "./redis.js";
 
 export interface TaskParts<Payload, Result> extends Partial<
@@ -104,6 +105,8 @@ export class Project {
   constructor(options: ProjectOptions) {
     this.#options = options;
     this.raw = options.redis.client();
+    // Runs after everything that the test opened has been closed.
+    onTestFinished(() => assertSound(this.raw, this.keys));
   }
 
   get queues(): readonly QueueDefinition[] {
