@@ -21,6 +21,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   ProtocolUnknown: EXIT.redisUnreachable,
   QueueUnknown: EXIT.notFound,
   RedisFull: EXIT.redisUnreachable,
+  RedisRefused: EXIT.redisUnreachable,
   RedisUnavailable: EXIT.redisUnreachable,
   RedisUnsuitable: EXIT.redisUnreachable,
   ResultNotKept: EXIT.jobFailed,

@@ -36,6 +36,8 @@ export const ERROR_CODES = [
   "OutcomeUnknown",
   /** Redis is out of memory (`maxmemory` with `noeviction`). */
   "RedisFull",
+  /** Redis answered with an error that should not happen; the message holds its words. */
+  "RedisRefused",
   /** Redis runs a version or policy that cannot keep the promises. */
   "RedisUnsuitable",
   /** What Redis holds was written by a newer protocol. */

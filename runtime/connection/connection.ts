@@ -78,17 +78,20 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** Records and runs of `ids`, `null` where there is none. */
-  async readJobs(
-    keys: ShardKeys,
-    ids: readonly string[],
-  ): Promise<{ records: readonly (string | null)[]; runs: readonly (string | null)[] }> {
+  /** Records of `ids`, `null` where there is none. */
+  async readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]> {
     try {
-      const [records, runs] = await Promise.all([
-        this.redis.hmget(keys.jobs, ...ids),
-        this.redis.hmget(keys.runs, ...ids),
-      ]);
-      return { records, runs };
+      return await this.redis.hmget(keys.jobs, ...ids);
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+  }
+
+  /** Runs of `ids` by position, without those that have none. */
+  async readRuns(keys: ShardKeys, ids: readonly string[]): Promise<ReadonlyMap<number, string>> {
+    try {
+      const texts = await this.redis.hmget(keys.runs, ...ids);
+      return new Map(texts.flatMap((text, position) => (text === null ? [] : [[position, text] as const])));
     } catch (error) {
       throw toTaskweftError(error, "read");
     }

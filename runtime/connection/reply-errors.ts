@@ -34,6 +34,12 @@ export function toTaskweftError(error: unknown, operation: string): TaskweftErro
       { operation, cause },
     );
   }
+  if (error instanceof Error && error.name === "ReplyError") {
+    return new TaskweftError("RedisRefused", `Redis answered the ${operation} with an error: ${text}`, {
+      operation,
+      cause,
+    });
+  }
   return new TaskweftError(
     "OutcomeUnknown",
     `the connection failed during the ${operation}, so it may or may not have happened: ${text}`,

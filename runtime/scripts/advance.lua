@@ -5,8 +5,9 @@
 --      6 completed, nothing kept: n, then n ids
 --      then completed and kept: n, then n x (id, run, keep ms)
 --      then for each queue: name, quota
--- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, then, when
---         they are few, their records and their runs. An acknowledged id that the worker does not hold is passed over.
+-- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, for those that
+--         have a run: position from 0, run; then, when they are few, their records. An acknowledged id that the worker
+--         does not hold is passed over.
 --@include now
 --@include wake
 --@include finish
@@ -79,9 +80,8 @@ for q = 1, #claimed == want and #pending or 0 do
   end
 end
 
-local reply = { next_due, more, table.concat(claimed, ' ') }
+local reply = { next_due, more, table.concat(claimed, ' '), runs_of(runs, claimed) }
 if #claimed > 0 and #claimed <= tonumber(ARGV[5]) then
-  reply[4] = redis.call('HMGET', jobs, unpack(claimed))
-  reply[5] = redis.call('HMGET', runs, unpack(claimed))
+  reply[5] = redis.call('HMGET', jobs, unpack(claimed))
 end
 return reply

@@ -31,9 +31,10 @@ export interface Advanced {
   /** True when a queue still has jobs. */
   readonly more: boolean;
   readonly ids: readonly string[];
+  /** Runs of the ids that have one, by position; few have. */
+  readonly runs: ReadonlyMap<number, string>;
   /** Present when `ids.length <= inlineUpTo`. `null` where the job is gone. */
   readonly records: readonly (string | null)[] | undefined;
-  readonly runs: readonly (string | null)[] | undefined;
 }
 
 export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<Advanced | "LOST"> {
@@ -60,12 +61,26 @@ export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<
   }
   const reply = await runner.run(advanceScript, scriptKeys, args);
   if (reply === "LOST") return "LOST";
-  const [nextDueMs, more, ids, records, runs] = reply as [
+  const [nextDueMs, more, ids, runs, records] = reply as [
     number,
     number,
     string,
-    (string | null)[]?,
+    (number | string)[],
     (string | null)[]?,
   ];
-  return { nextDueMs, more: more === 1, ids: ids === "" ? [] : ids.split(" "), records, runs };
+  return {
+    nextDueMs,
+    more: more === 1,
+    ids: ids === "" ? [] : ids.split(" "),
+    runs: runs.length === 0 ? NO_RUNS : runsByPosition(runs),
+    records,
+  };
+}
+
+const NO_RUNS: ReadonlyMap<number, string> = new Map();
+
+function runsByPosition(flat: readonly (number | string)[]): ReadonlyMap<number, string> {
+  const runs = new Map<number, string>();
+  for (let i = 0; i < flat.length; i += 2) runs.set(Number(flat[i]), String(flat[i + 1]));
+  return runs;
 }

@@ -32,6 +32,7 @@ export class ClaimDemand {
   #meanMs = 1000;
   #measured = 0;
   #lastFinishAt = performance.now();
+  #stuck = false;
 
   constructor(options: ClaimDemandOptions) {
     this.#options = options;
@@ -42,6 +43,12 @@ export class ClaimDemand {
     const weight = this.#measured < MEAN_WARM_UP ? 1 / this.#measured : MEAN_WEIGHT;
     this.#meanMs += (Math.min(durationMs, 10_000) - this.#meanMs) * weight;
     this.#lastFinishAt = at;
+    this.#stuck = false;
+  }
+
+  /** Claimed jobs had to be given back because no slot came free: claim nothing ahead until one does. */
+  stuck(): void {
+    this.#stuck = true;
   }
 
   /** 0 when there is enough in hand; otherwise at least half of what fits, so that calls stay large. */
@@ -56,7 +63,7 @@ export class ClaimDemand {
 
   #ahead(running: number): number {
     const { concurrency, claimAheadMs, maxBatch } = this.#options;
-    if (claimAheadMs === 0) return 0;
+    if (claimAheadMs === 0 || this.#stuck) return 0;
     // All slots busy and nothing finishes: the mean of earlier jobs says nothing about those that hang now.
     const stuckMs = running >= concurrency ? performance.now() - this.#lastFinishAt : 0;
     const runMs = Math.max(this.#meanMs, stuckMs, SHORTEST_MEAN_MS);

@@ -1,5 +1,6 @@
 /** A job that this worker holds, as read from Redis. */
 import {
+  NEW_RUN,
   RECORD_VERSION,
   type JobRecord,
   type JobRun,
@@ -27,7 +28,7 @@ export interface ReadClaims {
 export function readClaims(
   ids: readonly string[],
   records: readonly (string | null)[],
-  runs: readonly (string | null)[],
+  runs: ReadonlyMap<number, string>,
 ): ReadClaims {
   const claims: Claim[] = [];
   const holes: { id: string; queue: string }[] = [];
@@ -47,8 +48,9 @@ export function readClaims(
         reason: `its record has version ${record.version}, this worker reads ${RECORD_VERSION}`,
       });
     } else {
-      const run = parseRun(runs[i] ?? null);
-      if (isFinal(run.state as "completed")) holes.push({ id, queue: record.queue });
+      const text = runs.get(i);
+      const run = text === undefined ? NEW_RUN : parseRun(text);
+      if (text !== undefined && isFinal(run.state as "completed")) holes.push({ id, queue: record.queue });
       else claims.push({ id, record, run });
     }
   }

@@ -38,7 +38,7 @@ export interface FetcherPorts {
   readonly deliver: (
     ids: readonly string[],
     records: readonly (string | null)[],
-    runs: readonly (string | null)[],
+    runs: ReadonlyMap<number, string>,
   ) => void;
   /** Nothing to do: wait for a hint, at most until `nextDueMs` (-1 = no due time known). */
   readonly onIdle: (nextDueMs: number) => void;
@@ -49,7 +49,9 @@ export class Fetcher {
   readonly #ports: FetcherPorts;
   #dropped: string[] = [];
   #kept: KeptJob[] = [];
-  readonly #held = new Set<string>();
+  /** Ids that this worker holds, with the round in which it claimed them. */
+  readonly #held = new Map<string, number>();
+  #round = 0;
   #inFlight = 0;
   #asked = 0;
   #idle = false;
@@ -101,14 +103,19 @@ export class Fetcher {
     this.#kept.push(job);
   }
 
-  /** The job was settled by another script. */
-  forget(id: string): void {
-    this.#held.delete(id);
+  /** Number of the latest claim. */
+  get round(): number {
+    return this.#round;
+  }
+
+  /** The job was settled by another script. `upTo`: unless it was claimed again after that round. */
+  forget(id: string, upTo = Infinity): void {
+    if ((this.#held.get(id) ?? Infinity) <= upTo) this.#held.delete(id);
   }
 
   /** Everything this worker is thought to hold. */
   heldIds(): readonly string[] {
-    return [...this.#held];
+    return [...this.#held.keys()];
   }
 
   /** The lease is lost: nothing that was held or finished under it may be written any more. */
@@ -210,28 +217,30 @@ export class Fetcher {
     if (want > 0 && ids.length < want && wakes === this.#wakes) this.#idle = true;
     // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
     if (ids.length === 0 || this.#ports.worker() !== name) return;
-    for (const id of ids) this.#held.add(id);
-    await this.#deliver(name, ids, reply.records, reply.runs);
+    this.#round += 1;
+    for (const id of ids) this.#held.set(id, this.#round);
+    await this.#deliver(name, ids, reply.runs, reply.records);
   }
 
   async #deliver(
     name: string,
     ids: readonly string[],
-    records?: readonly (string | null)[],
-    runs?: readonly (string | null)[],
+    knownRuns?: ReadonlyMap<number, string>,
+    knownRecords?: readonly (string | null)[],
   ): Promise<void> {
     const { connection, keys, deliver, worker } = this.#ports;
-    let texts = records !== undefined && runs !== undefined ? { records, runs } : undefined;
+    let [runs, records] = [knownRuns, knownRecords];
     // The ids are ours now: a failing read is tried until it succeeds, or they would stay active for nobody.
-    while (texts === undefined && !this.#closed) {
+    while ((runs === undefined || records === undefined) && !this.#closed) {
       try {
-        texts = await connection.readJobs(keys, ids);
+        runs ??= await connection.readRuns(keys, ids);
+        records ??= await connection.readRecords(keys, ids);
       } catch (error) {
         await this.#pause("read", error);
       }
     }
     // The lease may have been lost while reading; then the jobs are somebody else's.
-    if (texts !== undefined && worker() === name) deliver(ids, texts.records, texts.runs);
+    if (runs !== undefined && records !== undefined && worker() === name) deliver(ids, records, runs);
   }
 
   async #reconcileNow(): Promise<void> {
@@ -241,11 +250,11 @@ export class Fetcher {
     this.#inFlight += 1;
     const name = worker();
     // Known before the list is read: an attempt that fails meanwhile is no longer held, and must not be run again.
-    const known = new Set(this.#held);
+    const known = new Set(this.#held.keys());
     try {
       const held = await connection.heldBy(keys, name);
       const unknown = worker() === name ? held.filter((id) => !known.has(id)) : [];
-      for (const id of unknown) this.#held.add(id);
+      for (const id of unknown) this.#held.set(id, this.#round);
       if (unknown.length > 0) await this.#deliver(name, unknown);
     } catch (error) {
       this.#reconcile = true;

@@ -26,7 +26,7 @@ export interface RecorderPorts {
   readonly logger: Logger;
   readonly random: () => number;
   readonly worker: () => string;
-  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget">;
+  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round">;
   readonly reaper: Pick<Reaper, "handBackJobs">;
   /** Replaces the definition's retention of completed jobs (ms), when set. */
   readonly keepCompletedMs: number | undefined;
@@ -102,11 +102,18 @@ export class OutcomeRecorder implements OutcomeSink {
 
   handedBack(execution: Execution): void {
     if (this.#isStale(execution)) return;
-    const { reaper, fetcher } = this.#ports;
-    const { id } = execution.claim;
+    this.returned([execution.claim.id]);
+  }
+
+  /** Claimed jobs that this worker does not run: back to their queues, unspent. */
+  returned(ids: readonly string[]): void {
+    const { reaper, fetcher, worker } = this.#ports;
+    const name = worker();
+    if (ids.length === 0) return;
     this.#persist("hand-back", async () => {
-      await reaper.handBackJobs(execution.worker, [id]);
-      fetcher.forget(id);
+      const { round } = fetcher;
+      await reaper.handBackJobs(name, ids);
+      for (const id of ids) fetcher.forget(id, round);
     });
   }
 

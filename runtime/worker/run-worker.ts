@@ -27,7 +27,12 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
-  await worker.start();
+  try {
+    await worker.start();
+  } catch (error) {
+    // A signal while it starts is no failure: it stops like any other worker.
+    if (signals === 0) throw error;
+  }
   started = true;
   await stopped;
 }

@@ -11,9 +11,11 @@ import {
   maskUrl,
   unlessFull,
 } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
+import { ClaimBuffer } from "./claim-buffer.js";
 import { ClaimDemand } from "./claim-demand.js";
-import { type Claim, readClaims } from "./claim.js";
+import { readClaims } from "./claim.js";
 import { Executor } from "./executor.js";
 import { Fetcher } from "./fetcher.js";
 import { HandlerTable } from "./handler-table.js";
@@ -47,9 +49,10 @@ export class Worker {
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
   readonly #demand: ClaimDemand;
-  /** Claimed, not started; `#next` is the first that waits. */
-  #buffer: Claim[] = [];
-  #next = 0;
+  readonly #buffer = new ClaimBuffer((ids) => {
+    this.#demand.stuck();
+    this.#recorder.returned(ids);
+  });
   #fillQueued = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
@@ -85,7 +88,7 @@ export class Worker {
       worker,
       renewal: () => this.#leaseKeeper.renewal(),
       running: () => this.#executor.running,
-      waiting: () => this.#buffer.length - this.#next,
+      waiting: () => this.#buffer.waiting,
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
       onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
       onLost: () => this.#leaseKeeper.lost(),
@@ -115,15 +118,44 @@ export class Worker {
 
   /**
    * Loads the handlers, checks Redis, registers and begins to work.
-   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`; and what a broken handler file throws.
+   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`; `Closed` when it was stopped meanwhile; and what a broken
+   * handler file throws.
    */
   async start(): Promise<this> {
-    const { queues, connection, logger } = this.#options;
+    try {
+      await this.#prepare();
+    } catch (error) {
+      // Nothing is held yet: an open connection would only keep the process.
+      this.#connection.disconnect();
+      this.#stopping ??= Promise.resolve();
+      throw error;
+    }
+    this.#begin();
+    return this;
+  }
+
+  async #prepare(): Promise<void> {
+    const { queues } = this.#options;
     await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
+    this.#assertNotStopped();
     await this.#waitForRedis();
+    this.#assertNotStopped();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
+    this.#assertNotStopped();
     await this.#leaseKeeper.start();
+    this.#assertNotStopped();
+  }
+
+  #assertNotStopped(): void {
+    if (this.#stopping === undefined) return;
+    throw new TaskweftError("Closed", "the worker was stopped while it started; make another one", {
+      operation: "start",
+    });
+  }
+
+  #begin(): void {
+    const { queues, connection, logger } = this.#options;
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
     const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
     this.#waker = new Waker(connection, {
@@ -139,7 +171,6 @@ export class Worker {
       concurrency: this.#options.concurrency,
       queues: queues.map((queue) => queue.name).join(","),
     });
-    return this;
   }
 
   /** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
@@ -172,14 +203,18 @@ export class Worker {
     this.#fetcher.stopClaiming();
     this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
-    const returned = this.#returnUnstarted();
+    // Claimed jobs that have not started go back at once, so that others can run them during the grace.
+    this.#recorder.returned(this.#buffer.takeIds());
     await this.#waitForHandlers(graceMs);
     // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
     const complete = await Promise.race([
-      returned.then(() => this.#giveUpEverything()).then(() => true),
+      this.#giveUpEverything().then(() => true),
       delay(GIVE_UP_LIMIT_MS).then(() => false),
     ]);
     this.#stopped = true;
+    // Again where giving up did not get so far: their timers would go on for ever.
+    void this.#leaseKeeper.stop();
+    void this.#janitor.stop();
     this.#fetcher.close();
     this.#recorder.close();
     this.#executor.stop();
@@ -189,16 +224,6 @@ export class Worker {
       logger.error("worker stopped without Redis; its jobs run again when its lease has ended", {
         worker: this.name,
       });
-  }
-
-  /** Claimed jobs that have not started go back at once, so that others can run them during the grace. */
-  async #returnUnstarted(): Promise<void> {
-    const ids = this.#takeBuffer();
-    try {
-      await this.#reaper.handBackJobs(this.name, ids);
-    } catch (error) {
-      this.#options.logger.warn("handing back jobs failed; they go back with the rest", { error });
-    }
   }
 
   /** The lease goes last: until then everything that is written is still the worker's own. */
@@ -233,7 +258,7 @@ export class Worker {
   #deliver(
     ids: readonly string[],
     records: readonly (string | null)[],
-    runs: readonly (string | null)[],
+    runs: ReadonlyMap<number, string>,
   ): void {
     const { claims, holes, unreadable } = readClaims(ids, records, runs);
     const [firstQueue] = this.#options.queues;
@@ -244,20 +269,22 @@ export class Worker {
         reason,
       });
     }
-    if (this.#stopping !== undefined) return; // Handed back when the worker gives up everything it holds.
+    if (this.#stopping !== undefined) {
+      this.#recorder.returned(claims.map((claim) => claim.id));
+      return;
+    }
     const wasIdle = this.#executor.running === 0;
-    this.#buffer =
-      this.#next === 0 ? [...this.#buffer, ...claims] : [...this.#buffer.slice(this.#next), ...claims];
-    this.#next = 0;
+    this.#buffer.add(claims);
     this.#fill();
     if (wasIdle && this.#executor.running > 0) this.#leaseKeeper.hurry();
   }
 
   /** Starts what waits, in the free slots. */
   #fill(): void {
-    while (this.#next < this.#buffer.length && this.#executor.running < this.#options.concurrency) {
-      const claim = this.#buffer[this.#next++];
-      if (claim !== undefined) this.#executor.start(claim);
+    while (this.#executor.running < this.#options.concurrency) {
+      const claim = this.#buffer.shift();
+      if (claim === undefined) return;
+      this.#executor.start(claim);
     }
   }
 
@@ -269,7 +296,7 @@ export class Worker {
 
   /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
   #fillSoon(): void {
-    if (this.#fillQueued || this.#stopped || this.#next === this.#buffer.length) return;
+    if (this.#fillQueued || this.#stopped || this.#buffer.waiting === 0) return;
     this.#fillQueued = true;
     queueMicrotask(() => {
       this.#fillQueued = false;
@@ -277,16 +304,9 @@ export class Worker {
     });
   }
 
-  #takeBuffer(): readonly string[] {
-    const ids = this.#buffer.slice(this.#next).map((claim) => claim.id);
-    this.#buffer = [];
-    this.#next = 0;
-    return ids;
-  }
-
   #onLost(): void {
     this.#fetcher.stopClaiming();
-    this.#takeBuffer();
+    this.#buffer.takeIds();
     this.#fetcher.abandon();
     this.#executor.abandonAll();
   }

@@ -30,7 +30,7 @@ describe("claiming", () => {
       more: true,
       ids: ["a", "b"],
       records: [recordText({ payload: { n: 1 } }), recordText()],
-      runs: [null, null],
+      runs: new Map(),
     });
     const shard = await bench.shard();
     expect(shard.active).toEqual({ a: "A", b: "A" });
@@ -42,7 +42,12 @@ describe("claiming", () => {
     await bench.put({ a: {} });
     await bench.register("A");
     expect(await advanced(bench, "A", { want: 5 })).toMatchObject({ ids: ["a"], more: false });
-    expect(await advanced(bench, "A", { want: 5 })).toEqual({ nextDueMs: -1, more: false, ids: [] });
+    expect(await advanced(bench, "A", { want: 5 })).toEqual({
+      nextDueMs: -1,
+      more: false,
+      ids: [],
+      runs: new Map(),
+    });
   });
 
   test("leaves a hint for the next worker only when something is left", async () => {
@@ -56,12 +61,21 @@ describe("claiming", () => {
     expect((await bench.shard()).wake).toEqual({});
   });
 
-  test("answers with ids only when they are many", async () => {
+  test("tells what happened to a job before, by its position", async () => {
+    const bench = setup();
+    const run = runText({ attempts: 1, state: "retry" });
+    await bench.put({ a: {}, b: {}, c: {} });
+    await bench.redis.hset(bench.keys.runs, "b", run);
+    await bench.register("A");
+    expect([...(await advanced(bench, "A", { want: 3 })).runs]).toEqual([[1, run]]);
+  });
+
+  test("leaves out the records when they are many", async () => {
     const bench = setup();
     await bench.put(many(3));
     await bench.register("A");
     const reply = await advanced(bench, "A", { want: 3, inlineUpTo: 2 });
-    expect([reply.ids.length, reply.records, reply.runs]).toEqual([3, undefined, undefined]);
+    expect([reply.ids.length, reply.records]).toEqual([3, undefined]);
   });
 
   test("divides by quota while all queues have jobs", async () => {

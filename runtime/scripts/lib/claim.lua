@@ -24,3 +24,15 @@ local function own(active, worker, ids)
     redis.call('HSET', active, unpack(pairs_of))
   end
 end
+
+-- Position (from 0) and run of each id to which something has happened before; most have no run.
+local function runs_of(runs, ids)
+  local texts, found = #ids > 0 and redis.call('HMGET', runs, unpack(ids)) or {}, {}
+  for i = 1, #texts do
+    if texts[i] then
+      found[#found + 1] = i - 1
+      found[#found + 1] = texts[i]
+    end
+  end
+  return found
+end
