@@ -73,7 +73,7 @@ describe("an unreachable Redis", () => {
   test("does not keep close() from ending", async () => {
     const project = setup();
     const proxy = await startProxy(redis.port);
-    const client = project.newClient({ url: proxy.url, deadline: "200ms" });
+    const client = project.newClient({ url: proxy.url, deadline: "2s" });
     await project.enqueue(plain, { n: 0 }, { client });
     proxy.stall();
     const sent = rejection(project.enqueue(plain, { n: 1 }, { client }));
