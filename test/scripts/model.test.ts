@@ -14,10 +14,12 @@ test(
   `${RUNS} histories from seed ${SEED} end as the model says, sound after every move`,
   { timeout: 600_000 },
   async () => {
+    const bench = setup();
     let moves = 0;
     const property = fc.asyncProperty(histories, async (history) => {
       moves += history.length;
-      await play(setup(), history);
+      await bench.redis.flushdb();
+      await play(bench, history);
     });
     await fc.assert(property, { numRuns: RUNS, seed: SEED });
     // Histories without moves would prove nothing.
