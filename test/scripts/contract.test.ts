@@ -1,12 +1,14 @@
 // What every script promises by its form: the header says what it does and which keys it touches, the wrapper passes
 // exactly those, and the server lets it touch no other.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Connection } from "../../runtime/connection/index.js";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
-import { readSources, type SourceFile } from "../layout/source-files.js";
+import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { item, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
@@ -16,6 +18,7 @@ const MAX_LINES = 90;
 const DRAINING = ["advance", "cancel", "discard", "fail", "heartbeat", "reclaim", "remove", "sweep"];
 const ADDING = ["await", "enqueue", "retry"];
 
+const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
 const libraries = files.filter((file) => file.path.includes("/lib/"));
 const bodies = files.filter((file) => !file.path.includes("/lib/"));
@@ -61,6 +64,14 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
     expect(file.text.split("\n")[0]).toBe(DRAINING.includes(name) ? "#!lua flags=allow-oom" : "#!lua");
     expect(text).toMatch(new RegExp(`^-- ${name}: [a-z].*\\.$`, "m"));
     for (const part of ["KEYS 1 ", "ARGV 1 ", "Returns "]) expect(text).toContain(`\n-- ${part}`);
+  });
+
+  test("is described in docs/protocol.md with the same keys, and as it behaves at the memory limit", () => {
+    const section = new RegExp(`^### ${name}\\b(.*)\\n\\nKeys:([^]*?)\\nArguments:`, "m").exec(page);
+    const { fixed, family } = headerOf(file);
+    const keys = [...(section?.[2] ?? "").matchAll(/`([a-z-]+)[^`]*`/g)].map((match) => match[1]);
+    expect(keys).toEqual([...fixed, ...family]);
+    expect(section?.[1]?.endsWith("(drains)")).toBe(DRAINING.includes(name));
   });
 
   test("uses every key that it declares, and no other", () => {
