@@ -3,7 +3,8 @@
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits; of the job's queue: 10 due, 11 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
--- Returns LOST (no lease), GONE (not held by this worker), or the outcome. A retry becomes cancelled when that was asked for.
+-- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
+--         becomes cancelled when that was asked for.
 --@include now
 --@include wake
 --@include record
@@ -17,7 +18,9 @@ local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
-if redis.call('HGET', active, id) ~= worker then
+-- A call that is sent again after a lost reply may come when the same worker holds the next attempt already; every failure
+-- adds an event with its time, so that no two attempts write the same run.
+if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == run then
   return 'GONE'
 end
 local record, time = redis.call('HGET', jobs, id), now()

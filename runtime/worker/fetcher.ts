@@ -109,7 +109,7 @@ export class Fetcher {
   }
 
   /** The job was settled by another script. `upTo`: unless it was claimed again after that round. */
-  forget(id: string, upTo = Infinity): void {
+  forget(id: string, upTo: number): void {
     if ((this.#held.get(id) ?? Infinity) <= upTo) this.#held.delete(id);
   }
 

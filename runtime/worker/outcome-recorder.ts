@@ -110,8 +110,8 @@ export class OutcomeRecorder implements OutcomeSink {
     const { reaper, fetcher, worker } = this.#ports;
     const name = worker();
     if (ids.length === 0) return;
+    const { round } = fetcher;
     this.#persist("hand-back", async () => {
-      const { round } = fetcher;
       await reaper.handBackJobs(name, ids);
       for (const id of ids) fetcher.forget(id, round);
     });
@@ -142,9 +142,10 @@ export class OutcomeRecorder implements OutcomeSink {
       id: hole.id,
       queue: hole.queue === "" ? fallbackQueue : hole.queue,
     }));
+    const { round } = fetcher;
     this.#persist("discard", async () => {
       await discard(connection, { keys, worker: name, jobs });
-      for (const { id } of jobs) fetcher.forget(id);
+      for (const { id } of jobs) fetcher.forget(id, round);
     });
   }
 
@@ -182,6 +183,7 @@ export class OutcomeRecorder implements OutcomeSink {
   #settle(claim: Claim, worker: string, settlement: Settlement): void {
     const { connection, keys, fetcher, logger } = this.#ports;
     const { outcome, run, ms, contract } = settlement;
+    const { round } = fetcher;
     this.#persist("outcome", async () => {
       const reply = await fail(connection, {
         keys,
@@ -194,7 +196,7 @@ export class OutcomeRecorder implements OutcomeSink {
         keepCancelledMs: keepCancelledMs(claim, contract),
       });
       if (reply === "GONE") logger.debug("the job was settled already", { job: claim.id });
-      fetcher.forget(claim.id);
+      fetcher.forget(claim.id, round);
     });
   }
 

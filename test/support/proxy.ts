@@ -14,10 +14,15 @@ export interface TestProxy {
   readonly cuts: number;
   /** The next `times` requests that hold `text` are executed; their replies are thrown away and the connection breaks. */
   loseReplies(text: string, times: number): void;
-  /** Connections break after `nextBytes()` more bytes in that direction, each time anew, until `heal()`. */
-  cutAfter(direction: "request" | "reply", nextBytes: () => number): void;
-  /** Nothing moves on any connection, old or new. With `names`, only on old connections whose requests held one of them. */
+  /**
+   * Connections break after `nextBytes()` more bytes in that direction, each time anew, until `heal()`. New ones may
+   * move `greetingBytes` first: what a client asks before it does anything else.
+   */
+  cutAfter(direction: "request" | "reply", nextBytes: () => number, greetingBytes?: number): void;
+  /** Nothing moves on any connection, old or new. */
   stall(): void;
+  /** Requests get through and are executed; their replies are held. */
+  stallReplies(): void;
   /** Breaks every open connection. */
   cutAll(): void;
   /** Lets held bytes go and faults end. */
@@ -70,7 +75,7 @@ class Proxy implements TestProxy {
   readonly #server = createServer((client) => this.#accept(client));
   #loss = { text: "", times: 0 };
   #cutters: Partial<Record<Direction, () => number>> = {};
-  #stalled = false;
+  #stalled: Readonly<Record<Direction, boolean>> = { request: false, reply: false };
 
   constructor(targetPort: number) {
     this.#targetPort = targetPort;
@@ -93,13 +98,17 @@ class Proxy implements TestProxy {
     this.#loss = { text, times };
   }
 
-  cutAfter(direction: Direction, nextBytes: () => number): void {
-    this.#cutters[direction] = nextBytes;
+  cutAfter(direction: Direction, nextBytes: () => number, greetingBytes = 0): void {
+    this.#cutters[direction] = () => greetingBytes + nextBytes();
     for (const pair of this.#pairs) pair.left[direction] = nextBytes();
   }
 
   stall(): void {
-    this.#stalled = true;
+    this.#stalled = { request: true, reply: true };
+  }
+
+  stallReplies(): void {
+    this.#stalled = { request: false, reply: true };
   }
 
   cutAll(): void {
@@ -107,7 +116,7 @@ class Proxy implements TestProxy {
   }
 
   heal(): void {
-    this.#stalled = false;
+    this.#stalled = { request: false, reply: false };
     this.#loss = { text: "", times: 0 };
     this.#cutters = {};
     for (const pair of this.#pairs) {
@@ -147,7 +156,7 @@ class Proxy implements TestProxy {
   }
 
   #pass(pair: Pair, direction: Direction, chunk: Buffer): void {
-    if (this.#stalled) pair.held.push(() => this.#passNow(pair, direction, chunk));
+    if (this.#stalled[direction]) pair.held.push(() => this.#passNow(pair, direction, chunk));
     else this.#passNow(pair, direction, chunk);
   }
 
