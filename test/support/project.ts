@@ -6,8 +6,6 @@ import {
   createClient,
   createEnqueueFunction,
   createWorker,
-  defineContract,
-  defineSchemas,
   type ClientOptions,
   type EnqueueFunction,
   type EnqueueOptions,
@@ -17,45 +15,12 @@ import {
   type TaskContext,
   type TaskContract,
   type TaskweftClient,
-  z,
 } from "taskweft/generated-v1";
 import { ShardKeys, parseRun, type JobRun } from "../../runtime/protocol/index.js";
 import type { Logger, Worker, WorkerOptions } from "../../runtime/worker/index.js";
 import { assertSound } from "./fsck.js";
-import { startRedis, type TestRedis } from "./redis.js";
+import type { TestRedis } from "./redis.js";
 
-export interface TaskParts<Payload, Result> extends Partial<
-  Omit<TaskContract<Payload, Result>, "schemas" | "name">
-> {
-  /** Default: any object. */
-  readonly payload?: z.ZodType<Payload>;
-  readonly result?: z.ZodType<Result>;
-}
-
-/** A task that fails for good at once, keeps what ended for a minute and runs at most 10 s; `parts` say otherwise. */
-export function defineTask<Payload = { n: number }, Result = unknown>(
-  name: string,
-  parts: TaskParts<Payload, Result> = {},
-): TaskContract<Payload, Result> {
-  const { payload = z.looseObject({}), result, ...definition } = parts;
-  return defineContract<Payload, Result>({
-    name,
-    queue: "default",
-    timeoutMs: 10_000,
-    retry: { maxRetries: 0, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
-    retention: { completedMs: 60_000, deadMs: 60_000 },
-    errors: {},
-    hash: "00000000",
-    schemas: defineSchemas<Payload, Result>({
-      payloadStrict: () => payload,
-      payloadLoose: () => payload,
-      ...(result === undefined ? {} : { result: () => result }),
-    }),
-    ...definition,
-  });
-}
-
-export type TestHandler = (job: Job<{ readonly [field: string]: never }>, ctx: TaskContext) => unknown;
 /** Handlers by task name; payloads are what the test enqueued. */
 export type TestHandlers = Readonly<Record<string, (job: Job<never>, ctx: TaskContext) => unknown>>;
 
@@ -223,4 +188,4 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
   throw new Error("expected a rejection, but the promise resolved");
 }
 
-export { startRedis };
+export { defineTask } from "./task.js";

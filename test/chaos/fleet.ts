@@ -1,0 +1,75 @@
+// Worker processes of a chaos test: spawned, killed, frozen and replaced.
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { rm } from "node:fs/promises";
+import { onTestFinished } from "vitest";
+import { type RunningProgram, startProgram } from "../support/process.js";
+import { type Effect, readEffects } from "./effects.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const ENTRY = fileURLToPath(new URL("worker-process.ts", import.meta.url));
+
+export interface FleetOptions {
+  readonly url: string;
+  readonly prefix: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export class Fleet {
+  /** When a process was killed or frozen (ms). */
+  readonly goneAt = new Map<number, number>();
+  readonly #options: FleetOptions;
+  readonly #file: string;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    const folder = mkdtempSync(join(tmpdir(), "weft-chaos-"));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    this.#file = join(folder, "effects.jsonl");
+    writeFileSync(this.#file, "");
+  }
+
+  effects(): readonly Effect[] {
+    return readEffects(this.#file);
+  }
+
+  /** Resolves when the process works. */
+  async start(): Promise<RunningProgram> {
+    const worker = startProgram(
+      process.execPath,
+      ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
+      {
+        cwd: ROOT,
+        env: {
+          TASKWEFT_REDIS_URL: this.#options.url,
+          TASKWEFT_PREFIX: this.#options.prefix,
+          TASKWEFT_WORKER_LEASE: "1s",
+          TASKWEFT_WORKER_CONCURRENCY: "5",
+          TASKWEFT_WORKER_GRACE: "5s",
+          CHAOS_EFFECTS: this.#file,
+          ...this.#options.env,
+        },
+      },
+    );
+    onTestFinished(async () => {
+      worker.signal("SIGKILL");
+      await worker.ended;
+    });
+    await worker.printed(/worker started/);
+    return worker;
+  }
+
+  async kill(worker: RunningProgram): Promise<void> {
+    this.goneAt.set(worker.pid, Date.now());
+    worker.signal("SIGKILL");
+    await worker.ended;
+  }
+
+  /** Jobs that a process has started and not ended. */
+  running(pid: number): number {
+    const own = this.effects().filter((effect) => effect.pid === pid);
+    return own.reduce((sum, effect) => sum + (effect.kind === "start" ? 1 : -1), 0);
+  }
+}

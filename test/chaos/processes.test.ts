@@ -1,0 +1,134 @@
+// Real worker processes that die, freeze and come back. CI runs the short form; CHAOS_SECONDS=600 runs for ten minutes.
+import { expect, test } from "vitest";
+import { type Project, setupProject } from "../support/project.js";
+import { startRedis } from "../support/redis.js";
+import { seededRandom, until, within } from "../support/signal.js";
+import { byId, problemsOf } from "./effects.js";
+import { Fleet } from "./fleet.js";
+import { POISON, QUEUES, WORK } from "./tasks.js";
+
+const SECONDS = Number(process.env["CHAOS_SECONDS"] ?? 8);
+const SEED = Number(process.env["CHAOS_SEED"] ?? 1);
+const LEAST_KILLS = 4;
+
+const redis = await startRedis();
+const setup = (): Project => setupProject({ redis, tasks: [WORK, POISON] as never, queues: QUEUES });
+
+async function assertExplained(project: Project, fleet: Fleet, ids: readonly string[]): Promise<number> {
+  const effects = byId(fleet.effects());
+  const problems: string[] = [];
+  let crashes = 0;
+  for (const id of ids) {
+    const run = await project.run(id);
+    crashes += run.crashes;
+    problems.push(...problemsOf({ id, run, effects: effects.get(id) ?? [], goneAt: fleet.goneAt }));
+  }
+  expect(problems).toEqual([]);
+  return crashes;
+}
+
+test(
+  "workers killed at random: every job is finished once, and each second start has a crash on record",
+  async () => {
+    const project = setup();
+    const random = seededRandom(SEED);
+    const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+    const workers = await Promise.all([fleet.start(), fleet.start()]);
+    const ids: string[] = [];
+    const end = performance.now() + SECONDS * 1000;
+    let kills = 0;
+    while (kills < LEAST_KILLS || performance.now() < end) {
+      const payloads = Array.from({ length: 60 }, (_unused, n) => ({
+        n,
+        ms: 10 + Math.floor(random() * 150),
+      }));
+      ids.push(...(await project.many(WORK, payloads)).map((job) => job.id));
+      const victim = kills % 2;
+      const worker = workers[victim];
+      if (worker === undefined) break;
+      await until("the victim to work", () => fleet.running(worker.pid) > 0, 20_000);
+      await new Promise((resolve) => setTimeout(resolve, random() * 100));
+      await fleet.kill(worker);
+      kills += 1;
+      workers[victim] = await fleet.start();
+    }
+    await until(
+      "all to end",
+      async () =>
+        (await project.raw.zcard(project.keys.done)) + (await project.raw.zcard(project.keys.dead)) ===
+        ids.length,
+      30_000,
+    );
+    const crashes = await assertExplained(project, fleet, ids);
+    process.stdout.write(
+      `chaos: seed ${SEED}, ${ids.length} jobs, ${kills} kills, ${crashes} crashes on record\n`,
+    );
+    expect(crashes).toBeGreaterThan(0);
+    for (const worker of workers) worker.signal("SIGTERM");
+    for (const worker of workers)
+      expect(await within(8000, "the worker to exit", worker.ended)).toMatchObject({ code: 0 });
+  },
+  60_000 + SECONDS * 2000,
+);
+
+test("a worker frozen longer than its lease: another takes over, and what the zombie says is refused", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  const zombie = await fleet.start();
+  const job = await project.enqueue(WORK, { n: 1, ms: 700 });
+  await until("the job to start", () => fleet.running(zombie.pid) === 1);
+  fleet.goneAt.set(zombie.pid, Date.now());
+  zombie.signal("SIGSTOP");
+  const other = await fleet.start();
+  expect(await within(8000, "the other to finish it", job.result())).toBe(other.pid);
+  const record = await project.raw.hget(project.keys.runs, job.id);
+  zombie.signal("SIGCONT");
+  await zombie.printed(/the lease of this worker ended/);
+  await until("the zombie to end its attempt", () => fleet.running(zombie.pid) === 0);
+  // Its next job proves that it is back, under a new lease, and has written whatever it wanted to write.
+  other.signal("SIGTERM");
+  await other.ended;
+  expect(await (await project.enqueue(WORK, { n: 2, ms: 1 })).result()).toBe(zombie.pid);
+  expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
+  await assertExplained(project, fleet, [job.id]);
+}, 40_000);
+
+test("a job that kills its process takes three along, then it is dead with the evidence; others go on", async () => {
+  const project = setup();
+  const fleet = new Fleet({
+    url: redis.url,
+    prefix: project.prefix,
+    env: { TASKWEFT_WORKER_CONCURRENCY: "1" },
+  });
+  let deaths = 0;
+  const stop = { done: false };
+  const keepAlive = async (): Promise<void> => {
+    while (!stop.done) {
+      const worker = await fleet.start();
+      const { signal } = await Promise.race([
+        worker.ended,
+        until("the test to end", () => stop.done, 60_000).then(() => ({ signal: null })),
+      ]);
+      if (signal === "SIGKILL") {
+        deaths += 1;
+        fleet.goneAt.set(worker.pid, Date.now());
+      }
+    }
+  };
+  const poison = await project.enqueue(POISON, { n: 1 });
+  const innocents = await project.many(
+    WORK,
+    Array.from({ length: 30 }, (_unused, n) => ({ n, ms: 5 })),
+  );
+  const alive = keepAlive();
+  await until("the poison to be dead", async () => (await project.state(poison.id)) === "dead", 30_000);
+  await within(10_000, "the others to end", Promise.all(innocents.map((job) => job.result())));
+  stop.done = true;
+  await alive;
+  expect(deaths).toBe(3);
+  const run = await project.run(poison.id);
+  expect([run.attempts, run.crashes]).toEqual([0, 3]);
+  expect(run.events.map((event) => event[1])).toEqual(["crashed", "crashed", "crashed"]);
+  expect(new Set(run.events.map((event) => event[2])).size).toBe(3);
+  await expect(poison.result()).rejects.toThrow(/is dead: its worker was lost 3 times/);
+}, 60_000);

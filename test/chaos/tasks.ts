@@ -1,0 +1,14 @@
+// What the chaos tests enqueue and their worker processes run.
+import { defineTask } from "../support/task.js";
+
+export interface Work {
+  readonly n: number;
+  /** How long the job takes (ms). */
+  readonly ms: number;
+}
+
+export const WORK = defineTask<Work, number>("chaos:work", { timeoutMs: 60_000 });
+export const POISON = defineTask<{ readonly n: number }>("chaos:poison", {
+  retry: { maxRetries: 25, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+});
+export const QUEUES = [{ name: "default", weight: 1 }];

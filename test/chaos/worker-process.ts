@@ -1,0 +1,37 @@
+// A worker process for the chaos tests: writes each start and end of a job to a file outside Redis, so that what really
+// happened can be compared with what Redis says. Options come from the environment, as in a deployed worker.
+import { appendFileSync } from "node:fs";
+import { runWorker } from "taskweft/generated-v1";
+import { POISON, QUEUES, type Work, WORK } from "./tasks.js";
+import type { Effect } from "./effects.js";
+
+const file = process.env["CHAOS_EFFECTS"] ?? "";
+
+function record(kind: Effect["kind"], id: string, attempt: number): void {
+  const effect: Effect = { kind, id, attempt, pid: process.pid, at: Date.now() };
+  // One write of one line: lines of several processes never mix.
+  appendFileSync(file, `${JSON.stringify(effect)}\n`);
+}
+
+await runWorker({
+  contracts: [POISON, WORK],
+  queues: QUEUES,
+  handlers: {
+    [WORK.name]: async () => ({
+      name: WORK.name,
+      handler: async (job: { id: string; attempt: number; payload: Work }) => {
+        record("start", job.id, job.attempt);
+        await new Promise((resolve) => setTimeout(resolve, job.payload.ms));
+        record("end", job.id, job.attempt);
+        return process.pid;
+      },
+    }),
+    [POISON.name]: async () => ({
+      name: POISON.name,
+      handler: (job: { id: string; attempt: number }) => {
+        record("start", job.id, job.attempt);
+        process.kill(process.pid, "SIGKILL");
+      },
+    }),
+  } as never,
+});

@@ -1,0 +1,33 @@
+// Task contracts without generated files; also for worker processes, which run outside vitest.
+import { defineContract, defineSchemas, type TaskContract, z } from "taskweft/generated-v1";
+
+export interface TaskParts<Payload, Result> extends Partial<
+  Omit<TaskContract<Payload, Result>, "schemas" | "name">
+> {
+  /** Default: any object. */
+  readonly payload?: z.ZodType<Payload>;
+  readonly result?: z.ZodType<Result>;
+}
+
+/** A task that fails for good at once, keeps what ended for a minute and runs at most 10 s; `parts` say otherwise. */
+export function defineTask<Payload = { n: number }, Result = unknown>(
+  name: string,
+  parts: TaskParts<Payload, Result> = {},
+): TaskContract<Payload, Result> {
+  const { payload = z.looseObject({}), result, ...definition } = parts;
+  return defineContract<Payload, Result>({
+    name,
+    queue: "default",
+    timeoutMs: 10_000,
+    retry: { maxRetries: 0, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+    retention: { completedMs: 60_000, deadMs: 60_000 },
+    errors: {},
+    hash: "00000000",
+    schemas: defineSchemas<Payload, Result>({
+      payloadStrict: () => payload,
+      payloadLoose: () => payload,
+      ...(result === undefined ? {} : { result: () => result }),
+    }),
+    ...definition,
+  });
+}
