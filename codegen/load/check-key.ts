@@ -1,6 +1,7 @@
 /** `idempotency.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
+import { listed } from "../model/quote.js";
 import { didYouMean } from "./did-you-mean.js";
 import {
   type ExpressionProblem,
@@ -129,7 +130,7 @@ function step(
     if (property !== undefined) return { schema: property.schema, optional: !property.required };
     if (typeof node.additional !== "boolean") return { schema: node.additional, optional: true };
     const names = node.properties.map((candidate) => candidate.name);
-    const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${names.join(", ")}`);
+    const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${listed(names)}`);
     return { message: `"${name}" does not exist on ${path}`, range, ...(hint === undefined ? {} : { hint }) };
   }
   return { message: `${path} is ${kindName(node)} and has no ${JSON.stringify(value)}`, range };

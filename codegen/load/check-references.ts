@@ -1,6 +1,6 @@
 /** Queues and retry policies that tasks name must be declared somewhere in the project. */
 import { DEFAULT_QUEUE_NAME } from "../../runtime/definition/index.js";
-import { quote } from "../model/quote.js";
+import { listed, quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
 import { didYouMean } from "./did-you-mean.js";
 import type { Reporter } from "./reporter.js";
@@ -34,7 +34,7 @@ function checkName(
 ): void {
   const name = textOf(node);
   if (name === undefined || node === undefined || names.includes(name)) return;
-  const list = names.length === 0 ? `declare it in ${section}` : `${section}: ${names.join(", ")}`;
+  const list = names.length === 0 ? `declare it in ${section}` : `${section}: ${listed(names)}`;
   reporter.report({
     code: "TW108",
     at: node.origin,

@@ -34,6 +34,8 @@ export function checkStructure(
 }
 
 function reportIssue(root: SourceNode, issue: Issue, prefix: Path, reporter: Reporter): void {
+  // Names have a check of their own (check-names.ts), which also knows reserved words.
+  if (issue.code === "invalid_key") return;
   const path = [...prefix, ...issue.path];
   const place = locate(root, path);
   if (place.missing !== undefined) {
@@ -42,8 +44,7 @@ function reportIssue(root: SourceNode, issue: Issue, prefix: Path, reporter: Rep
     for (const key of issue.keys) reportUnknownKey(place.node, path, key, reporter);
   } else if (issue.code === "invalid_union") {
     reportUnion(root, issue, path, place, reporter);
-  } else if (issue.code !== "invalid_key") {
-    // Names have a check of their own (check-names.ts), which also knows reserved words.
+  } else {
     reporter.report({ code: "TW104", at: place.at, ...describeIssue(issue, path, place.node) });
   }
 }

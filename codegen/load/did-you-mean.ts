@@ -20,13 +20,18 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length]!;
 }
 
+/** Of a project with more names, the first are looked at: each costs the product of two lengths. */
+const MAX_CANDIDATES = 2000;
+
 /** The candidate that was most likely meant, or `undefined` when none is near. Spelling habits (`max_retries`) count as near. */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
   // Distance is quadratic: a 100,000 character "word" is no misspelling of anything.
   if (word.length > 80) return undefined;
   const plain = squash(word);
   let best: { candidate: string; distance: number } | undefined;
+  let looked = 0;
   for (const candidate of candidates) {
+    if (++looked > MAX_CANDIDATES) break;
     const distance = squash(candidate) === plain ? 0 : editDistance(word, candidate);
     const limit = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance };

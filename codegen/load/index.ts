@@ -4,7 +4,7 @@
  */
 import { type LoadCache, loadInto, type LoadResult } from "./load-sources.js";
 import { createReferenceReader, readDefinitionFiles } from "./read-files.js";
-import { createReporter } from "./reporter.js";
+import { createReporter, MAX_PROBLEMS } from "./reporter.js";
 
 export {
   loadSources,
@@ -26,7 +26,7 @@ export interface LoadOptions {
 /** Reads and checks the definition files of a project. */
 export async function loadProject(options: LoadOptions): Promise<LoadResult> {
   const { root, tasksDir = "tasks" } = options;
-  const reporter = createReporter();
+  const reporter = createReporter(MAX_PROBLEMS);
   const files = await readDefinitionFiles(root, tasksDir, reporter);
   if (files.size === 0 && !reporter.hasErrors()) {
     reporter.reportFile(

@@ -8,7 +8,7 @@ import { checkStructure } from "./check-structure.js";
 import { checkTasks } from "./check-tasks.js";
 import { collectDeclarations } from "./declarations.js";
 import { createSchemaLibrary } from "./payload/library.js";
-import { createReporter, type Reporter } from "./reporter.js";
+import { createReporter, MAX_PROBLEMS, type Reporter, untilTooMany } from "./reporter.js";
 import type { Origin, SourceNode } from "./source.js";
 import { parseSource } from "./yaml-source.js";
 
@@ -39,7 +39,7 @@ interface ParsedFile {
 
 /** Loads definition files that are already in memory. */
 export function loadSources(files: SourceFiles, readRef: ReadReference, cache?: LoadCache): LoadResult {
-  return loadInto(createReporter(), files, readRef, cache);
+  return loadInto(createReporter(MAX_PROBLEMS), files, readRef, cache);
 }
 
 /** As `loadSources`, next to problems that were found while the files were read. */
@@ -49,6 +49,16 @@ export function loadInto(
   readRef: ReadReference,
   cache: LoadCache = new Map(),
 ): LoadResult {
+  const project = untilTooMany(() => check(reporter, files, readRef, cache));
+  return { project: reporter.hasErrors() ? undefined : project, diagnostics: reporter.sorted() };
+}
+
+function check(
+  reporter: Reporter,
+  files: SourceFiles,
+  readRef: ReadReference,
+  cache: LoadCache,
+): ProjectModel | undefined {
   const roots: SourceNode[] = [];
   const contents: DefinitionFile[] = [];
   for (const file of cache.keys()) if (!files.has(file)) cache.delete(file);
@@ -72,22 +82,20 @@ export function loadInto(
     isIncomplete,
   });
   const tasks = checkTasks(declarations.tasks, library, reporter);
-  const diagnostics = reporter.sorted();
-  if (reporter.hasErrors()) return { project: undefined, diagnostics };
-  const project = buildProject({
+  if (reporter.hasErrors()) return undefined;
+  return buildProject({
     contents,
     declarations,
     tasks,
     library,
     files: [...files.keys(), ...documents.files()],
   });
-  return { project, diagnostics };
 }
 
 function parseFile(file: string, text: string): ParsedFile {
-  const reporter = createReporter();
-  const root = parseSource(file, text, reporter);
-  const content = root === undefined ? undefined : checkStructure(root, reporter);
+  const reporter = createReporter(MAX_PROBLEMS);
+  const root = untilTooMany(() => parseSource(file, text, reporter));
+  const content = root === undefined ? undefined : untilTooMany(() => checkStructure(root, reporter));
   return { text, root, content, diagnostics: reporter.sorted() };
 }
 

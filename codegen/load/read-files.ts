@@ -93,7 +93,13 @@ async function readDefinition(base: string, file: string, reporter: Reporter): P
       );
       return undefined;
     }
-    const { size } = statSync(target);
+    const stat = statSync(target);
+    // Reading a pipe or a device would wait for ever.
+    if (!stat.isFile()) {
+      reporter.reportFile("TW109", file, "expected a plain file, got a pipe, a device or a folder");
+      return undefined;
+    }
+    const { size } = stat;
     if (size > MAX_FILE_BYTES) {
       reporter.reportFile(
         "TW105",
@@ -121,8 +127,9 @@ export function createReferenceReader(root: string): ReadReference {
           problem: `${file} is a link that leads out of the project`,
           hint: "copy the schema into the project",
         };
-      const { size } = statSync(target);
-      if (size > MAX_FILE_BYTES) return { problem: `${file} is larger than ${MAX_FILE_BYTES} bytes` };
+      const stat = statSync(target);
+      if (!stat.isFile()) return { problem: `${file} is not a plain file` };
+      if (stat.size > MAX_FILE_BYTES) return { problem: `${file} is larger than ${MAX_FILE_BYTES} bytes` };
       return { text: decode(readFileSync(target)) };
     } catch (error) {
       return { problem: `${file} cannot be read: ${reasonOf(error)}` };

@@ -13,24 +13,49 @@ export interface Problem {
 }
 
 export interface Reporter {
+  /** @throws TooManyProblems at the limit. */
   report(problem: Problem): void;
   /** For files of which there is no text to show. */
   reportFile(code: DiagnosticCode, file: string, message: string, hint?: string): void;
-  /** Takes over what another reporter found. */
+  /** Takes over what another reporter found. @throws TooManyProblems at the limit. */
   addAll(diagnostics: readonly Diagnostic[]): void;
   hasErrors(): boolean;
   /** Sorted, without repetitions: a schema that ten tasks use is wrong once. */
   sorted(): Diagnostic[];
 }
 
-export function createReporter(): Reporter {
+/** Nobody reads further, and a hostile file of 1 MiB has a million problems. */
+export const MAX_PROBLEMS = 1000;
+
+class TooManyProblems extends Error {}
+
+/** The result of checks, or `undefined` when they found so many problems that they were ended. */
+export function untilTooMany<Result>(check: () => Result): Result | undefined {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TooManyProblems) return undefined;
+    throw error;
+  }
+}
+
+/** `limit`: checks end at so many problems; run them in `untilTooMany`. */
+export function createReporter(limit = Number.POSITIVE_INFINITY): Reporter {
   const found = new Map<string, Diagnostic>();
   const add = (diagnostic: Diagnostic): void => {
     const { code, file, line, column, message } = diagnostic;
     found.set(JSON.stringify([file, line, column, code, message]), diagnostic);
   };
+  const addLimited = (diagnostic: Diagnostic): void => {
+    if (found.size >= limit) {
+      const message = `more than ${limit} problems; the rest is not shown`;
+      add({ ...diagnostic, code: "TW105", severity: "error", message });
+      throw new TooManyProblems(message);
+    }
+    add(diagnostic);
+  };
   return {
-    report: (problem) => add(toDiagnostic(problem)),
+    report: (problem) => addLimited(toDiagnostic(problem)),
     reportFile: (code, file, message, hint) =>
       add({
         code,
@@ -42,7 +67,7 @@ export function createReporter(): Reporter {
         ...(hint === undefined ? {} : { hint }),
         frame: "",
       }),
-    addAll: (diagnostics) => diagnostics.forEach(add),
+    addAll: (diagnostics) => diagnostics.forEach(addLimited),
     hasErrors: () => [...found.values()].some((diagnostic) => diagnostic.severity === "error"),
     sorted: () => [...found.values()].sort(compareDiagnostics),
   };
@@ -70,9 +95,9 @@ const MAX_FRAME_WIDTH = 140;
 
 /** `> 4 |     queue: critcal` and a line of carets. Long lines are cut around the column. */
 function frameOf(source: SourceText, line: number, column: number, endColumn: number): string {
-  const full = printable(lineText(source, line));
+  const full = lineText(source, line);
   const from = full.length > MAX_FRAME_WIDTH ? Math.max(0, column - 1 - MAX_FRAME_WIDTH / 2) : 0;
-  const shown = full.slice(from, from + MAX_FRAME_WIDTH);
+  const shown = printable(full.slice(from, from + MAX_FRAME_WIDTH));
   const carets = Math.max(1, Math.min(endColumn - column, shown.length - (column - 1 - from)));
   const gutter = String(line);
   return [

@@ -67,7 +67,8 @@ export function positionAt(source: SourceText, offset: number): { line: number; 
 export function lineText(source: SourceText, line: number): string {
   const start = source.lineStarts[line - 1] ?? source.text.length;
   const end = (source.lineStarts[line] ?? source.text.length + 1) - 1;
-  return source.text.slice(start, end).replace(/\r$/u, "");
+  const text = source.text.slice(start, end);
+  return text.endsWith("\r") ? text.slice(0, -1) : text;
 }
 
 export function findEntry(node: SourceNode | undefined, key: string): SourceEntry | undefined {

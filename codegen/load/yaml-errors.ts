@@ -39,7 +39,6 @@ const KNOWN_ERRORS: Readonly<Record<string, readonly [message: string, hint: str
     "a second key on one line",
     'quote a value that holds ": ", or put the key on a line of its own',
   ],
-  DUPLICATE_KEY: ["this key stands twice in one map", "delete or rename one of them"],
   MISSING_CHAR: ["a quote or bracket is not closed", "close it"],
   MULTIPLE_DOCS: [
     "a file holds one document, but a second begins here",
@@ -57,24 +56,12 @@ export function explainYamlError(source: SourceText, error: YAMLParseError | YAM
   const { line } = positionAt(source, start);
   const at = { source, start, end: Math.max(end, start + 1) };
   const trap = TRAPS.find(({ pattern }) => pattern.test(lineText(source, line)));
-  const isSyntax = error.code !== "DUPLICATE_KEY" && error.code !== "MULTIPLE_DOCS";
-  if (trap !== undefined && isSyntax) return { code: "TW101", at, message: trap.message, hint: trap.hint };
+  if (trap !== undefined && error.code !== "MULTIPLE_DOCS")
+    return { code: "TW101", at, message: trap.message, hint: trap.hint };
   const known = KNOWN_ERRORS[error.code];
   if (known === undefined) {
     const reason = error.message.replace(/[\r\n]+/gu, " ");
     return { code: "TW101", at, message: `not valid YAML: ${reason}` };
   }
-  return {
-    code: error.code === "DUPLICATE_KEY" ? "TW106" : "TW101",
-    at: keyRange(source, at, error),
-    message: known[0],
-    hint: known[1],
-  };
-}
-
-/** The parser marks one character of a duplicate key; mark the word. */
-function keyRange(source: SourceText, at: Problem["at"], error: YAMLParseError | YAMLWarning): Problem["at"] {
-  if (error.code !== "DUPLICATE_KEY") return at;
-  const word = /^[^\s:]+/u.exec(source.text.slice(at.start, at.start + 200));
-  return { ...at, end: at.start + (word?.[0].length ?? 1) };
+  return { code: "TW101", at, message: known[0], hint: known[1] };
 }

@@ -46,7 +46,8 @@ export function parseSource(file: string, raw: string, reporter: Reporter): Sour
     resolveKnownTags: false,
     schema: "core",
     strict: true,
-    uniqueKeys: true,
+    // convertEntries looks for duplicates: the library compares every key with every other.
+    uniqueKeys: false,
     version: "1.2",
   });
   const errors = [...document.errors, ...document.warnings];
@@ -54,8 +55,6 @@ export function parseSource(file: string, raw: string, reporter: Reporter): Sour
     // The parser goes on after its first error, and what it then says is about its own confusion.
     const first = errors.reduce((a, b) => (b.pos[0] < a.pos[0] ? b : a));
     reporter.report(explainYamlError(source, first));
-    const duplicates = errors.filter((error) => error.code === "DUPLICATE_KEY" && error !== first);
-    for (const error of duplicates) reporter.report(explainYamlError(source, error));
     return undefined;
   }
   return convertDocument(source, document, reporter);
@@ -212,15 +211,20 @@ function convertEntries(
   origin: Origin,
   depth: number,
 ): SourceEntry[] {
-  const entries: SourceEntry[] = [];
+  const entries = new Map<string, SourceEntry>();
   for (const item of items) {
     if (!isPair(item)) continue;
     const keyOrigin = originOf(conversion.source, item.key) ?? origin;
     const key = keyText(conversion, item.key, keyOrigin);
     const value = convert(conversion, item.value, keyOrigin, depth + 1);
-    if (key !== undefined) entries.push({ key, keyOrigin, value });
+    if (key === undefined) continue;
+    if (entries.has(key)) {
+      const message = "this key stands twice in one map";
+      const hint = "delete or rename one of them";
+      conversion.reporter.report({ code: "TW106", at: keyOrigin, message, hint });
+    } else entries.set(key, { key, keyOrigin, value });
   }
-  return entries;
+  return [...entries.values()];
 }
 
 /** The key when it is text that may be a key; otherwise it was reported. */

@@ -21,6 +21,14 @@ export function quote(text: string): string {
   return `"${safe.length > MAX_QUOTED ? `${safe.slice(0, MAX_QUOTED)}...` : safe}"`;
 }
 
+const MAX_LISTED = 30;
+
+/** `a, b, c`; of many names the first. */
+export function listed(names: readonly string[]): string {
+  if (names.length <= MAX_LISTED) return names.join(", ");
+  return `${names.slice(0, MAX_LISTED).join(", ")} and ${names.length - MAX_LISTED} more`;
+}
+
 /** `a`, `a or b`, `a, b or c`. */
 export function anyOf(words: readonly string[]): string {
   if (words.length <= 1) return words[0] ?? "";

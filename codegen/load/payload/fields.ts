@@ -1,7 +1,7 @@
 /** The short-hand: `{ orderId: uuid, lines: [{ sku: string }], note: string?, amount: Money }`. Objects are closed. */
 import { TYPE_WORD_LIST, TYPE_WORDS, type TypeWord } from "../../model/definition-payload.js";
 import type { JsonSchemaNode, JsonSchemaProperty, StringFormat } from "../../model/json-schema.js";
-import { quote } from "../../model/quote.js";
+import { listed, quote } from "../../model/quote.js";
 import { didYouMean } from "../did-you-mean.js";
 import {
   describeNode,
@@ -100,31 +100,31 @@ function unknownWord(compiler: Compiler, node: SourceScalar, word: string | unde
   if (compiler.isIncomplete && word !== undefined && /^[A-Z]/u.test(word)) return UNKNOWN_FIELD;
   const known = [...TYPE_WORD_LIST, ...compiler.schemaNames];
   const got = describeNode(node, quote);
-  const hint = word === undefined ? undefined : (COMMON_WORDS[word] ?? didYouMean(word, known));
+  const hint = word === undefined ? undefined : (COMMON_WORDS.get(word) ?? didYouMean(word, known));
   const message = word === undefined ? `expected a type, got ${got}` : `unknown type ${got}`;
   compiler.reporter.report({
     code: "TW120",
     at: node.origin,
     message,
-    hint: hint ?? `types: ${known.join(", ")}`,
+    hint: hint ?? `types: ${listed(known)}`,
   });
   return UNKNOWN_FIELD;
 }
 
-/** Words of other systems, too far from ours for an edit distance. */
-const COMMON_WORDS: Readonly<Record<string, string>> = {
-  array: "write [string] for a list of strings",
-  bool: 'did you mean "boolean"?',
-  datetime: 'did you mean "date-time"?',
-  float: 'did you mean "number"?',
-  int: 'did you mean "integer"?',
-  none: 'for a handler that returns nothing, leave out "result"',
-  str: 'did you mean "string"?',
-  text: 'did you mean "string"?',
-  timestamp: 'did you mean "date-time"?',
-  uri: 'did you mean "url"?',
-  void: 'for a handler that returns nothing, leave out "result"',
-};
+/** Words of other systems, too far from ours for an edit distance. A map, because `constructor` is a word too. */
+const COMMON_WORDS: ReadonlyMap<string, string> = new Map([
+  ["array", "write [string] for a list of strings"],
+  ["bool", 'did you mean "boolean"?'],
+  ["datetime", 'did you mean "date-time"?'],
+  ["float", 'did you mean "number"?'],
+  ["int", 'did you mean "integer"?'],
+  ["none", 'for a handler that returns nothing, leave out "result"'],
+  ["str", 'did you mean "string"?'],
+  ["text", 'did you mean "string"?'],
+  ["timestamp", 'did you mean "date-time"?'],
+  ["uri", 'did you mean "url"?'],
+  ["void", 'for a handler that returns nothing, leave out "result"'],
+]);
 
 /** A nested map is details of one field when it says so in JSON Schema keywords, otherwise an object with fields. */
 function compileFieldMap(compiler: Compiler, node: SourceMap, scope: Scope): Field {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -124,6 +125,49 @@ describe("YAML", () => {
     );
   });
 
+  const many = (count: number, entry: (index: number) => string): string =>
+    Array.from({ length: count }, (_, index) => entry(index)).join("");
+
+  it.each([
+    ["a million control characters", `# ${"\u0001".repeat(1_000_000)}`],
+    ["eighty thousand unknown names on one line", `tasks: {${many(80_000, (index) => `T${index}: 1,`)}}`],
+    [
+      "ten thousand unknown words",
+      taskFile(`payload: {${many(10_000, (index) => `f${index}: w${index},`)}}`),
+    ],
+  ])("ends after a thousand problems: %s", (_name, text) => {
+    const { diagnostics, project } = load(text.startsWith("version") ? text : `version: 1\n${text}`);
+    expect(project).toBeUndefined();
+    expect(diagnostics.length).toBeLessThanOrEqual(1002);
+    expect(diagnostics.map(({ message }) => message)).toContain(
+      "more than 1000 problems; the rest is not shown",
+    );
+    expect(formatDiagnostics(diagnostics, "text").length).toBeLessThan(1_000_000);
+  });
+
+  it("reads a file with very many keys in the time that it takes to read it", () => {
+    const { diagnostics, project } = load(
+      `version: 1\nqueues: {${many(50_000, (index) => `q${index}: {},`)}}`,
+    );
+    expect(diagnostics).toEqual([]);
+    expect(project?.queues).toHaveLength(50_000);
+  });
+
+  it("goes down no endless chain of schemas", () => {
+    const chain = many(5000, (index) => `  S${index}: [S${index + 1}]\n`);
+    const text = `version: 1\nschemas:\n${chain}  S5000: string\n`;
+    expect(problems(text)[0]).toMatch(/^\d+:3 TW105 expected at most 300 schemas/u);
+  });
+
+  it.each(["constructor", "toString", "hasOwnProperty?"])(
+    "takes %s for the unknown word that it is",
+    (word) => {
+      expect(problems(taskFile(`payload: { a: "${word}" }`))).toEqual([
+        expect.stringContaining(`TW120 unknown type "${word}"`) as string,
+      ]);
+    },
+  );
+
   it("keeps a long line and a hostile name out of the frame", () => {
     const text = taskFile(`payload: { f: ${"x".repeat(5000)} }`);
     const [diagnostic] = load(text).diagnostics;
@@ -185,6 +229,19 @@ describe("disk", () => {
       "tasks/ref.yaml TW123 schemas/link.json is a link that leads out of the project",
     ]);
     expect(JSON.stringify(diagnostics)).not.toContain(base);
+  });
+
+  it("does not wait for a pipe", async () => {
+    execFileSync("mkfifo", [join(base, "project/tasks/pipe.yaml")]);
+    const { diagnostics } = await loadProject({ root });
+    await rm(join(base, "project/tasks/pipe.yaml"));
+    expect(diagnostics).toContainEqual(
+      expect.objectContaining({
+        code: "TW109",
+        file: "tasks/pipe.yaml",
+        message: "expected a plain file, got a pipe, a device or a folder",
+      }),
+    );
   });
 
   it("says what to do when there is nothing to read", async () => {
