@@ -1,7 +1,7 @@
 /** Everything about one job. */
 import { TaskweftError } from "../errors.js";
 import type { JobState, RunEvent } from "../protocol/index.js";
-import { redactJob, withoutSecrets } from "./redact.js";
+import { HIDDEN, redactJob, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
 import type { JobDetails, JobEvent, JobSummary, Redactor } from "./types.js";
 
@@ -74,7 +74,7 @@ function describe(
     options:
       record.options.key === undefined
         ? record.options
-        : { ...record.options, key: clean(record.options.key) },
+        : { ...record.options, key: shown.hidden ? HIDDEN : clean(record.options.key) },
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
   };

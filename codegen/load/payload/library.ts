@@ -43,6 +43,9 @@ export interface SchemaLibrary {
   resolve(node: JsonSchemaNode): JsonSchemaNode | undefined;
 }
 
+/** Compiling goes down the chain: a longer one would end the process. */
+const MAX_CHAIN = 300;
+
 interface Named {
   readonly name: string;
   readonly at: Origin;
@@ -67,6 +70,8 @@ class Library implements Compiler {
   /** By identity: `schemas:Money`, `schemas/x.json#/$defs/Y`. */
   readonly #named = new Map<string, Named>();
   readonly #taken: Set<string>;
+  /** Schemas that are being compiled, each because the one before it named it. */
+  #chain = 0;
 
   constructor(options: LibraryOptions) {
     this.#options = options;
@@ -86,16 +91,24 @@ class Library implements Compiler {
       inDefinitionFile: true,
     };
     if (node.kind === "map") {
-      const schema = isSchemaRoot(node) ? compileSchema(this, node, scope) : compileFields(this, node, scope);
-      // One level of a name is unfolded, so that a root is never a bare reference.
-      return resolve(schema, this.definitions) ?? schema;
+      return this.#unfolded(
+        isSchemaRoot(node) ? compileSchema(this, node, scope) : compileFields(this, node, scope),
+      );
     }
     const { schema, optional } = compileField(this, node, scope);
     if (optional) {
       const message = `${describeNode(node, quote)} cannot be optional here: only fields can`;
       this.reporter.report({ code: "TW120", at: node.origin, message, hint: "delete the ?" });
     }
-    return resolve(schema, this.definitions) ?? schema;
+    return this.#unfolded(schema);
+  }
+
+  /** A root is never a bare reference. What stands beside the reference stays: `x-sensitive` there hides the whole payload. */
+  #unfolded(schema: JsonSchemaNode): JsonSchemaNode {
+    const target = resolve(schema, this.definitions);
+    if (schema.kind !== "ref" || target === undefined || target === UNKNOWN_SCHEMA) return target ?? schema;
+    const { kind: _kind, name: _name, ...documentation } = schema;
+    return { ...target, ...documentation };
   }
 
   field(node: SourceNode, scope: Scope) {
@@ -190,7 +203,15 @@ class Library implements Compiler {
     if (known !== undefined) return { kind: "ref", name: known.name };
     const name = key.startsWith("schemas:") ? preferred : this.#freeName(preferred);
     this.#named.set(key, { name, at });
+    if (this.#chain >= MAX_CHAIN) {
+      const message = `expected at most ${MAX_CHAIN} schemas of which each is reached through the one before`;
+      this.reporter.report({ code: "TW105", at, message });
+      this.definitions.set(name, UNKNOWN_SCHEMA);
+      return { kind: "ref", name };
+    }
+    this.#chain++;
     this.definitions.set(name, compile());
+    this.#chain--;
     return { kind: "ref", name };
   }
 

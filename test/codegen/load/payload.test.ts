@@ -271,6 +271,15 @@ describe("recursion that cannot end", () => {
   });
 });
 
+describe("what stands beside a reference at the root", () => {
+  it.each(["$ref: '#/schemas/Card'", "allOf: [{ $ref: '#/schemas/Card' }]"])("stays: %s", (reference) => {
+    const body = `{ ${reference}, x-sensitive: true, description: A card. }`;
+    const head = "version: 1\nschemas: { Card: { number: string } }";
+    const task = taskOf(taskFile(`payload: {}\nresult: ${body}`, head));
+    expect(task.result?.root).toMatchObject({ kind: "object", sensitive: true, description: "A card." });
+  });
+});
+
 describe("patterns", () => {
   it.each(["(a+)+", "(a*)*", "([a-z]+)*$", "(\\w+|x)+", "(?:a+){2,}", "(a|a)*", "((a+))+"])(
     "%s is refused",
