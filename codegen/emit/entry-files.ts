@@ -3,7 +3,7 @@ import type { ProjectModel, TaskModel } from "../model/project.js";
 import type { HandlerLocation } from "./handler-location.js";
 import { type Layout, members, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
-import { identifier, modulePath, typeKey } from "./source-text.js";
+import { modulePath, propertyAccess, typeKey } from "./source-text.js";
 
 /** What producers import. It must never load a handler: an API server would load every dependency of every job. */
 export function emitIndex(paths: OutputPaths): string {
@@ -29,7 +29,7 @@ export function emitRegistry(
   const entries = project.tasks.map((task): Layout => {
     const { file, exportName } = handlerOf(task);
     const load = `import(${modulePath(paths.registry, file)})`;
-    return `${typeKey(task.definition.name)}: () => ${load}.then((module) => module.${exportProperty(exportName)})`;
+    return `${typeKey(task.definition.name)}: () => ${load}.then((module) => module${propertyAccess(exportName, false)})`;
   });
   const handlers = { ...members("{", entries, "}"), separator: "," } as const;
   return [
@@ -48,9 +48,4 @@ import { registry } from ${modulePath(paths.worker, paths.registry)};
 
 await runWorker(registry);
 `;
-}
-
-/** `default` is a reserved word, and yet a fine property. */
-function exportProperty(name: string): string {
-  return name === "default" ? name : identifier(name);
 }

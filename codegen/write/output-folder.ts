@@ -1,5 +1,5 @@
 /** What stands where we want to write, and whether we may: only inside the project, only over our own files. */
-import { existsSync, lstatSync, readFileSync, realpathSync } from "node:fs";
+import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { GENERATED_MARK, MANIFEST_FORMAT, type OutputPaths } from "../emit/index.js";
 
@@ -25,7 +25,11 @@ export function checkFolder(root: string, folder: string): void {
   let current = root;
   for (const part of parts) {
     current = path.join(current, part);
-    if (!existsSync(current)) return;
+    if (lstatSync(current, { throwIfNoEntry: false }) === undefined) return;
+    if (!isFolder(current)) {
+      const file = path.relative(root, current).replaceAll(path.sep, "/");
+      throw new OutputProblem(file, "expected a folder or nothing, got something else; move it away");
+    }
     const real = realpathSync(current);
     if (real !== realRoot && !real.startsWith(realRoot + path.sep)) {
       throw new OutputProblem(
@@ -34,6 +38,11 @@ export function checkFolder(root: string, folder: string): void {
       );
     }
   }
+}
+
+/** Links count as what they lead to; one that leads nowhere is no folder. */
+function isFolder(place: string): boolean {
+  return statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** The text of a file, or `undefined` when there is none. Links and folders in its place are refused. */

@@ -16,7 +16,7 @@ import type { ProjectModel } from "../model/project.js";
 import { applyPlan } from "./apply.js";
 import { type HandlerCache, scanHandlers } from "./handler-scan.js";
 import { shortDiff } from "./line-diff.js";
-import { OutputProblem } from "./output-folder.js";
+import { checkFolder, OutputProblem } from "./output-folder.js";
 import { type Plan, planOutput } from "./plan.js";
 
 export interface GenerateOptions {
@@ -102,8 +102,14 @@ async function prepare(
   paths: OutputPaths,
   cache: RunCache,
 ): Promise<Outcome> {
+  const before = [...loaded, ...findConflicts(project)];
+  try {
+    checkFolder(root, paths.handlersDir);
+  } catch (error) {
+    return standsInTheWay(error, before);
+  }
   const scan = await scanHandlers(root, project, paths, cache.handlers);
-  const diagnostics = [...loaded, ...findConflicts(project), ...scan.diagnostics];
+  const diagnostics = [...before, ...scan.diagnostics];
   if (diagnostics.some((diagnostic) => diagnostic.severity === "error"))
     return { diagnostics, plan: undefined };
   const files = await emitProject(project, scan.handlers, {
@@ -117,9 +123,13 @@ async function prepare(
     const plan = planOutput(root, files, stubs, paths);
     return { diagnostics: [...diagnostics, ...plan.diagnostics], plan };
   } catch (error) {
-    if (!(error instanceof OutputProblem)) throw error;
-    return { diagnostics: [...diagnostics, outputDiagnostic(error)], plan: undefined };
+    return standsInTheWay(error, diagnostics);
   }
+}
+
+function standsInTheWay(error: unknown, diagnostics: readonly Diagnostic[]): Outcome {
+  if (!(error instanceof OutputProblem)) throw error;
+  return { diagnostics: [...diagnostics, outputDiagnostic(error)], plan: undefined };
 }
 
 function toResult(

@@ -44,7 +44,7 @@ export function watchProject(
     clearTimeout(timer);
     timer = setTimeout(() => {
       // Events during a run set the timer again, so a running one is waited for, not doubled.
-      running = (running ?? Promise.resolve()).then(look);
+      running = (running ?? Promise.resolve()).then(look).catch(unforeseen);
     }, SETTLE_MS);
   };
   const look = async (): Promise<void> => {
@@ -52,6 +52,10 @@ export function watchProject(
     const changed = !sameContent(seen, now);
     seen = now;
     if (changed && !closed) await run();
+  };
+  /** The next save tries again: a rejection that nobody awaits would end the process. */
+  const unforeseen = (error: unknown): void => {
+    if (!closed) onRun(failedRun(error));
   };
   const run = async (): Promise<void> => {
     const result = await runOnce(options, cache).catch(failedRun);
@@ -64,7 +68,7 @@ export function watchProject(
 
   syncWatchers(watchers, foldersOf(root, tasksDir, []), settle);
   seen = snapshot(root, tasksDir, [], seen);
-  running = run();
+  running = run().catch(unforeseen);
   return {
     close: async () => {
       closed = true;
@@ -98,8 +102,24 @@ function remember(root: string, file: string, into: Map<string, Seen>, before?: 
   const stat = statSync(full, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isFile()) return;
   const stamp = `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
-  if (before?.stamp === stamp) into.set(file, before);
-  else into.set(file, { stamp, hash: createHash("sha256").update(readFileSync(full)).digest("hex") });
+  const hash = before?.stamp === stamp ? before.hash : contentHash(full);
+  if (hash !== undefined) into.set(file, { stamp, hash });
+}
+
+/** `undefined` when the file went since it was listed: editors save by renaming, and git deletes. */
+function contentHash(file: string): string | undefined {
+  try {
+    return createHash("sha256").update(readFileSync(file)).digest("hex");
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    // What it holds is for the run to complain about.
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 function sameContent(a: ReadonlyMap<string, Seen>, b: ReadonlyMap<string, Seen>): boolean {
@@ -131,9 +151,13 @@ function entriesOf(
   root: string,
   folder: string,
 ): { name: string; isDirectory(): boolean; isFile(): boolean }[] {
-  const full = path.join(root, folder);
-  if (!existsSync(full)) return [];
-  return readdirSync(full, { withFileTypes: true }).filter((entry) => entry.name !== "node_modules");
+  try {
+    const entries = readdirSync(path.join(root, folder), { withFileTypes: true });
+    return entries.filter((entry) => entry.name !== "node_modules");
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
 }
 
 function syncWatchers(
@@ -148,7 +172,8 @@ function syncWatchers(
   }
   for (const folder of folders) {
     if (watchers.has(folder)) continue;
-    const watcher = watchFolder(folder, onEvent);
+    const watcher = tryToWatch(folder, onEvent);
+    if (watcher === undefined) continue;
     // A folder that was removed: the next look drops its watcher and finds what is left.
     watcher.on("error", () => {
       watcher.close();
@@ -156,6 +181,16 @@ function syncWatchers(
       onEvent();
     });
     watchers.set(folder, watcher);
+  }
+}
+
+/** `undefined` when the folder went since it was listed; the folder above has heard of it. */
+function tryToWatch(folder: string, onEvent: () => void): FSWatcher | undefined {
+  try {
+    return watchFolder(folder, onEvent);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
   }
 }
 

@@ -158,6 +158,23 @@ describe("refuses to write", () => {
     expect(await refused(projectFolder(), outDir)).toContain("expected a folder inside the project");
   });
 
+  test.each(["generated", "generated/schemas", "tasks/handlers", "tasks/handlers/order"])(
+    "where a file stands in the place of the folder %s",
+    async (place) => {
+      const folder = projectFolder({ "tasks/shop.yaml": SHOP, [place]: "mine" });
+      const result = await generate({ root: folder.root });
+      expect(result).toMatchObject({ status: "invalid", diagnostics: [{ code: "TW320", file: place }] });
+      expect(folder.read(place)).toBe("mine");
+    },
+  );
+
+  test("through a link that leads nowhere", async () => {
+    const folder = projectFolder();
+    symlinkSync(path.join(folder.root, "nowhere"), path.join(folder.root, "generated"));
+    const result = await generate({ root: folder.root });
+    expect(result).toMatchObject({ status: "invalid", diagnostics: [{ code: "TW320", file: "generated" }] });
+  });
+
   test("through a link that leads out of the project", async () => {
     const folder = projectFolder();
     const outside = mkdtempSync(path.join(tmpdir(), "taskweft-"));

@@ -31,6 +31,19 @@ export const ship = defineHandler('order:ship', async () => {});\n`;
     );
   });
 
+  test.each([
+    ["größe", "export const größe = $;", '["größe"]'],
+    ["a reserved word", "const x = $;\nexport { x as delete };", ".delete"],
+    ["a text", 'const x = $;\nexport { x as "a-b" };', '["a-b"]'],
+  ])("may be exported under any name: %s", async (_name, text, access) => {
+    const call = 'defineHandler("order:ship", async () => {})';
+    const folder = projectFolder({ "tasks/shop.yaml": SHOP, "tasks/handlers/x.ts": text.replace("$", call) });
+    expect(await generate({ root: folder.root })).toMatchObject({ status: "ok" });
+    expect(folder.read("generated/registry.ts")).toContain(
+      `import("../tasks/handlers/x.js").then((module) => module${access})`,
+    );
+  });
+
   test("of a task that is gone is left alone, and named", async () => {
     const folder = projectFolder({
       "tasks/shop.yaml": SHOP,
