@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { chooseColors } from "./output/colors.js";
 import { maskUrls } from "./output/mask.js";
-import { printableLines } from "./output/sanitize.js";
+import { printableJson, printableLines } from "./output/sanitize.js";
 import type { ErrorCode } from "../runtime/errors.js";
 
 /** Errors of the runtime by their code. The class cannot be asked: a project's generated code brings its own copy. */
@@ -44,7 +44,7 @@ export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
   const report = describeError(error);
   const { exitCode, code, message, fix, stack } = report;
   if (json) {
-    io.stdout.write(`${JSON.stringify({ v: 1, error: { code, message, fix } }, undefined, 2)}\n`);
+    io.stdout.write(`${printableJson({ v: 1, error: { code, message, fix } }, 2)}\n`);
     return exitCode;
   }
   const colors = chooseColors(io.stderr, io.env, true);
@@ -58,7 +58,8 @@ export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
 export function describeError(error: unknown): ErrorReport {
   if (error instanceof CliError) {
     const report = { code: error.code, message: safe(error.message), exitCode: error.exitCode };
-    return error.fix === undefined ? report : { ...report, fix: safe(error.fix) };
+    // Advice shows how an address with a password is written; it never repeats one.
+    return error.fix === undefined ? report : { ...report, fix: printableLines(error.fix) };
   }
   const code = codeOf(error);
   if (code !== undefined && Object.hasOwn(EXIT_BY_CODE, code)) {
@@ -67,10 +68,26 @@ export function describeError(error: unknown): ErrorReport {
     const message = safe(messageOf(error)).replace(`${known}: `, "");
     return { code: known, message, exitCode: EXIT_BY_CODE[known] };
   }
-  const report = { code: code ?? "Unexpected", message: safe(messageOf(error)), exitCode: EXIT.failed };
+  const fix = code === undefined ? undefined : SYSTEM_FIXES.get(code);
+  const report = {
+    code: code ?? "Unexpected",
+    // Node's messages begin with the code, which stands before them here.
+    message: safe(messageOf(error)).replace(`${code}: `, ""),
+    ...(fix === undefined ? {} : { fix }),
+    exitCode: EXIT.failed,
+  };
   const frames = error instanceof Error ? stackFrames(error) : "";
   return frames === "" ? report : { ...report, stack: frames };
 }
+
+/** What to do when the file system said no. */
+const SYSTEM_FIXES: ReadonlyMap<string, string> = new Map([
+  ["EACCES", "give this user the right to read and write there"],
+  ["EISDIR", "name a file, not a folder"],
+  ["ENOTDIR", "name a folder, not a file"],
+  ["EPERM", "give this user the right to read and write there"],
+  ["EROFS", "that disk is read-only: use a folder that can be written"],
+]);
 
 function stackFrames(error: Error): string {
   const stack = error.stack ?? "";

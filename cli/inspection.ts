@@ -23,6 +23,7 @@ export async function withInspector<Result>(
     prefix: prefixOf(session.io.env),
     queues: manifest?.queues ?? [],
     redactor: redactorFor(manifest),
+    keepCancelledMs: (task) => manifest?.tasks.get(task)?.keepDeadMs,
   });
   try {
     return await use({ inspector, manifest });

@@ -1,11 +1,16 @@
-/** What `generated/manifest.json` tells the other commands: names for suggestions, schemas for hiding sensitive fields. */
+/** What `generated/manifest.json` tells the other commands: names for suggestions, schemas for hiding sensitive fields, retention for cancelled jobs. */
 import { join } from "node:path";
 import { createRedactor, type Redactor, type TaskJsonSchemas } from "../runtime/inspect/index.js";
 import { readTextFile } from "./project.js";
 
 export interface ProjectManifest {
   readonly queues: readonly string[];
-  readonly tasks: ReadonlyMap<string, TaskJsonSchemas>;
+  readonly tasks: ReadonlyMap<string, ManifestTask>;
+}
+
+interface ManifestTask extends TaskJsonSchemas {
+  /** `retention.dead` in milliseconds; absent in manifests of older versions. */
+  readonly keepDeadMs: number | undefined;
 }
 
 /** `undefined` when the project has no generated code. A manifest that cannot be read counts as none: `weft codegen` makes a new one. */
@@ -13,15 +18,19 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
   const text = await readTextFile(join(root, "generated", "manifest.json"));
   const manifest = text === undefined ? undefined : parseObject(text);
   if (manifest === undefined) return undefined;
-  const tasks = objectsOf(manifest["tasks"]).flatMap((task): [string, TaskJsonSchemas][] =>
-    typeof task["name"] === "string"
-      ? [[task["name"], { payload: task["payload"], result: task["result"] }]]
-      : [],
-  );
+  const tasks = objectsOf(manifest["tasks"]).flatMap((task): [string, ManifestTask][] => {
+    const { name, payload, result } = task;
+    return typeof name === "string" ? [[name, { payload, result, keepDeadMs: keepDeadMs(task) }]] : [];
+  });
   const queues = objectsOf(manifest["queues"]).flatMap((queue) =>
     typeof queue["name"] === "string" ? [queue["name"]] : [],
   );
   return { queues, tasks: new Map(tasks) };
+}
+
+function keepDeadMs({ retention }: Record<string, unknown>): number | undefined {
+  if (typeof retention !== "object" || retention === null || !("deadMs" in retention)) return undefined;
+  return typeof retention.deadMs === "number" ? retention.deadMs : undefined;
 }
 
 /** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */

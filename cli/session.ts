@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { chooseColors, type Colors } from "./output/colors.js";
+import { printableJson } from "./output/sanitize.js";
 import { findProjectRoot } from "./project.js";
 
 export const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
@@ -56,7 +57,7 @@ export class Session {
 
   /** The result: `data` as JSON for programs, or text for people. */
   result(data: unknown, text: () => string): void {
-    const output = this.json ? JSON.stringify({ v: 1, data, warnings: [] }, undefined, 2) : text();
+    const output = this.json ? printableJson({ v: 1, data, warnings: [] }, 2) : text();
     if (output !== "") this.io.stdout.write(output.endsWith("\n") ? output : `${output}\n`);
   }
 

@@ -4,6 +4,7 @@ import type { GenerateResult } from "../../codegen/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { whenAborted } from "../io.js";
 import { formatResult } from "../output/codegen-result.js";
+import { printableJson } from "../output/sanitize.js";
 import type { Session } from "../session.js";
 import { CliError } from "../errors.js";
 
@@ -58,7 +59,7 @@ function print(result: GenerateResult, options: CodegenOptions, session: Session
     const document = { v: 1, data: result, warnings: [] };
     // While watching, one document a line; else one document for people to read too.
     const indent = options.watch === true ? undefined : 2;
-    session.io.stdout.write(`${JSON.stringify(document, undefined, indent)}\n`);
+    session.io.stdout.write(`${printableJson(document, indent)}\n`);
     return;
   }
   session.io.stdout.write(

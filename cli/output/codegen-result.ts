@@ -2,6 +2,7 @@
 import type { GenerateResult, PendingChange } from "../../codegen/index.js";
 import { formatDiagnostics } from "../../codegen/model/diagnostic-format.js";
 import type { Colors } from "./colors.js";
+import { printable, printableLines } from "./sanitize.js";
 
 /** Problems first, then one line that says how it ended; lists files only where somebody has to look at them. */
 export function formatResult(result: GenerateResult, format: "text" | "github", colors: Colors): string {
@@ -44,14 +45,15 @@ const KINDS: Readonly<Record<PendingChange["kind"], string>> = {
 
 function staleSummary(result: GenerateResult, colors: Colors): string {
   const lines = result.pending.flatMap(({ path, kind, diff }) => [
-    `  ${KINDS[kind].padEnd(10)} ${path}`,
+    `  ${KINDS[kind].padEnd(10)} ${printable(path)}`,
     ...(diff === undefined ? [] : [colors.dim(indented(diff))]),
   ]);
   return [colors.red("generated/ is not what the definitions say"), ...lines, "run: weft codegen"].join("\n");
 }
 
 function indented(text: string): string {
-  return text.trimEnd().replaceAll(/^/gm, "      ");
+  // The lines come from files that anybody may have edited.
+  return printableLines(text.trimEnd()).replaceAll(/^/gm, "      ");
 }
 
 function count(n: number, noun: string): string {

@@ -2,8 +2,11 @@
 
 /**
  * `redis://user:secret@host/0` -> `redis://***@host/0`, anywhere in a text. Greedy up to the last `@` of the word: a
- * password may hold unescaped `/`, `#` or `@`, and hiding too much is the safe mistake.
+ * password may hold unescaped `/`, `#` or `@`, and hiding too much is the safe mistake. In an address of Redis it may
+ * hold spaces too, so there everything up to the last `@` of the line goes.
  */
 export function maskUrls(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)?\S*@/gi, "$1***@");
+  return text
+    .replace(/(rediss?:\/\/)[^\n]*@/gi, "$1***@")
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)?\S*@/gi, "$1***@");
 }

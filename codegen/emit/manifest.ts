@@ -38,6 +38,7 @@ export function taskEntry(task: TaskModel): string {
     name: task.definition.name,
     hash: task.definition.hash,
     queue: task.definition.queue,
+    retention: { ...task.definition.retention },
     source: `${task.source.file}:${task.source.line}`,
     payload: plainSchema(task.payload),
     ...(task.result === undefined ? {} : { result: plainSchema(task.result) }),

@@ -2,6 +2,8 @@
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { describeError } from "../../cli/error-report.js";
+import { CliError } from "../../cli/errors.js";
 import { eachLine } from "../../cli/dev/line-prefix.js";
 import {
   checkLatency,
@@ -15,7 +17,8 @@ import { mergePackageJson } from "../../cli/init/package-manifest.js";
 import { PACKAGE_SCRIPTS } from "../../cli/init/templates.js";
 import { chooseColors } from "../../cli/output/colors.js";
 import { maskUrls } from "../../cli/output/mask.js";
-import { printable, printableLines } from "../../cli/output/sanitize.js";
+import { formatResult } from "../../cli/output/codegen-result.js";
+import { printable, printableJson, printableLines } from "../../cli/output/sanitize.js";
 import { formatTable, type Column } from "../../cli/output/table.js";
 import { relative, roughly, timestamp } from "../../cli/output/times.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
@@ -80,6 +83,45 @@ test("no part of a password survives, however it is written", () => {
     }),
   );
   expect(maskUrls("redis://host:6379/0 is up")).toBe("redis://host:6379/0 is up");
+  expect(maskUrls("at redis://user:with space@host: no")).toBe("at redis://***@host: no");
+});
+
+test("JSON means the same, and moves no terminal", () => {
+  const value = { "key\u009b": "\u009b31m \u202e \u2028 \u001b \n \u{1F600}", list: [1] };
+  const text = printableJson(value, 2);
+  expect(JSON.parse(text)).toEqual(value);
+  expect(text).toContain('\n  "list"');
+  expect(text.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u2028\u202e]/u);
+});
+
+test("what differs in a stale file moves no terminal", () => {
+  const nothing = {
+    diagnostics: [],
+    written: [],
+    deleted: [],
+    stubs: [],
+    unchanged: [],
+    tasks: 0,
+    elapsedMs: 0,
+  };
+  const pending = [{ path: "generated/a\u001b.ts", kind: "stale", diff: "- \u001b]0;x\u0007\n+ b" }] as const;
+  expect(formatResult({ ...nothing, status: "stale", pending }, "text", PLAIN)).toContain(
+    "stale      generated/a\\u001b.ts\n      - \\u001b]0;x\\u0007\n      + b\n",
+  );
+});
+
+test("advice shows how a password is written, and files that are folders get some", () => {
+  const advice = new CliError("X", "redis://u:p@h", { exitCode: 1, fix: "write redis://user:password@host" });
+  expect(describeError(advice)).toMatchObject({
+    message: "redis://***@h",
+    fix: "write redis://user:password@host",
+  });
+  const system = Object.assign(new Error("EISDIR: illegal operation, read"), { code: "EISDIR" });
+  expect(describeError(system)).toMatchObject({
+    code: "EISDIR",
+    message: "illegal operation, read",
+    fix: "name a file, not a folder",
+  });
 });
 
 test.each([

@@ -208,7 +208,15 @@ test(
     expect(JSON.parse(shown.stdout)).toMatchObject({
       data: { state: "scheduled", payload: { name: "Zoé" } },
     });
+    // Kept as long as the task says, not as long as the default.
+    const definitions = await read("tasks/hello.yaml");
+    await write(
+      "tasks/hello.yaml",
+      definitions.replace("tasks:", "defaults: { retention: { dead: 0 } }\ntasks:"),
+    );
+    expect(await call("codegen")).toMatchObject({ code: 0 });
     expect(await inProcess(["jobs", "cancel", "mine"], { cwd: folder, env })).toMatchObject({ code: 0 });
+    expect(await inProcess(["jobs", "show", "mine"], { cwd: folder, env })).toMatchObject({ code: 4 });
     expect(
       await weft(["enqueue", "hello:greet", '{"name":"X"}', "--wait", "--timeout", "50ms"], {
         cwd: folder,
