@@ -31,15 +31,16 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
   if (nesting === "bare") {
     return {
       severity: "error",
-      message: "the pattern repeats a repetition, which takes exponential time on some texts",
-      hint: "write (a+)+ as a+",
+      message:
+        "the pattern repeats a repetition, or alternatives that overlap, which takes exponential time on some texts",
+      hint: "write (a+)+ as a+, and (a|b)+ as [ab]+",
     };
   }
   if (nesting === "nested") {
     return {
       severity: "warning",
       message:
-        "the pattern repeats a group that repeats something; if its parts can overlap, some texts take exponential time",
+        "the pattern repeats a group that repeats something or whose alternatives begin alike; if its parts can overlap, some texts take exponential time",
       hint: "begin or end the group with a character that the inner part cannot match",
     };
   }
@@ -47,25 +48,31 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
 }
 
 interface Group {
-  /** Atoms directly in the group, alternatives counted apart. */
+  /** Atoms of the current alternative. */
   atoms: number;
+  /** Of these, the ones that must be there, and the ones that repeat without bound. */
+  neededAtoms: number;
+  repeatedAtoms: number;
+  /** First atom of the current alternative. */
+  first: string;
   /** Some atom, at any depth, repeats without bound. */
   repeats: boolean;
-  /** An alternative consists of nothing but a repeated atom, or of alternatives that begin alike. */
+  /** An alternative may consist of nothing but a repeated atom, or one of a single atom begins like another. */
   bare: boolean;
-  /** How many atoms of the current alternative are repeated without bound. */
-  repeatedAtoms: number;
-  firsts: string[];
+  /** Alternatives of several atoms begin alike. */
+  alike: boolean;
+  alternatives: { readonly characters: readonly string[]; readonly atoms: number }[];
 }
 
 /**
- * `bare`: a repeated group in which one alternative is only a repetition, `(a+)+`, or whose alternatives begin with the
- * same character, `(a|a)*`. `nested`: a repeated group with a repetition somewhere inside, `(\w+\.)+`, often harmless.
+ * `bare`: a repeated group in which one alternative is only a repetition, `(a+)+` or `(a+b?)+`, or in which a single atom
+ * is also the beginning of another alternative, `(\w|\d)*`. `nested`: a repeated group with a repetition somewhere inside,
+ * `(\w+\.)+`, or with alternatives that begin alike, `(cat|car)*`; often harmless.
  */
 export function repetitionNesting(pattern: string): "bare" | "nested" | "none" {
   const stack: Group[] = [newGroup()];
   let worst: "bare" | "nested" | "none" = "none";
-  for (const { token, repeats } of tokens(pattern)) {
+  for (const { token, quantifier } of tokens(pattern)) {
     const group = stack.at(-1) ?? newGroup();
     if (token === "(") {
       stack.push(newGroup());
@@ -74,46 +81,103 @@ export function repetitionNesting(pattern: string): "bare" | "nested" | "none" {
     } else if (token === ")") {
       const inner = stack.pop() ?? newGroup();
       closeAlternative(inner);
-      if (repeats && inner.bare) worst = "bare";
-      else if (repeats && inner.repeats && worst === "none") worst = "nested";
+      const isMany = isUnbounded(quantifier) || isLong(quantifier);
+      if (isMany && inner.bare) worst = "bare";
+      else if (isMany && (inner.repeats || inner.alike) && worst === "none") worst = "nested";
       // A group of nothing but a repetition is a repetition: ((a+))+ is (a+)+.
-      addAtom(stack.at(-1) ?? group, "(", repeats || inner.bare, inner.repeats || repeats);
+      const repeats = isUnbounded(quantifier);
+      addAtom(stack.at(-1) ?? group, "(", quantifier, repeats || inner.bare, inner.repeats || repeats);
     } else {
-      addAtom(group, token, repeats, repeats);
+      const repeats = isUnbounded(quantifier);
+      addAtom(group, token, quantifier, repeats, repeats);
     }
   }
   return worst;
 }
 
 function newGroup(): Group {
-  return { atoms: 0, repeats: false, bare: false, repeatedAtoms: 0, firsts: [] };
+  return {
+    atoms: 0,
+    neededAtoms: 0,
+    repeatedAtoms: 0,
+    first: "",
+    repeats: false,
+    bare: false,
+    alike: false,
+    alternatives: [],
+  };
 }
 
-function addAtom(group: Group, token: string, repeatsItself: boolean, repeatsAnywhere: boolean): void {
-  if (group.atoms === 0) {
-    if (group.firsts.includes(token) && token !== "(") group.bare = true;
-    group.firsts.push(token);
-  }
+function addAtom(
+  group: Group,
+  token: string,
+  quantifier: string,
+  repeatsItself: boolean,
+  repeatsAnywhere: boolean,
+): void {
+  if (group.atoms === 0) group.first = token;
   group.atoms++;
   if (repeatsItself) group.repeatedAtoms++;
+  else if (quantifier !== "?" && !quantifier.startsWith("{0,")) group.neededAtoms++;
   group.repeats ||= repeatsAnywhere;
 }
 
 function closeAlternative(group: Group): void {
-  if (group.atoms > 0 && group.repeatedAtoms === group.atoms) group.bare = true;
+  const { atoms, first } = group;
+  if (group.repeatedAtoms > 0 && group.neededAtoms === 0) group.bare = true;
+  if (atoms > 0) {
+    const characters = charactersOf(first);
+    for (const other of group.alternatives) {
+      if (!characters.some((character) => other.characters.includes(character))) continue;
+      if (atoms === 1 || other.atoms === 1) group.bare = true;
+      else group.alike = true;
+    }
+    group.alternatives.push({ characters, atoms });
+  }
   group.atoms = 0;
+  group.neededAtoms = 0;
   group.repeatedAtoms = 0;
 }
 
-/** Atoms, brackets and bars of a pattern that compiles; a bracket or atom knows whether an unbounded quantifier follows. */
-function* tokens(pattern: string): Generator<{ token: string; repeats: boolean }> {
+/** Enough of every class that patterns are made of to see whether two atoms overlap. */
+const SAMPLE = [
+  "\t",
+  "\n",
+  "é",
+  "中",
+  ...Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)),
+];
+
+/** The characters of the sample that an atom matches; none for a group, or for what means nothing by itself. */
+function charactersOf(atom: string): readonly string[] {
+  if (atom === "(") return [];
+  try {
+    const expression = new RegExp(`^${atom}$`, "u");
+    return [...SAMPLE, atom].filter((character) => expression.test(character));
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
+function isUnbounded(quantifier: string): boolean {
+  return quantifier === "*" || quantifier === "+" || /^\{\d+,\}$/u.test(quantifier);
+}
+
+/** `(.*a){20}` takes as long as an unbounded one on any text that people send. */
+function isLong(quantifier: string): boolean {
+  return Number(/^\{(?:\d+,)?(\d+)\}$/u.exec(quantifier)?.[1] ?? 0) >= 10;
+}
+
+/** Atoms, brackets and bars of a pattern that compiles; a closing bracket or atom knows the quantifier that follows. */
+function* tokens(pattern: string): Generator<{ token: string; quantifier: string }> {
   const expression =
     /\((?:\?(?:<[^=!][^>]*>|[:=!]|<[=!]))?|\[(?:\\.|[^\]\\])*\]|\\(?:[pP]\{[^}]*\}|u\{[^}]*\}|u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)|\{[^}]*\}|[\s\S]/gu;
   const parts = Array.from(pattern.matchAll(expression), ([text]) => text);
   for (const [index, text] of parts.entries()) {
     if (/^(?:[*+?]|\{[^}]*\})$/u.test(text) || text === "^" || text === "$") continue;
-    const quantifier = parts[index + 1] ?? "";
-    const repeats = quantifier === "*" || quantifier === "+" || /^\{\d+,\}$/u.test(quantifier);
-    yield { token: text.startsWith("(") ? "(" : text, repeats };
+    const next = parts[index + 1] ?? "";
+    const quantifier = /^(?:[*+?]|\{[^}]*\})$/u.test(next) ? next : "";
+    yield { token: text.startsWith("(") ? "(" : text, quantifier };
   }
 }

@@ -281,14 +281,25 @@ describe("what stands beside a reference at the root", () => {
 });
 
 describe("patterns", () => {
-  it.each(["(a+)+", "(a*)*", "([a-z]+)*$", "(\\w+|x)+", "(?:a+){2,}", "(a|a)*", "((a+))+"])(
-    "%s is refused",
-    (pattern) => {
-      expect(patternProblem(pattern)?.severity).toBe("error");
-    },
-  );
+  it.each([
+    "(a+)+",
+    "(a*)*",
+    "([a-z]+)*$",
+    "(\\w+|x)+",
+    "(?:a+){2,}",
+    "(a|a)*",
+    "((a+))+",
+    "(\\w|\\d)+$",
+    "(a|aa)+$",
+    "(\\w+\\s?)*$",
+    "(?:[a-f]|[e-z])*",
+    "(.|x)+",
+    "(a+){20}",
+  ])("%s is refused", (pattern) => {
+    expect(patternProblem(pattern)?.severity).toBe("error");
+  });
 
-  it.each(["^(\\w+\\.)+\\w+$", "^(,\\d+)*$"])("%s is a warning", (pattern) => {
+  it.each(["^(\\w+\\.)+\\w+$", "^(,\\d+)*$", "(cat|car)*$", "(.*a){20}"])("%s is a warning", (pattern) => {
     expect(patternProblem(pattern)?.severity).toBe("warning");
   });
 
@@ -301,6 +312,11 @@ describe("patterns", () => {
     "\\(a+\\)+",
     "^\\p{L}+$",
     "(a+)b",
+    "([a-z]|[0-9])+",
+    "(?:\\s|,)*",
+    "(\\d{14},)*",
+    "(a|b)*",
+    "(a?b)*",
     "(?<year>\\d{4})-(?=x)",
   ])("%s is fine", (pattern) => {
     expect(repetitionNesting(pattern)).toBe("none");
