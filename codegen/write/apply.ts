@@ -10,13 +10,17 @@ export function applyPlan(root: string, plan: Plan, manifest: string): void {
     mkdirSync(path.join(root, folder), { recursive: true });
   }
   const staged: { readonly temporary: string; readonly target: string }[] = [];
+  let renamed = 0;
   try {
     for (const write of writes) staged.push(stage(root, write));
     for (const stub of plan.stubs) createStub(root, stub);
     for (const file of plan.deletes) deleteFile(root, file);
-    for (const { temporary, target } of staged) renameSync(temporary, target);
+    for (; renamed < staged.length; renamed++) {
+      const { temporary, target } = staged[renamed]!;
+      renameSync(temporary, target);
+    }
   } finally {
-    for (const { temporary } of staged) rmSync(temporary, { force: true });
+    for (const { temporary } of staged.slice(renamed)) rmSync(temporary, { force: true });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from "./handler.js";
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Lines on standard error: time, level, message, then `field=value`. Values are one line each, so that a log cannot be forged. */
+/** Lines on standard error: time, level, message, then `field=value`. Values are one visible line each, so that a log cannot be forged. */
 export function createConsoleLogger(level: LogLevel = "info"): Logger {
   const lowest = LOG_LEVELS.indexOf(level);
   const line =
@@ -21,11 +21,19 @@ export function createConsoleLogger(level: LogLevel = "info"): Logger {
 function oneLine(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value instanceof Error ? `${value.name}: ${value.message}` : String(value);
-  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+  return visible(/[\s"=]/.test(text) ? JSON.stringify(text) : text);
 }
 
 function flat(message: string): string {
-  return message.replaceAll(/\s*\n\s*/g, " | ");
+  return visible(message.replaceAll(/\s*\n\s*/g, " | "));
+}
+
+/** Control and direction characters as their code: a payload in a log line must not steer the reader's terminal. */
+function visible(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** The same logger with fields that every line carries. */
