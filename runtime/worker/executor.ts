@@ -91,7 +91,9 @@ export class Executor {
 
   async #loadAndRun(execution: Execution, entry: TaskEntry): Promise<void> {
     try {
-      this.#run(execution, await entry.load());
+      const handler = await entry.load();
+      // The attempt may have been given up while the import went on; its job is somebody else's by now.
+      if (!execution.settled) this.#run(execution, handler);
     } catch (error) {
       this.#settle(execution, () => this.#options.sink.failed(execution, error));
     }
@@ -101,18 +103,19 @@ export class Executor {
     let returned: unknown;
     try {
       returned = handler(new ClaimedJob(execution.claim, this.#payload(execution)), execution);
+      // Inside as well: a `then` of the user's own (a query builder) may throw.
+      if (isThenable(returned)) {
+        returned.then(
+          (result) => this.#returned(execution, result),
+          (error: unknown) => this.#threw(execution, error),
+        );
+        return;
+      }
     } catch (error) {
       this.#threw(execution, error);
       return;
     }
-    if (isThenable(returned)) {
-      returned.then(
-        (result) => this.#returned(execution, result),
-        (error: unknown) => this.#threw(execution, error),
-      );
-    } else {
-      this.#returned(execution, returned);
-    }
+    this.#returned(execution, returned);
   }
 
   #payload(execution: Execution): unknown {

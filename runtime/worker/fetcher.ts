@@ -113,11 +113,6 @@ export class Fetcher {
     if ((this.#held.get(id) ?? Infinity) <= upTo) this.#held.delete(id);
   }
 
-  /** Everything this worker is thought to hold. */
-  heldIds(): readonly string[] {
-    return [...this.#held.keys()];
-  }
-
   /** The lease is lost: nothing that was held or finished under it may be written any more. */
   abandon(): void {
     this.#dropped = [];

@@ -1,6 +1,7 @@
 /** Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. */
 import type { AnyTaskContract } from "../definition/index.js";
-import type { Job, Registry, TaskContext } from "./handler.js";
+import { TaskweftError } from "../errors.js";
+import type { DefinedHandler, Job, Registry, TaskContext } from "./handler.js";
 
 export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
 
@@ -24,10 +25,8 @@ export class HandlerTable {
         contract,
         handler: undefined,
         load: async () => {
-          const defined = await load();
-          const handler = defined.handler as AnyHandler;
-          entry.handler = handler;
-          return handler;
+          entry.handler = checkedHandler(contract.name, await load());
+          return entry.handler;
         },
       };
       this.#entries.set(contract.name, entry);
@@ -43,4 +42,15 @@ export class HandlerTable {
     const wanted = [...this.#entries.values()].filter((entry) => queues.has(entry.contract.queue));
     await Promise.all(wanted.map((entry) => entry.load()));
   }
+}
+
+/** The compiler says the same, but development runs handlers without it, and then jobs would go to another task's handler. */
+function checkedHandler(task: string, defined: Partial<DefinedHandler> | undefined): AnyHandler {
+  if (typeof defined?.handler === "function" && defined.name === task) return defined.handler as AnyHandler;
+  const got = defined?.name === undefined ? "none" : `one for ${JSON.stringify(defined.name)}`;
+  throw new TaskweftError(
+    "OptionInvalid",
+    `the handler file of ${task}: expected a handler made by defineHandler("${task}", ...), got ${got}. Export it from there, and run \`weft codegen\`.`,
+    { operation: "start" },
+  );
 }

@@ -171,7 +171,8 @@ export class OutcomeRecorder implements OutcomeSink {
 
   /** The text of `encodeRun`, put together by hand for the job that went well at once: this is the hot path. */
   #completedRun(run: JobRun, result: unknown, worker: string, durationMs: number): string {
-    const detail = result === undefined ? "null" : JSON.stringify(result);
+    // A function or a symbol has no JSON, like undefined: its text would break the run for whoever reads it.
+    const detail = (JSON.stringify(result) as string | undefined) ?? "null";
     const event = `[${this.#ports.clock.now()},"completed","${worker}",${Math.round(durationMs)}]`;
     if (run.events.length === 0) {
       return `[${run.attempts + 1},${run.crashes},"completed",${detail},[${event}]]`;

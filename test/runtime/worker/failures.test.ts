@@ -1,6 +1,6 @@
 // What becomes of an attempt that fails: retries by policy and by declared error, death, and errors that are not errors.
 import { describe, expect, test } from "vitest";
-import { DeclaredError, PermanentError, z } from "taskweft/generated-v1";
+import { createWorker, DeclaredError, PermanentError, z } from "taskweft/generated-v1";
 import { type Backoff, backoffDelayMs } from "../../../runtime/definition/index.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -195,6 +195,37 @@ describe("what a handler may throw", () => {
   );
 });
 
+test("a thenable that throws fails its attempt at once", async () => {
+  const task = defineTask("odd:thenable", { retry: { maxRetries: 0, backoff: backoffs[0] as Backoff } });
+  const project = setup(task);
+  await project.worker({
+    "odd:thenable": () => ({
+      // oxlint-disable-next-line unicorn/no-thenable -- the odd value is what is tested
+      then() {
+        throw new Error("query failed");
+      },
+    }),
+  });
+  const job = await project.enqueue(task, { n: 1 });
+  expect((await rejection(job.result({ timeout: "5s" }))).message).toMatch(/failed with Error: query failed/);
+});
+
+test("a handler that was defined for another task fails the start and says which", async () => {
+  const task = defineTask("some:work");
+  const project = setup(task);
+  const worker = createWorker(
+    {
+      contracts: [task],
+      queues: project.queues,
+      handlers: { "some:work": async () => ({ name: "other:work", handler: () => undefined }) },
+    },
+    { url: redis.url, prefix: project.prefix, logger: project.logger },
+  );
+  expect((await rejection(worker.start())).message).toMatch(
+    /the handler file of some:work: expected a handler made by defineHandler\("some:work", ...\), got one for "other:work"/,
+  );
+});
+
 describe("schemas in the worker", () => {
   test("a result that does not fit is a permanent failure that says what was expected", async () => {
     const task = defineTask<{ n: number }, { total: number }>("sum:up", {
@@ -216,6 +247,15 @@ describe("schemas in the worker", () => {
     await project.worker({ "sum:up": () => ({ total: 7n }) });
     const job = await project.enqueue(task, { n: 1 });
     await expect(job.result()).rejects.toThrow(/BigInt/);
+  });
+
+  test("a result without JSON is kept like none, and the record stays readable", async () => {
+    const task = defineTask("odd:result");
+    const project = setup(task);
+    await project.worker({ "odd:result": () => () => 1 });
+    const job = await project.enqueue(task, { n: 1 });
+    expect(await job.result()).toBeUndefined();
+    expect(await project.kinds(job.id)).toEqual(["completed"]);
   });
 
   test("a stored payload that no longer fits is dead at once, with both definitions named", async () => {
