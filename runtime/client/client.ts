@@ -2,13 +2,7 @@
  * A producer's door to Redis: one connection for enqueues, a second one only once somebody awaits a result.
  * Assembly only; the batcher sends, the result listener waits.
  */
-import {
-  Connection,
-  ServerClock,
-  assertSuitable,
-  type ConnectionOptions,
-  maskUrl,
-} from "../connection/index.js";
+import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from "../connection/index.js";
 import type { Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/index.js";
@@ -29,7 +23,6 @@ const DEFAULT_DEADLINE_MS = 30_000;
 
 export class TaskweftClient {
   readonly #connection: Connection;
-  readonly #options: ClientOptions;
   readonly #keys: ShardKeys;
   readonly #clock = new ServerClock();
   readonly #ids = new JobIdMaker();
@@ -42,7 +35,6 @@ export class TaskweftClient {
 
   /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
   constructor(options: ClientOptions = {}) {
-    this.#options = options;
     this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
     this.#keys = new ShardKeys(prefixOption(options.prefix ?? DEFAULT_PREFIX));
     this.#connection = new Connection(options, "client");
@@ -52,7 +44,7 @@ export class TaskweftClient {
       client: this.#name,
       clock: this.#clock,
       deadlineMs: this.#deadlineMs,
-      lastError: () => this.#connection.lastError?.message,
+      lastError: () => this.#connection.lastError,
     });
     this.#listener = new ResultListener(this.#connection, options, this.#keys, this.#name);
   }
@@ -118,11 +110,10 @@ export class TaskweftClient {
   }
 
   #unreachable(): TaskweftError {
-    const url = maskUrl(this.#options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? "redis://127.0.0.1:6379");
-    const reason = this.#connection.lastError?.message ?? "no answer";
+    const { address, lastError: reason = "no answer" } = this.#connection;
     return new TaskweftError(
       "RedisUnavailable",
-      `expected a Redis at ${url}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
+      `expected a Redis at ${address}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
       // Not the error itself: ioredis hangs the failed command on it, and that of AUTH holds the password.
       { operation: "connect", cause: new Error(reason) },
     );

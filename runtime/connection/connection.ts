@@ -8,7 +8,8 @@ import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isNoScript, toTaskweftError } from "./reply-errors.js";
 
-export const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
+const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
+const REDIS_URL = /^rediss?:\/\//i;
 
 /** Options of ioredis, without the one that changes the shape of replies. */
 export type IoredisOptions = Omit<RedisOptions, "replyMapping">;
@@ -22,16 +23,24 @@ export interface ConnectionOptions {
 
 /** Longest pause between two attempts to reconnect, in milliseconds. */
 const MAX_RECONNECT_DELAY_MS = 1000;
+/**
+ * A connection that waits for an answer and hears nothing for so long is made anew (ms). Where the network drops it
+ * without a word, the system notices after a quarter of an hour, or never while a blocking pop waits.
+ */
+const SILENCE_LIMIT_MS = 10_000;
 
 export class Connection implements ScriptRunner {
   /** For reads by `inspect/` and for blocking pops; writes of job state go through scripts. */
   readonly redis: Redis;
+  /** Where it connects to, fit for messages. */
+  readonly address: string;
   readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
   #lastError: Error | undefined;
 
   constructor(options: ConnectionOptions, role: string) {
-    const url = options.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL;
+    const url = options.url ?? (process.env["TASKWEFT_REDIS_URL"] || DEFAULT_REDIS_URL);
+    this.address = maskUrl(url);
     const redisOptions: IoredisOptions = {
       connectionName: `taskweft-${role}`,
       // Replies of plain commands look the same on every supported server and in scripts.
@@ -39,9 +48,14 @@ export class Connection implements ScriptRunner {
       maxRetriesPerRequest: null,
       enableAutoPipelining: false,
       noDelay: true,
+      socketTimeout: SILENCE_LIMIT_MS,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 8), MAX_RECONNECT_DELAY_MS),
       // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
-      reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
+      reconnectOnError: (error) => {
+        if (!error.message.startsWith("READONLY")) return false;
+        this.#lastError = error;
+        return 2;
+      },
       ...options.redis,
     };
     this.redis = openRedis(url, redisOptions);
@@ -54,9 +68,9 @@ export class Connection implements ScriptRunner {
     });
   }
 
-  /** Why the connection is down, when it is. */
-  get lastError(): Error | undefined {
-    return this.#lastError;
+  /** What went wrong last, if anything has: why there is no answer when there is none. */
+  get lastError(): string | undefined {
+    return this.#lastError?.message;
   }
 
   /** Calls back each time the connection was lost and made again: replies may have been lost in between. */
@@ -123,17 +137,22 @@ export class Connection implements ScriptRunner {
 }
 
 function openRedis(url: string, options: IoredisOptions): Redis {
+  // ioredis takes what has another scheme, or nothing, for a socket's path or for localhost.
+  if (!REDIS_URL.test(url)) throw urlInvalid(url, "no such URL");
   try {
     return new Redis(url, options);
   } catch (error) {
     // Not as the cause: Node's error for a broken URL carries the whole URL, password included.
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new TaskweftError(
-      "OptionInvalid",
-      `url: expected redis://user:password@host:port or rediss://, got ${maskUrl(url)} (${reason}). Write "/", "?" and "#" in a password as %2F, %3F and %23.`,
-      { operation: "connect" },
-    );
+    throw urlInvalid(url, error instanceof Error ? error.message : String(error));
   }
+}
+
+function urlInvalid(url: string, reason: string): TaskweftError {
+  return new TaskweftError(
+    "OptionInvalid",
+    `url: expected redis://user:password@host:port or rediss://, got ${maskUrl(url) || '""'} (${reason}). Write "/", "?" and "#" in a password as %2F, %3F and %23.`,
+    { operation: "connect" },
+  );
 }
 
 /** The URL without user and password, for messages. A password may hold `@` and `/`, so all up to the last `@` goes. */

@@ -34,6 +34,8 @@ export class Waker {
 
   constructor(options: ConnectionOptions, ports: WakerPorts) {
     this.#connection = new Connection(options, "waker");
+    // The server may have popped a hint for the connection that broke.
+    this.#connection.onReconnect(() => ports.wake());
     this.#wakeKeys = ports.wakeKeys;
     this.#wake = ports.wake;
     this.#full = ports.full;

@@ -3,14 +3,7 @@
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
-import {
-  Connection,
-  DEFAULT_REDIS_URL,
-  ServerClock,
-  assertSuitable,
-  maskUrl,
-  unlessFull,
-} from "../connection/index.js";
+import { Connection, ServerClock, assertSuitable, unlessFull } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
 import { ClaimBuffer } from "./claim-buffer.js";
@@ -175,12 +168,9 @@ export class Worker {
 
   /** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
   async #waitForRedis(): Promise<void> {
-    const { connection, logger } = this.#options;
     const timer = setInterval(() => {
-      logger.warn("waiting for Redis", {
-        url: maskUrl(connection.url ?? process.env["TASKWEFT_REDIS_URL"] ?? DEFAULT_REDIS_URL),
-        error: this.#connection.lastError?.message ?? "no answer",
-      });
+      const { address, lastError = "no answer" } = this.#connection;
+      this.#options.logger.warn("waiting for Redis", { url: address, error: lastError });
     }, WAITING_LOG_INTERVAL_MS);
     try {
       await assertSuitable(this.#connection.redis, this.#keys);

@@ -23,6 +23,8 @@ export interface TestProxy {
   stall(): void;
   /** Requests get through and are executed; their replies are held. */
   stallReplies(): void;
+  /** From now on nothing moves on the connections that are open, and nobody is told; new ones work. */
+  dropSilently(): void;
   /** Breaks every open connection. */
   cutAll(): void;
   /** Lets held bytes go and faults end. */
@@ -52,6 +54,7 @@ class Pair {
   readonly client: Socket;
   readonly upstream: Socket;
   loseReply = false;
+  silent = false;
   readonly held: (() => void)[] = [];
   readonly left: Record<Direction, number> = { request: Infinity, reply: Infinity };
 
@@ -111,6 +114,10 @@ class Proxy implements TestProxy {
     this.#stalled = { request: false, reply: true };
   }
 
+  dropSilently(): void {
+    for (const pair of this.#pairs) pair.silent = true;
+  }
+
   cutAll(): void {
     for (const pair of this.#pairs) pair.cut();
   }
@@ -156,6 +163,7 @@ class Proxy implements TestProxy {
   }
 
   #pass(pair: Pair, direction: Direction, chunk: Buffer): void {
+    if (pair.silent) return;
     if (this.#stalled[direction]) pair.held.push(() => this.#passNow(pair, direction, chunk));
     else this.#passNow(pair, direction, chunk);
   }
