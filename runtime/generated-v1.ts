@@ -14,6 +14,7 @@ export {
   keyText,
 } from "./definition/index.js";
 export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
+export { runWorker } from "./run-worker.js";
 export {
   type DefineHandler,
   type DefinedHandler,
@@ -24,5 +25,4 @@ export {
   type TaskHandler,
   createDefineHandler,
   createWorker,
-  runWorker,
 } from "./worker/index.js";

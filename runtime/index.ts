@@ -2,4 +2,5 @@
 export * from "./client/index.js";
 export { formatDuration, parseDuration, type Duration } from "./definition/index.js";
 export * from "./errors.js";
+export { runWorker, workerOptionsFromEnv } from "./run-worker.js";
 export * from "./worker/index.js";

@@ -1,8 +1,9 @@
-/** The client that enqueue functions use when none is passed: one a process, made by `connect()`. */
+/** The client that enqueue functions use when none is passed: one a process, made by `connect()`, or for a worker's handlers. */
 import { TaskweftError } from "../errors.js";
 import { createClient, type ClientOptions, type TaskweftClient } from "./client.js";
 
 let defaultClient: TaskweftClient | undefined;
+let provide: (() => TaskweftClient) | undefined;
 
 /**
  * Connects the process to Redis and checks that the server can keep the promises. Calling it again replaces the client;
@@ -23,15 +24,22 @@ export async function connect(options: ClientOptions = {}): Promise<TaskweftClie
   return client;
 }
 
+/** @internal Makes the client on its first use, unless `connect()` was called: a worker's handlers have a Redis already. */
+export function provideClient(make: () => TaskweftClient): void {
+  provide = make;
+}
+
 /** Closes the client made by `connect()`, after what it was given has been sent. */
 export async function disconnect(): Promise<void> {
   const client = defaultClient;
   defaultClient = undefined;
+  provide = undefined;
   await client?.close();
 }
 
 /** @throws TaskweftError `NotConnected` */
 export function currentClient(): TaskweftClient {
+  defaultClient ??= provide?.();
   if (defaultClient === undefined) {
     throw new TaskweftError(
       "NotConnected",

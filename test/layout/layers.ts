@@ -8,7 +8,8 @@ const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["option-values", "scripts", "workflow"],
   ["connection"],
   ["client", "inspect", "worker"],
-  ["dashboard-server", "generated-v1", "index", "metrics", "testing"],
+  ["dashboard-server", "metrics", "run-worker", "testing"],
+  ["generated-v1", "index"],
 ];
 
 /** Parts of codegen/ and what each may use. */

@@ -1,19 +1,32 @@
-/** The worker process that generated code starts: options from the environment, signals, exit code. */
-import { parseDuration } from "../definition/index.js";
-import { TaskweftError } from "../errors.js";
-import type { Registry } from "./handler.js";
-import { LOG_LEVELS, type LogLevel, createConsoleLogger } from "./logger.js";
-import { createWorker } from "./worker.js";
-import type { WorkerOptions } from "./worker-options.js";
+/** The worker process that generated code starts: options from the environment, a client for its handlers, signals, exit code. */
+import { provideClient } from "./client/default-client.js";
+import { createClient, disconnect } from "./client/index.js";
+import { parseDuration } from "./definition/index.js";
+import { TaskweftError } from "./errors.js";
+import {
+  LOG_LEVELS,
+  type LogLevel,
+  type Registry,
+  type WorkerOptions,
+  createConsoleLogger,
+  createWorker,
+} from "./worker/index.js";
+
+/** How long what a handler file left open (a database pool, a timer) may keep the process once the worker has stopped (ms). */
+const EXIT_PATIENCE_MS = 2000;
 
 /**
- * Runs a worker until SIGTERM or SIGINT; a second signal ends the process at once.
+ * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal ends it at once. Handlers may enqueue
+ * without `connect()`: they get a client for the worker's own Redis and prefix.
  * Environment: TASKWEFT_REDIS_URL, TASKWEFT_PREFIX, TASKWEFT_WORKER_CONCURRENCY, TASKWEFT_WORKER_QUEUES (comma-separated),
  * TASKWEFT_WORKER_GRACE, TASKWEFT_WORKER_LEASE, TASKWEFT_WORKER_CLAIM_AHEAD, TASKWEFT_RETENTION_COMPLETED,
  * TASKWEFT_LOG_LEVEL (debug, info, warn, error, silent). `options` win over the environment.
  */
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
-  const worker = createWorker(registry, { ...workerOptionsFromEnv(process.env), ...options });
+  const all = { ...workerOptionsFromEnv(process.env), ...options };
+  const worker = createWorker(registry, all);
+  const { url, redis, prefix } = all;
+  provideClient(() => createClient({ url, redis, ...(prefix === undefined ? {} : { prefix }) }));
   let signals = 0;
   let started = false;
   const stopped = new Promise<void>((resolve, reject) => {
@@ -35,27 +48,34 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
   }
   started = true;
   await stopped;
+  await disconnect();
+  // Not at once: a process that nothing keeps ends by itself, with everything written.
+  setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
 }
 
 /** @throws TaskweftError `OptionInvalid` naming the variable. */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv): WorkerOptions {
+  // Set to nothing is not set, as compose files and shells leave it.
+  const textOf = (name: string): string | undefined => env[name] || undefined;
   const duration = (name: string): `${number}ms` | undefined => {
-    const text = env[name];
-    if (text === undefined || text === "") return undefined;
+    const text = textOf(name);
+    if (text === undefined) return undefined;
     const ms = text === "0" ? 0 : parseDuration(text);
     if (ms === undefined) throw envInvalid(name, "a duration such as 30s, or 0", text);
     return `${ms}ms`;
   };
   const defined = {
-    url: env["TASKWEFT_REDIS_URL"],
-    prefix: env["TASKWEFT_PREFIX"],
-    concurrency: concurrencyOf(env["TASKWEFT_WORKER_CONCURRENCY"]),
-    queues: env["TASKWEFT_WORKER_QUEUES"]?.split(",").map((name) => name.trim()),
+    url: textOf("TASKWEFT_REDIS_URL"),
+    prefix: textOf("TASKWEFT_PREFIX"),
+    concurrency: concurrencyOf(textOf("TASKWEFT_WORKER_CONCURRENCY")),
+    queues: textOf("TASKWEFT_WORKER_QUEUES")
+      ?.split(",")
+      .map((name) => name.trim()),
     grace: duration("TASKWEFT_WORKER_GRACE"),
     lease: duration("TASKWEFT_WORKER_LEASE"),
     claimAhead: duration("TASKWEFT_WORKER_CLAIM_AHEAD"),
     retentionCompleted: duration("TASKWEFT_RETENTION_COMPLETED"),
-    logger: createConsoleLogger(logLevel(env["TASKWEFT_LOG_LEVEL"])),
+    logger: createConsoleLogger(logLevel(textOf("TASKWEFT_LOG_LEVEL"))),
   };
   return Object.fromEntries(
     Object.entries(defined).filter(([, value]) => value !== undefined),
@@ -63,13 +83,13 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv): WorkerOptions {
 }
 
 function concurrencyOf(text: string | undefined): number | undefined {
-  if (text === undefined || text === "") return undefined;
+  if (text === undefined) return undefined;
   if (!/^\d+$/.test(text)) throw envInvalid("TASKWEFT_WORKER_CONCURRENCY", "a whole number", text);
   return Number(text);
 }
 
 function logLevel(text: string | undefined): LogLevel {
-  if (text === undefined || text === "") return "info";
+  if (text === undefined) return "info";
   const level = LOG_LEVELS.find((name) => name === text);
   if (level === undefined) throw envInvalid("TASKWEFT_LOG_LEVEL", LOG_LEVELS.join(", "), text);
   return level;
