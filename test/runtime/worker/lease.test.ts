@@ -24,6 +24,38 @@ async function trickle(project: Project, done: Promise<unknown>): Promise<number
   return count;
 }
 
+test("an outage of Redis is not held against workers that come back later than the first", async () => {
+  const project = setup();
+  const [early, late] = [await startProxy(redis.port), await startProxy(redis.port)];
+  const go = signal();
+  const handlers = { "slow:work": () => go.promise };
+  const options = { concurrency: 1, lease: "2s" } as const;
+  const first = await project.worker(handlers, { ...options, url: early.url });
+  const second = await project.worker(handlers, { ...options, url: late.url });
+  const jobs = [await project.enqueue(slow, { n: 1 }), await project.enqueue(slow, { n: 2 })];
+  const { active, leases } = project.keys;
+  await until("both to have a job", async () => (await project.raw.hlen(active)) === 3);
+  const endOf = async (name: string): Promise<number> => Number(await project.raw.zscore(leases, name));
+  const ended = async (name: string): Promise<boolean> =>
+    (await endOf(name)) < Number((await project.raw.time())[0]) * 1000;
+  early.stall();
+  late.stall();
+  await until(
+    "both leases to end",
+    async () => (await ended(first.name)) && (await ended(second.name)),
+    6000,
+  );
+  early.heal();
+  await until("the first to be back", async () => !(await ended(first.name)));
+  const renewed = await endOf(first.name);
+  await until("the first to look around again", async () => (await endOf(first.name)) > renewed);
+  late.heal();
+  await until("the second to be back", async () => !(await ended(second.name)));
+  go.send();
+  await Promise.all(jobs.map((job) => job.result()));
+  for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["completed"]);
+});
+
 describe("a worker that is gone", () => {
   test("loses its job to one that is kept busy by a trickle of short jobs", async () => {
     const project = setup();
