@@ -61,13 +61,16 @@ export async function openDevRedis(options: OpenDevRedisOptions): Promise<DevRed
   if (url !== undefined && url !== "") return useNamed(url);
   const folder = join(options.root, ".weft");
   const opened = await withLock(folder, () => share(folder).then((found) => found ?? start(options, env)));
-  if (opened.kind !== "embedded") stopOnExit(folder, opened.released);
+  const forget = opened.kind === "embedded" ? undefined : stopOnExit(folder);
   return {
     url: opened.url,
     description: opened.description,
     persistence: opened.persistence,
     kind: opened.kind,
-    stop: () => opened.stop(),
+    stop: () => {
+      forget?.();
+      return opened.stop();
+    },
   };
 }
 
@@ -75,11 +78,6 @@ export async function openDevRedis(options: OpenDevRedisOptions): Promise<DevRed
 export async function findDevRedis(root: string): Promise<string | undefined> {
   const state = await readState(join(root, ".weft"));
   return state !== undefined && (await isServing(state)) ? urlOf(state.port) : undefined;
-}
-
-interface Opened extends DevRedis {
-  /** True once `stop()` was called. */
-  readonly released: () => boolean;
 }
 
 async function useNamed(url: string): Promise<DevRedis> {
@@ -93,7 +91,7 @@ async function useNamed(url: string): Promise<DevRedis> {
   };
 }
 
-async function share(folder: string): Promise<Opened | undefined> {
+async function share(folder: string): Promise<DevRedis | undefined> {
   const state = await readState(folder);
   if (state === undefined || !(await isServing(state))) return undefined;
   await writeState(folder, withUse(state, process.pid));
@@ -107,7 +105,7 @@ async function isServing(state: DevState): Promise<boolean> {
   return (await readServerInfo(state.port))?.processId === state.pid;
 }
 
-async function start(options: OpenDevRedisOptions, env: NodeJS.ProcessEnv): Promise<Opened> {
+async function start(options: OpenDevRedisOptions, env: NodeJS.ProcessEnv): Promise<DevRedis> {
   const folder = join(options.root, ".weft");
   const program = await findServerProgram(env["PATH"]);
   if (program !== undefined) {
@@ -129,7 +127,11 @@ async function start(options: OpenDevRedisOptions, env: NodeJS.ProcessEnv): Prom
   );
 }
 
-async function startInProcess(folder: string, entry: string, options: OpenDevRedisOptions): Promise<Opened> {
+async function startInProcess(
+  folder: string,
+  entry: string,
+  options: OpenDevRedisOptions,
+): Promise<DevRedis> {
   options.log?.("no Redis on this machine: starting the engine inside this process");
   const server = await startEmbedded(entry);
   const state: DevState = {
@@ -149,14 +151,13 @@ async function startInProcess(folder: string, entry: string, options: OpenDevRed
   };
 }
 
-function opened(folder: string, state: DevState, kind: DevRedis["kind"]): Opened {
+function opened(folder: string, state: DevState, kind: DevRedis["kind"]): DevRedis {
   let released = false;
   return {
     url: urlOf(state.port),
     description: `${state.product} on 127.0.0.1:${state.port}${kind === "running" ? ", already running for this project" : ""}`,
     persistence: PERSISTENCE[state.kind],
     kind,
-    released: () => released,
     async stop() {
       if (released) return;
       released = true;
@@ -174,16 +175,20 @@ async function release(folder: string): Promise<void> {
   await writeState(folder, undefined);
 }
 
-/** When this process ends without `stop()` (an uncaught error, `process.exit`), its server must not stay behind. */
-function stopOnExit(folder: string, released: () => boolean): void {
-  process.once("exit", () => {
-    if (released()) return;
+/**
+ * When this process ends without `stop()` (an uncaught error, `process.exit`), its server must not stay behind. Gives the
+ * function that takes the listener away again.
+ */
+function stopOnExit(folder: string): () => void {
+  const onExit = (): void => {
     const state = readStateSync(folder);
     if (state === undefined || state.kind === "embedded") return;
     if (usedByOthers(state, process.pid)) return;
     signal(state.pid, "SIGTERM");
     removeStateSync(folder);
-  });
+  };
+  process.once("exit", onExit);
+  return () => process.off("exit", onExit);
 }
 
 function urlOf(port: number): string {

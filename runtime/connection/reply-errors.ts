@@ -30,7 +30,7 @@ export function toTaskweftError(error: unknown, operation: string): TaskweftErro
   if (DENIED.test(text)) {
     return new TaskweftError(
       "RedisUnavailable",
-      `Redis does not let this user do the ${operation}: ${text}. Check the user and password in the URL, and the ACL.`,
+      `Redis does not let this user do the ${operation}: ${text.replace(/\.$/, "")}. Check the user and password in the URL, and the ACL.`,
       { operation, cause },
     );
   }
