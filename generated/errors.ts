@@ -3,16 +3,26 @@
 import { DeclaredError } from "taskweft/generated-v1";
 
 /** Declared by `payment:process`. */
-export class CardDeclined extends DeclaredError {}
+export class CardDeclined extends DeclaredError {
+  override readonly name = "CardDeclined";
+}
 
 /** Declared by `payment:process`. */
-export class GatewayBusy extends DeclaredError {}
+export class GatewayBusy extends DeclaredError {
+  override readonly name = "GatewayBusy";
+}
 
 /** Declared by `email:confirmation`. */
-export class MailServerBusy extends DeclaredError {}
+export class MailServerBusy extends DeclaredError {
+  override readonly name = "MailServerBusy";
+}
 
 /** Declared by `inventory:update`. */
-export class StockLocked extends DeclaredError {}
+export class StockLocked extends DeclaredError {
+  override readonly name = "StockLocked";
+}
 
 /** Declared by `warehouse:notify`. */
-export class WarehouseOffline extends DeclaredError {}
+export class WarehouseOffline extends DeclaredError {
+  override readonly name = "WarehouseOffline";
+}

@@ -93,9 +93,10 @@ export class PermanentError extends Error {
   override readonly name: string = "PermanentError";
 }
 
-/** Base class of the error classes that codegen emits for `errors:` in YAML. The class name selects the rule. */
+/**
+ * Base class of the error classes that codegen emits for `errors:` in YAML. The name selects the rule; it stands there as
+ * text, because a bundler may rename the class.
+ */
 export class DeclaredError extends Error {
-  override get name(): string {
-    return this.constructor.name;
-  }
+  override readonly name: string = "DeclaredError";
 }

@@ -1,7 +1,7 @@
-/** `generated/errors.ts`: one class for each declared error name. The class name selects the rule in YAML. */
+/** `generated/errors.ts`: one class for each declared error name. Its name selects the rule in YAML. */
 import { compareText } from "../model/diagnostic.js";
 import type { ErrorModel, ProjectModel } from "../model/project.js";
-import { identifier, jsdoc } from "./source-text.js";
+import { identifier, jsdoc, literal } from "./source-text.js";
 
 export function emitErrors(project: ProjectModel): string {
   const uses = errorUses(project);
@@ -30,5 +30,8 @@ function errorUses(project: ProjectModel): ReadonlyMap<string, readonly ErrorUse
 function errorClass(name: string, uses: readonly ErrorUse[]): string {
   const descriptions = new Set(uses.map((use) => use.error.description).filter((text) => text !== undefined));
   const tasks = uses.map((use) => `\`${use.task}\``).join(", ");
-  return `${jsdoc([...descriptions, `Declared by ${tasks}.`])}export class ${identifier(name)} extends DeclaredError {}\n`;
+  return `${jsdoc([...descriptions, `Declared by ${tasks}.`])}export class ${identifier(name)} extends DeclaredError {
+  override readonly name = ${literal(name)};
+}
+`;
 }

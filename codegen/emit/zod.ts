@@ -19,7 +19,7 @@ export interface ZodScope {
 export function zodLayout(node: JsonSchemaNode, scope: ZodScope): Layout {
   switch (node.kind) {
     case "any":
-      return "z.unknown()";
+      return anyLayout();
     case "null":
       return "z.null()";
     case "boolean":
@@ -41,6 +41,12 @@ export function zodLayout(node: JsonSchemaNode, scope: ZodScope): Layout {
     case "ref":
       return scope.constantOf(node.name);
   }
+}
+
+/** What JSON leaves out would be there for the producer and missing for the worker. */
+function anyLayout(): Layout {
+  const test = '(value) => !["function", "symbol", "undefined"].includes(typeof value)';
+  return ["z.unknown()", list(".refine(", [test, literal("Invalid input: expected a JSON value")], ")")];
 }
 
 function numberLayout(node: JsonSchemaNode & { kind: "number" }): Layout {

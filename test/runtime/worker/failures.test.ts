@@ -89,9 +89,15 @@ describe("retries", () => {
 });
 
 describe("declared errors", () => {
-  class CardRefused extends DeclaredError {}
-  class GatewayBusy extends DeclaredError {}
-  class SlowDown extends DeclaredError {}
+  class CardRefused extends DeclaredError {
+    override readonly name = "CardRefused";
+  }
+  class GatewayBusy extends DeclaredError {
+    override readonly name = "GatewayBusy";
+  }
+  class SlowDown extends DeclaredError {
+    override readonly name = "SlowDown";
+  }
   const task = defineTask("payment:charge", {
     retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 1, jitter: "none" } },
     errors: {

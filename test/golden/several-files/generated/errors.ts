@@ -3,10 +3,14 @@
 import { DeclaredError } from "taskweft/generated-v1";
 
 /** Declared by `gig:escrow_release`, `invoice:generate`. */
-export class GatewayBusy extends DeclaredError {}
+export class GatewayBusy extends DeclaredError {
+  override readonly name = "GatewayBusy";
+}
 
 /**
  * The client's account is empty.
  * Declared by `gig:escrow_release`.
  */
-export class InsufficientFunds extends DeclaredError {}
+export class InsufficientFunds extends DeclaredError {
+  override readonly name = "InsufficientFunds";
+}

@@ -7,14 +7,20 @@ export const everyShorthandSchemas = defineSchemas<EveryShorthandPayload, void>(
   payloadStrict: () => z.strictObject({
     id: z.guid("Invalid UUID"),
     note: z.string().optional(),
-    anything: z.unknown(),
+    anything: z.unknown().refine(
+      (value) => !["function", "symbol", "undefined"].includes(typeof value),
+      "Invalid input: expected a JSON value",
+    ),
     lines: z.array(z.strictObject({ sku: z.string(), quantity: z.int() })),
     address: z.strictObject({ street: z.string(), city: z.string().optional() }),
   }),
   payloadLoose: () => z.looseObject({
     id: z.guid("Invalid UUID"),
     note: z.string().optional(),
-    anything: z.unknown(),
+    anything: z.unknown().refine(
+      (value) => !["function", "symbol", "undefined"].includes(typeof value),
+      "Invalid input: expected a JSON value",
+    ),
     lines: z.array(z.looseObject({ sku: z.string(), quantity: z.int() })),
     address: z.looseObject({ street: z.string(), city: z.string().optional() }),
   }),
