@@ -1,12 +1,12 @@
 /** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
-import type { AnyTaskContract, QueueDefinition, TaskContract, TaskDefinition } from "../definition/index.js";
+import type { AnyTaskContract, QueueDefinition, TaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
-import { StoredJobHandle } from "./job-handle.js";
+import { type Awaitable, StoredJobHandle } from "./job-handle.js";
 import { durationMs } from "../option-values.js";
 
 export function createEnqueueFunction<Payload, Result, Queue extends string>(
@@ -15,11 +15,11 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 ): EnqueueFunction<Payload, Result, Queue> {
   const maker = new JobMaker<Payload>(contract, queues);
 
-  function send(client: TaskweftClient, item: EnqueueItem, keepsResult: boolean): Promise<JobHandle<Result>> {
+  function send(client: TaskweftClient, item: EnqueueItem, awaitable: Awaitable): Promise<JobHandle<Result>> {
     client.registerQueue(maker.queue(item.queue));
     return new Promise((resolve, reject) => {
       client.send(item, {
-        stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, keepsResult)),
+        stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
         failed: reject,
       });
     });
@@ -29,7 +29,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     try {
       const client = options?.client ?? currentClient();
       const item = maker.make(client, payload, options);
-      return send(client, item, keepsResult(contract, options));
+      return send(client, item, awaitableOf(contract, options));
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -41,16 +41,17 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
   ): Promise<readonly JobHandle<Result>[]> {
     const client = options?.client ?? currentClient();
     const items = payloads.map((payload) => maker.make(client, payload, options));
-    const keeps = keepsResult(contract, options);
-    return await Promise.all(items.map((item) => send(client, item, keeps)));
+    const awaitable = awaitableOf(contract, options);
+    return await Promise.all(items.map((item) => send(client, item, awaitable)));
   }
 
   return Object.assign(enqueueOne, { many });
 }
 
-function keepsResult(contract: TaskDefinition, options: EnqueueOptions | undefined): boolean {
+function awaitableOf(contract: AnyTaskContract, options: EnqueueOptions | undefined): Awaitable {
   const completed = options?.retention?.completed;
-  return durationMs("retention.completed", completed, contract.retention.completedMs) > 0;
+  if (durationMs("retention.completed", completed, contract.retention.completedMs) === 0) return "nothing";
+  return contract.schemas.result === undefined ? "end" : "result";
 }
 
 /** `enqueue("payment:process", payload, options)`, typed by the project's task map. */

@@ -8,22 +8,25 @@ import { durationMs } from "../option-values.js";
 /** How long `result()` waits when it is not told (ms). */
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 
+/** What there is to await: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
+export type Awaitable = "result" | "end" | "nothing";
+
 export class StoredJobHandle<Result> implements JobHandle<Result> {
   readonly id: string;
   readonly deduplicated: boolean;
   readonly #client: TaskweftClient;
-  readonly #keepsResult: boolean;
+  readonly #awaitable: Awaitable;
 
-  constructor(client: TaskweftClient, id: string, existing: string | undefined, keepsResult: boolean) {
+  constructor(client: TaskweftClient, id: string, existing: string | undefined, awaitable: Awaitable) {
     this.#client = client;
-    this.#keepsResult = keepsResult;
+    this.#awaitable = awaitable;
     this.id = existing ?? id;
     this.deduplicated = existing !== undefined;
   }
 
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
     const timeoutMs = durationMs("timeout", options.timeout, DEFAULT_RESULT_TIMEOUT_MS);
-    if (!this.#keepsResult) {
+    if (this.#awaitable === "nothing") {
       throw new TaskweftError(
         "ResultNotKept",
         `job ${this.id} is removed as soon as it completes (retention.completed is 0), so its result cannot be awaited. Set a retention in the definition or at the enqueue.`,
@@ -41,7 +44,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
     const { run, record } = finished;
     switch (run.state) {
       case "completed":
-        return (run.detail ?? undefined) as Result;
+        return (this.#awaitable === "result" ? run.detail : undefined) as Result;
       case "dead":
         throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
           operation: "result",

@@ -66,6 +66,14 @@ describe("result()", () => {
     expect(results).toEqual(Array(4).fill({ doubled: 2 }));
   });
 
+  test("a declared null stays null", async () => {
+    const maybe = defineTask<{ n: number }, number | null>("math:maybe", { result: z.number().nullable() });
+    const project = setupProject({ redis, tasks: [maybe] as never });
+    const job = await project.enqueue(maybe, { n: 1 });
+    await project.worker({ "math:maybe": () => null });
+    expect(await job.result()).toBe(null);
+  });
+
   test("a job that returned nothing gives undefined", async () => {
     const silent = defineTask("math:silent");
     const project = setupProject({ redis, tasks: [silent] as never });
