@@ -53,6 +53,3 @@ export async function loadAdapter(library: Library): Promise<Adapter> {
       return (await import("./taskweft.js")).taskweftAdapter;
   }
 }
-
-/** Every library stores its jobs under this queue. */
-export const QUEUE_NAME = "bench";

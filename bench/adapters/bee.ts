@@ -1,14 +1,8 @@
 /** Bee-Queue as it is fastest: no events, no jobs held in memory, `saveAll` for many, completed jobs removed. */
 import type { BenchPayload } from "../payload.js";
-import {
-  type Adapter,
-  type Consumer,
-  type ConsumerOptions,
-  type Producer,
-  QUEUE_NAME,
-  type Target,
-} from "./adapter.js";
+import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
 import { loadPeer } from "./peer-modules.js";
+import { QUEUE_NAME } from "./queue-name.js";
 
 interface BeeJob {
   save(): Promise<unknown>;

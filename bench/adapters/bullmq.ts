@@ -3,15 +3,9 @@
  * no retry options, `addBulk` for many.
  */
 import type { BenchPayload } from "../payload.js";
-import {
-  type Adapter,
-  type Consumer,
-  type ConsumerOptions,
-  type Producer,
-  QUEUE_NAME,
-  type Target,
-} from "./adapter.js";
+import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
 import { loadPeer } from "./peer-modules.js";
+import { QUEUE_NAME } from "./queue-name.js";
 
 interface JobOptions {
   readonly removeOnComplete?: boolean;

@@ -14,7 +14,7 @@
  */
 import { defineContract, defineSchemas, type QueueDefinition, z } from "taskweft/generated-v1";
 import type { BenchPayload } from "../payload.js";
-import { QUEUE_NAME } from "./adapter.js";
+import { QUEUE_NAME } from "./queue-name.js";
 
 const fields = () => ({
   amount: z.int().gte(1),

@@ -1,0 +1,2 @@
+/** The queue that every library uses. */
+export const QUEUE_NAME = "bench";
