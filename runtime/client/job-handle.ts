@@ -44,7 +44,8 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
     const { run, record } = finished;
     switch (run.state) {
       case "completed":
-        return (this.#awaitable === "result" ? run.detail : undefined) as Result;
+        // Stored as null either way: without a declared result it means that the handler returned nothing.
+        return (this.#awaitable === "result" ? run.detail : (run.detail ?? undefined)) as Result;
       case "dead":
         throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
           operation: "result",
