@@ -255,7 +255,8 @@ describe("a server that grants exactly the declared keys", () => {
       await admin.redis.flushdb();
       await play(bench, history);
     });
-    await fc.assert(property, { numRuns: 60 });
+    // A fixed seed: other histories are the model test's, here every script must have had its turn.
+    await fc.assert(property, { numRuns: 120, seed: 1 });
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });
