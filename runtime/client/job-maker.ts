@@ -63,7 +63,7 @@ export class JobMaker<Payload> {
 
   make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
     const checked = this.check(payload);
-    if (options === undefined && this.#contract.idempotencyKey === undefined) {
+    if (this.#contract.idempotencyKey === undefined && changesNothing(options)) {
       return {
         id: client.nextId(),
         queue: this.#contract.queue,
@@ -153,6 +153,12 @@ export class JobMaker<Payload> {
     }
     return Object.keys(record).length === 0 ? undefined : record;
   }
+}
+
+/** True for the job that most producers send: the definition says everything. */
+function changesNothing(options: EnqueueOptions | undefined): boolean {
+  for (const name in options) if (name !== "client") return false;
+  return true;
 }
 
 function dueText(options: EnqueueOptions): string {
