@@ -20,6 +20,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   PayloadInvalid: EXIT.usage,
   ProtocolUnknown: EXIT.redisUnreachable,
   QueueUnknown: EXIT.notFound,
+  QueueFull: EXIT.redisUnreachable,
   RedisFull: EXIT.redisUnreachable,
   RedisRefused: EXIT.redisUnreachable,
   RedisUnavailable: EXIT.redisUnreachable,

@@ -1,4 +1,5 @@
 /** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
+import type { QueueDefinition } from "../../runtime/definition/index.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { keyFunction } from "./idempotency-key.js";
@@ -66,6 +67,9 @@ function contractFields(task: TaskModel): Layout[] {
     `name: ${literal(definition.name)}`,
     `queue: ${literal(definition.queue)}`,
     `timeoutMs: ${literal(definition.timeoutMs)}`,
+    ...(definition.startWithinMs === undefined
+      ? []
+      : [`startWithinMs: ${literal(definition.startWithinMs)}`]),
     ["retry: ", retry],
     ["retention: ", objectLayout({ ...definition.retention })],
     ...(definition.idempotency === undefined
@@ -92,8 +96,8 @@ function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {
   );
 }
 
-function queueLayout(queue: { readonly name: string; readonly weight: number }): string {
-  return `{ name: ${literal(queue.name)}, weight: ${literal(queue.weight)} }`;
+function queueLayout({ name, weight, maxPending }: QueueDefinition): Layout {
+  return objectLayout({ name, weight, ...(maxPending === undefined ? {} : { maxPending }) });
 }
 
 function hasKey(task: TaskModel): boolean {

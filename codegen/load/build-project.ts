@@ -114,6 +114,7 @@ function resolveSettings(
     name,
     queue: written.queue ?? defaults.queue,
     timeoutMs: written.timeout === undefined ? defaults.timeoutMs : toMs(written.timeout),
+    ...(written.startWithin === undefined ? {} : { startWithinMs: toMs(written.startWithin) }),
     retry: resolveRetry(written.retry, policies, defaults.retry),
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
@@ -132,11 +133,12 @@ function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {
   if (written.length === 0) return [{ name: DEFAULT_QUEUE_NAME, weight: 1 }];
   return written
     .sort(([a], [b]) => compareText(a, b))
-    .map(([name, { weight = 1, description }]) => {
+    .map(([name, { weight = 1, maxPending, description }]) => {
       const at = declarations.queues.get(name)?.keyOrigin;
       return {
         name,
         weight,
+        ...(maxPending === undefined ? {} : { maxPending }),
         ...(description === undefined ? {} : { description }),
         ...(at === undefined ? {} : { source: sourceOf(at) }),
       };

@@ -21,10 +21,21 @@ const defaultsDefinition = z
   });
 
 export const MAX_QUEUE_WEIGHT = 1000;
+const MAX_PENDING_LIMIT = 1_000_000_000;
 
 const queueDefinition = z
   .strictObject({
     description: descriptionText.optional(),
+    maxPending: z
+      .int()
+      .min(1)
+      .max(MAX_PENDING_LIMIT)
+      .optional()
+      .meta({
+        description:
+          "Most pending jobs: an enqueue past it fails with QueueFull. Scheduled jobs and retries do not count until they are due. Default: no limit.",
+        examples: [100000],
+      }),
     weight: z
       .int()
       .min(1)
@@ -79,7 +90,6 @@ export type DefinitionFile = z.infer<typeof definitionFile>;
 export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
   "concurrency",
   "events",
-  "maxPending",
   "observers",
   "rateLimit",
   "schedules",

@@ -109,6 +109,12 @@ export const taskDefinition = z
     }),
     retention: retentionDefinition.optional(),
     retry: retryDefinition.optional(),
+    startWithin: duration({
+      description:
+        "The first attempt must start within this time after the enqueue (or after the job's due time); else the job goes dead without having run. Default: it waits for ever.",
+      examples: ["10m"],
+      allowZero: false,
+    }).optional(),
     timeout: timeoutDefinition.optional(),
   })
   .meta({ id: "Task", description: "A type of work." });

@@ -9,7 +9,7 @@
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
-import { enqueue, type EnqueueItem, type KnownItem, type ScriptRunner } from "../scripts/index.js";
+import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
 
 /** Two calls overlap network and server; more only splits batches. */
@@ -111,7 +111,7 @@ export class Batcher {
         unanswered(batch.items, deadlineMs, lastError()),
       );
       clock.observe(reply.nowMs);
-      settle(batch, reply.known);
+      settle(batch, reply);
     } catch (error) {
       for (const waiter of batch.waiters) waiter.failed(error as TaskweftError);
     }
@@ -138,17 +138,28 @@ export class Batcher {
   }
 }
 
-function settle({ items, waiters }: Batch, known: readonly KnownItem[]): void {
-  if (known.length === 0) {
+function settle({ items, waiters }: Batch, { known, refused }: EnqueueReply): void {
+  if (known.length === 0 && refused.length === 0) {
     for (const waiter of waiters) waiter.stored(undefined);
     return;
   }
-  const existing = new Map<EnqueueItem | undefined, KnownItem>(known.map((entry) => [entry.item, entry]));
-  for (const [index, waiter] of waiters.entries()) {
-    const entry = existing.get(items[index]);
-    if (entry !== undefined && entry.existing === undefined) waiter.failed(conflict(entry.item));
-    else waiter.stored(entry?.existing);
+  const existing = new Map(known.map((entry) => [entry.item, entry]));
+  const full = new Set(refused);
+  for (const [index, item] of items.entries()) {
+    const entry = existing.get(item);
+    const waiter = waiters[index];
+    if (full.has(item)) waiter?.failed(queueFull(item));
+    else if (entry !== undefined && entry.existing === undefined) waiter?.failed(conflict(item));
+    else waiter?.stored(entry?.existing);
   }
+}
+
+function queueFull({ queue, maxPending }: EnqueueItem): TaskweftError {
+  return new TaskweftError(
+    "QueueFull",
+    `the queue ${queue} holds its most of ${maxPending} pending jobs (maxPending); this job was not stored. Enqueue it later, add workers, or raise the limit.`,
+    { operation: "enqueue" },
+  );
 }
 
 function conflict(item: EnqueueItem): TaskweftError {

@@ -13,6 +13,11 @@ export interface EnqueueOptions<Queue extends string = string> {
   readonly queue?: Queue;
   /** Longest run of one attempt. */
   readonly timeout?: Duration;
+  /**
+   * The first attempt must start within this time, counted from the enqueue, or from `delay` or `runAt`; else the job goes
+   * dead without having run. Default: the definition's; without any it waits for ever.
+   */
+  readonly startWithin?: Duration;
   /** Retries after the first attempt. */
   readonly maxRetries?: number;
   /** How long the finished job stays readable; `0` removes it at once. */
@@ -31,10 +36,13 @@ export interface EnqueueFunction<Payload, Result, Queue extends string = string>
   /**
    * Validates and enqueues one job.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `IdConflict` or `OutcomeUnknown`.
+   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `IdConflict` or `OutcomeUnknown`.
    */
   (payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>>;
-  /** Validates all, then enqueues all; nothing is sent if one payload is invalid. Order is kept. */
+  /**
+   * Validates all, then enqueues all; nothing is sent if one payload is invalid. Order is kept. Rejects with the first
+   * failure; jobs of the same call that were stored before it stay stored.
+   */
   many(
     payloads: readonly Payload[],
     options?: Omit<EnqueueOptions<Queue>, "id" | "idempotencyKey">,

@@ -21,12 +21,17 @@ export class JobMaker<Payload> {
   readonly #contract: TaskContract<Payload, unknown>;
   readonly #queues: ReadonlyMap<string, QueueDefinition>;
   readonly #plainHead: string;
+  /** Of the task's own queue. */
+  readonly #maxPending: number;
   #validator: Validator<Payload> | undefined;
 
   constructor(contract: TaskContract<Payload, unknown>, queues: readonly QueueDefinition[]) {
     this.#contract = contract;
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
-    this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, undefined);
+    const { startWithinMs } = contract;
+    const always = startWithinMs === undefined ? undefined : { startWithinMs };
+    this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
+    this.#maxPending = this.#queues.get(contract.queue)?.maxPending ?? 0;
   }
 
   /**
@@ -72,6 +77,7 @@ export class JobMaker<Payload> {
         key: "",
         keyTtlMs: 0,
         ownId: false,
+        maxPending: this.#maxPending,
       };
     }
     return this.#makeWith(client, checked, options ?? {});
@@ -99,17 +105,19 @@ export class JobMaker<Payload> {
     if (options.id !== undefined && !JOB_ID_PATTERN.test(options.id)) {
       throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", options.id);
     }
-    const queue = this.queue(options.queue).name;
+    const { name: queue, maxPending = 0 } = this.queue(options.queue);
     const key = this.#key(checked.payload, options);
+    const due = dueText(options);
     const recordOptions = this.#recordOptions(client, options, key);
     return {
       id: options.id ?? client.nextId(),
       queue,
       record: `${recordHead(name, queue, hash, recordOptions)}${checked.json}]`,
-      due: dueText(options),
+      due,
       key,
       keyTtlMs: idempotency?.ttlMs ?? 0,
       ownId: options.id !== undefined,
+      maxPending,
     };
   }
 
@@ -144,6 +152,7 @@ export class JobMaker<Payload> {
     if (options.timeout !== undefined) {
       record.timeoutMs = wholeNumber("timeout", durationMs("timeout", options.timeout, 0), 1, 2 ** 31 - 1);
     }
+    this.#limitStart(record, options);
     const { completed, dead } = options.retention ?? {};
     if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
     if (dead !== undefined) record.keepDeadMs = durationMs("retention.dead", dead, 0);
@@ -152,6 +161,17 @@ export class JobMaker<Payload> {
       if (this.#contract.idempotency?.onDead === "hold") record.hold = 1;
     }
     return Object.keys(record).length === 0 ? undefined : record;
+  }
+
+  /** A delay is a length and `runAt` a time, and so is what is stored: the same enqueue sent again makes the same record. */
+  #limitStart(record: RecordOptions, { startWithin, delay, runAt }: EnqueueOptions): void {
+    const ms =
+      startWithin === undefined
+        ? this.#contract.startWithinMs
+        : wholeNumber("startWithin", durationMs("startWithin", startWithin, 0), 1, Number.MAX_SAFE_INTEGER);
+    if (ms === undefined) return;
+    if (runAt === undefined) record.startWithinMs = durationMs("delay", delay, 0) + ms;
+    else record.startBy = Math.round(Number(runAt)) + ms;
   }
 }
 

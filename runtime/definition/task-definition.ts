@@ -34,6 +34,8 @@ export interface TaskDefinition {
   readonly queue: string;
   /** Longest run of one attempt; then `ctx.signal` aborts and the attempt has failed. */
   readonly timeoutMs: number;
+  /** The first attempt must start within this time after the enqueue (or after its due time); else the job goes dead unrun. */
+  readonly startWithinMs?: number;
   readonly retry: RetryPolicy;
   readonly retention: Retention;
   readonly idempotency?: IdempotencyRule;
@@ -47,6 +49,11 @@ export interface QueueDefinition {
   readonly name: string;
   /** Share of the worker's picks while several queues have jobs. A whole number from 1 to 1000. */
   readonly weight: number;
+  /**
+   * Most pending jobs: an enqueue past it is refused with `QueueFull`. Absent = any number. Jobs that wait for a time (scheduled,
+   * retry) do not count until they are due, and then join the queue whatever its length: what was accepted is not lost.
+   */
+  readonly maxPending?: number;
 }
 
 export const DEFAULT_QUEUE_NAME = "default";

@@ -18,6 +18,10 @@ export interface RecordOptions {
   at?: number;
   maxRetries?: number;
   timeoutMs?: number;
+  /** The first attempt must start within this time after the job was made (ms); a delay is part of it. */
+  startWithinMs?: number;
+  /** The same as a time, for jobs with a time of their own (ms). */
+  startBy?: number;
   keepCompletedMs?: number;
   keepDeadMs?: number;
   /** Field of the `keys` hash that this job owns. */

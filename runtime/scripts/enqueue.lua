@@ -2,10 +2,10 @@
 -- enqueue: stores new jobs and puts each into the pending list or the due set of its queue.
 -- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent; then for each queue: pending, due, wake
 -- ARGV 1 call number
---      2.. for each queue: n, then n x (id, record): jobs with an id made by the client, no key, to run at once
+--      2.. for each queue: most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field, key ttl
--- Returns the time in ms, then for each job that was not new: '<position> <id of the job that is there>',
---         or '<position> !' where the id is taken by another task or payload. Positions count from 0 in ARGV order.
+-- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
+--         is there; or '!' where the id is taken by another task or payload; or '#' where the queue is full.
 --@include now
 --@include wake
 
@@ -29,20 +29,26 @@ local function same(one, other)
 end
 
 local time = now()
-local reply, position, at = { string.format('%.0f', time) }, 0, 2
+local reply, position, at, room = { string.format('%.0f', time) }, 0, 2, {}
 
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  local n = tonumber(ARGV[at])
-  if n > 0 then
+  local most, n = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
+  room[q] = most == 0 and math.huge or most - redis.call('LLEN', KEYS[q])
+  local fitting = math.max(0, math.min(n, room[q]))
+  if fitting > 0 then
     local ids = {}
-    for i = 1, n do
-      ids[i] = ARGV[at + 2 * i - 1]
+    for i = 1, fitting do
+      ids[i] = ARGV[at + 2 * i]
     end
-    redis.call('HSET', jobs, unpack(ARGV, at + 1, at + 2 * n))
+    redis.call('HSET', jobs, unpack(ARGV, at + 2, at + 2 * fitting + 1))
     redis.call('RPUSH', KEYS[q], unpack(ids))
     wake(KEYS[q + 2])
   end
-  at, position = at + 2 * n + 1, position + n
+  for i = fitting, n - 1 do
+    reply[#reply + 1] = position + i .. ' #'
+  end
+  room[q] = room[q] - fitting
+  at, position = at + 2 * n + 2, position + n
 end
 
 while at <= #ARGV do
@@ -57,6 +63,8 @@ while at <= #ARGV do
     reply[#reply + 1] = position .. ' ' .. (same(existing, record) and id or '!')
   elseif owner then
     reply[#reply + 1] = position .. ' ' .. owner
+  elseif due == '' and room[q] <= 0 then
+    reply[#reply + 1] = position .. ' #'
   else
     redis.call('HSET', jobs, id, record)
     if key ~= '' then
@@ -65,6 +73,7 @@ while at <= #ARGV do
     end
     if due == '' then
       redis.call('RPUSH', KEYS[q], id)
+      room[q] = room[q] - 1
       wake(KEYS[q + 2])
     else
       redis.call('ZADD', KEYS[q + 1], string.sub(due, 1, 1) == '+' and time + tonumber(due) or tonumber(due), id)

@@ -14,6 +14,8 @@ export interface EnqueueItem {
   readonly keyTtlMs: number;
   /** True when the caller chose the id: it may be taken already. */
   readonly ownId: boolean;
+  /** Most pending jobs of the queue, 0 = any number. */
+  readonly maxPending: number;
 }
 
 export interface EnqueueCall {
@@ -36,15 +38,20 @@ export interface EnqueueReply {
   /** Redis time (ms). */
   readonly nowMs: number;
   readonly known: readonly KnownItem[];
+  /** Not stored, because their queue holds as many pending jobs as it may. */
+  readonly refused: readonly EnqueueItem[];
 }
 
 export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
   const { keys } = call;
-  const queues = new Map<string, { index: number; plain: EnqueueItem[] }>();
+  const queues = new Map<string, { index: number; maxPending: number; plain: EnqueueItem[] }>();
   const others: EnqueueItem[] = [];
   for (const item of call.items) {
     let queue = queues.get(item.queue);
-    if (queue === undefined) queues.set(item.queue, (queue = { index: queues.size, plain: [] }));
+    if (queue === undefined) {
+      queue = { index: queues.size, maxPending: item.maxPending, plain: [] };
+      queues.set(item.queue, queue);
+    }
     if (item.due === "" && item.key === "" && !item.ownId) queue.plain.push(item);
     else others.push(item);
   }
@@ -52,10 +59,10 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
   const scriptKeys = [keys.jobs, keys.keys, keys.keysExpiry, keys.sent(call.client, call.slot)];
   const args: ScriptArgument[] = [call.call];
   const order: EnqueueItem[] = [];
-  for (const [name, { plain }] of queues) {
+  for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
     scriptKeys.push(queue.pending, queue.due, queue.wake);
-    args.push(plain.length);
+    args.push(maxPending, plain.length);
     for (const item of plain) {
       args.push(item.id, item.record);
       order.push(item);
@@ -72,10 +79,13 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
 function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
   const [nowMs, ...lines] = reply as string[];
   const known: KnownItem[] = [];
+  const refused: EnqueueItem[] = [];
   for (const line of lines) {
-    const [position, existing = ""] = line.split(" ");
+    const [position, answer = ""] = line.split(" ");
     const item = order[Number(position)];
-    if (item !== undefined) known.push({ item, existing: existing === "!" ? undefined : existing });
+    if (item === undefined) continue;
+    if (answer === "#") refused.push(item);
+    else known.push({ item, existing: answer === "!" ? undefined : answer });
   }
-  return { nowMs: Number(nowMs), known };
+  return { nowMs: Number(nowMs), known, refused };
 }

@@ -1,4 +1,15 @@
-/** Why an attempt was aborted: `ctx.signal.reason` is one of these. */
+/** Why an attempt was aborted: `ctx.signal.reason` is one of these; and why one was never begun. */
+import { PermanentError } from "../errors.js";
+
+/** Another attempt could only be later still, so it is permanent. */
+export class StartedTooLate extends PermanentError {
+  override readonly name = "StartedTooLate";
+  constructor(task: string, lateMs: number) {
+    super(
+      `${task} was to start within its startWithin, and a worker came to it ${lateMs} ms later; it was not run`,
+    );
+  }
+}
 
 export class TimeoutExceeded extends Error {
   override readonly name = "TimeoutExceeded";

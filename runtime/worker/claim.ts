@@ -6,6 +6,7 @@ import {
   type JobRun,
   type RecordArray,
   decodeRecord,
+  idTime,
   isFinal,
   parseRun,
 } from "../protocol/index.js";
@@ -14,6 +15,14 @@ export interface Claim {
   readonly id: string;
   readonly record: JobRecord;
   readonly run: JobRun;
+}
+
+/** How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. */
+export function latenessMs({ id, record, run }: Claim, now: number): number {
+  const { at, startBy, startWithinMs } = record.options;
+  // An event means that it was started before, or that a person asked for it again.
+  if ((startBy === undefined && startWithinMs === undefined) || run.events.length > 0) return 0;
+  return Math.ceil(now - (startBy ?? (at ?? idTime(id) ?? now) + (startWithinMs ?? 0)));
 }
 
 /** What the texts of claimed ids turned out to be. */

@@ -4,8 +4,8 @@
  */
 import type { Validator } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
-import { Cancelled, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
-import type { Claim } from "./claim.js";
+import { Cancelled, LeaseLost, ShuttingDown, StartedTooLate, TimeoutExceeded } from "./abort-reasons.js";
+import { type Claim, latenessMs } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { Logger } from "./handler.js";
@@ -30,6 +30,8 @@ export interface ExecutorOptions {
   readonly logger: Logger;
   /** Name under which claims are held now. */
   readonly worker: () => string;
+  /** Redis time (ms). */
+  readonly now: () => number;
   /** A slot became free. */
   readonly onFree: (durationMs: number, now: number) => void;
 }
@@ -102,6 +104,7 @@ export class Executor {
   #run(execution: Execution, handler: AnyHandler): void {
     let returned: unknown;
     try {
+      this.#assertInTime(execution);
       returned = handler(new ClaimedJob(execution.claim, this.#payload(execution)), execution);
       // Inside as well: a `then` of the user's own (a query builder) may throw.
       if (isThenable(returned)) {
@@ -116,6 +119,11 @@ export class Executor {
       return;
     }
     this.#returned(execution, returned);
+  }
+
+  #assertInTime({ claim, contract }: Execution): void {
+    const lateMs = latenessMs(claim, this.#options.now());
+    if (lateMs > 0) throw new StartedTooLate(contract.name, lateMs);
   }
 
   #payload(execution: Execution): unknown {

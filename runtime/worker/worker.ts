@@ -100,6 +100,7 @@ export class Worker {
       sink: this.#recorder,
       logger,
       worker,
+      now: () => this.#clock.now(),
       onFree: (durationMs, now) => this.#onFree(durationMs, now),
     });
   }

@@ -216,3 +216,63 @@ describe("an idempotency key", () => {
     expect((await bench.put({ b: KEYED })).known.map((found) => found.existing)).toEqual(["a"]);
   });
 });
+
+describe("a queue with a limit", () => {
+  const LIMITED: NewJob = { maxPending: 3 };
+
+  test("takes what fits, in order, and refuses the rest of the call", async () => {
+    const bench = setup();
+    const reply = await bench.put({
+      a: LIMITED,
+      b: LIMITED,
+      c: LIMITED,
+      d: LIMITED,
+      other: { queue: "other" },
+    });
+    expect(reply.refused.map(({ id }) => id)).toEqual(["d"]);
+    expect((await bench.put({ e: LIMITED })).refused).toHaveLength(1);
+    const shard = await bench.shard();
+    expect(shard.pending).toEqual({ q: ["a", "b", "c"], other: ["other"] });
+    expect(Object.keys(shard.jobs).toSorted()).toEqual(["a", "b", "c", "other"]);
+  });
+
+  test("counts jobs with ids and keys of their own, and leaves a refused key free", async () => {
+    const bench = setup();
+    const own: NewJob = { ...LIMITED, ownId: true, options: { at: 1 } };
+    const reply = await bench.put({ a: LIMITED, b: LIMITED, c: own, d: own, e: { ...LIMITED, ...KEYED } });
+    expect(reply.refused.map(({ id }) => id)).toEqual(["d", "e"]);
+    expect((await bench.shard()).keys).toEqual({});
+  });
+
+  test("still answers for jobs that it has, and takes those with a due time", async () => {
+    const bench = setup();
+    const own: NewJob = { ...LIMITED, ownId: true, options: { at: 1 } };
+    await bench.put({ a: own, b: { ...LIMITED, ...KEYED }, c: LIMITED });
+    const reply = await bench.put({
+      a: own,
+      d: { ...LIMITED, ...KEYED },
+      e: { ...LIMITED, due: `+${HOUR_MS}` },
+    });
+    expect(reply.known.map(({ existing }) => existing)).toEqual(["a", "b"]);
+    expect(reply.refused).toEqual([]);
+    expect(Object.keys((await bench.shard()).due["q"] ?? {})).toEqual(["e"]);
+  });
+
+  test("has room again when jobs have left it", async () => {
+    const bench = setup();
+    await bench.put({ a: LIMITED, b: LIMITED, c: LIMITED });
+    await bench.register("w");
+    await bench.claim("w", 2);
+    expect((await bench.put({ d: LIMITED, e: LIMITED, f: LIMITED })).refused.map(({ id }) => id)).toEqual([
+      "f",
+    ]);
+  });
+
+  test("answers a call that is sent again as the first time", async () => {
+    const bench = setup();
+    const jobs = ["a", "b", "c", "d"].map((id) => item(id, LIMITED));
+    await bench.send(jobs, 7);
+    expect((await bench.send(jobs, 7)).refused).toEqual([jobs[3]]);
+    expect((await bench.shard()).pending).toEqual({ q: ["a", "b", "c"] });
+  });
+});

@@ -52,6 +52,7 @@ export interface NewJob {
   readonly key?: string;
   readonly keyTtlMs?: number;
   readonly ownId?: boolean;
+  readonly maxPending?: number;
 }
 
 export const HOUR_MS = 3_600_000;
@@ -215,6 +216,7 @@ export function item(id: string, job: NewJob = {}): EnqueueItem {
     key: job.key ?? "",
     keyTtlMs: job.keyTtlMs ?? 0,
     ownId: job.ownId ?? false,
+    maxPending: job.maxPending ?? 0,
   };
 }
 

@@ -49,6 +49,20 @@ describe("output", () => {
   });
 });
 
+describe("contracts", () => {
+  test("hold the limits of waiting that were declared, and no others", async () => {
+    const tasks = [taskModel("a:one", { definition: { startWithinMs: 600_000 } }), taskModel("b:two")];
+    const queues = [
+      { name: "default", weight: 1 },
+      { name: "small", weight: 2, maxPending: 10 },
+    ];
+    const contracts = (await emit({ ...projectModel(...tasks), queues })).get("generated/contracts.ts") ?? "";
+    expect(contracts.match(/startWithinMs: 600000,/g)).toHaveLength(1);
+    expect(contracts).toContain('{ name: "small", weight: 2, maxPending: 10 }');
+    expect(contracts).toContain('{ name: "default", weight: 1 }');
+  });
+});
+
 describe("named schemas", () => {
   const typesOf = async (...tasks: ReturnType<typeof taskModel>[]) =>
     (await emit(projectModel(...tasks))).get("generated/types.ts") ?? "";

@@ -85,8 +85,8 @@ describe("structure", () => {
       ],
     ],
     [
-      "version: 1\nqueues: { a: { maxPending: 5 } }",
-      ['2:16 TW102 "maxPending" is not known to this version of taskweft | delete it, or update taskweft'],
+      "version: 1\nqueues: { a: { rateLimit: 5 } }",
+      ['2:16 TW102 "rateLimit" is not known to this version of taskweft | delete it, or update taskweft'],
     ],
     [
       "version: 1\nqueues: { a: { weight: 1001 } }",

@@ -238,3 +238,25 @@ describe("options of an enqueue", () => {
     );
   });
 });
+
+describe("a queue with maxPending", () => {
+  test("refuses what is too much with QueueFull, each producer for its own job", async () => {
+    const project = setupProject({
+      redis,
+      tasks: [plain] as never,
+      queues: [{ name: "default", weight: 1, maxPending: 3 }],
+    });
+    const outcomes = await Promise.allSettled([1, 2, 3, 4].map((n) => project.enqueue(plain, { n })));
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected"]);
+    const error = await rejection(project.enqueue(plain, { n: 5 }));
+    expect(error).toMatchObject({ code: "QueueFull", operation: "enqueue" });
+    expect(error.message).toBe(
+      "QueueFull: the queue default holds its most of 3 pending jobs (maxPending); this job was not stored. Enqueue it later, add workers, or raise the limit.",
+    );
+    expect(await project.raw.llen(project.keys.queue("default").pending)).toBe(3);
+    const worker = await project.worker({ "plain:work": () => undefined });
+    for (const outcome of outcomes) if (outcome.status === "fulfilled") await outcome.value.result();
+    await (await project.enqueue(plain, { n: 6 })).result();
+    await worker.stop();
+  });
+});

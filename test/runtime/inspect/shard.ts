@@ -29,7 +29,16 @@ export class TestShard {
   ): Promise<void> {
     const record = `${recordHead(task, queue, "0a1b2c3d", options)}${JSON.stringify(payload)}]`;
     const key = options?.key ?? "";
-    const item = { id, queue, record, due, key, keyTtlMs: key === "" ? 0 : KEEP_MS, ownId: true };
+    const item = {
+      id,
+      queue,
+      record,
+      due,
+      key,
+      keyTtlMs: key === "" ? 0 : KEEP_MS,
+      ownId: true,
+      maxPending: 0,
+    };
     await enqueue(this.connection, {
       keys: this.keys,
       client: "client",
