@@ -6,26 +6,20 @@ import { keyFunction } from "./idempotency-key.js";
 import { type Layout, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { identifier, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
-import { schemasConstant } from "./task-schemas.js";
-
-export interface ContractTexts {
-  readonly contract: string;
-  /** The import of the task's validators. */
-  readonly schemasImport: string;
-}
+import { schemasConstant, tasksByNamespace } from "./schemas.js";
 
 export function emitContracts(
   project: ProjectModel,
   paths: OutputPaths,
-  texts: readonly ContractTexts[],
+  contractTexts: readonly string[],
 ): string {
   const door = ["defineContract", ...(project.tasks.some(hasKey) ? ["keyText"] : []), "type QueueDefinition"];
   return [
     render(["import ", list("{", door, "}"), ` from "taskweft/generated-v1";\n`]),
-    ...texts.map((text) => text.schemasImport),
+    ...schemasImports(project, paths),
     typeImports(project, paths),
     "\n",
-    ...texts.map((text) => `${text.contract}\n`),
+    ...contractTexts.map((text) => `${text}\n`),
     "/** All tasks, sorted by name. */\n",
     render([
       "export const contracts = ",
@@ -41,14 +35,8 @@ export function emitContracts(
   ].join("");
 }
 
-/** What one task adds; a pure function of the task, so that watch can keep it. */
-export function contractTexts(task: TaskModel, paths: OutputPaths): ContractTexts {
-  const from = modulePath(paths.contracts, paths.schemas(task));
-  const schemasImport = render(["import ", list("{", [schemasConstant(task)], "}"), ` from ${from};\n`]);
-  return { contract: contractText(task), schemasImport };
-}
-
-function contractText(task: TaskModel): string {
+/** The contract of one task; a pure function of the task, so that watch can keep it. */
+export function contractText(task: TaskModel): string {
   const result = task.result === undefined ? "void" : `${task.identifier}Result`;
   const generics = `${identifier(`${task.identifier}Payload`)}, ${result}`;
   const fields = { ...list("{", contractFields(task), "}"), broken: true };
@@ -102,6 +90,13 @@ function queueLayout({ name, weight, maxPending }: QueueDefinition): Layout {
 
 function hasKey(task: TaskModel): boolean {
   return task.idempotencyKey !== undefined;
+}
+
+function schemasImports(project: ProjectModel, paths: OutputPaths): string[] {
+  return Array.from(tasksByNamespace(project, paths), ([file, tasks]) => {
+    const from = modulePath(paths.contracts, file);
+    return render(["import ", list("{", tasks.map(schemasConstant), "}"), ` from ${from};\n`]);
+  });
 }
 
 function typeImports(project: ProjectModel, paths: OutputPaths): string {

@@ -5,7 +5,7 @@
 import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
-import { type ContractTexts, contractTexts, emitContracts } from "./contracts.js";
+import { contractText, emitContracts } from "./contracts.js";
 import { emitEnqueue, enqueueText } from "./enqueue.js";
 import { emitIndex, emitRegistry, emitWorker } from "./entry-files.js";
 import { emitErrors } from "./errors.js";
@@ -13,7 +13,7 @@ import type { HandlerLocation, HandlerMap } from "./handler-location.js";
 import { contentHash, emitManifest, GENERATED_MARK, taskEntry } from "./manifest.js";
 import type { OutputPaths } from "./output-paths.js";
 import { commentLine } from "./source-text.js";
-import { emitTaskSchemas } from "./task-schemas.js";
+import { emitSchemas, type SchemaTexts, schemaTexts, tasksByNamespace } from "./schemas.js";
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
 import { emitTypes, taskTypeTexts } from "./types.js";
 
@@ -33,20 +33,30 @@ export interface EmitOptions {
   readonly cache: EmitCache;
 }
 
-/** What each task adds to the files, by the content of the task. */
-export type EmitCache = Map<string, TaskTexts>;
+export interface EmitCache {
+  /** What each task adds to the files, by the content of the task. */
+  tasks: ReadonlyMap<string, TaskTexts>;
+  /** The validators of each namespace, by file. */
+  namespaces: ReadonlyMap<string, NamespaceText>;
+}
 
-interface TaskTexts extends ContractTexts {
+interface TaskTexts {
+  readonly contract: string;
   readonly enqueue: string;
   readonly manifestEntry: string;
-  /** The whole file, and its hash. */
-  readonly schemas: string;
-  readonly schemasHash: string;
+  readonly schemas: SchemaTexts;
   readonly types: Promise<readonly string[]>;
 }
 
+interface NamespaceText {
+  /** What it was made of. */
+  readonly parts: readonly SchemaTexts[];
+  readonly text: string;
+  readonly hash: string;
+}
+
 export function createEmitCache(): EmitCache {
-  return new Map();
+  return { tasks: new Map(), namespaces: new Map() };
 }
 
 /** Path (relative to the project, `/`) to text, of everything under `generated/`. */
@@ -58,15 +68,19 @@ export async function emitProject(
   const project = sorted(input);
   const { cache, paths } = options;
   const names = allocateTypeNames(project);
-  const kept = project.tasks.map((task) => keptTexts(task, names, options));
+  const kept = project.tasks.map((task) => keptTexts(task, names, cache));
   const texts = kept.map(([, text]) => text);
   // Only what is in use stays: a watch of many hours must not grow with every edit.
-  cache.clear();
-  for (const [key, text] of kept) cache.set(key, text);
+  cache.tasks = new Map(kept);
+  cache.namespaces = namespaceTexts(project, texts, options);
   const handlerOf = (task: TaskModel): HandlerLocation =>
     handlers.get(task.definition.name) ?? { file: paths.stub(task), exportName: "default" };
   const whole = {
-    [paths.contracts]: emitContracts(project, paths, texts),
+    [paths.contracts]: emitContracts(
+      project,
+      paths,
+      texts.map((text) => text.contract),
+    ),
     [paths.enqueue]: emitEnqueue(
       project,
       paths,
@@ -82,13 +96,13 @@ export async function emitProject(
     ),
     [paths.worker]: emitWorker(paths),
   };
-  const head = header(sourcesOf(project));
+  const head = header(project.tasks.length === 0 ? project.files : sourcesOf(project.tasks));
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
   const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
-  for (const [index, task] of project.tasks.entries()) {
-    files.set(paths.schemas(task), texts[index]?.schemas ?? "");
-    hashes.set(paths.schemas(task), texts[index]?.schemasHash ?? "");
+  for (const [file, { text, hash }] of cache.namespaces) {
+    files.set(file, text);
+    hashes.set(file, hash);
   }
   const entries = texts.map((text) => text.manifestEntry);
   const generator = { name: "taskweft", version: options.version } as const;
@@ -104,35 +118,48 @@ function sorted(project: ProjectModel): ProjectModel {
   };
 }
 
-function keptTexts(
-  task: TaskModel,
-  names: TypeNames,
-  { cache, paths }: EmitOptions,
-): readonly [string, TaskTexts] {
+function keptTexts(task: TaskModel, names: TypeNames, cache: EmitCache): readonly [string, TaskTexts] {
   const schemas = [task.payload, ...(task.result === undefined ? [] : [task.result])];
   const refs = schemas.map((schema) => schema.definitions.map(({ name }) => names.resolve(schema, name)));
-  const key = JSON.stringify([task, refs, paths.outDir]);
-  return [key, cache.get(key) ?? taskTexts(task, names, paths)];
+  const key = JSON.stringify([task, refs]);
+  return [key, cache.tasks.get(key) ?? taskTexts(task, names)];
 }
 
-function taskTexts(task: TaskModel, names: TypeNames, paths: OutputPaths): TaskTexts {
-  const schemas = `${header([task.source.file])}${emitTaskSchemas(task, names, paths)}`;
+function taskTexts(task: TaskModel, names: TypeNames): TaskTexts {
   return {
-    ...contractTexts(task, paths),
+    contract: contractText(task),
     enqueue: enqueueText(task),
     manifestEntry: taskEntry(task),
-    schemas,
-    schemasHash: contentHash(schemas),
+    schemas: schemaTexts(task, names),
     types: taskTypeTexts(task, names),
   };
 }
 
-function sourcesOf(project: ProjectModel): readonly string[] {
-  const files = project.tasks.length === 0 ? project.files : project.tasks.map((task) => task.source.file);
-  return [...new Set(files)].toSorted(compareText);
+/** A namespace of which no task has changed keeps its text. `texts`: of each task of the project. */
+function namespaceTexts(
+  project: ProjectModel,
+  texts: readonly TaskTexts[],
+  { cache, paths }: EmitOptions,
+): ReadonlyMap<string, NamespaceText> {
+  const schemas = new Map(project.tasks.map((task, index) => [task, texts[index]?.schemas]));
+  return new Map(
+    Array.from(tasksByNamespace(project, paths), ([file, tasks]) => {
+      const parts = tasks.map((task) => schemas.get(task)).filter((part) => part !== undefined);
+      const kept = cache.namespaces.get(file);
+      if (kept?.parts.length === parts.length && parts.every((part, index) => part === kept.parts[index]))
+        return [file, kept];
+      const text = `${header(sourcesOf(tasks))}${emitSchemas(file, parts, paths)}`;
+      return [file, { parts, text, hash: contentHash(text) }];
+    }),
+  );
 }
 
-function header(sources: readonly string[]): string {
+function sourcesOf(tasks: readonly TaskModel[]): readonly string[] {
+  return tasks.map((task) => task.source.file);
+}
+
+function header(files: readonly string[]): string {
+  const sources = [...new Set(files)].toSorted(compareText);
   const from = sources.length === 0 ? "" : ` from ${sources.map(commentLine).join(", ")}`;
   return `// ${GENERATED_MARK}${from}. Do not edit.\n\n`;
 }

@@ -13,6 +13,7 @@ export interface OutputPaths {
   readonly tasksSchema: string;
   readonly types: string;
   readonly worker: string;
+  /** The validators of the task's namespace, which is the first segment of its name. */
   readonly schemas: (task: TaskModel) => string;
   /** Where a missing handler is put. */
   readonly stub: (task: TaskModel) => string;
@@ -28,10 +29,15 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     manifest: `${outDir}/manifest.json`,
     outDir,
     registry: `${outDir}/registry.ts`,
-    schemas: (task) => `${outDir}/schemas/${task.modulePath}.ts`,
+    schemas: (task) => `${outDir}/schemas/${namespaceOf(task)}.ts`,
     stub: (task) => `${tasksDir}/handlers/${task.modulePath}.ts`,
     tasksSchema: `${outDir}/tasks.schema.json`,
     types: `${outDir}/types.ts`,
     worker: `${outDir}/worker.ts`,
   };
+}
+
+/** `payment` of `payment:process`. A name of one segment is its own namespace. */
+function namespaceOf({ modulePath }: TaskModel): string {
+  return modulePath.split("/")[0] ?? modulePath;
 }

@@ -143,8 +143,10 @@ const SUPPORT = {
 `,
 } as const;
 
-/** The declarations that the validators of the trees need. */
-export function supportCode(nodes: readonly JsonSchemaNode[]): string {
+export type Support = keyof typeof SUPPORT;
+
+/** What the validators of the trees need declared in their module. */
+export function supportOf(nodes: readonly JsonSchemaNode[]): readonly Support[] {
   const all = nodes.flatMap(subtrees);
   const needed = {
     allOf: all.some((node) => node.kind === "intersection"),
@@ -152,8 +154,12 @@ export function supportCode(nodes: readonly JsonSchemaNode[]): string {
       (node) => node.kind === "array" && node.uniqueItems === true && !SCALARS.has(node.items.kind),
     ),
   };
-  const parts = (["allOf", "canonicalJson"] as const).filter((name) => needed[name]);
-  return parts.map((name) => `${SUPPORT[name]}\n`).join("");
+  return (["allOf", "canonicalJson"] as const).filter((name) => needed[name]);
+}
+
+/** Each declaration once, sorted by name. */
+export function supportCode(needed: readonly Support[]): readonly string[] {
+  return [...new Set(needed)].toSorted().map((name) => SUPPORT[name]);
 }
 
 function objectLayout(node: JsonSchemaNode & { kind: "object" }, scope: ZodScope): Layout {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { findConflicts } from "../../../codegen/emit/index.js";
 import { plainSchema } from "../../../codegen/emit/plain-schema.js";
+import type { JsonSchemaNode } from "../../../codegen/model/json-schema.js";
 import { emit, integer, object, projectModel, schema, string, taskModel } from "./project-fixture.js";
 
 const withMoney = (name: string, amount = integer) =>
@@ -99,6 +100,48 @@ describe("named schemas", () => {
     );
     expect(types).toContain("export interface Tree {\n  children?: Tree[];\n}");
     expect(types).toContain("export type AOnePayload = Tree;");
+  });
+});
+
+describe("validators", () => {
+  const money = object({ amount: integer });
+  const unique: JsonSchemaNode = { kind: "array", items: money, uniqueItems: true };
+  const task = (name: string) =>
+    taskModel(name, {
+      payload: schema(object({ total: { kind: "ref", name: "Money" }, unique }), { Money: money }),
+    });
+
+  test("of a namespace share a file, and in it what they need in common", async () => {
+    const files = await emit(projectModel(task("a"), task("a:one"), task("a:two:deep"), task("b:one")));
+    const schemas = [...files.keys()].filter((file) => file.startsWith("generated/schemas/"));
+    expect(schemas).toEqual(["generated/schemas/a.ts", "generated/schemas/b.ts"]);
+    const text = files.get("generated/schemas/a.ts") ?? "";
+    expect(text).toContain('import type { APayload, AOnePayload, ATwoDeepPayload } from "../types.js";');
+    const declared = [...text.matchAll(/^(?:export )?const (\w+)/gm)].map((match) => match[1]);
+    expect(declared).toEqual([
+      "canonicalJson",
+      "moneyLoose",
+      "moneyStrict",
+      "aSchemas",
+      "aOneSchemas",
+      "aTwoDeepSchemas",
+    ]);
+    expect(files.get("generated/contracts.ts")).toContain(
+      'import { aSchemas, aOneSchemas, aTwoDeepSchemas } from "./schemas/a.js";\n' +
+        'import { bOneSchemas } from "./schemas/b.js";\n',
+    );
+  });
+
+  test("of unequal definitions of one name are told apart", async () => {
+    const files = await emit(projectModel(withMoney("a:one"), withMoney("a:two", string as typeof integer)));
+    const text = files.get("generated/schemas/a.ts") ?? "";
+    expect(text).toContain(
+      "const aOneMoneyStrict: z.ZodType = z.lazy(() => z.strictObject({ amount: z.int() }));",
+    );
+    expect(text).toContain(
+      "const aTwoMoneyStrict: z.ZodType = z.lazy(() => z.strictObject({ amount: z.string() }));",
+    );
+    expect(text).toContain("payloadStrict: () => z.strictObject({ total: aTwoMoneyStrict })");
   });
 });
 

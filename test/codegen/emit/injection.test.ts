@@ -74,7 +74,7 @@ describe.each(hostile.map((text) => [JSON.stringify(text), text] as const))("%s"
 
   test("is the same text again when the code runs", async () => {
     const files = await emit(projectModel(task));
-    const { payloadStrict } = loadSchemas(files.get("generated/schemas/a/task.ts") ?? "");
+    const { payloadStrict } = loadSchemas(files.get("generated/schemas/a.ts") ?? "");
     const value = { kind: text, tag: text, match: text, named: { x: "y" } };
     const issues = payloadStrict().safeParse(value);
     expect(issues.success ? [] : issues.error.issues.map((issue) => issue.path[0])).not.toContain("kind");

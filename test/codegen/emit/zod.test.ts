@@ -3,7 +3,7 @@ import { Ajv } from "ajv";
 import formats from "ajv-formats";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { emitTaskSchemas } from "../../../codegen/emit/task-schemas.js";
+import { emitSchemas, schemaTexts } from "../../../codegen/emit/schemas.js";
 import { allocateTypeNames } from "../../../codegen/emit/type-names.js";
 import { plainSchema } from "../../../codegen/emit/plain-schema.js";
 import type { JsonSchema, JsonSchemaNode } from "../../../codegen/model/json-schema.js";
@@ -12,7 +12,8 @@ import { type EmittedSchemas, loadSchemas } from "./load-emitted.js";
 
 function validators(payload: JsonSchema): EmittedSchemas {
   const task = taskModel("a:task", { payload });
-  return loadSchemas(emitTaskSchemas(task, allocateTypeNames(projectModel(task)), paths));
+  const texts = schemaTexts(task, allocateTypeNames(projectModel(task)));
+  return loadSchemas(emitSchemas(paths.schemas(task), [texts], paths));
 }
 
 const ajv = new Ajv({ strict: false });

@@ -1,0 +1,117 @@
+/**
+ * `generated/schemas/<namespace>.ts`: the validators of a namespace's tasks, each built on first use. One file for all
+ * tasks of a namespace: a module costs a worker more to open than to run, and a run of codegen more to make than to fill.
+ */
+import { compareText } from "../model/diagnostic.js";
+import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
+import type { ProjectModel, TaskModel } from "../model/project.js";
+import { type Layout, list, render } from "./layout.js";
+import type { OutputPaths } from "./output-paths.js";
+import { references } from "./schema-walk.js";
+import { identifier, lowerFirst, modulePath } from "./source-text.js";
+import type { TypeNames } from "./type-names.js";
+import { type Support, supportCode, supportOf, type View, zodLayout, type ZodScope } from "./zod.js";
+
+/** What one task adds to the file of its namespace. */
+export interface SchemaTexts {
+  /** The declarations of shared definitions, by the name of the constant: the same name means the same text. */
+  readonly constants: ReadonlyMap<string, string>;
+  readonly support: readonly Support[];
+  readonly types: readonly string[];
+  readonly validators: string;
+}
+
+/** Depends on the task and the names of its definitions alone, so that watch can keep it. */
+export function schemaTexts(task: TaskModel, names: TypeNames): SchemaTexts {
+  const { identifier: name, payload, result } = task;
+  const strict = scopeOf(payload, "strict", names);
+  const loose = scopeOf(payload, "loose", names);
+  const checked = result === undefined ? undefined : scopeOf(result, "strict", names);
+  const fields: Layout[] = [
+    ["payloadStrict: () => ", zodLayout(payload.root, strict)],
+    ["payloadLoose: () => ", zodLayout(payload.root, loose)],
+    ...(checked === undefined ? [] : [["result: () => ", zodLayout(checked.schema.root, checked)]]),
+  ];
+  const scopes = [strict, loose, ...(checked === undefined ? [] : [checked])];
+  const generics = `${name}Payload, ${result === undefined ? "void" : `${name}Result`}`;
+  const body = { ...list("{", fields, "}"), broken: true };
+  return {
+    constants: new Map(scopes.flatMap(constants)),
+    support: supportOf(scopes.flatMap(({ schema }) => nodesOf(schema))),
+    types: [`${name}Payload`, ...(result === undefined ? [] : [`${name}Result`])].map(identifier),
+    validators: render([`export const ${schemasConstant(task)} = defineSchemas<${generics}>(`, body, ");\n"]),
+  };
+}
+
+/** The file of one namespace, without its head. `texts` in the order of the tasks' names. */
+export function emitSchemas(file: string, texts: readonly SchemaTexts[], paths: OutputPaths): string {
+  const types = list(
+    "{",
+    texts.flatMap((text) => text.types),
+    "}",
+  );
+  const shared = new Map(texts.flatMap((text) => [...text.constants]));
+  return [
+    [
+      `import { defineSchemas, z } from "taskweft/generated-v1";\n`,
+      render(["import type ", types, ` from ${modulePath(file, paths.types)};\n`]),
+    ].join(""),
+    ...supportCode(texts.flatMap((text) => text.support)),
+    ...[...shared].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
+    ...texts.map((text) => text.validators),
+  ].join("\n");
+}
+
+/** The file of each namespace, and its tasks in the order of the project. */
+export function tasksByNamespace(
+  project: ProjectModel,
+  paths: OutputPaths,
+): ReadonlyMap<string, readonly TaskModel[]> {
+  const found = new Map<string, TaskModel[]>();
+  for (const task of project.tasks) {
+    const file = paths.schemas(task);
+    const tasks = found.get(file);
+    if (tasks === undefined) found.set(file, [task]);
+    else tasks.push(task);
+  }
+  return found;
+}
+
+export function schemasConstant(task: TaskModel): string {
+  return identifier(`${lowerFirst(task.identifier)}Schemas`);
+}
+
+interface SchemaScope extends ZodScope {
+  readonly schema: JsonSchema;
+}
+
+function scopeOf(schema: JsonSchema, view: View, names: TypeNames): SchemaScope {
+  const suffix = view === "strict" ? "Strict" : "Loose";
+  const constantOf = (definition: string) =>
+    identifier(`${lowerFirst(names.resolve(schema, definition))}${suffix}`);
+  return { constantOf, schema, view };
+}
+
+function nodesOf(schema: JsonSchema): readonly JsonSchemaNode[] {
+  return [schema.root, ...schema.definitions.map((definition) => definition.schema)];
+}
+
+/** The definitions that the root reaches, each as a lazy constant, so that definitions may refer to each other. */
+function constants(scope: SchemaScope): [name: string, text: string][] {
+  const nodes = new Map(scope.schema.definitions.map(({ name, schema }) => [name, schema]));
+  const reached = new Set(references(scope.schema.root));
+  for (const name of reached) {
+    const node = nodes.get(name);
+    if (node !== undefined) for (const next of references(node)) reached.add(next);
+  }
+  return scope.schema.definitions
+    .filter(({ name }) => reached.has(name))
+    .map(({ name, schema }) => {
+      const constant = scope.constantOf(name);
+      return [constant, render(lazyConstant(constant, schema, scope))];
+    });
+}
+
+function lazyConstant(name: string, node: JsonSchemaNode, scope: ZodScope): Layout {
+  return [`const ${name}: z.ZodType = `, list("z.lazy(", [["() => ", zodLayout(node, scope)]], ")"), ";\n"];
+}
