@@ -36,6 +36,8 @@ export const ERROR_CODES = [
   "RedisUnavailable",
   /** The connection broke after the request was sent: it may or may not have been executed. */
   "OutcomeUnknown",
+  /** The job is stored and may run, but the durability that was asked for was not confirmed in time. */
+  "DurabilityNotReached",
   /** Redis is out of memory (`maxmemory` with `noeviction`). */
   "RedisFull",
   /** Redis answered with an error that should not happen; the message holds its words. */
@@ -50,6 +52,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 export interface TaskweftErrorOptions {
   readonly operation?: string;
   readonly cause?: unknown;
+  readonly jobId?: string;
 }
 
 export class TaskweftError extends Error {
@@ -57,11 +60,14 @@ export class TaskweftError extends Error {
   readonly code: ErrorCode;
   /** The call that failed, e.g. `enqueue` or `cancel`. */
   readonly operation: string | undefined;
+  /** The job that it is about; set for every `OutcomeUnknown` and `DurabilityNotReached` of an enqueue. */
+  readonly jobId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TaskweftErrorOptions = {}) {
     super(`${code}: ${message}`, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.operation = options.operation;
+    this.jobId = options.jobId;
   }
 }
 

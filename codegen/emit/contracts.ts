@@ -64,6 +64,7 @@ function contractFields(task: TaskModel): Layout[] {
       ? []
       : [["idempotency: ", objectLayout({ ...definition.idempotency })]]),
     ...(task.idempotencyKey === undefined ? [] : [`idempotencyKey: ${keyFunction(task.idempotencyKey)}`]),
+    ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
     ["errors: ", list("{", errorRules(task), "}")],
     `hash: ${literal(definition.hash)}`,
     `schemas: ${schemasConstant(task)}`,

@@ -118,6 +118,7 @@ function resolveSettings(
     retry: resolveRetry(written.retry, policies, defaults.retry),
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
+    ...(written.durability === undefined ? {} : { durability: written.durability }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),
   };
 }

@@ -1,6 +1,6 @@
 /** One entry of `tasks`. */
 import { z } from "zod";
-import { ON_DEAD } from "../../runtime/definition/index.js";
+import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
 import { descriptionText, duration } from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { retryDefinition } from "./definition-retry.js";
@@ -85,6 +85,10 @@ export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 export const taskDefinition = z
   .strictObject({
     description: descriptionText.optional(),
+    durability: z.enum(DURABILITIES).optional().meta({
+      description:
+        "What an enqueue waits for. memory (default): Redis has executed it. local: it is on the disk of Redis. replicated: a replica has received it too.",
+    }),
     errors: z
       .record(z.string().regex(ERROR_NAME_PATTERN), errorDefinition)
       .optional()

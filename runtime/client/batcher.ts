@@ -40,6 +40,13 @@ export interface BatcherOptions {
   readonly deadlineMs: number;
   /** Why the connection is down, as far as known. */
   readonly lastError: () => string | undefined;
+  /** Waits until the last call in this slot is durable enough; says what is missing where it is not. Default: nothing to wait for. */
+  readonly confirm?: (slot: number) => Promise<string | undefined>;
+}
+
+interface Answer extends EnqueueReply {
+  /** What its durability lacks, in words. */
+  readonly shortfall: string | undefined;
 }
 
 export class Batcher {
@@ -104,22 +111,27 @@ export class Batcher {
   }
 
   async #send(slot: number, batch: Batch): Promise<void> {
-    const { runner, keys, client, clock, deadlineMs, lastError } = this.#options;
-    const sent = enqueue(runner, { keys, client, slot, call: ++this.#call, items: batch.items });
+    const { clock, deadlineMs, lastError } = this.#options;
+    const sent = this.#perform(slot, batch.items);
     try {
-      const reply = await withDeadline(sent, deadlineMs, () =>
-        unanswered(batch.items, deadlineMs, lastError()),
-      );
-      clock.observe(reply.nowMs);
-      settle(batch, reply);
+      const answer = await withDeadline(sent, deadlineMs, () => unanswered(deadlineMs, lastError()));
+      clock.observe(answer.nowMs);
+      settle(batch, answer);
     } catch (error) {
-      for (const waiter of batch.waiters) waiter.failed(error as TaskweftError);
+      for (const [index, { id }] of batch.items.entries())
+        batch.waiters[index]?.failed(named(error as TaskweftError, id));
     }
     // The slot stays taken until the late answer is in: its number must not be used by another call before.
     void sent.then(
       () => this.#release(slot),
       () => this.#release(slot),
     );
+  }
+
+  async #perform(slot: number, items: readonly EnqueueItem[]): Promise<Answer> {
+    const { runner, keys, client, confirm } = this.#options;
+    const reply = await enqueue(runner, { keys, client, slot, call: ++this.#call, items });
+    return { ...reply, shortfall: await confirm?.(slot) };
   }
 
   /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */
@@ -138,8 +150,8 @@ export class Batcher {
   }
 }
 
-function settle({ items, waiters }: Batch, { known, refused }: EnqueueReply): void {
-  if (known.length === 0 && refused.length === 0) {
+function settle({ items, waiters }: Batch, { known, refused, shortfall }: Answer): void {
+  if (known.length === 0 && refused.length === 0 && shortfall === undefined) {
     for (const waiter of waiters) waiter.stored(undefined);
     return;
   }
@@ -150,6 +162,7 @@ function settle({ items, waiters }: Batch, { known, refused }: EnqueueReply): vo
     const waiter = waiters[index];
     if (full.has(item)) waiter?.failed(queueFull(item));
     else if (entry !== undefined && entry.existing === undefined) waiter?.failed(conflict(item));
+    else if (shortfall !== undefined) waiter?.failed(notReached(entry?.existing ?? item.id, shortfall));
     else waiter?.stored(entry?.existing);
   }
 }
@@ -170,6 +183,14 @@ function conflict(item: EnqueueItem): TaskweftError {
   );
 }
 
+function notReached(jobId: string, shortfall: string): TaskweftError {
+  return new TaskweftError(
+    "DurabilityNotReached",
+    `the job ${jobId} is stored and may run, but ${shortfall}. Enqueue it again only under the same id or idempotency key: that makes no second job and waits anew.`,
+    { operation: "enqueue", jobId },
+  );
+}
+
 function unavailable(deadlineMs: number): TaskweftError {
   return new TaskweftError(
     "RedisUnavailable",
@@ -178,17 +199,19 @@ function unavailable(deadlineMs: number): TaskweftError {
   );
 }
 
-function unanswered(
-  items: readonly EnqueueItem[],
-  deadlineMs: number,
-  lastError: string | undefined,
-): TaskweftError {
-  const ids = items.slice(0, 3).map((item) => item.id);
-  const more = items.length > ids.length ? ` and ${items.length - ids.length} more` : "";
+function unanswered(deadlineMs: number, lastError: string | undefined): TaskweftError {
   const reason = lastError === undefined ? "" : ` (last error of the connection: ${lastError})`;
+  return new TaskweftError("OutcomeUnknown", `Redis did not answer within ${deadlineMs} ms${reason}`, {
+    operation: "enqueue",
+  });
+}
+
+/** The error of a whole call for one of its jobs: with an unknown outcome, the producer must know what to look up. */
+function named(error: TaskweftError, jobId: string): TaskweftError {
+  if (error.code !== "OutcomeUnknown") return error;
   return new TaskweftError(
     "OutcomeUnknown",
-    `Redis did not answer within ${deadlineMs} ms${reason}; the jobs ${ids.join(", ")}${more} may or may not be stored, and may still be when the connection comes back. Look them up by id before enqueuing again.`,
-    { operation: "enqueue" },
+    `${error.message.slice("OutcomeUnknown: ".length)}; the job ${jobId} may or may not be stored, and may still be when the connection comes back. Look it up by its id before enqueuing it again.`,
+    { operation: "enqueue", cause: error.cause, jobId },
   );
 }

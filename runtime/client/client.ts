@@ -3,13 +3,14 @@
  * Assembly only; the batcher sends, the result listener waits.
  */
 import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from "../connection/index.js";
-import type { Duration, QueueDefinition } from "../definition/index.js";
+import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
-import { durationMs, prefixOption } from "../option-values.js";
+import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
+import { durationMs, prefixOption, wholeNumber } from "../option-values.js";
 import { ResultListener, type FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
@@ -17,9 +18,14 @@ export interface ClientOptions extends ConnectionOptions {
   readonly prefix?: string;
   /** Longest wait for an answer of Redis before a call rejects. Default `30s`. */
   readonly deadline?: Duration;
+  /** Longest wait for a replica or the disk to confirm an enqueue of that durability, at most `5s`. Default `1s`. */
+  readonly durabilityTimeout?: Duration;
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
+const DEFAULT_DURABILITY_TIMEOUT_MS = 1000;
+/** Below the silence after which a connection is made anew. */
+const MAX_DURABILITY_TIMEOUT_MS = 5000;
 
 export class TaskweftClient {
   readonly #connection: Connection;
@@ -30,11 +36,22 @@ export class TaskweftClient {
   readonly #deadlineMs: number;
   readonly #batcher: Batcher;
   readonly #listener: ResultListener;
+  readonly #options: ClientOptions;
+  readonly #durabilityTimeoutMs: number;
+  /** By durability; most clients have none. */
+  readonly #durable = new Map<ConfirmedDurability, DurableLane>();
   readonly #registered = new Set<string>();
   #closed = false;
 
   /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
   constructor(options: ClientOptions = {}) {
+    this.#options = options;
+    this.#durabilityTimeoutMs = wholeNumber(
+      "durabilityTimeout",
+      durationMs("durabilityTimeout", options.durabilityTimeout, DEFAULT_DURABILITY_TIMEOUT_MS),
+      1,
+      MAX_DURABILITY_TIMEOUT_MS,
+    );
     this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
     this.#keys = new ShardKeys(prefixOption(options.prefix ?? DEFAULT_PREFIX));
     this.#connection = new Connection(options, "client");
@@ -66,12 +83,15 @@ export class TaskweftClient {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      await withDeadline(this.#batcher.drained(), this.#deadlineMs, () => this.#unreachable());
+      const lanes = [...this.#durable.values()];
+      const drained = Promise.all([this.#batcher.drained(), ...lanes.map((lane) => lane.drained())]);
+      await withDeadline(drained, this.#deadlineMs, () => this.#unreachable());
     } catch (error) {
       // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
       if (!(error instanceof TaskweftError)) throw error;
     }
     this.#listener.close();
+    for (const lane of this.#durable.values()) lane.close();
     this.#connection.disconnect();
   }
 
@@ -86,9 +106,28 @@ export class TaskweftClient {
   }
 
   /** @internal Hands an item to the batcher, which answers its waiter. */
-  send(item: EnqueueItem, waiter: Waiter): void {
+  send(item: EnqueueItem, waiter: Waiter, durability: Durability): void {
     if (this.#closed) waiter.failed(closed("enqueue"));
-    else this.#batcher.add(item, waiter);
+    else if (durability === "memory") this.#batcher.add(item, waiter);
+    else this.#lane(durability).add(item, waiter);
+  }
+
+  #lane(durability: ConfirmedDurability): DurableLane {
+    let lane = this.#durable.get(durability);
+    if (lane === undefined) {
+      lane = new DurableLane({
+        connection: this.#options,
+        keys: this.#keys,
+        // Calls are numbered by client and slot, and each lane numbers its own.
+        client: randomName(),
+        clock: this.#clock,
+        deadlineMs: this.#deadlineMs,
+        durability,
+        timeoutMs: this.#durabilityTimeoutMs,
+      });
+      this.#durable.set(durability, lane);
+    }
+    return lane;
   }
 
   /**

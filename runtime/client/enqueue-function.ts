@@ -1,5 +1,5 @@
 /** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
-import type { AnyTaskContract, QueueDefinition, TaskContract } from "../definition/index.js";
+import type { AnyTaskContract, Durability, QueueDefinition, TaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
@@ -15,13 +15,22 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 ): EnqueueFunction<Payload, Result, Queue> {
   const maker = new JobMaker<Payload>(contract, queues);
 
-  function send(client: TaskweftClient, item: EnqueueItem, awaitable: Awaitable): Promise<JobHandle<Result>> {
+  function send(
+    client: TaskweftClient,
+    item: EnqueueItem,
+    awaitable: Awaitable,
+    durability: Durability,
+  ): Promise<JobHandle<Result>> {
     client.registerQueue(maker.queue(item.queue));
     return new Promise((resolve, reject) => {
-      client.send(item, {
-        stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
-        failed: reject,
-      });
+      client.send(
+        item,
+        {
+          stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
+          failed: reject,
+        },
+        durability,
+      );
     });
   }
 
@@ -29,7 +38,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     try {
       const client = options?.client ?? currentClient();
       const item = maker.make(client, payload, options);
-      return send(client, item, awaitableOf(contract, options));
+      return send(client, item, awaitableOf(contract, options), maker.durability(options));
     } catch (error) {
       return Promise.reject(error as Error);
     }
@@ -42,7 +51,8 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     const client = options?.client ?? currentClient();
     const items = payloads.map((payload) => maker.make(client, payload, options));
     const awaitable = awaitableOf(contract, options);
-    return await Promise.all(items.map((item) => send(client, item, awaitable)));
+    const durability = maker.durability(options);
+    return await Promise.all(items.map((item) => send(client, item, awaitable, durability)));
   }
 
   return Object.assign(enqueueOne, { many });

@@ -1,4 +1,4 @@
-import type { Duration } from "../definition/index.js";
+import type { Durability, Duration } from "../definition/index.js";
 import type { TaskweftClient } from "./client.js";
 
 /** Per-enqueue overrides of what the definition says. */
@@ -23,6 +23,11 @@ export interface EnqueueOptions<Queue extends string = string> {
   /** How long the finished job stays readable; `0` removes it at once. */
   readonly retention?: { readonly completed?: Duration; readonly dead?: Duration };
   /**
+   * What the enqueue waits for before it resolves. Default: the definition's, else `memory`. The others cost a round trip to the
+   * replica or the disk; enqueues of different durability may overtake each other.
+   */
+  readonly durability?: Durability;
+  /**
    * The job's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. Enqueuing the same id again while the job
    * is stored gives the stored job; with another payload it fails with `IdConflict`.
    */
@@ -36,7 +41,7 @@ export interface EnqueueFunction<Payload, Result, Queue extends string = string>
   /**
    * Validates and enqueues one job.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `IdConflict` or `OutcomeUnknown`.
+   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `IdConflict`, `OutcomeUnknown` or `DurabilityNotReached`.
    */
   (payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>>;
   /**

@@ -1,5 +1,7 @@
 /** Turns a payload and options into what travels to Redis. Validates everything, so that Redis is only touched by good jobs. */
 import {
+  DURABILITIES,
+  type Durability,
   JOB_ID_PATTERN,
   MAX_KEY_LENGTH,
   type QueueDefinition,
@@ -81,6 +83,15 @@ export class JobMaker<Payload> {
       };
     }
     return this.#makeWith(client, checked, options ?? {});
+  }
+
+  /** @throws TaskweftError `OptionInvalid` */
+  durability(options: EnqueueOptions | undefined): Durability {
+    const asked = options?.durability ?? this.#contract.durability ?? "memory";
+    if (!DURABILITIES.includes(asked)) {
+      throw optionInvalid("durability", `one of ${DURABILITIES.join(", ")}`, asked);
+    }
+    return asked;
   }
 
   /** @throws TaskweftError `QueueUnknown` */
@@ -177,7 +188,7 @@ export class JobMaker<Payload> {
 
 /** True for the job that most producers send: the definition says everything. */
 function changesNothing(options: EnqueueOptions | undefined): boolean {
-  for (const name in options) if (name !== "client") return false;
+  for (const name in options) if (name !== "client" && name !== "durability") return false;
   return true;
 }
 

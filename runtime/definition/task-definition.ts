@@ -28,6 +28,13 @@ export interface IdempotencyRule {
   readonly onDead: OnDead;
 }
 
+/**
+ * What an acknowledged enqueue has survived. `memory` (default): the primary has executed it. `local`: it is on the primary's
+ * disk. `replicated`: a replica has received it too. No level protects against promoting a replica that did not confirm.
+ */
+export const DURABILITIES = ["memory", "local", "replicated"] as const;
+export type Durability = (typeof DURABILITIES)[number];
+
 /** Everything about a task that both sides of the queue need, in resolved form: no names to look up, no units to convert. */
 export interface TaskDefinition {
   readonly name: string;
@@ -39,6 +46,8 @@ export interface TaskDefinition {
   readonly retry: RetryPolicy;
   readonly retention: Retention;
   readonly idempotency?: IdempotencyRule;
+  /** Default `memory`. */
+  readonly durability?: Durability;
   /** Declared errors by class name. */
   readonly errors: Readonly<Record<string, ErrorRule>>;
   /** First 8 hex digits of the SHA-256 over the normalised definition; stored in every job. */

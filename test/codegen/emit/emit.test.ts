@@ -51,6 +51,13 @@ describe("output", () => {
 });
 
 describe("contracts", () => {
+  test("name the durability where it was declared", async () => {
+    const tasks = [taskModel("a:one", { definition: { durability: "replicated" } }), taskModel("b:two")];
+    const contracts = (await emit(projectModel(...tasks))).get("generated/contracts.ts") ?? "";
+    expect(contracts.match(/durability: "replicated",/g)).toHaveLength(1);
+  });
+
+
   test("hold the limits of waiting that were declared, and no others", async () => {
     const tasks = [taskModel("a:one", { definition: { startWithinMs: 600_000 } }), taskModel("b:two")];
     const queues = [

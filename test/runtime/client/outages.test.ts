@@ -61,7 +61,7 @@ describe("an unreachable Redis", () => {
     const codes = errors.map((error) => error.code);
     expect(codes.slice(0, 2)).toEqual(["OutcomeUnknown", "OutcomeUnknown"]);
     expect(codes.slice(2)).toEqual(Array(3).fill("RedisUnavailable"));
-    expect(errors[0]?.message).toMatch(/may or may not be stored.*Look them up by id/);
+    expect(errors[0]?.message).toMatch(/may or may not be stored.*Look it up by its id/);
     proxy.heal();
     // What was certainly not done is not done later either, and the client works again.
     const last = await project.enqueue(plain, { n: 6 }, { client });

@@ -1,0 +1,153 @@
+// What an enqueue has waited for when it resolves, and what it says when it waited in vain.
+import { describe, expect, test } from "vitest";
+import type { TaskweftError } from "taskweft/generated-v1";
+import { type Project, commandCalls, defineTask, rejection, setupProject } from "../../support/project.js";
+import { startProxy } from "../../support/proxy.js";
+import { startRedis } from "../../support/redis.js";
+import { until, within } from "../../support/signal.js";
+
+const primary = await startRedis();
+const replica = await startRedis({ args: ["--replicaof", `127.0.0.1 ${primary.port}`] });
+const alone = await startRedis();
+const safe = await startRedis({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
+
+const money = defineTask("money:move", { durability: "replicated" });
+const plain = defineTask("plain:work");
+const keyed = defineTask("keyed:work", {
+  idempotency: { ttlMs: 60_000, onDead: "release" },
+  idempotencyKey: ({ n }) => String(n),
+});
+const setup = (redis = primary): Project => setupProject({ redis, tasks: [money, plain, keyed] as never });
+const inSync = (): Promise<unknown> =>
+  until("the replica to follow", async () =>
+    /master_link_status:up/.test(await replica.client().info("replication")),
+  );
+
+async function failure(promise: Promise<unknown>): Promise<TaskweftError> {
+  return (await within(5000, "the enqueue to settle", rejection(promise))) as TaskweftError;
+}
+
+describe("replicated", () => {
+  test("resolves when the replica holds the job, declared or asked for", async () => {
+    await inSync();
+    const project = setup();
+    const onReplica = replica.client();
+    for (const [task, options] of [[money, {}] as const, [plain, { durability: "replicated" }] as const]) {
+      const { id } = await project.enqueue(task, { n: 1 }, options);
+      expect(await onReplica.hexists(project.keys.jobs, id)).toBe(1);
+    }
+  });
+
+  test("that no replica confirms rejects in time with the job's id; the same key makes no second job and waits anew", async () => {
+    await inSync();
+    const project = setup();
+    const client = project.newClient({ durabilityTimeout: "100ms" });
+    const options = { client, durability: "replicated" } as const;
+    replica.pause();
+    let error: TaskweftError;
+    try {
+      error = await failure(project.enqueue(keyed, { n: 7 }, options));
+      expect((await failure(project.enqueue(keyed, { n: 7 }, options))).jobId).toBe(error.jobId);
+    } finally {
+      replica.resume();
+    }
+    expect(error).toMatchObject({ code: "DurabilityNotReached", operation: "enqueue" });
+    expect(error.message).toMatch(
+      /^DurabilityNotReached: the job \S+ is stored and may run, but no replica of Redis had confirmed it after 100 ms\. Enqueue it again only under the same id/,
+    );
+    expect(await project.state(error.jobId ?? "")).toBe("pending");
+    const again = await project.enqueue(keyed, { n: 7 }, { durability: "replicated" });
+    expect([again.id, again.deduplicated]).toEqual([error.jobId, true]);
+  });
+
+  test("is not believed of a connection that was made anew: it has written nothing that could be missing", async () => {
+    await inSync();
+    const project = setup();
+    const proxy = await startProxy(primary.port);
+    // Without its greetings, a new connection's first command is the wait itself, to which Redis answers "all" at once.
+    const silent = { connectionName: "", disableClientInfo: true, enableReadyCheck: false };
+    const client = project.newClient({ url: proxy.url, durabilityTimeout: "1s", redis: silent });
+    await project.enqueue(money, { n: 0 }, { client });
+    replica.pause();
+    try {
+      const sent = failure(project.enqueue(money, { n: 1 }, { client }));
+      await until("the wait to be under way", async () =>
+        /flags=b[^\n]*cmd=wait/.test(String(await project.raw.client("LIST"))),
+      );
+      proxy.cutAll();
+      expect((await sent).code).toBe("DurabilityNotReached");
+    } finally {
+      replica.resume();
+    }
+  });
+
+  test("holds up nobody else", async () => {
+    await inSync();
+    const project = setup();
+    await project.enqueue(money, { n: 0 });
+    replica.pause();
+    try {
+      const client = project.newClient({ durabilityTimeout: "5s" });
+      let isSettled = false;
+      const waiting = project.enqueue(money, { n: 1 }, { client }).finally(() => (isSettled = true));
+      await until("the job to be stored", async () => (await project.raw.hlen(project.keys.jobs)) === 2);
+      await project.enqueue(plain, { n: 2 }, { client });
+      expect(isSettled).toBe(false);
+      replica.resume();
+      await waiting;
+    } finally {
+      replica.resume();
+    }
+  });
+});
+
+test("memory waits for nothing", async () => {
+  const project = setup(alone);
+  await project.enqueue(plain, { n: 1 });
+  await project.enqueue(money, { n: 1 }, { durability: "memory" });
+  expect(await commandCalls(project.raw, "wait")).toBe(0);
+});
+
+describe("local", () => {
+  test("resolves at once where every reply waits for the disk", async () => {
+    const project = setup(safe);
+    const { id } = await project.enqueue(plain, { n: 1 }, { durability: "local" });
+    expect(await project.state(id)).toBe("pending");
+  });
+
+  test("is refused before anything is sent where Redis cannot say", async () => {
+    const project = setup(alone);
+    const error = await failure(project.enqueue(plain, { n: 1 }, { durability: "local" }));
+    expect(error.code).toBe("RedisUnsuitable");
+    expect(error.message).toMatch(
+      /durability local needs appendonly yes, with appendfsync always or with Redis 7\.2 .*The job was not sent\.$/,
+    );
+    expect(await project.raw.exists(project.keys.jobs)).toBe(0);
+    await alone.client().config("SET", "appendonly", "yes", "appendfsync", "always");
+    await project.enqueue(plain, { n: 1 }, { durability: "local" });
+  });
+});
+
+test("a closing client waits for its confirmations", async () => {
+  await inSync();
+  const project = setup();
+  const client = project.newClient();
+  const sent = project.enqueue(money, { n: 1 }, { client });
+  await client.close();
+  expect((await sent).deduplicated).toBe(false);
+});
+
+test("an unreachable Redis fails within the deadline", async () => {
+  const project = setup(alone);
+  const client = project.newClient({ url: "redis://127.0.0.1:1", deadline: "100ms" });
+  const error = await failure(project.enqueue(money, { n: 1 }, { client }));
+  expect(error.code).toBe("RedisUnavailable");
+  expect(error.message).toMatch(/ECONNREFUSED.*; this job was not sent$/);
+});
+
+test("another word is refused", async () => {
+  const error = await failure(setup().enqueue(plain, { n: 1 }, { durability: "disk" as never }));
+  expect(error.message).toBe(
+    "OptionInvalid: durability: expected one of memory, local, replicated, got 'disk'",
+  );
+});
