@@ -19,8 +19,8 @@ const EXIT_PATIENCE_MS = 2000;
  * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal ends it at once. Handlers may enqueue
  * without `connect()`: they get a client for the worker's own Redis and prefix.
  * Environment: TASKWEFT_REDIS_URL, TASKWEFT_PREFIX, TASKWEFT_WORKER_CONCURRENCY, TASKWEFT_WORKER_QUEUES (comma-separated),
- * TASKWEFT_WORKER_GRACE, TASKWEFT_WORKER_LEASE, TASKWEFT_WORKER_CLAIM_AHEAD, TASKWEFT_RETENTION_COMPLETED,
- * TASKWEFT_LOG_LEVEL (debug, info, warn, error, silent). `options` win over the environment.
+ * TASKWEFT_WORKER_GRACE, TASKWEFT_WORKER_LEASE, TASKWEFT_WORKER_MAX_BLOCK, TASKWEFT_WORKER_CLAIM_AHEAD,
+ * TASKWEFT_RETENTION_COMPLETED, TASKWEFT_LOG_LEVEL (debug, info, warn, error, silent). `options` win over the environment.
  */
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
   const all = { ...workerOptionsFromEnv(process.env), ...options };
@@ -73,6 +73,7 @@ export function workerOptionsFromEnv(env: NodeJS.ProcessEnv): WorkerOptions {
       .map((name) => name.trim()),
     grace: duration("TASKWEFT_WORKER_GRACE"),
     lease: duration("TASKWEFT_WORKER_LEASE"),
+    maxBlock: duration("TASKWEFT_WORKER_MAX_BLOCK"),
     claimAhead: duration("TASKWEFT_WORKER_CLAIM_AHEAD"),
     retentionCompleted: duration("TASKWEFT_RETENTION_COMPLETED"),
     logger: createConsoleLogger(logLevel(textOf("TASKWEFT_LOG_LEVEL"))),

@@ -28,6 +28,15 @@ const MAX_RECONNECT_DELAY_MS = 1000;
  * without a word, the system notices after a quarter of an hour, or never while a blocking pop waits.
  */
 const SILENCE_LIMIT_MS = 10_000;
+/** What every connection of ours is like, whoever makes it. Plain values, so that a thread can be given them. */
+export const PLAIN_OPTIONS = {
+  // Replies of plain commands look the same on every supported server and in scripts.
+  protocol: 2,
+  maxRetriesPerRequest: null,
+  enableAutoPipelining: false,
+  noDelay: true,
+  socketTimeout: SILENCE_LIMIT_MS,
+} as const;
 
 export class Connection implements ScriptRunner {
   /** For reads by `inspect/` and for blocking pops; writes of job state go through scripts. */
@@ -39,16 +48,11 @@ export class Connection implements ScriptRunner {
   #lastError: Error | undefined;
 
   constructor(options: ConnectionOptions, role: string) {
-    const url = options.url ?? (process.env["TASKWEFT_REDIS_URL"] || DEFAULT_REDIS_URL);
+    const url = redisUrl(options);
     this.address = maskUrl(url);
     const redisOptions: IoredisOptions = {
+      ...PLAIN_OPTIONS,
       connectionName: `taskweft-${role}`,
-      // Replies of plain commands look the same on every supported server and in scripts.
-      protocol: 2,
-      maxRetriesPerRequest: null,
-      enableAutoPipelining: false,
-      noDelay: true,
-      socketTimeout: SILENCE_LIMIT_MS,
       retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 8), MAX_RECONNECT_DELAY_MS),
       // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
       reconnectOnError: (error) => {
@@ -134,6 +138,10 @@ export class Connection implements ScriptRunner {
   disconnect(): void {
     this.redis.disconnect();
   }
+}
+
+export function redisUrl(options: ConnectionOptions): string {
+  return options.url ?? (process.env["TASKWEFT_REDIS_URL"] || DEFAULT_REDIS_URL);
 }
 
 function openRedis(url: string, options: IoredisOptions): Redis {

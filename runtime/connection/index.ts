@@ -3,3 +3,4 @@ export * from "./connection.js";
 export * from "./reply-errors.js";
 export * from "./server-clock.js";
 export * from "./suitability.js";
+export * from "./thread-connection.js";

@@ -1,5 +1,5 @@
 import { ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE, type ShardKeys } from "../protocol/index.js";
-import { Script, type ScriptRunner } from "./script.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const heartbeatScript = new Script("heartbeat");
 
@@ -20,13 +20,18 @@ export interface Heartbeat {
   readonly expired: readonly string[];
 }
 
-export async function heartbeat(runner: ScriptRunner, call: HeartbeatCall): Promise<Heartbeat | "LOST"> {
+/** Keys and arguments of a call: also for the thread that sends it while this one is blocked. */
+export function heartbeatParts(call: HeartbeatCall): { keys: string[]; args: ScriptArgument[] } {
   const { keys } = call;
-  const reply = await runner.run(
-    heartbeatScript,
-    [keys.active, keys.leases, keys.workers, keys.cancels],
-    [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
-  );
+  return {
+    keys: [keys.active, keys.leases, keys.workers, keys.cancels],
+    args: [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
+  };
+}
+
+export async function heartbeat(runner: ScriptRunner, call: HeartbeatCall): Promise<Heartbeat | "LOST"> {
+  const { keys, args } = heartbeatParts(call);
+  const reply = await runner.run(heartbeatScript, keys, args);
   if (reply === "LOST") return "LOST";
   const [nowMs, cancels, expired] = reply as [string, string[], string[]];
   return { nowMs: Number(nowMs), cancels, expired };

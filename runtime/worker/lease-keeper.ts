@@ -1,24 +1,30 @@
 /**
  * Keeps the worker's lease alive and listens to what the heartbeat answers: jobs to cancel, workers that are gone. It is
- * the last thing to stop, so that jobs finishing during a shutdown are still the worker's own.
+ * the last thing to stop, so that jobs finishing during a shutdown are still the worker's own. While the event loop is blocked,
+ * a thread keeps the lease.
  *
  *   unregistered --register--> held --(LOST)--> lost --register under a new name--> held
  *
  * A name is never used again after its lease was lost: the name is the fencing token of everything the worker writes.
  */
-import type { Connection, ServerClock } from "../connection/index.js";
+import type { Connection, ConnectionOptions, ServerClock } from "../connection/index.js";
 import { randomName, type ShardKeys } from "../protocol/index.js";
 import { heartbeat } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
+import { HeartbeatThread } from "./heartbeat-thread.js";
 
 /** While something runs, a cancel reaches its worker within this time (ms). */
 const BUSY_INTERVAL_MS = 1000;
 
 export interface LeaseKeeperPorts {
   readonly connection: Connection;
+  /** For the thread, which connects by itself. */
+  readonly connectionOptions: ConnectionOptions;
   readonly keys: ShardKeys;
   readonly clock: ServerClock;
   readonly leaseMs: number;
+  /** How long a blocked event loop keeps the lease (ms). */
+  readonly maxBlockMs: number;
   readonly about: Readonly<Record<string, unknown>>;
   readonly logger: Logger;
   readonly busy: () => boolean;
@@ -32,6 +38,7 @@ export interface LeaseKeeperPorts {
 
 export class LeaseKeeper {
   readonly #ports: LeaseKeeperPorts;
+  readonly #thread: HeartbeatThread;
   #name = randomName();
   #renewedAt = 0;
   /** When Redis last answered a heartbeat (local monotonic time). */
@@ -47,6 +54,7 @@ export class LeaseKeeper {
 
   constructor(ports: LeaseKeeperPorts) {
     this.#ports = ports;
+    this.#thread = new HeartbeatThread({ ...ports, connection: ports.connectionOptions });
   }
 
   get name(): string {
@@ -54,7 +62,7 @@ export class LeaseKeeper {
   }
 
   async start(): Promise<void> {
-    await this.#register();
+    await Promise.all([this.#register(), this.#thread.start()]);
     this.#plan();
   }
 
@@ -80,6 +88,7 @@ export class LeaseKeeper {
       },
     );
     this.#name = randomName();
+    this.#thread.keep(undefined);
     onLost();
     this.#registering = this.#register().finally(() => {
       this.#registering = undefined;
@@ -96,6 +105,7 @@ export class LeaseKeeper {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#beating;
+    await this.#thread.stop();
   }
 
   #plan(): void {
@@ -155,6 +165,7 @@ export class LeaseKeeper {
     if (this.#patientUntil > 0) this.#patientUntil = now < this.#patientUntil ? this.#patientUntil : 0;
     else if (wasSilent) this.#patientUntil = now + leaseMs;
     this.#renewedAt = this.#heardAt = now;
+    this.#thread.renewed();
   }
 
   async #register(): Promise<void> {
@@ -169,6 +180,7 @@ export class LeaseKeeper {
         });
         if (beat !== "LOST") clock.observe(beat.nowMs);
         this.#renewedAt = this.#heardAt = performance.now();
+        this.#thread.keep(this.#name);
         return;
       } catch (error) {
         if (this.#stopped) return;

@@ -14,6 +14,8 @@ export interface WorkerOptions extends ConnectionOptions {
   readonly grace?: Duration;
   /** How long the jobs of a worker that died stay with it. Shorter recovers sooner, longer forgives longer pauses. At least `1s`, default `15s`. */
   readonly lease?: Duration;
+  /** How long a handler may block the event loop before the worker counts as gone: until then a thread keeps the lease. `0`: no thread, a loop blocked for longer than `lease` loses its jobs. Default `60s`. */
+  readonly maxBlock?: Duration;
   /** Handler time to claim ahead while handlers are short; `0` claims only for free slots. Default `5ms`. */
   readonly claimAhead?: Duration;
   /** Replaces the retention of completed jobs of every definition; an enqueue's own option still wins. `0` removes them at once. */
@@ -33,6 +35,7 @@ export interface ResolvedWorkerOptions {
   readonly queues: readonly QueueDefinition[];
   readonly graceMs: number;
   readonly leaseMs: number;
+  readonly maxBlockMs: number;
   readonly claimAheadMs: number;
   readonly retentionCompletedMs: number | undefined;
   readonly prefix: string;
@@ -44,6 +47,7 @@ const DEFAULT_CONCURRENCY = 20;
 const DEFAULT_GRACE_MS = 30_000;
 const DEFAULT_LEASE_MS = 15_000;
 const SHORTEST_LEASE_MS = 1000;
+const DEFAULT_MAX_BLOCK_MS = 60_000;
 const DEFAULT_CLAIM_AHEAD_MS = 5;
 const LONGEST_CLAIM_AHEAD_MS = 1000;
 
@@ -58,6 +62,7 @@ export function resolveWorkerOptions(
     queues: servedQueues(options.queues, defined),
     graceMs: durationMs("grace", options.grace, DEFAULT_GRACE_MS),
     leaseMs: atLeast("lease", durationMs("lease", options.lease, DEFAULT_LEASE_MS), SHORTEST_LEASE_MS),
+    maxBlockMs: durationMs("maxBlock", options.maxBlock, DEFAULT_MAX_BLOCK_MS),
     claimAheadMs: Math.min(
       durationMs("claimAhead", options.claimAhead, DEFAULT_CLAIM_AHEAD_MS),
       LONGEST_CLAIM_AHEAD_MS,

@@ -65,7 +65,9 @@ export class Worker {
     this.#leaseKeeper = new LeaseKeeper({
       ...base,
       clock: this.#clock,
+      connectionOptions: connection,
       leaseMs: this.#options.leaseMs,
+      maxBlockMs: this.#options.maxBlockMs,
       about: { pid: process.pid, concurrency, queues: queues.map((queue) => queue.name) },
       busy: () => this.#executor.running > 0,
       onCancel: (id) => this.#executor.cancel(id),

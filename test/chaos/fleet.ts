@@ -35,8 +35,8 @@ export class Fleet {
     return readEffects(this.#file);
   }
 
-  /** Resolves when the process works. */
-  async start(): Promise<RunningProgram> {
+  /** Resolves when the process works. `env` is its own, beside that of the fleet. */
+  async start(env: NodeJS.ProcessEnv = {}): Promise<RunningProgram> {
     const worker = startProgram(
       process.execPath,
       ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
@@ -50,6 +50,7 @@ export class Fleet {
           TASKWEFT_WORKER_GRACE: "5s",
           CHAOS_EFFECTS: this.#file,
           ...this.#options.env,
+          ...env,
         },
       },
     );

@@ -2,7 +2,7 @@
 // happened can be compared with what Redis says. Options come from the environment, as in a deployed worker.
 import { appendFileSync } from "node:fs";
 import { runWorker } from "taskweft/generated-v1";
-import { POISON, QUEUES, type Work, WORK } from "./tasks.js";
+import { BLOCK, POISON, QUEUES, type Work, WORK } from "./tasks.js";
 import type { Effect } from "./effects.js";
 
 const file = process.env["CHAOS_EFFECTS"] ?? "";
@@ -14,9 +14,19 @@ function record(kind: Effect["kind"], id: string, attempt: number): void {
 }
 
 await runWorker({
-  contracts: [POISON, WORK],
+  contracts: [BLOCK, POISON, WORK],
   queues: QUEUES,
   handlers: {
+    [BLOCK.name]: async () => ({
+      name: BLOCK.name,
+      handler: (job: { id: string; attempt: number; payload: Work }) => {
+        record("start", job.id, job.attempt);
+        const end = performance.now() + job.payload.ms;
+        while (performance.now() < end);
+        record("end", job.id, job.attempt);
+        return process.pid;
+      },
+    }),
     [WORK.name]: async () => ({
       name: WORK.name,
       handler: async (job: { id: string; attempt: number; payload: Work }) => {

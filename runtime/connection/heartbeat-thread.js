@@ -1,0 +1,75 @@
+/**
+ * Runs in a thread: renews a worker's lease while the worker's event loop is blocked by a handler. In plain JavaScript,
+ * because a thread loads no TypeScript, whatever its worker runs from.
+ *
+ *   watching --(the main loop renewed nothing for a while)--> renewing --(it renews again)--> watching
+ *   renewing --(the main loop was not seen for maxBlockMs, or LOST)--> silent --(a new name)--> watching
+ *
+ * It renews only the name that it was given last, and by renewals only: a lease that was lost stays lost.
+ *
+ * workerData: url, options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
+ * turns of the main loop, its renewals, the thread's renewals). Messages: { keys, args } of the renewal to send, or null while there is no name. It says "ready" once.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { Redis } from "ioredis";
+
+const { url, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
+/** Part of the lease after which the main loop is late: its own renewals come at a third. */
+const LATE_AFTER_MS = 0.4 * leaseMs;
+const LONGEST_RECONNECT_PAUSE_MS = 500;
+
+const turns = { count: -1, at: performance.now() };
+const renewals = { count: -1, at: performance.now() };
+let call = null;
+let sending = false;
+
+const redis = new Redis(url, {
+  ...options,
+  retryStrategy: (times) => Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS),
+  reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
+});
+// The worker's own connection says what is wrong with Redis; an outage ends the thread of nobody.
+redis.on("error", () => undefined);
+redis.once("ready", () => parentPort.postMessage("ready"));
+
+parentPort.on("message", (next) => {
+  call = next;
+  renewals.at = performance.now();
+});
+
+setInterval(() => {
+  const now = performance.now();
+  note(turns, Atomics.load(counters, 0), now);
+  note(renewals, Atomics.load(counters, 1), now);
+  const late = now - renewals.at > LATE_AFTER_MS;
+  if (late && call !== null && !sending && now - turns.at < maxBlockMs) void renew(call, now);
+}, paceMs);
+
+function note(seen, count, now) {
+  if (seen.count === count) return;
+  seen.count = count;
+  seen.at = now;
+}
+
+async function renew(sent, now) {
+  sending = true;
+  try {
+    const reply = await run(sent);
+    if (reply !== "LOST") Atomics.add(counters, 2, 1);
+    else if (call === sent) call = null;
+    renewals.at = Math.max(renewals.at, now);
+  } catch {
+    // Not renewed: the next look tries again. Whoever reads the log hears of it from the main loop's own heartbeat.
+  } finally {
+    sending = false;
+  }
+}
+
+async function run({ keys, args }) {
+  try {
+    return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
+  } catch (error) {
+    if (!error.message.startsWith("NOSCRIPT")) throw error;
+  }
+  return await redis.eval(script.text, keys.length, ...keys, ...args);
+}

@@ -1,0 +1,45 @@
+/**
+ * The connection of a thread: made there from what can be copied to it. A function or an object with behaviour (a TLS
+ * check, a Connector, a credential provider) cannot; how to reconnect is the thread's own business.
+ */
+import { type ConnectionOptions, PLAIN_OPTIONS, redisUrl } from "./connection.js";
+
+export interface ThreadConnection {
+  readonly url: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Options that are functions and that the thread answers for itself. */
+const THREADS_OWN = new Set(["reconnectOnError", "retryStrategy"]);
+
+/** The program of a thread that sends one script call again and again; what it is given is in its own head. */
+export const HEARTBEAT_THREAD = new URL("./heartbeat-thread.js", import.meta.url);
+
+/** What a thread needs to connect to the same Redis; `obstacle` names the option that keeps it from it. */
+export function threadConnection(
+  options: ConnectionOptions,
+  role: string,
+): ThreadConnection | { readonly obstacle: string } {
+  const given = Object.entries(options.redis ?? {}).filter(([name]) => !THREADS_OWN.has(name));
+  for (const [name, value] of given) {
+    const obstacle = behaviourIn(value, `redis.${name}`);
+    if (obstacle !== undefined) return { obstacle };
+  }
+  return {
+    url: redisUrl(options),
+    options: { ...PLAIN_OPTIONS, connectionName: `taskweft-${role}`, ...Object.fromEntries(given) },
+  };
+}
+
+/** Path of the first value that a copy would lose or spoil. */
+function behaviourIn(value: unknown, path: string): string | undefined {
+  if (typeof value === "function" || typeof value === "symbol") return path;
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return undefined;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (!Array.isArray(value) && prototype !== Object.prototype && prototype !== null) return path;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = behaviourIn(inner, `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,136 @@
+/**
+ * The worker's side of the thread that renews its lease while a handler blocks the event loop. The thread sends nothing
+ * while the worker renews by itself; it helps for at most `maxBlockMs` at a stretch, because a loop that is blocked for
+ * ever must lose its jobs.
+ *
+ *   off (maxBlockMs 0, or a connection that a thread cannot make) | running --(it fails)--> off
+ */
+import { Worker as Thread } from "node:worker_threads";
+import {
+  type ConnectionOptions,
+  HEARTBEAT_THREAD,
+  type ThreadConnection,
+  threadConnection,
+} from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { heartbeatParts, heartbeatScript } from "../scripts/index.js";
+import type { Logger } from "./handler.js";
+
+/** Turns of the loop that are counted, and looks of the thread, in the time of a lease. */
+const LOOKS_PER_LEASE = 10;
+/** Places of the shared counters. */
+const TURNS = 0;
+const RENEWALS = 1;
+const RENEWALS_OF_THREAD = 2;
+const WITHOUT = "a handler that blocks the event loop for longer than the lease loses its jobs";
+
+export interface HeartbeatThreadOptions {
+  readonly connection: ConnectionOptions;
+  readonly keys: ShardKeys;
+  readonly leaseMs: number;
+  /** 0: no thread. */
+  readonly maxBlockMs: number;
+  readonly logger: Logger;
+}
+
+export class HeartbeatThread {
+  readonly #options: HeartbeatThreadOptions;
+  readonly #counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+  readonly #paceMs: number;
+  #thread: Thread | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #turnAt = 0;
+  #helped = 0;
+
+  constructor(options: HeartbeatThreadOptions) {
+    this.#options = options;
+    this.#paceMs = options.leaseMs / LOOKS_PER_LEASE;
+  }
+
+  /** Resolves when the thread could help: the first job may block at once. A thread that cannot connect is not waited for. */
+  async start(): Promise<void> {
+    const { connection, maxBlockMs, logger } = this.#options;
+    this.#turnAt = performance.now();
+    this.#timer = setInterval(() => this.#turn(), this.#paceMs).unref();
+    if (maxBlockMs === 0) return;
+    const reachable = threadConnection(connection, "heartbeat");
+    if ("obstacle" in reachable) {
+      logger.warn(`no heartbeat thread, because ${reachable.obstacle} cannot be copied to one; ${WITHOUT}`);
+      return;
+    }
+    const failed = (error: unknown): void => {
+      this.#thread = undefined;
+      logger.warn(`no heartbeat thread, because it failed; ${WITHOUT}`, { error });
+    };
+    try {
+      this.#thread = this.#launch(reachable);
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    await this.#ready(this.#thread.on("error", failed));
+  }
+
+  async #ready(thread: Thread): Promise<void> {
+    thread.unref();
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, this.#options.leaseMs);
+      const settle = (): void => {
+        clearTimeout(limit);
+        resolve();
+      };
+      thread.once("message", settle).once("exit", settle);
+    });
+  }
+
+  #launch(reachable: ThreadConnection): Thread {
+    const { leaseMs, maxBlockMs } = this.#options;
+    const { sha, text } = heartbeatScript;
+    return new Thread(HEARTBEAT_THREAD, {
+      workerData: {
+        ...reachable,
+        script: { sha, text },
+        leaseMs,
+        paceMs: this.#paceMs,
+        maxBlockMs,
+        counters: this.#counters,
+      },
+      // Loaders of the process (tsx, a tracer) are nothing to the thread, and slow to start.
+      execArgv: [],
+    });
+  }
+
+  /** The name whose lease is to be kept; `undefined` while none is held. */
+  keep(worker: string | undefined): void {
+    const { keys, leaseMs } = this.#options;
+    const call = worker === undefined ? null : heartbeatParts({ keys, worker, leaseMs, about: undefined });
+    this.#thread?.postMessage(call);
+  }
+
+  /** The worker has renewed its lease by itself. */
+  renewed(): void {
+    Atomics.add(this.#counters, RENEWALS, 1);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#thread?.terminate();
+    this.#thread = undefined;
+  }
+
+  /** Says so when the loop stood still for a lease's time, and whether that was survived. */
+  #turn(): void {
+    const { leaseMs, maxBlockMs, logger } = this.#options;
+    const now = performance.now();
+    const blockedMs = Math.round(now - this.#turnAt - this.#paceMs);
+    const helped = Atomics.load(this.#counters, RENEWALS_OF_THREAD);
+    const kept = helped !== this.#helped && blockedMs < maxBlockMs;
+    Atomics.add(this.#counters, TURNS, 1);
+    this.#turnAt = now;
+    this.#helped = helped;
+    if (blockedMs < leaseMs) return;
+    const fields = { blockedMs, maxBlockMs, hint: "do long computations in pieces or in a thread" };
+    if (kept) logger.warn("the event loop was blocked; the heartbeat thread kept the lease", fields);
+    else logger.error("the event loop was blocked for too long to keep the lease", fields);
+  }
+}

@@ -1,0 +1,74 @@
+// Handlers that block the event loop for longer than the lease. CI runs a few; CHAOS_BLOCKED_JOBS=100 runs a hundred.
+import { expect, test } from "vitest";
+import { type Project, setupProject } from "../support/project.js";
+import { startRedis } from "../support/redis.js";
+import { until, within } from "../support/signal.js";
+import { byId, problemsOf } from "./effects.js";
+import { Fleet } from "./fleet.js";
+import { BLOCK, QUEUES, WORK } from "./tasks.js";
+
+const JOBS = Number(process.env["CHAOS_BLOCKED_JOBS"] ?? 8);
+/** The fleet's lease is 1 s. */
+const BLOCK_MS = 1700;
+
+const redis = await startRedis();
+const setup = (): Project => setupProject({ redis, tasks: [BLOCK, WORK] as never, queues: QUEUES });
+
+async function problems(project: Project, fleet: Fleet, ids: readonly string[]): Promise<readonly string[]> {
+  const effects = byId(fleet.effects());
+  const found = ids.map(async (id) =>
+    problemsOf({ id, run: await project.run(id), effects: effects.get(id) ?? [], goneAt: fleet.goneAt }),
+  );
+  return (await Promise.all(found)).flat();
+}
+
+test("a handler that blocks for four leases keeps its job beside a worker that would take it", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  const workers = await Promise.all([fleet.start(), fleet.start()]);
+  const job = await project.enqueue(BLOCK, { n: 1, ms: 4000 });
+  const pid = await within(10_000, "the job to end", job.result());
+  const blocked = workers.find((worker) => worker.pid === pid);
+  await blocked?.printed(/WARN.*the heartbeat thread kept the lease.*blockedMs=[34]/i);
+  expect(await project.run(job.id)).toMatchObject({ crashes: 0, attempts: 1 });
+  expect(await problems(project, fleet, [job.id])).toEqual([]);
+}, 30_000);
+
+test("longer than maxBlock: another takes the job over, and what the zombie says is refused", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  const zombie = await fleet.start({ TASKWEFT_WORKER_MAX_BLOCK: "1s" });
+  const job = await project.enqueue(BLOCK, { n: 1, ms: 5000 });
+  await until("the job to start", () => fleet.running(zombie.pid) === 1);
+  await fleet.start();
+  await until("the job to start again", () => fleet.effects().length === 2, 5000);
+  await zombie.printed(/ERROR.*blocked for too long to keep the lease/i);
+  await zombie.printed(/the lease of this worker ended/);
+  const pid = await within(10_000, "the other to finish it", job.result());
+  expect(pid).not.toBe(zombie.pid);
+  expect(await project.kinds(job.id)).toEqual(["crashed", "completed"]);
+}, 30_000);
+
+test(
+  `${JOBS} jobs that block, in four processes, beside one that watches: none runs twice`,
+  async () => {
+    const project = setup();
+    const env = { TASKWEFT_WORKER_CONCURRENCY: "2" };
+    const fleet = new Fleet({ url: redis.url, prefix: project.prefix, env });
+    await Promise.all([
+      ...Array.from({ length: 4 }, () => fleet.start()),
+      fleet.start({ TASKWEFT_WORKER_QUEUES: "quiet" }),
+    ]);
+    const payloads = Array.from({ length: JOBS }, (_unused, n) => ({ n, ms: BLOCK_MS }));
+    const jobs = await project.many(BLOCK, payloads);
+    await until(
+      "all to end",
+      async () => (await project.raw.zcard(project.keys.done)) === JOBS,
+      15_000 + JOBS * BLOCK_MS,
+    );
+    const ids = jobs.map((job) => job.id);
+    expect(await problems(project, fleet, ids)).toEqual([]);
+    expect(fleet.effects()).toHaveLength(2 * JOBS);
+  },
+  40_000 + JOBS * BLOCK_MS,
+);

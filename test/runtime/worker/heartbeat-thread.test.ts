@@ -1,0 +1,146 @@
+// The thread that keeps a lease while the event loop is blocked. That it does so while a loop is really blocked is proved
+// with processes in test/chaos/blocked-loops.test.ts; here: which lease it renews, when it keeps quiet, and that it ends.
+import { expect, onTestFinished, test } from "vitest";
+import { Connection } from "../../../runtime/connection/index.js";
+import { heartbeat } from "../../../runtime/scripts/index.js";
+import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
+import { type Project, defineTask, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { until } from "../../support/signal.js";
+
+const redis = await startRedis();
+const quick = defineTask("quick:work");
+const setup = (): Project => setupProject({ redis, tasks: [quick] as never });
+const LEASE_MS = 1000;
+
+interface Lonely {
+  readonly project: Project;
+  readonly thread: HeartbeatThread;
+  readonly register: (worker: string) => Promise<void>;
+  readonly endOf: (worker: string) => Promise<number>;
+  /** Settles when the thread has renewed the lease once more. */
+  readonly renewed: (worker: string) => Promise<void>;
+}
+
+/** A thread whose worker renews nothing by itself. */
+async function setupLonely(): Promise<Lonely> {
+  const project = setup();
+  const { keys, logger, raw } = project;
+  const options = { connection: { url: redis.url }, keys, leaseMs: LEASE_MS, maxBlockMs: 60_000, logger };
+  const thread = new HeartbeatThread(options);
+  const connection = new Connection({ url: redis.url }, "test");
+  onTestFinished(async () => {
+    connection.disconnect();
+    await thread.stop();
+    await raw.del(keys.leases, keys.workers);
+  });
+  await thread.start();
+  const endOf = async (worker: string): Promise<number> => Number(await raw.zscore(keys.leases, worker));
+  return {
+    project,
+    thread,
+    endOf,
+    register: async (worker) => {
+      await heartbeat(connection, { keys, worker, leaseMs: LEASE_MS, about: "{}" });
+    },
+    renewed: async (worker) => {
+      const before = await endOf(worker);
+      await until(`the lease of ${worker} to be renewed`, async () => (await endOf(worker)) > before, 3000);
+    },
+  };
+}
+
+/** What the server knows about the connections of heartbeat threads. */
+async function threadClients(project: Project): Promise<readonly string[]> {
+  const list = (await project.raw.client("LIST")) as string;
+  return list.split("\n").filter((line) => line.includes("name=taskweft-heartbeat"));
+}
+
+test("renews the lease of the name it was given, again and again", async () => {
+  const { project, thread, register, renewed } = await setupLonely();
+  await register("A");
+  thread.keep("A");
+  await renewed("A");
+  await renewed("A");
+  expect(project.logger.lines).toEqual([]);
+});
+
+test("renews the new name after the old one was lost, and never brings the old one back", async () => {
+  const { project, thread, register, renewed, endOf } = await setupLonely();
+  await register("A");
+  thread.keep("A");
+  await renewed("A");
+  await project.raw.zadd(project.keys.leases, 0, "A");
+  await register("B");
+  thread.keep(undefined);
+  thread.keep("B");
+  await renewed("B");
+  await renewed("B");
+  expect(await endOf("A")).toBe(0);
+});
+
+test("leaves a lease alone that was given back or condemned, also while its name is still the current one", async () => {
+  const { project, thread, register, renewed } = await setupLonely();
+  const monitor = await project.raw.duplicate().monitor();
+  let calls = 0;
+  monitor.on("monitor", (_time: string, command: string[]) => {
+    if (command.includes(project.keys.leases) && command[0]?.startsWith("eval")) calls += 1;
+  });
+  await register("A");
+  thread.keep("A");
+  await renewed("A");
+  await project.raw.zrem(project.keys.leases, "A");
+  const before = calls;
+  await until("the thread to hear that the lease is gone", () => calls > before, 3000);
+  const end = performance.now() + LEASE_MS;
+  await until("a lease's time to pass", () => performance.now() > end);
+  monitor.disconnect();
+  expect(calls).toBe(before + 1);
+  expect(await project.raw.zscore(project.keys.leases, "A")).toBeNull();
+});
+
+test("sends nothing while the worker renews by itself, and is gone with the worker", async () => {
+  const project = setup();
+  const worker = await project.worker({ "quick:work": () => "done" });
+  expect(await threadClients(project)).toHaveLength(1);
+  const { leases } = project.keys;
+  const endOf = async (): Promise<number> => Number(await project.raw.zscore(leases, worker.name));
+  for (let beats = 0; beats < 6; beats++) {
+    const before = await endOf();
+    await until("a heartbeat", async () => (await endOf()) > before, 3000);
+    expect((await threadClients(project)).join()).not.toMatch(/cmd=eval/);
+  }
+  await worker.stop();
+  await until("its connection to be closed", async () => (await threadClients(project)).length === 0);
+});
+
+test("is not there with maxBlock 0", async () => {
+  const project = setup();
+  await project.worker({ "quick:work": () => "done" }, { maxBlock: "0ms" });
+  await (await project.enqueue(quick, { n: 1 })).result();
+  expect(await threadClients(project)).toEqual([]);
+});
+
+test("is given up, with the reason on the log, for a connection that cannot be copied", async () => {
+  const project = setup();
+  const redisOptions = { sentinelRetryStrategy: () => null, retryStrategy: () => 50 };
+  await project.worker({ "quick:work": () => "done" }, { redis: redisOptions });
+  expect(await (await project.enqueue(quick, { n: 1 })).result()).toBe("done");
+  expect(project.logger.messages("warn")).toEqual([
+    "no heartbeat thread, because redis.sentinelRetryStrategy cannot be copied to one; a handler that blocks the event loop for longer than the lease loses its jobs",
+  ]);
+  expect(await threadClients(project)).toEqual([]);
+});
+
+test("reconnects by itself, also where the worker has a strategy of its own", async () => {
+  const project = setup();
+  await project.worker({ "quick:work": () => "done" }, { redis: { retryStrategy: () => 50 } });
+  expect(await threadClients(project)).toHaveLength(1);
+  const [, id = ""] = /id=(\d+)/.exec((await threadClients(project))[0] ?? "") ?? [];
+  await project.raw.client("KILL", "ID", id);
+  await until("the thread to connect again", async () => {
+    const [line] = await threadClients(project);
+    return line !== undefined && !line.includes(`id=${id} `);
+  });
+  expect(project.logger.messages("warn")).toEqual([]);
+});
