@@ -104,6 +104,8 @@ function eventLines(event: JobEvent, colors: Colors): readonly string[] {
       return [`${head} in ${event.durationMs} ms by ${printable(event.worker ?? "")}`];
     case "crashed":
       return [`${head} with worker ${printable(event.worker ?? "")}`];
+    case "isolated":
+      return [`${head} alone in worker ${printable(event.worker ?? "")}`];
     case "cancelled":
     case "enqueued":
     case "retried":

@@ -99,6 +99,7 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
     case "completed":
       return { at, kind, worker: event[2], durationMs: event[3] } as JobEvent;
     case "crashed":
+    case "isolated":
       return { at, kind, worker: event[2] } as JobEvent;
     case "cancelled":
     case "retried":

@@ -27,7 +27,7 @@ export interface JobSummary {
 /** One thing that happened to a job. */
 export interface JobEvent {
   readonly at: number;
-  readonly kind: "enqueued" | "failed" | "completed" | "crashed" | "cancelled" | "retried";
+  readonly kind: "enqueued" | "failed" | "completed" | "crashed" | "isolated" | "cancelled" | "retried";
   readonly attempt?: number;
   readonly worker?: string;
   readonly durationMs?: number;

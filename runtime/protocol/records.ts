@@ -82,6 +82,7 @@ export type RunEvent =
   | readonly [at: number, kind: "failed", attempt: number, error: string, message: string, stack: string]
   | readonly [at: number, kind: "completed", worker: string, durationMs: number]
   | readonly [at: number, kind: "crashed", worker: string]
+  | readonly [at: number, kind: "isolated", worker: string]
   | readonly [at: number, kind: "cancelled"]
   | readonly [at: number, kind: "retried"];
 

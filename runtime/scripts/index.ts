@@ -6,6 +6,7 @@ export * from "./discard.js";
 export * from "./enqueue.js";
 export * from "./fail.js";
 export * from "./heartbeat.js";
+export * from "./isolate.js";
 export * from "./reclaim.js";
 export * from "./remove.js";
 export * from "./retry.js";

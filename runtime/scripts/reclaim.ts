@@ -8,8 +8,10 @@ export interface ReclaimCall {
   /** The worker that loses the jobs. */
   readonly worker: string;
   readonly reason: "crashed" | "handed-back";
-  /** A job that has crashed so often goes dead: a poison pill must not eat the fleet. */
+  /** A job that has crashed so often, the last time alone, goes dead: a poison pill must not eat the fleet. */
   readonly maxCrashes: number;
+  /** When a suspect, a job that the next crash would make dead, may be claimed again (ms from now). */
+  readonly suspectWaitMs: number;
   /** How long jobs that end here stay readable. */
   readonly keepMs: number;
   /** Every queue in which one of the jobs may belong. */
@@ -40,7 +42,7 @@ export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<
   ];
   for (const name of call.queues) {
     const queue = keys.queue(name);
-    scriptKeys.push(queue.pending, queue.wake);
+    scriptKeys.push(queue.pending, queue.due, queue.wake);
   }
   const reply = await runner.run(reclaimScript, scriptKeys, [
     keys.tag,
@@ -48,6 +50,7 @@ export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<
     call.reason,
     call.maxCrashes,
     call.keepMs,
+    call.suspectWaitMs,
     call.queues.length,
     ...call.queues,
     ...call.ids,

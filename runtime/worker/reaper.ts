@@ -9,8 +9,11 @@ import type { Logger } from "./handler.js";
 
 /** Jobs of one script call. */
 const BATCH = 200;
-/** A job whose worker was lost so often goes dead, with the evidence in its events. */
+/** A job whose worker was lost so often, the last time while it ran alone, goes dead, with the evidence in its events. */
 export const MAX_CRASHES = 3;
+/** How long a suspect stands back, so that it does not block the front of its queue (ms). */
+const SUSPECT_WAIT_MS = 500;
+const JUDGEMENT = { maxCrashes: MAX_CRASHES, suspectWaitMs: SUSPECT_WAIT_MS };
 
 export interface ReaperPorts {
   readonly connection: Connection;
@@ -78,7 +81,7 @@ export class Reaper {
       keys,
       worker,
       reason,
-      maxCrashes: MAX_CRASHES,
+      ...JUDGEMENT,
       keepMs: deadKeepMs,
       queues: [],
       ids: [],
@@ -101,7 +104,7 @@ export class Reaper {
           keys,
           worker,
           reason,
-          maxCrashes: MAX_CRASHES,
+          ...JUDGEMENT,
           keepMs: deadKeepMs,
           queues,
           ids: batch,

@@ -13,6 +13,7 @@ import { Executor } from "./executor.js";
 import { Fetcher } from "./fetcher.js";
 import { HandlerTable } from "./handler-table.js";
 import type { Registry } from "./handler.js";
+import { Isolation } from "./isolation.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
@@ -39,6 +40,7 @@ export class Worker {
   readonly #fetcher: Fetcher;
   readonly #recorder: OutcomeRecorder;
   readonly #leaseKeeper: LeaseKeeper;
+  readonly #isolation: Isolation;
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
   readonly #demand: ClaimDemand;
@@ -73,7 +75,7 @@ export class Worker {
       onCancel: (id) => this.#executor.cancel(id),
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),
       onLost: () => this.#onLost(),
-      onRegained: () => this.#onRegained(),
+      onRegained: () => this.#claimAgain(),
     });
     this.#fetcher = new Fetcher({
       ...base,
@@ -104,6 +106,16 @@ export class Worker {
       worker,
       now: () => this.#clock.now(),
       onFree: (durationMs, now) => this.#onFree(durationMs, now),
+    });
+    this.#isolation = new Isolation({
+      ...base,
+      worker,
+      busy: () => this.#executor.running + this.#buffer.waiting,
+      start: (claim) => this.#executor.start(claim),
+      giveBack: (ids) => this.#recorder.returned(ids),
+      onClosed: () => this.#fetcher.stopClaiming(),
+      onOpen: () => this.#claimAgain(),
+      onLost: () => this.#leaseKeeper.lost(),
     });
   }
 
@@ -157,7 +169,7 @@ export class Worker {
     this.#waker = new Waker(connection, {
       wakeKeys,
       wake: () => this.#fetcher.wake(),
-      full: () => this.#executor.running >= this.#options.concurrency,
+      full: () => !this.#isolation.open || this.#executor.running >= this.#options.concurrency,
       logger,
     });
     this.#janitor.start();
@@ -197,7 +209,7 @@ export class Worker {
     this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
     // Claimed jobs that have not started go back at once, so that others can run them during the grace.
-    this.#recorder.returned(this.#buffer.takeIds());
+    this.#recorder.returned([...this.#buffer.takeIds(), ...this.#isolation.takeIds()]);
     await this.#waitForHandlers(graceMs);
     // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
     const complete = await Promise.race([
@@ -267,8 +279,9 @@ export class Worker {
       return;
     }
     const wasIdle = this.#executor.running === 0;
-    this.#buffer.add(claims);
+    this.#buffer.add(this.#isolation.sift(claims, runs.size > 0));
     this.#fill();
+    this.#isolation.look();
     if (wasIdle && this.#executor.running > 0) this.#leaseKeeper.hurry();
   }
 
@@ -285,6 +298,7 @@ export class Worker {
     this.#demand.finished(durationMs, now);
     this.#fetcher.schedule();
     this.#fillSoon();
+    this.#isolation.look();
   }
 
   /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
@@ -300,11 +314,12 @@ export class Worker {
   #onLost(): void {
     this.#fetcher.stopClaiming();
     this.#buffer.takeIds();
+    this.#isolation.abandon();
     this.#fetcher.abandon();
     this.#executor.abandonAll();
   }
 
-  #onRegained(): void {
+  #claimAgain(): void {
     if (this.#stopping === undefined) this.#fetcher.startClaiming();
   }
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { rm } from "node:fs/promises";
 import { onTestFinished } from "vitest";
 import { type RunningProgram, startProgram } from "../support/process.js";
+import { signal } from "../support/signal.js";
 import { type Effect, readEffects } from "./effects.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -60,6 +61,29 @@ export class Fleet {
     });
     await worker.printed(/worker started/);
     return worker;
+  }
+
+  /** Keeps so many processes alive, whatever kills them, until the test calls what this gives; that resolves to the kills. */
+  keepAlive(count: number): () => Promise<number> {
+    let over = false;
+    let kills = 0;
+    const end = signal();
+    const keep = async (): Promise<void> => {
+      while (!over) {
+        const worker = await this.start();
+        await Promise.race([worker.ended, end.promise]);
+        if (over) return;
+        this.goneAt.set(worker.pid, Date.now());
+        kills += 1;
+      }
+    };
+    const keeping = Promise.all(Array.from({ length: count }, keep));
+    return async () => {
+      over = true;
+      end.send();
+      await keeping;
+      return kills;
+    };
   }
 
   async kill(worker: RunningProgram): Promise<void> {

@@ -5,14 +5,14 @@ import { startRedis } from "../support/redis.js";
 import { seededRandom, until, within } from "../support/signal.js";
 import { byId, problemsOf } from "./effects.js";
 import { Fleet } from "./fleet.js";
-import { POISON, QUEUES, WORK } from "./tasks.js";
+import { QUEUES, WORK } from "./tasks.js";
 
 const SECONDS = Number(process.env["CHAOS_SECONDS"] ?? 8);
 const SEED = Number(process.env["CHAOS_SEED"] ?? 1);
 const LEAST_KILLS = 4;
 
 const redis = await startRedis();
-const setup = (): Project => setupProject({ redis, tasks: [WORK, POISON] as never, queues: QUEUES });
+const setup = (): Project => setupProject({ redis, tasks: [WORK] as never, queues: QUEUES });
 
 async function assertExplained(project: Project, fleet: Fleet, ids: readonly string[]): Promise<number> {
   const effects = byId(fleet.effects());
@@ -92,43 +92,3 @@ test("a worker frozen longer than its lease: another takes over, and what the zo
   expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
   await assertExplained(project, fleet, [job.id]);
 }, 40_000);
-
-test("a job that kills its process takes three along, then it is dead with the evidence; others go on", async () => {
-  const project = setup();
-  const fleet = new Fleet({
-    url: redis.url,
-    prefix: project.prefix,
-    env: { TASKWEFT_WORKER_CONCURRENCY: "1" },
-  });
-  let deaths = 0;
-  const stop = { done: false };
-  const keepAlive = async (): Promise<void> => {
-    while (!stop.done) {
-      const worker = await fleet.start();
-      const { signal } = await Promise.race([
-        worker.ended,
-        until("the test to end", () => stop.done, 60_000).then(() => ({ signal: null })),
-      ]);
-      if (signal === "SIGKILL") {
-        deaths += 1;
-        fleet.goneAt.set(worker.pid, Date.now());
-      }
-    }
-  };
-  const poison = await project.enqueue(POISON, { n: 1 });
-  const innocents = await project.many(
-    WORK,
-    Array.from({ length: 30 }, (_unused, n) => ({ n, ms: 5 })),
-  );
-  const alive = keepAlive();
-  await until("the poison to be dead", async () => (await project.state(poison.id)) === "dead", 30_000);
-  await within(10_000, "the others to end", Promise.all(innocents.map((job) => job.result())));
-  stop.done = true;
-  await alive;
-  expect(deaths).toBe(3);
-  const run = await project.run(poison.id);
-  expect([run.attempts, run.crashes]).toEqual([0, 3]);
-  expect(run.events.map((event) => event[1])).toEqual(["crashed", "crashed", "crashed"]);
-  expect(new Set(run.events.map((event) => event[2])).size).toBe(3);
-  await expect(poison.result()).rejects.toThrow(/is dead: its worker was lost 3 times/);
-}, 60_000);

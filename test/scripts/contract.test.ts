@@ -15,7 +15,17 @@ import { histories, play } from "./shard-moves.js";
 
 const MAX_LINES = 90;
 /** Scripts that let a full Redis drain, and those that only add and must be refused. */
-const DRAINING = ["advance", "cancel", "discard", "fail", "heartbeat", "reclaim", "remove", "sweep"];
+const DRAINING = [
+  "advance",
+  "cancel",
+  "discard",
+  "fail",
+  "heartbeat",
+  "isolate",
+  "reclaim",
+  "remove",
+  "sweep",
+];
 const ADDING = ["await", "enqueue", "retry"];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
@@ -151,7 +161,14 @@ describe("every wrapper", () => {
   const job = { keys, id: "j", queue: "first" };
   const worker = { keys, worker: "A" };
   const ended = { outcome: "dead", run: "", ms: 1, keepCancelledMs: 1 } as const;
-  const lost = { reason: "crashed", maxCrashes: 3, keepMs: 1, queues: QUEUES, ids: ["j"] } as const;
+  const lost = {
+    reason: "crashed",
+    maxCrashes: 3,
+    suspectWaitMs: 1,
+    keepMs: 1,
+    queues: QUEUES,
+    ids: ["j"],
+  } as const;
   const claim = { leaseMs: 1, want: 1, inlineUpTo: 1, dropped: [], kept: [], quotas };
   const items = QUEUES.map((queue) => item(queue, { queue }));
 
@@ -164,6 +181,7 @@ describe("every wrapper", () => {
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
+    isolate: (runner) => scripts.isolate(runner, { ...worker, id: "j" }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
     retry: (runner) => scripts.retry(runner, job),

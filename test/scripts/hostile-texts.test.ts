@@ -55,11 +55,26 @@ describe.each(Object.entries(payloads))("a payload with %s", (_name, payload) =>
     await bench.put({ j: job });
     for (const worker of ["A", "B"]) {
       await bench.claim(worker, 1);
+      await bench.isolate(worker, "j");
       await bench.endLease(worker);
-      expect(await bench.reclaim(worker, ["j"], { maxCrashes: 2 })).toEqual({ taken: 1, unknownQueues: [] });
+      const call = { maxCrashes: 2, suspectWaitMs: 0 };
+      expect(await bench.reclaim(worker, ["j"], call)).toEqual({ taken: 1, unknownQueues: [] });
     }
     expect(Object.keys((await bench.shard()).dead)).toEqual(["j"]);
   });
+});
+
+test("an error that ends like the note that the job ran alone is no such note", async () => {
+  const bench = setup();
+  await bench.put({ j: {} });
+  await bench.claim("A", 1);
+  const event = [1, "failed", 1, "Error", "", '"isolated","A"]]'] as const;
+  const run = runText({ attempts: 1, crashes: 2, state: "retry", events: [event] });
+  await bench.fail("A", "j", "retry", { run, ms: 0 });
+  await bench.claim("A", 1);
+  await bench.endLease("A");
+  await bench.reclaim("A", ["j"]);
+  expect(await bench.runOf("j")).toMatchObject({ crashes: 2, state: "retry", events: [event] });
 });
 
 test("a key with half a surrogate pair does not keep its job from ending", async () => {

@@ -69,6 +69,7 @@ test("workers go on: register, renew, acknowledge, keep, move what is due, claim
 test("lost jobs are taken back, others handed back or discarded", async () => {
   expect(await bench.reclaim("B", ["lost"])).toMatchObject({ taken: 1 });
   await bench.reclaim("B", []);
+  expect(await bench.isolate("A", "back")).toMatch(/isolated/);
   expect(await bench.reclaim("A", ["back"], { reason: "handed-back" })).toMatchObject({ taken: 1 });
   expect(await bench.discard("A", ["held"])).toBe(1);
 });

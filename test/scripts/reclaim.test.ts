@@ -38,21 +38,70 @@ describe("after a crash", () => {
     await bench.fail("B", "a", "retry", { run: runText({ attempts: 1, crashes: 1, state: "retry" }), ms: 0 });
     await bench.claim("B", 1);
     await bench.endLease("B");
-    await bench.reclaim("B", ["a"]);
-    expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 2, state: "pending" });
+    await bench.reclaim("B", ["a"], { suspectWaitMs: 0 });
+    expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 2, state: "retry" });
     await bench.claim("C", 1);
+    await bench.isolate("C", "a");
     await bench.await("a", "client");
     await bench.endLease("C");
     expect(await bench.reclaim("C", ["a"])).toEqual(TAKEN);
-    expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 3, state: "dead" });
-    expect((await bench.runOf("a")).events.map((event) => event[2])).toEqual(["B", "C"]);
+    const run = await bench.runOf("a");
+    expect(run).toMatchObject({ attempts: 1, crashes: 3, state: "dead" });
+    expect(run.events.map((event) => event.slice(1))).toEqual([
+      ["crashed", "B"],
+      ["isolated", "C"],
+      ["crashed", "C"],
+    ]);
     const shard = await bench.shard();
     expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + HOUR_MS - 60_000);
     expect([shard.keys, shard.waits, shard.pending]).toEqual([{}, {}, {}]);
   });
 
+  test("a suspect waits, and leaves a hint for workers that know of no due time", async () => {
+    const bench = await setupLost();
+    expect(await bench.reclaim("A", ["a"], { maxCrashes: 2 })).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([shard.pending, shard.active, shard.wake]).toEqual([{}, {}, { q: ["1"] }]);
+    expect(shard.due["q"]?.["a"]).toBeGreaterThan(shard.nowMs + HOUR_MS - 60_000);
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 1, state: "retry" });
+  });
+
+  test("a suspect that did not run alone had not started: it waits again, and pays for nobody's crash", async () => {
+    const bench = await setupLost();
+    await bench.reclaim("A", ["a"], { maxCrashes: 2, suspectWaitMs: 0 });
+    const before = await bench.claim("B", 1).then(() => bench.runOf("a"));
+    await bench.endLease("B");
+    expect(await bench.reclaim("B", ["a"], { maxCrashes: 2 })).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toEqual(before);
+    expect(Object.keys((await bench.shard()).due["q"] ?? {})).toEqual(["a"]);
+  });
+
+  test("that it ran alone in another worker, or alone and then not any more, is held against nobody", async () => {
+    const bench = await setupLost();
+    const call = { maxCrashes: 2, suspectWaitMs: 0 };
+    await bench.reclaim("A", ["a"], call);
+    await bench.claim("B", 1);
+    await bench.isolate("B", "a");
+    await bench.reclaim("B", ["a"], { ...call, reason: "handed-back" });
+    await bench.claim("C", 1);
+    await bench.endLease("C");
+    await bench.reclaim("C", ["a"], call);
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 1, state: "retry" });
+    await bench.claim("D", 1);
+    await bench.isolate("D", "a");
+    const { events } = await bench.runOf("a");
+    const failed = [1, "failed", 1, "Error", "", ""] as const;
+    const run = runText({ attempts: 1, crashes: 1, state: "retry", events: [...events, failed] });
+    await bench.fail("D", "a", "retry", { run, ms: 0 });
+    await bench.claim("D", 1);
+    await bench.endLease("D");
+    await bench.reclaim("D", ["a"], call);
+    expect(await bench.runOf("a")).toMatchObject({ crashes: 1, state: "retry" });
+  });
+
   test("a job that says how long it is kept when dead is kept so long", async () => {
     const bench = await setupLost({ options: { keepDeadMs: 2 * HOUR_MS } });
+    await bench.isolate("A", "a");
     await bench.reclaim("A", ["a"], { maxCrashes: 1 });
     const shard = await bench.shard();
     expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + 2 * HOUR_MS - 60_000);
@@ -117,6 +166,7 @@ describe("a queue that the call does not name", () => {
 
   test("does not matter to a job that ends here", async () => {
     const bench = await setupLost();
+    await bench.isolate("A", "a");
     expect(await bench.reclaim("A", ["a"], { queues: [], maxCrashes: 1 })).toEqual(TAKEN);
   });
 });
@@ -199,10 +249,21 @@ describe("the worker", () => {
     await bench.claim("A", 1);
     const before = await bench.shard();
     expect(await bench.reclaim("A", ["a"], { reason: "handed-back" })).toEqual(TAKEN);
-    expect(await bench.reclaim("A", ["b"], { reason: "handed-back", maxCrashes: 1 })).toEqual(TAKEN);
+    expect(await bench.reclaim("A", ["b"], { reason: "handed-back" })).toEqual(TAKEN);
     const shard = await bench.shard();
     expect([shard.runs, shard.leases, shard.workers]).toEqual([before.runs, before.leases, before.workers]);
     expect(shard.pending).toEqual({ q: ["b", "a"] });
+  });
+
+  test("that hands a suspect back lets it wait, and no crash is written", async () => {
+    const bench = await setupLost();
+    await bench.reclaim("A", ["a"], { maxCrashes: 2, suspectWaitMs: 0 });
+    await bench.claim("B", 1);
+    await bench.isolate("B", "a");
+    const before = await bench.runOf("a");
+    expect(await bench.reclaim("B", ["a"], { reason: "handed-back", maxCrashes: 2 })).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toEqual(before);
+    expect(Object.keys((await bench.shard()).due["q"] ?? {})).toEqual(["a"]);
   });
 
   test("that hands a job back whose cancel was asked for sees it cancelled", async () => {

@@ -20,6 +20,7 @@ import {
   enqueue,
   fail,
   heartbeat,
+  isolate,
   reclaim,
   remove,
   retry,
@@ -160,11 +161,16 @@ export class ShardBench {
       worker,
       reason: "crashed",
       maxCrashes: 3,
+      suspectWaitMs: HOUR_MS,
       keepMs: HOUR_MS,
       queues: ["q"],
       ids,
       ...call,
     });
+  }
+
+  async isolate(worker: string, id: string): Promise<string> {
+    return await isolate(this.#runner, { keys: this.keys, worker, id });
   }
 
   async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {

@@ -14,6 +14,8 @@ export interface ModelRun {
   place: boolean;
   /** Kinds of its events. */
   kinds: readonly string[];
+  /** The worker that isolated it last. */
+  alone: string;
 }
 
 export interface ModelItem {
@@ -34,7 +36,7 @@ interface ModelJob {
   run: ModelRun | undefined;
 }
 
-const NEW: ModelRun = { attempts: 0, crashes: 0, state: "pending", place: false, kinds: [] };
+const NEW: ModelRun = { attempts: 0, crashes: 0, state: "pending", place: false, kinds: [], alone: "" };
 
 export class ShardModel {
   readonly jobs = new Map<string, ModelJob>();
@@ -206,8 +208,16 @@ export class ShardModel {
   reclaim(worker: string, ids: readonly string[], crashed: boolean): number {
     if (crashed) this.leases.set(worker, "condemned");
     const mine = ids.filter((id) => this.active.get(id) === worker);
-    for (const id of mine) this.#takeBack(id, crashed);
+    for (const id of mine) this.#takeBack(id, crashed, worker);
     return mine.length;
+  }
+
+  isolate(worker: string, id: string): "LOST" | "GONE" | "noted" {
+    if (this.isLost(worker)) return "LOST";
+    if (this.active.get(id) !== worker) return "GONE";
+    const run = this.runOf(id);
+    this.jobs.get(id)!.run = { ...run, kinds: [...run.kinds, "isolated"], alone: worker };
+    return "noted";
   }
 
   discard(worker: string, ids: readonly string[]): number {
@@ -253,22 +263,27 @@ export class ShardModel {
     else this.due[item.queue]!.set(item.id, item.due);
   }
 
-  #takeBack(id: string, crashed: boolean): void {
+  #takeBack(id: string, crashed: boolean, worker: string): void {
     if (this.#isHole(id)) {
       this.#passHole(id, ["crashed"]);
       return;
     }
     const run = this.runOf(id);
-    const crashes = run.crashes + (crashed ? 1 : 0);
-    const asked = this.cancels.has(id);
-    if (asked) this.#end(id, { ...run, state: "cancelled", kinds: [...run.kinds, "cancelled"] });
-    else if (crashed && crashes >= MAX_CRASHES) {
-      this.#end(id, { ...run, crashes, state: "dead", kinds: [...run.kinds, "crashed"] });
+    const alone = run.alone === worker && run.kinds.at(-1) === "isolated";
+    const blamed = crashed && (alone || run.crashes + 1 < MAX_CRASHES);
+    const crashes = run.crashes + (blamed ? 1 : 0);
+    const kinds = blamed ? [...run.kinds, "crashed"] : run.kinds;
+    const suspect = crashes + 1 >= MAX_CRASHES;
+    if (this.cancels.has(id)) {
+      this.#end(id, { ...run, state: "cancelled", kinds: [...run.kinds, "cancelled"] });
+    } else if (blamed && crashes >= MAX_CRASHES) {
+      this.#end(id, { ...run, crashes, state: "dead", kinds });
     } else {
       this.#release(id);
-      if (crashed)
-        this.jobs.get(id)!.run = { ...run, crashes, state: "pending", kinds: [...run.kinds, "crashed"] };
-      this.pending[this.#queueOf(id)]!.unshift(id);
+      if (blamed || suspect)
+        this.jobs.get(id)!.run = { ...run, crashes, state: suspect ? "retry" : "pending", kinds };
+      if (suspect) this.due[this.#queueOf(id)]!.set(id, Infinity);
+      else this.pending[this.#queueOf(id)]!.unshift(id);
     }
   }
 

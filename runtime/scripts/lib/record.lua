@@ -14,9 +14,12 @@ local function split_run(run)
   return tonumber(attempts), tonumber(crashes), state, detail, events
 end
 
--- Puts a run together again, with one more event.
+-- Puts a run together again, with one more event if there is one.
 local function join_run(attempts, crashes, state, detail, events, event)
-  local list = events == '[]' and '[' .. event .. ']' or string.sub(events, 1, -2) .. ',' .. event .. ']'
+  local list = events
+  if event then
+    list = events == '[]' and '[' .. event .. ']' or string.sub(events, 1, -2) .. ',' .. event .. ']'
+  end
   return '[' .. attempts .. ',' .. crashes .. ',"' .. state .. '",' .. detail .. ',' .. list .. ']'
 end
 

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- isolate: notes that a worker which runs nothing else is about to start this job: from here on, if it crashes, this job did it.
+-- KEYS 1 runs, 2 active, 3 leases
+-- ARGV 1 worker, 2 id
+-- Returns LOST (no lease), GONE (not held by this worker), or the new run.
+--@include now
+--@include record
+
+local runs, active, leases, worker, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+
+local lease = redis.call('ZSCORE', leases, worker)
+if not lease or lease == '0' then
+  return 'LOST'
+end
+if redis.call('HGET', active, id) ~= worker then
+  return 'GONE'
+end
+local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
+local event = string.format('[%.0f,"isolated","%s"]', now(), worker)
+local run = join_run(attempts, crashes, state, detail, events, event)
+redis.call('HSET', runs, id, run)
+return run

@@ -1,0 +1,24 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const isolateScript = new Script("isolate");
+
+export interface IsolateCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  readonly id: string;
+}
+
+/** Notes that the worker runs this job alone; resolves to the text of its new run. */
+export async function isolate(
+  runner: ScriptRunner,
+  call: IsolateCall,
+): Promise<"LOST" | "GONE" | (string & {})> {
+  const { keys } = call;
+  const reply = await runner.run(
+    isolateScript,
+    [keys.runs, keys.active, keys.leases],
+    [call.worker, call.id],
+  );
+  return reply as string;
+}

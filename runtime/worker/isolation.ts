@@ -1,0 +1,135 @@
+/**
+ * Runs suspects alone. A job that has lost its worker twice may be the one that kills it, or may have stood beside that
+ * one. Alone it can harm nobody else, and if the worker is lost again, everybody knows who did it.
+ *
+ *   open --(a suspect is claimed)--> draining --(nothing runs here)--> alone --(it has ended)--> open
+ *
+ * Nothing is claimed meanwhile. Draining ends at the latest with the timeouts of what runs.
+ */
+import type { Connection } from "../connection/index.js";
+import { type ShardKeys, parseRun } from "../protocol/index.js";
+import { isolate } from "../scripts/index.js";
+import type { Claim } from "./claim.js";
+import type { Logger } from "./handler.js";
+import { MAX_CRASHES } from "./reaper.js";
+
+const ERROR_PAUSE_MS = 250;
+
+export interface IsolationPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly logger: Logger;
+  /** Name under which this worker holds its lease. */
+  readonly worker: () => string;
+  /** Jobs that have started or are about to. */
+  readonly busy: () => number;
+  readonly start: (claim: Claim) => void;
+  /** Back to their queues, unspent. */
+  readonly giveBack: (ids: readonly string[]) => void;
+  readonly onClosed: () => void;
+  readonly onOpen: () => void;
+  readonly onLost: () => void;
+}
+
+export class Isolation {
+  readonly #ports: IsolationPorts;
+  #state: "open" | "draining" | "alone" = "open";
+  /** Waits until nothing else runs. */
+  #suspect: Claim | undefined;
+
+  constructor(ports: IsolationPorts) {
+    this.#ports = ports;
+  }
+
+  /** False while this worker must not claim. */
+  get open(): boolean {
+    return this.#state === "open";
+  }
+
+  /** The claims that may start beside others. Keeps the first suspect; the rest go back, for workers that are free. */
+  sift(claims: readonly Claim[], mayBeSuspect: boolean): readonly Claim[] {
+    if (this.#state === "open" && !mayBeSuspect) return claims;
+    const alone = this.#state === "alone";
+    const [harmless, rest]: [Claim[], Claim[]] = [[], []];
+    for (const claim of claims) {
+      const suspect = isSuspect(claim);
+      if (suspect && this.#state === "open") this.#close(claim);
+      else (suspect || alone ? rest : harmless).push(claim);
+    }
+    this.#ports.giveBack(rest.map((claim) => claim.id));
+    return harmless;
+  }
+
+  /** Something here has started or ended. */
+  look(): void {
+    if (this.#state === "open" || this.#ports.busy() > 0) return;
+    if (this.#suspect === undefined) this.#reopen();
+    else if (this.#state === "draining") {
+      this.#state = "alone";
+      void this.#start(this.#suspect);
+    }
+  }
+
+  /** Forgets the suspect that has not started, and says its id. */
+  takeIds(): readonly string[] {
+    const ids = this.#suspect === undefined ? [] : [this.#suspect.id];
+    this.#suspect = undefined;
+    return ids;
+  }
+
+  /** The lease is lost, and with it what was held under it. */
+  abandon(): void {
+    this.#suspect = undefined;
+    this.#state = "open";
+  }
+
+  #close(suspect: Claim): void {
+    this.#suspect = suspect;
+    this.#state = "draining";
+    this.#ports.logger.warn("a job that lost its worker before waits to run alone; nothing else is claimed", {
+      job: suspect.id,
+      task: suspect.record.task,
+      crashes: suspect.run.crashes,
+    });
+    this.#ports.onClosed();
+  }
+
+  #reopen(): void {
+    this.#state = "open";
+    this.#ports.onOpen();
+  }
+
+  async #start(suspect: Claim): Promise<void> {
+    const { worker, start, onLost } = this.#ports;
+    const name = worker();
+    const reply = await this.#note(suspect, name);
+    // Stopped, or the lease was lost: the job is not ours any more.
+    if (this.#suspect !== suspect) return;
+    this.#suspect = undefined;
+    if (reply === "LOST") {
+      if (worker() === name) onLost();
+      return;
+    }
+    if (reply !== "GONE") start({ ...suspect, run: parseRun(reply) });
+    // It may have ended within the call, or not have started at all.
+    this.look();
+  }
+
+  /** Tries until Redis has answered: a suspect that was not noted must not start. */
+  async #note(suspect: Claim, name: string): Promise<string> {
+    const { connection, keys, logger } = this.#ports;
+    while (this.#suspect === suspect) {
+      try {
+        return await isolate(connection, { keys, worker: name, id: suspect.id });
+      } catch (error) {
+        logger.warn("Redis refused to note that a job runs alone; trying again", { error });
+        await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+      }
+    }
+    return "GONE";
+  }
+}
+
+function isSuspect(claim: Claim): boolean {
+  return claim.run.crashes >= MAX_CRASHES - 1;
+}

@@ -1,0 +1,151 @@
+// A job that has lost its worker twice runs alone. That it takes nobody along is proved with processes in test/chaos/poison.test.ts.
+import { expect, test } from "vitest";
+import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
+import { type Project, defineTask, setupProject } from "../../support/project.js";
+import { startProxy } from "../../support/proxy.js";
+import { startRedis } from "../../support/redis.js";
+import { signal, until, within } from "../../support/signal.js";
+
+const redis = await startRedis();
+const slow = defineTask("slow:work", { timeoutMs: 60_000 });
+const quick = defineTask("quick:work");
+const setup = (): Project => setupProject({ redis, tasks: [slow, quick] as never });
+
+/** Enqueues a job that has lost two workers. */
+async function suspectOf(project: Project, task = quick) {
+  const job = await project.enqueue(task, { n: 0 }, { delay: "1h" });
+  await project.raw.hset(project.keys.runs, job.id, encodeRun({ ...NEW_RUN, crashes: 2 }));
+  const { due, pending, wake } = project.keys.queue("default");
+  await project.raw.multi().zrem(due, job.id).rpush(pending, job.id).del(wake).lpush(wake, "1").exec();
+  return job;
+}
+
+test("waits until nothing else runs, runs alone, and then others run again", async () => {
+  const project = setup();
+  const [started, go, alone, end] = [signal(), signal(), signal(), signal()];
+  const running = new Set<string>();
+  const beside: string[][] = [];
+  const suspects = new Set<string>();
+  const handler =
+    (work: (id: string) => Promise<void>) =>
+    async (job: { id: string }): Promise<void> => {
+      if (suspects.has(job.id)) beside.push([...running]);
+      running.add(job.id);
+      await work(job.id);
+      running.delete(job.id);
+    };
+  const worker = await project.worker({
+    "slow:work": handler(async () => {
+      started.send();
+      await go.promise;
+    }),
+    "quick:work": handler(async (id) => {
+      if (!suspects.has(id)) return;
+      alone.send();
+      await end.promise;
+    }),
+  });
+  const long = await project.enqueue(slow, { n: 1 });
+  await started.promise;
+  const suspect = await suspectOf(project);
+  suspects.add(suspect.id);
+  await until("the suspect to be claimed", async () => (await project.state(suspect.id)) === "active");
+  const next = await project.many(
+    quick,
+    [1, 2, 3].map((n) => ({ n })),
+  );
+  await until("a heartbeat", () => project.logger.messages("warn").length > 0);
+  expect(project.logger.messages("warn")).toEqual([
+    "a job that lost its worker before waits to run alone; nothing else is claimed",
+  ]);
+  for (const job of next) expect(await project.state(job.id)).toBe("pending");
+  go.send();
+  await alone.promise;
+  for (const job of next) expect(await project.state(job.id)).toBe("pending");
+  end.send();
+  await within(5000, "all to end", Promise.all([long, suspect, ...next].map((job) => job.result())));
+  expect(beside).toEqual([[]]);
+  const run = await project.run(suspect.id);
+  expect(run.events.map((event) => event.slice(1, 3))).toEqual([
+    ["isolated", worker.name],
+    ["completed", worker.name],
+  ]);
+});
+
+test("of several, each worker keeps one and gives the rest back", async () => {
+  const project = setup();
+  const suspects = await Promise.all([0, 1, 2, 3].map(() => suspectOf(project, slow)));
+  const go = signal();
+  let most = 0;
+  let count = 0;
+  const handlers = {
+    "slow:work": async () => {
+      most = Math.max(most, ++count);
+      await go.promise;
+      count -= 1;
+    },
+  };
+  await project.worker(handlers);
+  await project.worker(handlers);
+  await until("each to run one", () => count === 2);
+  const waiting = async (): Promise<number> => {
+    const states = await Promise.all(suspects.map((job) => project.state(job.id)));
+    return states.filter((state) => state !== "active").length;
+  };
+  await until("the others to be free", async () => (await waiting()) === 2);
+  go.send();
+  await within(8000, "all to end", Promise.all(suspects.map((job) => job.result())));
+  expect(most).toBe(2);
+  for (const job of suspects) expect(await project.kinds(job.id)).toEqual(["isolated", "completed"]);
+});
+
+test("a worker that stops gives it back as it was", async () => {
+  const project = setup();
+  const started = signal();
+  const worker = await project.worker({
+    "slow:work": async (_job, ctx) => {
+      started.send();
+      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+    },
+    "quick:work": () => "done",
+  });
+  await project.enqueue(slow, { n: 1 });
+  await started.promise;
+  const suspect = await suspectOf(project);
+  await until("the suspect to be claimed", async () => (await project.state(suspect.id)) === "active");
+  await worker.stop();
+  expect(await project.state(suspect.id)).toBe("due");
+  expect(await project.run(suspect.id)).toMatchObject({ crashes: 2, events: [] });
+});
+
+test("a worker that loses its lease while it waits claims again under its new name", async () => {
+  const project = setup();
+  const proxy = await startProxy(redis.port);
+  const started = signal();
+  await project.worker(
+    {
+      "slow:work": async (_job, ctx) => {
+        started.send();
+        await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+      },
+      "quick:work": () => "by the zombie",
+    },
+    { url: proxy.url, maxBlock: 0 },
+  );
+  const long = await project.enqueue(slow, { n: 1 });
+  await started.promise;
+  const suspect = await suspectOf(project);
+  await until("the suspect to be claimed", async () => (await project.state(suspect.id)) === "active");
+  proxy.stall();
+  const other = await project.worker({
+    "slow:work": () => "by the other",
+    "quick:work": () => "by the other",
+  });
+  expect(await within(8000, "the suspect to be taken over", suspect.result())).toBe("by the other");
+  expect(await long.result()).toBe("by the other");
+  expect(await project.kinds(suspect.id)).toEqual(["isolated", "completed"]);
+  await other.stop();
+  proxy.heal();
+  const next = await project.enqueue(quick, { n: 2 });
+  expect(await within(8000, "the zombie to work again", next.result())).toBe("by the zombie");
+});
