@@ -45,6 +45,8 @@ export class ShardKeys {
   readonly paused: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
   readonly meta: string;
+  /** STRING: when any worker was heard last (ms). */
+  readonly tick: string;
   readonly #queues = new Map<string, QueueKeys>();
 
   constructor(prefix: string = DEFAULT_PREFIX, shard = 0) {
@@ -62,6 +64,7 @@ export class ShardKeys {
     this.waits = `${this.tag}:waits`;
     this.paused = `${this.tag}:paused`;
     this.meta = `${this.tag}:meta`;
+    this.tick = `${this.tag}:tick`;
   }
 
   queue(name: string): QueueKeys {

@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
 -- heartbeat: registers a worker or renews its lease, and tells it what it must know: cancels of its jobs, workers that are gone.
--- KEYS 1 active, 2 leases, 3 workers, 4 cancels
+--            After a silence of all workers it first gives each of them a lease's time to come back.
+-- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 tick
 -- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and value of active
 -- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended
 --@include now
 
-local active, leases, workers, cancels = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local active, leases, workers, cancels, tick = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- Part of a lease: more than a worker that lives ever lets pass, less than what ends the lease of another.
+local SILENCE = 0.7
 local worker, lease_ms, about = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
 local lease = redis.call('ZSCORE', leases, worker)
@@ -16,6 +19,18 @@ elseif not lease or lease == '0' then
   return 'LOST'
 end
 local time = now()
+
+-- Redis stood still, could not be reached, or its clock jumped: leases have ended although their workers live. Half a
+-- millisecond marks those that were prolonged: once, or the dead would live for ever where every silence follows a crash.
+local last = redis.call('SET', tick, time, 'GET')
+if last and time - tonumber(last) > SILENCE * lease_ms then
+  local held = redis.call('ZRANGEBYSCORE', leases, '(0', time + lease_ms, 'WITHSCORES')
+  for i = 1, #held, 2 do
+    if not string.find(held[i + 1], '.', 1, true) then
+      redis.call('ZADD', leases, time + lease_ms + 0.5, held[i])
+    end
+  end
+end
 redis.call('ZADD', leases, time + lease_ms, worker)
 
 local asked = {}

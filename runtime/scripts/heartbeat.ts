@@ -24,7 +24,7 @@ export interface Heartbeat {
 export function heartbeatParts(call: HeartbeatCall): { keys: string[]; args: ScriptArgument[] } {
   const { keys } = call;
   return {
-    keys: [keys.active, keys.leases, keys.workers, keys.cancels],
+    keys: [keys.active, keys.leases, keys.workers, keys.cancels, keys.tick],
     args: [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
   };
 }

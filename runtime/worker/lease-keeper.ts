@@ -41,10 +41,6 @@ export class LeaseKeeper {
   readonly #thread: HeartbeatThread;
   #name = randomName();
   #renewedAt = 0;
-  /** When Redis last answered a heartbeat (local monotonic time). */
-  #heardAt = 0;
-  /** Until when this worker takes nobody's jobs back; 0 = it does. */
-  #patientUntil = 0;
   #timer: NodeJS.Timeout | undefined;
   /** When the next heartbeat is planned (local monotonic time); in the past while one is under way. */
   #nextAt = Infinity;
@@ -142,30 +138,17 @@ export class LeaseKeeper {
       if (beat === "LOST") {
         if (worker === this.#name) this.lost();
       } else {
-        this.#heard();
+        this.#renewedAt = performance.now();
+        this.#thread.renewed();
         clock.observe(beat.nowMs);
         for (const id of beat.cancels) onCancel(id);
         const others = beat.expired.filter((name) => name !== this.#name);
-        if (others.length > 0 && this.#patientUntil === 0) onExpiredWorkers(others);
+        if (others.length > 0) onExpiredWorkers(others);
       }
     } catch (error) {
       if (!this.#stopped) logger.warn("a heartbeat failed; trying again", { error });
     }
     this.#plan();
-  }
-
-  /**
-   * An outage of Redis is not held against workers: after one that was long enough to end leases, the others get a lease's
-   * time to come back before their jobs are taken. Then they are, however silent it was again: nothing may wait for ever.
-   */
-  #heard(): void {
-    const { leaseMs } = this.#ports;
-    const now = performance.now();
-    const wasSilent = now - this.#heardAt > leaseMs / 2;
-    if (this.#patientUntil > 0) this.#patientUntil = now < this.#patientUntil ? this.#patientUntil : 0;
-    else if (wasSilent) this.#patientUntil = now + leaseMs;
-    this.#renewedAt = this.#heardAt = now;
-    this.#thread.renewed();
   }
 
   async #register(): Promise<void> {
@@ -179,7 +162,7 @@ export class LeaseKeeper {
           about: JSON.stringify({ ...about, startedAt: clock.now() }),
         });
         if (beat !== "LOST") clock.observe(beat.nowMs);
-        this.#renewedAt = this.#heardAt = performance.now();
+        this.#renewedAt = performance.now();
         this.#thread.keep(this.#name);
         return;
       } catch (error) {

@@ -47,6 +47,69 @@ describe("a worker", () => {
   });
 });
 
+describe("after a silence of all workers", () => {
+  const LEASE_MS = 10_000;
+
+  /** A and B have leases that ended `endedMs` ago; nobody was heard for `silentMs`. */
+  async function setupSilence(silentMs: number, endedMs = 1000) {
+    const bench = setup();
+    for (const worker of ["A", "B"]) await bench.register(worker, LEASE_MS);
+    const { nowMs } = await bench.shard();
+    await bench.redis.set(bench.keys.tick, nowMs - silentMs);
+    for (const worker of ["A", "B"]) await bench.redis.zadd(bench.keys.leases, nowMs - endedMs, worker);
+    return bench;
+  }
+
+  test("the first that is heard prolongs the leases of all, also of those that ended", async () => {
+    const bench = await setupSilence(8000);
+    const reply = await bench.beat("A", LEASE_MS);
+    expect(reply).toMatchObject({ expired: [] });
+    const { leases, tick } = await bench.shard();
+    const [a, b] = [leases["A"]!, leases["B"]!];
+    expect(b).toBe(a + 0.5);
+    expect(Number(tick)).toBe(a - LEASE_MS);
+  });
+
+  test("one that registers counts as heard", async () => {
+    const bench = await setupSilence(8000);
+    await bench.register("C", LEASE_MS);
+    expect(await bench.beat("C", LEASE_MS)).toMatchObject({ expired: [] });
+  });
+
+  test("only once, until the worker renews by itself", async () => {
+    const bench = await setupSilence(8000);
+    const later = async (): Promise<void> => {
+      const { nowMs, leases } = await bench.shard();
+      await bench.redis.set(bench.keys.tick, nowMs - 8000);
+      for (const worker of ["A", "B"]) {
+        await bench.redis.zadd(bench.keys.leases, leases[worker]! - LEASE_MS - 1000, worker);
+      }
+    };
+    await bench.beat("A", LEASE_MS);
+    await later();
+    expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["B"] });
+    await bench.beat("B", LEASE_MS);
+    await later();
+    expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: [] });
+  });
+
+  test("a silence that a worker may keep while it lives prolongs nothing", async () => {
+    const bench = await setupSilence(6500);
+    expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["B"] });
+  });
+
+  test("a longer lease stays as it is, and a condemned worker stays condemned", async () => {
+    const bench = await setupSilence(8000);
+    await bench.register("long", HOUR_MS);
+    await bench.register("C", LEASE_MS);
+    const { nowMs, leases } = await bench.shard();
+    await bench.redis.zadd(bench.keys.leases, 0, "C");
+    await bench.redis.set(bench.keys.tick, nowMs - 8000);
+    expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["C"] });
+    expect((await bench.shard()).leases).toMatchObject({ C: 0, long: leases["long"] });
+  });
+});
+
 describe("the answer names", () => {
   test("the cancels of its own jobs, and drops those of jobs that are held no more", async () => {
     const bench = setup();

@@ -17,6 +17,7 @@ const EMPTY: Shard = {
   waits: {},
   paused: {},
   meta: {},
+  tick: "",
   pending: {},
   due: {},
   wake: {},

@@ -22,6 +22,8 @@ export interface Shard {
   readonly waits: Texts;
   readonly paused: Texts;
   readonly meta: Texts;
+  /** When any worker was heard last; "" = never. */
+  readonly tick: string;
   readonly pending: Readonly<Record<string, readonly string[]>>;
   readonly due: Readonly<Record<string, Scores>>;
   readonly wake: Readonly<Record<string, readonly string[]>>;
@@ -81,6 +83,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     waits: texts(take(keys.waits)),
     paused: texts(take(keys.paused)),
     meta: texts(take(keys.meta)),
+    tick: take(keys.tick)[0] ?? "",
     pending: family("pending", (ids) => ids),
     due: family("due", scores),
     wake: family("wake", (hints) => hints),

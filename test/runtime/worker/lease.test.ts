@@ -1,10 +1,12 @@
 // Leases: who is gone loses its jobs soon, who comes back cannot write under the old lease, and no heartbeat is starved.
 import { describe, expect, test } from "vitest";
 import { heartbeatScript } from "../../../runtime/scripts/index.js";
+import type { JobHandle } from "taskweft/generated-v1";
+import type { Worker } from "../../../runtime/worker/index.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
-import { startProxy } from "../../support/proxy.js";
+import { type TestProxy, startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
-import { signal, until, within } from "../../support/signal.js";
+import { type Signal, signal, until, within } from "../../support/signal.js";
 
 const redis = await startRedis();
 const slow = defineTask("slow:work", { timeoutMs: 60_000 });
@@ -24,36 +26,75 @@ async function trickle(project: Project, done: Promise<unknown>): Promise<number
   return count;
 }
 
-test("an outage of Redis is not held against workers that come back later than the first", async () => {
+interface Outage {
+  readonly project: Project;
+  /** The first and the second of two workers that cannot reach Redis; each runs one job, and both leases have ended. */
+  readonly links: readonly [TestProxy, TestProxy];
+  readonly jobs: readonly JobHandle<unknown>[];
+  /** Lets the handlers end. */
+  readonly go: Signal;
+  readonly ended: (worker: Worker) => Promise<boolean>;
+  /** Settles when the worker has told Redis so many times that it is there. */
+  readonly beats: (worker: Worker, count: number) => Promise<void>;
+  readonly workers: readonly [Worker, Worker];
+}
+
+async function setupOutage(): Promise<Outage> {
   const project = setup();
-  const [early, late] = [await startProxy(redis.port), await startProxy(redis.port)];
+  const links = [await startProxy(redis.port), await startProxy(redis.port)] as const;
   const go = signal();
   const handlers = { "slow:work": () => go.promise };
   const options = { concurrency: 1, lease: "2s" } as const;
-  const first = await project.worker(handlers, { ...options, url: early.url });
-  const second = await project.worker(handlers, { ...options, url: late.url });
+  const first = await project.worker(handlers, { ...options, url: links[0].url });
+  const second = await project.worker(handlers, { ...options, url: links[1].url });
   const jobs = [await project.enqueue(slow, { n: 1 }), await project.enqueue(slow, { n: 2 })];
   const { active, leases } = project.keys;
   await until("both to have a job", async () => (await project.raw.hlen(active)) === 3);
-  const endOf = async (name: string): Promise<number> => Number(await project.raw.zscore(leases, name));
-  const ended = async (name: string): Promise<boolean> =>
-    (await endOf(name)) < Number((await project.raw.time())[0]) * 1000;
-  early.stall();
-  late.stall();
-  await until(
-    "both leases to end",
-    async () => (await ended(first.name)) && (await ended(second.name)),
-    6000,
-  );
-  early.heal();
-  await until("the first to be back", async () => !(await ended(first.name)));
-  const renewed = await endOf(first.name);
-  await until("the first to look around again", async () => (await endOf(first.name)) > renewed);
-  late.heal();
-  await until("the second to be back", async () => !(await ended(second.name)));
-  go.send();
-  await Promise.all(jobs.map((job) => job.result()));
-  for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["completed"]);
+  const endOf = async ({ name }: Worker): Promise<number> => Number(await project.raw.zscore(leases, name));
+  const ended = async (worker: Worker): Promise<boolean> =>
+    (await endOf(worker)) < Number((await project.raw.time())[0]) * 1000;
+  for (const link of links) link.stall();
+  await until("both leases to end", async () => (await ended(first)) && (await ended(second)), 6000);
+  const beats = async (worker: Worker, count: number): Promise<void> => {
+    for (let beat = 0; beat < count; beat++) {
+      const before = await endOf(worker);
+      await until("a heartbeat", async () => (await endOf(worker)) > before, 4000);
+    }
+  };
+  return { project, links, jobs, go, ended, beats, workers: [first, second] };
+}
+
+describe("an outage of Redis is not held against workers that come back later", () => {
+  test("than another of them", async () => {
+    const { project, links, jobs, go, ended, beats, workers } = await setupOutage();
+    links[0].heal();
+    await until("the first to be back", async () => !(await ended(workers[0])));
+    await beats(workers[0], 2);
+    links[1].heal();
+    await beats(workers[1], 1);
+    go.send();
+    await Promise.all(jobs.map((job) => job.result()));
+    for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["completed"]);
+  });
+
+  test("than one that starts only now", async () => {
+    const { project, links, jobs, go, beats, workers } = await setupOutage();
+    const fresh = await project.worker({ "slow:work": () => go.promise }, { lease: "2s" });
+    await beats(fresh, 2);
+    for (const link of links) link.heal();
+    for (const worker of workers) await beats(worker, 1);
+    go.send();
+    await Promise.all(jobs.map((job) => job.result()));
+    for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["completed"]);
+  });
+
+  test("but if they do not, their jobs are taken over", async () => {
+    const { project, links, jobs } = await setupOutage();
+    await project.worker({ "slow:work": () => "taken over" }, { lease: "2s" });
+    for (const job of jobs) expect(await within(8000, "the job", job.result())).toBe("taken over");
+    for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["crashed", "completed"]);
+    for (const link of links) link.heal();
+  });
 });
 
 describe("a worker that is gone", () => {
