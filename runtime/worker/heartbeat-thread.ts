@@ -97,6 +97,8 @@ export class HeartbeatThread {
       },
       // Loaders of the process (tsx, a tracer) are nothing to the thread, and slow to start.
       execArgv: [],
+      // It keeps one connection: V8 would otherwise give it a young generation for a whole program.
+      resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
   }
 

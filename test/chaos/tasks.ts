@@ -7,7 +7,7 @@ export interface Work {
   readonly ms: number;
 }
 
-export const WORK = defineTask<Work, number>("chaos:work", { timeoutMs: 60_000 });
+export const WORK = defineTask<Work, number>("chaos:work", { timeoutMs: 300_000 });
 /** Blocks the event loop of its process for as long as it takes. */
 export const BLOCK = defineTask<Work, number>("chaos:block", { timeoutMs: 60_000 });
 export const POISON = defineTask<{ readonly n: number }>("chaos:poison", {
