@@ -15,8 +15,18 @@ import { histories, play } from "./shard-moves.js";
 
 const MAX_LINES = 90;
 /** Scripts that let a full Redis drain, and those that only add and must be refused. */
-const DRAINING = ["advance", "cancel", "discard", "fail", "heartbeat", "reclaim", "remove", "sweep"];
-const ADDING = ["await", "enqueue", "retry"];
+const DRAINING = [
+  "advance",
+  "cancel",
+  "discard",
+  "fail",
+  "heartbeat",
+  "reclaim",
+  "remove",
+  "save-step",
+  "sweep",
+];
+const ADDING = ["await", "enqueue", "note", "retry"];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
@@ -164,9 +174,11 @@ describe("every wrapper", () => {
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
+    note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
     retry: (runner) => scripts.retry(runner, job),
+    "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
   };
 
