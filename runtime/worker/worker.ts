@@ -15,6 +15,7 @@ import { HandlerTable } from "./handler-table.js";
 import type { Registry } from "./handler.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
+import { Notebook } from "./notebook.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
@@ -39,6 +40,7 @@ export class Worker {
   readonly #fetcher: Fetcher;
   readonly #recorder: OutcomeRecorder;
   readonly #leaseKeeper: LeaseKeeper;
+  readonly #notebook: Notebook;
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
   readonly #demand: ClaimDemand;
@@ -95,9 +97,11 @@ export class Worker {
       reaper: this.#reaper,
       keepCompletedMs: this.#options.retentionCompletedMs,
     });
+    this.#notebook = new Notebook({ ...base, worker, onLost: () => this.#leaseKeeper.lost() });
     this.#executor = new Executor({
       handlers: this.#handlers,
       sink: this.#recorder,
+      notebook: this.#notebook,
       logger,
       worker,
       now: () => this.#clock.now(),
@@ -208,6 +212,7 @@ export class Worker {
     void this.#janitor.stop();
     this.#fetcher.close();
     this.#recorder.close();
+    this.#notebook.close();
     this.#executor.stop();
     this.#connection.disconnect();
     if (complete) logger.info("worker stopped", { worker: this.name });
