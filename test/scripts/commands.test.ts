@@ -55,3 +55,21 @@ const COMMANDS = {
 test(`${JOBS} jobs that note nothing cost what they cost without notes`, async () => {
   expect(await live(setup())).toEqual(COMMANDS);
 });
+
+test("beside a dead job that has noted something, they cost some commands a batch and none a job", async () => {
+  const bench = setup();
+  await bench.put({ noted: {} });
+  await bench.claim("A", 1);
+  await bench.saveStep("A", "noted");
+  await bench.fail("A", "noted", "dead");
+  await bench.redis.del(bench.keys.queue("q").wake);
+  expect(await live(bench)).toEqual({
+    ...COMMANDS,
+    // Three for each part of a batch of acknowledgements: here one part is kept, of the other nothing.
+    hdel: COMMANDS.hdel + 2 * BATCHES,
+    hmget: COMMANDS.hmget + 2 * BATCHES,
+    srem: 2 * BATCHES,
+    // One for each queue of a claim.
+    hexists: BATCHES,
+  });
+});
