@@ -53,6 +53,7 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
     ["removed", moment(job.removedAt, now)],
     ["worker", job.worker],
     ["lease ends", moment(job.leaseEndsAt, now)],
+    ["progress", progressText(job.progress)],
     ["definition", job.hash],
     ["options", Object.keys(job.options).length === 0 ? undefined : JSON.stringify(job.options)],
   ];
@@ -64,9 +65,22 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
     "",
     ...valueLines(job, colors),
     "",
+    ...stepLines(job, colors),
     colors.dim("timeline"),
     ...job.timeline.flatMap((event) => eventLines(event, colors)),
   ].join("\n");
+}
+
+function progressText(progress: unknown): string | undefined {
+  return typeof progress === "number" ? `${progress} %` : JSON.stringify(progress);
+}
+
+function stepLines({ steps = [] }: JobDetails, colors: Colors): readonly string[] {
+  if (steps.length === 0) return [];
+  const lines = steps.map(
+    ({ name, bytes }) => `  ${printable(name)}${bytes === 0 ? "" : colors.dim(` (${bytes} bytes)`)}`,
+  );
+  return [colors.dim("steps done"), ...lines, ""];
 }
 
 function moment(at: number | undefined, now: number): string | undefined {

@@ -115,6 +115,15 @@ export class Connection implements ScriptRunner {
     }
   }
 
+  /** What the handlers of a job have stored of their steps, `null` when nothing. */
+  async readSteps(keys: ShardKeys, id: string): Promise<string | null> {
+    try {
+      return await this.redis.hget(keys.notes, id);
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+  }
+
   /** Ids that `worker` holds. Walks the active hash in steps, so that it never blocks Redis. */
   async heldBy(keys: ShardKeys, worker: string): Promise<readonly string[]> {
     const held: string[] = [];

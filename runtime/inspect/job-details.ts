@@ -1,9 +1,9 @@
 /** Everything about one job. */
 import { TaskweftError } from "../errors.js";
-import type { JobState, RunEvent } from "../protocol/index.js";
-import { HIDDEN, redactJob, withoutSecrets } from "./redact.js";
+import { parseSteps, progressField, type JobState, type RunEvent } from "../protocol/index.js";
+import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
-import type { JobDetails, JobEvent, JobSummary, Redactor } from "./types.js";
+import type { JobDetails, JobEvent, JobStep, JobSummary, Redactor } from "./types.js";
 
 /** @throws TaskweftError `JobNotFound`. */
 export async function readStoredJob(reader: ShardReader, id: string, operation: string): Promise<StoredJob> {
@@ -26,12 +26,13 @@ export async function showJob(
   const { keys } = reader;
   const due = await reader.read((redis) => redis.zscore(keys.queue(job.record.queue).due, id));
   const state = stateOf(job, due !== null);
-  const [times, leaseEndsAt] = await Promise.all([
+  const [times, leaseEndsAt, notes] = await Promise.all([
     readTimes(reader, id, state, due),
     readLease(reader, job, state),
+    readNotes(reader, id),
   ]);
   const summary = summarize(job, state, times);
-  return describe(job, summary, leaseEndsAt, redactor);
+  return describe(job, summary, { ...notes, leaseEndsAt }, redactor);
 }
 
 async function readTimes(
@@ -54,10 +55,26 @@ async function readLease(reader: ShardReader, job: StoredJob, state: JobState): 
   return score === null ? undefined : Number(score);
 }
 
+/** What its handler has noted. */
+interface Notes {
+  readonly steps: ReadonlyMap<string, unknown>;
+  readonly progress: unknown;
+}
+
+async function readNotes(reader: ShardReader, id: string): Promise<Notes> {
+  const [steps, progress] = await reader.read((redis) =>
+    redis.hmget(reader.keys.notes, id, progressField(id)),
+  );
+  return {
+    steps: parseSteps(steps ?? null),
+    progress: typeof progress === "string" ? (JSON.parse(progress) as unknown) : undefined,
+  };
+}
+
 function describe(
   job: StoredJob,
   summary: JobSummary,
-  leaseEndsAt: number | undefined,
+  { steps, progress, leaseEndsAt }: Notes & { readonly leaseEndsAt: number | undefined },
   redactor: Redactor | undefined,
 ): JobDetails {
   const { record, run } = job;
@@ -75,6 +92,18 @@ function describe(
       record.options.key === undefined
         ? record.options
         : { ...record.options, key: shown.hidden ? HIDDEN : clean(record.options.key) },
+    ...(progress === undefined
+      ? {}
+      : // A percentage gives nothing away; all else may hold what the handler found in the payload.
+        {
+          progress:
+            shown.hidden && typeof progress !== "number"
+              ? HIDDEN
+              : valueWithoutSecrets(progress, shown.secrets),
+        }),
+    ...(steps.size === 0
+      ? {}
+      : { steps: [...steps].map(([name, result]) => toStep(shown.hidden ? HIDDEN : clean(name), result)) }),
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
   };
@@ -82,6 +111,10 @@ function describe(
 
 function enqueuedEvent(summary: JobSummary): readonly JobEvent[] {
   return summary.enqueuedAt === undefined ? [] : [{ at: summary.enqueuedAt, kind: "enqueued" }];
+}
+
+function toStep(name: string, result: unknown): JobStep {
+  return { name, bytes: Buffer.byteLength(JSON.stringify(result) ?? "") };
 }
 
 function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {

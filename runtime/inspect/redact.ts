@@ -39,6 +39,23 @@ export function withoutSecrets(text: string, secrets: readonly string[]): string
   return ordered.reduce((result, secret) => result.replaceAll(secret, HIDDEN), text);
 }
 
+/** The same of every text and number in a value, keys included. */
+export function valueWithoutSecrets(value: unknown, secrets: readonly string[]): unknown {
+  if (typeof value === "string") return withoutSecrets(value, secrets);
+  if (typeof value === "number") {
+    const text = withoutSecrets(String(value), secrets);
+    return text === String(value) ? value : text;
+  }
+  if (Array.isArray(value)) return value.map((item: unknown) => valueWithoutSecrets(item, secrets));
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [
+      withoutSecrets(key, secrets),
+      valueWithoutSecrets(child, secrets),
+    ]),
+  );
+}
+
 /** What may be shown of a job. */
 interface Shown {
   readonly payload: unknown;

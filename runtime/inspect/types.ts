@@ -37,6 +37,13 @@ export interface JobEvent {
   readonly stack?: string;
 }
 
+/** A step that a handler has done. Its result is not shown: no schema says what in it is sensitive. */
+export interface JobStep {
+  readonly name: string;
+  /** Of its result as JSON; 0 when it gave nothing. */
+  readonly bytes: number;
+}
+
 /** All that is stored about a job. */
 export interface JobDetails extends JobSummary {
   readonly payload: unknown;
@@ -48,6 +55,10 @@ export interface JobDetails extends JobSummary {
   readonly hash: string;
   /** What the enqueue set differently from the definition. */
   readonly options: RecordOptions;
+  /** What the handler noted last of how far it is: percent, or an object; without sensitive values. Absent when it noted none. */
+  readonly progress?: unknown;
+  /** Done, and not run again by a later attempt; oldest first. Absent when there are none. */
+  readonly steps?: readonly JobStep[];
   /** Oldest first. */
   readonly timeline: readonly JobEvent[];
   /** active: when the worker's lease ends. */

@@ -41,6 +41,8 @@ export class ShardKeys {
   readonly cancels: string;
   /** HASH job id -> clients that wait for its end, separated by spaces. */
   readonly waits: string;
+  /** HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress. Only of jobs that noted something. */
+  readonly notes: string;
   /** HASH queue -> since when it is paused (ms). */
   readonly paused: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
@@ -62,6 +64,7 @@ export class ShardKeys {
     this.keysExpiry = `${this.tag}:keys-expiry`;
     this.cancels = `${this.tag}:cancels`;
     this.waits = `${this.tag}:waits`;
+    this.notes = `${this.tag}:notes`;
     this.paused = `${this.tag}:paused`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;
@@ -98,6 +101,11 @@ export class ShardKeys {
  */
 export const ACTIVE_PAD_FIELD = "#";
 export const ACTIVE_PAD_VALUE = "-".repeat(72);
+
+/** Field of the `notes` hash for a job's progress; its steps stand under the id alone. Ids hold no space. */
+export function progressField(id: string): string {
+  return `${id} progress`;
+}
 
 /** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */
 export function keyField(task: string, key: string): string {

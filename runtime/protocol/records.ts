@@ -122,6 +122,16 @@ export function encodeRun(run: JobRun): string {
   return JSON.stringify([run.attempts, run.crashes, run.state, run.detail ?? null, run.events]);
 }
 
+/**
+ * The steps of a job, from one line of JSON each: `["charge",{"id":"ch_1"}]`, or `["send"]` of one that gave nothing. Lines,
+ * because JSON holds no line break: so the script finds a step without decoding results.
+ */
+export function parseSteps(text: string | null): Map<string, unknown> {
+  if (text === null) return new Map();
+  const lines = JSON.parse(`[${text.replaceAll("\n", ",")}]`) as [name: string, result?: unknown][];
+  return new Map(lines.map(([name, result]) => [name, result]));
+}
+
 /** Events kept in a run; the oldest go first. Bounds the memory of a job that fails for a year. */
 export const MAX_RUN_EVENTS = 30;
 

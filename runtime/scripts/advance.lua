@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- advance: a worker's round trip: acknowledges what it completed, renews its lease, moves what is due, claims what is free.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused; then for each queue: pending, due, wake
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused, 9 notes; then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 lease (ms, 0 = do not renew), 4 want, 5 most claimed jobs to answer with their texts
 --      6 completed, nothing kept: n, then n ids
 --      then completed and kept: n, then n x (id, run, keep ms)
@@ -16,10 +16,10 @@
 --@include claim
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local waits, cancels, paused = KEYS[6], KEYS[7], KEYS[8]
+local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 -- Lua unpacks at most some 8,000 values: a larger claim would stop the script after the ids have left their lists.
 local tag, worker, want = ARGV[1], ARGV[2], math.min(tonumber(ARGV[4]), 1000)
-local FIRST_QUEUE_KEY = 9
+local FIRST_QUEUE_KEY = 10
 
 local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
@@ -30,20 +30,15 @@ if ARGV[3] ~= '0' then
   redis.call('ZADD', leases, time + tonumber(ARGV[3]), worker)
 end
 -- Rare things are asked for together, so that a shard without them pays for one command.
-local rare = redis.call('EXISTS', waits, cancels, paused) > 0
-
-local function announce(held)
-  for i = 1, rare and #held or 0 do
-    redis.call('SREM', cancels, held[i])
-    publish(waits, tag, held[i])
-  end
-end
+local rare = redis.call('EXISTS', waits, cancels, paused, notes) > 0
 
 local at, n = 7, tonumber(ARGV[6])
 if n > 0 then
   local held = release_held(active, worker, { unpack(ARGV, at, at + n - 1) })
   drop(jobs, runs, held)
-  announce(held)
+  if rare and #held > 0 then
+    clear_rare(waits, cancels, notes, tag, held)
+  end
 end
 at = at + n
 n = tonumber(ARGV[at])
@@ -55,7 +50,9 @@ if n > 0 then
   end
   local held = release_held(active, worker, ids)
   keep(runs, done, held, run_of, removal_of)
-  announce(held)
+  if rare and #held > 0 then
+    clear_rare(waits, cancels, notes, tag, held)
+  end
 end
 at = at + 3 * n + 1
 

@@ -48,6 +48,7 @@ export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<
     keys.waits,
     keys.cancels,
     keys.paused,
+    keys.notes,
   ];
   const args: ScriptArgument[] = [keys.tag, call.worker, call.leaseMs, call.want, call.inlineUpTo];
   args.push(call.dropped.length);

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- cancel: a job that has not started is cancelled at once; an active one is asked for, and its worker aborts it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 cancels, 6 keys, 7 waits, 8 due (of the job's queue)
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 cancels, 6 keys, 7 waits, 8 notes, 9 due (of the job's queue)
 -- ARGV 1 tag, 2 id, 3 keep (ms)
 -- Returns NOTFOUND, FINAL <state>, REQUESTED (active), or CANCELLED
 --@include now
@@ -8,7 +8,7 @@
 --@include finish
 
 local jobs, runs, active, done, cancels = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, waits, due = KEYS[6], KEYS[7], KEYS[8]
+local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local tag, id, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local record = redis.call('HGET', jobs, id)
@@ -33,6 +33,7 @@ if keep_ms > 0 then
   redis.call('ZADD', done, time + keep_ms, id)
 else
   redis.call('HDEL', runs, id)
+  forget_notes(notes, { id })
   if place == '1' then
     redis.call('HSET', jobs, id, '[0]')
   else

@@ -26,6 +26,7 @@ export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<Ca
       keys.cancels,
       keys.keys,
       keys.waits,
+      keys.notes,
       keys.queue(call.queue).due,
     ],
     [keys.tag, call.id, call.keepMs],

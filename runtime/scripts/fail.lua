@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- fail: ends one attempt that did not complete: the job waits for its retry, goes dead, or was cancelled.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits; of the job's queue: 10 due, 11 wake
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes;
+--      of the job's queue: 11 due, 12 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
 -- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
@@ -11,7 +12,7 @@
 --@include finish
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local keys, cancels, waits, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local tag, worker, id, outcome, run, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 local lease = redis.call('ZSCORE', leases, worker)
@@ -48,6 +49,7 @@ if ms > 0 then
 else
   redis.call('HDEL', jobs, id)
   redis.call('HDEL', runs, id)
+  forget_notes(notes, { id })
 end
 publish(waits, tag, id)
 return outcome

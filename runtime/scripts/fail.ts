@@ -33,6 +33,7 @@ export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailRe
       keys.keys,
       keys.cancels,
       keys.waits,
+      keys.notes,
       queue.due,
       queue.wake,
     ],

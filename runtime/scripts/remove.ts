@@ -25,6 +25,7 @@ export async function remove(
       keys.dead,
       keys.keys,
       keys.waits,
+      keys.notes,
       keys.queue(call.queue).due,
     ],
     [keys.tag, call.id],

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- sweep: removes what was declared to expire and has: finished jobs, dead jobs, idempotency keys; at most `limit` of each.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes
 -- ARGV 1 limit
 -- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed
 --@include now
+--@include finish
 
-local jobs, runs, keys, expiry, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], now()
+local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
 
 local function expired(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', time, 'LIMIT', 0, tonumber(ARGV[1]))
@@ -19,6 +20,7 @@ local function remove(set)
   local texts = redis.call('HMGET', runs, unpack(ids))
   redis.call('HDEL', jobs, unpack(ids))
   redis.call('HDEL', runs, unpack(ids))
+  forget_notes(notes, ids)
   for i = 1, #ids do
     -- A cancelled job whose id still stands in a pending list leaves a tombstone, which goes when the list has passed it.
     if texts[i] and string.find(texts[i], '^%[%d+,%d+,"cancelled",1,') then

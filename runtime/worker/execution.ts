@@ -4,14 +4,16 @@
  *   running --(handler settles)----------------------------> settled
  *   running --(abort: timeout, cancel, lease, shutdown)----> aborting --(handler settles, or patience ends)--> settled
  *
- * Everything that few handlers use (signal, logger) is made on first use: most attempts take microseconds.
+ * Everything that few handlers use (signal, logger, steps) is made on first use: most attempts take microseconds.
  */
 import type { AnyTaskContract } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import { idTime } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
-import type { Job, Logger, TaskContext } from "./handler.js";
+import type { Job, Logger, Progress, TaskContext } from "./handler.js";
 import { withFields } from "./logger.js";
+import type { Notebook } from "./notebook.js";
+import type { StepJournal } from "./step-journal.js";
 
 export class Execution implements TaskContext {
   readonly claim: Claim;
@@ -24,16 +26,19 @@ export class Execution implements TaskContext {
   abortReason: Error | undefined;
   settled = false;
   readonly #logger: Logger;
+  readonly #notebook: Notebook;
   #controller: AbortController | undefined;
   #log: Logger | undefined;
+  #journal: StepJournal | undefined;
 
-  constructor(claim: Claim, contract: AnyTaskContract, worker: string, logger: Logger) {
+  constructor(claim: Claim, contract: AnyTaskContract, worker: string, logger: Logger, notebook: Notebook) {
     this.claim = claim;
     this.contract = contract;
     this.worker = worker;
     this.startedAt = performance.now();
     this.deadlineAt = this.startedAt + this.timeoutMs;
     this.#logger = logger;
+    this.#notebook = notebook;
   }
 
   get timeoutMs(): number {
@@ -63,6 +68,15 @@ export class Execution implements TaskContext {
       attempt: this.attempt,
     });
     return this.#log;
+  }
+
+  step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
+    this.#journal ??= this.#notebook.journalOf(this);
+    return this.#journal.run(name, fn);
+  }
+
+  progress(value: Progress): void {
+    this.#notebook.progress(this, value);
   }
 
   notImplemented(): Error {

@@ -10,6 +10,7 @@ import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { Logger } from "./handler.js";
 import { type AnyHandler, type HandlerTable, type TaskEntry } from "./handler-table.js";
+import type { Notebook } from "./notebook.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
 const ABORT_PATIENCE_MS = 1000;
@@ -28,6 +29,7 @@ export interface ExecutorOptions {
   readonly handlers: HandlerTable;
   readonly sink: OutcomeSink;
   readonly logger: Logger;
+  readonly notebook: Notebook;
   /** Name under which claims are held now. */
   readonly worker: () => string;
   /** Redis time (ms). */
@@ -54,13 +56,13 @@ export class Executor {
   }
 
   start(claim: Claim): void {
-    const { handlers, sink, logger, worker } = this.#options;
+    const { handlers, sink, logger, notebook, worker } = this.#options;
     const entry = handlers.get(claim.record.task);
     if (entry === undefined) {
       sink.unserved(claim);
       return;
     }
-    const execution = new Execution(claim, entry.contract, worker(), logger);
+    const execution = new Execution(claim, entry.contract, worker(), logger, notebook);
     this.#running.add(execution);
     this.#deadlines.watch();
     if (entry.handler !== undefined) this.#run(execution, entry.handler);

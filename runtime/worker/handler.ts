@@ -22,6 +22,9 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** Percent, or what a person wants to see of a running job. */
+export type Progress = number | Readonly<Record<string, unknown>>;
+
 /** What a handler may do beside returning its result. */
 export interface TaskContext {
   /** Aborts on timeout, cancel, loss of the lease and forced shutdown; the reason says which. */
@@ -29,6 +32,23 @@ export interface TaskContext {
   /** Same value in every attempt of this job: hand it to external systems that take an idempotency key. */
   readonly idempotencyKey: string;
   readonly log: Logger;
+  /**
+   * Runs `fn` once for the job: what it gave is stored, and later attempts get it back without running `fn`, also after a crash
+   * of the worker and after a retry by hand. Resolves to what JSON keeps of the result, in the first attempt as in later ones.
+   * When `fn` throws, nothing is stored and the error comes through. A crash between its effect and the store runs it again:
+   * pass `ctx.idempotencyKey` on where the effect must happen once.
+   *
+   * `name`: 1 to 128 characters, each only once an attempt. Result: at most 64 KiB of JSON, 1 MiB for all steps of a job.
+   * @throws PermanentError `StepInvalid` when name or result break these rules; the abort reason once `signal` has aborted.
+   */
+  step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result>;
+  /**
+   * Notes how far the job is, for `weft jobs show` and `inspect`: percent (0 to 100, numbers beyond are cut to it) or an object
+   * of at most 4 KiB of JSON. Does not wait: the latest value is written about four times a second, and one of the last quarter
+   * second of an attempt may be lost. Ignored once the lease is.
+   * @throws TaskweftError `OptionInvalid` for anything else.
+   */
+  progress(value: Progress): void;
   /** For stubs: `throw ctx.notImplemented()` goes dead at once with a message that names the file to edit. */
   notImplemented(): Error;
 }

@@ -16,6 +16,7 @@ import type { Registry } from "./handler.js";
 import { Isolation } from "./isolation.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
+import { Notebook } from "./notebook.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
@@ -41,6 +42,7 @@ export class Worker {
   readonly #recorder: OutcomeRecorder;
   readonly #leaseKeeper: LeaseKeeper;
   readonly #isolation: Isolation;
+  readonly #notebook: Notebook;
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
   readonly #demand: ClaimDemand;
@@ -99,9 +101,11 @@ export class Worker {
       reaper: this.#reaper,
       keepCompletedMs: this.#options.retentionCompletedMs,
     });
+    this.#notebook = new Notebook({ ...base, worker, onLost: () => this.#leaseKeeper.lost() });
     this.#executor = new Executor({
       handlers: this.#handlers,
       sink: this.#recorder,
+      notebook: this.#notebook,
       logger,
       worker,
       now: () => this.#clock.now(),
@@ -222,6 +226,7 @@ export class Worker {
     void this.#janitor.stop();
     this.#fetcher.close();
     this.#recorder.close();
+    this.#notebook.close();
     this.#executor.stop();
     this.#connection.disconnect();
     if (complete) logger.info("worker stopped", { worker: this.name });

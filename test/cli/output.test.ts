@@ -16,12 +16,14 @@ import { checkNode } from "../../cli/doctor/project-checks.js";
 import { mergePackageJson } from "../../cli/init/package-manifest.js";
 import { PACKAGE_SCRIPTS } from "../../cli/init/templates.js";
 import { chooseColors } from "../../cli/output/colors.js";
+import { jobText } from "../../cli/output/job-text.js";
 import { maskUrls } from "../../cli/output/mask.js";
 import { formatResult } from "../../cli/output/codegen-result.js";
 import { printable, printableJson, printableLines } from "../../cli/output/sanitize.js";
 import { formatTable, type Column } from "../../cli/output/table.js";
 import { relative, roughly, timestamp } from "../../cli/output/times.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
+import type { JobDetails } from "../../runtime/inspect/index.js";
 
 interface Row {
   readonly id: string;
@@ -199,4 +201,29 @@ test.each([
   // A finding that is not well says why it matters and what to do.
   expect(finding.why === undefined).toBe(level === "ok");
   expect(finding.fix === undefined).toBe(level === "ok");
+});
+
+test("a job's text has its progress and the steps that are done, and nothing of them when there are none", () => {
+  const job: JobDetails = {
+    id: "j",
+    task: "a:task",
+    queue: "q",
+    state: "dead",
+    attempts: 1,
+    crashes: 0,
+    payload: {},
+    hidden: false,
+    hash: "h1",
+    options: {},
+    timeline: [],
+  };
+  const steps = [
+    { name: "charge", bytes: 11 },
+    { name: "evil\u001b[2J", bytes: 0 },
+  ];
+  const text = jobText({ ...job, progress: 40, steps }, 0, PLAIN);
+  expect(text).toContain("\nprogress   40 %\n");
+  expect(text).toContain("\nsteps done\n  charge (11 bytes)\n  evil\\u001b[2J\n\ntimeline");
+  expect(jobText({ ...job, progress: { rows: 3 } }, 0, PLAIN)).toContain('\nprogress   {"rows":3}\n');
+  expect(jobText(job, 0, PLAIN)).not.toMatch(/progress|steps/);
 });

@@ -24,9 +24,10 @@ const DRAINING = [
   "isolate",
   "reclaim",
   "remove",
+  "save-step",
   "sweep",
 ];
-const ADDING = ["await", "enqueue", "retry"];
+const ADDING = ["await", "enqueue", "note", "retry"];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
@@ -182,9 +183,11 @@ describe("every wrapper", () => {
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     isolate: (runner) => scripts.isolate(runner, { ...worker, id: "j" }),
+    note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
     retry: (runner) => scripts.retry(runner, job),
+    "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
   };
 

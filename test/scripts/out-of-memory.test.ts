@@ -66,6 +66,11 @@ test("workers go on: register, renew, acknowledge, keep, move what is due, claim
   expect(await bench.fail("A", "died", "dead")).toBe("dead");
 });
 
+test("handlers store their steps, or they could not go on; their progress is refused", async () => {
+  expect(await bench.saveStep("A", "back", "charge", 1)).toBe("SAVED");
+  await expect(bench.note("A", { back: 50 })).rejects.toMatchObject({ code: "RedisFull", operation: "note" });
+});
+
 test("lost jobs are taken back, others handed back or discarded", async () => {
   expect(await bench.reclaim("B", ["lost"])).toMatchObject({ taken: 1 });
   await bench.reclaim("B", []);

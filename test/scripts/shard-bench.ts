@@ -21,9 +21,11 @@ import {
   fail,
   heartbeat,
   isolate,
+  note,
   reclaim,
   remove,
   retry,
+  saveStep,
   sweep,
   type AdvanceCall,
   type Advanced,
@@ -171,6 +173,22 @@ export class ShardBench {
 
   async isolate(worker: string, id: string): Promise<string> {
     return await isolate(this.#runner, { keys: this.keys, worker, id });
+  }
+
+  /** Saves a step; without a result it gave nothing. */
+  async saveStep(
+    worker: string,
+    id: string,
+    name = "a",
+    ...result: readonly unknown[]
+  ): Promise<"LOST" | "GONE" | "SAVED"> {
+    const text = result.length === 0 ? undefined : JSON.stringify(result[0]);
+    return await saveStep(this.#runner, { keys: this.keys, worker, id, name, result: text });
+  }
+
+  async note(worker: string, progress: Readonly<Record<string, unknown>>): Promise<number | "LOST"> {
+    const jobs = Object.entries(progress).map(([id, value]) => ({ id, progress: JSON.stringify(value) }));
+    return await note(this.#runner, { keys: this.keys, worker, jobs });
   }
 
   async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {

@@ -53,6 +53,9 @@ export class ShardModel {
   readonly keyEnds = new Map<string, boolean>();
   readonly cancels = new Set<string>();
   readonly waits = new Map<string, string>();
+  /** Steps of each job that has some, by name. */
+  readonly steps = new Map<string, ReadonlyMap<string, unknown>>();
+  readonly progress = new Map<string, unknown>();
   readonly paused = new Set<string>();
   readonly leases = new Map<string, "condemned" | "ended" | "held">();
 
@@ -94,6 +97,7 @@ export class ShardModel {
     for (const id of dropped.filter((held) => this.active.get(held) === worker)) {
       this.#release(id);
       this.waits.delete(id);
+      this.#forgetNotes(id);
       this.jobs.delete(id);
     }
     for (const id of kept.filter((held) => this.active.get(held) === worker)) {
@@ -104,6 +108,7 @@ export class ShardModel {
         state: "completed",
         kinds: [...run.kinds, "completed"],
       });
+      this.#forgetNotes(id);
     }
   }
 
@@ -233,6 +238,21 @@ export class ShardModel {
     return revived;
   }
 
+  saveStep(worker: string, id: string, name: string, result: unknown): "GONE" | "LOST" | "SAVED" {
+    if (this.isLost(worker)) return "LOST";
+    if (this.active.get(id) !== worker) return "GONE";
+    const steps = this.steps.get(id) ?? new Map<string, unknown>();
+    if (!steps.has(name)) this.steps.set(id, new Map([...steps, [name, result]]));
+    return "SAVED";
+  }
+
+  note(worker: string, ids: readonly string[], value: unknown): number | "LOST" {
+    if (this.isLost(worker)) return "LOST";
+    const held = ids.filter((id) => this.active.get(id) === worker);
+    for (const id of held) this.progress.set(id, value);
+    return held.length;
+  }
+
   await(id: string, client: string): "ended" | "NOTFOUND" | "WAITING" {
     if (!this.jobs.has(id)) return "NOTFOUND";
     if (this.done.has(id) || this.dead.has(id)) return "ended";
@@ -316,8 +336,14 @@ export class ShardModel {
 
   /** Nothing of the job stays, but a tombstone where its id still stands in a list. */
   #forget(id: string, placed: boolean): void {
+    this.#forgetNotes(id);
     for (const index of [this.jobs, this.done, this.dead, this.faded]) index.delete(id);
     if (placed) this.tombstones.add(id);
+  }
+
+  #forgetNotes(id: string): void {
+    this.steps.delete(id);
+    this.progress.delete(id);
   }
 
   #queueOf(id: string): string {

@@ -259,6 +259,25 @@ const MOVES: Readonly<Record<string, Move>> = {
       expect(reply).toMatchObject({ cancels });
     }
   },
+  saveStep: async ({ model, bench, workers }, [a, b, c, d]) => {
+    const worker = pick(workers, a);
+    const id = pick(
+      [...model.held(worker, "runnable"), ...(d % 4 === 0 ? model.jobs.keys() : []), "never"],
+      b,
+    );
+    // Results that hold what a careless search would take for a name.
+    const result = pick([c, 'x\n["one"', [["two", 1]], null], c);
+    const name = pick(["one", "two"], d);
+    expect(await bench.saveStep(worker, id, name, result)).toBe(model.saveStep(worker, id, name, result));
+  },
+  note: async (history, [a, b, c, d]) => {
+    const { model, bench, workers } = history;
+    const worker = pick(workers, a);
+    const held = model.held(d % 4 === 0 ? pick(workers, a + 1) : worker, "runnable").slice(0, b % 3);
+    const ids = [...held, "never"];
+    const progress = Object.fromEntries(ids.map((id) => [id, c]));
+    expect(await bench.note(worker, progress)).toBe(model.note(worker, ids, c));
+  },
   pause: async ({ model, bench }, [a]) => {
     model.paused.add(pick(QUEUES, a));
     await bench.redis.hset(bench.keys.paused, pick(QUEUES, a), 1);

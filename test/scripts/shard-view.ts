@@ -1,6 +1,6 @@
 // What the property test can see of a shard, in one shape for the model and for Redis. Times are left out but for what
 // they mean.
-import { parseRun, TOMBSTONE } from "../../runtime/protocol/index.js";
+import { parseRun, parseSteps, progressField, TOMBSTONE } from "../../runtime/protocol/index.js";
 import type { Shard } from "../support/shard.js";
 import { QUEUES, type ShardModel } from "./shard-model.js";
 
@@ -27,6 +27,12 @@ export function seenInRedis(shard: Shard): unknown {
     keyEnds: Object.keys(shard.keysExpiry).toSorted(),
     cancels: shard.cancels,
     waits: shard.waits,
+    notes: Object.fromEntries(
+      Object.entries(shard.notes).map(([field, text]) => [
+        field,
+        field.includes(" ") ? (JSON.parse(text) as unknown) : [...parseSteps(text)],
+      ]),
+    ),
     leases: Object.fromEntries(Object.entries(shard.leases).map(([worker, until]) => [worker, lease(until)])),
   };
 }
@@ -50,6 +56,10 @@ export function seenInModel(model: ShardModel): unknown {
     keyEnds: [...model.keyEnds.keys()].toSorted(),
     cancels: [...model.cancels].toSorted(),
     waits: Object.fromEntries(model.waits),
+    notes: Object.fromEntries([
+      ...[...model.steps].map(([id, steps]) => [id, [...steps]] as const),
+      ...[...model.progress].map(([id, value]) => [progressField(id), value] as const),
+    ]),
     leases: Object.fromEntries(model.leases),
   };
 }

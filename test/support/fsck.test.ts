@@ -15,6 +15,7 @@ const EMPTY: Shard = {
   keysExpiry: {},
   cancels: [],
   waits: {},
+  notes: {},
   paused: {},
   meta: {},
   tick: "",
@@ -28,6 +29,7 @@ const RECORD = '[1,"a:task","q","h1",0,{}]';
 const KEYED = '[1,"a:task","q","h1",{"key":"a:task k"},{}]';
 const CANCELLED_IN_PLACE = '[0,0,"cancelled",1,[[1,"cancelled"]]]';
 const CANCELLED = '[0,0,"cancelled",null,[[1,"cancelled"]]]';
+const COMPLETED = '[1,0,"completed",null,[]]';
 const DEAD = '[1,0,"dead",null,[]]';
 
 describe("fsck finds", () => {
@@ -67,6 +69,12 @@ describe("fsck finds", () => {
     ["which is not active", { jobs: { j: RECORD }, pending: { q: ["j"] }, cancels: ["j"] }],
     ["clients wait for job j", { jobs: { j: RECORD }, runs: { j: DEAD }, dead: { j: 1 }, waits: { j: "c" } }],
     ["clients wait for job gone", { waits: { gone: "c" } }],
+    ["notes of job gone, which is gone or completed", { notes: { "gone progress": "5" } }],
+    [
+      "notes of job j, which is gone or completed",
+      { jobs: { j: RECORD }, runs: { j: COMPLETED }, done: { j: 1 }, notes: { j: '["a"]' } },
+    ],
+    ["notes of job j cannot be read", { jobs: { j: RECORD }, pending: { q: ["j"] }, notes: { j: '["a"' } }],
     ["holds 2 hints", { wake: { q: ["1", "1"] } }],
     ["no key of the protocol", { strangers: ["{weft:0}:novel"] }],
   ];

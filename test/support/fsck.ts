@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import {
   parseRecord,
   parseRun,
+  parseSteps,
   TOMBSTONE,
   type JobRecord,
   type JobRun,
@@ -32,6 +33,7 @@ export function problemsOf(shard: Shard): readonly string[] {
     ...workerProblems(shard),
     ...keyProblems(shard),
     ...cancelAndWaitProblems(shard),
+    ...noteProblems(shard),
     ...Object.entries(shard.wake)
       .filter(([, hints]) => hints.length > 1)
       .map(([queue, hints]) => `wake:${queue} holds ${hints.length} hints, expected at most one`),
@@ -137,6 +139,17 @@ function cancelAndWaitProblems(shard: Shard): string[] {
       .filter(finished)
       .map((id) => `clients wait for job ${id}, which has ended or is gone: nobody would tell them`),
   ];
+}
+
+function noteProblems(shard: Shard): string[] {
+  return Object.entries(shard.notes).flatMap(([field, text]) => {
+    const [id = "", kind] = field.split(" ");
+    if (recordOf(shard, id) === undefined || runOf(shard, id)?.state === "completed") {
+      return [`there are notes of job ${id}, which is gone or completed: nobody would remove them`];
+    }
+    const read = (): unknown => (kind === undefined ? parseSteps(text) : JSON.parse(text));
+    return readable(read) === undefined ? [`notes of job ${id} cannot be read`] : [];
+  });
 }
 
 function recordOf(shard: Shard, id: string): JobRecord | undefined {

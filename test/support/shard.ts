@@ -20,6 +20,7 @@ export interface Shard {
   readonly keysExpiry: Scores;
   readonly cancels: readonly string[];
   readonly waits: Texts;
+  readonly notes: Texts;
   readonly paused: Texts;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
@@ -81,6 +82,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     keysExpiry: scores(take(keys.keysExpiry)),
     cancels: take(keys.cancels).toSorted(),
     waits: texts(take(keys.waits)),
+    notes: texts(take(keys.notes)),
     paused: texts(take(keys.paused)),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",

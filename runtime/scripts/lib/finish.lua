@@ -16,3 +16,12 @@ local function free_key(keys, options, id)
     redis.call('HDEL', keys, options.key)
   end
 end
+
+-- Forgets what the handlers of these jobs have noted: their steps and their progress.
+local function forget_notes(notes, ids)
+  local fields = {}
+  for i = 1, #ids do
+    fields[2 * i - 1], fields[2 * i] = ids[i], ids[i] .. ' progress'
+  end
+  redis.call('HDEL', notes, unpack(fields))
+end

@@ -57,7 +57,6 @@ describe("contracts", () => {
     expect(contracts.match(/durability: "replicated",/g)).toHaveLength(1);
   });
 
-
   test("hold the limits of waiting that were declared, and no others", async () => {
     const tasks = [taskModel("a:one", { definition: { startWithinMs: 600_000 } }), taskModel("b:two")];
     const queues = [

@@ -1,5 +1,11 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { createInspector, createRedactor, HIDDEN, type Inspector } from "../../../runtime/inspect/index.js";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  createInspector,
+  createRedactor,
+  HIDDEN,
+  type Inspector,
+  type Redactor,
+} from "../../../runtime/inspect/index.js";
 import { startRedis } from "../../support/redis.js";
 import { TestShard, WORKER } from "./shard.js";
 
@@ -236,6 +242,62 @@ test("the payload of a task whose schema is unknown is hidden", async () => {
   const job = await careful.showJob("unknown");
   expect(job).toMatchObject({ hidden: true, payload: HIDDEN });
   expect(JSON.stringify(job)).not.toContain(CANARY);
+});
+
+describe("what a handler has noted", () => {
+  async function noted(steps: Readonly<Record<string, unknown>>, progress: unknown): Promise<void> {
+    await shard.add("noted", { payload: { card: { number: CANARY, pin: 730_412 }, order: "A-1" } });
+    await shard.claim(1);
+    await shard.note("noted", steps, progress);
+  }
+  const show = async (redactor?: Redactor) =>
+    await createInspector({
+      connection: shard.connection,
+      keys: shard.keys,
+      ...(redactor === undefined ? {} : { redactor }),
+    }).showJob("noted");
+
+  test("is shown: the latest progress, and the steps with the size of what they gave", async () => {
+    await noted({ charge: { id: 1 }, send: undefined, nil: null }, 40);
+    expect(await show()).toMatchObject({
+      progress: 40,
+      steps: [
+        { name: "charge", bytes: 8 },
+        { name: "send", bytes: 0 },
+        { name: "nil", bytes: 4 },
+      ],
+    });
+  });
+
+  test("is absent where there is none", async () => {
+    await shard.add("noted");
+    expect(Object.keys(await show())).not.toContain("steps");
+    expect(Object.keys(await show())).not.toContain("progress");
+  });
+
+  test("gives no sensitive value away, whatever the handler wrote of it", async () => {
+    await noted(
+      { [`charge ${CANARY}`]: CANARY },
+      { [CANARY]: [`of ${CANARY}`, 730_412, 1, true], deep: { at: CANARY }, order: "A-1" },
+    );
+    const job = await show(createRedactor(new Map([["mail:send", { payload: SCHEMA }]])));
+    expect(JSON.stringify(job)).not.toMatch(/canary|730412/);
+    expect(job.progress).toEqual({
+      [HIDDEN]: [`of ${HIDDEN}`, HIDDEN, 1, true],
+      deep: { at: HIDDEN },
+      order: "A-1",
+    });
+    expect(job.steps).toEqual([{ name: `charge ${HIDDEN}`, bytes: 15 }]);
+  });
+
+  test("is hidden but for a percentage where nobody knows what is sensitive", async () => {
+    await noted({ [CANARY]: CANARY }, { at: CANARY });
+    const job = await show(createRedactor(new Map()));
+    expect(job).toMatchObject({ progress: HIDDEN, steps: [{ name: HIDDEN, bytes: 15 }] });
+    expect(JSON.stringify(job)).not.toContain(CANARY);
+    await shard.note("noted", {}, 70);
+    expect((await show(createRedactor(new Map()))).progress).toBe(70);
+  });
 });
 
 test("an error of Redis is an error of ours, without the command that failed", async () => {

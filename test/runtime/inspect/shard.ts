@@ -7,7 +7,7 @@ import {
   type JobRun,
   type RecordOptions,
 } from "../../../runtime/protocol/index.js";
-import { advance, enqueue, fail, heartbeat } from "../../../runtime/scripts/index.js";
+import { advance, enqueue, fail, heartbeat, note, saveStep } from "../../../runtime/scripts/index.js";
 
 export const WORKER = "worker-1";
 const LEASE_MS = 60_000;
@@ -75,6 +75,15 @@ export class TestShard {
       ms: KEEP_MS,
       keepCancelledMs: KEEP_MS,
     });
+  }
+
+  /** What a handler of the running job has noted. */
+  async note(id: string, steps: Readonly<Record<string, unknown>>, progress: unknown): Promise<void> {
+    const job = { keys: this.keys, worker: WORKER, id };
+    for (const [name, result] of Object.entries(steps)) {
+      await saveStep(this.connection, { ...job, name, result: JSON.stringify(result) as string | undefined });
+    }
+    await note(this.connection, { ...job, jobs: [{ id, progress: JSON.stringify(progress) }] });
   }
 
   async clear(): Promise<void> {

@@ -29,3 +29,34 @@ export const optionalField = defineHandler("gig:escrow_release", async (job) => 
   const note: string = job.payload.note;
   return { releaseId: note };
 });
+
+export const steps = defineHandler("gig:escrow_release", async (_job, ctx) => {
+  const later: { id: string } = await ctx.step("later", async () => ({ id: "x" }));
+  const now: number = await ctx.step("now", () => 1);
+  const nothing: void = await ctx.step("nothing", async () => {});
+  const either: string | undefined = await ctx.step("either", () => (now > 0 ? later.id : undefined));
+  ctx.progress(50);
+  ctx.progress({ rows: 3, phase: "load" });
+  return { releaseId: `${either ?? ""}${String(nothing)}` };
+});
+
+export const wrongStepResult = defineHandler("gig:escrow_release", async (_job, ctx) => {
+  // @ts-expect-error the step gives a number
+  const id: string = await ctx.step("number", async () => 1);
+  return { releaseId: id };
+});
+
+export const stepNotAwaited = defineHandler("gig:escrow_release", async (_job, ctx) => {
+  // @ts-expect-error a promise has no such field
+  return { releaseId: ctx.step("charge", async () => ({ id: "x" })).id };
+});
+
+export const stepWithoutName = defineHandler("invoice:generate", async (_job, ctx) => {
+  // @ts-expect-error the name is missing
+  await ctx.step(async () => 1);
+});
+
+export const wrongProgress = defineHandler("invoice:generate", (_job, ctx) => {
+  // @ts-expect-error neither a number nor an object
+  ctx.progress("half");
+});

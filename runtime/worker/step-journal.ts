@@ -1,0 +1,160 @@
+/**
+ * The steps of one attempt. Reads once what earlier attempts have stored; runs what is new, and stores it before the handler
+ * goes on. What could not be stored under the lease of the attempt is never taken for done.
+ */
+import type { Connection } from "../connection/index.js";
+import { PermanentError } from "../errors.js";
+import { parseSteps, type ShardKeys } from "../protocol/index.js";
+import { saveStep } from "../scripts/index.js";
+import { LeaseLost } from "./abort-reasons.js";
+import type { Logger } from "./handler.js";
+
+const MAX_NAME_CHARACTERS = 128;
+const MAX_RESULT_BYTES = 64 * 1024;
+/** All steps of a job are one text in Redis, which each new step copies. */
+const MAX_JOB_BYTES = 1024 * 1024;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5000;
+
+/** What a journal needs to know of the attempt to which it belongs. */
+export interface Attempt {
+  readonly claim: { readonly id: string };
+  /** Name of the worker under which the job was claimed. */
+  readonly worker: string;
+  readonly abortReason: Error | undefined;
+  readonly settled: boolean;
+  readonly log: Logger;
+  abort(reason: Error): void;
+}
+
+export interface JournalPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** Name under which this worker holds its lease now. */
+  readonly worker: () => string;
+  /** The lease under that name is gone. */
+  readonly onLost: () => void;
+}
+
+/** A step that cannot be stored. Permanent: its effect has happened, and each further attempt would repeat it. */
+export class StepInvalid extends PermanentError {
+  override readonly name = "StepInvalid";
+}
+
+export class StepJournal {
+  readonly #attempt: Attempt;
+  readonly #ports: JournalPorts;
+  readonly #used = new Set<string>();
+  #stored: Promise<Map<string, unknown>> | undefined;
+  #bytes = 0;
+
+  constructor(attempt: Attempt, ports: JournalPorts) {
+    this.#attempt = attempt;
+    this.#ports = ports;
+  }
+
+  /** A promise that may go unwatched: a step that nobody awaits must not end the process and all its other jobs. */
+  run<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
+    const running = this.#run(name, fn);
+    running.catch((error: unknown) => {
+      const { settled, log } = this.#attempt;
+      if (settled) log.error("a step ended badly after its handler; await every step", { step: name, error });
+      else log.debug("a step failed", { step: name, error });
+    });
+    return running;
+  }
+
+  async #run<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
+    this.#use(name);
+    this.#stored ??= this.#read();
+    const stored = await this.#stored;
+    const { abortReason, settled } = this.#attempt;
+    if (abortReason !== undefined || settled) throw this.#over();
+    if (stored.has(name)) return stored.get(name) as Result;
+    const result = this.#encode(name, await fn());
+    await this.#save(name, result);
+    return (result === undefined ? undefined : JSON.parse(result)) as Result;
+  }
+
+  #use(name: string): void {
+    if (typeof name !== "string" || name === "" || name.length > MAX_NAME_CHARACTERS) {
+      throw new StepInvalid(
+        `the name of a step: expected text of 1 to ${MAX_NAME_CHARACTERS} characters, got ${JSON.stringify(name)}`,
+      );
+    }
+    if (this.#used.has(name)) {
+      throw new StepInvalid(
+        `this attempt has a step ${JSON.stringify(name)} already; names are how a later attempt finds what is done, so give each its own, in a loop for example \`${name}-\${i}\``,
+      );
+    }
+    this.#used.add(name);
+  }
+
+  async #read(): Promise<Map<string, unknown>> {
+    const { connection, keys } = this.#ports;
+    const text = await this.#untilDone("reading the steps of a job", () =>
+      connection.readSteps(keys, this.#attempt.claim.id),
+    );
+    this.#bytes = Buffer.byteLength(text ?? "");
+    return parseSteps(text);
+  }
+
+  /** JSON; `undefined` for what has none: a step that gives nothing, or a function. */
+  #encode(name: string, value: unknown): string | undefined {
+    const step = JSON.stringify(name);
+    let text: string | undefined;
+    try {
+      text = JSON.stringify(value) as string | undefined;
+    } catch (error) {
+      throw new StepInvalid(`the result of the step ${step} has no JSON, so it cannot be stored`, {
+        cause: error,
+      });
+    }
+    const bytes = Buffer.byteLength(text ?? "");
+    if (bytes > MAX_RESULT_BYTES) {
+      throw new StepInvalid(
+        `the result of the step ${step} is ${bytes} bytes of JSON, and a step may store ${MAX_RESULT_BYTES}; keep it elsewhere and return what finds it again`,
+      );
+    }
+    this.#bytes += bytes + Buffer.byteLength(step) + "[,]\n".length;
+    if (this.#bytes > MAX_JOB_BYTES) {
+      throw new StepInvalid(
+        `with the step ${step} this job would store ${this.#bytes} bytes of steps, and a job may store ${MAX_JOB_BYTES}; return less from each, or make several jobs of it`,
+      );
+    }
+    return text;
+  }
+
+  async #save(name: string, result: string | undefined): Promise<void> {
+    const { connection, keys, onLost } = this.#ports;
+    const { claim, worker } = this.#attempt;
+    const reply = await this.#untilDone("storing a step", () =>
+      saveStep(connection, { keys, worker, id: claim.id, name, result }),
+    );
+    if (reply === "SAVED") return;
+    if (reply === "LOST" && this.#ports.worker() === worker) onLost();
+    this.#attempt.abort(new LeaseLost());
+    throw this.#over();
+  }
+
+  /** Until Redis takes it: the effect of the step has happened. Not after the attempt: its job may run again by then. */
+  async #untilDone<Reply>(what: string, call: () => Promise<Reply>): Promise<Reply> {
+    const { log } = this.#attempt;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      if (this.#attempt.settled || this.#attempt.abortReason instanceof LeaseLost) throw this.#over();
+      try {
+        return await call();
+      } catch (error) {
+        log.warn(`${what} failed; trying again`, { error });
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  /** Why nothing more may be done or stored. */
+  #over(): Error {
+    return (
+      this.#attempt.abortReason ?? new StepInvalid("the handler has ended; await every step before it does")
+    );
+  }
+}
