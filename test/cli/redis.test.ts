@@ -26,7 +26,8 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const redis of opened) await redis.stop();
-  await rm(root, { recursive: true, force: true });
+  // A server that lost its starter a moment ago may still close its files here.
+  await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 
 async function open(): Promise<DevRedis> {
