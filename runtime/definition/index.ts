@@ -5,3 +5,6 @@ export * from "./retry-policy.js";
 export * from "./task-definition.js";
 export * from "./task-contract.js";
 export * from "./define.js";
+export * from "./cron.js";
+export * from "./schedule.js";
+export * from "./ticks.js";

@@ -1,0 +1,56 @@
+import { type CronSpec, parseCron } from "./cron.js";
+import type { TaskContract } from "./task-contract.js";
+import { TimeZone } from "./ticks.js";
+
+/** What becomes of ticks that passed while no worker ran: none of them runs, the last one, or all (the last MAX_CAUGHT_UP). */
+export const MISSED = ["skip", "latest", "all"] as const;
+export type Missed = (typeof MISSED)[number];
+
+/** What happens when the job of an earlier tick has not ended: the tick runs all the same, or it is skipped. */
+export const OVERLAPS = ["allow", "skip"] as const;
+export type Overlap = (typeof OVERLAPS)[number];
+
+/** Most missed ticks that `missed: all` runs, so that a schedule of minutes does not flood its queue after a week. */
+export const MAX_CAUGHT_UP = 100;
+/** A tick that is found later than this was missed (ms): a restart or a slow second is no outage. */
+export const ON_TIME_MS = 60_000;
+
+/** Ids of scheduled jobs are made from the name, and an id has at most 128 characters. */
+export const MAX_SCHEDULE_NAME_LENGTH = 100;
+
+export interface ScheduleSettings {
+  readonly name: string;
+  /** Five fields; see cron.ts. */
+  readonly cron: string;
+  /** Name of an IANA time zone. */
+  readonly timezone: string;
+  readonly missed: Missed;
+  readonly overlap: Overlap;
+  /** Each job is due up to so much after its tick. */
+  readonly jitterMs: number;
+}
+
+/** A schedule as generated code hands it to the runtime. */
+export interface ScheduleDefinition extends ScheduleSettings {
+  /** Name of the task. */
+  readonly task: string;
+  readonly payload: unknown;
+}
+
+/** The contract only gives the payload its type: a schedule whose payload is wrong does not compile. */
+export function defineSchedule<Payload>(
+  contract: Pick<TaskContract<Payload, never>, "name" | "schemas">,
+  schedule: ScheduleSettings & { readonly payload: Payload },
+): ScheduleDefinition {
+  return Object.freeze({ task: contract.name, ...schedule });
+}
+
+/** Spec and zone of a schedule. @throws Error for settings that codegen would have refused. */
+export function timingOf(schedule: Pick<ScheduleSettings, "cron" | "timezone">): {
+  readonly spec: CronSpec;
+  readonly zone: TimeZone;
+} {
+  const spec = parseCron(schedule.cron);
+  if ("message" in spec) throw new Error(`cron ${JSON.stringify(schedule.cron)}: ${spec.message}`);
+  return { spec, zone: new TimeZone(schedule.timezone) };
+}
