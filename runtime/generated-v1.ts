@@ -7,9 +7,11 @@ export * from "./client/index.js";
 export {
   type AnyTaskContract,
   type QueueDefinition,
+  type ScheduleDefinition,
   type TaskContract,
   type TaskSchemas,
   defineContract,
+  defineSchedule,
   defineSchemas,
   keyText,
 } from "./definition/index.js";

@@ -12,6 +12,7 @@ const HEADS: readonly (readonly string[])[] = [
   ["const", "*", ":", "z", ".", "ZodType", "=", "z", ".", "lazy", "("],
   ["const", "allOf", "="],
   ["const", "canonicalJson", "="],
+  ["const", "schedules", "=", "[", "defineSchedule", "("],
   ["export", "*", "from"],
   [
     "export",

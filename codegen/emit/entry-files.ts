@@ -1,9 +1,11 @@
 /** The modules that people and processes import: `index.ts` (producers), `registry.ts` and `worker.ts` (workers). */
-import type { ProjectModel, TaskModel } from "../model/project.js";
+import { compareText } from "../model/diagnostic.js";
+import type { ProjectModel, ScheduleModel, TaskModel } from "../model/project.js";
+import { contractConstant } from "./contracts.js";
 import type { HandlerLocation } from "./handler-location.js";
-import { type Layout, members, render } from "./layout.js";
+import { type Layout, list, members, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
-import { modulePath, propertyAccess, typeKey } from "./source-text.js";
+import { literal, modulePath, propertyAccess, typeKey } from "./source-text.js";
 
 /** What producers import. It must never load a handler: an API server would load every dependency of every job. */
 export function emitIndex(paths: OutputPaths): string {
@@ -32,14 +34,53 @@ export function emitRegistry(
     return `${typeKey(task.definition.name)}: () => ${load}.then((module) => module${propertyAccess(exportName, false)})`;
   });
   const handlers = { ...members("{", entries, "}"), separator: "," } as const;
+  const scheduled = scheduledConstants(project);
   return [
-    `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`,
-    `import { contracts, queues } from ${modulePath(paths.registry, paths.contracts)};\n`,
+    scheduled.length === 0
+      ? `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`
+      : `import { defineSchedule, type HandlerImports, type Registry } from "taskweft/generated-v1";\n`,
+    render([
+      "import ",
+      list("{", ["contracts", "queues", ...scheduled], "}"),
+      ` from ${modulePath(paths.registry, paths.contracts)};\n`,
+    ]),
     `import type { TaskMap } from ${modulePath(paths.registry, paths.types)};\n\n`,
     render(["const handlers: HandlerImports<TaskMap> = ", handlers, ";\n"]),
+    ...(scheduled.length === 0
+      ? []
+      : [
+          render([
+            "\nconst schedules = ",
+            list(
+              "[",
+              project.schedules.map((one) => scheduleLayout(one, project)),
+              "]",
+            ),
+            ";\n",
+          ]),
+        ]),
     "\n/** Everything that a worker process runs. */\n",
-    "export const registry: Registry = { contracts, queues, handlers };\n",
+    `export const registry: Registry = { contracts, queues, handlers${scheduled.length === 0 ? "" : ", schedules"} };\n`,
   ].join("");
+}
+
+function scheduledConstants(project: ProjectModel): string[] {
+  const constants = project.schedules.map((schedule) => scheduledConstant(schedule, project));
+  return [...new Set(constants)].toSorted(compareText);
+}
+
+function scheduledConstant(schedule: ScheduleModel, project: ProjectModel): string {
+  const task = project.tasks.find(({ definition }) => definition.name === schedule.task);
+  if (task === undefined) throw new Error(`the schedule "${schedule.name}" is for a task that is not there`);
+  return contractConstant(task);
+}
+
+/** The contract gives the payload its type, so that the user's compiler checks it too. */
+function scheduleLayout(schedule: ScheduleModel, project: ProjectModel): Layout {
+  const { name, cron, timezone, missed, overlap, jitterMs, payload } = schedule;
+  const settings = Object.entries({ name, cron, timezone, missed, overlap, jitterMs, payload });
+  const fields = settings.map(([key, value]) => `${key}: ${literal(value)}`);
+  return [`defineSchedule(${scheduledConstant(schedule, project)}, `, list("{", fields, "}"), ")"];
 }
 
 export function emitWorker(paths: OutputPaths): string {

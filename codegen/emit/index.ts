@@ -114,6 +114,7 @@ function sorted(project: ProjectModel): ProjectModel {
   return {
     ...project,
     queues: project.queues.toSorted((a, b) => compareText(a.name, b.name)),
+    schedules: project.schedules.toSorted((a, b) => compareText(a.name, b.name)),
     tasks: project.tasks.toSorted((a, b) => compareText(a.definition.name, b.definition.name)),
   };
 }
@@ -170,6 +171,7 @@ function tasksSchema(project: ProjectModel): string {
     queues: project.queues.map((queue) => queue.name),
     retryPolicies: project.retryPolicies ?? [],
     schemas: project.schemas ?? [],
+    tasks: project.tasks.map((task) => task.definition.name),
   });
   return `${JSON.stringify({ $schema, $comment: `${GENERATED_MARK}. Do not edit.`, ...schema }, undefined, 2)}\n`;
 }

@@ -26,6 +26,8 @@ export function emitManifest(
     generator,
     files: Object.fromEntries(sorted.map(([path, hash]) => [path.slice(outDir.length + 1), hash])),
     queues: project.queues.map(({ name, weight }) => ({ name, weight })),
+    // Absent where there are none, so that a project without schedules keeps its manifest.
+    ...(project.schedules.length === 0 ? {} : { schedules: project.schedules }),
   };
   // The entries of the tasks are ready-made texts: five hundred of them are most of the manifest.
   const tasks = taskEntries.length === 0 ? "[]" : `[\n    ${taskEntries.join(",\n    ")}\n  ]`;

@@ -8,9 +8,18 @@ import {
   type TaskDefinition,
 } from "../../runtime/definition/index.js";
 import type { DefinitionFile } from "../model/definition-file.js";
+import type { ScheduleDefinitionEntry } from "../model/definition-schedule.js";
 import type { TaskDefinitionEntry } from "../model/definition-task.js";
 import { compareText } from "../model/diagnostic.js";
-import type { ErrorModel, ProjectModel, QueueModel, SourcePosition, TaskModel } from "../model/project.js";
+import type { JsonValue } from "../model/json-schema.js";
+import type {
+  ErrorModel,
+  ProjectModel,
+  QueueModel,
+  ScheduleModel,
+  SourcePosition,
+  TaskModel,
+} from "../model/project.js";
 import { identifierOf, modulePathOf } from "./check-names.js";
 import type { CheckedTask } from "./check-tasks.js";
 import type { Declarations } from "./declarations.js";
@@ -56,6 +65,7 @@ export function buildProject(input: BuildInput): ProjectModel {
   });
   return {
     tasks: tasks.sort((a, b) => compareText(a.definition.name, b.definition.name)),
+    schedules: buildSchedules(input.contents),
     queues: buildQueues(input),
     retryPolicies: [...input.declarations.retryPolicies.keys()],
     schemas: [...input.declarations.schemas.keys()],
@@ -127,6 +137,27 @@ function errorModels(written: TaskDefinitionEntry): ErrorModel[] {
   return Object.entries(written.errors ?? {})
     .sort(([a], [b]) => compareText(a, b))
     .map(([name, { description }]) => ({ name, ...(description === undefined ? {} : { description }) }));
+}
+
+function buildSchedules(contents: readonly DefinitionFile[]): ScheduleModel[] {
+  return contents
+    .flatMap((content) => Object.entries(content.schedules ?? {}))
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([name, written]) => buildSchedule(name, written));
+}
+
+function buildSchedule(name: string, written: ScheduleDefinitionEntry): ScheduleModel {
+  return {
+    name,
+    task: written.task,
+    cron: written.cron,
+    timezone: written.timezone,
+    missed: written.missed ?? "latest",
+    overlap: written.overlap ?? "allow",
+    jitterMs: written.jitter === undefined ? 0 : toMs(written.jitter),
+    payload: (written.payload ?? {}) as JsonValue,
+    ...(written.description === undefined ? {} : { description: written.description }),
+  };
 }
 
 function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {

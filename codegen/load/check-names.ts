@@ -2,7 +2,12 @@
  * Names become Redis key parts, TypeScript identifiers, file paths on disks that ignore case, and metric labels. What
  * would break in one of these places is refused here, at the line of the name.
  */
-import { MAX_NAME_LENGTH, SIMPLE_NAME_PATTERN, TASK_NAME_PATTERN } from "../../runtime/definition/index.js";
+import {
+  MAX_NAME_LENGTH,
+  MAX_SCHEDULE_NAME_LENGTH,
+  SIMPLE_NAME_PATTERN,
+  TASK_NAME_PATTERN,
+} from "../../runtime/definition/index.js";
 import { SCHEMA_NAME_PATTERN } from "../model/definition-payload.js";
 import { ERROR_NAME_PATTERN } from "../model/definition-task.js";
 import { quote } from "../model/quote.js";
@@ -31,16 +36,17 @@ const TAKEN_ERROR_NAMES: ReadonlySet<string> = new Set(
   ),
 );
 
-export type NameKind = "error" | "queue" | "retry policy" | "schema" | "task";
+export type NameKind = "error" | "queue" | "retry policy" | "schedule" | "schema" | "task";
 
 /** What is wrong with a name, or `undefined`. */
 export function nameProblem(kind: NameKind, name: string, at: Origin): Problem | undefined {
   const { pattern, form, example } = FORMS[kind];
-  if (name.length > MAX_NAME_LENGTH) {
+  const longest = kind === "schedule" ? MAX_SCHEDULE_NAME_LENGTH : MAX_NAME_LENGTH;
+  if (name.length > longest) {
     return {
       code: "TW107",
       at,
-      message: `expected a name of at most ${MAX_NAME_LENGTH} characters, got ${name.length}`,
+      message: `expected a name of at most ${longest} characters, got ${name.length}`,
     };
   }
   if (!pattern.test(name)) {
@@ -67,17 +73,15 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
 }
 
 const LOWER_SEGMENT = "a lower-case letter, then lower-case letters, digits, - and _";
+const SEGMENTS = `one to five segments joined by colons, each ${LOWER_SEGMENT}`;
 const CAPITALISED = "a capital letter, then letters and digits";
 const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example: string }>> = {
   error: { pattern: ERROR_NAME_PATTERN, form: CAPITALISED, example: "CardDeclined" },
   queue: { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "critical" },
   "retry policy": { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "standard" },
+  schedule: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "otp-cleanup" },
   schema: { pattern: SCHEMA_NAME_PATTERN, form: CAPITALISED, example: "Money" },
-  task: {
-    pattern: TASK_NAME_PATTERN,
-    form: `one to five segments joined by colons, each ${LOWER_SEGMENT}`,
-    example: "payment:process",
-  },
+  task: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "payment:process" },
 };
 
 function reservedPart(kind: NameKind, name: string): string | undefined {

@@ -1,4 +1,4 @@
-/** Queues and retry policies that tasks name must be declared somewhere in the project. */
+/** Queues and retry policies that tasks name, and tasks that schedules name, must be declared somewhere in the project. */
 import { DEFAULT_QUEUE_NAME } from "../../runtime/definition/index.js";
 import { listed, quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
@@ -11,6 +11,8 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   const { queues, retryPolicies, tasks, defaults } = declarations;
   const queueNames = queues.size === 0 ? [DEFAULT_QUEUE_NAME] : [...queues.keys()];
   const policyNames = [...retryPolicies.keys()];
+  for (const { value } of declarations.schedules.values())
+    checkName("task", findEntry(value, "task")?.value, [...tasks.keys()], "tasks", reporter);
   const holders = [defaults, ...Array.from(tasks.values(), (entry) => entry.value)];
   for (const holder of holders) {
     const retry = findEntry(holder, "retry")?.value;

@@ -87,7 +87,10 @@ function reportMissing(path: Path, place: Place, reporter: Reporter): void {
 }
 
 const MISSING_HINTS: Readonly<Record<string, string>> = {
+  cron: 'five fields: minute, hour, day of month, month, day of week, such as "0 9 * * MON-FRI"',
   payload: 'write "payload: {}" when the job carries nothing',
+  task: "name the task whose job is enqueued",
+  timezone: "laptops and servers disagree about the local time: name a zone, such as Africa/Lagos or UTC",
   type: "one of exponential, fixed, linear, list, polynomial",
   version: 'begin the file with "version: 1"',
 };

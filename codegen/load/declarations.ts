@@ -17,6 +17,7 @@ export interface Declarations {
   readonly defaults: SourceNode | undefined;
   readonly queues: ReadonlyMap<string, SourceEntry>;
   readonly retryPolicies: ReadonlyMap<string, SourceEntry>;
+  readonly schedules: ReadonlyMap<string, SourceEntry>;
   readonly schemas: ReadonlyMap<string, SourceEntry>;
   readonly tasks: ReadonlyMap<string, SourceEntry>;
 }
@@ -29,6 +30,7 @@ export function collectDeclarations(roots: readonly SourceNode[], reporter: Repo
     defaults: collectDefaults(roots, reporter),
     queues: collect("queues", "queue"),
     retryPolicies: collect("retryPolicies", "retry policy"),
+    schedules: collect("schedules", "schedule"),
     schemas: collect("schemas", "schema"),
     tasks: collect("tasks", "task"),
   };

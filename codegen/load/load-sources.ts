@@ -4,6 +4,7 @@ import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
 import { buildProject } from "./build-project.js";
 import { checkReferences } from "./check-references.js";
+import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
 import { checkTasks } from "./check-tasks.js";
 import { collectDeclarations } from "./declarations.js";
@@ -82,6 +83,7 @@ function check(
     isIncomplete,
   });
   const tasks = checkTasks(declarations.tasks, library, reporter);
+  checkSchedules(declarations.schedules, tasks, library, reporter);
   if (reporter.hasErrors()) return undefined;
   return buildProject({
     contents,

@@ -3,10 +3,16 @@
  * (z.infer) and is emitted as tasks.schema.json for editors. Values are as written: nothing is resolved or converted here.
  */
 import { z } from "zod";
-import { MAX_NAME_LENGTH, SIMPLE_NAME_PATTERN, TASK_NAME_PATTERN } from "../../runtime/definition/index.js";
+import {
+  MAX_NAME_LENGTH,
+  MAX_SCHEDULE_NAME_LENGTH,
+  SIMPLE_NAME_PATTERN,
+  TASK_NAME_PATTERN,
+} from "../../runtime/definition/index.js";
 import { descriptionText } from "./definition-fields.js";
 import { SCHEMA_NAME_PATTERN, schemaDefinition } from "./definition-payload.js";
 import { retryDefinition, retryPolicyDefinition } from "./definition-retry.js";
+import { scheduleDefinition } from "./definition-schedule.js";
 import { queueReference, retentionDefinition, taskDefinition, timeoutDefinition } from "./definition-task.js";
 
 const defaultsDefinition = z
@@ -65,6 +71,15 @@ export const definitionFile = z
       .record(z.string().regex(SIMPLE_NAME_PATTERN).max(MAX_NAME_LENGTH), retryPolicyDefinition)
       .optional()
       .meta({ description: "Retry policies by name, for `retry: name`." }),
+    schedules: z
+      .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_SCHEDULE_NAME_LENGTH), scheduleDefinition)
+      .optional()
+      .meta({
+        description: "Schedules by name: jobs that workers enqueue by the clock.",
+        examples: [
+          { "otp-cleanup": { task: "system:cleanup", cron: "0 * * * *", timezone: "Africa/Lagos" } },
+        ],
+      }),
     schemas: z
       .record(z.string().regex(SCHEMA_NAME_PATTERN).max(MAX_NAME_LENGTH), schemaDefinition)
       .optional()
@@ -82,7 +97,7 @@ export const definitionFile = z
   })
   .meta({
     title: "taskweft definition file",
-    description: "Task types, queues, retry policies and schemas of a taskweft project.",
+    description: "Task types, queues, retry policies, schedules and schemas of a taskweft project.",
   });
 export type DefinitionFile = z.infer<typeof definitionFile>;
 
@@ -92,6 +107,5 @@ export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
   "events",
   "observers",
   "rateLimit",
-  "schedules",
   "workflows",
 ]);

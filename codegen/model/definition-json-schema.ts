@@ -9,6 +9,7 @@ export interface ProjectNames {
   readonly queues: readonly string[];
   readonly retryPolicies?: readonly string[];
   readonly schemas?: readonly string[];
+  readonly tasks?: readonly string[];
 }
 
 /** The schema that ships with the package. A new object each time. */
@@ -27,6 +28,7 @@ export function projectJsonSchema(names: ProjectNames): JsonObject {
   const definitions = schema["definitions"] as Record<string, JsonObject>;
   offer(definitions["QueueName"], names.queues);
   offer(definitions["RetryPolicyName"], names.retryPolicies ?? []);
+  offer(definitions["TaskName"], names.tasks ?? []);
   const schemas = names.schemas ?? [];
   const words = (definitions["Field"]?.["anyOf"] as JsonObject[] | undefined)?.[0];
   if (words !== undefined)

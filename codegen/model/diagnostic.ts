@@ -12,7 +12,7 @@ export const DIAGNOSTIC_CODES = {
   TW105: "The file is larger or deeper than any real definition.",
   TW106: "Two definitions claim one name, identifier or file path.",
   TW107: "A name outside the alphabet, or a reserved word.",
-  TW108: "A queue, retry policy or schema that nothing declares.",
+  TW108: "A queue, retry policy, schema or task that nothing declares.",
   TW109: "A file that cannot be read, or that lies outside the project.",
   TW110: "Control characters that hide what a reader sees.",
   TW120: "A payload, result or schema that cannot be understood.",
@@ -21,6 +21,8 @@ export const DIAGNOSTIC_CODES = {
   TW123: "A $ref that leads nowhere or out of the project.",
   TW130: "A ${{ }} expression that cannot be parsed.",
   TW131: "A ${{ }} expression that does not fit the schema it reads.",
+  TW140: "A cron expression or time zone that cannot be read.",
+  TW141: "A schedule's payload that its task does not take.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -2,9 +2,9 @@
  * The project as codegen understands it after loading: names resolved, units converted, schemas normalised, lists
  * sorted by name. Emitters read this and nothing else.
  */
-import type { QueueDefinition, TaskDefinition } from "../../runtime/definition/index.js";
+import type { QueueDefinition, ScheduleSettings, TaskDefinition } from "../../runtime/definition/index.js";
 import type { Expression } from "./expression.js";
-import type { JsonSchema } from "./json-schema.js";
+import type { JsonSchema, JsonValue } from "./json-schema.js";
 
 /** Where something stands in a definition file; `file` is relative to the project and uses `/`. Lines and columns count from 1. */
 export interface SourcePosition {
@@ -49,8 +49,18 @@ export interface QueueModel extends QueueDefinition {
   readonly source?: SourcePosition;
 }
 
+export interface ScheduleModel extends ScheduleSettings {
+  readonly description?: string;
+  /** Name of the task. */
+  readonly task: string;
+  /** Fits the task's payload. */
+  readonly payload: JsonValue;
+}
+
 export interface ProjectModel {
   readonly tasks: readonly TaskModel[];
+  /** Sorted by name. */
+  readonly schedules: readonly ScheduleModel[];
   readonly queues: readonly QueueModel[];
   /** Names of `retryPolicies` and `schemas`, sorted: what the project's own tasks.schema.json offers for completion. */
   readonly retryPolicies?: readonly string[];

@@ -39,8 +39,8 @@ export interface ScheduleDefinition extends ScheduleSettings {
 
 /** The contract only gives the payload its type: a schedule whose payload is wrong does not compile. */
 export function defineSchedule<Payload>(
-  contract: Pick<TaskContract<Payload, never>, "name" | "schemas">,
-  schedule: ScheduleSettings & { readonly payload: Payload },
+  contract: Pick<TaskContract<Payload>, "name" | "schemas">,
+  schedule: ScheduleSettings & { readonly payload: NoInfer<Payload> },
 ): ScheduleDefinition {
   return Object.freeze({ task: contract.name, ...schedule });
 }

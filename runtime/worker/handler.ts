@@ -1,4 +1,4 @@
-import type { AnyTaskContract, QueueDefinition } from "../definition/index.js";
+import type { AnyTaskContract, QueueDefinition, ScheduleDefinition } from "../definition/index.js";
 
 /** The job as a handler sees it. */
 export interface Job<Payload = unknown> {
@@ -94,6 +94,8 @@ export interface Registry {
   readonly contracts: readonly AnyTaskContract[];
   readonly queues: readonly QueueDefinition[];
   readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler>>>;
+  /** Default: none. */
+  readonly schedules?: readonly ScheduleDefinition[];
 }
 
 /** Makes `defineHandler` for a project's task map. */

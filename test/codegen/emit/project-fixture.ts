@@ -31,7 +31,7 @@ export function taskModel(name: string, { definition, ...parts }: Parts = {}): T
 }
 
 export function projectModel(...tasks: TaskModel[]): ProjectModel {
-  return { tasks, queues: [{ name: "default", weight: 1 }], files: ["tasks/shop.yaml"] };
+  return { tasks, schedules: [], queues: [{ name: "default", weight: 1 }], files: ["tasks/shop.yaml"] };
 }
 
 export function schema(

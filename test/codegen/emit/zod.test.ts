@@ -1,4 +1,5 @@
-// The emitted validators against ajv, which reads the exported JSON Schema: both must accept the same values.
+// The emitted validators, and the one that codegen itself uses for payloads in YAML, against ajv, which reads the exported
+// JSON Schema: all must accept the same values.
 import { Ajv } from "ajv";
 import formats from "ajv-formats";
 import fc from "fast-check";
@@ -6,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { emitSchemas, schemaTexts } from "../../../codegen/emit/schemas.js";
 import { allocateTypeNames } from "../../../codegen/emit/type-names.js";
 import { plainSchema } from "../../../codegen/emit/plain-schema.js";
+import { payloadValidator } from "../../../codegen/load/payload-validator.js";
 import type { JsonSchema, JsonSchemaNode } from "../../../codegen/model/json-schema.js";
 import { integer, object, paths, projectModel, schema, string, taskModel } from "./project-fixture.js";
 import { type EmittedSchemas, loadSchemas } from "./load-emitted.js";
@@ -14,6 +16,12 @@ function validators(payload: JsonSchema): EmittedSchemas {
   const task = taskModel("a:task", { payload });
   const texts = schemaTexts(task, allocateTypeNames(projectModel(task)));
   return loadSchemas(emitSchemas(paths.schemas(task), [texts], paths));
+}
+
+/** As in a load, where a name leads to its definition. */
+function loaded({ root, definitions: named }: JsonSchema): ReturnType<EmittedSchemas["payloadStrict"]> {
+  const schemas = new Map(named.map(({ name, schema: definition }) => [name, definition]));
+  return payloadValidator(root, (one) => (one.kind === "ref" ? schemas.get(one.name) : one));
 }
 
 const ajv = new Ajv({ strict: false });
@@ -156,10 +164,12 @@ describe("strict validators", () => {
         const payload = schema(root, definitions);
         const reference = ajvAccepts(payload);
         const { payloadStrict } = validators(payload);
+        const ofLoad = loaded(payload);
         for (const value of candidates) {
           const expected = reference(value);
           if (expected) accepted++;
           expect({ value, accepted: accepts(payloadStrict(), value) }).toEqual({ value, accepted: expected });
+          expect({ value, inYaml: accepts(ofLoad, value) }).toEqual({ value, inYaml: expected });
         }
       }),
       { numRuns: 100 },
@@ -186,6 +196,7 @@ describe("strict validators", () => {
     const { payloadStrict } = validators(payload);
     const outcome = texts.map((text) => [text, accepts(payloadStrict(), text)]);
     expect(outcome).toEqual(texts.map((text) => [text, reference(text)]));
+    expect(texts.map((text) => [text, accepts(loaded(payload), text)])).toEqual(outcome);
   });
 
   test("name the place and the reason", () => {

@@ -1,0 +1,56 @@
+/** One entry of `schedules`. */
+import { z } from "zod";
+import { MISSED, OVERLAPS } from "../../runtime/definition/index.js";
+import { descriptionText, duration } from "./definition-fields.js";
+
+const MAX_JITTER_MS = 3_600_000;
+
+export const scheduleDefinition = z
+  .strictObject({
+    cron: z
+      .string()
+      .min(1)
+      .max(200)
+      .meta({
+        description:
+          "Five fields: minute, hour, day of month, month, day of week. Numbers, JAN-DEC, SUN-SAT, *, lists, ranges and steps.",
+        examples: ["0 * * * *", "30 9 * * MON-FRI"],
+      }),
+    description: descriptionText.optional(),
+    jitter: duration({
+      description:
+        "Each job is due at random up to this time after its tick, so that many do not start at once.",
+      examples: ["30s"],
+      maxMs: MAX_JITTER_MS,
+    }).optional(),
+    missed: z.enum(MISSED).optional().meta({
+      description:
+        "What becomes of ticks that passed while no worker ran. skip: none of them runs. latest (default): the last one runs. all: all run, at most the last 100.",
+    }),
+    overlap: z.enum(OVERLAPS).optional().meta({
+      description:
+        "When the job of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run.",
+    }),
+    payload: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({
+        description: "What each job carries; checked against the task's payload. Default {}.",
+        examples: [{}],
+      }),
+    task: z.string().meta({
+      id: "TaskName",
+      description: "A task of `tasks`.",
+      examples: ["system:cleanup_expired_otps"],
+    }),
+    timezone: z
+      .string()
+      .min(1)
+      .max(100)
+      .meta({
+        description: "Name of the IANA time zone in which the cron expression is read.",
+        examples: ["Africa/Lagos", "UTC"],
+      }),
+  })
+  .meta({ id: "Schedule", description: "A job that is enqueued again and again." });
+export type ScheduleDefinitionEntry = z.infer<typeof scheduleDefinition>;

@@ -1,0 +1,5 @@
+import { defineHandler } from "../../../generated/index.js";
+
+export default defineHandler("system:cleanup_expired_otps", async (job, ctx) => {
+  throw ctx.notImplemented();
+});
