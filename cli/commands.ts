@@ -44,6 +44,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "List, show, pause and resume queues",
     load: () => import("./commands/queues.js"),
   },
+  schedules: {
+    summary: "List, show, pause, resume and run schedules",
+    load: () => import("./commands/schedules.js"),
+  },
   worker: {
     summary: "Run a worker process for this project",
     load: () => import("./commands/worker.js"),

@@ -27,6 +27,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   RedisUnavailable: EXIT.redisUnreachable,
   RedisUnsuitable: EXIT.redisUnreachable,
   ResultNotKept: EXIT.jobFailed,
+  ScheduleUnknown: EXIT.notFound,
   StateConflict: EXIT.conflict,
   TaskUnknown: EXIT.notFound,
   TimedOut: EXIT.jobFailed,

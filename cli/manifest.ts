@@ -1,11 +1,18 @@
-/** What `generated/manifest.json` tells the other commands: names for suggestions, schemas for hiding sensitive fields, retention for cancelled jobs. */
+/** What `generated/manifest.json` tells the other commands: names for suggestions, payloads of schedules, schemas for hiding sensitive fields, retention for cancelled jobs. */
 import { join } from "node:path";
 import { createRedactor, type Redactor, type TaskJsonSchemas } from "../runtime/inspect/index.js";
 import { readTextFile } from "./project.js";
 
 export interface ProjectManifest {
   readonly queues: readonly string[];
+  readonly schedules: ReadonlyMap<string, ManifestSchedule>;
   readonly tasks: ReadonlyMap<string, ManifestTask>;
+}
+
+/** What `weft schedules run` enqueues. */
+interface ManifestSchedule {
+  readonly task: string;
+  readonly payload: unknown;
 }
 
 interface ManifestTask extends TaskJsonSchemas {
@@ -25,7 +32,11 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
   const queues = objectsOf(manifest["queues"]).flatMap((queue) =>
     typeof queue["name"] === "string" ? [queue["name"]] : [],
   );
-  return { queues, tasks: new Map(tasks) };
+  const schedules = objectsOf(manifest["schedules"]).flatMap((schedule): [string, ManifestSchedule][] => {
+    const { name, task, payload } = schedule;
+    return typeof name === "string" && typeof task === "string" ? [[name, { task, payload }]] : [];
+  });
+  return { queues, schedules: new Map(schedules), tasks: new Map(tasks) };
 }
 
 function keepDeadMs({ retention }: Record<string, unknown>): number | undefined {

@@ -12,6 +12,8 @@ export const ERROR_CODES = [
   "TaskUnknown",
   /** No queue of that name in the definitions. */
   "QueueUnknown",
+  /** No schedule of that name: no worker of a deploy that has it has run. */
+  "ScheduleUnknown",
   /** The queue holds as many pending jobs as its `maxPending` allows; this one was not stored. */
   "QueueFull",
   /** No job with that id: never enqueued, or its retention has ended. */

@@ -5,14 +5,13 @@ import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { type Handle, importGenerated } from "../generated-index.js";
 import { prefixOf } from "../inspection.js";
 import type { Io } from "../io.js";
 import { readManifest } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
-import { generatedEntry } from "../project.js";
 import type { Session } from "../session.js";
-import { importProjectFile } from "../typescript.js";
 
 interface EnqueueCommandOptions {
   readonly at?: Date;
@@ -44,18 +43,6 @@ export function configure(command: Command, session: Session): void {
         enqueue(task!, payload!, options, session),
       ),
     );
-}
-
-/** What the command uses of `generated/index.js`. */
-interface GeneratedIndex {
-  connect(options: { url: string; prefix: string }): Promise<{ close(): Promise<void> }>;
-  enqueue(task: string, payload: unknown, options: Readonly<Record<string, unknown>>): Promise<Handle>;
-}
-
-interface Handle {
-  readonly id: string;
-  readonly deduplicated: boolean;
-  result(options: { timeout: string }): Promise<unknown>;
 }
 
 async function enqueue(
@@ -121,18 +108,6 @@ async function assertTask(task: string, root: string): Promise<void> {
   throw new CliError("TaskUnknown", `no task named ${printable(task)} in the definitions`, {
     exitCode: EXIT.notFound,
     fix: suggestion === undefined ? `tasks: ${names.join(", ")}` : `did you mean ${suggestion}?`,
-  });
-}
-
-async function importGenerated(root: string): Promise<GeneratedIndex> {
-  const file = generatedEntry(root, "index");
-  const loaded = await importProjectFile(file);
-  if (typeof loaded["connect"] === "function" && typeof loaded["enqueue"] === "function") {
-    return loaded as unknown as GeneratedIndex;
-  }
-  throw new CliError("GeneratedStale", `expected connect() and enqueue() in ${file}`, {
-    exitCode: EXIT.stale,
-    fix: "run: weft codegen",
   });
 }
 

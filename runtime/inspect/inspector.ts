@@ -6,6 +6,7 @@ import { cancelJob, pauseQueue, removeJob, resumeQueue, retryJob, type CancelOut
 import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
+import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
 import { ShardReader } from "./shard-reader.js";
 import type {
   JobDetails,
@@ -14,6 +15,7 @@ import type {
   JobPage,
   QueueSummary,
   Redactor,
+  ScheduleSummary,
   WorkerSummary,
 } from "./types.js";
 import { listWorkers } from "./worker-list.js";
@@ -35,20 +37,27 @@ export interface Inspector {
   /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */
   listJobs(options?: JobListOptions): Promise<JobPage>;
   listQueues(): Promise<readonly QueueSummary[]>;
+  listSchedules(): Promise<readonly ScheduleSummary[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
   /** @throws TaskweftError `JobNotFound`. */
   showJob(id: string): Promise<JobDetails>;
   /** @throws TaskweftError `QueueUnknown`. */
   showQueue(name: string): Promise<QueueSummary>;
+  /** @throws TaskweftError `ScheduleUnknown`. */
+  showSchedule(name: string): Promise<ScheduleSummary>;
 
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
   cancel(id: string): Promise<CancelOutcome>;
   /** @throws TaskweftError `QueueUnknown`. */
   pauseQueue(name: string): Promise<void>;
+  /** @throws TaskweftError `ScheduleUnknown`. */
+  pauseSchedule(name: string): Promise<void>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds it. */
   remove(id: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   resumeQueue(name: string): Promise<void>;
+  /** It goes on from now. @throws TaskweftError `ScheduleUnknown`. */
+  resumeSchedule(name: string): Promise<void>;
   /** Dead, cancelled, scheduled or retry -> pending. @throws TaskweftError `JobNotFound` or `StateConflict`. */
   retry(id: string): Promise<void>;
 }
@@ -68,6 +77,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       collectIds(reader, await listable(filter), filter, limit),
     listJobs: async (list = {}) => listJobs(reader, await listable(list), list, options.redactor),
     listQueues: async () => listQueues(reader, await names()),
+    listSchedules: () => listSchedules(reader),
     listWorkers: () => listWorkers(reader),
     showJob: (id) => showJob(reader, id, options.redactor),
     showQueue: async (name) => {
@@ -75,16 +85,19 @@ export function createInspector(options: InspectorOptions): Inspector {
       const [queue] = await listQueues(reader, [name]);
       return queue!;
     },
+    showSchedule: (name) => showSchedule(reader, name),
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
     pauseQueue: async (name) => {
       await known(name, "pauseQueue");
       await pauseQueue(reader, name);
     },
+    pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
     remove: (id) => removeJob(reader, id),
     resumeQueue: async (name) => {
       await known(name, "resumeQueue");
       await resumeQueue(reader, name);
     },
+    resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
     retry: (id) => retryJob(reader, id),
   };
 }

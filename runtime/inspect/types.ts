@@ -1,4 +1,5 @@
-import type { JobState, RecordOptions } from "../protocol/index.js";
+import type { ScheduleSettings } from "../definition/index.js";
+import type { JobState, RecordOptions, SkipReason } from "../protocol/index.js";
 
 /** A job in one line. Times are milliseconds since the epoch, by the clock of Redis. */
 export interface JobSummary {
@@ -106,6 +107,23 @@ export interface QueueSummary {
   readonly estimated: readonly (keyof QueueSummary)[];
   /** How long the first job of the waiting list has existed, in milliseconds; absent when none waits. */
   readonly oldestPendingMs?: number;
+}
+
+/** A schedule as the newest deploy declared it. Times are milliseconds since the epoch. */
+export interface ScheduleSummary extends ScheduleSettings {
+  readonly task: string;
+  readonly queue: string;
+  /** The next three ticks, also while it is paused. */
+  readonly next: readonly number[];
+  /** Since when it is paused. */
+  readonly pausedAt?: number;
+  /** The last tick that ran; absent before the first. */
+  readonly lastTickAt?: number;
+  /** Id of its job. */
+  readonly lastJob?: string;
+  /** The last tick that did not run. */
+  readonly skippedAt?: number;
+  readonly skippedBecause?: SkipReason;
 }
 
 export interface WorkerSummary {

@@ -2,4 +2,5 @@
 export * from "./ids.js";
 export * from "./keys.js";
 export * from "./records.js";
+export * from "./schedules.js";
 export * from "./states.js";

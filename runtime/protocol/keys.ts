@@ -45,6 +45,8 @@ export class ShardKeys {
   readonly notes: string;
   /** HASH queue -> since when it is paused (ms). */
   readonly paused: string;
+  /** HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was heard of. */
+  readonly schedules: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
   readonly meta: string;
   /** STRING: when any worker was heard last (ms). */
@@ -66,6 +68,7 @@ export class ShardKeys {
     this.waits = `${this.tag}:waits`;
     this.notes = `${this.tag}:notes`;
     this.paused = `${this.tag}:paused`;
+    this.schedules = `${this.tag}:schedules`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;
   }

@@ -2,6 +2,7 @@
 export * from "./advance.js";
 export * from "./await.js";
 export * from "./cancel.js";
+export * from "./declare.js";
 export * from "./discard.js";
 export * from "./enqueue.js";
 export * from "./fail.js";
@@ -13,4 +14,6 @@ export * from "./remove.js";
 export * from "./retry.js";
 export * from "./save-step.js";
 export * from "./script.js";
+export * from "./suspend.js";
 export * from "./sweep.js";
+export * from "./tick.js";

@@ -20,6 +20,7 @@ import { Notebook } from "./notebook.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
+import { Scheduler } from "./scheduler.js";
 import { Waker } from "./waker.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
@@ -45,6 +46,7 @@ export class Worker {
   readonly #notebook: Notebook;
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
+  readonly #scheduler: Scheduler;
   readonly #demand: ClaimDemand;
   readonly #buffer = new ClaimBuffer((ids) => {
     this.#demand.stuck();
@@ -66,6 +68,7 @@ export class Worker {
     const base = { connection: this.#connection, keys: this.#keys, logger };
     this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
     this.#janitor = new Janitor(this.#connection, this.#keys, logger);
+    this.#scheduler = new Scheduler({ ...base, registry, random });
     this.#leaseKeeper = new LeaseKeeper({
       ...base,
       clock: this.#clock,
@@ -177,6 +180,7 @@ export class Worker {
       logger,
     });
     this.#janitor.start();
+    this.#scheduler.start();
     this.#fetcher.startClaiming();
     logger.info("worker started", {
       worker: this.name,
@@ -210,6 +214,7 @@ export class Worker {
   async #stop(): Promise<void> {
     const { graceMs, logger } = this.#options;
     this.#fetcher.stopClaiming();
+    void this.#scheduler.stop();
     this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
     // Claimed jobs that have not started go back at once, so that others can run them during the grace.
@@ -243,6 +248,7 @@ export class Worker {
       await this.#fetcher.settled();
       await this.#leaseKeeper.registered();
       await this.#janitor.stop();
+      await this.#scheduler.stop();
       await this.#reaper.settled();
       await this.#leaseKeeper.stop();
       await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));

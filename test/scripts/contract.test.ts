@@ -10,7 +10,7 @@ import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
-import { item, ShardBench } from "./shard-bench.js";
+import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
 
 const MAX_LINES = 90;
@@ -25,9 +25,10 @@ const DRAINING = [
   "reclaim",
   "remove",
   "save-step",
+  "suspend",
   "sweep",
 ];
-const ADDING = ["await", "enqueue", "note", "retry"];
+const ADDING = ["await", "declare", "enqueue", "note", "retry", "tick"];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
@@ -171,12 +172,24 @@ describe("every wrapper", () => {
     ids: ["j"],
   } as const;
   const claim = { leaseMs: 1, want: 1, inlineUpTo: 1, dropped: [], kept: [], quotas };
+  const deploy = { fingerprint: "f", starts: true, patienceMs: 1, schedules: [] };
+  const ticks = {
+    schedule: "s",
+    queue: "first",
+    lastMs: 1,
+    upToMs: 2,
+    overlap: "allow",
+    maxPending: 0,
+    missedMs: 0,
+    jobs: [],
+  } as const;
   const items = QUEUES.map((queue) => item(queue, { queue }));
 
   const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
     advance: (runner) => scripts.advance(runner, { ...worker, ...claim }),
     await: (runner) => scripts.awaitJob(runner, { ...job, client: "c" }),
     cancel: (runner) => scripts.cancel(runner, { ...job, keepMs: 1 }),
+    declare: (runner) => scripts.declare(runner, { keys, ...deploy }),
     discard: (runner) =>
       scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
@@ -188,7 +201,9 @@ describe("every wrapper", () => {
     remove: (runner) => scripts.remove(runner, job),
     retry: (runner) => scripts.retry(runner, job),
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
+    suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
+    tick: (runner) => scripts.tick(runner, { keys, ...ticks }),
   };
 
   test.each(bodies.map((file) => [nameOf(file), file] as const))(
@@ -278,9 +293,22 @@ describe("a server that grants exactly the declared keys", () => {
     });
     // A fixed seed: other histories are the model test's, here every script must have had its turn.
     await fc.assert(property, { numRuns: 120, seed: 1 });
+    await playSchedule(bench);
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });
+
+/** The scripts of schedules, which the histories of jobs do not know. */
+async function playSchedule(bench: ShardBench): Promise<void> {
+  const declared = await bench.declare({ s: "timing" });
+  if (declared === "OTHER") throw new Error("expected to declare the first schedules");
+  await bench.redis.hset(bench.keys.schedules, "s", '["timing",1,0,"",0,""]');
+  const dueMs = declared.nowMs + 60_000;
+  const later = { tickMs: 4, id: "later", record: recordText(), dueMs };
+  expect(await bench.tick(1, [2, 3], { overlap: "skip" })).toBe(1);
+  expect(await bench.tick(3, [4], { jobs: [later] })).toBe(1);
+  expect(await bench.suspend("pause")).toBe("OK");
+}
 
 test("the text that is sent is the file with its libraries in it", () => {
   for (const file of bodies) {

@@ -16,6 +16,7 @@ import {
   advance,
   awaitJob,
   cancel,
+  declare,
   discard,
   enqueue,
   fail,
@@ -26,11 +27,15 @@ import {
   remove,
   retry,
   saveStep,
+  suspend,
   sweep,
+  tick,
   type AdvanceCall,
   type Advanced,
   type AwaitReply,
   type CancelReply,
+  type DeclareCall,
+  type Declared,
   type EnqueueItem,
   type EnqueueReply,
   type FailCall,
@@ -41,6 +46,8 @@ import {
   type RetryReply,
   type ScriptRunner,
   type Swept,
+  type TickCall,
+  type TickReply,
 } from "../../runtime/scripts/index.js";
 import { assertSound } from "../support/fsck.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
@@ -214,6 +221,28 @@ export class ShardBench {
 
   async sweep(limit = 500): Promise<Swept> {
     return await sweep(this.#runner, this.keys, limit);
+  }
+
+  /** Declares schedules by name with their timings, as a worker of the deploy `one` that starts. */
+  async declare(
+    timings: Readonly<Record<string, string>>,
+    call: Partial<DeclareCall> = {},
+  ): Promise<Declared | "OTHER"> {
+    const schedules = Object.entries(timings).map(([name, timing]) => ({ name, timing, definition: timing }));
+    const deploy = { fingerprint: "one", starts: true, patienceMs: HOUR_MS };
+    return await declare(this.#runner, { keys: this.keys, ...deploy, schedules, ...call });
+  }
+
+  /** Settles the ticks given as `run`, the last of which is as far as it goes, for the schedule `s` in queue `q`. */
+  async tick(lastMs: number, run: readonly number[], call: Partial<TickCall> = {}): Promise<TickReply> {
+    const jobs = run.map((tickMs) => ({ tickMs, id: `t${tickMs}`, record: recordText(), dueMs: tickMs }));
+    const base = { schedule: "s", queue: "q", overlap: "allow", maxPending: 0, missedMs: 0 } as const;
+    const upToMs = run.at(-1) ?? 0;
+    return await tick(this.#runner, { keys: this.keys, ...base, lastMs, upToMs, jobs, ...call });
+  }
+
+  async suspend(action: "pause" | "resume", schedule = "s"): Promise<"NOTFOUND" | "OK"> {
+    return await suspend(this.#runner, { keys: this.keys, schedule, action });
   }
 
   async runOf(id: string): Promise<JobRun> {

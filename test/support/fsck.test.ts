@@ -17,6 +17,7 @@ const EMPTY: Shard = {
   waits: {},
   notes: {},
   paused: {},
+  schedules: {},
   meta: {},
   tick: "",
   pending: {},

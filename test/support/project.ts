@@ -12,6 +12,7 @@ import {
   type Job,
   type JobHandle,
   type QueueDefinition,
+  type ScheduleDefinition,
   type TaskContext,
   type TaskContract,
   type TaskweftClient,
@@ -53,9 +54,16 @@ export interface ProjectOptions {
   readonly tasks: readonly TaskContract<never, never>[];
   /** Default: one queue named `default`. */
   readonly queues?: readonly QueueDefinition[];
+  /** Default: none. */
+  readonly schedules?: readonly ScheduleDefinition[];
 }
 
 export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", weight: 1 }];
+
+export interface TestWorkerOptions extends WorkerOptions {
+  /** Default: those of the project. */
+  readonly schedules?: readonly ScheduleDefinition[];
+}
 
 /** What one test needs; everything it opens is closed when the test ends. */
 export class Project {
@@ -116,9 +124,13 @@ export class Project {
   }
 
   /** A worker that is made but not started. */
-  newWorker(handlers: TestHandlers, options: WorkerOptions = {}): Worker {
+  newWorker(
+    handlers: TestHandlers,
+    { schedules = this.#options.schedules ?? [], ...options }: TestWorkerOptions = {},
+  ): Worker {
     const worker = createWorker(
       {
+        schedules,
         contracts: this.#options.tasks,
         queues: this.queues,
         handlers: Object.fromEntries(
@@ -138,7 +150,7 @@ export class Project {
     return worker;
   }
 
-  async worker(handlers: TestHandlers, options: WorkerOptions = {}): Promise<Worker> {
+  async worker(handlers: TestHandlers, options: TestWorkerOptions = {}): Promise<Worker> {
     return await this.newWorker(handlers, options).start();
   }
 

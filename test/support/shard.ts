@@ -22,6 +22,7 @@ export interface Shard {
   readonly waits: Texts;
   readonly notes: Texts;
   readonly paused: Texts;
+  readonly schedules: Texts;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
   readonly tick: string;
@@ -84,6 +85,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     waits: texts(take(keys.waits)),
     notes: texts(take(keys.notes)),
     paused: texts(take(keys.paused)),
+    schedules: texts(take(keys.schedules)),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",
     pending: family("pending", (ids) => ids),

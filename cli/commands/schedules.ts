@@ -1,0 +1,112 @@
+/** `weft schedules`: what runs by the clock, holding it back, and running it now. */
+import type { Command } from "commander";
+import { closest } from "../../codegen/load/did-you-mean.js";
+import type { Inspector, ScheduleSummary } from "../../runtime/inspect/index.js";
+import { CliError } from "../errors.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { importGenerated } from "../generated-index.js";
+import { prefixOf, withInspector } from "../inspection.js";
+import { readManifest } from "../manifest.js";
+import { printable } from "../output/sanitize.js";
+import { scheduleColumns, scheduleText } from "../output/schedule-text.js";
+import { formatTable } from "../output/table.js";
+import type { Session } from "../session.js";
+
+export function configure(command: Command, session: Session): void {
+  command
+    .command("list")
+    .description("List the schedules with their last and next ticks")
+    .action(session.action(() => list(session)));
+  command
+    .command("show")
+    .argument("<name>", "the schedule's name")
+    .description("Show one schedule and its next three ticks")
+    .action(session.action((_options: object, name) => show(name!, session)));
+  command
+    .command("pause")
+    .argument("<names...>", "the schedules' names")
+    .description("Skip the ticks of these schedules from now on")
+    .action(session.action((_options: object, names) => change(names, "paused", session)));
+  command
+    .command("resume")
+    .argument("<names...>", "the schedules' names")
+    .description("Let these schedules go on from now")
+    .action(session.action((_options: object, names) => change(names, "resumed", session)));
+  command
+    .command("run")
+    .argument("<name>", "the schedule's name")
+    .description("Enqueue the job of a schedule now; its ticks stay as they are")
+    .action(session.action((_options: object, name) => run(name!, session)));
+}
+
+async function list(session: Session): Promise<ExitCode> {
+  const schedules = await withInspector(session, ({ inspector }) => inspector.listSchedules());
+  session.result({ schedules }, () =>
+    schedules.length === 0
+      ? ""
+      : formatTable(scheduleColumns(Date.now()), schedules, session.io.stdout, session.colors("stdout")),
+  );
+  if (schedules.length === 0 && !session.json)
+    session.note("no schedules: no worker of a project with schedules has run here");
+  return EXIT.ok;
+}
+
+async function show(name: string, session: Session): Promise<ExitCode> {
+  const schedule = await withInspector(session, ({ inspector }) => inspector.showSchedule(name));
+  session.result(schedule, () => scheduleText(schedule, Date.now(), session.colors("stdout")));
+  return EXIT.ok;
+}
+
+async function change(names: unknown, outcome: "paused" | "resumed", session: Session): Promise<ExitCode> {
+  const schedules = await withInspector(session, async ({ inspector }) => {
+    const changed: ScheduleSummary[] = [];
+    for (const name of names as readonly string[]) {
+      await apply(inspector, name, outcome);
+      changed.push(await inspector.showSchedule(name));
+    }
+    return changed;
+  });
+  session.result({ schedules }, () => schedules.map(({ name }) => `${name}  ${outcome}`).join("\n"));
+  return EXIT.ok;
+}
+
+function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"): Promise<void> {
+  return outcome === "paused" ? inspector.pauseSchedule(name) : inspector.resumeSchedule(name);
+}
+
+/** Through the project's own generated code, as `weft enqueue`: Redis does not know the payload. */
+async function run(name: string, session: Session): Promise<ExitCode> {
+  const { task, payload } = await scheduleOf(name, session.root);
+  const url = await session.redisUrl();
+  const generated = await importGenerated(session.root);
+  const client = await generated.connect({ url, prefix: prefixOf(session.io.env) });
+  try {
+    const { id, deduplicated } = await generated.enqueue(task, payload, {});
+    session.result({ id, task, schedule: name, deduplicated }, () => id);
+    if (!session.json)
+      session.note(deduplicated ? `already there: ${task} has this job` : `enqueued ${task}`);
+    return EXIT.ok;
+  } finally {
+    await client.close();
+  }
+}
+
+async function scheduleOf(
+  name: string,
+  root: string,
+): Promise<{ readonly task: string; readonly payload: unknown }> {
+  const schedules = (await readManifest(root))?.schedules;
+  const schedule = schedules?.get(name);
+  if (schedule !== undefined) return schedule;
+  const names = [...(schedules?.keys() ?? [])];
+  const suggestion = closest(name, names);
+  throw new CliError("ScheduleUnknown", `no schedule named ${printable(name)} in the definitions`, {
+    exitCode: EXIT.notFound,
+    fix:
+      suggestion !== undefined
+        ? `did you mean ${suggestion}?`
+        : names.length > 0
+          ? `schedules: ${names.join(", ")}`
+          : "declare it in tasks/, and run: weft codegen",
+  });
+}

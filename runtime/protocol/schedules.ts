@@ -1,0 +1,47 @@
+/**
+ * What Redis knows of a schedule, as text in the hash `schedules`; docs/protocol.md describes it field by field.
+ *
+ *   state  [timing, last settled tick, paused since | 0, id of the last job, last skipped tick | 0, reason]
+ */
+
+/** Why a tick did not run. */
+export const SKIP_REASONS = ["missed", "overlap", "paused"] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
+export interface ScheduleState {
+  /** All ticks up to here have had their job or their skip (ms); where it began, until the first. */
+  readonly lastMs: number;
+  /** 0: it is not paused. */
+  readonly pausedAtMs: number;
+  /** Empty: none yet. */
+  readonly lastJob: string;
+  readonly skipped: { readonly atMs: number; readonly reason: SkipReason } | undefined;
+}
+
+export function parseScheduleState(text: string): ScheduleState {
+  const [, lastMs, pausedAtMs, lastJob, atMs, reason] = JSON.parse(text) as [
+    timing: string,
+    last: number,
+    paused: number,
+    job: string,
+    skipped: number,
+    reason: SkipReason,
+  ];
+  return { lastMs, pausedAtMs, lastJob, skipped: atMs === 0 ? undefined : { atMs, reason } };
+}
+
+/** Field of the `schedules` hash with what readers are told about a schedule; no name holds a space. */
+export function definitionField(name: string): string {
+  return `${name} definition`;
+}
+
+/** The id of a tick's job: the same from every worker, so that a tick has one job. */
+export function tickJobId(schedule: string, tickMs: number): string {
+  return `cron:${schedule}:${tickMs.toString(36)}`;
+}
+
+/** The tick of a job that a schedule made (ms). */
+export function tickOfJob(id: string): number | undefined {
+  const [, ms] = /^cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
+  return ms === undefined ? undefined : parseInt(ms, 36);
+}

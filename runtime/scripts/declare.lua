@@ -1,0 +1,46 @@
+#!lua
+-- declare: says which schedules a deploy has, and answers how far each has come.
+-- KEYS 1 schedules
+-- ARGV 1 fingerprint of all schedules of the deploy, 2 '1' from a worker that starts: its deploy is the newest
+--      3 silence (ms) of the newest deploy after which any other takes its place
+--      then for each schedule: name, timing, definition (JSON, for readers)
+-- Returns OTHER (a newer deploy decides), or: the time (ms), then the state of each schedule. One that is new, or whose
+--         timing has changed, begins now; one that the deploy does not have is gone.
+--@include now
+--@include schedule
+
+local schedules = KEYS[1]
+local fingerprint, starts, patience = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
+local NEWEST = '@'
+
+local time = now()
+local newest, seen = string.match(redis.call('HGET', schedules, NEWEST) or '', '^(%S+) (%d+)$')
+local is_other = newest ~= fingerprint
+if newest and is_other and not starts and time - tonumber(seen) < patience then
+  return 'OTHER'
+end
+
+local known, states = { [NEWEST] = true }, { string.format('%.0f', time) }
+for at = 4, #ARGV, 3 do
+  local name, timing, definition = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  known[name], known[name .. ' definition'] = true, true
+  local state = redis.call('HGET', schedules, name)
+  local before, _, paused = split_schedule(state)
+  if before ~= timing then
+    -- A pause is an operator's word, and a deploy does not take it back.
+    state = join_schedule(timing, time, paused or 0, '', 0, '')
+    redis.call('HSET', schedules, name, state)
+  end
+  if is_other then
+    redis.call('HSET', schedules, name .. ' definition', definition)
+  end
+  states[#states + 1] = state
+end
+local fields = is_other and redis.call('HKEYS', schedules) or {}
+for i = 1, #fields do
+  if not known[fields[i]] then
+    redis.call('HDEL', schedules, fields[i])
+  end
+end
+redis.call('HSET', schedules, NEWEST, fingerprint .. ' ' .. states[1])
+return states

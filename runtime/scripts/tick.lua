@@ -1,0 +1,68 @@
+#!lua
+-- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
+-- KEYS 1 jobs, 2 runs, 3 schedules; of the task's queue: 4 pending, 5 due, 6 wake
+-- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip)
+--      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none)
+--      then for each tick that runs, oldest first: tick, id, record, due time
+-- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
+--         jobs that were stored.
+--@include now
+--@include record
+--@include schedule
+--@include wake
+
+local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
+local pending, due, wake_key = KEYS[4], KEYS[5], KEYS[6]
+local name, up_to, allows_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'allow', tonumber(ARGV[5])
+
+local timing, last, paused, job, skipped, reason = split_schedule(redis.call('HGET', schedules, name))
+if not timing or last ~= tonumber(ARGV[2]) or up_to <= last then
+  return 'MOVED'
+end
+local time = now()
+if up_to > time then
+  return 'EARLY'
+end
+
+local function is_under_way(id)
+  local record = id ~= '' and redis.call('HGET', jobs, id)
+  if not record or record == '[0]' then
+    return false
+  end
+  local _, _, state = split_run(redis.call('HGET', runs, id))
+  return state ~= 'completed' and state ~= 'dead' and state ~= 'cancelled'
+end
+
+local function put(id, record, at)
+  redis.call('HSET', jobs, id, record)
+  if at <= time then
+    redis.call('RPUSH', pending, id)
+    wake(wake_key)
+  else
+    redis.call('ZADD', due, at, id)
+    -- Idle workers sleep until the earliest due time that they know; an earlier one must wake them.
+    if redis.call('ZRANGE', due, 0, 0)[1] == id then
+      wake(wake_key)
+    end
+  end
+end
+
+if tonumber(ARGV[6]) > 0 then
+  skipped, reason = tonumber(ARGV[6]), 'missed'
+end
+local stored = 0
+for at = 7, #ARGV, 4 do
+  local tick, id, record = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
+  if paused > 0 then
+    skipped, reason = tick, 'paused'
+  elseif not allows_overlap and is_under_way(job) then
+    skipped, reason = tick, 'overlap'
+  elseif most > 0 and redis.call('LLEN', pending) >= most and stored == 0 then
+    return 'FULL'
+  elseif redis.call('HEXISTS', jobs, id) == 0 then
+    put(id, record, tonumber(ARGV[at + 3]))
+    job, stored = id, stored + 1
+  end
+end
+redis.call('HSET', schedules, name, join_schedule(timing, up_to, paused, job, skipped, reason))
+return stored

@@ -1,0 +1,40 @@
+import type { Overlap } from "../definition/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+
+export const tickScript = new Script("tick");
+
+export interface TickJob {
+  readonly tickMs: number;
+  readonly id: string;
+  readonly record: string;
+  readonly dueMs: number;
+}
+
+export interface TickCall {
+  readonly keys: ShardKeys;
+  readonly schedule: string;
+  readonly queue: string;
+  /** The last settled tick that the caller knows of. */
+  readonly lastMs: number;
+  readonly upToMs: number;
+  readonly overlap: Overlap;
+  /** Most pending jobs of the queue, 0 = any number. */
+  readonly maxPending: number;
+  /** The newest tick that was missed and does not run; 0 = none. */
+  readonly missedMs: number;
+  /** Oldest first. */
+  readonly jobs: readonly TickJob[];
+}
+
+/** Number of jobs that were stored, or why nothing was done. */
+export type TickReply = number | "EARLY" | "FULL" | "MOVED";
+
+export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickReply> {
+  const { keys, schedule, lastMs, upToMs, overlap, maxPending, missedMs } = call;
+  const queue = keys.queue(call.queue);
+  const args: ScriptArgument[] = [schedule, lastMs, upToMs, overlap, maxPending, missedMs];
+  for (const job of call.jobs) args.push(job.tickMs, job.id, job.record, job.dueMs);
+  const scriptKeys = [keys.jobs, keys.runs, keys.schedules, queue.pending, queue.due, queue.wake];
+  return (await runner.run(tickScript, scriptKeys, args)) as TickReply;
+}

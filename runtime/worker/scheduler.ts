@@ -1,0 +1,189 @@
+/**
+ * Enqueues the jobs of schedules. Every worker has a scheduler and none is special: each looks when a tick is due, and
+ * the script lets one of them settle it.
+ *
+ *   looking: declare the schedules, learn how far they have come --(ticks have passed)--> settle them --> waiting
+ *   waiting --(next tick is due, or LOOK_MS)--> looking
+ *   looking --(a newer deploy decides)--> waiting
+ *
+ * The time is that of Redis, carried by each reply; the local timer only says when to look.
+ */
+import { createHash } from "node:crypto";
+import type { Connection } from "../connection/index.js";
+import { type AnyTaskContract, type ScheduleDefinition, timingOf } from "../definition/index.js";
+import {
+  recordHead,
+  type RecordOptions,
+  type ScheduleState,
+  type ShardKeys,
+  tickJobId,
+} from "../protocol/index.js";
+import { declare, type DeclaredSchedule, tick, type TickJob } from "../scripts/index.js";
+import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
+import type { Logger, Registry } from "./handler.js";
+
+/** Longest time between two looks (ms): bounds how long a moved clock or a resumed schedule goes unnoticed. */
+const LOOK_MS = 15_000;
+/** The workers of the newest deploy are silent for so long (ms) before those of another fire its schedules. */
+const PATIENCE_MS = 4 * LOOK_MS;
+const ERROR_PAUSE_MS = 1000;
+
+export interface SchedulerPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+interface Entry extends Timing {
+  readonly schedule: ScheduleDefinition;
+  readonly contract: AnyTaskContract;
+  readonly maxPending: number;
+  readonly payload: string;
+}
+
+export class Scheduler {
+  readonly #ports: SchedulerPorts;
+  readonly #entries: readonly Entry[];
+  readonly #declared: readonly DeclaredSchedule[];
+  readonly #fingerprint: string;
+  /** This worker has not yet been heard: its deploy takes over. */
+  #starts = true;
+  #decides = true;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(ports: SchedulerPorts) {
+    const { schedules = [] } = ports.registry;
+    this.#ports = ports;
+    this.#entries = schedules.map((schedule) => entryOf(schedule, ports.registry));
+    this.#declared = this.#entries.map(declaredOf);
+    this.#fingerprint = createHash("sha256").update(JSON.stringify(schedules)).digest("hex").slice(0, 16);
+  }
+
+  start(): void {
+    if (this.#stopped) return;
+    this.#looking = this.#entries.length > 0 ? this.#lookAndWait() : this.#forget();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#looking;
+  }
+
+  async #lookAndWait(): Promise<void> {
+    let waitMs = ERROR_PAUSE_MS;
+    try {
+      waitMs = await this.#look();
+    } catch (error) {
+      if (!this.#stopped)
+        this.#ports.logger.warn("looking after the schedules failed; trying again", { error });
+    }
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#lookAndWait();
+    }, waitMs);
+  }
+
+  /** Milliseconds until the next look. */
+  async #look(): Promise<number> {
+    const { connection, keys } = this.#ports;
+    const declared = await declare(connection, {
+      keys,
+      fingerprint: this.#fingerprint,
+      starts: this.#starts,
+      patienceMs: PATIENCE_MS,
+      schedules: this.#declared,
+    });
+    this.#starts = false;
+    this.#tellWhoDecides(declared !== "OTHER");
+    if (declared === "OTHER") return LOOK_MS;
+    const { nowMs, states } = declared;
+    await Promise.all(this.#entries.map((entry, index) => this.#settle(entry, states[index]!, nowMs)));
+    return untilNextTick(this.#entries, nowMs, LOOK_MS);
+  }
+
+  /** A project without schedules may have had some: its workers say that there are none any more. */
+  async #forget(): Promise<void> {
+    const { connection, keys, logger } = this.#ports;
+    try {
+      if ((await connection.redis.exists(keys.schedules)) === 0) return;
+      await declare(connection, {
+        keys,
+        fingerprint: this.#fingerprint,
+        starts: true,
+        patienceMs: PATIENCE_MS,
+        schedules: [],
+      });
+    } catch (error) {
+      if (!this.#stopped) logger.warn("removing the schedules of an earlier deploy failed", { error });
+    }
+  }
+
+  #tellWhoDecides(decides: boolean): void {
+    if (decides === this.#decides) return;
+    this.#decides = decides;
+    const schedules = this.#entries.map(({ schedule }) => schedule.name).join(",");
+    if (decides) this.#ports.logger.info("this worker fires its schedules again", { schedules });
+    else
+      this.#ports.logger.info(
+        "a worker with other schedules has started: this one leaves the schedules to that deploy",
+        { schedules },
+      );
+  }
+
+  async #settle(entry: Entry, { lastMs }: ScheduleState, nowMs: number): Promise<void> {
+    const { connection, keys, logger } = this.#ports;
+    const { schedule, contract, maxPending } = entry;
+    const due = dueTicks(entry, schedule.missed, lastMs, nowMs);
+    if (due === undefined) return;
+    const { run, missedMs, upToMs } = due;
+    const reply = await tick(connection, {
+      keys,
+      schedule: schedule.name,
+      queue: contract.queue,
+      lastMs,
+      upToMs,
+      overlap: schedule.overlap,
+      maxPending,
+      missedMs,
+      jobs: run.map((tickMs) => this.#jobOf(entry, tickMs, nowMs)),
+    });
+    const fields = { schedule: schedule.name, tick: new Date(upToMs).toISOString() };
+    if (reply === "FULL")
+      logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: contract.queue });
+    else if (typeof reply === "number" && reply < run.length)
+      logger.warn("a tick was skipped: paused, or the job before it has not ended", fields);
+    else if (typeof reply === "number" && missedMs > 0)
+      logger.warn("ticks passed while no worker ran", { ...fields, missed: schedule.missed, run: reply });
+  }
+
+  #jobOf({ schedule, contract, payload }: Entry, tickMs: number, nowMs: number): TickJob {
+    const delayMs = Math.floor(this.#ports.random() * schedule.jitterMs);
+    const dueMs = tickMs + delayMs;
+    const options: RecordOptions = { at: nowMs };
+    if (contract.startWithinMs !== undefined)
+      options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
+    const head = recordHead(contract.name, contract.queue, contract.hash, options);
+    return { tickMs, id: tickJobId(schedule.name, tickMs), record: `${head}${payload}]`, dueMs };
+  }
+}
+
+function entryOf(schedule: ScheduleDefinition, { contracts, queues }: Registry): Entry {
+  const contract = contracts.find(({ name }) => name === schedule.task);
+  if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
+  const maxPending = queues.find(({ name }) => name === contract.queue)?.maxPending ?? 0;
+  return { schedule, contract, maxPending, payload: JSON.stringify(schedule.payload), ...timingOf(schedule) };
+}
+
+function declaredOf({ schedule, spec, contract }: Entry): DeclaredSchedule {
+  const { name, task, cron, timezone, missed, overlap, jitterMs } = schedule;
+  return {
+    name,
+    timing: `${spec.text} ${timezone}`,
+    definition: JSON.stringify({ task, queue: contract.queue, cron, timezone, missed, overlap, jitterMs }),
+  };
+}
