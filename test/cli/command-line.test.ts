@@ -64,6 +64,7 @@ test.each([
 test.each([
   [["jobs", "list"], { jobs: [] }],
   [["queues", "list"], { queues: [] }],
+  [["schedules", "list"], { schedules: [] }],
 ] as const)("%j --json prints one document, also with the option in front", async (args, data) => {
   const { code, stdout, stderr } = await call([...args, "--json"], online());
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -75,6 +76,9 @@ test.each([
   ["a job", ["jobs", "show", "nobody"], "JobNotFound"],
   ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
+  ["a schedule", ["schedules", "show", "nobody"], "ScheduleUnknown"],
+  ["a schedule to pause", ["schedules", "pause", "nobody"], "ScheduleUnknown"],
+  ["a schedule to run", ["schedules", "run", "nobody"], "ScheduleUnknown"],
 ] as const)("%s that is not there: exit 4, and with --json an error document", async (_what, args, code) => {
   const plain = await call(args, online());
   expect(plain).toMatchObject({ code: 4, stdout: "" });
