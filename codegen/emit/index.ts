@@ -17,7 +17,7 @@ import { emitSchemas, type SchemaTexts, schemaTexts, tasksByNamespace } from "./
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
 import { emitTypes, taskTypeTexts } from "./types.js";
 
-export { checkSource } from "./check-source.js";
+export { type CheckCache, checkSource } from "./check-source.js";
 export { findConflicts } from "./conflicts.js";
 export type { HandlerLocation, HandlerMap } from "./handler-location.js";
 export { emitStub } from "./handler-stub.js";

@@ -1,6 +1,6 @@
 /** Decides what a run would change. Reads, and writes nothing. */
 import path from "node:path/posix";
-import { checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
+import { type CheckCache, checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import {
   checkFolder,
@@ -34,6 +34,7 @@ export function planOutput(
   files: ReadonlyMap<string, string>,
   stubs: ReadonlyMap<string, string>,
   paths: OutputPaths,
+  checked: CheckCache,
 ): Plan {
   for (const folder of new Set([...files.keys(), ...stubs.keys()].map((file) => path.dirname(file)))) {
     checkFolder(root, folder);
@@ -47,7 +48,7 @@ export function planOutput(
       unchanged.push(file);
       continue;
     }
-    checkSource(file, text);
+    checkSource(file, text, checked);
     if (existing !== undefined) checkOurs(file, existing, previous);
     writes.push(existing === undefined ? { path: file, text } : { path: file, text, before: existing });
   }

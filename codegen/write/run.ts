@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import {
+  type CheckCache,
   createEmitCache,
   type EmitCache,
   emitProject,
@@ -60,6 +61,7 @@ export interface GenerateResult {
 
 /** What is kept between the runs of one watch. */
 export interface RunCache {
+  readonly checked: CheckCache;
   readonly emit: EmitCache;
   readonly handlers: HandlerCache;
   readonly load: LoadCache;
@@ -68,7 +70,7 @@ export interface RunCache {
 }
 
 export function createRunCache(): RunCache {
-  return { emit: createEmitCache(), handlers: new Map(), load: new Map(), files: [] };
+  return { checked: new Map(), emit: createEmitCache(), handlers: new Map(), load: new Map(), files: [] };
 }
 
 export async function runOnce(options: GenerateOptions, cache: RunCache): Promise<GenerateResult> {
@@ -120,7 +122,7 @@ async function prepare(
   const stubs = new Map<string, string>();
   for (const task of scan.missing) stubs.set(paths.stub(task), await emitStub(task, paths));
   try {
-    const plan = planOutput(root, files, stubs, paths);
+    const plan = planOutput(root, files, stubs, paths, cache.checked);
     return { diagnostics: [...diagnostics, ...plan.diagnostics], plan };
   } catch (error) {
     return standsInTheWay(error, diagnostics);

@@ -2,7 +2,7 @@
  * Generates again on every save. One watcher a folder, because on Linux `recursive: true` goes deaf for a file that an
  * editor saves by renaming; and the events only say "look again": what has changed is decided by content.
  *
- *   idle --event--> settling --50 ms without events--> running --> idle, or settling again if events came meanwhile
+ *   idle --event--> settling --20 ms without events--> running --> idle, or settling again if events came meanwhile
  */
 import { createHash } from "node:crypto";
 import {
@@ -18,7 +18,7 @@ import type { Diagnostic } from "../model/diagnostic.js";
 import { createRunCache, type GenerateOptions, type GenerateResult, runOnce } from "./run.js";
 
 /** Editors save in several steps, and `git checkout` touches many files: wait until they are done. */
-const SETTLE_MS = 50;
+const SETTLE_MS = 20;
 
 export interface Watcher {
   /** Stops. A run that is under way ends first; `onRun` is not called afterwards. */

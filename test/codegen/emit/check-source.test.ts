@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkSource, tokenize } from "../../../codegen/emit/index.js";
+import { type CheckCache, checkSource, tokenize } from "../../../codegen/emit/index.js";
 import { statementsOf, syntaxErrors } from "./load-emitted.js";
 
 describe("refuses what no emitter prints", () => {
@@ -85,4 +85,40 @@ test("tells strings, comments and templates from code", () => {
     ["punctuation", "/"],
     ["number", "2"],
   ]);
+});
+
+test("judges an edited file as one that it reads for the first time", () => {
+  const judge = (source: string, cache?: CheckCache): boolean => {
+    try {
+      checkSource("a.ts", source, cache);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const sourceOf = (texts: readonly string[]): string =>
+    `export type A = ${texts.join(" ")};\nexport const b: C = {};\nexport type D = ${texts.toReversed().join(" ")};\n`;
+  fc.assert(
+    fc.property(parts, parts, (before, after) => {
+      const cache: CheckCache = new Map();
+      judge(sourceOf(before), cache);
+      // Halves of the old text and of the new one, as an edit leaves them.
+      const edited = sourceOf([...before, ...after]);
+      expect(judge(edited, cache)).toBe(judge(edited));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("does not look again at parts that have passed", () => {
+  const many = Array.from(
+    { length: 2000 },
+    (_, i) => `export type T${i} = { a: string; b: [number, "x"] };`,
+  ).join("\n");
+  const cache: CheckCache = new Map();
+  checkSource("a.ts", many, cache);
+  const passed = cache.get("a.ts");
+  expect(passed?.size).toBe(2000);
+  expect(() => checkSource("a.ts", `${many}\nprocess.exit(1);`, cache)).toThrow("was not written");
+  expect(cache.get("a.ts")).toBe(passed);
 });
