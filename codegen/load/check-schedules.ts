@@ -66,11 +66,13 @@ function checkTimezone(node: SourceNode | undefined, reporter: Reporter): void {
 
 function checkPolicies(schedule: SourceNode, reporter: Reporter): void {
   const overlap = findEntry(schedule, "overlap")?.value;
-  if (textOf(overlap) !== "skip" || textOf(findEntry(schedule, "missed")?.value) !== "all") return;
+  const written = textOf(overlap);
+  const leaves = { skip: "lets only one wait", replace: "keeps only the last" }[written ?? ""];
+  if (leaves === undefined || textOf(findEntry(schedule, "missed")?.value) !== "all") return;
   reporter.report({
     code: "TW104",
     at: overlap!.origin,
-    message: '"missed: all" wants every tick to run, "overlap: skip" lets only one wait',
+    message: `"missed: all" wants every tick to run, "overlap: ${written}" ${leaves}`,
     hint: "write overlap: allow, or missed: latest",
   });
 }

@@ -29,7 +29,7 @@ export const scheduleDefinition = z
     }),
     overlap: z.enum(OVERLAPS).optional().meta({
       description:
-        "When the job of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run.",
+        "When the job of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job is cancelled.",
     }),
     payload: z
       .record(z.string(), z.unknown())

@@ -6,8 +6,8 @@ import { TimeZone } from "./ticks.js";
 export const MISSED = ["skip", "latest", "all"] as const;
 export type Missed = (typeof MISSED)[number];
 
-/** What happens when the job of an earlier tick has not ended: the tick runs all the same, or it is skipped. */
-export const OVERLAPS = ["allow", "skip"] as const;
+/** What happens when the job of an earlier tick has not ended: the tick runs all the same, is skipped, or that job is cancelled. */
+export const OVERLAPS = ["allow", "skip", "replace"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
 /** Most missed ticks that `missed: all` runs, so that a schedule of minutes does not flood its queue after a week. */

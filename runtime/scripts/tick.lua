@@ -1,7 +1,7 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
 -- KEYS 1 jobs, 2 runs, 3 schedules; of the task's queue: 4 pending, 5 due, 6 wake
--- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip)
+-- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none)
 --      then for each tick that runs, oldest first: tick, id, record, due time
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
@@ -13,7 +13,7 @@
 
 local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
 local pending, due, wake_key = KEYS[4], KEYS[5], KEYS[6]
-local name, up_to, allows_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'allow', tonumber(ARGV[5])
+local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
 
 local timing, last, paused, job, skipped, reason = split_schedule(redis.call('HGET', schedules, name))
 if not timing or last ~= tonumber(ARGV[2]) or up_to <= last then
@@ -55,7 +55,7 @@ for at = 7, #ARGV, 4 do
   local tick, id, record = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
   if paused > 0 then
     skipped, reason = tick, 'paused'
-  elseif not allows_overlap and is_under_way(job) then
+  elseif skips_overlap and is_under_way(job) then
     skipped, reason = tick, 'overlap'
   elseif most > 0 and redis.call('LLEN', pending) >= most and stored == 0 then
     return 'FULL'

@@ -12,13 +12,14 @@ import { createHash } from "node:crypto";
 import type { Connection } from "../connection/index.js";
 import { type AnyTaskContract, type ScheduleDefinition, timingOf } from "../definition/index.js";
 import {
+  parseRecord,
   recordHead,
   type RecordOptions,
   type ScheduleState,
   type ShardKeys,
   tickJobId,
 } from "../protocol/index.js";
-import { declare, type DeclaredSchedule, tick, type TickJob } from "../scripts/index.js";
+import { cancel, declare, type DeclaredSchedule, tick, type TickJob } from "../scripts/index.js";
 import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
 import type { Logger, Registry } from "./handler.js";
 
@@ -135,12 +136,15 @@ export class Scheduler {
       );
   }
 
-  async #settle(entry: Entry, { lastMs }: ScheduleState, nowMs: number): Promise<void> {
+  async #settle(entry: Entry, state: ScheduleState, nowMs: number): Promise<void> {
+    const { lastMs } = state;
     const { connection, keys, logger } = this.#ports;
     const { schedule, contract, maxPending } = entry;
     const due = dueTicks(entry, schedule.missed, lastMs, nowMs);
     if (due === undefined) return;
     const { run, missedMs, upToMs } = due;
+    if (schedule.overlap === "replace" && run.length > 0 && state.pausedAtMs === 0)
+      await this.#cancelEarlier(state.lastJob, contract);
     const reply = await tick(connection, {
       keys,
       schedule: schedule.name,
@@ -159,6 +163,19 @@ export class Scheduler {
       logger.warn("a tick was skipped: paused, or the job before it has not ended", fields);
     else if (typeof reply === "number" && missedMs > 0)
       logger.warn("ticks passed while no worker ran", { ...fields, missed: schedule.missed, run: reply });
+  }
+
+  /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */
+  async #cancelEarlier(id: string, { retention }: AnyTaskContract): Promise<void> {
+    const { connection, keys } = this.#ports;
+    const record = parseRecord((await connection.redis.hget(keys.jobs, id)) ?? "");
+    if (record === undefined) return;
+    await cancel(connection, {
+      keys,
+      id,
+      queue: record.queue,
+      keepMs: record.options.keepDeadMs ?? retention.deadMs,
+    });
   }
 
   #jobOf({ schedule, contract, payload }: Entry, tickMs: number, nowMs: number): TickJob {

@@ -74,12 +74,16 @@ describe("schedules", () => {
       '9:3 TW103 missing "timezone" in schedules > nightly | laptops and servers disagree about the local time: name a zone, such as Africa/Lagos or UTC',
     ],
     [
-      `${RIGHT}\noverlap: replace`,
-      '13:14 TW104 schedules > nightly > overlap: expected allow or skip, got "replace"',
+      `${RIGHT}\noverlap: queue`,
+      '13:14 TW104 schedules > nightly > overlap: expected allow, skip or replace, got "queue"',
     ],
     [
       `${RIGHT}\noverlap: skip\nmissed: all`,
       '13:14 TW104 "missed: all" wants every tick to run, "overlap: skip" lets only one wait | write overlap: allow, or missed: latest',
+    ],
+    [
+      `${RIGHT}\noverlap: replace\nmissed: all`,
+      '13:14 TW104 "missed: all" wants every tick to run, "overlap: replace" keeps only the last | write overlap: allow, or missed: latest',
     ],
     [`${RIGHT}\njitter: 2h`, '13:13 TW104 schedules > nightly > jitter: expected at most 1h, got "2h"'],
     [

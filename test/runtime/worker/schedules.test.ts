@@ -1,5 +1,6 @@
 // Schedules with real workers. Ticks of the past are made by setting back how far a schedule has come: the clock of Redis
 // cannot be moved.
+import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import type { ScheduleDefinition } from "taskweft/generated-v1";
 import type { Missed } from "../../../runtime/definition/index.js";
@@ -158,6 +159,56 @@ describe("the job of a tick", () => {
     await until("the tick to be settled", async () => (await stateOf(project))?.lastMs === last);
     expect((await stateOf(project))?.skipped).toEqual({ atMs: last, reason: "overlap" });
     expect(await project.raw.hkeys(project.keys.jobs)).toEqual([before]);
+  });
+});
+
+describe("with overlap: replace", () => {
+  const replacing = { ...hourly, overlap: "replace" as const };
+
+  /** As if the tick of an hour ago had made this job. */
+  const settledWith = (project: Project, tickMs: number): Promise<number> =>
+    project.raw.hset(
+      project.keys.schedules,
+      "hourly",
+      `["${hourly.cron} Africa/Lagos",${tickMs},0,"${tickJobId("hourly", tickMs)}",0,""]`,
+    );
+
+  test("a job that waits is cancelled, and the tick runs", async () => {
+    const project = setup([replacing]);
+    const last = await lastTick(project);
+    const earlier = tickJobId("hourly", last - HOUR_MS);
+    await project.enqueue(cleanup, { n: 1 }, { id: earlier, delay: "1h" });
+    await settledWith(project, last - HOUR_MS);
+    const ran: string[] = [];
+    await project.worker({ "otp:cleanup": (job) => void ran.push(job.id) });
+    await until("the tick to run", () => ran.length === 1);
+    expect(ran).toEqual([tickJobId("hourly", last)]);
+    expect(await project.kinds(earlier)).toEqual(["cancelled"]);
+  });
+
+  test("a handler that runs is aborted, and the tick runs", async () => {
+    const project = setup([replacing]);
+    const last = await lastTick(project);
+    const earlier = tickJobId("hourly", last - HOUR_MS);
+    const started: string[] = [];
+    const aborted: string[] = [];
+    const handlers = {
+      "otp:cleanup": async (job: { id: string }, ctx: { signal: AbortSignal }) => {
+        started.push(job.id);
+        if (job.id !== earlier) return;
+        await once(ctx.signal, "abort");
+        aborted.push(job.id);
+        ctx.signal.throwIfAborted();
+      },
+    };
+    await project.worker(handlers);
+    await project.enqueue(cleanup, { n: 1 }, { id: earlier });
+    await until("the earlier job to run", () => started.length === 1);
+    await settledWith(project, last - HOUR_MS);
+    await project.worker(handlers);
+    await until("the tick to run", () => started.length === 2 && aborted.length === 1);
+    expect(started).toEqual([earlier, tickJobId("hourly", last)]);
+    expect(aborted).toEqual([earlier]);
   });
 });
 
