@@ -10,6 +10,11 @@ export interface Work {
 export const WORK = defineTask<Work, number>("chaos:work", { timeoutMs: 300_000 });
 /** Blocks the event loop of its process for as long as it takes. */
 export const BLOCK = defineTask<Work, number>("chaos:block", { timeoutMs: 60_000 });
+const RHYTHMS: readonly (readonly [cron: string, fires: (minute: number) => boolean])[] = [
+  ["* * * * *", () => true],
+  ["*/2 * * * *", (minute) => minute % 2 === 0],
+  ["1-59/3 * * * *", (minute) => minute % 3 === 1],
+];
 export const POISON = defineTask<{ readonly n: number }>("chaos:poison", {
   retry: { maxRetries: 25, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
 });
@@ -18,3 +23,13 @@ export const QUEUES = [
   { name: "default", weight: 1 },
   { name: "quiet", weight: 1 },
 ];
+
+/** Schedules with ticks of many minutes, and which minutes of the hour those are: told by plain arithmetic, not by a cron expression. */
+export const SCHEDULES = Array.from({ length: 30 }, (_unused, index) => {
+  const [cron, fires] = RHYTHMS[index % RHYTHMS.length]!;
+  const settings = { cron, timezone: "Etc/UTC", missed: "all", overlap: "allow", jitterMs: 0 } as const;
+  return {
+    schedule: { ...settings, name: `schedule-${index}`, task: WORK.name, payload: { n: index, ms: 5 } },
+    fires,
+  };
+});

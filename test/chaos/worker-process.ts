@@ -2,7 +2,7 @@
 // happened can be compared with what Redis says. Options come from the environment, as in a deployed worker.
 import { appendFileSync } from "node:fs";
 import { runWorker } from "taskweft/generated-v1";
-import { BLOCK, POISON, QUEUES, type Work, WORK } from "./tasks.js";
+import { BLOCK, POISON, QUEUES, SCHEDULES, type Work, WORK } from "./tasks.js";
 import type { Effect } from "./effects.js";
 
 const file = process.env["CHAOS_EFFECTS"] ?? "";
@@ -16,6 +16,7 @@ function record(kind: Effect["kind"], id: string, attempt: number): void {
 await runWorker({
   contracts: [BLOCK, POISON, WORK],
   queues: QUEUES,
+  ...(process.env["CHAOS_SCHEDULES"] === "1" ? { schedules: SCHEDULES.map(({ schedule }) => schedule) } : {}),
   handlers: {
     [BLOCK.name]: async () => ({
       name: BLOCK.name,
