@@ -43,6 +43,12 @@ export function packageRoot(): string {
   throw new Error("the package.json of taskweft is missing: install the package again");
 }
 
+/** The file of this program: TypeScript in the repository, JavaScript in the package. */
+export function programFile(): string {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  return fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
+}
+
 /** The version of this package. */
 export function packageVersion(): string {
   return String(readJsonFile(join(packageRoot(), "package.json"))?.["version"]);

@@ -14,10 +14,12 @@ import {
 
 /** How long what a handler file left open (a database pool, a timer) may keep the process once the worker has stopped (ms). */
 const EXIT_PATIENCE_MS = 2000;
+/** One wish to stop may arrive twice: from the terminal or systemd, and passed on by npm or a supervisor (ms). */
+const SAME_REQUEST_MS = 500;
 
 /**
- * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal ends it at once. Handlers may enqueue
- * without `connect()`: they get a client for the worker's own Redis and prefix.
+ * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal, at least half a second later, ends it at
+ * once. Handlers may enqueue without `connect()`: they get a client for the worker's own Redis and prefix.
  * Environment: TASKWEFT_REDIS_URL, TASKWEFT_PREFIX, TASKWEFT_WORKER_CONCURRENCY, TASKWEFT_WORKER_QUEUES (comma-separated),
  * TASKWEFT_WORKER_GRACE, TASKWEFT_WORKER_LEASE, TASKWEFT_WORKER_MAX_BLOCK, TASKWEFT_WORKER_CLAIM_AHEAD,
  * TASKWEFT_RETENTION_COMPLETED, TASKWEFT_LOG_LEVEL (debug, info, warn, error, silent). `options` win over the environment.
@@ -30,9 +32,14 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
   let signals = 0;
   let started = false;
   const stopped = new Promise<void>((resolve, reject) => {
+    let firstAt = 0;
     const onSignal = (): void => {
       signals += 1;
-      if (signals > 1) process.exit(130);
+      if (signals > 1) {
+        if (performance.now() - firstAt > SAME_REQUEST_MS) process.exit(130);
+        return;
+      }
+      firstAt = performance.now();
       // Before the start is done nothing was claimed, so there is nothing to hand back.
       if (!started) process.exit(0);
       worker.stop().then(resolve, reject);
@@ -47,6 +54,8 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
     if (signals === 0) throw error;
   }
   started = true;
+  // Whoever started this process may wait for it: `weft worker --processes` does, and others by the same word.
+  process.send?.("ready", undefined, undefined, () => undefined);
   await stopped;
   await disconnect();
   // Not at once: a process that nothing keeps ends by itself, with everything written.

@@ -1,12 +1,12 @@
 /** `weft dev`: Redis, code generation on save and a worker on the latest good code, in one terminal. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { DevServer } from "../dev/dev-server.js";
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { whenAborted } from "../io.js";
+import { programFile } from "../project.js";
 import { openDevRedis } from "../redis/index.js";
 import type { Session } from "../session.js";
 
@@ -35,7 +35,7 @@ async function dev(options: DevOptions, session: Session): Promise<ExitCode> {
     env: session.io.env,
     ...(named === undefined ? {} : { url: named }),
   });
-  const server = new DevServer({ root, redis, program, main: mainFile(), session });
+  const server = new DevServer({ root, redis, program, main: programFile(), session });
   try {
     await server.start();
     await whenAborted(interrupted);
@@ -57,10 +57,4 @@ function assertProject(root: string): void {
 function existing(file: string): string {
   if (existsSync(file)) return file;
   throw new CliError("RunMissing", `expected a file at --run ${file}, found none`, { exitCode: EXIT.usage });
-}
-
-/** This program: TypeScript in the repository, JavaScript in the package. */
-function mainFile(): string {
-  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  return fileURLToPath(new URL(`../main.${extension}`, import.meta.url));
 }

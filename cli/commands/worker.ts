@@ -1,6 +1,7 @@
 /**
  * `weft worker`: this process becomes a worker of the project. No child process, so that signals, exit code and
- * `kill -9` mean what they say; the generated entry handles SIGINT and SIGTERM itself.
+ * `kill -9` mean what they say; the generated entry handles SIGINT and SIGTERM itself. With `--processes` it keeps several
+ * such processes running instead.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -9,7 +10,7 @@ import { goOnAfterBrokenPipe } from "../broken-pipe.js";
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { durationOption, listOption, wholeNumberOption } from "../options.js";
-import { generatedEntry } from "../project.js";
+import { generatedEntry, programFile } from "../project.js";
 import type { Session } from "../session.js";
 import { importProjectFile } from "../typescript.js";
 
@@ -18,7 +19,10 @@ interface WorkerOptions {
   readonly queues?: readonly string[];
   readonly grace?: string;
   readonly entry?: string;
+  readonly processes?: number;
 }
+
+const MAX_PROCESSES = 256;
 
 export function configure(command: Command, session: Session): void {
   command
@@ -41,30 +45,71 @@ export function configure(command: Command, session: Session): void {
       "--entry <file>",
       "the worker's entry file (default: generated/worker.ts, else generated/worker.js)",
     )
+    .option(
+      "--processes <n>",
+      "keep so many worker processes running (env TASKWEFT_WORKER_PROCESSES; default 1: this process)",
+      wholeNumberOption("--processes", 1, MAX_PROCESSES),
+    )
     .action(session.action((options: WorkerOptions) => worker(options, session)));
 }
 
 async function worker(options: WorkerOptions, session: Session): Promise<ExitCode> {
   const file =
     options.entry === undefined ? generatedEntry(session.root, "worker") : namedEntry(options.entry, session);
-  const settings = {
+  const processes = options.processes ?? processesFromEnv(session.io.env);
+  const asked = {
     TASKWEFT_WORKER_CONCURRENCY: options.concurrency?.toString(),
     TASKWEFT_WORKER_QUEUES: options.queues?.join(","),
     TASKWEFT_WORKER_GRACE: options.grace,
     TASKWEFT_REDIS_URL: await session.redisUrl(),
   };
-  for (const [name, value] of Object.entries(settings)) {
-    if (value !== undefined) process.env[name] = value;
-  }
-  // Handlers read their files, and tsx its tsconfig.json, relative to the project.
-  process.chdir(session.root);
+  const settings = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   goOnAfterBrokenPipe();
   stopWithParent();
-  await importProjectFile(file);
+  if (processes === 1) await become(file, settings, session);
+  else return await keep(processes, file, settings, session);
   return EXIT.ok;
 }
 
-/** Under `weft dev` the parent holds a channel: when it is killed hard, its worker must not stay behind. */
+/** This process becomes the worker. */
+async function become(file: string, settings: NodeJS.ProcessEnv, session: Session): Promise<void> {
+  Object.assign(process.env, settings);
+  // Handlers read their files, and tsx its tsconfig.json, relative to the project.
+  process.chdir(session.root);
+  await importProjectFile(file);
+}
+
+/** This process keeps workers running. */
+async function keep(
+  processes: number,
+  file: string,
+  settings: NodeJS.ProcessEnv,
+  session: Session,
+): Promise<ExitCode> {
+  const { supervise } = await import("../supervisor/supervisor.js");
+  return await supervise({
+    processes,
+    args: [programFile(), "worker", "--processes", "1", "--entry", file],
+    cwd: session.io.cwd,
+    env: { ...session.io.env, ...settings },
+    interrupted: session.io.interrupted(),
+    log: (line) => session.note(`weft worker: ${line}`),
+  });
+}
+
+function processesFromEnv(env: NodeJS.ProcessEnv): number {
+  // Set to nothing is not set, as compose files and shells leave it.
+  const text = env["TASKWEFT_WORKER_PROCESSES"] || "1";
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= 1 && value <= MAX_PROCESSES) return value;
+  throw new CliError(
+    "OptionInvalid",
+    `TASKWEFT_WORKER_PROCESSES: expected a whole number from 1 to ${MAX_PROCESSES}, got ${JSON.stringify(text)}`,
+    { exitCode: EXIT.usage },
+  );
+}
+
+/** Under `weft dev` or `--processes` the parent holds a channel: when it is killed hard, its worker must not stay behind. */
 function stopWithParent(): void {
   if (!process.connected) return;
   process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));

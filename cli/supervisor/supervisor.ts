@@ -1,0 +1,49 @@
+/**
+ * `weft worker --processes`: keeps several worker processes running. It runs no jobs, talks to no Redis and shares nothing
+ * with its workers, so that one which dies takes nobody along.
+ */
+import { once } from "node:events";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { WorkerSlot, type WorkerSlotOptions } from "./worker-slot.js";
+
+/** Starts that must fail in a row, in every place, before nothing is to be hoped for. */
+const MAX_FAILED_STARTS = 3;
+
+export interface SupervisorOptions extends Pick<WorkerSlotOptions, "args" | "cwd" | "env" | "log"> {
+  readonly processes: number;
+  /** Aborts when everything is to stop. */
+  readonly interrupted: AbortSignal;
+}
+
+/**
+ * Runs workers until the signal aborts and all have stopped, for as long as they take; ending this process meanwhile kills
+ * them. Gives up when no worker gets ready: a handler file that cannot be loaded would fail for ever.
+ */
+export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
+  const { processes, interrupted, log } = options;
+  const hopeless = new AbortController();
+  const slots = Array.from(
+    { length: processes },
+    (_, index) =>
+      new WorkerSlot({
+        ...options,
+        number: index + 1,
+        onFailedStart() {
+          if (slots.every((slot) => slot.failedStarts >= MAX_FAILED_STARTS)) hopeless.abort();
+        },
+      }),
+  );
+  const killAll = (): void => {
+    for (const slot of slots) slot.kill();
+  };
+  process.once("exit", killAll);
+  for (const slot of slots) slot.start();
+  const either = AbortSignal.any([interrupted, hopeless.signal]);
+  if (!either.aborted) await once(either, "abort");
+  if (hopeless.signal.aborted)
+    log(`no worker process got ready in ${MAX_FAILED_STARTS} starts; the reason stands above`);
+  else log("stopping; a second signal ends the workers at once");
+  const inOrder = await Promise.all(slots.map((slot) => slot.stop()));
+  process.off("exit", killAll);
+  return hopeless.signal.aborted || inOrder.includes(false) ? EXIT.failed : EXIT.ok;
+}

@@ -1,0 +1,112 @@
+/**
+ * One of the places of a supervisor, with at most one worker process in it.
+ *
+ *   starting --ready--> ready --ended--> paused --> starting
+ *      \------------ended--------------/^
+ *   any --stop--> stopping --ended--> stopped
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+
+/** Before a worker that ended is replaced; doubles while they end soon after their start (ms). */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+/** A worker that lived so long did not fail at its start (ms). */
+const STEADY_MS = 60_000;
+
+export interface WorkerSlotOptions {
+  /** From 1; for the log. */
+  readonly number: number;
+  /** What Node runs. */
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: (line: string) => void;
+  /** A worker ended before it was ready. */
+  readonly onFailedStart: () => void;
+}
+
+export class WorkerSlot {
+  readonly #options: WorkerSlotOptions;
+  #process: ChildProcess | undefined;
+  #restart: NodeJS.Timeout | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  #failedStarts = 0;
+  #stopping = false;
+  readonly #stopped: Promise<boolean>;
+  #onStopped: (inOrder: boolean) => void = () => undefined;
+
+  constructor(options: WorkerSlotOptions) {
+    this.#options = options;
+    this.#stopped = new Promise((resolve) => (this.#onStopped = resolve));
+  }
+
+  /** Workers in a row that ended before they were ready. */
+  get failedStarts(): number {
+    return this.#failedStarts;
+  }
+
+  start(): void {
+    const { args, cwd, env, log, number } = this.#options;
+    const startedAt = performance.now();
+    let ready = false;
+    // A process group of its own: Ctrl-C reaches every process of the terminal's group, and the supervisor passes it on.
+    // Its streams are ours, so that lines stay what the project's logger made of them. The channel (`ipc`) carries "ready"
+    // up, and tells the worker when the supervisor is gone without a word.
+    const child = spawn(process.execPath, [...process.execArgv, ...args], {
+      cwd,
+      env,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      detached: process.platform !== "win32",
+    });
+    this.#process = child;
+    log(`worker process ${number} starts, pid ${child.pid}`);
+    child.on("message", (message) => {
+      if (message !== "ready") return;
+      ready = true;
+      this.#failedStarts = 0;
+    });
+    child.once("error", (error) => log(`worker process ${number}: ${error.message}`));
+    // Not `exit`: "ready" may still be in the channel.
+    child.once("close", (code, signal) => {
+      this.#process = undefined;
+      const livedMs = performance.now() - startedAt;
+      if (this.#stopping) this.#end(code === 0 || signal === "SIGTERM", code ?? signal);
+      else this.#replace(code ?? signal, livedMs, ready);
+    });
+  }
+
+  /** Asks its worker to stop; resolves when it has, with whether it did so in order. Waits as long as the worker takes. */
+  stop(): Promise<boolean> {
+    if (this.#stopping) return this.#stopped;
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    if (this.#process === undefined) this.#onStopped(true);
+    else this.#process.kill("SIGTERM");
+    return this.#stopped;
+  }
+
+  /** Now, whatever it runs. */
+  kill(): void {
+    this.#process?.kill("SIGKILL");
+  }
+
+  #end(inOrder: boolean, how: number | string | null): void {
+    if (!inOrder)
+      this.#options.log(`worker process ${this.#options.number} ended with ${how} while it stopped`);
+    this.#onStopped(inOrder);
+  }
+
+  #replace(how: number | string | null, livedMs: number, ready: boolean): void {
+    const { log, number, onFailedStart } = this.#options;
+    if (livedMs > STEADY_MS) this.#pauseMs = FIRST_PAUSE_MS;
+    const pauseMs = this.#pauseMs;
+    this.#pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+    log(
+      `worker process ${number} ended with ${how}${ready ? "" : " before it was ready"}; another in ${pauseMs} ms`,
+    );
+    this.#restart = setTimeout(() => this.start(), pauseMs);
+    if (ready || livedMs > STEADY_MS) return;
+    this.#failedStarts += 1;
+    onFailedStart();
+  }
+}
