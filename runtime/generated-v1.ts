@@ -19,12 +19,15 @@ export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./
 export { runWorker } from "./run-worker.js";
 export {
   type DefineHandler,
+  type DefineMiddleware,
   type DefinedHandler,
+  type DefinedMiddleware,
   type HandlerImports,
   type Job,
   type Registry,
   type TaskContext,
   type TaskHandler,
   createDefineHandler,
+  createDefineMiddleware,
   createWorker,
 } from "./worker/index.js";

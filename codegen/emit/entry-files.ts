@@ -9,7 +9,12 @@ import { literal, modulePath, propertyAccess, typeKey } from "./source-text.js";
 
 /** What producers import. It must never load a handler: an API server would load every dependency of every job. */
 export function emitIndex(paths: OutputPaths): string {
-  return `import { createDefineHandler, type DefineHandler } from "taskweft/generated-v1";
+  return `import {
+  createDefineHandler,
+  createDefineMiddleware,
+  type DefineHandler,
+  type DefineMiddleware,
+} from "taskweft/generated-v1";
 import type { TaskMap } from ${modulePath(paths.index, paths.types)};
 
 export { connect, createClient, PermanentError } from "taskweft/generated-v1";
@@ -19,6 +24,9 @@ export type * from ${modulePath(paths.index, paths.types)};
 
 /** Ties a handler to its task: the name picks the types of payload and result. */
 export const defineHandler: DefineHandler<TaskMap> = createDefineHandler<TaskMap>();
+
+/** Makes the layers that run around every handler; \`${paths.middleware}\` exports them as its default. */
+export const defineMiddleware: DefineMiddleware<TaskMap> = createDefineMiddleware<TaskMap>();
 `;
 }
 
@@ -27,6 +35,7 @@ export function emitRegistry(
   project: ProjectModel,
   paths: OutputPaths,
   handlerOf: (task: TaskModel) => HandlerLocation,
+  hasMiddleware: boolean,
 ): string {
   const entries = project.tasks.map((task): Layout => {
     const { file, exportName } = handlerOf(task);
@@ -35,6 +44,14 @@ export function emitRegistry(
   });
   const handlers = { ...members("{", entries, "}"), separator: "," } as const;
   const scheduled = scheduledConstants(project);
+  const loadMiddleware = `import(${modulePath(paths.registry, paths.middleware)})`;
+  const registryFields = [
+    "contracts",
+    "queues",
+    "handlers",
+    ...(scheduled.length === 0 ? [] : ["schedules"]),
+    ...(hasMiddleware ? [`middleware: () => ${loadMiddleware}.then((module) => module.default)`] : []),
+  ];
   return [
     scheduled.length === 0
       ? `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`
@@ -60,7 +77,7 @@ export function emitRegistry(
           ]),
         ]),
     "\n/** Everything that a worker process runs. */\n",
-    `export const registry: Registry = { contracts, queues, handlers${scheduled.length === 0 ? "" : ", schedules"} };\n`,
+    render(["export const registry: Registry = ", list("{", registryFields, "}"), ";\n"]),
   ].join("");
 }
 

@@ -27,6 +27,8 @@ export { type Token, tokenize, TokenProblem } from "./source-tokens.js";
 
 export interface EmitOptions {
   readonly paths: OutputPaths;
+  /** The user has a file of middleware. */
+  readonly hasMiddleware: boolean;
   /** Version of this package, for the manifest. */
   readonly version: string;
   /** Texts of unchanged parts; watch keeps one over its runs. */
@@ -88,7 +90,7 @@ export async function emitProject(
     ),
     [paths.errors]: emitErrors(project),
     [paths.index]: emitIndex(paths),
-    [paths.registry]: emitRegistry(project, paths, handlerOf),
+    [paths.registry]: emitRegistry(project, paths, handlerOf, options.hasMiddleware),
     [paths.types]: await emitTypes(
       project,
       names,

@@ -8,6 +8,8 @@ export interface OutputPaths {
   readonly handlersDir: string;
   readonly index: string;
   readonly manifest: string;
+  /** Of the user; need not exist. */
+  readonly middleware: string;
   readonly outDir: string;
   readonly registry: string;
   readonly tasksSchema: string;
@@ -27,6 +29,7 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     handlersDir: `${tasksDir}/handlers`,
     index: `${outDir}/index.ts`,
     manifest: `${outDir}/manifest.json`,
+    middleware: `${tasksDir}/middleware.ts`,
     outDir,
     registry: `${outDir}/registry.ts`,
     schemas: (task) => `${outDir}/schemas/${namespaceOf(task)}.ts`,

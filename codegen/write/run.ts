@@ -1,5 +1,5 @@
 /** One run of the generator: load, find handlers, emit, plan, write. With any error, nothing is written or deleted. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import {
   type CheckCache,
@@ -116,6 +116,7 @@ async function prepare(
     return { diagnostics, plan: undefined };
   const files = await emitProject(project, scan.handlers, {
     paths,
+    hasMiddleware: existsSync(path.join(root, paths.middleware)),
     version: packageVersion(),
     cache: cache.emit,
   });

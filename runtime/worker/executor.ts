@@ -8,8 +8,8 @@ import { Cancelled, LeaseLost, ShuttingDown, StartedTooLate, TimeoutExceeded } f
 import { type Claim, latenessMs } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
-import type { Logger } from "./handler.js";
-import { type AnyHandler, type HandlerTable, type TaskEntry } from "./handler-table.js";
+import type { AnyHandler, Logger } from "./handler.js";
+import type { HandlerTable, TaskEntry } from "./handler-table.js";
 import type { Notebook } from "./notebook.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */

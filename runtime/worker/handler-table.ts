@@ -1,9 +1,8 @@
 /** Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. */
 import type { AnyTaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import type { DefinedHandler, Job, Registry, TaskContext } from "./handler.js";
-
-export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
+import type { AnyHandler, DefinedHandler, Middleware, Registry } from "./handler.js";
+import { checkedLayers, withMiddleware } from "./middleware.js";
 
 export interface TaskEntry {
   readonly contract: AnyTaskContract;
@@ -14,8 +13,11 @@ export interface TaskEntry {
 
 export class HandlerTable {
   readonly #entries = new Map<string, TaskEntry>();
+  readonly #registry: Registry;
+  #layers: Promise<readonly Middleware[]> | undefined;
 
   constructor(registry: Registry) {
+    this.#registry = registry;
     for (const contract of registry.contracts) {
       const load = Object.hasOwn(registry.handlers, contract.name)
         ? registry.handlers[contract.name]
@@ -25,7 +27,8 @@ export class HandlerTable {
         contract,
         handler: undefined,
         load: async () => {
-          entry.handler = checkedHandler(contract.name, await load());
+          const [defined, layers] = await Promise.all([load(), this.#middleware()]);
+          entry.handler = withMiddleware(layers, checkedHandler(contract.name, defined));
           return entry.handler;
         },
       };
@@ -41,6 +44,12 @@ export class HandlerTable {
   async preload(queues: ReadonlySet<string>): Promise<void> {
     const wanted = [...this.#entries.values()].filter((entry) => queues.has(entry.contract.queue));
     await Promise.all(wanted.map((entry) => entry.load()));
+  }
+
+  #middleware(): Promise<readonly Middleware[]> {
+    const { middleware } = this.#registry;
+    this.#layers ??= middleware === undefined ? Promise.resolve([]) : middleware().then(checkedLayers);
+    return this.#layers;
   }
 }
 

@@ -60,6 +60,9 @@ export interface TaskContext {
  */
 export type TaskHandler<Payload, Result> = (job: Job<Payload>, ctx: TaskContext) => Result | Promise<Result>;
 
+/** A handler whose task does not matter. */
+export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
+
 /** Names, payloads and results of a project's tasks; codegen emits one as `TaskMap`. */
 export type TaskTypes = Record<string, { payload: unknown; result: unknown }>;
 
@@ -82,6 +85,31 @@ export type ResultOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { re
   ? Result
   : never;
 
+/** The job of any task of a project: once `job.task` is compared with a name, `job.payload` has the type of that task. */
+export type AnyJob<Tasks> = {
+  [Name in keyof Tasks & string]: Job<PayloadOf<Tasks, Name>> & { readonly task: Name };
+}[keyof Tasks & string];
+
+/**
+ * Runs around a handler: `await next()` runs what is inside, and gives the handler's result or throws its error, for the layer
+ * to see. What it returns is not used. What it throws is the attempt's error, as if the handler had thrown it.
+ */
+export type Middleware<SomeJob extends Job = Job> = (
+  job: SomeJob,
+  ctx: TaskContext,
+  next: () => Promise<unknown>,
+) => unknown;
+
+/** The layers around every handler of a project, the outermost first. */
+export interface DefinedMiddleware<SomeJob extends Job = never> {
+  readonly layers: readonly Middleware<SomeJob>[];
+}
+
+/** `defineMiddleware` for one project. */
+export type DefineMiddleware<Tasks> = (
+  ...layers: readonly Middleware<AnyJob<Tasks>>[]
+) => DefinedMiddleware<AnyJob<Tasks>>;
+
 /** One lazy import a task, so that a worker that serves two queues loads only their handlers. */
 export type HandlerImports<Tasks> = {
   readonly [Name in keyof Tasks & string]: () => Promise<
@@ -94,6 +122,8 @@ export interface Registry {
   readonly contracts: readonly AnyTaskContract[];
   readonly queues: readonly QueueDefinition[];
   readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler>>>;
+  /** Default: none. Loaded with the first handler. */
+  readonly middleware?: () => Promise<DefinedMiddleware>;
   /** Default: none. */
   readonly schedules?: readonly ScheduleDefinition[];
 }
@@ -101,4 +131,9 @@ export interface Registry {
 /** Makes `defineHandler` for a project's task map. */
 export function createDefineHandler<Tasks>(): DefineHandler<Tasks> {
   return (name, handler) => ({ name, handler });
+}
+
+/** Makes `defineMiddleware` for a project's task map. */
+export function createDefineMiddleware<Tasks>(): DefineMiddleware<Tasks> {
+  return (...layers) => ({ layers });
 }

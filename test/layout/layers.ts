@@ -25,7 +25,7 @@ const CODEGEN_PARTS: Readonly<Record<string, readonly string[]>> = {
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   // The leaves beside the two entries: a command that only prints an error must not load ioredis for it.
   cli: ["cli", "codegen", "runtime/definition", "runtime/errors.ts", "runtime/index.ts", "runtime/inspect"],
-  generated: ["generated", "tasks/handlers"],
+  generated: ["generated", "tasks/handlers", "tasks/middleware.ts"],
   tasks: ["generated/index.ts", "tasks"],
 };
 

@@ -10,6 +10,7 @@ import {
   type EnqueueFunction,
   type EnqueueOptions,
   type Job,
+  type DefinedMiddleware,
   type JobHandle,
   type QueueDefinition,
   type ScheduleDefinition,
@@ -63,6 +64,8 @@ export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", we
 export interface TestWorkerOptions extends WorkerOptions {
   /** Default: those of the project. */
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Default: none. */
+  readonly middleware?: DefinedMiddleware;
 }
 
 /** What one test needs; everything it opens is closed when the test ends. */
@@ -126,11 +129,12 @@ export class Project {
   /** A worker that is made but not started. */
   newWorker(
     handlers: TestHandlers,
-    { schedules = this.#options.schedules ?? [], ...options }: TestWorkerOptions = {},
+    { schedules = this.#options.schedules ?? [], middleware, ...options }: TestWorkerOptions = {},
   ): Worker {
     const worker = createWorker(
       {
         schedules,
+        ...(middleware === undefined ? {} : { middleware: async () => middleware }),
         contracts: this.#options.tasks,
         queues: this.queues,
         handlers: Object.fromEntries(

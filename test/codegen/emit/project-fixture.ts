@@ -59,5 +59,10 @@ export function object(
 export const paths = outputPaths("generated", "tasks");
 
 export function emit(project: ProjectModel, handlers: HandlerMap = new Map()): Promise<Map<string, string>> {
-  return emitProject(project, handlers, { paths, version: "0.0.0", cache: createEmitCache() });
+  return emitProject(project, handlers, {
+    paths,
+    hasMiddleware: false,
+    version: "0.0.0",
+    cache: createEmitCache(),
+  });
 }
