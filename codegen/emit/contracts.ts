@@ -1,5 +1,5 @@
 /** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
-import type { QueueDefinition } from "../../runtime/definition/index.js";
+import type { FollowUpRule, QueueDefinition } from "../../runtime/definition/index.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { keyFunction } from "./idempotency-key.js";
@@ -65,6 +65,9 @@ function contractFields(task: TaskModel): Layout[] {
       : [["idempotency: ", objectLayout({ ...definition.idempotency })]]),
     ...(task.idempotencyKey === undefined ? [] : [`idempotencyKey: ${keyFunction(task.idempotencyKey)}`]),
     ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
+    ...(definition.onExhausted === undefined
+      ? []
+      : [["onExhausted: ", followUpLayout(definition.onExhausted)]]),
     ["errors: ", list("{", errorRules(task), "}")],
     `hash: ${literal(definition.hash)}`,
     `schemas: ${schemasConstant(task)}`,
@@ -75,6 +78,10 @@ function errorRules(task: TaskModel): Layout[] {
   return Object.entries(task.definition.errors)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, rule]): Layout => [`${propertyKey(name)}: `, objectLayout({ ...rule })]);
+}
+
+function followUpLayout({ task, fields }: FollowUpRule): Layout {
+  return list("{", [`task: ${literal(task)}`, `fields: ${literal([...fields])}`], "}");
 }
 
 function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {

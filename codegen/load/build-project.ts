@@ -3,6 +3,7 @@ import {
   DEFAULT_QUEUE_NAME,
   DEFAULT_RETRY_POLICY,
   DEFAULT_TIMEOUT_MS,
+  type FollowUpRule,
   type Retention,
   type RetryPolicy,
   type TaskDefinition,
@@ -39,6 +40,8 @@ export interface BuildInput {
   readonly contents: readonly DefinitionFile[];
   readonly declarations: Declarations;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
+  /** By the task that has it. */
+  readonly followUps: ReadonlyMap<string, FollowUpRule>;
   readonly library: SchemaLibrary;
   readonly files: readonly string[];
 }
@@ -61,7 +64,8 @@ export function buildProject(input: BuildInput): ProjectModel {
   const tasks = Array.from(input.tasks, ([name, checked]) => {
     const entry = written.get(name);
     if (entry === undefined) throw new Error(`the task "${name}" has a position but no content`);
-    return buildTask(name, entry, checked, defaults, policies, input.library);
+    const settings = resolveSettings(name, entry, defaults, policies, input.followUps.get(name));
+    return buildTask(entry, checked, settings, input.library);
   });
   return {
     tasks: tasks.sort((a, b) => compareText(a.definition.name, b.definition.name)),
@@ -87,16 +91,14 @@ function resolveDefaults(
 }
 
 function buildTask(
-  name: string,
   written: TaskDefinitionEntry,
   checked: CheckedTask,
-  defaults: ResolvedDefaults,
-  policies: ReadonlyMap<string, RetryPolicy>,
+  settings: Omit<TaskDefinition, "hash">,
   library: SchemaLibrary,
 ): TaskModel {
   const payload = library.extract(checked.payload);
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
-  const settings = resolveSettings(name, written, defaults, policies);
+  const { name } = settings;
   const key = checked.idempotencyKey;
   const hash = definitionHash({ settings, payload, result, key });
   return {
@@ -118,6 +120,7 @@ function resolveSettings(
   written: TaskDefinitionEntry,
   defaults: ResolvedDefaults,
   policies: ReadonlyMap<string, RetryPolicy>,
+  followUp: FollowUpRule | undefined,
 ): Omit<TaskDefinition, "hash"> {
   const errors = Object.entries(written.errors ?? {}).sort(([a], [b]) => compareText(a, b));
   return {
@@ -129,6 +132,7 @@ function resolveSettings(
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
     ...(written.durability === undefined ? {} : { durability: written.durability }),
+    ...(followUp === undefined ? {} : { onExhausted: followUp }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),
   };
 }

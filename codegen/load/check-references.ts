@@ -19,6 +19,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
     const policy = retry?.kind === "map" ? findEntry(retry, "use")?.value : retry;
     checkName("queue", findEntry(holder, "queue")?.value, queueNames, "queues", reporter);
     checkName("retry policy", policy, policyNames, "retryPolicies", reporter);
+    checkName("task", findEntry(holder, "onExhausted")?.value, [...tasks.keys()], "tasks", reporter);
     for (const { key, keyOrigin } of entriesOf(findEntry(holder, "errors")?.value)) {
       const problem = nameProblem("error", key, keyOrigin);
       if (problem !== undefined) reporter.report(problem);

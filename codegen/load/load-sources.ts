@@ -3,6 +3,7 @@ import type { DefinitionFile } from "../model/definition-file.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
 import { buildProject } from "./build-project.js";
+import { checkFollowUps } from "./check-follow-ups.js";
 import { checkReferences } from "./check-references.js";
 import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
@@ -84,11 +85,13 @@ function check(
   });
   const tasks = checkTasks(declarations.tasks, library, reporter);
   checkSchedules(declarations.schedules, tasks, library, reporter);
+  const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
   if (reporter.hasErrors()) return undefined;
   return buildProject({
     contents,
     declarations,
     tasks,
+    followUps,
     library,
     files: [...files.keys(), ...documents.files()],
   });

@@ -50,3 +50,9 @@ function shapeOf(value: unknown): string {
 export const descriptionText = z.string().max(4000).meta({
   description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
 });
+
+export const taskReference = z.string().meta({
+  id: "TaskName",
+  description: "A task of `tasks`.",
+  examples: ["system:cleanup_expired_otps"],
+});

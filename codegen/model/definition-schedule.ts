@@ -1,7 +1,7 @@
 /** One entry of `schedules`. */
 import { z } from "zod";
 import { MISSED, OVERLAPS } from "../../runtime/definition/index.js";
-import { descriptionText, duration } from "./definition-fields.js";
+import { descriptionText, duration, taskReference } from "./definition-fields.js";
 
 const MAX_JITTER_MS = 3_600_000;
 
@@ -38,11 +38,7 @@ export const scheduleDefinition = z
         description: "What each job carries; checked against the task's payload. Default {}.",
         examples: [{}],
       }),
-    task: z.string().meta({
-      id: "TaskName",
-      description: "A task of `tasks`.",
-      examples: ["system:cleanup_expired_otps"],
-    }),
+    task: taskReference,
     timezone: z
       .string()
       .min(1)

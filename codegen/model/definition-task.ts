@@ -1,7 +1,7 @@
 /** One entry of `tasks`. */
 import { z } from "zod";
 import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
-import { descriptionText, duration } from "./definition-fields.js";
+import { descriptionText, duration, taskReference } from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { retryDefinition } from "./definition-retry.js";
 
@@ -97,6 +97,11 @@ export const taskDefinition = z
         examples: [{ CardDeclined: { retry: "never" } }],
       }),
     idempotency: idempotencyDefinition.optional(),
+    onExhausted: taskReference.optional().meta({
+      description:
+        "The task of which a job is enqueued when a job of this one goes dead. Its payload takes what it declares of: attempts, error, jobId, message, payload, queue, task.",
+      examples: ["ops:alert"],
+    }),
     owner: z
       .string()
       .max(200)

@@ -23,6 +23,7 @@ export const DIAGNOSTIC_CODES = {
   TW131: "A ${{ }} expression that does not fit the schema it reads.",
   TW140: "A cron expression or time zone that cannot be read.",
   TW141: "A schedule's payload that its task does not take.",
+  TW142: "An onExhausted task that cannot take what it is told.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

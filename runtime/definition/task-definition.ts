@@ -1,3 +1,4 @@
+import type { FollowUpRule } from "./follow-up.js";
 import type { RetryPolicy } from "./retry-policy.js";
 
 /** What happens when a handler throws a declared error. */
@@ -48,6 +49,8 @@ export interface TaskDefinition {
   readonly idempotency?: IdempotencyRule;
   /** Default `memory`. */
   readonly durability?: Durability;
+  /** The job to enqueue when one of this task goes dead. Default: none. */
+  readonly onExhausted?: FollowUpRule;
   /** Declared errors by class name. */
   readonly errors: Readonly<Record<string, ErrorRule>>;
   /** First 8 hex digits of the SHA-256 over the normalised definition; stored in every job. */

@@ -10,6 +10,7 @@ import type { Claim } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
+import type { FollowUps } from "./follow-ups.js";
 import type { Logger } from "./handler.js";
 import { decideFailure, describeError } from "./outcome.js";
 import type { Reaper } from "./reaper.js";
@@ -28,6 +29,7 @@ export interface RecorderPorts {
   readonly worker: () => string;
   readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round">;
   readonly reaper: Pick<Reaper, "handBackJobs">;
+  readonly followUps: FollowUps;
   /** Replaces the definition's retention of completed jobs (ms), when set. */
   readonly keepCompletedMs: number | undefined;
 }
@@ -35,6 +37,8 @@ export interface RecorderPorts {
 /** What to write for an attempt that did not complete. `contract` is missing where this process has none for the task. */
 interface Settlement extends Pick<FailCall, "outcome" | "run" | "ms"> {
   readonly contract: AnyTaskContract | undefined;
+  /** What must be in Redis before. */
+  readonly before?: (() => Promise<void>) | undefined;
 }
 
 /** Cancelled jobs are kept like dead ones: a person may want to see them, or to retry them. */
@@ -73,7 +77,7 @@ export class OutcomeRecorder implements OutcomeSink {
   failed(execution: Execution, error: unknown): void {
     if (this.#isStale(execution)) return;
     const { contract, claim } = execution;
-    const { clock, random } = this.#ports;
+    const { clock, followUps, random } = this.#ports;
     const decision = decideFailure({
       contract,
       options: claim.record.options,
@@ -88,7 +92,9 @@ export class OutcomeRecorder implements OutcomeSink {
       ...(decision.outcome === "retry" ? { retryInMs: decision.ms } : {}),
     });
     const { outcome, ms } = decision;
-    this.#settle(claim, execution.worker, { outcome, run: decision.run, ms, contract });
+    const rule = outcome === "dead" ? contract.onExhausted : undefined;
+    const before = rule === undefined ? undefined : followUps.of(claim, rule, error);
+    this.#settle(claim, execution.worker, { outcome, run: decision.run, ms, contract, before });
   }
 
   cancelled(execution: Execution): void {
@@ -183,9 +189,10 @@ export class OutcomeRecorder implements OutcomeSink {
 
   #settle(claim: Claim, worker: string, settlement: Settlement): void {
     const { connection, keys, fetcher, logger } = this.#ports;
-    const { outcome, run, ms, contract } = settlement;
+    const { outcome, run, ms, contract, before } = settlement;
     const { round } = fetcher;
     this.#persist("outcome", async () => {
+      await before?.();
       const reply = await fail(connection, {
         keys,
         worker,

@@ -3,7 +3,7 @@
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
-import { Connection, ServerClock, assertSuitable, unlessFull } from "../connection/index.js";
+import { Connection, ServerClock, unlessFull } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
 import { ClaimBuffer } from "./claim-buffer.js";
@@ -11,6 +11,7 @@ import { ClaimDemand } from "./claim-demand.js";
 import { readClaims } from "./claim.js";
 import { Executor } from "./executor.js";
 import { Fetcher } from "./fetcher.js";
+import { FollowUps } from "./follow-ups.js";
 import { HandlerTable } from "./handler-table.js";
 import type { Registry } from "./handler.js";
 import { Isolation } from "./isolation.js";
@@ -21,6 +22,7 @@ import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
 import { Scheduler } from "./scheduler.js";
+import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
@@ -28,8 +30,6 @@ import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } 
 const MAX_BATCH = 128;
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
-/** How often a worker that starts without Redis says so (ms). */
-const WAITING_LOG_INTERVAL_MS = 3000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
 
 export class Worker {
@@ -102,6 +102,7 @@ export class Worker {
       worker,
       fetcher: this.#fetcher,
       reaper: this.#reaper,
+      followUps: new FollowUps({ ...base, clock: this.#clock, registry }),
       keepCompletedMs: this.#options.retentionCompletedMs,
     });
     this.#notebook = new Notebook({ ...base, worker, onLost: () => this.#leaseKeeper.lost() });
@@ -153,7 +154,7 @@ export class Worker {
     const { queues } = this.#options;
     await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
     this.#assertNotStopped();
-    await this.#waitForRedis();
+    await waitForRedis(this.#connection, this.#keys, this.#options.logger);
     this.#assertNotStopped();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
@@ -187,19 +188,6 @@ export class Worker {
       concurrency: this.#options.concurrency,
       queues: queues.map((queue) => queue.name).join(","),
     });
-  }
-
-  /** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
-  async #waitForRedis(): Promise<void> {
-    const timer = setInterval(() => {
-      const { address, lastError = "no answer" } = this.#connection;
-      this.#options.logger.warn("waiting for Redis", { url: address, error: lastError });
-    }, WAITING_LOG_INTERVAL_MS);
-    try {
-      await assertSuitable(this.#connection.redis, this.#keys);
-    } finally {
-      clearInterval(timer);
-    }
   }
 
   /**

@@ -1,0 +1,110 @@
+/** `onExhausted`: the task that it names must take what a job of it is told, whatever has happened to the job that died. */
+import { type Exhausted, EXHAUSTED_FIELDS, type FollowUpRule } from "../../runtime/definition/index.js";
+import { listed, quote } from "../model/quote.js";
+import type { CheckedTask } from "./check-tasks.js";
+import { payloadValidator } from "./payload-validator.js";
+import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import type { SchemaLibrary } from "./payload/library.js";
+import type { Reporter } from "./reporter.js";
+import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
+
+/** By the name of the task that has it. */
+export function checkFollowUps(
+  declared: ReadonlyMap<string, SourceEntry>,
+  tasks: ReadonlyMap<string, CheckedTask>,
+  library: SchemaLibrary,
+  reporter: Reporter,
+): Map<string, FollowUpRule> {
+  const rules = new Map<string, FollowUpRule>();
+  for (const [holder, { value }] of declared) {
+    const node = findEntry(value, "onExhausted")?.value;
+    const name = textOf(node);
+    const target = name === undefined ? undefined : tasks.get(name);
+    if (node === undefined || name === undefined || target === undefined) continue;
+    checkCircle(holder, node, declared, reporter);
+    const fields = checkedFields({ holder, name, target, node, library, reporter });
+    rules.set(holder, { task: name, fields });
+  }
+  return rules;
+}
+
+/** One dead job would make jobs for ever. */
+function checkCircle(
+  holder: string,
+  node: SourceNode,
+  declared: ReadonlyMap<string, SourceEntry>,
+  reporter: Reporter,
+): void {
+  const seen: string[] = [];
+  for (
+    let next = textOf(node);
+    next !== undefined && !seen.includes(next);
+    next = followerOf(next, declared)
+  ) {
+    seen.push(next);
+    if (next !== holder) continue;
+    const message = `onExhausted leads back to ${holder}, so one dead job would make jobs for ever`;
+    reporter.report({ code: "TW142", at: node.origin, message, hint: "name a task outside of this circle" });
+  }
+}
+
+function followerOf(task: string, declared: ReadonlyMap<string, SourceEntry>): string | undefined {
+  return textOf(findEntry(declared.get(task)?.value, "onExhausted")?.value);
+}
+
+interface Check {
+  readonly holder: string;
+  readonly name: string;
+  readonly target: CheckedTask;
+  readonly node: SourceNode;
+  readonly library: SchemaLibrary;
+  readonly reporter: Reporter;
+}
+
+function checkedFields({ holder, name, target, node, library, reporter }: Check): FollowUpRule["fields"] {
+  const schema = library.resolve(target.payload);
+  if (schema === undefined || schema === UNKNOWN_SCHEMA) return [];
+  const report = (message: string, hint?: string): void =>
+    reporter.report({ code: "TW142", at: node.origin, message, hint });
+  if (schema.kind !== "object") {
+    report(`${name} must have a payload of plain fields to be told what has happened`);
+    return [];
+  }
+  const fields = EXHAUSTED_FIELDS.filter((field) =>
+    schema.properties.some((property) => property.name === field),
+  );
+  const told = `it is told ${listed(EXHAUSTED_FIELDS)}; leave others out, or make them optional`;
+  const missing = schema.properties.filter((property) => property.required && !isField(property.name));
+  for (const property of missing) report(`${name} needs ${quote(property.name)}, which it is not told`, told);
+  if (missing.length > 0) return fields;
+  const validator = payloadValidator(schema, (inner) => library.resolve(inner));
+  const problems = samplesFor(holder).flatMap((sample) => {
+    const payload = Object.fromEntries(fields.map((field) => [field, sample[field]]));
+    return (validator.safeParse(payload).error?.issues ?? []).map(
+      (issue) => `${name} does not take every ${String(issue.path[0] ?? "payload")}: ${issue.message}`,
+    );
+  });
+  for (const problem of new Set(problems)) report(problem, "loosen the schema of the field, or leave it out");
+  return fields;
+}
+
+function isField(name: string): boolean {
+  return (EXHAUSTED_FIELDS as readonly string[]).includes(name);
+}
+
+/** The shortest and the longest that may come; a schema that takes both takes what lies between. */
+function samplesFor(task: string): readonly Exhausted[] {
+  const text = (length: number): string => "x".repeat(length);
+  return [
+    { attempts: 1, error: text(1), jobId: text(1), message: "", payload: {}, queue: text(1), task },
+    {
+      attempts: 1001,
+      error: text(160),
+      jobId: text(128),
+      message: text(4160),
+      payload: { anything: [1] },
+      queue: text(64),
+      task,
+    },
+  ];
+}

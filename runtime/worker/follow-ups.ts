@@ -1,0 +1,101 @@
+/**
+ * Enqueues the job of `onExhausted` when a job goes dead. It is stored before the death is written: a worker that dies between
+ * the two leaves a job that runs again, and never a death that nobody was told of. Its id is made from the job that died, so
+ * the next attempt that fails there finds it and adds no second one.
+ */
+import { createHash } from "node:crypto";
+import type { Connection, ServerClock } from "../connection/index.js";
+import {
+  type AnyTaskContract,
+  type Exhausted,
+  type FollowUpRule,
+  JOB_ID_PATTERN,
+} from "../definition/index.js";
+import {
+  randomName,
+  recordHead,
+  type JobRun,
+  type RecordOptions,
+  type ShardKeys,
+} from "../protocol/index.js";
+import { enqueue, type EnqueueItem } from "../scripts/index.js";
+import type { Claim } from "./claim.js";
+import type { Registry } from "./handler.js";
+import { describeError } from "./outcome.js";
+
+export interface FollowUpPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly clock: ServerClock;
+  readonly registry: Registry;
+}
+
+export class FollowUps {
+  readonly #ports: FollowUpPorts;
+  readonly #contracts: ReadonlyMap<string, AnyTaskContract>;
+
+  /** @throws Error for a registry that codegen did not make. */
+  constructor(ports: FollowUpPorts) {
+    const { contracts } = ports.registry;
+    this.#ports = ports;
+    this.#contracts = new Map(contracts.map((contract) => [contract.name, contract]));
+    for (const { onExhausted } of contracts) if (onExhausted !== undefined) this.#contract(onExhausted.task);
+  }
+
+  /** Stores the follow-up when it is called, at most once however often it is called. */
+  of(claim: Claim, rule: FollowUpRule, error: unknown): () => Promise<void> {
+    const { connection, keys, registry } = this.#ports;
+    const contract = this.#contract(rule.task);
+    const item = this.#item(claim, rule, contract, error);
+    const call = { keys, client: randomName(), slot: 0, call: 1, items: [item] };
+    const weight = registry.queues.find(({ name }) => name === contract.queue)?.weight ?? 1;
+    return async () => {
+      // This worker may not serve that queue, and those who take jobs back must know of it.
+      await connection.redis.hsetnx(keys.meta, `queue:${contract.queue}`, weight);
+      await enqueue(connection, call);
+    };
+  }
+
+  #contract(task: string): AnyTaskContract {
+    const contract = this.#contracts.get(task);
+    if (contract === undefined)
+      throw new Error(`onExhausted names ${task}, which the registry does not have`);
+    return contract;
+  }
+
+  #item(claim: Claim, rule: FollowUpRule, contract: AnyTaskContract, error: unknown): EnqueueItem {
+    const { record, run } = claim;
+    const { name, message } = describeError(error);
+    const told: Exhausted = {
+      attempts: run.attempts + 1,
+      error: name,
+      jobId: claim.id,
+      message,
+      payload: record.payload as object,
+      queue: record.queue,
+      task: record.task,
+    };
+    const options: RecordOptions = { at: this.#ports.clock.now() };
+    if (contract.startWithinMs !== undefined) options.startWithinMs = contract.startWithinMs;
+    const payload = JSON.stringify(Object.fromEntries(rule.fields.map((field) => [field, told[field]])));
+    return {
+      id: followUpId(claim.id, run),
+      queue: contract.queue,
+      record: `${recordHead(contract.name, contract.queue, contract.hash, options)}${payload}]`,
+      due: "",
+      // The id is its identity; and a full queue must not keep the job from ending.
+      key: "",
+      keyTtlMs: 0,
+      ownId: true,
+      maxPending: 0,
+    };
+  }
+}
+
+/** The same for all attempts of a job's life; a retry by hand begins another life, which may end in another death. */
+export function followUpId(id: string, run: Pick<JobRun, "events">): string {
+  const retriedAt = run.events.findLast((event) => event[1] === "retried")?.[0];
+  const readable = `${id}.exhausted${retriedAt === undefined ? "" : `.${retriedAt.toString(36)}`}`;
+  if (JOB_ID_PATTERN.test(readable)) return readable;
+  return `exhausted.${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;
+}

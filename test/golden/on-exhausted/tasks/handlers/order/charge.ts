@@ -1,0 +1,6 @@
+import { defineHandler } from "../../../generated/index.js";
+
+/** Takes the money. */
+export default defineHandler("order:charge", async (job, ctx) => {
+  throw ctx.notImplemented();
+});
