@@ -10,9 +10,10 @@ import type { AnyTaskContract } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import { idTime } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
-import type { Job, Logger, Progress, TaskContext } from "./handler.js";
+import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
 import { withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
+import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
 
 export class Execution implements TaskContext {
@@ -73,6 +74,15 @@ export class Execution implements TaskContext {
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
     this.#journal ??= this.#notebook.journalOf(this);
     return this.#journal.run(name, fn);
+  }
+
+  spawn<Payload, Options extends object>(
+    name: string,
+    enqueue: EnqueueOf<Payload, Options>,
+    payload: Payload,
+    options?: Omit<Options, "id">,
+  ): Promise<string> {
+    return this.step(name, () => spawnChild(childId(this.claim.id, name), enqueue, payload, options));
   }
 
   progress(value: Progress): void {

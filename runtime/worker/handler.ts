@@ -25,6 +25,12 @@ export interface Logger {
 /** Percent, or what a person wants to see of a running job. */
 export type Progress = number | Readonly<Record<string, unknown>>;
 
+/** An enqueue function of generated code, as far as `ctx.spawn` needs it. */
+export type EnqueueOf<Payload, Options> = (
+  payload: Payload,
+  options?: Options,
+) => Promise<{ readonly id: string }>;
+
 /** What a handler may do beside returning its result. */
 export interface TaskContext {
   /** Aborts on timeout, cancel, loss of the lease and forced shutdown; the reason says which. */
@@ -42,6 +48,20 @@ export interface TaskContext {
    * @throws PermanentError `StepInvalid` when name or result break these rules; the abort reason once `signal` has aborted.
    */
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result>;
+  /**
+   * Enqueues a job of another task, once for this job: `await ctx.spawn("mail", enqueueEmailConfirmation, { orderId })`. A step
+   * with the child as its result, so `name` is one of the names of steps, and what holds for steps holds for it: a later attempt
+   * gets the same id and enqueues nothing. Resolves to the child's id, when the child is stored; does not wait for it to run.
+   *
+   * `options`: those of the enqueue function but `id`. The child outlives its parent, whatever becomes of that.
+   * @throws what the enqueue throws; else as `step`.
+   */
+  spawn<Payload, Options extends object>(
+    name: string,
+    enqueue: EnqueueOf<Payload, Options>,
+    payload: NoInfer<Payload>,
+    options?: NoInfer<Omit<Options, "id">>,
+  ): Promise<string>;
   /**
    * Notes how far the job is, for `weft jobs show` and `inspect`: percent (0 to 100, numbers beyond are cut to it) or an object
    * of at most 4 KiB of JSON. Does not wait: the latest value is written about four times a second, and one of the last quarter

@@ -1,5 +1,10 @@
 // What a handler may and may not write. Compiled beside the generated code of the golden case `several-files`.
-import { defineHandler, InsufficientFunds, PermanentError } from "./generated/index.js";
+import {
+  defineHandler,
+  enqueueGigEscrowRelease,
+  InsufficientFunds,
+  PermanentError,
+} from "./generated/index.js";
 
 export const right = defineHandler("gig:escrow_release", async (job, ctx) => {
   const note: string | undefined = job.payload.note;
@@ -59,4 +64,25 @@ export const stepWithoutName = defineHandler("invoice:generate", async (_job, ct
 export const wrongProgress = defineHandler("invoice:generate", (_job, ctx) => {
   // @ts-expect-error neither a number nor an object
   ctx.progress("half");
+});
+
+const release = {
+  contractId: "123e4567-e89b-12d3-a456-426614174000",
+  amount: { amount: 1, currency: "EUR" },
+} as const;
+
+export const children = defineHandler("invoice:generate", async (_job, ctx) => {
+  const id: string = await ctx.spawn("release", enqueueGigEscrowRelease, release);
+  await ctx.spawn(`after-${id}`, enqueueGigEscrowRelease, release, { delay: "2s", queue: "critical" });
+});
+
+export const wrongChildren = defineHandler("invoice:generate", async (_job, ctx) => {
+  // @ts-expect-error the amount is missing
+  await ctx.spawn("a", enqueueGigEscrowRelease, { contractId: release.contractId });
+  // @ts-expect-error no such queue
+  await ctx.spawn("b", enqueueGigEscrowRelease, release, { queue: "critcal" });
+  // @ts-expect-error the id is made from the parent's
+  await ctx.spawn("c", enqueueGigEscrowRelease, release, { id: "mine" });
+  // @ts-expect-error the name is missing
+  await ctx.spawn(enqueueGigEscrowRelease, release);
 });
