@@ -7,7 +7,7 @@ import { EventEmitter, once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { watch } from "../dist/codegen/index.js";
+import { watch } from "taskweft/codegen";
 
 const WEFT = path.resolve(import.meta.dirname, "../dist/cli/main.js");
 const FILES = 10;

@@ -120,6 +120,8 @@ function eventLines(event: JobEvent, colors: Colors): readonly string[] {
       return [`${head} with worker ${printable(event.worker ?? "")}`];
     case "isolated":
       return [`${head} alone in worker ${printable(event.worker ?? "")}`];
+    case "slept":
+      return [`${head} until ${timestamp(event.wakeAt ?? event.at)}`];
     case "cancelled":
     case "enqueued":
     case "retried":

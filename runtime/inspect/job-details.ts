@@ -134,6 +134,8 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
     case "crashed":
     case "isolated":
       return { at, kind, worker: event[2] } as JobEvent;
+    case "slept":
+      return { at, kind, wakeAt: event[2] };
     case "cancelled":
     case "retried":
       return { at, kind };

@@ -28,10 +28,13 @@ export interface JobSummary {
 /** One thing that happened to a job. */
 export interface JobEvent {
   readonly at: number;
-  readonly kind: "enqueued" | "failed" | "completed" | "crashed" | "isolated" | "cancelled" | "retried";
+  readonly kind:
+    "enqueued" | "failed" | "completed" | "crashed" | "isolated" | "slept" | "cancelled" | "retried";
   readonly attempt?: number;
   readonly worker?: string;
   readonly durationMs?: number;
+  /** slept: when the handler goes on. */
+  readonly wakeAt?: number;
   /** Class name of the error. */
   readonly error?: string;
   readonly message?: string;

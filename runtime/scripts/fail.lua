@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- fail: ends one attempt that did not complete: the job waits for its retry, goes dead, or was cancelled.
+-- fail: ends one attempt that did not complete: the job waits for its retry or sleeps, goes dead, or was cancelled.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes;
 --      of the job's queue: 11 due, 12 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =

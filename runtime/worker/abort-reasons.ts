@@ -25,6 +25,19 @@ export class Cancelled extends Error {
   }
 }
 
+/** The handler called `ctx.sleep`: the attempt ends here, unspent, and another one goes on when the time has come. */
+export class Suspended extends Error {
+  override readonly name = "Suspended";
+  /** Redis time (ms). */
+  readonly wakeAt: number;
+  constructor(sleep: string, wakeAt: number) {
+    super(
+      `the job sleeps (${JSON.stringify(sleep)}) until ${new Date(wakeAt).toISOString()}; let this error pass`,
+    );
+    this.wakeAt = wakeAt;
+  }
+}
+
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
   constructor() {

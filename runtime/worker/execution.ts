@@ -6,8 +6,9 @@
  *
  * Everything that few handlers use (signal, logger, steps) is made on first use: most attempts take microseconds.
  */
-import type { AnyTaskContract } from "../definition/index.js";
+import type { AnyTaskContract, Duration } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
+import { durationMs, optionInvalid } from "../option-values.js";
 import { idTime } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
@@ -15,6 +16,9 @@ import { withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
+
+/** How long an aborted handler may take to settle before its slot is freed without it (ms). */
+const ABORT_PATIENCE_MS = 1000;
 
 export class Execution implements TaskContext {
   readonly claim: Claim;
@@ -85,6 +89,12 @@ export class Execution implements TaskContext {
     return this.step(name, () => spawnChild(childId(this.claim.id, name), enqueue, payload, options));
   }
 
+  sleep(name: string, time: Duration | Date): Promise<void> {
+    this.#journal ??= this.#notebook.journalOf(this);
+    const wakeAt = wakeTime(time);
+    return this.#journal.sleep(name, () => Math.ceil(wakeAt(this.#notebook.now())));
+  }
+
   progress(value: Progress): void {
     this.#notebook.progress(this, value);
   }
@@ -95,10 +105,11 @@ export class Execution implements TaskContext {
     );
   }
 
-  /** Tells the handler to stop. The first reason counts. */
+  /** Tells the handler to stop. The first reason counts: a cancel is heard with every heartbeat, and must not move the end away. */
   abort(reason: Error): void {
     if (this.abortReason !== undefined || this.settled) return;
     this.abortReason = reason;
+    this.deadlineAt = Math.min(this.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
     this.#controller?.abort(reason);
   }
 }
@@ -124,4 +135,15 @@ export class ClaimedJob implements Job {
   get enqueuedAt(): number {
     return this.#claim.record.options.at ?? idTime(this.id) ?? 0;
   }
+}
+
+/** Checked when it is called, although it counts from the moment at which it is stored. */
+function wakeTime(time: Duration | Date): (now: number) => number {
+  if (!(time instanceof Date)) {
+    const ms = durationMs("sleep", time, 0);
+    return (now) => now + ms;
+  }
+  const at = time.getTime();
+  if (Number.isNaN(at)) throw optionInvalid("sleep", "a duration or a valid Date", time);
+  return () => at;
 }

@@ -4,7 +4,14 @@
  */
 import type { Validator } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
-import { Cancelled, LeaseLost, ShuttingDown, StartedTooLate, TimeoutExceeded } from "./abort-reasons.js";
+import {
+  Cancelled,
+  LeaseLost,
+  ShuttingDown,
+  StartedTooLate,
+  Suspended,
+  TimeoutExceeded,
+} from "./abort-reasons.js";
 import { type Claim, latenessMs } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
@@ -12,13 +19,12 @@ import type { AnyHandler, Logger } from "./handler.js";
 import type { HandlerTable, TaskEntry } from "./handler-table.js";
 import type { Notebook } from "./notebook.js";
 
-/** How long an aborted handler may take to settle before its slot is freed without it (ms). */
-const ABORT_PATIENCE_MS = 1000;
-
 export interface OutcomeSink {
   completed(execution: Execution, result: unknown, durationMs: number): void;
   failed(execution: Execution, error: unknown): void;
   cancelled(execution: Execution): void;
+  /** The handler sleeps: the attempt does not count, and the job is due again when it is to go on. */
+  suspended(execution: Execution, reason: Suspended): void;
   /** The attempt does not count: the job goes back to its queue. */
   handedBack(execution: Execution): void;
   /** No handler for the task in this process. */
@@ -72,16 +78,16 @@ export class Executor {
   /** Aborts the attempt of a job, if it runs here. */
   cancel(id: string): void {
     for (const execution of this.#running) {
-      if (execution.claim.id === id) this.#abort(execution, new Cancelled());
+      if (execution.claim.id === id) execution.abort(new Cancelled());
     }
   }
 
   abandonAll(): void {
-    for (const execution of this.#running) this.#abort(execution, new LeaseLost());
+    for (const execution of this.#running) execution.abort(new LeaseLost());
   }
 
   abortForShutdown(): void {
-    for (const execution of this.#running) this.#abort(execution, new ShuttingDown());
+    for (const execution of this.#running) execution.abort(new ShuttingDown());
   }
 
   /** Resolves when no attempt runs. */
@@ -177,6 +183,7 @@ export class Executor {
     const reason = execution.abortReason;
     this.#settle(execution, () => {
       if (reason instanceof Cancelled) sink.cancelled(execution);
+      else if (reason instanceof Suspended) sink.suspended(execution, reason);
       else if (reason instanceof ShuttingDown) sink.handedBack(execution);
       else if (reason instanceof TimeoutExceeded) sink.failed(execution, reason);
       // LeaseLost: the job belongs to somebody else by now, nothing may be recorded.
@@ -199,14 +206,7 @@ export class Executor {
   #expired(execution: Execution): void {
     // A second expiry means that the patience after an abort is over: the slot is freed without the handler.
     if (execution.abortReason !== undefined) this.#settleAborted(execution);
-    else this.#abort(execution, new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
-  }
-
-  #abort(execution: Execution, reason: Error): void {
-    // Once is enough: a cancel is heard with every heartbeat, and would move the end of the patience away each time.
-    if (execution.abortReason !== undefined) return;
-    execution.abort(reason);
-    execution.deadlineAt = Math.min(execution.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
+    else execution.abort(new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
   }
 
   #settle(execution: Execution, report: () => void): void {

@@ -1,4 +1,4 @@
-import type { AnyTaskContract, QueueDefinition, ScheduleDefinition } from "../definition/index.js";
+import type { AnyTaskContract, Duration, QueueDefinition, ScheduleDefinition } from "../definition/index.js";
 
 /** The job as a handler sees it. */
 export interface Job<Payload = unknown> {
@@ -62,6 +62,13 @@ export interface TaskContext {
     payload: NoInfer<Payload>,
     options?: NoInfer<Omit<Options, "id">>,
   ): Promise<string>;
+  /**
+   * Lets the job rest for a duration, or until a time (of Redis), without holding a slot, a lease or a process: the attempt ends here, and
+   * when the time has come another one runs the handler from the start and passes this sleep as a step that is done. No
+   * attempt is spent. `name` as with `step`. The promise rejects while it is too early: let that error pass.
+   * @throws PermanentError `StepInvalid` for a bad name; TaskweftError `OptionInvalid` for a bad time.
+   */
+  sleep(name: string, time: Duration | Date): Promise<void>;
   /**
    * Notes how far the job is, for `weft jobs show` and `inspect`: percent (0 to 100, numbers beyond are cut to it) or an object
    * of at most 4 KiB of JSON. Does not wait: the latest value is written about four times a second, and one of the last quarter

@@ -31,6 +31,11 @@ export class Notebook {
     this.#ports = ports;
   }
 
+  /** Redis time (ms). */
+  now(): number {
+    return this.#ports.now();
+  }
+
   journalOf(attempt: Attempt): StepJournal {
     return new StepJournal(attempt, this.#ports);
   }

@@ -6,13 +6,14 @@ import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
+import type { Suspended } from "./abort-reasons.js";
 import type { Claim } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
 import type { FollowUps } from "./follow-ups.js";
 import type { Logger } from "./handler.js";
-import { decideFailure, describeError } from "./outcome.js";
+import { decideFailure, describeError, sleepingRun } from "./outcome.js";
 import type { Reaper } from "./reaper.js";
 
 const FIRST_PAUSE_MS = 200;
@@ -104,6 +105,19 @@ export class OutcomeRecorder implements OutcomeSink {
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
     const ms = keepCancelledMs(claim, contract);
     this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract });
+  }
+
+  suspended(execution: Execution, { wakeAt }: Suspended): void {
+    if (this.#isStale(execution)) return;
+    const { claim, contract, worker } = execution;
+    const now = this.#ports.clock.now();
+    const run = sleepingRun(claim.run, now, wakeAt);
+    this.#settle(claim, worker, {
+      outcome: "retry",
+      run,
+      ms: Math.max(0, Math.ceil(wakeAt - now)),
+      contract,
+    });
   }
 
   handedBack(execution: Execution): void {

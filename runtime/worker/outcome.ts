@@ -59,6 +59,13 @@ export function decideFailure(attempt: FailedAttempt): Decision {
   };
 }
 
+/** The run of a job whose handler sleeps. Nothing is spent; of several sleeps in a row the last is kept, so that failures are not pushed out. */
+export function sleepingRun(run: JobRun, now: number, wakeAt: number): string {
+  const before = run.events.at(-1)?.[1] === "slept" ? run.events.slice(0, -1) : run.events;
+  const events = withEvent(before, [Math.round(now), "slept", wakeAt]);
+  return encodeRun({ ...run, state: "pending", detail: null, events });
+}
+
 function ruleFor(contract: AnyTaskContract, error: unknown): ErrorRule {
   if (error instanceof PermanentError) return { retry: "never" };
   const name = error instanceof Error ? describeError(error).name : "";

@@ -6,7 +6,7 @@ import type { Connection } from "../connection/index.js";
 import { PermanentError } from "../errors.js";
 import { parseSteps, type ShardKeys } from "../protocol/index.js";
 import { saveStep } from "../scripts/index.js";
-import { LeaseLost } from "./abort-reasons.js";
+import { LeaseLost, Suspended } from "./abort-reasons.js";
 import type { Logger } from "./handler.js";
 
 const MAX_NAME_CHARACTERS = 128;
@@ -32,6 +32,8 @@ export interface JournalPorts {
   readonly keys: ShardKeys;
   /** Name under which this worker holds its lease now. */
   readonly worker: () => string;
+  /** Redis time (ms). */
+  readonly now: () => number;
   /** The lease under that name is gone. */
   readonly onLost: () => void;
 }
@@ -53,11 +55,20 @@ export class StepJournal {
     this.#ports = ports;
   }
 
-  /** A promise that may go unwatched: a step that nobody awaits must not end the process and all its other jobs. */
   run<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
-    const running = this.#run(name, fn);
+    return this.#watched(name, this.#run(name, fn));
+  }
+
+  /** Stores when to go on as a step, and ends the attempt while that time has not come. */
+  sleep(name: string, wakeAt: () => number): Promise<void> {
+    return this.#watched(name, this.#sleep(name, wakeAt));
+  }
+
+  /** The promise may go unwatched: a step that nobody awaits must not end the process and all its other jobs. */
+  #watched<Result>(name: string, running: Promise<Result>): Promise<Result> {
     running.catch((error: unknown) => {
       const { settled, log } = this.#attempt;
+      if (error instanceof Suspended) return;
       if (settled) log.error("a step ended badly after its handler; await every step", { step: name, error });
       else log.debug("a step failed", { step: name, error });
     });
@@ -74,6 +85,18 @@ export class StepJournal {
     const result = this.#encode(name, await fn());
     await this.#save(name, result);
     return (result === undefined ? undefined : JSON.parse(result)) as Result;
+  }
+
+  async #sleep(name: string, wakeAt: () => number): Promise<void> {
+    const stored: unknown = await this.#run(name, wakeAt);
+    if (typeof stored !== "number") {
+      throw new StepInvalid(
+        `the sleep ${JSON.stringify(name)}: this job has done a step of that name, which was no sleep`,
+      );
+    }
+    if (stored <= this.#ports.now()) return;
+    this.#attempt.abort(new Suspended(name, stored));
+    throw this.#over();
   }
 
   #use(name: string): void {

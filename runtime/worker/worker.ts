@@ -105,7 +105,12 @@ export class Worker {
       followUps: new FollowUps({ ...base, clock: this.#clock, registry }),
       keepCompletedMs: this.#options.retentionCompletedMs,
     });
-    this.#notebook = new Notebook({ ...base, worker, onLost: () => this.#leaseKeeper.lost() });
+    this.#notebook = new Notebook({
+      ...base,
+      worker,
+      now: () => this.#clock.now(),
+      onLost: () => this.#leaseKeeper.lost(),
+    });
     this.#executor = new Executor({
       handlers: this.#handlers,
       sink: this.#recorder,
