@@ -32,6 +32,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Enqueue one job, checked against its task's schema",
     load: () => import("./commands/enqueue.js"),
   },
+  fsck: {
+    summary: "Look for jobs that are not where they belong, and repair what is safe to repair",
+    load: () => import("./commands/fsck.js"),
+  },
   init: {
     summary: "Make a project that runs, in this folder or a new one",
     load: () => import("./commands/init.js"),

@@ -9,6 +9,7 @@ export {
   type JobState,
   type RecordOptions,
 } from "../protocol/index.js";
+export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } from "./audit/finding.js";
 export type { CancelOutcome } from "./commands.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 export { openInspector, type OpenedInspector, type OpenInspectorOptions } from "./open.js";

@@ -2,6 +2,8 @@
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { audit, type AuditOptions } from "./audit/audit.js";
+import type { AuditReport } from "./audit/finding.js";
 import { cancelJob, pauseQueue, removeJob, resumeQueue, retryJob, type CancelOutcome } from "./commands.js";
 import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
@@ -46,6 +48,8 @@ export interface Inspector {
   /** @throws TaskweftError `ScheduleUnknown`. */
   showSchedule(name: string): Promise<ScheduleSummary>;
 
+  /** Looks for what must not be, beside a working system. @throws TaskweftError `ProtocolUnknown`. */
+  audit(options?: AuditOptions): Promise<AuditReport>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
   cancel(id: string): Promise<CancelOutcome>;
   /** @throws TaskweftError `QueueUnknown`. */
@@ -86,6 +90,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       return queue!;
     },
     showSchedule: (name) => showSchedule(reader, name),
+    audit: (auditOptions) => audit(reader, auditOptions),
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
     pauseQueue: async (name) => {
       await known(name, "pauseQueue");

@@ -11,6 +11,7 @@ export * from "./isolate.js";
 export * from "./note.js";
 export * from "./reclaim.js";
 export * from "./remove.js";
+export * from "./repair.js";
 export * from "./retry.js";
 export * from "./save-step.js";
 export * from "./script.js";

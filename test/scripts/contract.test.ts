@@ -24,6 +24,7 @@ const DRAINING = [
   "isolate",
   "reclaim",
   "remove",
+  "repair",
   "save-step",
   "suspend",
   "sweep",
@@ -156,6 +157,14 @@ function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
   );
 }
 
+const REPAIR = {
+  seen: { record: "job", run: undefined, owner: undefined },
+  target: { record: "keep", run: undefined, active: false, done: undefined, dead: undefined },
+  longestSearch: 100,
+  keyFields: [],
+  keyEndsAt: 1,
+} as const;
+
 describe("every wrapper", () => {
   const keys = new ShardKeys("contract");
   const QUEUES = ["first", "second"];
@@ -184,6 +193,7 @@ describe("every wrapper", () => {
     jobs: [],
   } as const;
   const items = QUEUES.map((queue) => item(queue, { queue }));
+  const repairOf = (id: string) => ({ ...REPAIR, keys, id });
 
   const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
     advance: (runner) => scripts.advance(runner, { ...worker, ...claim }),
@@ -199,6 +209,11 @@ describe("every wrapper", () => {
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
+    repair: (runner) =>
+      scripts.repair(runner, {
+        ...repairOf("j"),
+        queues: QUEUES.map((name) => ({ name, seen: 0, pending: false, dueAt: undefined })),
+      }),
     retry: (runner) => scripts.retry(runner, job),
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
@@ -294,6 +309,10 @@ describe("a server that grants exactly the declared keys", () => {
     // A fixed seed: other histories are the model test's, here every script must have had its turn.
     await fc.assert(property, { numRuns: 120, seed: 1 });
     await playSchedule(bench);
+    await bench.put({ lost: { queue: "q" } });
+    const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
+    const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };
+    expect(await scripts.repair(runner, call)).toBe("REPAIRED");
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });

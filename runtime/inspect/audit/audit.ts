@@ -1,0 +1,174 @@
+/**
+ * `weft fsck`: looks for what docs/states.md says must not be, beside a working system. A census of everything in pages, then a
+ * second and a third look at the suspects only; what all of them find is a finding. With `repair` each id is put where it belongs by
+ * one script, which does nothing when the id has moved since.
+ */
+import { PROTOCOL_VERSION } from "../../connection/index.js";
+import { TaskweftError } from "../../errors.js";
+import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
+import { reclaim, repair } from "../../scripts/index.js";
+import type { ShardReader } from "../shard-reader.js";
+import { takeCensus } from "./census.js";
+import type { JobFacts } from "./facts.js";
+import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
+import { placementOf } from "./placement.js";
+import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
+import { jobFindings } from "./rules/index.js";
+import { lookAgain, type Suspects } from "./second-look.js";
+
+export interface AuditOptions {
+  /** Repair what can be repaired safely. Default: only look. */
+  readonly repair?: boolean;
+}
+
+const MOST_FINDINGS = 1000;
+/** Suspects that are looked at together: each time the pending lists are read once more. */
+const BATCH = 50_000;
+/** Ids of a list that a repair may search: 2 ms. */
+const LONGEST_SEARCH = 100_000;
+/** End of a key that has lost its own (ms from now): long enough to go on keeping duplicates away. */
+const LOST_KEY_MS = 24 * 3_600_000;
+
+export async function audit(reader: ShardReader, options: AuditOptions = {}): Promise<AuditReport> {
+  await assertProtocol(reader);
+  const report = new Report();
+  const queues = await findQueues(reader);
+  const types = await typeFindings(reader, queues);
+  report.add(...types);
+  if (types.length > 0) return report.result(0);
+  const { jobs, suspects, owners } = await takeCensus(reader, queues);
+  const repairs = options.repair === true;
+  const named = new Set(queues);
+  await auditWorkers(reader, owners, report, repairs);
+  for (const batch of batchesOf(suspects)) {
+    for (const facts of await confirmed(reader, batch, queues)) {
+      const findings = jobFindings(facts);
+      if (facts.record.kind === "job") named.add(facts.record.queue);
+      const outcome =
+        repairs && findings.some((finding) => finding.repair !== undefined)
+          ? await repairJob(reader, facts)
+          : undefined;
+      report.add(...findings.map((finding) => withOutcome(finding, outcome)));
+    }
+  }
+  // Last: a job may have been put into a queue that had none.
+  await auditQueues(reader, [...named], report, repairs);
+  return report.result(jobs);
+}
+
+/** What the second look finds wrong and the third as well: an id that moves fast may slip through one. */
+async function confirmed(
+  reader: ShardReader,
+  suspects: Suspects,
+  queues: readonly string[],
+): Promise<readonly JobFacts[]> {
+  let left = suspects;
+  let found: readonly JobFacts[] = [];
+  for (let look = 0; look < 2 && left.size > 0; look++) {
+    found = (await lookAgain(reader, left, queues)).filter((facts) => jobFindings(facts).length > 0);
+    const ids = found.map(({ id }): [string, readonly string[]] => [id, suspects.get(id) ?? []]);
+    left = new Map(ids);
+  }
+  return left.size === 0 ? [] : found;
+}
+
+async function repairJob(reader: ShardReader, facts: JobFacts): Promise<RepairOutcome> {
+  const placement = placementOf(facts);
+  const { id, record, run, owner } = facts;
+  if (placement === undefined) return "moved";
+  const { pending, due } = placement;
+  const own = record.kind === "job" ? [record.queue] : [];
+  const names = new Set([...own, ...facts.pending.keys(), ...facts.due.keys()]);
+  const reply = await repair(reader.connection, {
+    keys: reader.keys,
+    id,
+    seen: {
+      record: record.kind === "job" ? "job" : record.kind === "none" ? "none" : "tombstone",
+      run: run.text,
+      owner,
+    },
+    target: placement,
+    queues: [...names].map((name) => ({
+      name,
+      seen: facts.pending.get(name) ?? 0,
+      pending: pending === name,
+      dueAt: due?.queue === name ? due.at : undefined,
+    })),
+    longestSearch: LONGEST_SEARCH,
+    keyFields: facts.keys.map(({ field }) => field),
+    keyEndsAt: facts.nowMs + LOST_KEY_MS,
+  });
+  return reply === "REPAIRED" ? "repaired" : reply === "LONG" ? "too-long" : "moved";
+}
+
+async function auditQueues(
+  reader: ShardReader,
+  queues: readonly string[],
+  report: Report,
+  repairs: boolean,
+): Promise<void> {
+  for (const { facts, findings } of await lookAtQueues(reader, queues)) {
+    for (const finding of findings) {
+      if (repairs) await repairQueue(reader, finding, facts.name);
+      report.add(withOutcome(finding, repairs ? "repaired" : undefined));
+    }
+  }
+}
+
+async function auditWorkers(
+  reader: ShardReader,
+  owners: ReadonlyMap<string, readonly string[]>,
+  report: Report,
+  repairs: boolean,
+): Promise<void> {
+  for (const { name, findings } of await lookAtWorkers(reader, owners)) {
+    for (const finding of findings)
+      report.add(withOutcome(finding, repairs ? await condemn(reader, name) : undefined));
+  }
+}
+
+/** The first half of what every worker does for a lost one; a call for a field that nobody holds takes nothing back. */
+async function condemn(reader: ShardReader, worker: string): Promise<RepairOutcome> {
+  const nothing = { maxCrashes: 1, suspectWaitMs: 0, keepMs: 0, queues: [], ids: [ACTIVE_PAD_FIELD] };
+  const reply = await reclaim(reader.connection, {
+    keys: reader.keys,
+    worker,
+    reason: "crashed",
+    ...nothing,
+  });
+  return reply === "ALIVE" ? "moved" : "repaired";
+}
+
+function withOutcome(finding: AuditFinding, outcome: RepairOutcome | undefined): AuditFinding {
+  return finding.repair === undefined || outcome === undefined ? finding : { ...finding, outcome };
+}
+
+async function assertProtocol(reader: ShardReader): Promise<void> {
+  const stored = await reader.read((redis) => redis.hget(reader.keys.meta, "protocol"));
+  if (stored === null || Number(stored) === PROTOCOL_VERSION) return;
+  const text = `Redis holds protocol ${stored}, this taskweft knows ${PROTOCOL_VERSION}. Use the taskweft of the workers.`;
+  throw new TaskweftError("ProtocolUnknown", text, { operation: "fsck" });
+}
+
+function* batchesOf(suspects: Suspects): Generator<Suspects> {
+  const all = [...suspects];
+  for (let start = 0; start < all.length; start += BATCH) yield new Map(all.slice(start, start + BATCH));
+}
+
+class Report {
+  readonly #findings: AuditFinding[] = [];
+  readonly #counts: Partial<Record<AuditFinding["code"], number>> = {};
+  #remaining = 0;
+
+  add(...findings: readonly AuditFinding[]): void {
+    for (const finding of findings) {
+      this.#counts[finding.code] = (this.#counts[finding.code] ?? 0) + 1;
+      if (finding.outcome !== "repaired") this.#remaining++;
+      if (this.#findings.length < MOST_FINDINGS) this.#findings.push(finding);
+    }
+  }
+
+  result(jobs: number): AuditReport {
+    return { jobs, findings: this.#findings, counts: this.#counts, remaining: this.#remaining };
+  }
+}

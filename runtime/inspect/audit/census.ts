@@ -1,0 +1,181 @@
+/**
+ * The first look: one number an id, gathered page by page while work goes on. Whatever is not plainly sound by it is a
+ * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
+ */
+import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
+import type { ShardReader } from "../shard-reader.js";
+import { notesFacts, recordFacts, runFacts } from "./facts.js";
+import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
+
+// What was seen of an id. The number of the record's queue stands above these bits.
+const JOB = 1;
+const TOMBSTONE = 2;
+const COMPLETED = 4;
+const DEAD_RUN = 8;
+const ACTIVE = 16;
+const DONE = 32;
+const DEAD = 64;
+const DUE = 128;
+const PENDING = 256;
+/** Unreadable, in a wrong queue, twice in a list, cancelled: always looked at again. */
+const ODD = 512;
+const QUEUE_SHIFT = 1024;
+
+const SOUND: ReadonlySet<number> = new Set([
+  JOB | ACTIVE,
+  JOB | DUE,
+  JOB | PENDING,
+  JOB | COMPLETED | DONE,
+  JOB | DEAD_RUN | DEAD,
+  TOMBSTONE | ACTIVE,
+  TOMBSTONE | PENDING,
+]);
+
+export interface Census {
+  readonly jobs: number;
+  /** Id -> idempotency keys of it that look wrong. */
+  readonly suspects: ReadonlyMap<string, readonly string[]>;
+  /** Worker -> some of the jobs that it holds. */
+  readonly owners: ReadonlyMap<string, readonly string[]>;
+}
+
+const SAMPLE = 10;
+
+export async function takeCensus(reader: ShardReader, queues: readonly string[]): Promise<Census> {
+  const census = new Counter(reader, queues);
+  await census.countJobs();
+  await census.countIndexes();
+  await census.countLeftovers();
+  await census.countKeys();
+  return census.result();
+}
+
+class Counter {
+  readonly #reader: ShardReader;
+  readonly #queues: readonly string[];
+  readonly #seen = new Map<string, number>();
+  readonly #owners = new Map<string, string[]>();
+  readonly #suspects = new Map<string, string[]>();
+
+  constructor(reader: ShardReader, queues: readonly string[]) {
+    this.#reader = reader;
+    this.#queues = queues;
+  }
+
+  /** Records and runs first: the indexes are compared with their queue. */
+  async countJobs(): Promise<void> {
+    const { jobs, runs } = this.#reader.keys;
+    for await (const page of hashPages(this.#reader, jobs)) {
+      for (const [id, text] of pairsOf(page)) {
+        const record = recordFacts(text);
+        if (record.kind === "job")
+          // Set, not added: a scan may show an id twice.
+          this.#seen.set(id, JOB | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
+        else this.#seen.set(id, record.kind === "tombstone" ? TOMBSTONE : ODD);
+      }
+    }
+    for await (const page of hashPages(this.#reader, runs)) {
+      for (const [id, text] of pairsOf(page)) {
+        const { state } = runFacts(text);
+        const bit = state === "completed" ? COMPLETED : state === "dead" ? DEAD_RUN : 0;
+        this.#add(id, state === "unreadable" || state === "cancelled" || !this.#seen.has(id) ? ODD : bit);
+      }
+    }
+  }
+
+  async countIndexes(): Promise<void> {
+    const { keys } = this.#reader;
+    for (const [number, queue] of this.#queues.entries()) {
+      const { pending, due } = keys.queue(queue);
+      for await (const page of listPages(this.#reader, pending)) {
+        for (const id of page) this.#addPlace(id, PENDING, number);
+      }
+      for await (const page of sortedSetPages(this.#reader, due)) {
+        for (const [id] of pairsOf(page)) this.#addPlace(id, DUE, number);
+      }
+    }
+    for await (const page of hashPages(this.#reader, keys.active)) {
+      for (const [id, owner] of pairsOf(page)) if (id !== ACTIVE_PAD_FIELD) this.#addActive(id, owner);
+    }
+    for await (const page of sortedSetPages(this.#reader, keys.done)) {
+      for (const [id] of pairsOf(page)) this.#add(id, DONE);
+    }
+    for await (const page of sortedSetPages(this.#reader, keys.dead)) {
+      for (const [id] of pairsOf(page)) this.#add(id, DEAD);
+    }
+  }
+
+  async countLeftovers(): Promise<void> {
+    const { cancels, waits, notes } = this.#reader.keys;
+    for await (const page of setPages(this.#reader, cancels)) {
+      for (const id of page) if (!this.#has(id, ACTIVE)) this.#suspect(id);
+    }
+    for await (const page of hashPages(this.#reader, waits)) {
+      for (const [id] of pairsOf(page)) if (!this.#lives(id)) this.#suspect(id);
+    }
+    for await (const page of hashPages(this.#reader, notes)) {
+      for (const [field, text] of pairsOf(page)) {
+        const [id = "", kind] = field.split(" ");
+        const state = kind === undefined ? notesFacts(text, null) : notesFacts(null, text);
+        if (state === "unreadable" || !this.#has(id, JOB) || this.#has(id, COMPLETED)) this.#suspect(id);
+      }
+    }
+  }
+
+  async countKeys(): Promise<void> {
+    const { keys, keysExpiry } = this.#reader.keys;
+    for await (const page of hashPages(this.#reader, keys)) {
+      const owned = [...pairsOf(page)];
+      if (owned.length === 0) continue;
+      const ends = await this.#reader.read((redis) =>
+        redis.zmscore(keysExpiry, ...owned.map(([field]) => field)),
+      );
+      for (const [index, [field, id]] of owned.entries()) {
+        if (ends[index] === null || this.#has(id, DEAD_RUN | ODD)) this.#suspect(id, field);
+      }
+    }
+  }
+
+  result(): Census {
+    let jobs = 0;
+    for (const [id, bits] of this.#seen) {
+      if ((bits & (JOB | TOMBSTONE)) !== 0) jobs++;
+      if (!SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
+    }
+    return { jobs, suspects: this.#suspects, owners: this.#owners };
+  }
+
+  #addActive(id: string, owner: string): void {
+    this.#add(id, ACTIVE);
+    const sample = this.#owners.get(owner);
+    if (sample === undefined) this.#owners.set(owner, [id]);
+    else if (sample.length < SAMPLE) sample.push(id);
+  }
+
+  #addPlace(id: string, place: number, queue: number): void {
+    const bits = this.#seen.get(id) ?? 0;
+    const own = Math.floor(bits / QUEUE_SHIFT) - 1;
+    const twice = place === PENDING && (bits & PENDING) !== 0;
+    const wrong = (bits & JOB) !== 0 && own !== queue;
+    this.#seen.set(id, bits | place | (twice || wrong ? ODD : 0));
+  }
+
+  #add(id: string, bit: number): void {
+    this.#seen.set(id, (this.#seen.get(id) ?? 0) | bit);
+  }
+
+  #has(id: string, bit: number): boolean {
+    return ((this.#seen.get(id) ?? 0) & bit) !== 0;
+  }
+
+  /** It is there, and has plainly not ended. */
+  #lives(id: string): boolean {
+    return this.#has(id, JOB) && !this.#has(id, COMPLETED | DEAD_RUN | ODD);
+  }
+
+  #suspect(id: string, keyField?: string): void {
+    const fields = this.#suspects.get(id);
+    if (fields === undefined) this.#suspects.set(id, keyField === undefined ? [] : [keyField]);
+    else if (keyField !== undefined) fields.push(keyField);
+  }
+}

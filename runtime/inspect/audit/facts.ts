@@ -1,0 +1,118 @@
+/** All that a shard says about one id, read at one moment, and what the two texts of a job say when they can be read at all. */
+import {
+  isFinal,
+  parseRecord,
+  parseRun,
+  parseSteps,
+  RECORD_VERSION,
+  TOMBSTONE,
+  type JobRecord,
+  type JobRun,
+  type RecordOptions,
+} from "../../protocol/index.js";
+
+export interface JobFacts {
+  readonly id: string;
+  /** When this was read, by the clock of Redis (ms). */
+  readonly nowMs: number;
+  readonly record: RecordFacts;
+  readonly run: RunFacts;
+  /** The worker in `active`. */
+  readonly owner: string | undefined;
+  /** False for an owner whose lease has ended, or who has none: its jobs are taken back. */
+  readonly ownerLives: boolean;
+  /** Times of removal. */
+  readonly done: number | undefined;
+  readonly dead: number | undefined;
+  /** Queue -> due time, of the queues in whose due set the id stands. */
+  readonly due: ReadonlyMap<string, number>;
+  /** Queue -> how often the id stands in its pending list; never 0. */
+  readonly pending: ReadonlyMap<string, number>;
+  readonly cancelAsked: boolean;
+  readonly awaited: boolean;
+  readonly notes: "none" | "readable" | "unreadable";
+  /** Idempotency keys whose owner it is. */
+  readonly keys: readonly KeyFacts[];
+}
+
+export interface KeyFacts {
+  readonly field: string;
+  /** False: nothing would ever free the key. */
+  readonly ends: boolean;
+}
+
+export type RecordFacts =
+  | { readonly kind: "none" }
+  | { readonly kind: "tombstone" }
+  | { readonly kind: "unreadable"; readonly bytes: number }
+  /** Written by a newer taskweft. */
+  | { readonly kind: "newer" }
+  | { readonly kind: "job"; readonly task: string; readonly queue: string; readonly options: RecordOptions };
+
+export interface RunFacts {
+  /** As it is stored, to see whether it has changed since; `undefined` where there is none. */
+  readonly text: string | undefined;
+  readonly state: JobRun["state"] | "unreadable";
+  /** A cancelled job whose id is said to stand in a pending list still. */
+  readonly hole: boolean;
+}
+
+const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "cancelled"];
+
+export function recordFacts(text: string | null | undefined): RecordFacts {
+  if (text === null || text === undefined) return { kind: "none" };
+  if (text === TOMBSTONE) return { kind: "tombstone" };
+  const record = readable(() => parseRecord(text));
+  if (typeof record?.version === "number" && record.version > RECORD_VERSION) return { kind: "newer" };
+  if (record === undefined || !isRecord(record))
+    return { kind: "unreadable", bytes: Buffer.byteLength(text) };
+  return { kind: "job", task: record.task, queue: record.queue, options: record.options };
+}
+
+function isRecord({ version, task, queue, options }: JobRecord): boolean {
+  const names = typeof task === "string" && typeof queue === "string" && queue !== "";
+  return version === RECORD_VERSION && names && typeof options === "object" && options !== null;
+}
+
+export function runFacts(text: string | null | undefined): RunFacts {
+  const run = readable(() => parseRun(text ?? null));
+  const known =
+    run !== undefined &&
+    Number.isInteger(run.attempts) &&
+    Number.isInteger(run.crashes) &&
+    STATES.includes(run.state) &&
+    Array.isArray(run.events);
+  return {
+    text: text ?? undefined,
+    state: known ? run.state : "unreadable",
+    hole: known && run.state === "cancelled" && run.detail === 1,
+  };
+}
+
+export function notesFacts(
+  steps: string | null | undefined,
+  progress: string | null | undefined,
+): JobFacts["notes"] {
+  const texts = [steps, progress].filter((text) => typeof text === "string");
+  if (texts.length === 0) return "none";
+  const read = (): boolean =>
+    parseSteps(steps ?? null).size >= 0 && JSON.parse(progress ?? "0") !== undefined;
+  return readable(read) === undefined ? "unreadable" : "readable";
+}
+
+/** The job has ended, or there is none. */
+export function isOver({ record, run }: JobFacts): boolean {
+  if (record.kind === "none" || record.kind === "tombstone") return true;
+  return run.state !== "unreadable" && run.state !== "pending" && run.state !== "retry" && isFinal(run.state);
+}
+
+/** Texts that cannot be read are a finding, not a failure of the look. */
+function readable<Value>(parse: () => Value): Value | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    // Other shapes than an array fail with a TypeError.
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}

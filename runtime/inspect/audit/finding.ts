@@ -1,0 +1,53 @@
+/** What the auditor can find. The numbers are documented in docs/fsck.md: add, never renumber. */
+export const FINDING_CODES = {
+  "TW-F01": "a job stands in no index: nobody would run it",
+  "TW-F02": "a job stands where its state does not belong, or twice",
+  "TW-F03": "an id without a record",
+  "TW-F04": "a tombstone that no list holds, or that has a run",
+  "TW-F05": "a record that cannot be read",
+  "TW-F06": "a run that cannot be read",
+  "TW-F07": "a job that has ended and stands in neither done nor dead: nobody would remove it",
+  "TW-F08": "a job stands in another queue than its own",
+  "TW-F10": "a cancel of a job that is not active",
+  "TW-F11": "clients wait for a job that has ended or is gone",
+  "TW-F12": "notes of a job that has completed or is gone: nobody would remove them",
+  "TW-F13": "notes that cannot be read",
+  "TW-F20": "an idempotency key without an end: it would never be freed",
+  "TW-F21": "an idempotency key that a dead or cancelled job still has",
+  "TW-F30": "a worker without a lease: nobody would take back its jobs, or forget it",
+  "TW-F40": "a queue with jobs that nobody has declared",
+  "TW-F41": "more than one hint for idle workers",
+  "TW-F42": "a key of another type than the protocol says",
+} as const;
+export type FindingCode = keyof typeof FINDING_CODES;
+
+/** One thing that is not as docs/states.md says it must be. Holds nothing of payloads, results or idempotency keys. */
+export interface AuditFinding {
+  readonly code: FindingCode;
+  /** The job that it is about. */
+  readonly id?: string;
+  /** What else it is about: a key of Redis, a worker, an idempotency key by its digest. */
+  readonly subject?: string;
+  readonly expected: string;
+  readonly found: string;
+  /** What a repair does; absent where only a person can decide. */
+  readonly repair?: string;
+  /**
+   * What came of the repair: `repaired`; `moved` = it was no longer as it was seen, and nothing was done; `too-long` = it
+   * would have had to search a list that is too long for that. Absent when none was tried.
+   */
+  readonly outcome?: RepairOutcome;
+}
+
+export type RepairOutcome = "moved" | "repaired" | "too-long";
+
+export interface AuditReport {
+  /** Jobs and tombstones that were looked at. */
+  readonly jobs: number;
+  /** The first 1,000. */
+  readonly findings: readonly AuditFinding[];
+  /** All findings by code. */
+  readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
+  /** All findings that no repair has settled. */
+  readonly remaining: number;
+}

@@ -1,0 +1,61 @@
+/**
+ * Reads collections of any size in pages, so that Redis is never held up: each page is one short command. A page holds fewer
+ * elements where they are large.
+ */
+import type { ShardReader } from "../shard-reader.js";
+
+const LARGEST_PAGE = 500;
+const SMALLEST_PAGE = 10;
+/** Characters of a page that is large enough. */
+const ENOUGH = 256 * 1024;
+
+type Scan = (cursor: string, count: number) => Promise<[cursor: string, elements: string[]]>;
+
+async function* scan(next: Scan): AsyncGenerator<string[]> {
+  let [cursor, count] = ["0", 100];
+  do {
+    const [following, elements] = await next(cursor, count);
+    cursor = following;
+    const size = elements.reduce((sum, text) => sum + text.length, 0);
+    count = size > ENOUGH ? Math.max(SMALLEST_PAGE, count >> 1) : Math.min(LARGEST_PAGE, count << 1);
+    yield elements;
+  } while (cursor !== "0");
+}
+
+/** Fields and values of a hash, flat. */
+export function hashPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
+  return scan((cursor, count) => reader.read((redis) => redis.hscan(key, cursor, "COUNT", count)));
+}
+
+/** Members and scores of a sorted set, flat. */
+export function sortedSetPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
+  return scan((cursor, count) => reader.read((redis) => redis.zscan(key, cursor, "COUNT", count)));
+}
+
+export function setPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
+  return scan((cursor, count) => reader.read((redis) => redis.sscan(key, cursor, "COUNT", count)));
+}
+
+/** Names of the keys that begin with a text; of a whole database, which other programs may share. */
+export function keyPages(reader: ShardReader, start: string): AsyncGenerator<string[]> {
+  return scan((cursor, count) =>
+    reader.read((redis) => redis.scan(cursor, "MATCH", `${start}*`, "COUNT", count)),
+  );
+}
+
+/**
+ * A list from its end to its front. Workers take from the front and jobs join at the end: read this way, an id that stays in
+ * the list is never missed; one that is read twice is looked at again.
+ */
+export async function* listPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
+  for (let last = -1; ; last -= LARGEST_PAGE) {
+    const ids = await reader.read((redis) => redis.lrange(key, last - LARGEST_PAGE + 1, last));
+    if (ids.length > 0) yield ids;
+    if (ids.length < LARGEST_PAGE) return;
+  }
+}
+
+/** Pairs of a flat list. */
+export function* pairsOf(flat: readonly string[]): Generator<[string, string]> {
+  for (let index = 0; index < flat.length; index += 2) yield [flat[index]!, flat[index + 1]!];
+}

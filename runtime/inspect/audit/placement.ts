@@ -1,0 +1,117 @@
+/**
+ * Where an id belongs, told from what stands about it, and so what a repair makes of it. The rules say that something is
+ * wrong; this says what is right. `undefined` where no evidence decides: then a person must.
+ *
+ * A run that says how the job ended wins. Else whoever may run the job soonest keeps it: its worker, the pending list, the
+ * due set. A worker that lives is never taken a job from.
+ */
+import { DEFAULT_RETENTION } from "../../definition/index.js";
+import { isOver, type JobFacts } from "./facts.js";
+
+export interface Placement {
+  readonly record: "keep" | "none" | "tombstone";
+  /** Text of the run; `undefined` = none. */
+  readonly run: string | undefined;
+  readonly active: boolean;
+  /** Queue in whose pending list it stands, once. */
+  readonly pending: string | undefined;
+  readonly due: { readonly queue: string; readonly at: number } | undefined;
+  readonly done: number | undefined;
+  readonly dead: number | undefined;
+}
+
+const NOWHERE = {
+  active: false,
+  pending: undefined,
+  due: undefined,
+  done: undefined,
+  dead: undefined,
+} as const;
+/** Kept of a completed job whose own time of removal is lost (ms): long enough for a person to look. */
+const KEEP_COMPLETED_MS = 24 * 3_600_000;
+
+export function placementOf(facts: JobFacts): Placement | undefined {
+  const { record, run } = facts;
+  if (record.kind === "none" || record.kind === "tombstone") return placeOfNoJob(facts);
+  if (record.kind !== "job") return undefined;
+  if (run.state === "unreadable") return placeOfUnreadableRun(facts, record.queue);
+  const keep = { ...NOWHERE, record: "keep", run: run.text } as const;
+  if (isOver(facts)) return placeOfEnded(facts, keep, record.options);
+  return placeOfLiving(facts, keep, record.queue);
+}
+
+/** A list that holds the id passes over it when it finds a tombstone; so no list has to be searched. */
+function placeOfNoJob(facts: JobFacts): Placement {
+  const pending = firstKey(facts.pending);
+  const active = facts.owner !== undefined && facts.ownerLives;
+  const record =
+    pending !== undefined || (active && facts.record.kind === "tombstone") ? "tombstone" : "none";
+  return { ...NOWHERE, record, run: undefined, pending, active };
+}
+
+function placeOfUnreadableRun(facts: JobFacts, queue: string): Placement | undefined {
+  const keep = { ...NOWHERE, record: "keep", run: undefined } as const;
+  if (facts.dead !== undefined) return { ...keep, run: '[0,0,"dead",null,[]]', dead: facts.dead };
+  // Completed or cancelled: nothing tells which.
+  return facts.done === undefined ? placeOfLiving(facts, keep, queue) : undefined;
+}
+
+function placeOfEnded(
+  facts: JobFacts,
+  keep: Placement,
+  options: { readonly keepCompletedMs?: number; readonly keepDeadMs?: number },
+): Placement | undefined {
+  const { run, nowMs } = facts;
+  // Its worker gives it up, or writes down another end.
+  const held = facts.owner !== undefined && facts.ownerLives;
+  if (held && !run.hole) return undefined;
+  const keepMs =
+    run.state === "completed"
+      ? (options.keepCompletedMs ?? KEEP_COMPLETED_MS)
+      : (options.keepDeadMs ?? DEFAULT_RETENTION.deadMs);
+  if (run.state === "dead") return { ...keep, dead: facts.dead ?? facts.done ?? nowMs + keepMs };
+  const done = facts.done ?? facts.dead ?? nowMs + keepMs;
+  if (run.state === "completed") return { ...keep, done };
+  const pending = held ? undefined : firstKey(facts.pending);
+  const hole = held || pending !== undefined;
+  return { ...keep, run: withHole(run.text ?? "", hole), done, pending, active: held };
+}
+
+function placeOfLiving(facts: JobFacts, keep: Placement, queue: string): Placement | undefined {
+  if (facts.owner !== undefined) return { ...keep, active: true };
+  if (facts.pending.size > 0) return { ...keep, pending: queue };
+  const at = facts.due.get(queue) ?? [...facts.due.values()][0];
+  if (at !== undefined) return { ...keep, due: { queue, at } };
+  // It may have ended and its run be lost: running it again and dropping it are both for a person to decide.
+  return facts.done === undefined && facts.dead === undefined ? { ...keep, pending: queue } : undefined;
+}
+
+function withHole(run: string, hole: boolean): string {
+  return run.replace(/^(\[\d+,\d+,"cancelled",)(?:1|null)/, `$1${hole ? "1" : "null"}`);
+}
+
+function firstKey(map: ReadonlyMap<string, unknown>): string | undefined {
+  return map.keys().next().value;
+}
+
+/** What a repair does, for people. */
+export function describePlacement(facts: JobFacts, placement: Placement): string {
+  const { active, pending, due, done, dead } = placement;
+  const where = [
+    ...(active ? ["active"] : []),
+    ...(done === undefined ? [] : ["done"]),
+    ...(dead === undefined ? [] : ["dead"]),
+    ...(pending === undefined ? [] : [`pending:${pending}`]),
+    ...(due === undefined ? [] : [`due:${due.queue}`]),
+  ];
+  if (placement.record === "tombstone")
+    return `write a tombstone, which goes when ${where.join(" and ")} has passed it`;
+  if (placement.record === "none") return "forget the id";
+  const run =
+    placement.run === facts.run.text
+      ? ""
+      : placement.run === undefined
+        ? ", without its run"
+        : ", and correct its run";
+  return `leave it in ${where.join(" and ")} and nowhere else${run}`;
+}

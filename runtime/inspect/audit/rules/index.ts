@@ -1,0 +1,37 @@
+/** The rules, one file a family. A new index or a new thing known about jobs is a new file here, and a fact in `facts.ts`. */
+import type { JobFacts } from "../facts.js";
+import type { AuditFinding } from "../finding.js";
+import { describePlacement, placementOf } from "../placement.js";
+import { keyFindings } from "./keys.js";
+import { leftoverFindings } from "./leftovers.js";
+import { placeFindings } from "./places.js";
+
+export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
+export { workerFindings, type WorkerFacts } from "./workers.js";
+
+/** All that is wrong with one id. One repair settles what can be settled of it. */
+export function jobFindings(facts: JobFacts): readonly AuditFinding[] {
+  const placement = placementOf(facts);
+  const placed = placeFindings(facts);
+  const where = placement === undefined ? undefined : describePlacement(facts, placement);
+  // What is known about a job goes by where it belongs: while that is open, all of it stays.
+  const others = [...leftoverFindings(facts), ...keyFindings(facts)];
+  return [
+    ...placed.map((finding) => withRepair(finding, where)),
+    ...others.map((finding) =>
+      withRepair(finding, placement === undefined ? undefined : LEFTOVERS[finding.code]),
+    ),
+  ];
+}
+
+const LEFTOVERS: Readonly<Partial<Record<AuditFinding["code"], string>>> = {
+  "TW-F10": "forget the cancel",
+  "TW-F11": "tell them, and forget that they wait",
+  "TW-F12": "remove the notes",
+  "TW-F20": "let it end in 24 h",
+  "TW-F21": "free it",
+};
+
+function withRepair(finding: AuditFinding, repair: string | undefined): AuditFinding {
+  return repair === undefined ? finding : { ...finding, repair };
+}

@@ -1,0 +1,175 @@
+/**
+ * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
+ * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
+ */
+import { progressField } from "../../protocol/index.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
+import { listPages } from "./pages.js";
+
+/** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
+const AT_ONCE = 50;
+/** First ids of a list that are searched once more for what is nowhere: jobs that are handed back come to the front. */
+const FRONT = 10_000;
+
+export type Suspects = ReadonlyMap<string, readonly string[]>;
+
+export async function lookAgain(
+  reader: ShardReader,
+  suspects: Suspects,
+  queues: readonly string[],
+): Promise<readonly JobFacts[]> {
+  const before = await factsOf(reader, [...suspects], queues);
+  const open = before.filter((facts) => facts.record.kind !== "newer");
+  const places = await readPlaces(reader, new Set(open.map(({ id }) => id)), queues);
+  await searchFronts(reader, open, places);
+  const again = open.map(({ id }): [string, readonly string[]] => [id, suspects.get(id) ?? []]);
+  const after = await factsOf(reader, again, queues);
+  return after.flatMap((facts, index) =>
+    fingerprint(facts) === fingerprint(open[index]!)
+      ? [{ ...facts, pending: places.get(facts.id) ?? new Map<string, number>() }]
+      : [],
+  );
+}
+
+function fingerprint({ record, run, owner, due, done, dead, cancelAsked, awaited, keys }: JobFacts): string {
+  return JSON.stringify([record.kind, run.text, owner, [...due], done, dead, cancelAsked, awaited, keys]);
+}
+
+type Places = Map<string, Map<string, number>>;
+
+async function readPlaces(
+  reader: ShardReader,
+  ids: ReadonlySet<string>,
+  queues: readonly string[],
+): Promise<Places> {
+  const places: Places = new Map();
+  if (ids.size === 0) return places;
+  for (const queue of queues) {
+    for await (const page of listPages(reader, reader.keys.queue(queue).pending)) {
+      for (const id of page) if (ids.has(id)) addPlace(places, id, queue);
+    }
+  }
+  return places;
+}
+
+function addPlace(places: Places, id: string, queue: string): void {
+  const own = places.get(id) ?? new Map<string, number>();
+  places.set(id, own.set(queue, (own.get(queue) ?? 0) + 1));
+}
+
+/** A job that was handed back while the list was read stands at its front, which was passed before. */
+async function searchFronts(reader: ShardReader, all: readonly JobFacts[], places: Places): Promise<void> {
+  for (const { id, record, owner, due, done, dead } of all) {
+    const placed = places.has(id) || owner !== undefined || due.size > 0;
+    if (record.kind !== "job" || placed || done !== undefined || dead !== undefined) continue;
+    const { pending } = reader.keys.queue(record.queue);
+    const position = await reader.read((redis) => redis.lpos(pending, id, "MAXLEN", FRONT));
+    if (position !== null) addPlace(places, id, record.queue);
+  }
+}
+
+/** What stands about ids, without the pending lists. */
+async function factsOf(
+  reader: ShardReader,
+  suspects: readonly (readonly [id: string, keyFields: readonly string[]])[],
+  queues: readonly string[],
+): Promise<readonly JobFacts[]> {
+  const all: JobFacts[] = [];
+  for (let start = 0; start < suspects.length; start += AT_ONCE) {
+    const some = suspects.slice(start, start + AT_ONCE);
+    const facts = await readFacts(
+      reader,
+      some.map(([id]) => id),
+      queues,
+    );
+    all.push(...(await withKeys(reader, facts, new Map(some))));
+  }
+  return all;
+}
+
+async function readFacts(
+  reader: ShardReader,
+  ids: readonly string[],
+  queues: readonly string[],
+): Promise<readonly JobFacts[]> {
+  const { keys } = reader;
+  const replies = await reader.read((redis) => {
+    const reading = redis
+      .multi()
+      .time()
+      .hmget(keys.jobs, ...ids)
+      .hmget(keys.runs, ...ids)
+      .hmget(keys.active, ...ids)
+      .zmscore(keys.done, ...ids)
+      .zmscore(keys.dead, ...ids)
+      .smismember(keys.cancels, ...ids)
+      .hmget(keys.waits, ...ids)
+      .hmget(keys.notes, ...ids)
+      .hmget(keys.notes, ...ids.map(progressField))
+      .zrange(keys.leases, 0, "-1", "WITHSCORES");
+    for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
+    return reading.exec();
+  });
+  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, leases, ...due] =
+    transactionReplies<(string | null)[]>(replies);
+  const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
+  const lives = (owner: string): boolean => Number(leases![leases!.indexOf(owner) + 1] ?? 0) > nowMs;
+  return ids.map((id, index) => {
+    const owner = owners![index] ?? undefined;
+    const dues = queues.flatMap((queue, number): [string, number][] => {
+      const score = due[number]![index];
+      return score === null || score === undefined ? [] : [[queue, Number(score)]];
+    });
+    return {
+      id,
+      nowMs,
+      record: recordFacts(records![index]),
+      run: runFacts(runs![index]),
+      owner,
+      ownerLives: owner !== undefined && leases!.includes(owner) && lives(owner),
+      done: scoreOf(done![index]),
+      dead: scoreOf(dead![index]),
+      due: new Map(dues),
+      pending: new Map(),
+      cancelAsked: Number(cancels![index]) === 1,
+      awaited: typeof waits![index] === "string",
+      notes: notesFacts(steps![index], progress![index]),
+      keys: [],
+    };
+  });
+}
+
+function scoreOf(score: string | null | undefined): number | undefined {
+  return score === null || score === undefined ? undefined : Number(score);
+}
+
+/** The keys that these jobs may own: those that their records name, and those of which they were suspected. */
+async function withKeys(
+  reader: ShardReader,
+  all: readonly JobFacts[],
+  suspected: Suspects,
+): Promise<readonly JobFacts[]> {
+  const wanted = all.flatMap(({ id, record }) => {
+    const own = record.kind === "job" ? record.options.key : undefined;
+    const fields = new Set([...(suspected.get(id) ?? []), ...(own === undefined ? [] : [own])]);
+    return [...fields].map((field) => ({ id, field }));
+  });
+  if (wanted.length === 0) return all;
+  const { keys, keysExpiry } = reader.keys;
+  const fields = wanted.map(({ field }) => field);
+  const replies = await reader.read((redis) =>
+    redis
+      .multi()
+      .hmget(keys, ...fields)
+      .zmscore(keysExpiry, ...fields)
+      .exec(),
+  );
+  const [owners, ends] = transactionReplies<(string | null)[]>(replies);
+  const owned = new Map<string, KeyFacts[]>();
+  for (const [index, { id, field }] of wanted.entries()) {
+    if (owners![index] !== id) continue;
+    owned.set(id, [...(owned.get(id) ?? []), { field, ends: ends![index] !== null }]);
+  }
+  return all.map((facts) => ({ ...facts, keys: owned.get(facts.id) ?? [] }));
+}
