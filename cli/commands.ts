@@ -20,6 +20,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Check the definitions in tasks/ and write generated/",
     load: () => import("./commands/codegen.js"),
   },
+  config: {
+    summary: "Print every setting in force, and who has set it",
+    load: () => import("./commands/config.js"),
+  },
   dev: {
     summary: "Redis, code generation on save and a worker that restarts, in one terminal",
     load: () => import("./commands/dev.js"),

@@ -20,7 +20,7 @@ export async function withInspector<Result>(
   const manifest = await readManifest(session.root);
   const inspector = openInspector({
     url,
-    prefix: prefixOf(session.io.env),
+    prefix: await session.prefix(),
     queues: manifest?.queues ?? [],
     redactor: redactorFor(manifest),
     keepCancelledMs: (task) => manifest?.tasks.get(task)?.keepDeadMs,
@@ -30,10 +30,4 @@ export async function withInspector<Result>(
   } finally {
     inspector.close();
   }
-}
-
-/** Workers read the same variable: both must look at the same keys. */
-export function prefixOf(env: NodeJS.ProcessEnv): string {
-  const prefix = env["TASKWEFT_PREFIX"] ?? "";
-  return prefix === "" ? "weft" : prefix;
 }

@@ -70,7 +70,7 @@ function addGlobalOptions(command: Command): Command {
     .option("--no-color", "no colours (also: NO_COLOR=1)")
     .option(
       "--redis-url <url>",
-      "Redis to use (default: TASKWEFT_REDIS_URL, else the running dev server, else port 6379)",
+      "Redis to use (default: TASKWEFT_REDIS_URL, weft.config.yaml, the running dev server, port 6379)",
     );
 }
 

@@ -1,12 +1,11 @@
 /** What a running command knows: where it is, how it may print, which Redis it means. */
 import type { Command } from "commander";
+import type { Config } from "../runtime/config/index.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { chooseColors, type Colors } from "./output/colors.js";
 import { printableJson } from "./output/sanitize.js";
 import { findProjectRoot } from "./project.js";
-
-export const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
 
 interface GlobalOptions {
   readonly color?: boolean;
@@ -21,6 +20,7 @@ export class Session {
   /** The command's answer; set by its action. */
   exitCode: ExitCode = EXIT.ok;
   #globals: GlobalOptions = {};
+  #config: Promise<Config> | undefined;
 
   constructor(io: Io) {
     this.io = io;
@@ -32,9 +32,18 @@ export class Session {
     return this.#globals.json === true;
   }
 
-  /** `--redis-url`, if it was given. */
-  get redisUrlOption(): string | undefined {
-    return this.#globals.redisUrl;
+  /** Flags, environment, weft.config.yaml of the project, profile, defaults. */
+  config(): Promise<Config> {
+    this.#config ??= this.#loadConfig();
+    return this.#config;
+  }
+
+  async #loadConfig(): Promise<Config> {
+    const { redisUrl } = this.#globals;
+    const flags = redisUrl === undefined || redisUrl === "" ? {} : { "redis.url": redisUrl };
+    // Not at the top: most commands that fail early need none.
+    const { loadConfig } = await import("../runtime/config/index.js");
+    return await loadConfig({ env: this.io.env, folder: this.root, flags });
   }
 
   /** Wraps the action of a command: reads the global options first and keeps its exit code. */
@@ -66,14 +75,20 @@ export class Session {
     this.io.stderr.write(`${line}\n`);
   }
 
-  /** `--redis-url`, else TASKWEFT_REDIS_URL, else the project's own dev server while it runs, else the usual port. */
+  /** What the configuration names, else the project's own dev server while it runs, else the usual port. */
   async redisUrl(): Promise<string> {
-    const named = this.#globals.redisUrl ?? this.io.env["TASKWEFT_REDIS_URL"];
-    if (named !== undefined && named !== "") {
+    const config = await this.config();
+    const named = config.said("redis.url");
+    if (named !== undefined) {
       const { checkedUrl } = await import("./redis/reach.js");
       return checkedUrl(named);
     }
     const { findDevRedis } = await import("./redis/index.js");
-    return (await findDevRedis(this.root)) ?? DEFAULT_REDIS_URL;
+    return (await findDevRedis(this.root)) ?? String(config.setting("redis.url").value);
+  }
+
+  /** First part of every key; workers read the same configuration, so both look at the same keys. */
+  async prefix(): Promise<string> {
+    return String((await this.config()).setting("redis.prefix").value);
   }
 }

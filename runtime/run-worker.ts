@@ -1,16 +1,8 @@
-/** The worker process that generated code starts: options from the environment, a client for its handlers, signals, exit code. */
+/** The worker process that generated code starts: its settings, a client for its handlers, signals, exit code. */
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
-import { parseDuration } from "./definition/index.js";
-import { TaskweftError } from "./errors.js";
-import {
-  LOG_LEVELS,
-  type LogLevel,
-  type Registry,
-  type WorkerOptions,
-  createConsoleLogger,
-  createWorker,
-} from "./worker/index.js";
+import { type Config, configFromEnv, loadConfig } from "./config/index.js";
+import { type Registry, type WorkerOptions, createConsoleLogger, createWorker } from "./worker/index.js";
 
 /** How long what a handler file left open (a database pool, a timer) may keep the process once the worker has stopped (ms). */
 const EXIT_PATIENCE_MS = 2000;
@@ -18,14 +10,13 @@ const EXIT_PATIENCE_MS = 2000;
 const SAME_REQUEST_MS = 500;
 
 /**
- * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal, at least half a second later, ends it at
- * once. Handlers may enqueue without `connect()`: they get a client for the worker's own Redis and prefix.
- * Environment: TASKWEFT_REDIS_URL, TASKWEFT_PREFIX, TASKWEFT_WORKER_CONCURRENCY, TASKWEFT_WORKER_QUEUES (comma-separated),
- * TASKWEFT_WORKER_GRACE, TASKWEFT_WORKER_LEASE, TASKWEFT_WORKER_MAX_BLOCK, TASKWEFT_WORKER_CLAIM_AHEAD,
- * TASKWEFT_RETENTION_COMPLETED, TASKWEFT_LOG_LEVEL (debug, info, warn, error, silent). `options` win over the environment.
+ * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal, at least half a second
+ * later, ends it at once. Handlers may enqueue without `connect()`: they get a client for the worker's own Redis and prefix.
+ * Its settings come from the environment, from weft.config.yaml in the working directory (or the file that TASKWEFT_CONFIG
+ * names), and from the profile; see docs/configuration.md. `options` win over all of them.
  */
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
-  const all = { ...workerOptionsFromEnv(process.env), ...options };
+  const all = { ...workerOptions(await loadConfig()), ...options };
   const worker = createWorker(registry, all);
   const { url, redis, prefix } = all;
   provideClient(() => createClient({ url, redis, ...(prefix === undefined ? {} : { prefix }) }));
@@ -62,49 +53,26 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
   setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
 }
 
-/** @throws TaskweftError `OptionInvalid` naming the variable. */
+/** The options of a worker from the environment alone. @throws TaskweftError `OptionInvalid` naming the variable. */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv): WorkerOptions {
-  // Set to nothing is not set, as compose files and shells leave it.
-  const textOf = (name: string): string | undefined => env[name] || undefined;
-  const duration = (name: string): `${number}ms` | undefined => {
-    const text = textOf(name);
-    if (text === undefined) return undefined;
-    const ms = text === "0" ? 0 : parseDuration(text);
-    if (ms === undefined) throw envInvalid(name, "a duration such as 30s, or 0", text);
-    return `${ms}ms`;
-  };
+  return workerOptions(configFromEnv(env));
+}
+
+/** What the configuration says; where it says nothing, the worker's own defaults are left in force. */
+export function workerOptions(config: Config): WorkerOptions {
   const defined = {
-    url: textOf("TASKWEFT_REDIS_URL"),
-    prefix: textOf("TASKWEFT_PREFIX"),
-    concurrency: concurrencyOf(textOf("TASKWEFT_WORKER_CONCURRENCY")),
-    queues: textOf("TASKWEFT_WORKER_QUEUES")
-      ?.split(",")
-      .map((name) => name.trim()),
-    grace: duration("TASKWEFT_WORKER_GRACE"),
-    lease: duration("TASKWEFT_WORKER_LEASE"),
-    maxBlock: duration("TASKWEFT_WORKER_MAX_BLOCK"),
-    claimAhead: duration("TASKWEFT_WORKER_CLAIM_AHEAD"),
-    retentionCompleted: duration("TASKWEFT_RETENTION_COMPLETED"),
-    logger: createConsoleLogger(logLevel(textOf("TASKWEFT_LOG_LEVEL"))),
+    url: config.said("redis.url"),
+    prefix: config.said("redis.prefix"),
+    concurrency: config.said("worker.concurrency"),
+    queues: config.said("worker.queues"),
+    grace: config.said("worker.grace"),
+    lease: config.said("worker.lease"),
+    maxBlock: config.said("worker.maxBlock"),
+    claimAhead: config.said("worker.claimAhead"),
+    retentionCompleted: config.said("retention.completed"),
+    logger: createConsoleLogger(config.said("log.level")),
   };
   return Object.fromEntries(
     Object.entries(defined).filter(([, value]) => value !== undefined),
   ) as WorkerOptions;
-}
-
-function concurrencyOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) throw envInvalid("TASKWEFT_WORKER_CONCURRENCY", "a whole number", text);
-  return Number(text);
-}
-
-function logLevel(text: string | undefined): LogLevel {
-  if (text === undefined) return "info";
-  const level = LOG_LEVELS.find((name) => name === text);
-  if (level === undefined) throw envInvalid("TASKWEFT_LOG_LEVEL", LOG_LEVELS.join(", "), text);
-  return level;
-}
-
-function envInvalid(name: string, expected: string, got: string): TaskweftError {
-  return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${JSON.stringify(got)}`);
 }

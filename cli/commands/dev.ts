@@ -29,7 +29,7 @@ async function dev(options: DevOptions, session: Session): Promise<ExitCode> {
   assertProject(root);
   const program = options.run === undefined ? undefined : existing(resolve(session.io.cwd, options.run));
   const interrupted = session.io.interrupted();
-  const named = session.redisUrlOption;
+  const named = (await session.config()).said("redis.url");
   const redis = await openDevRedis({
     root,
     env: session.io.env,

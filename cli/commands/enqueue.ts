@@ -6,7 +6,6 @@ import { closest } from "../../codegen/load/did-you-mean.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { type Handle, importGenerated } from "../generated-index.js";
-import { prefixOf } from "../inspection.js";
 import type { Io } from "../io.js";
 import { readManifest } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
@@ -60,7 +59,7 @@ async function enqueue(
   await assertTask(task, session.root);
   const url = await session.redisUrl();
   const generated = await importGenerated(session.root);
-  const client = await generated.connect({ url, prefix: prefixOf(session.io.env) });
+  const client = await generated.connect({ url, prefix: await session.prefix() });
   try {
     const job = await generated.enqueue(task, value, enqueueOptions(options));
     return options.wait === true

@@ -5,7 +5,7 @@ import type { Inspector, ScheduleSummary } from "../../runtime/inspect/index.js"
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { importGenerated } from "../generated-index.js";
-import { prefixOf, withInspector } from "../inspection.js";
+import { withInspector } from "../inspection.js";
 import { readManifest } from "../manifest.js";
 import { printable } from "../output/sanitize.js";
 import { scheduleColumns, scheduleText } from "../output/schedule-text.js";
@@ -79,7 +79,7 @@ async function run(name: string, session: Session): Promise<ExitCode> {
   const { task, payload } = await scheduleOf(name, session.root);
   const url = await session.redisUrl();
   const generated = await importGenerated(session.root);
-  const client = await generated.connect({ url, prefix: prefixOf(session.io.env) });
+  const client = await generated.connect({ url, prefix: await session.prefix() });
   try {
     const { id, deduplicated } = await generated.enqueue(task, payload, {});
     session.result({ id, task, schedule: name, deduplicated }, () => id);

@@ -62,6 +62,7 @@ async function worker(options: WorkerOptions, session: Session): Promise<ExitCod
     TASKWEFT_WORKER_QUEUES: options.queues?.join(","),
     TASKWEFT_WORKER_GRACE: options.grace,
     TASKWEFT_REDIS_URL: await session.redisUrl(),
+    TASKWEFT_CONFIG: configFile(session),
   };
   const settings = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
   goOnAfterBrokenPipe();
@@ -107,6 +108,12 @@ function processesFromEnv(env: NodeJS.ProcessEnv): number {
     `TASKWEFT_WORKER_PROCESSES: expected a whole number from 1 to ${MAX_PROCESSES}, got ${JSON.stringify(text)}`,
     { exitCode: EXIT.usage },
   );
+}
+
+/** Named from where the command was called; the worker reads it in the project's folder. */
+function configFile({ io, root }: Session): string | undefined {
+  const named = io.env["TASKWEFT_CONFIG"];
+  return named === undefined || named === "" ? undefined : resolve(root, named);
 }
 
 /** Under `weft dev` or `--processes` the parent holds a channel: when it is killed hard, its worker must not stay behind. */

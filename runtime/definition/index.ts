@@ -9,3 +9,4 @@ export * from "./define.js";
 export * from "./cron.js";
 export * from "./schedule.js";
 export * from "./ticks.js";
+export * from "./did-you-mean.js";

@@ -1,7 +1,7 @@
+import { LOG_LEVELS, type LogLevel } from "../config/log-levels.js";
 import type { Logger } from "./handler.js";
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export { LOG_LEVELS, type LogLevel };
 
 /** Lines on standard error: time, level, message, then `field=value`. Values are one visible line each, so that a log cannot be forged. */
 export function createConsoleLogger(level: LogLevel = "info"): Logger {

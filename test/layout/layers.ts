@@ -5,7 +5,7 @@ import type { Import } from "./source-files.js";
 /** Rows of runtime/: an import points to a lower row, or stays inside its own folder. */
 const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["definition", "protocol", "errors"],
-  ["option-values", "scripts", "workflow"],
+  ["config", "option-values", "scripts", "workflow"],
   ["connection"],
   ["client", "inspect", "worker"],
   ["dashboard-server", "metrics", "run-worker", "testing"],
@@ -24,7 +24,15 @@ const CODEGEN_PARTS: Readonly<Record<string, readonly string[]>> = {
 /** What the other top folders may import, as the first part of a path. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   // The leaves beside the two entries: a command that only prints an error must not load ioredis for it.
-  cli: ["cli", "codegen", "runtime/definition", "runtime/errors.ts", "runtime/index.ts", "runtime/inspect"],
+  cli: [
+    "cli",
+    "codegen",
+    "runtime/config",
+    "runtime/definition",
+    "runtime/errors.ts",
+    "runtime/index.ts",
+    "runtime/inspect",
+  ],
   generated: ["generated", "tasks/handlers", "tasks/middleware.ts"],
   tasks: ["generated/index.ts", "tasks"],
 };

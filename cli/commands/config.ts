@@ -1,0 +1,47 @@
+/** `weft config`: every setting in force, and who has set it. */
+import type { Command } from "commander";
+import { CONFIG_FIELDS, CONFIG_PATHS } from "../../runtime/config/index.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { maskUrls } from "../output/mask.js";
+import { printable } from "../output/sanitize.js";
+import { type Column, formatTable } from "../output/table.js";
+import type { Session } from "../session.js";
+
+interface Row {
+  readonly name: string;
+  readonly value: unknown;
+  readonly source: string;
+  readonly env: string;
+}
+
+export function configure(command: Command, session: Session): void {
+  command
+    .addHelpText("after", "\nThe first wins: flag, environment, weft.config.yaml, profile, default.")
+    .action(session.action(() => config(session)));
+}
+
+async function config(session: Session): Promise<ExitCode> {
+  const settings = await session.config();
+  const rows = CONFIG_PATHS.map((name): Row => {
+    const { value, source } = settings.setting(name);
+    const shown = name === "redis.url" ? maskUrls(String(value)) : value;
+    return { name, value: shown ?? null, source, env: CONFIG_FIELDS[name].env };
+  });
+  session.result({ settings: rows }, () =>
+    formatTable(COLUMNS, rows, session.io.stdout, session.colors("stdout")),
+  );
+  return EXIT.ok;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { header: "SETTING", value: ({ name }: Row) => name },
+  { header: "VALUE", value: ({ value }: Row) => valueText(value), shrinks: true },
+  { header: "FROM", value: ({ source }: Row) => source },
+  { header: "VARIABLE", value: ({ env }: Row) => env },
+];
+
+function valueText(value: unknown): string {
+  if (value === null) return "by the definitions";
+  if (Array.isArray(value)) return printable(value.join(", "));
+  return printable(typeof value === "string" ? value : JSON.stringify(value));
+}

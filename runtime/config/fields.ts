@@ -1,0 +1,156 @@
+/**
+ * Every setting of a deployment: what it is for, what it may be, its variable and its default. The only source: the model of
+ * weft.config.yaml, its JSON Schema, the variables and `weft config` follow from this table.
+ */
+import { z } from "zod";
+import { DURATION_PATTERN, parseDuration } from "../definition/index.js";
+import { DEFAULT_PREFIX, PREFIX_PATTERN } from "../protocol/index.js";
+import { LOG_LEVELS } from "./log-levels.js";
+import { PROFILE_NAMES } from "./profiles.js";
+
+export interface ConfigField<Value = unknown> {
+  readonly env: string;
+  readonly schema: z.ZodType<Value>;
+  /** What a value must be; said where it is not. */
+  readonly expected: string;
+  readonly description: string;
+  /** The value of the text of a variable; checked by the schema afterwards. */
+  readonly parse: (text: string) => unknown;
+  /** What is in force when nobody says anything; absent where the definitions decide. */
+  readonly fallback?: Value;
+  /** Its value may hold a password. */
+  readonly secret?: true;
+}
+
+type DurationValue = `${number}ms` | `${number}s` | `${number}m` | `${number}h` | `${number}d` | 0;
+
+const MOST_CONCURRENCY = 10_000;
+const asText = (text: string): unknown => text;
+
+/** A bare number is refused but for 0: nobody can tell whether `lease: 30` means seconds or milliseconds. */
+function duration(
+  field: Pick<ConfigField, "description" | "env"> & {
+    readonly fallback?: DurationValue;
+    readonly leastMs?: number;
+  },
+): ConfigField<DurationValue> {
+  const { leastMs = 0, ...others } = field;
+  const fits = (value: unknown): boolean => {
+    if (value === 0) return leastMs === 0;
+    const ms = typeof value === "string" ? parseDuration(value) : undefined;
+    return ms !== undefined && ms >= leastMs;
+  };
+  const text = { type: "string", pattern: DURATION_PATTERN.source };
+  return {
+    ...others,
+    expected:
+      leastMs === 0 ? "a duration such as 30s, or 0" : `a duration such as 30s, at least ${leastMs}ms`,
+    schema: z.custom<DurationValue>(fits).meta(leastMs === 0 ? { anyOf: [text, { const: 0 }] } : text),
+    parse: (value) => (value === "0" ? 0 : value),
+  };
+}
+
+function choice<const Name extends string>(
+  names: readonly Name[],
+  field: Pick<ConfigField<Name>, "description" | "env" | "fallback">,
+): ConfigField<Name> {
+  return { ...field, expected: names.join(", "), schema: z.enum(names), parse: asText };
+}
+
+export const CONFIG_FIELDS = {
+  profile: choice(PROFILE_NAMES, {
+    env: "TASKWEFT_PROFILE",
+    description: "A set of values for one kind of load; whatever is set by itself wins over it.",
+  }),
+  "redis.url": {
+    env: "TASKWEFT_REDIS_URL",
+    description: "Where Redis is. A password belongs into the variable, not into the file.",
+    expected: "redis://user:password@host:port or rediss://",
+    schema: z.string().regex(/^rediss?:\/\//i),
+    parse: asText,
+    fallback: "redis://127.0.0.1:6379",
+    secret: true,
+  } satisfies ConfigField<string> as ConfigField<string>,
+  "redis.prefix": {
+    env: "TASKWEFT_PREFIX",
+    description: "First part of every key. Producers must have the same.",
+    expected: "1 to 40 of A-Z a-z 0-9 . _ -",
+    schema: z.string().regex(PREFIX_PATTERN),
+    parse: asText,
+    fallback: DEFAULT_PREFIX,
+  } satisfies ConfigField<string> as ConfigField<string>,
+  "worker.concurrency": {
+    env: "TASKWEFT_WORKER_CONCURRENCY",
+    description: "Handlers that run at the same time in one process.",
+    expected: `a whole number from 1 to ${MOST_CONCURRENCY}`,
+    schema: z.int().min(1).max(MOST_CONCURRENCY),
+    parse: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+    fallback: 20,
+  } satisfies ConfigField<number> as ConfigField<number>,
+  "worker.queues": {
+    env: "TASKWEFT_WORKER_QUEUES",
+    description: "Queues to serve; in the variable separated by commas. Without it: all of the definitions.",
+    expected: "names of queues",
+    schema: z.array(z.string().min(1)).min(1),
+    parse: (text) => text.split(",").map((name) => name.trim()),
+  } satisfies ConfigField<string[]> as ConfigField<string[]>,
+  "worker.grace": duration({
+    env: "TASKWEFT_WORKER_GRACE",
+    description: "How long running jobs may finish after SIGTERM.",
+    fallback: "30s",
+  }),
+  "worker.lease": duration({
+    env: "TASKWEFT_WORKER_LEASE",
+    description: "How long the jobs of a worker that died stay with it.",
+    fallback: "15s",
+    leastMs: 1000,
+  }),
+  "worker.maxBlock": duration({
+    env: "TASKWEFT_WORKER_MAX_BLOCK",
+    description:
+      "How long a handler may block the event loop before the worker counts as gone; 0 = as long as the lease.",
+    fallback: "60s",
+  }),
+  "worker.claimAhead": duration({
+    env: "TASKWEFT_WORKER_CLAIM_AHEAD",
+    description: "Handler time to claim ahead while handlers are short; 0 claims only for free slots.",
+    fallback: "5ms",
+  }),
+  "retention.completed": duration({
+    env: "TASKWEFT_RETENTION_COMPLETED",
+    description: "Replaces the retention of completed jobs of every definition; 0 removes them at once.",
+  }),
+  "log.level": choice(LOG_LEVELS, {
+    env: "TASKWEFT_LOG_LEVEL",
+    description: "The least important lines that a worker writes.",
+    fallback: "info",
+  }),
+} as const;
+
+export type ConfigPath = keyof typeof CONFIG_FIELDS;
+export type ConfigValue<Path extends ConfigPath> =
+  (typeof CONFIG_FIELDS)[Path] extends ConfigField<infer Value> ? Value : never;
+export const CONFIG_PATHS = Object.keys(CONFIG_FIELDS) as readonly ConfigPath[];
+
+/** The model of the file: a map of sections. Strict, as definition files are. */
+export const configFile = z.strictObject(sectionsOf());
+
+function sectionsOf(): Record<string, z.ZodType> {
+  const sections = new Map<string, Record<string, z.ZodType>>();
+  const shape: Record<string, z.ZodType> = {};
+  for (const path of CONFIG_PATHS) {
+    const { schema, description } = CONFIG_FIELDS[path] as ConfigField;
+    const [section = "", key] = path.split(".");
+    const described = schema.meta({ ...schema.meta(), description }).optional();
+    if (key === undefined) shape[section] = described;
+    else sections.set(section, { ...sections.get(section), [key]: described });
+  }
+  for (const [section, fields] of sections) shape[section] = z.strictObject(fields).optional();
+  return shape;
+}
+
+/** For completion in editors; the text of weft.config.schema.json. */
+export function renderConfigSchema(): string {
+  const schema = z.toJSONSchema(configFile, { target: "draft-7", io: "input", unrepresentable: "any" });
+  return `${JSON.stringify({ title: "weft.config.yaml", ...schema }, undefined, 2)}\n`;
+}

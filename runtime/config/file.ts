@@ -1,0 +1,144 @@
+/** weft.config.yaml: text -> values with their lines. Every problem of the file is told at once, each at its place. */
+import { existsSync, readFileSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import type { Document } from "yaml";
+import type { z } from "zod";
+import { didYouMean } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { CONFIG_FIELDS, CONFIG_PATHS, configFile, type ConfigField, type ConfigPath } from "./fields.js";
+
+export const CONFIG_FILE = "weft.config.yaml";
+const MAX_BYTES = 256 * 1024;
+
+export interface FileValues {
+  /** As messages name it. */
+  readonly name: string;
+  readonly values: ReadonlyMap<ConfigPath, { readonly value: unknown; readonly line: number }>;
+}
+
+type PositionOf = (
+  path: readonly PropertyKey[],
+  key?: string,
+) => { readonly line: number; readonly column: number };
+
+/**
+ * The file of a deployment: the one that TASKWEFT_CONFIG names, else weft.config.yaml in `folder`, if it is there.
+ * @throws TaskweftError `OptionInvalid` with every problem.
+ */
+export async function readConfigFile(
+  folder: string,
+  named: string | undefined,
+): Promise<FileValues | undefined> {
+  const file = resolve(folder, named ?? CONFIG_FILE);
+  if (!existsSync(file)) {
+    if (named === undefined) return undefined;
+    throw new TaskweftError("OptionInvalid", `TASKWEFT_CONFIG: expected a file at ${named}, found none`);
+  }
+  const text = readFileSync(file, "utf8");
+  return await parseConfig(relative(folder, file) || CONFIG_FILE, text);
+}
+
+export async function parseConfig(name: string, text: string): Promise<FileValues> {
+  if (text.length > MAX_BYTES) throw invalid([`${name}: expected at most ${MAX_BYTES} characters`]);
+  // Only here: a worker without a file does not load the library.
+  const { isCollection, isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    customTags: [],
+    lineCounter: lines,
+    merge: false,
+    prettyErrors: false,
+    schema: "core",
+    version: "1.2",
+  });
+  const at = (offset: number) => ({ line: lines.linePos(offset).line, column: lines.linePos(offset).col });
+  const [mistake] = [...document.errors, ...document.warnings];
+  if (mistake !== undefined) {
+    const { line, column } = at(mistake.pos[0]);
+    throw invalid([`${name}:${line}:${column} ${mistake.message}`]);
+  }
+  const positionOf: PositionOf = (path, key) => {
+    const node: unknown = path.length === 0 ? document.contents : document.getIn(path, true);
+    const pair = isMap(node)
+      ? node.items.find((one) => isScalar(one.key) && one.key.value === key)
+      : undefined;
+    const marked: unknown = pair?.key ?? node;
+    const range = isCollection(marked) || isScalar(marked) ? marked.range : undefined;
+    return at(range?.[0] ?? 0);
+  };
+  const content: unknown = contentOf(document, name);
+  const result = configFile.safeParse(content);
+  if (!result.success) {
+    throw invalid(result.error.issues.flatMap((issue) => problemsOf(name, content, issue, positionOf)));
+  }
+  return { name, values: valuesOf(result.data, positionOf) };
+}
+
+/** An empty file sets nothing. Aliases that would unfold without end are refused by the library. */
+function contentOf(document: Document.Parsed, name: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 20 }) ?? {};
+  } catch (error) {
+    throw invalid([`${name}:1:1 ${error instanceof Error ? error.message : String(error)}`]);
+  }
+}
+
+function problemsOf(
+  name: string,
+  content: unknown,
+  issue: z.core.$ZodIssue,
+  positionOf: PositionOf,
+): string[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const { line, column } = positionOf(path, key);
+      const known = keysIn(path);
+      const hint = didYouMean(key, known) ?? `known keys: ${known.join(", ")}`;
+      const where = path.length === 0 ? "" : ` in ${path.join(".")}`;
+      return `${name}:${line}:${column} unknown key "${key}"${where}; ${hint}`;
+    });
+  }
+  // A list of names is wrong at one of them; the field says what it must be.
+  const field = CONFIG_PATHS.find((one) => path.join(".") === one || path.join(".").startsWith(`${one}.`));
+  const { line, column } = positionOf(field === undefined ? path : field.split("."));
+  const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | null)?.[key], content);
+  const where = path.length === 0 ? "" : `${field ?? path.join(".")}: `;
+  return [`${name}:${line}:${column} ${where}${expectedText(field, value)}`];
+}
+
+function keysIn(path: readonly string[]): readonly string[] {
+  const start = path.length === 0 ? "" : `${path.join(".")}.`;
+  const inside = CONFIG_PATHS.filter((one) => one.startsWith(start)).map((one) => one.slice(start.length));
+  return [...new Set(inside.map((one) => one.split(".")[0]!))].toSorted();
+}
+
+/** What was expected and what came; a value that may hold a password is not repeated. */
+export function expectedText(path: ConfigPath | undefined, value: unknown): string {
+  const field = path === undefined ? undefined : (CONFIG_FIELDS[path] as ConfigField);
+  const expected = `expected ${field?.expected ?? "a map"}`;
+  if (field?.secret === true) return expected;
+  const word =
+    typeof value === "string" && field !== undefined
+      ? didYouMean(value, field.expected.split(", "))
+      : undefined;
+  const got = value === null || value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
+  return `${expected}, got ${got}${word === undefined ? "" : `; ${word}`}`;
+}
+
+function valuesOf(content: Readonly<Record<string, unknown>>, positionOf: PositionOf): FileValues["values"] {
+  return new Map(
+    CONFIG_PATHS.flatMap((path) => {
+      const parts = path.split(".");
+      const value = parts.reduce<unknown>(
+        (node, key) => (node as Record<string, unknown> | undefined)?.[key],
+        content,
+      );
+      return value === undefined ? [] : [[path, { value, line: positionOf(parts).line }] as const];
+    }),
+  );
+}
+
+function invalid(problems: readonly string[]): TaskweftError {
+  return new TaskweftError("OptionInvalid", problems.join("\n"), { operation: "configure" });
+}
