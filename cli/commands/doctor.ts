@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { LEVELS, type Finding, type Level } from "../doctor/finding.js";
 import { checkCopies, checkDefinitions, checkModuleType, checkNode } from "../doctor/project-checks.js";
+import { checkConfig } from "../doctor/config-check.js";
 import { checkRedis } from "../doctor/redis-checks.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import type { Colors } from "../output/colors.js";
@@ -21,6 +22,7 @@ async function doctor(session: Session): Promise<ExitCode> {
   const hasProject = definitions.length > 1 || definitions[0]?.level !== "warning";
   const findings: readonly Finding[] = [
     checkNode(process.version),
+    await checkConfig(session),
     ...(hasProject ? [await checkModuleType(root), checkCopies(root)] : []),
     ...definitions,
     ...(await checkRedis(session)),

@@ -1,18 +1,24 @@
 /** What can be wrong with the Redis of the project. */
 import { Redis } from "ioredis";
-import type { WorkerSummary } from "../../runtime/inspect/index.js";
+import { ShardKeys, type WorkerSummary } from "../../runtime/inspect/index.js";
 import { describeError } from "../error-report.js";
 import { withInspector } from "../inspection.js";
 import { maskUrls } from "../output/mask.js";
+import { packageVersion } from "../project.js";
 import { reachRedis } from "../redis/reach.js";
 import type { ServerInfo } from "../redis/server-info.js";
 import type { Session } from "../session.js";
+import { checkAccess } from "./access-checks.js";
+import { checkPersistence, checkReplication } from "./durability-checks.js";
 import { ok, problem, type Finding } from "./finding.js";
 
 const PINGS = 20;
 const SLOW_PING_MS = 10;
 const MAX_SKEW_MS = 1000;
 const FULL_SHARE = 0.8;
+const SLOW_ENTRIES = 128;
+const SLOW_COMMAND_MS = 100;
+const HOUR_MS = 3_600_000;
 
 /** Everything about the server that the other commands would use. */
 export async function checkRedis(session: Session): Promise<readonly Finding[]> {
@@ -33,11 +39,11 @@ export async function checkRedis(session: Session): Promise<readonly Finding[]> 
   return [
     ok("TW-D20", `${info.product} ${info.version} answers at ${maskUrls(url)}`),
     checkPolicy(info),
-    checkPersistence(info),
     checkMemory(info),
     checkTransport(url),
-    ...(await checkTiming(url)),
-    await checkWorkers(session),
+    checkReplication(info),
+    ...(await askServer(url, info, session)),
+    ...(await checkShard(session)),
   ];
 }
 
@@ -47,21 +53,6 @@ export function checkPolicy(info: ServerInfo): Finding {
   return problem("TW-D21", "error", `expected maxmemory-policy noeviction, got ${policy ?? "no answer"}`, {
     why: "a full server with any other policy deletes jobs without a trace",
     fix: "run: redis-cli CONFIG SET maxmemory-policy noeviction, and set it in redis.conf",
-  });
-}
-
-export function checkPersistence(info: ServerInfo): Finding {
-  if (info.fields.get("aof_enabled") !== "1") {
-    return problem("TW-D22", "warning", "the append-only file is off", {
-      why: "jobs since the last snapshot are lost when the server restarts",
-      fix: "run: redis-cli CONFIG SET appendonly yes, and set appendonly yes and appendfsync everysec in redis.conf",
-    });
-  }
-  const status = info.fields.get("aof_last_write_status");
-  if (status === undefined || status === "ok") return ok("TW-D22", "the append-only file is on");
-  return problem("TW-D22", "error", `the last write of the append-only file failed (${status})`, {
-    why: "the server refuses writes, or loses them at the next restart",
-    fix: "look into the server's log; a full disk is the usual cause",
   });
 }
 
@@ -89,24 +80,21 @@ export function checkTransport(url: string): Finding {
   });
 }
 
-async function checkTiming(url: string): Promise<readonly Finding[]> {
+/** What only questions beyond INFO tell; a server may refuse any of them. */
+async function askServer(url: string, info: ServerInfo, session: Session): Promise<readonly Finding[]> {
   const redis = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
   let failure: unknown;
   redis.on("error", (error: unknown) => (failure = error));
   try {
-    const roundTrips: number[] = [];
-    let skewMs = Number.POSITIVE_INFINITY;
-    for (let index = 0; index < PINGS; index++) {
-      const before = performance.now();
-      const [seconds, micros] = await redis.time();
-      const tookMs = performance.now() - before;
-      roundTrips.push(tookMs);
-      const serverMs = Number(seconds) * 1000 + Number(micros) / 1000;
-      // The server read its clock about half a round trip ago; the shortest trip tells best.
-      skewMs = Math.min(skewMs, Math.abs(Date.now() - tookMs / 2 - serverMs));
-    }
-    const median = roundTrips.toSorted((a, b) => a - b)[Math.floor(PINGS / 2)]!;
-    return [checkLatency(median), checkSkew(skewMs)];
+    const { tag } = new ShardKeys(await session.prefix());
+    const appendfsync = await redis.config("GET", "appendfsync").catch(() => undefined);
+    const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
+    return [
+      checkPersistence(info, (appendfsync as readonly string[] | undefined)?.[1]),
+      ...(await measure(redis)),
+      await checkAccess(redis, tag),
+      ...(Array.isArray(slow) ? [checkSlowCommands(slow, Date.now())] : []),
+    ];
   } catch (error) {
     const { message } = describeError(failure ?? error);
     return [
@@ -118,6 +106,36 @@ async function checkTiming(url: string): Promise<readonly Finding[]> {
   } finally {
     redis.disconnect();
   }
+}
+
+async function measure(redis: Redis): Promise<readonly Finding[]> {
+  const roundTrips: number[] = [];
+  let skewMs = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < PINGS; index++) {
+    const before = performance.now();
+    const [seconds, micros] = await redis.time();
+    const tookMs = performance.now() - before;
+    roundTrips.push(tookMs);
+    const serverMs = Number(seconds) * 1000 + Number(micros) / 1000;
+    // The server read its clock about half a round trip ago; the shortest trip tells best.
+    skewMs = Math.min(skewMs, Math.abs(Date.now() - tookMs / 2 - serverMs));
+  }
+  const median = roundTrips.toSorted((a, b) => a - b)[Math.floor(PINGS / 2)]!;
+  return [checkLatency(median), checkSkew(skewMs)];
+}
+
+/** Entries of SLOWLOG: number, time (s), duration (µs), command. Only the command's name is shown: its arguments are payloads. */
+export function checkSlowCommands(entries: readonly unknown[], nowMs: number): Finding {
+  const slow = (entries as readonly [number, number, number, readonly string[]][]).filter(
+    ([, at, micros]) => micros >= SLOW_COMMAND_MS * 1000 && nowMs - at * 1000 < HOUR_MS,
+  );
+  if (slow.length === 0) return ok("TW-D31", `no command took ${SLOW_COMMAND_MS} ms in the last hour`);
+  const worst = slow.reduce((a, b) => (b[2] > a[2] ? b : a));
+  const text = `${slow.length} commands took ${SLOW_COMMAND_MS} ms or more in the last hour, the worst ${worst[3][0]} ${Math.round(worst[2] / 1000)} ms`;
+  return problem("TW-D31", "warning", text, {
+    why: "Redis does one thing at a time: all workers and producers waited",
+    fix: "look for who sends it with: redis-cli SLOWLOG GET; KEYS, large ranges and other programs on this server are the usual cause",
+  });
 }
 
 export function checkLatency(medianMs: number): Finding {
@@ -142,9 +160,59 @@ export function checkSkew(skewMs: number): Finding {
   );
 }
 
-async function checkWorkers(session: Session): Promise<Finding> {
-  const workers = await withInspector(session, ({ inspector }) => inspector.listWorkers());
-  return workersFinding(workers);
+/** What stands in the shard about its protocol and its workers. */
+async function checkShard(session: Session): Promise<readonly Finding[]> {
+  try {
+    return await withInspector(session, async ({ inspector }) => {
+      const workers = await inspector.listWorkers();
+      return [
+        workersFinding(workers),
+        protocolFinding(await inspector.readProtocol()),
+        versionsFinding(workers, packageVersion()),
+      ];
+    });
+  } catch (error) {
+    const { message } = describeError(error);
+    const fix = "give the user the rights that TW-D28 names, or correct the prefix";
+    return [problem("TW-D27", "error", message, { why: "nobody can tell what the workers do", fix })];
+  }
+}
+
+export function protocolFinding({
+  stored,
+  known,
+}: {
+  readonly stored: number;
+  readonly known: number;
+}): Finding {
+  if (stored === known) return ok("TW-D29", `the shard is written in protocol ${stored}`);
+  return problem(
+    "TW-D29",
+    "error",
+    `the shard is written in protocol ${stored}, this taskweft speaks ${known}`,
+    {
+      why: "this version neither runs nor shows what another protocol wrote",
+      fix: "use the same taskweft version everywhere, or another prefix",
+    },
+  );
+}
+
+/** Workers of before did not tell. */
+function versionOf({ about }: WorkerSummary): string {
+  const { version } = about;
+  return typeof version === "string" ? version : "unknown";
+}
+
+/** While a deploy rolls they differ; for longer, a deploy was left half done. */
+export function versionsFinding(workers: readonly WorkerSummary[], own: string): Finding {
+  const alive = workers.filter((worker) => worker.alive);
+  const versions = [...new Set(alive.map(versionOf))].toSorted();
+  const strange = versions.filter((version) => version !== own);
+  if (strange.length === 0) return ok("TW-D32", `taskweft ${own} here and in every worker`);
+  return problem("TW-D32", "warning", `workers run taskweft ${versions.join(", ")}; this is ${own}`, {
+    why: "the older ones do not know what newer definitions ask for",
+    fix: "finish the deploy: restart the older workers on the new version",
+  });
 }
 
 export function workersFinding(workers: readonly WorkerSummary[]): Finding {

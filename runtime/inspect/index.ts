@@ -5,6 +5,7 @@
 export {
   FINAL_STATES,
   JOB_STATES,
+  ShardKeys,
   type FinalState,
   type JobState,
   type RecordOptions,

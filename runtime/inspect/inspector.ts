@@ -9,7 +9,7 @@ import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
-import { ShardReader } from "./shard-reader.js";
+import { readProtocol, ShardReader } from "./shard-reader.js";
 import type {
   JobDetails,
   JobFilter,
@@ -41,6 +41,8 @@ export interface Inspector {
   listQueues(): Promise<readonly QueueSummary[]>;
   listSchedules(): Promise<readonly ScheduleSummary[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
+  /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
+  readProtocol(): Promise<{ readonly stored: number; readonly known: number }>;
   /** @throws TaskweftError `JobNotFound`. */
   showJob(id: string): Promise<JobDetails>;
   /** @throws TaskweftError `QueueUnknown`. */
@@ -83,6 +85,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     listQueues: async () => listQueues(reader, await names()),
     listSchedules: () => listSchedules(reader),
     listWorkers: () => listWorkers(reader),
+    readProtocol: () => readProtocol(reader),
     showJob: (id) => showJob(reader, id, options.redactor),
     showQueue: async (name) => {
       await known(name, "showQueue");

@@ -1,5 +1,5 @@
 /** The reads that the other files share: records, runs and owners of jobs, and what follows from them. */
-import { toTaskweftError, type Connection } from "../connection/index.js";
+import { PROTOCOL_VERSION, toTaskweftError, type Connection } from "../connection/index.js";
 import {
   idTime,
   parseRecord,
@@ -70,6 +70,14 @@ export class ShardReader {
     const [seconds, micros] = await this.read((redis) => redis.time());
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   }
+}
+
+/** The protocol that the shard is written in; ours, where nothing is yet. */
+export async function readProtocol(
+  reader: ShardReader,
+): Promise<{ readonly stored: number; readonly known: number }> {
+  const stored = await reader.read((redis) => redis.hget(reader.keys.meta, "protocol"));
+  return { stored: Number(stored ?? PROTOCOL_VERSION), known: PROTOCOL_VERSION };
 }
 
 /** The replies of MULTI. @throws the first error among them. */

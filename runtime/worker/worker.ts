@@ -6,6 +6,7 @@
 import { Connection, ServerClock, unlessFull } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
+import { packageVersion } from "../version.js";
 import { ClaimBuffer } from "./claim-buffer.js";
 import { ClaimDemand } from "./claim-demand.js";
 import { readClaims } from "./claim.js";
@@ -75,7 +76,12 @@ export class Worker {
       connectionOptions: connection,
       leaseMs: this.#options.leaseMs,
       maxBlockMs: this.#options.maxBlockMs,
-      about: { pid: process.pid, concurrency, queues: queues.map((queue) => queue.name) },
+      about: {
+        pid: process.pid,
+        version: packageVersion(),
+        concurrency,
+        queues: queues.map((queue) => queue.name),
+      },
       busy: () => this.#executor.running > 0,
       onCancel: (id) => this.#executor.cancel(id),
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),

@@ -8,10 +8,14 @@ import { eachLine } from "../../cli/dev/line-prefix.js";
 import {
   checkLatency,
   checkMemory,
-  checkPersistence,
   checkSkew,
   checkTransport,
+  checkSlowCommands,
+  protocolFinding,
+  versionsFinding,
 } from "../../cli/doctor/redis-checks.js";
+import { accessFinding, NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
+import { checkPersistence, checkReplication } from "../../cli/doctor/durability-checks.js";
 import { checkNode } from "../../cli/doctor/project-checks.js";
 import { mergePackageJson } from "../../cli/init/package-manifest.js";
 import { PACKAGE_SCRIPTS } from "../../cli/init/templates.js";
@@ -177,6 +181,13 @@ test("a new package.json has all that a project needs; the scripts and versions 
   expect(merged.dependencies).toEqual({});
 });
 
+const worker = (version: string, alive = true) => ({
+  name: version,
+  alive,
+  leaseEndsAt: 0,
+  active: 0,
+  about: { version },
+});
 const info = (fields: string) => parseServerInfo(`redis_version:7.0.0\r\n${fields}`);
 
 test.each([
@@ -186,6 +197,30 @@ test.each([
   [checkPersistence(info("aof_enabled:0")), "warning"],
   [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:err")), "error"],
   [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:ok")), "ok"],
+  [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:ok"), "everysec"), "ok"],
+  [checkPersistence(info("aof_enabled:1\r\naof_last_write_status:ok"), "no"), "warning"],
+  [checkReplication(info("role:master\r\nconnected_slaves:0")), "ok"],
+  [checkReplication(info("role:master\r\nslave0:ip=h,port=1,state=online,offset=1,lag=0")), "ok"],
+  [checkReplication(info("role:master\r\nslave0:ip=h,port=1,state=online,offset=1,lag=60")), "warning"],
+  [checkReplication(info("role:master\r\nslave0:ip=h,port=1,state=wait_bgsave,offset=0,lag=0")), "warning"],
+  [checkReplication(info("role:slave\r\nmaster_link_status:up")), "error"],
+  [checkSlowCommands([[1, 1000, 99_000, ["HGET"]]], 1_000_000), "ok"],
+  [checkSlowCommands([[1, 1000, 100_000, ["KEYS", "secret"]]], 1_000_000), "warning"],
+  [checkSlowCommands([[1, 1000, 100_000, ["KEYS"]]], 10_000_000), "ok"],
+  [protocolFinding({ stored: 1, known: 1 }), "ok"],
+  [protocolFinding({ stored: 2, known: 1 }), "error"],
+  [versionsFinding([], "1.0.0"), "ok"],
+  [versionsFinding([worker("1.0.0"), worker("0.9.0", false)], "1.0.0"), "ok"],
+  [versionsFinding([worker("1.0.0"), worker("0.9.0")], "1.0.0"), "warning"],
+  [
+    accessFinding(
+      "jobs",
+      "{weft:0}",
+      NEEDED_COMMANDS.map(() => "OK"),
+    ),
+    "ok",
+  ],
+  [accessFinding("jobs", "{weft:0}", ["User jobs has no permissions"]), "error"],
   [checkMemory(info("used_memory:90\r\nmaxmemory:100")), "warning"],
   [checkMemory(info("used_memory:80\r\nmaxmemory:100")), "ok"],
   [checkMemory(info("used_memory:80\r\nmaxmemory:0")), "ok"],

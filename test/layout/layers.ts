@@ -4,7 +4,7 @@ import type { Import } from "./source-files.js";
 
 /** Rows of runtime/: an import points to a lower row, or stays inside its own folder. */
 const RUNTIME_ROWS: readonly (readonly string[])[] = [
-  ["definition", "protocol", "errors"],
+  ["definition", "protocol", "errors", "version"],
   ["config", "option-values", "scripts", "workflow"],
   ["connection"],
   ["client", "inspect", "worker"],

@@ -3,11 +3,10 @@
  * second and a third look at the suspects only; what all of them find is a finding. With `repair` each id is put where it belongs by
  * one script, which does nothing when the id has moved since.
  */
-import { PROTOCOL_VERSION } from "../../connection/index.js";
 import { TaskweftError } from "../../errors.js";
 import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
 import { reclaim, repair } from "../../scripts/index.js";
-import type { ShardReader } from "../shard-reader.js";
+import { readProtocol, type ShardReader } from "../shard-reader.js";
 import { takeCensus } from "./census.js";
 import type { JobFacts } from "./facts.js";
 import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
@@ -144,9 +143,9 @@ function withOutcome(finding: AuditFinding, outcome: RepairOutcome | undefined):
 }
 
 async function assertProtocol(reader: ShardReader): Promise<void> {
-  const stored = await reader.read((redis) => redis.hget(reader.keys.meta, "protocol"));
-  if (stored === null || Number(stored) === PROTOCOL_VERSION) return;
-  const text = `Redis holds protocol ${stored}, this taskweft knows ${PROTOCOL_VERSION}. Use the taskweft of the workers.`;
+  const { stored, known } = await readProtocol(reader);
+  if (stored === known) return;
+  const text = `Redis holds protocol ${stored}, this taskweft knows ${known}. Use the taskweft of the workers.`;
   throw new TaskweftError("ProtocolUnknown", text, { operation: "fsck" });
 }
 

@@ -1,0 +1,107 @@
+/** May the user of the connection do what producers, workers and tools do? Asked of the server, without doing any of it. */
+import type { Redis } from "ioredis";
+import { messageOf } from "../errors.js";
+import { ok, problem, type Finding } from "./finding.js";
+
+/** In place of a key and of a channel of the shard. */
+const KEY = "KEY";
+const CHANNEL = "CHANNEL";
+
+/** Every command of the runtime, its scripts included, with arguments that the server accepts. In the order of the alphabet. */
+export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: string[]])[] = [
+  ["BLPOP", KEY, "1"],
+  ["EVAL", "return 1", "1", KEY],
+  ["EVALSHA", "0".repeat(40), "1", KEY],
+  ["EXISTS", KEY],
+  ["GET", KEY],
+  ["HDEL", KEY, "f"],
+  ["HEXISTS", KEY, "f"],
+  ["HGET", KEY, "f"],
+  ["HGETALL", KEY],
+  ["HKEYS", KEY],
+  ["HLEN", KEY],
+  ["HMGET", KEY, "f"],
+  ["HRANDFIELD", KEY],
+  ["HSCAN", KEY, "0"],
+  ["HSET", KEY, "f", "v"],
+  ["HSETNX", KEY, "f", "v"],
+  ["HVALS", KEY],
+  ["INFO"],
+  ["LINDEX", KEY, "0"],
+  ["LLEN", KEY],
+  ["LPOP", KEY],
+  ["LPOS", KEY, "v"],
+  ["LPUSH", KEY, "v"],
+  ["LRANGE", KEY, "0", "1"],
+  ["LREM", KEY, "1", "v"],
+  ["LTRIM", KEY, "0", "1"],
+  ["MULTI"],
+  ["PEXPIRE", KEY, "1"],
+  ["PING"],
+  ["PUBLISH", CHANNEL, "v"],
+  ["RPUSH", KEY, "v"],
+  ["SADD", KEY, "v"],
+  ["SCAN", "0"],
+  ["SET", KEY, "v"],
+  ["SISMEMBER", KEY, "v"],
+  ["SMEMBERS", KEY],
+  ["SMISMEMBER", KEY, "v"],
+  ["SREM", KEY, "v"],
+  ["SSCAN", KEY, "0"],
+  ["SUBSCRIBE", CHANNEL],
+  ["TIME"],
+  ["TYPE", KEY],
+  ["WAIT", "0", "1"],
+  ["ZADD", KEY, "1", "v"],
+  ["ZCARD", KEY],
+  ["ZCOUNT", KEY, "0", "1"],
+  ["ZMSCORE", KEY, "v"],
+  ["ZRANGE", KEY, "0", "1"],
+  ["ZRANGEBYSCORE", KEY, "0", "1"],
+  ["ZREM", KEY, "v"],
+  ["ZSCAN", KEY, "0"],
+  ["ZSCORE", KEY, "v"],
+];
+
+/** `tag`: what every key of the shard begins with. */
+export async function checkAccess(redis: Redis, tag: string): Promise<Finding> {
+  const user = await answer(() => redis.acl("WHOAMI"));
+  if (typeof user !== "string") return ok("TW-D28", "rights: the server does not tell what this user may do");
+  const concrete = new Map([
+    [KEY, `${tag}:jobs`],
+    [CHANNEL, `${tag}:finished:doctor`],
+  ]);
+  const replies = await Promise.all(
+    NEEDED_COMMANDS.map(([command, ...args]) =>
+      answer(() =>
+        redis.call("ACL", "DRYRUN", user, command, ...args.map((arg) => concrete.get(arg) ?? arg)),
+      ),
+    ),
+  );
+  if (replies.every((reply) => reply === undefined))
+    return ok("TW-D28", `rights: the server does not tell what the user ${user} may do`);
+  return accessFinding(user, tag, replies);
+}
+
+/** `replies` as ACL DRYRUN gives them, in the order of the commands: `OK`, or why not; `undefined` where it did not answer. */
+export function accessFinding(user: string, tag: string, replies: readonly unknown[]): Finding {
+  const refused = NEEDED_COMMANDS.flatMap(([command], index) => {
+    const reply = replies[index];
+    return typeof reply === "string" && reply !== "OK" ? [command] : [];
+  });
+  if (refused.length === 0) return ok("TW-D28", `the user ${user} may do all that is needed`);
+  return problem("TW-D28", "error", `the user ${user} may not use ${refused.join(", ")} on ${tag}`, {
+    why: "workers and producers are refused with NOPERM, some of them only when a job fails or waits",
+    fix: `run: redis-cli ACL SETUSER ${user} '~${tag}:*' '&${tag}:finished:*' ${refused.map((command) => `+${command.toLowerCase()}`).join(" ")}`,
+  });
+}
+
+/** `undefined` where the server refuses to answer: managed servers often do. */
+async function answer(ask: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (/^(?:NOPERM|ERR)/.test(messageOf(error))) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+// `weft doctor` before a real server: what it asks of it, and what a user without all rights is told.
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
+import { readSources } from "../layout/source-files.js";
+import { startRedis } from "../support/redis.js";
+import { inProcess } from "./weft.js";
+
+const redis = await startRedis({ persist: true });
+const admin = redis.client();
+
+interface Finding {
+  readonly code: string;
+  readonly level: string;
+  readonly message: string;
+  readonly fix?: string;
+}
+
+async function doctor(url: string): Promise<ReadonlyMap<string, Finding>> {
+  const { stdout } = await inProcess(["doctor", "--json", "--redis-url", url], { cwd: tmpdir() });
+  const { data } = JSON.parse(stdout) as { data: { findings: readonly Finding[] } };
+  return new Map(data.findings.map((finding) => [finding.code, finding]));
+}
+
+test("tells what a crash would cost, and that all is well", async () => {
+  const findings = await doctor(redis.url);
+  expect(findings.get("TW-D22")?.message).toMatch(
+    /append-only file is on with appendfsync always: a crash loses nothing/,
+  );
+  for (const code of ["TW-D28", "TW-D29", "TW-D30", "TW-D31", "TW-D32"]) {
+    expect(findings.get(code)).toMatchObject({ code, level: "ok" });
+  }
+});
+
+test("names the commands that the user may not use, and the line that allows them", async () => {
+  await admin.acl("SETUSER", "half", "on", ">word", "~{weft:0}:*", "&*", "+@all", "-zadd", "-blpop");
+  const url = redis.url.replace("redis://", "redis://half:word@");
+  const finding = (await doctor(url)).get("TW-D28");
+  expect(finding).toMatchObject({
+    level: "error",
+    message: "the user half may not use BLPOP, ZADD on {weft:0}",
+    fix: "run: redis-cli ACL SETUSER half '~{weft:0}:*' '&{weft:0}:finished:*' +blpop +zadd",
+  });
+  await admin.acl("SETUSER", "half", "+@all", "resetkeys", "~other:*");
+  expect((await doctor(url)).get("TW-D28")?.message).toContain("may not use BLPOP, ");
+});
+
+test("a user who may not ask for rights is not accused", async () => {
+  await admin.acl("SETUSER", "plain", "on", ">word", "~*", "&*", "+@all", "-acl", "-config", "-slowlog");
+  const findings = await doctor(redis.url.replace("redis://", "redis://plain:word@"));
+  expect(findings.get("TW-D28")).toMatchObject({ level: "ok" });
+  expect(findings.get("TW-D22")).toMatchObject({ level: "ok", message: "the append-only file is on" });
+});
+
+test("a mistake in the configuration is a finding at its line", async () => {
+  const env = { TASKWEFT_WORKER_GRACE: "soon" };
+  const { stdout, code } = await inProcess(["doctor"], { cwd: tmpdir(), env });
+  expect([code, stdout]).toEqual([
+    1,
+    expect.stringContaining("TW-D04  TASKWEFT_WORKER_GRACE: expected a duration"),
+  ]);
+});
+
+test("an address of a replica is an error", async () => {
+  const replica = await startRedis({ args: ["--replicaof", "127.0.0.1", String(redis.port)] });
+  expect((await doctor(replica.url)).get("TW-D30")).toMatchObject({ level: "error" });
+});
+
+test("every command of the scripts is asked for", async () => {
+  const scripts = await readSources(["runtime/scripts"], [".lua"]);
+  const used = scripts.flatMap(({ text }) =>
+    [...text.matchAll(/redis\.call\('(\w+)'/g)].map((match) => match[1]!),
+  );
+  const asked = new Set(NEEDED_COMMANDS.map(([command]) => command));
+  expect([...new Set(used)].filter((command) => !asked.has(command))).toEqual([]);
+});
