@@ -9,7 +9,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "examples/*/test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "dist/**", ".weft/**", "test/golden/**", "test/types/cases/**"],
     // Processes, not threads: tests send signals, change directory and read process.exitCode.
     pool: "forks",

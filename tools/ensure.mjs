@@ -1,6 +1,6 @@
 // Makes a fresh clone able to run: Node's version, the packages of the lock file, Redis.
 // Plain node without dependencies, because nothing is installed when it starts.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram, ROOT, run, runNpm, say, ToolError } from "./process.mjs";
 
@@ -22,6 +22,7 @@ export function ensureNode() {
  * that is needed. `--no-save` keeps package.json and the lock file as they are.
  */
 export async function ensureInstalled() {
+  linkExamples();
   const reason = reasonToInstall();
   if (reason === undefined) return;
   say(`Installing packages with npm (${reason}) ...`);
@@ -51,6 +52,33 @@ function reasonToInstall() {
       return `${path} is ${found ?? "missing"}, the lock file says ${entry.version}`;
   }
   return undefined;
+}
+
+/**
+ * Lets the projects in examples/ import `taskweft` by its name: the link that `npm install` makes for their dependency
+ * `file:../..`, without the network and one for all.
+ */
+function linkExamples() {
+  const link = join(ROOT, "examples", "node_modules", "taskweft");
+  if (isRoot(link)) return;
+  mkdirSync(join(link, ".."), { recursive: true });
+  rmSync(link, { recursive: true, force: true });
+  try {
+    // A junction, because Windows lets everybody make one; elsewhere the kind means nothing.
+    symlinkSync(process.platform === "win32" ? ROOT : join("..", ".."), link, "junction");
+  } catch (error) {
+    // Another command, started at the same time, was faster.
+    if (error.code !== "EEXIST") throw error;
+  }
+}
+
+function isRoot(link) {
+  try {
+    return realpathSync(link) === realpathSync(ROOT);
+  } catch (error) {
+    if (error.code === "ENOENT") return false;
+    throw error;
+  }
 }
 
 function readPackages(path) {

@@ -28,13 +28,14 @@ export function say(line) {
  * Runs a program to its end and gives its exit code and output.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ quiet?: boolean, env?: Record<string, string> }} [options] quiet collects the output instead of showing it
+ * @param {{ quiet?: boolean, cwd?: string, env?: Record<string, string> }} [options] quiet collects the output instead
+ *   of showing it; cwd is the root if not given
  * @returns {Promise<{ code: number, output: string }>}
  */
 export function run(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
-      cwd: ROOT,
+      cwd: options.cwd ?? ROOT,
       env: { ...process.env, ...options.env },
       stdio: options.quiet ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"],
     });

@@ -5,11 +5,11 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "./build.mjs";
+import { checkGenerated } from "./codegen.mjs";
 import { ensureInstalled, ensureNode, ensureRedisServer, redisInstallCommand } from "./ensure.mjs";
-import { main, ROOT, run, runPackage, say, ToolError } from "./process.mjs";
+import { main, ROOT, runPackage, say, ToolError } from "./process.mjs";
 
 const REPORT = join(ROOT, ".weft", "test-report.json");
-const CLI = join(ROOT, "dist/cli/main.js");
 
 /** Steps in order; `check` are those that --quick leaves out. */
 const STEPS = [
@@ -69,11 +69,6 @@ async function checkLint() {
 async function checkTypes() {
   await requireSuccess("typescript/bin/tsc", ["-p", "tsconfig.json"], "npm run types");
   await requireSuccess("typescript/bin/tsc", ["-p", "tools/tsconfig.json"], "npx tsc -p tools/tsconfig.json");
-}
-
-async function checkGenerated() {
-  const { code, output } = await run(process.execPath, [CLI, "codegen", "--check"], { quiet: true });
-  if (code !== 0) throw new ToolError(`weft codegen --check failed:\n${output.trim()}`, "npm run codegen");
 }
 
 async function requireSuccess(script, args, repair) {

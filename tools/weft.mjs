@@ -10,7 +10,6 @@ await main(async () => {
   await ensureInstalled();
   await build();
   const child = spawn(process.execPath, [join(ROOT, "dist/cli/main.js"), ...process.argv.slice(2)], {
-    cwd: ROOT,
     stdio: "inherit",
   });
   // Ctrl-C reaches the command through the terminal; we only have to stay until it has cleaned up.

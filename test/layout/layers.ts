@@ -34,14 +34,35 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/inspect",
   ],
   generated: ["generated", "tasks/handlers", "tasks/middleware.ts"],
-  tasks: ["generated/index.ts", "tasks"],
+  // Only the projects in examples/ have one.
+  src: ["generated/index.ts", "src"],
+  tasks: ["generated/index.ts", "src", "tasks"],
 };
+
+/** The parts of an example that are a user's project; what runs and tests it (demo/, test/) belongs to this repository. */
+const EXAMPLE_PROJECT = /^examples\/[^/]+\/(?=(?:generated|src|tasks)\/)/;
 
 /** Says what is wrong with an import, or undefined when the drawing has that arrow. */
 export function violation(found: Import, dependencies: ReadonlySet<string>): string | undefined {
-  const reason =
-    found.target === undefined ? packageProblem(found, dependencies) : arrowProblem(found.from, found.target);
+  const reason = problemOf(found, dependencies);
   return reason === undefined ? undefined : `${found.from} imports ${found.specifier}: ${reason}`;
+}
+
+function problemOf(found: Import, dependencies: ReadonlySet<string>): string | undefined {
+  if (top(found.from) === "examples") return exampleProblem(found, dependencies);
+  return found.target === undefined
+    ? packageProblem(found, dependencies)
+    : arrowProblem(found.from, found.target);
+}
+
+/** A project in examples/ follows the rules of the project at the root, and reaches out of its folder nowhere. */
+function exampleProblem(found: Import, dependencies: ReadonlySet<string>): string | undefined {
+  const [folder] = EXAMPLE_PROJECT.exec(found.from) ?? [];
+  if (folder === undefined) return undefined;
+  const { target } = found;
+  if (target !== undefined && !target.startsWith(folder)) return "it lies outside of the example";
+  const inside = { ...found, from: found.from.slice(folder.length), target: target?.slice(folder.length) };
+  return problemOf(inside, dependencies);
 }
 
 function arrowProblem(from: string, to: string): string | undefined {
@@ -85,8 +106,9 @@ function packageProblem(found: Import, dependencies: ReadonlySet<string>): strin
     .join("/");
   if (builtinModules.includes(name)) return `write node:${name}`;
   if (name === "taskweft") {
-    // Generated code is the only part that uses the package by its name, through the versioned door.
+    // Generated code uses the package by its name through the versioned door, an application through the open one.
     if (top(from) === "generated" && specifier === "taskweft/generated-v1") return undefined;
+    if (top(from) === "src" && specifier === "taskweft") return undefined;
     return "only generated/ uses the package's own name, and only taskweft/generated-v1";
   }
   if (name === "ioredis" && !KNOWS_IOREDIS.some((folder) => from.startsWith(folder))) {

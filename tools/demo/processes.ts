@@ -35,7 +35,8 @@ export function startProducer(
   return startScript(folders, "producer", ["tools/demo/producer.ts", String(orders), String(rate)], env);
 }
 
-function startScript(
+/** A TypeScript file of the project as a process; `args` begin with it. */
+export function startScript(
   folders: DemoFolders,
   name: string,
   args: string[],
