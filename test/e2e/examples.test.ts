@@ -1,0 +1,39 @@
+// The examples as a person runs them, with less to do. What they must show is tested in their own folders.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { runProgram, startProgram } from "../support/process.js";
+import { startRedis } from "../support/redis.js";
+import { ROOT } from "../layout/source-files.js";
+
+async function example(name: string, ...args: string[]): Promise<string> {
+  const env = { TASKWEFT_REDIS_URL: (await startRedis()).url };
+  return await runProgram(process.execPath, ["tools/example.mjs", name, ...args], { cwd: ROOT, env });
+}
+
+describe("npm run example", () => {
+  test("hustlex releases every contract once", async () => {
+    const output = await example("hustlex", "--contracts", "50", "--kills", "1");
+    expect(output).toMatch(/Enqueues {3}250, which made 50 jobs/);
+    expect(output).toMatch(/Workers {4}1 killed/);
+    expect(output).toMatch(/Ledger {5}50 transfers for 50 contracts: every contract released once/);
+  }, 60_000);
+
+  test("a name that is none is answered with those that are", async () => {
+    const running = startProgram(process.execPath, ["tools/example.mjs", "hustley"], { cwd: ROOT });
+    expect((await running.ended).code).toBe(1);
+    expect(running.output()).toMatch(/Expected the name of an example \(.*hustlex.*\), got "hustley"/);
+  });
+
+  test("each has an npm start of its own and a line in the table", async () => {
+    const table = await readFile(join(ROOT, "examples/README.md"), "utf8");
+    const names = [...table.matchAll(/`npm run example -- ([a-z]+)`/g)].map((match) => match[1] ?? "");
+    expect(names).toContain("hustlex");
+    for (const name of names) {
+      const manifest = JSON.parse(await readFile(join(ROOT, "examples", name, "package.json"), "utf8")) as {
+        scripts: Record<string, string>;
+      };
+      expect(manifest.scripts["start"]).toBe(`node ../../tools/example.mjs ${name}`);
+    }
+  });
+});
