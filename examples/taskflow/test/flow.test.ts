@@ -2,7 +2,8 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { ShardKeys } from "../../../runtime/protocol/index.js";
-import { fsck } from "../../../test/support/fsck.js";
+import { problemsOf } from "../../../test/support/fsck.js";
+import { readShard } from "../../../test/support/shard.js";
 import { startRedis } from "../../../test/support/redis.js";
 import { testPlace } from "../../support/testing.js";
 import { runFlow } from "../demo/flow.js";
@@ -24,7 +25,7 @@ test(
       workers: 3,
       onLook: async () => {
         looks += 1;
-        problems.push(...(await fsck(raw, new ShardKeys(PREFIX))));
+        problems.push(...problemsOf(await readShard(raw, new ShardKeys(PREFIX))));
       },
     });
     process.stdout.write(`taskflow: ${JSON.stringify(account)}\n`);
