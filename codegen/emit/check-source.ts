@@ -103,9 +103,27 @@ function checkStatement(tokens: readonly Token[]): void {
     throw new TokenProblem(`unexpected line ${JSON.stringify(hidden.text)} in ${startOf(tokens)}`);
 }
 
-/** A line may go on with punctuation, or after an operator that needs an operand. */
+/** What no statement can begin with. A bracket or a sign can: after a whole type, a new line with one is a statement of its own. */
+const GOES_ON: ReadonlySet<string> = new Set([
+  "|",
+  "&",
+  ";",
+  ",",
+  ".",
+  ":",
+  "?",
+  "=",
+  "=>",
+  ">",
+  ")",
+  "]",
+  "}",
+]);
+
+/** A line may go on with what begins none, or after an operator that needs an operand. */
 function isOperand(token: Token, before: Token | undefined): boolean {
-  return token.kind !== "punctuation" && before?.text !== "=" && before?.text !== "=>";
+  if (before?.text === "=" || before?.text === "=>") return false;
+  return token.kind !== "punctuation" || !GOES_ON.has(token.text);
 }
 
 function startOf(tokens: readonly Token[]): string {
