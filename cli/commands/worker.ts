@@ -116,10 +116,27 @@ function configFile({ io, root }: Session): string | undefined {
   return named === undefined || named === "" ? undefined : resolve(root, named);
 }
 
-/** Under `weft dev` or `--processes` the parent holds a channel: when it is killed hard, its worker must not stay behind. */
+/**
+ * Under `weft dev` or `--processes` the parent holds a channel. It asks for a stop by "stop"; and when it is killed hard, its
+ * worker must not stay behind. Both are SIGTERM, unless that has come by itself: a second one would end the worker at once.
+ */
 function stopWithParent(): void {
   if (!process.connected) return;
-  process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+  let signalled = false;
+  const onSignal = (): void => {
+    signalled = true;
+    process.off("SIGTERM", onSignal);
+    // Until the entry listens, the signal means what it means to any program.
+    if (process.listenerCount("SIGTERM") === 0) process.kill(process.pid, "SIGTERM");
+  };
+  const stop = (): void => {
+    if (!signalled) process.kill(process.pid, "SIGTERM");
+  };
+  process.on("SIGTERM", onSignal);
+  process.once("disconnect", stop);
+  process.on("message", (message) => {
+    if (message === "stop") stop();
+  });
   process.channel?.unref();
 }
 

@@ -2,8 +2,8 @@
  * `weft worker --processes`: keeps several worker processes running. It runs no jobs, talks to no Redis and shares nothing
  * with its workers, so that one which dies takes nobody along.
  */
-import { once } from "node:events";
 import { EXIT, type ExitCode } from "../exit-codes.js";
+import { whenAborted } from "../io.js";
 import { WorkerSlot, type WorkerSlotOptions } from "./worker-slot.js";
 
 /** Starts that must fail in a row, in every place, before nothing is to be hoped for. */
@@ -21,7 +21,8 @@ export interface SupervisorOptions extends Pick<WorkerSlotOptions, "args" | "cwd
  */
 export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
   const { processes, interrupted, log } = options;
-  const hopeless = new AbortController();
+  let giveUp = (): void => undefined;
+  const hopeless = new Promise<true>((resolve) => (giveUp = () => resolve(true)));
   const slots = Array.from(
     { length: processes },
     (_, index) =>
@@ -29,7 +30,7 @@ export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
         ...options,
         number: index + 1,
         onFailedStart() {
-          if (slots.every((slot) => slot.failedStarts >= MAX_FAILED_STARTS)) hopeless.abort();
+          if (slots.every((slot) => slot.failedStarts >= MAX_FAILED_STARTS)) giveUp();
         },
       }),
   );
@@ -38,12 +39,10 @@ export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
   };
   process.once("exit", killAll);
   for (const slot of slots) slot.start();
-  const either = AbortSignal.any([interrupted, hopeless.signal]);
-  if (!either.aborted) await once(either, "abort");
-  if (hopeless.signal.aborted)
-    log(`no worker process got ready in ${MAX_FAILED_STARTS} starts; the reason stands above`);
+  const failed = await Promise.race([hopeless, whenAborted(interrupted).then(() => false)]);
+  if (failed) log(`no worker process got ready in ${MAX_FAILED_STARTS} starts; the reason stands above`);
   else log("stopping; a second signal ends the workers at once");
   const inOrder = await Promise.all(slots.map((slot) => slot.stop()));
   process.off("exit", killAll);
-  return hopeless.signal.aborted || inOrder.includes(false) ? EXIT.failed : EXIT.ok;
+  return failed || inOrder.includes(false) ? EXIT.failed : EXIT.ok;
 }

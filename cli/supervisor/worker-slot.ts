@@ -81,7 +81,8 @@ export class WorkerSlot {
     this.#stopping = true;
     clearTimeout(this.#restart);
     if (this.#process === undefined) this.#onStopped(true);
-    else this.#process.kill("SIGTERM");
+    // Not a signal: systemd sends one to every process of a unit, and a second one would end a worker that drains.
+    else this.#process.send("stop", () => undefined);
     return this.#stopped;
   }
 
