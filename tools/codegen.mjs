@@ -1,7 +1,10 @@
-// The projects of this repository, the shop in tasks/ and those in examples/, and `weft codegen` for each of them.
+// `npm run codegen`: `weft codegen` for all projects of this repository, the shop in tasks/ and those in examples/.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, run, ToolError } from "./process.mjs";
+import { pathToFileURL } from "node:url";
+import { build } from "./build.mjs";
+import { ensureInstalled, ensureNode } from "./ensure.mjs";
+import { main, ROOT, run, say, ToolError } from "./process.mjs";
 
 const CLI = join(ROOT, "dist/cli/main.js");
 
@@ -20,16 +23,30 @@ export function exampleFolder(name, ...below) {
 export async function generate(root) {
   const { code, output } = await run(process.execPath, [CLI, "codegen"], { quiet: true, cwd: root });
   if (code !== 0) throw new ToolError(`weft codegen failed:\n${output.trim()}`, `fix ${root} as it says`);
+  return output;
 }
 
 /** Fails when the generated code of any project is not what its definitions say. */
 export async function checkGenerated() {
-  for (const root of [ROOT, ...exampleNames().map((name) => exampleFolder(name))]) {
+  for (const root of projects()) {
     const { code, output } = await run(process.execPath, [CLI, "codegen", "--check"], {
       quiet: true,
       cwd: root,
     });
-    const repair = root === ROOT ? "npm run codegen" : `npm run codegen --prefix ${root}`;
-    if (code !== 0) throw new ToolError(`weft codegen --check failed in ${root}:\n${output.trim()}`, repair);
+    if (code === 0) continue;
+    throw new ToolError(`weft codegen --check failed in ${root}:\n${output.trim()}`, "npm run codegen");
   }
+}
+
+function projects() {
+  return [ROOT, ...exampleNames().map((name) => exampleFolder(name))];
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  await main(async () => {
+    ensureNode();
+    await ensureInstalled();
+    await build();
+    for (const root of projects()) say(`${root}: ${(await generate(root)).trim()}`);
+  });
 }

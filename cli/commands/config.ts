@@ -35,13 +35,13 @@ async function config(session: Session): Promise<ExitCode> {
 
 const COLUMNS: readonly Column<Row>[] = [
   { header: "SETTING", value: ({ name }: Row) => name },
-  { header: "VALUE", value: ({ value }: Row) => valueText(value), shrinks: true },
+  { header: "VALUE", value: ({ name, value }: Row) => valueText(name, value), shrinks: true },
   { header: "FROM", value: ({ source }: Row) => source },
   { header: "VARIABLE", value: ({ env }: Row) => env },
 ];
 
-function valueText(value: unknown): string {
-  if (value === null) return "by the definitions";
+function valueText(name: string, value: unknown): string {
+  if (value === null) return name === "profile" ? "none" : "by the definitions";
   if (Array.isArray(value)) return printable(value.join(", "));
   return printable(typeof value === "string" ? value : JSON.stringify(value));
 }

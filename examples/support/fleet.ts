@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import { startWorker, stopAll, type DemoProcess } from "../../tools/demo/processes.js";
 import { eventually, type Place } from "./place.js";
 
-const START_MS = 20_000;
+/** A machine that runs a whole test suite beside it is slow. */
+const START_MS = 60_000;
 const STOP_MS = 20_000;
 
 export class Fleet {

@@ -42,6 +42,7 @@ test("weft config prints each setting and who has set it, without passwords", as
   );
   expect(stdout).toMatch(/^worker\.concurrency +7 +weft\.config\.yaml:2/m);
   expect(stdout).toMatch(/^worker\.queues +by the definitions +default/m);
+  expect((await call(["config"])).stdout).toMatch(/^profile +none +default/m);
   expect(stdout).toMatch(/^log\.level +warn +env TASKWEFT_LOG_LEVEL/m);
   const json = JSON.parse((await call(["config", "--json"])).stdout) as { data: { settings: object[] } };
   expect(json.data.settings).toContainEqual({

@@ -12,39 +12,25 @@ async function example(name: string, ...args: string[]): Promise<string> {
 }
 
 describe("npm run example", () => {
-  test.concurrent(
-    "agenttrace loses no job and charges no attempt for a stop",
-    async () => {
-      const output = await example("agenttrace", "--traces", "40");
-      expect(output).toMatch(/40 traces answered .* 0 enqueues lost/);
-      expect(output).toMatch(/Dead {7}2 cost:calculate: ModelUnknown/);
-      expect(output).toMatch(/Verdict {4}no job lost, no attempt spent/);
-    },
-    60_000,
-  );
+  test("agenttrace loses no job and charges no attempt for a stop", async () => {
+    const output = await example("agenttrace", "--traces", "40");
+    expect(output).toMatch(/40 traces answered .* 0 enqueues lost/);
+    expect(output).toMatch(/Dead {7}2 cost:calculate: ModelUnknown/);
+    expect(output).toMatch(/Verdict {4}no job lost, no attempt spent/);
+  }, 60_000);
 
-  test.concurrent(
-    "hustlex releases every contract once",
-    async () => {
-      const output = await example("hustlex", "--contracts", "30", "--kills", "1");
-      expect(output).toMatch(/Enqueues {3}150, which made 30 jobs/);
-      expect(output).toMatch(/Workers {4}1 killed/);
-      expect(output).toMatch(/Ledger {5}30 transfers for 30 contracts: every contract released once/);
-    },
-    60_000,
-  );
+  test("hustlex releases every contract once", async () => {
+    const output = await example("hustlex", "--contracts", "30", "--kills", "1");
+    expect(output).toMatch(/Enqueues {3}150, which made 30 jobs/);
+    expect(output).toMatch(/Workers {4}1 killed/);
+    expect(output).toMatch(/Ledger {5}30 transfers for 30 contracts: every contract released once/);
+  }, 60_000);
 
-  test.concurrent(
-    "taskflow prints depth, rate and memory, and loses no message",
-    async () => {
-      const output = await example("taskflow", "--messages", "2000");
-      expect(output).toMatch(
-        /^depth \d+ {2}active \d+ {2}handled \d+ {2}\d+ a second {2}memory \d+\.\d MB$/m,
-      );
-      expect(output).toMatch(/Messages {3}2000 of 2000 handled, 0 left, 0 dead: none lost/);
-    },
-    60_000,
-  );
+  test("taskflow prints depth, rate and memory, and loses no message", async () => {
+    const output = await example("taskflow", "--messages", "2000");
+    expect(output).toMatch(/^depth \d+ {2}active \d+ {2}handled \d+ {2}\d+ a second {2}memory \d+\.\d MB$/m);
+    expect(output).toMatch(/Messages {3}2000 of 2000 handled, 0 left, 0 dead: none lost/);
+  }, 60_000);
 
   test("a name that is none is answered with those that are", async () => {
     const running = startProgram(process.execPath, ["tools/example.mjs", "hustley"], { cwd: ROOT });

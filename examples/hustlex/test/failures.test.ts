@@ -116,7 +116,7 @@ test("members are reminded a day after the round was announced, each once", asyn
   for (const id of ids) {
     const { state, dueAt = 0, enqueuedAt = 0 } = await operator.show(id);
     expect(state).toBe("scheduled");
-    expect((dueAt - enqueuedAt) / HOUR_MS).toBeCloseTo(24, 3);
+    expect((dueAt - enqueuedAt) / HOUR_MS).toBeCloseTo(24, 2);
   }
   expect(await operator.sendAhead("scheduled")).toBe(2);
   await until("the messages to be sent", () => world.effectsOf("/messages").length === 2);

@@ -19,7 +19,9 @@ const DUE = 128;
 const PENDING = 256;
 /** Unreadable, in a wrong queue, twice in a list, cancelled: always looked at again. */
 const ODD = 512;
-const QUEUE_SHIFT = 1024;
+/** A record that the rules do not know. */
+const NEWER = 1024;
+const QUEUE_SHIFT = 2048;
 
 const SOUND: ReadonlySet<number> = new Set([
   JOB | ACTIVE,
@@ -39,6 +41,7 @@ export interface Census {
   readonly owners: ReadonlyMap<string, readonly string[]>;
 }
 
+const BITS = { newer: NEWER, none: ODD, tombstone: TOMBSTONE, unreadable: ODD } as const;
 const SAMPLE = 10;
 
 export async function takeCensus(reader: ShardReader, queues: readonly string[]): Promise<Census> {
@@ -71,7 +74,7 @@ class Counter {
         if (record.kind === "job")
           // Set, not added: a scan may show an id twice.
           this.#seen.set(id, JOB | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
-        else this.#seen.set(id, record.kind === "tombstone" ? TOMBSTONE : ODD);
+        else this.#seen.set(id, BITS[record.kind]);
       }
     }
     for await (const page of hashPages(this.#reader, runs)) {
@@ -139,8 +142,8 @@ class Counter {
   result(): Census {
     let jobs = 0;
     for (const [id, bits] of this.#seen) {
-      if ((bits & (JOB | TOMBSTONE)) !== 0) jobs++;
-      if (!SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
+      if ((bits & (JOB | NEWER | TOMBSTONE)) !== 0) jobs++;
+      if ((bits & NEWER) === 0 && !SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
     }
     return { jobs, suspects: this.#suspects, owners: this.#owners };
   }

@@ -45,7 +45,7 @@ export type RecordFacts =
   | { readonly kind: "none" }
   | { readonly kind: "tombstone" }
   | { readonly kind: "unreadable"; readonly bytes: number }
-  /** Written by a newer taskweft. */
+  /** Of a version, or with an option, that the rules do not know: it is left alone. */
   | { readonly kind: "newer" }
   | { readonly kind: "job"; readonly task: string; readonly queue: string; readonly options: RecordOptions };
 
@@ -59,6 +59,22 @@ export interface RunFacts {
 
 const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "cancelled"];
 
+/**
+ * Options of which the rules know what they mean for the place of a job. One that may put it into an index that they do not read
+ * is false until they do: a job that seems to be nowhere would be put where it must not be.
+ */
+const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
+  at: true,
+  hold: true,
+  keepCompletedMs: true,
+  keepDeadMs: true,
+  key: true,
+  maxRetries: true,
+  startBy: true,
+  startWithinMs: true,
+  timeoutMs: true,
+};
+
 export function recordFacts(text: string | null | undefined): RecordFacts {
   if (text === null || text === undefined) return { kind: "none" };
   if (text === TOMBSTONE) return { kind: "tombstone" };
@@ -66,7 +82,12 @@ export function recordFacts(text: string | null | undefined): RecordFacts {
   if (typeof record?.version === "number" && record.version > RECORD_VERSION) return { kind: "newer" };
   if (record === undefined || !isRecord(record))
     return { kind: "unreadable", bytes: Buffer.byteLength(text) };
+  if (!Object.keys(record.options).every(isUnderstood)) return { kind: "newer" };
   return { kind: "job", task: record.task, queue: record.queue, options: record.options };
+}
+
+function isUnderstood(option: string): boolean {
+  return Object.hasOwn(UNDERSTOOD, option) && UNDERSTOOD[option as keyof RecordOptions];
 }
 
 function isRecord({ version, task, queue, options }: JobRecord): boolean {

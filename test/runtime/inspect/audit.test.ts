@@ -159,6 +159,13 @@ test("every state of a sound shard, keys of other people, and keys whose jobs ar
   expect(await readShard(db, keys)).toEqual({ ...before, nowMs: expect.any(Number) as number });
 });
 
+test("a job with an option that the rules do not know is left alone, wherever it stands", async () => {
+  const record = '[1,"mail:send","default","0a1b2c3d",{"novel":1},{}]';
+  await db.hset(keys.jobs, "lost", record, "twice", record);
+  await db.rpush(pending, "twice", "twice");
+  expect(await inspector.audit({ repair: true })).toMatchObject({ jobs: 2, findings: [] });
+});
+
 test("what a newer protocol wrote is not looked at", async () => {
   await db.hset(keys.meta, "protocol", "2");
   await expect(inspector.audit()).rejects.toThrow("ProtocolUnknown");
