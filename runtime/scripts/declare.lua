@@ -14,10 +14,15 @@ local fingerprint, starts, patience = ARGV[1], ARGV[2] == '1', tonumber(ARGV[3])
 local NEWEST = '@'
 
 local time = now()
-local newest, seen = string.match(redis.call('HGET', schedules, NEWEST) or '', '^(%S+) (%d+)$')
+local newest, seen, heard = string.match(redis.call('HGET', schedules, NEWEST) or '', '^(%S+) (%d+) ?(%d*)$')
 local is_other = newest ~= fingerprint
-if newest and is_other and not starts and time - tonumber(seen) < patience then
-  return 'OTHER'
+if newest and is_other and not starts then
+  -- When nobody was heard, Redis stood still or its clock jumped: the newest deploy gets its patience anew.
+  local silent = time - math.max(tonumber(seen), tonumber(heard) or 0) > patience / 2
+  if silent or time - tonumber(seen) < patience then
+    redis.call('HSET', schedules, NEWEST, string.format('%s %.0f %.0f', newest, silent and time or seen, time))
+    return 'OTHER'
+  end
 end
 
 local known, states = { [NEWEST] = true }, { string.format('%.0f', time) }

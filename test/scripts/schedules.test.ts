@@ -69,13 +69,28 @@ describe("declare", () => {
     const bench = setup();
     await bench.declare({ old: MINUTE }, { fingerprint: "old" });
     await bench.declare({ s: MINUTE }, { fingerprint: "new" });
-    const before = (await bench.shard()).schedules;
+    const { "@": _heard, ...before } = (await bench.shard()).schedules;
     const call = { fingerprint: "old", starts: false };
     expect(await bench.declare({ old: MINUTE }, call)).toBe("OTHER");
-    expect((await bench.shard()).schedules).toEqual(before);
-    await bench.redis.hset(bench.keys.schedules, "@", "new 1");
+    expect((await bench.shard()).schedules).toMatchObject(before);
+    await bench.redis.hset(bench.keys.schedules, "@", `new 1 ${(await bench.shard()).nowMs}`);
     expect(await bench.declare({ old: MINUTE }, call)).not.toBe("OTHER");
     expect(Object.keys((await bench.shard()).schedules).toSorted()).toEqual(["@", "old", "old definition"]);
+  });
+
+  test("of an older deploy that is the first to be heard after an outage leaves the newest its time to come back", async () => {
+    const bench = setup();
+    await bench.declare({ s: MINUTE }, { fingerprint: "new" });
+    const { nowMs } = await bench.shard();
+    const ago = nowMs - 2 * HOUR_MS;
+    for (const newest of [`new ${ago}`, `new ${ago} ${ago + 1000}`]) {
+      await bench.redis.hset(bench.keys.schedules, "@", newest);
+      expect(await bench.declare({ old: MINUTE }, { fingerprint: "old", starts: false })).toBe("OTHER");
+      const [, seen, heard] = (await bench.shard()).schedules["@"]!.split(" ").map(Number);
+      expect(seen).toBeGreaterThanOrEqual(nowMs);
+      expect(heard).toBe(seen);
+    }
+    expect(await bench.declare({ s: MINUTE }, { fingerprint: "new", starts: false })).not.toBe("OTHER");
   });
 });
 
