@@ -30,10 +30,10 @@ for at = 4, #ARGV, 3 do
   local name, timing, definition = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   known[name], known[name .. ' definition'] = true, true
   local state = redis.call('HGET', schedules, name)
-  local before, _, paused = split_schedule(state)
+  local before, _, paused, job = split_schedule(state)
   if before ~= timing then
-    -- A pause is an operator's word, and a deploy does not take it back.
-    state = join_schedule(timing, time, paused or 0, '', 0, '')
+    -- A pause is an operator's word, and a deploy does not take it back; and the last job may still be under way.
+    state = join_schedule(timing, time, paused or 0, job or '', 0, '')
     redis.call('HSET', schedules, name, state)
   end
   if is_other then

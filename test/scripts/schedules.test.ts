@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { until } from "../support/signal.js";
 import { HOUR_MS, runText, useShards, type ShardBench } from "./shard-bench.js";
 
 const setup = useShards();
@@ -184,6 +185,17 @@ describe("tick with overlap: skip", () => {
     expect(await bench.tick(2000, [3000], skip)).toBe(0);
     expect(await stateOf(bench)).toEqual([MINUTE, 3000, 0, "t2000", 3000, "overlap"]);
     expect(await bench.tick(3000, [4000])).toBe(1);
+  });
+
+  test("does not run beside a job that another timing of the schedule has made", async () => {
+    const bench = await scheduled();
+    await bench.tick(1000, [2000], skip);
+    const declared = await bench.declare({ s: "0 * * * * UTC" }, { fingerprint: "two" });
+    if (declared === "OTHER") throw new Error("expected the deploy that starts to decide");
+    const { lastMs, lastJob } = declared.states[0]!;
+    expect(lastJob).toBe("t2000");
+    await until("a millisecond to pass", async () => (await bench.shard()).nowMs > lastMs);
+    expect(await bench.tick(lastMs, [lastMs + 1], skip)).toBe(0);
   });
 
   test.each(["completed", "dropped", "dead", "cancelled", "deleted"])(
