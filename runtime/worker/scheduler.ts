@@ -61,12 +61,13 @@ export class Scheduler {
     this.#ports = ports;
     this.#entries = schedules.map((schedule) => entryOf(schedule, ports.registry));
     this.#declared = this.#entries.map(declaredOf);
-    this.#fingerprint = createHash("sha256").update(JSON.stringify(schedules)).digest("hex").slice(0, 16);
+    const deploy = this.#entries.map(({ schedule, contract }) => [schedule, contract.queue, contract.hash]);
+    this.#fingerprint = createHash("sha256").update(JSON.stringify(deploy)).digest("hex").slice(0, 16);
   }
 
   start(): void {
     if (this.#stopped) return;
-    this.#looking = this.#entries.length > 0 ? this.#lookAndWait() : this.#forget();
+    this.#looking = this.#lookAndWait();
   }
 
   async stop(): Promise<void> {
@@ -76,22 +77,24 @@ export class Scheduler {
   }
 
   async #lookAndWait(): Promise<void> {
-    let waitMs = ERROR_PAUSE_MS;
+    let waitMs: number | undefined = ERROR_PAUSE_MS;
     try {
       waitMs = await this.#look();
     } catch (error) {
       if (!this.#stopped)
         this.#ports.logger.warn("looking after the schedules failed; trying again", { error });
     }
-    if (this.#stopped) return;
+    if (this.#stopped || waitMs === undefined) return;
     this.#timer = setTimeout(() => {
       this.#looking = this.#lookAndWait();
     }, waitMs);
   }
 
-  /** Milliseconds until the next look. */
-  async #look(): Promise<number> {
+  /** Milliseconds until the next look; `undefined` where there is nothing to look after. */
+  async #look(): Promise<number | undefined> {
     const { connection, keys } = this.#ports;
+    // A project without schedules may have had some: its workers go on saying that there are none any more.
+    if (this.#entries.length === 0 && (await connection.redis.exists(keys.schedules)) === 0) return undefined;
     const declared = await declare(connection, {
       keys,
       fingerprint: this.#fingerprint,
@@ -105,23 +108,6 @@ export class Scheduler {
     const { nowMs, states } = declared;
     await Promise.all(this.#entries.map((entry, index) => this.#settle(entry, states[index]!, nowMs)));
     return untilNextTick(this.#entries, nowMs, LOOK_MS);
-  }
-
-  /** A project without schedules may have had some: its workers say that there are none any more. */
-  async #forget(): Promise<void> {
-    const { connection, keys, logger } = this.#ports;
-    try {
-      if ((await connection.redis.exists(keys.schedules)) === 0) return;
-      await declare(connection, {
-        keys,
-        fingerprint: this.#fingerprint,
-        starts: true,
-        patienceMs: PATIENCE_MS,
-        schedules: [],
-      });
-    } catch (error) {
-      if (!this.#stopped) logger.warn("removing the schedules of an earlier deploy failed", { error });
-    }
   }
 
   #tellWhoDecides(decides: boolean): void {

@@ -1,0 +1,92 @@
+// The scheduler alone, so that its looks can be brought forward: the timers are those of the test, Redis is real.
+import { setTimeout as delay } from "node:timers/promises";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1";
+import { Connection } from "../../../runtime/connection/index.js";
+import { Scheduler } from "../../../runtime/worker/scheduler.js";
+import { type Project, defineTask, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+
+const LOOK_MS = 15_000;
+const redis = await startRedis();
+const cleanup = defineTask("otp:cleanup");
+const yearly: ScheduleDefinition = {
+  name: "yearly",
+  task: "otp:cleanup",
+  cron: `0 0 1 ${((new Date().getUTCMonth() + 6) % 12) + 1} *`,
+  timezone: "UTC",
+  payload: { n: 7 },
+  missed: "latest",
+  overlap: "allow",
+  jitterMs: 0,
+};
+
+interface Deploy {
+  readonly schedules?: readonly ScheduleDefinition[];
+  readonly queue?: QueueDefinition;
+}
+
+async function startScheduler(project: Project, { schedules = [], queue }: Deploy): Promise<void> {
+  const { keys, logger } = project;
+  const connection = new Connection({ url: redis.url }, "test");
+  const queues = [queue ?? { name: "default", weight: 1 }];
+  const contracts = [{ ...cleanup, queue: queues[0]!.name }] as never;
+  const registry = { contracts, queues, schedules, handlers: {} };
+  const scheduler = new Scheduler({ connection, keys, registry, logger, random: () => 0 });
+  scheduler.start();
+  onTestFinished(async () => {
+    await scheduler.stop();
+    connection.disconnect();
+  });
+  await lookedAfter();
+}
+
+/** Real time, for Redis to answer. */
+async function lookedAfter(): Promise<void> {
+  await delay(100);
+}
+
+async function laterLook(): Promise<void> {
+  vi.advanceTimersByTime(LOOK_MS);
+  await lookedAfter();
+}
+
+async function newest(project: Project): Promise<{ fingerprint: string; seenMs: number }> {
+  const [fingerprint = "", seen] = ((await project.raw.hget(project.keys.schedules, "@")) ?? "").split(" ");
+  return { fingerprint, seenMs: Number(seen) };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  return () => void vi.useRealTimers();
+});
+
+describe("a deploy without schedules", () => {
+  test("goes on saying so after one that had some, whose workers would take over", async () => {
+    const project = setupProject({ redis, tasks: [cleanup] as never });
+    await startScheduler(project, { schedules: [yearly] });
+    await startScheduler(project, {});
+    const { fingerprint, seenMs } = await newest(project);
+    await laterLook();
+    const later = await newest(project);
+    expect(later.fingerprint).toBe(fingerprint);
+    expect(later.seenMs).toBeGreaterThan(seenMs);
+    expect(await project.raw.hkeys(project.keys.schedules)).toEqual(["@"]);
+  });
+});
+
+describe("a deploy that only moves the task to another queue", () => {
+  test("decides: a worker of the one before it would enqueue where nobody looks any more", async () => {
+    const project = setupProject({ redis, tasks: [cleanup] as never });
+    await startScheduler(project, { schedules: [yearly] });
+    const before = await newest(project);
+    await startScheduler(project, { schedules: [yearly], queue: { name: "moved", weight: 1 } });
+    expect((await newest(project)).fingerprint).not.toBe(before.fingerprint);
+    const definition = await project.raw.hget(project.keys.schedules, "yearly definition");
+    expect(JSON.parse(definition!)).toMatchObject({ queue: "moved" });
+    await laterLook();
+    expect(project.logger.messages("info")).toEqual([
+      "a worker with other schedules has started: this one leaves the schedules to that deploy",
+    ]);
+  });
+});
