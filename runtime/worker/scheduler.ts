@@ -19,8 +19,15 @@ import {
   type ShardKeys,
   tickJobId,
 } from "../protocol/index.js";
-import { cancel, declare, type DeclaredSchedule, tick, type TickJob } from "../scripts/index.js";
-import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
+import {
+  cancel,
+  declare,
+  type DeclaredSchedule,
+  tick,
+  type TickJob,
+  type TickReply,
+} from "../scripts/index.js";
+import { type DueTicks, dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
 import type { Logger, Registry } from "./handler.js";
 
 /** Longest time between two looks (ms): bounds how long a moved clock or a resumed schedule goes unnoticed. */
@@ -123,25 +130,12 @@ export class Scheduler {
   }
 
   async #settle(entry: Entry, state: ScheduleState, nowMs: number): Promise<void> {
-    const { lastMs } = state;
-    const { connection, keys, logger } = this.#ports;
-    const { schedule, contract, maxPending } = entry;
-    const due = dueTicks(entry, schedule.missed, lastMs, nowMs);
+    const { logger } = this.#ports;
+    const { schedule, contract } = entry;
+    const due = dueTicks(entry, schedule.missed, state.lastMs, nowMs);
     if (due === undefined) return;
     const { run, missedMs, upToMs } = due;
-    if (schedule.overlap === "replace" && run.length > 0 && state.pausedAtMs === 0)
-      await this.#cancelEarlier(state.lastJob, contract);
-    const reply = await tick(connection, {
-      keys,
-      schedule: schedule.name,
-      queue: contract.queue,
-      lastMs,
-      upToMs,
-      overlap: schedule.overlap,
-      maxPending,
-      missedMs,
-      jobs: run.map((tickMs) => this.#jobOf(entry, tickMs, nowMs)),
-    });
+    const reply = await this.#tick(entry, state, due, nowMs);
     const fields = { schedule: schedule.name, tick: new Date(upToMs).toISOString() };
     if (reply === "FULL")
       logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: contract.queue });
@@ -149,6 +143,33 @@ export class Scheduler {
       logger.warn("a tick was skipped: paused, or the job before it has not ended", fields);
     else if (typeof reply === "number" && missedMs > 0)
       logger.warn("ticks passed while no worker ran", { ...fields, missed: schedule.missed, run: reply });
+  }
+
+  async #tick(entry: Entry, state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply> {
+    const { connection, keys } = this.#ports;
+    const { schedule, contract, maxPending } = entry;
+    const { run, missedMs, upToMs } = due;
+    if (schedule.overlap === "replace" && run.length > 0 && state.pausedAtMs === 0) {
+      // The earlier job stays while there is no place for the one that is to replace it.
+      if (await this.#isFull(entry)) return "FULL";
+      await this.#cancelEarlier(state.lastJob, contract);
+    }
+    return await tick(connection, {
+      keys,
+      schedule: schedule.name,
+      queue: contract.queue,
+      lastMs: state.lastMs,
+      upToMs,
+      overlap: schedule.overlap,
+      maxPending,
+      missedMs,
+      jobs: run.map((tickMs) => this.#jobOf(entry, tickMs, nowMs)),
+    });
+  }
+
+  async #isFull({ contract, maxPending }: Entry): Promise<boolean> {
+    const { connection, keys } = this.#ports;
+    return maxPending > 0 && (await connection.redis.llen(keys.queue(contract.queue).pending)) >= maxPending;
   }
 
   /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
+import { tickJobId } from "../../../runtime/protocol/index.js";
 import { Scheduler } from "../../../runtime/worker/scheduler.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -88,5 +89,20 @@ describe("a deploy that only moves the task to another queue", () => {
     expect(project.logger.messages("info")).toEqual([
       "a worker with other schedules has started: this one leaves the schedules to that deploy",
     ]);
+  });
+});
+
+describe("with overlap: replace and a full queue", () => {
+  test("the earlier job goes on waiting, and is not cancelled for one that cannot be stored", async () => {
+    const project = setupProject({ redis, tasks: [cleanup] as never });
+    const earlier = tickJobId("yearly", 1_000_000_000_000);
+    await project.enqueue(cleanup, { n: 1 }, { id: earlier, delay: "1h" });
+    await project.enqueue(cleanup, { n: 2 });
+    const state = `["${yearly.cron} UTC",1000000000000,0,"${earlier}",0,""]`;
+    await project.raw.hset(project.keys.schedules, "yearly", state);
+    const queue = { name: "default", weight: 1, maxPending: 1 };
+    await startScheduler(project, { schedules: [{ ...yearly, overlap: "replace" }], queue });
+    expect(project.logger.messages("warn")).toEqual(["the queue of a schedule is full; its tick waits"]);
+    expect(await project.state(earlier)).toBe("due");
   });
 });
