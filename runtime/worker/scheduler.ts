@@ -102,6 +102,7 @@ export class Scheduler {
     const { connection, keys } = this.#ports;
     // A project without schedules may have had some: its workers go on saying that there are none any more.
     if (this.#entries.length === 0 && (await connection.redis.exists(keys.schedules)) === 0) return undefined;
+    if (this.#starts) await this.#registerQueues();
     const declared = await declare(connection, {
       keys,
       fingerprint: this.#fingerprint,
@@ -115,6 +116,16 @@ export class Scheduler {
     const { nowMs, states } = declared;
     await Promise.all(this.#entries.map((entry, index) => this.#settle(entry, states[index]!, nowMs)));
     return untilNextTick(this.#entries, nowMs, LOOK_MS);
+  }
+
+  /** As a producer does: tools must know of a queue with jobs that no worker serves yet. */
+  async #registerQueues(): Promise<void> {
+    const { connection, keys, registry } = this.#ports;
+    const used = new Set(this.#entries.map(({ contract }) => contract.queue));
+    const queues = registry.queues.filter(({ name }) => used.has(name));
+    await Promise.all(
+      queues.map(({ name, weight }) => connection.redis.hsetnx(keys.meta, `queue:${name}`, weight)),
+    );
   }
 
   #tellWhoDecides(decides: boolean): void {

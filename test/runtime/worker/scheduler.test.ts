@@ -106,3 +106,11 @@ describe("with overlap: replace and a full queue", () => {
     expect(await project.state(earlier)).toBe("due");
   });
 });
+
+describe("the queue of a schedule", () => {
+  test("is known to tools, also where no worker serves it", async () => {
+    const project = setupProject({ redis, tasks: [cleanup] as never });
+    await startScheduler(project, { schedules: [yearly], queue: { name: "unserved", weight: 3 } });
+    expect(await project.raw.hget(project.keys.meta, "queue:unserved")).toBe("3");
+  });
+});
