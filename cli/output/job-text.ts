@@ -122,6 +122,8 @@ function eventLines(event: JobEvent, colors: Colors): readonly string[] {
       return [`${head} alone in worker ${printable(event.worker ?? "")}`];
     case "slept":
       return [`${head} until ${timestamp(event.wakeAt ?? event.at)}`];
+    case "handed-back":
+      return [`${head} by worker ${printable(event.worker ?? "")} when it stopped`];
     case "cancelled":
     case "enqueued":
     case "retried":

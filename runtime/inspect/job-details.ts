@@ -133,6 +133,7 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
       return { at, kind, worker: event[2], durationMs: event[3] } as JobEvent;
     case "crashed":
     case "isolated":
+    case "handed-back":
       return { at, kind, worker: event[2] } as JobEvent;
     case "slept":
       return { at, kind, wakeAt: event[2] };

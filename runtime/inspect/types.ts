@@ -29,7 +29,15 @@ export interface JobSummary {
 export interface JobEvent {
   readonly at: number;
   readonly kind:
-    "enqueued" | "failed" | "completed" | "crashed" | "isolated" | "slept" | "cancelled" | "retried";
+    | "enqueued"
+    | "failed"
+    | "completed"
+    | "crashed"
+    | "isolated"
+    | "slept"
+    | "handed-back"
+    | "cancelled"
+    | "retried";
   readonly attempt?: number;
   readonly worker?: string;
   readonly durationMs?: number;

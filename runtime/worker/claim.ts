@@ -17,11 +17,17 @@ export interface Claim {
   readonly run: JobRun;
 }
 
-/** How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. */
-export function latenessMs({ id, record, run }: Claim, now: number): number {
-  const { at, startBy, startWithinMs } = record.options;
+/** True for the first attempt of a job that must start within a time. */
+export function mayBeLate({ record: { options }, run }: Claim): boolean {
   // An event means that it was started before, or that a person asked for it again.
-  if ((startBy === undefined && startWithinMs === undefined) || run.events.length > 0) return 0;
+  return (options.startBy !== undefined || options.startWithinMs !== undefined) && run.events.length === 0;
+}
+
+/** How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. */
+export function latenessMs(claim: Claim, now: number): number {
+  if (!mayBeLate(claim)) return 0;
+  const { id, record } = claim;
+  const { at, startBy, startWithinMs } = record.options;
   return Math.ceil(now - (startBy ?? (at ?? idTime(id) ?? now) + (startWithinMs ?? 0)));
 }
 

@@ -7,7 +7,7 @@ import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js"
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import type { Suspended } from "./abort-reasons.js";
-import type { Claim } from "./claim.js";
+import { type Claim, mayBeLate } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
@@ -122,7 +122,16 @@ export class OutcomeRecorder implements OutcomeSink {
 
   handedBack(execution: Execution): void {
     if (this.#isStale(execution)) return;
-    this.returned([execution.claim.id]);
+    const { claim, worker, contract } = execution;
+    const { clock } = this.#ports;
+    if (!mayBeLate(claim)) {
+      this.returned([claim.id]);
+      return;
+    }
+    // What is written says that it has begun in time; a job that was only given back would be too late.
+    const events = withEvent(claim.run.events, [clock.now(), "handed-back", worker]);
+    const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
+    this.#settle(claim, worker, { outcome: "retry", run, ms: 0, contract });
   }
 
   /** Claimed jobs that this worker does not run: back to their queues, unspent. */

@@ -1,4 +1,6 @@
 // startWithin: work that came too late to matter is not done, and says so.
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { type EnqueueOptions, TaskweftError } from "taskweft/generated-v1";
 import { openInspector } from "../../../runtime/inspect/index.js";
@@ -6,6 +8,7 @@ import { NEW_RUN, parseRecord, type JobRun, type RecordOptions } from "../../../
 import { latenessMs } from "../../../runtime/worker/claim.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
+import { until } from "../../support/signal.js";
 
 const redis = await startRedis();
 const LONG_AGO = 1_600_000_000_000;
@@ -50,6 +53,26 @@ describe("a job that nobody came to in time", () => {
     await late.result();
     expect(await project.kinds(late.id)).toEqual(["failed", "retried", "completed"]);
   });
+});
+
+test("a job that has begun in time and is handed back at a shutdown runs again, however late", async () => {
+  const project = setup();
+  const started: number[] = [];
+  const handler = async (job: { attempt: number }, ctx: { signal: AbortSignal }): Promise<void> => {
+    started.push(job.attempt);
+    if (started.length > 1) return;
+    await once(ctx.signal, "abort");
+    ctx.signal.throwIfAborted();
+  };
+  const first = await project.worker({ "hurried:work": handler });
+  const handle = await project.enqueue(hurried, { n: 1 }, { startWithin: "1s" });
+  await until("the first attempt", () => started.length === 1);
+  await first.stop();
+  await delay(1000);
+  await project.worker({ "hurried:work": handler });
+  await handle.result();
+  expect(started).toEqual([1, 1]);
+  expect(await project.kinds(handle.id)).toEqual(["handed-back", "completed"]);
 });
 
 test("the lateness of an attempt counts from its limit, and only for the first", () => {
