@@ -318,6 +318,8 @@ export class Worker {
     queueMicrotask(() => {
       this.#fillQueued = false;
       this.#fill();
+      // What was to start may have had no handler here, and then nothing ends.
+      this.#isolation.look();
     });
   }
 

@@ -1,4 +1,5 @@
 // A job that has lost its worker twice runs alone. That it takes nobody along is proved with processes in test/chaos/poison.test.ts.
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
@@ -148,4 +149,28 @@ test("a worker that loses its lease while it waits claims again under its new na
   proxy.heal();
   const next = await project.enqueue(quick, { n: 2 });
   expect(await within(8000, "the zombie to work again", next.result())).toBe("by the zombie");
+});
+
+test("starts also when the last that waited for a slot has no handler here", async () => {
+  const unserved = defineTask("unserved:work");
+  const project = setupProject({ redis, tasks: [slow, quick, unserved] as never });
+  const handlers = {
+    "slow:work": async () => delay(50),
+    "quick:work": () => undefined,
+  };
+  await project.worker(handlers, { concurrency: 1 });
+  // Until handlers are known to be short, nothing is claimed beyond the free slot.
+  const warm = await project.many(
+    quick,
+    Array.from({ length: 200 }, (_unused, n) => ({ n })),
+  );
+  await Promise.all(warm.map((job) => job.result()));
+  const { keys } = project;
+  await project.raw.hset(keys.paused, "default", "1");
+  await project.enqueue(slow, { n: 1 });
+  const strange = await project.enqueue(unserved, { n: 2 });
+  const suspect = await suspectOf(project);
+  await project.raw.multi().hdel(keys.paused, "default").lpush(keys.queue("default").wake, "1").exec();
+  await within(5000, "the suspect to run", suspect.result());
+  expect(await project.kinds(strange.id)).toEqual(["failed"]);
 });
