@@ -47,7 +47,7 @@ export class HeartbeatThread {
     this.#paceMs = options.leaseMs / LOOKS_PER_LEASE;
   }
 
-  /** Resolves when the thread could help: the first job may block at once. A thread that cannot connect is not waited for. */
+  /** Resolves when the thread could help: the first job may block at once. One that cannot connect is waited for no longer than a lease. */
   async start(): Promise<void> {
     const { connection, maxBlockMs, logger } = this.#options;
     this.#turnAt = performance.now();

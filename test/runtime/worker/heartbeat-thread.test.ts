@@ -1,9 +1,10 @@
 // The thread that keeps a lease while the event loop is blocked. That it does so while a loop is really blocked is proved
 // with processes in test/chaos/blocked-loops.test.ts; here: which lease it renews, when it keeps quiet, and that it ends.
 import { expect, onTestFinished, test } from "vitest";
-import { Connection } from "../../../runtime/connection/index.js";
+import { Connection, ServerClock } from "../../../runtime/connection/index.js";
 import { heartbeat } from "../../../runtime/scripts/index.js";
 import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
+import { LeaseKeeper } from "../../../runtime/worker/lease-keeper.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -143,4 +144,41 @@ test("reconnects by itself, also where the worker has a strategy of its own", as
     return line !== undefined && !line.includes(`id=${id} `);
   });
   expect(project.logger.messages("warn")).toEqual([]);
+});
+
+test("does not cost the lease when it cannot connect", async () => {
+  const project = setup();
+  const { keys, logger, raw } = project;
+  const connection = new Connection({ url: redis.url }, "test");
+  const keeper = new LeaseKeeper({
+    connection,
+    connectionOptions: { url: "redis://127.0.0.1:1" },
+    keys,
+    clock: new ServerClock(),
+    leaseMs: LEASE_MS,
+    maxBlockMs: 60_000,
+    about: {},
+    logger,
+    busy: () => false,
+    onCancel: () => undefined,
+    onExpiredWorkers: () => undefined,
+    onLost: () => undefined,
+    onRegained: () => undefined,
+  });
+  onTestFinished(async () => {
+    await keeper.stop();
+    connection.disconnect();
+    await raw.del(keys.leases, keys.workers);
+  });
+  const starting = keeper.start();
+  await until("the lease", async () => (await raw.exists(keys.leases)) === 1);
+  const left: number[] = [];
+  const end = performance.now() + 1.5 * LEASE_MS;
+  await until("more than a lease's time to pass", async () => {
+    const [[seconds, micros], lease] = await Promise.all([raw.time(), raw.zscore(keys.leases, keeper.name)]);
+    left.push(Number(lease) - Number(seconds) * 1000 - Number(micros) / 1000);
+    return performance.now() > end;
+  });
+  await starting;
+  expect(Math.min(...left)).toBeGreaterThan(0);
 });
