@@ -132,13 +132,14 @@ describe("a step that is done", () => {
 
   test("costs one read an attempt and one call a step", async () => {
     const project = setup();
+    // Before anything runs: ioredis breaks when the first line comes in one packet with the answer to MONITOR.
+    const monitor = await project.raw.duplicate().monitor();
     await project.worker({
       "order:work": async (job, ctx) => {
         for (let i = 0; i < 5; i++) await ctx.step(`part-${i}`, () => i);
         if (job.attempt === 1) throw new Error("again");
       },
     });
-    const monitor = await project.raw.duplicate().monitor();
     const seen = { reads: 0, saves: 0 };
     const ended = signal();
     monitor.on("monitor", (_time: string, args: string[], source: string) => {
