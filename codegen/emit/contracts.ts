@@ -2,7 +2,7 @@
 import type { FollowUpRule, QueueDefinition } from "../../runtime/definition/index.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
-import { keyFunction } from "./idempotency-key.js";
+import { keyFunction } from "./key-function.js";
 import { type Layout, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { identifier, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
@@ -64,6 +64,10 @@ function contractFields(task: TaskModel): Layout[] {
       ? []
       : [["idempotency: ", objectLayout({ ...definition.idempotency })]]),
     ...(task.idempotencyKey === undefined ? [] : [`idempotencyKey: ${keyFunction(task.idempotencyKey)}`]),
+    ...(definition.concurrency === undefined
+      ? []
+      : [["concurrency: ", objectLayout({ ...definition.concurrency })]]),
+    ...(task.concurrencyKey === undefined ? [] : [`concurrencyKey: ${keyFunction(task.concurrencyKey)}`]),
     ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
     ...(definition.onExhausted === undefined
       ? []
@@ -97,7 +101,7 @@ function queueLayout({ name, weight, maxPending }: QueueDefinition): Layout {
 }
 
 function hasKey(task: TaskModel): boolean {
-  return task.idempotencyKey !== undefined;
+  return task.idempotencyKey !== undefined || task.concurrencyKey !== undefined;
 }
 
 function schemasImports(project: ProjectModel, paths: OutputPaths): string[] {

@@ -100,7 +100,8 @@ function buildTask(
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
   const { name } = settings;
   const key = checked.idempotencyKey;
-  const hash = definitionHash({ settings, payload, result, key });
+  const { concurrencyKey } = checked;
+  const hash = definitionHash({ settings, payload, result, key, concurrencyKey });
   return {
     definition: { ...settings, hash },
     identifier: identifierOf(name),
@@ -111,6 +112,7 @@ function buildTask(
     payload,
     ...(result === undefined ? {} : { result }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
+    ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     errors: errorModels(written),
   };
 }
@@ -131,6 +133,7 @@ function resolveSettings(
     retry: resolveRetry(written.retry, policies, defaults.retry),
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
+    ...(written.concurrency === undefined ? {} : { concurrency: { limit: written.concurrency.limit } }),
     ...(written.durability === undefined ? {} : { durability: written.durability }),
     ...(followUp === undefined ? {} : { onExhausted: followUp }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),

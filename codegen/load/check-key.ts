@@ -1,4 +1,4 @@
-/** `idempotency.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
+/** `idempotency.key` and `concurrency.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { listed } from "../model/quote.js";
@@ -17,8 +17,24 @@ import type { Origin, SourceScalar } from "./source.js";
 
 type Resolve = (node: JsonSchemaNode) => JsonSchemaNode | undefined;
 
+/** What a key that is the same for every job comes to. */
+const SAME_KEY = {
+  concurrency: {
+    message: "the key is the same for every job, so it divides nothing",
+    hint: 'name whose jobs share the limit: "${{ payload.customerId }}", or leave the key out',
+  },
+  idempotency: {
+    message: "the key is the same for every job, so the task runs once per ttl",
+    hint: 'name what makes a job one of a kind: "${{ payload.id }}"',
+  },
+} as const;
+
+/** The part of a task that has a key. */
+export type KeyedRule = keyof typeof SAME_KEY;
+
 /** The parts of the key; problems are reported at their column. */
 export function checkKey(
+  rule: KeyedRule,
   node: SourceScalar,
   text: string,
   payload: JsonSchemaNode,
@@ -33,9 +49,7 @@ export function checkKey(
   }
   const expressions = template.parts.flatMap((part) => (part.kind === "expression" ? [part.expression] : []));
   if (expressions.length === 0) {
-    const message = "the key is the same for every job, so the task runs once per ttl";
-    const hint = 'name what makes a job one of a kind: "${{ payload.id }}"';
-    reporter.report({ code: "TW131", severity: "warning", at: node.origin, message, hint });
+    reporter.report({ code: "TW131", severity: "warning", at: node.origin, ...SAME_KEY[rule] });
   }
   for (const expression of expressions) {
     for (const { message, hint, range } of keyProblems(expression, payload, resolve)) {

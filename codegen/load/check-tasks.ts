@@ -1,7 +1,7 @@
 /** Payloads, results and keys of all tasks, compiled and checked. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
-import { checkKey } from "./check-key.js";
+import { checkKey, type KeyedRule } from "./check-key.js";
 import { identifierOf } from "./check-names.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";
@@ -13,6 +13,7 @@ export interface CheckedTask {
   readonly payload: JsonSchemaNode;
   readonly result?: JsonSchemaNode;
   readonly idempotencyKey?: readonly TemplatePart[];
+  readonly concurrencyKey?: readonly TemplatePart[];
 }
 
 export function checkTasks(
@@ -39,17 +40,20 @@ function checkTask(
   const payload = written === undefined ? UNKNOWN_SCHEMA : library.compileRoot(written.value, identifier);
   if (written !== undefined) checkPayloadKind(payload, written.value, library, reporter);
   const result = findEntry(task, "result");
-  const key = findEntry(findEntry(task, "idempotency")?.value, "key")?.value;
-  const keyText = textOf(key);
-  const parts =
-    keyText === undefined || key?.kind !== "scalar"
-      ? undefined
-      : checkKey(key, keyText, payload, (node) => library.resolve(node), reporter);
+  const keyOf = (rule: KeyedRule): readonly TemplatePart[] | undefined => {
+    const key = findEntry(findEntry(task, rule)?.value, "key")?.value;
+    const text = textOf(key);
+    if (text === undefined || key?.kind !== "scalar") return undefined;
+    return checkKey(rule, key, text, payload, (node) => library.resolve(node), reporter);
+  };
+  const idempotencyKey = keyOf("idempotency");
+  const concurrencyKey = keyOf("concurrency");
   return {
     at,
     payload,
     ...(result === undefined ? {} : { result: library.compileRoot(result.value, identifier) }),
-    ...(parts === undefined ? {} : { idempotencyKey: parts }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
   };
 }
 

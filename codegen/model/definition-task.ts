@@ -53,6 +53,31 @@ const idempotencyDefinition = z
   })
   .meta({ id: "Idempotency", description: "Enqueues with one key make one job." });
 
+const MAX_CONCURRENCY = 1_000_000;
+
+const concurrencyDefinition = z
+  .strictObject({
+    key: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .meta({
+        description:
+          "Text with ${{ payload.field }} in it: each key has the limit for itself. Default: all jobs of the task share it.",
+        examples: ["${{ payload.customerId }}"],
+      }),
+    limit: z
+      .int()
+      .min(1)
+      .max(MAX_CONCURRENCY)
+      .meta({ description: "Most jobs that run at a time, over all workers.", examples: [5] }),
+  })
+  .meta({
+    id: "Concurrency",
+    description: "At most so many jobs of the task, or of each key of it, run at a time. The others wait.",
+  });
+
 const errorDefinition = z
   .strictObject({
     retry: z
@@ -84,6 +109,7 @@ export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 
 export const taskDefinition = z
   .strictObject({
+    concurrency: concurrencyDefinition.optional(),
     description: descriptionText.optional(),
     durability: z.enum(DURABILITIES).optional().meta({
       description:

@@ -35,6 +35,8 @@ export interface TaskModel {
   readonly result?: JsonSchema;
   /** The parts of `idempotency.key`: literal text and payload paths. */
   readonly idempotencyKey?: readonly TemplatePart[];
+  /** The parts of `concurrency.key`. */
+  readonly concurrencyKey?: readonly TemplatePart[];
   /** Sorted by name. */
   readonly errors: readonly ErrorModel[];
 }

@@ -3,6 +3,8 @@ import {
   DURABILITIES,
   type Durability,
   JOB_ID_PATTERN,
+  type LimitedGroup,
+  limitedGroup,
   MAX_KEY_LENGTH,
   type QueueDefinition,
   type TaskContract,
@@ -23,6 +25,8 @@ export class JobMaker<Payload> {
   readonly #contract: TaskContract<Payload, unknown>;
   readonly #queues: ReadonlyMap<string, QueueDefinition>;
   readonly #plainHead: string;
+  /** True where a job is a payload and nothing else. */
+  readonly #isPlain: boolean;
   /** Of the task's own queue. */
   readonly #maxPending: number;
   #validator: Validator<Payload> | undefined;
@@ -31,6 +35,7 @@ export class JobMaker<Payload> {
     this.#contract = contract;
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     const { startWithinMs } = contract;
+    this.#isPlain = contract.idempotencyKey === undefined && contract.concurrency === undefined;
     const always = startWithinMs === undefined ? undefined : { startWithinMs };
     this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
     this.#maxPending = this.#queues.get(contract.queue)?.maxPending ?? 0;
@@ -70,7 +75,7 @@ export class JobMaker<Payload> {
 
   make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
     const checked = this.check(payload);
-    if (this.#contract.idempotencyKey === undefined && changesNothing(options)) {
+    if (this.#isPlain && changesNothing(options)) {
       return {
         id: client.nextId(),
         queue: this.#contract.queue,
@@ -78,6 +83,7 @@ export class JobMaker<Payload> {
         due: "",
         key: "",
         keyTtlMs: 0,
+        group: undefined,
         ownId: false,
         maxPending: this.#maxPending,
       };
@@ -119,7 +125,10 @@ export class JobMaker<Payload> {
     const { name: queue, maxPending = 0 } = this.queue(options.queue);
     const key = this.#key(checked.payload, options);
     const due = dueText(options);
-    const recordOptions = this.#recordOptions(client, options, key);
+    const group = limitedGroup(this.#contract, checked.payload);
+    if (this.#contract.concurrencyKey !== undefined)
+      assertKey("concurrency.key", group?.name.slice(name.length + 1) ?? "");
+    const recordOptions = this.#recordOptions(client, options, key, group);
     return {
       id: options.id ?? client.nextId(),
       queue,
@@ -127,6 +136,7 @@ export class JobMaker<Payload> {
       due,
       key,
       keyTtlMs: idempotency?.ttlMs ?? 0,
+      group,
       ownId: options.id !== undefined,
       maxPending,
     };
@@ -143,18 +153,16 @@ export class JobMaker<Payload> {
       );
     }
     const key = options.idempotencyKey ?? idempotencyKey(payload);
-    // Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up when it is freed.
-    if (key === "" || key.length > MAX_KEY_LENGTH || /[\n\p{Surrogate}]/u.test(key)) {
-      throw optionInvalid(
-        "idempotencyKey",
-        `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`,
-        key,
-      );
-    }
+    assertKey("idempotencyKey", key);
     return keyField(name, key);
   }
 
-  #recordOptions(client: TaskweftClient, options: EnqueueOptions, key: string): RecordOptions | undefined {
+  #recordOptions(
+    client: TaskweftClient,
+    options: EnqueueOptions,
+    key: string,
+    group: LimitedGroup | undefined,
+  ): RecordOptions | undefined {
     const record: RecordOptions = {};
     if (options.id !== undefined) record.at = client.now();
     if (options.maxRetries !== undefined) {
@@ -171,6 +179,7 @@ export class JobMaker<Payload> {
       record.key = key;
       if (this.#contract.idempotency?.onDead === "hold") record.hold = 1;
     }
+    if (group !== undefined) record.group = group.name;
     return Object.keys(record).length === 0 ? undefined : record;
   }
 
@@ -184,6 +193,12 @@ export class JobMaker<Payload> {
     if (runAt === undefined) record.startWithinMs = durationMs("delay", delay, 0) + ms;
     else record.startBy = Math.round(Number(runAt)) + ms;
   }
+}
+
+/** Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up later. */
+function assertKey(option: string, key: string): void {
+  if (key !== "" && key.length <= MAX_KEY_LENGTH && !/[\n\p{Surrogate}]/u.test(key)) return;
+  throw optionInvalid(option, `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`, key);
 }
 
 /** True for the job that most producers send: the definition says everything. */

@@ -30,10 +30,13 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly schemas: TaskSchemas<Payload, Result>;
   /** Compiled from `idempotency.key`; only when the task declares one. */
   readonly idempotencyKey?: (payload: Payload) => string;
+  /** Compiled from `concurrency.key`; without one all jobs of the task share the limit. */
+  readonly concurrencyKey?: (payload: Payload) => string;
 }
 
 /** A contract whose payload type does not matter: for lists of all tasks of a project. */
 export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
   readonly idempotencyKey?: (payload: never) => string;
+  readonly concurrencyKey?: (payload: never) => string;
 }

@@ -36,6 +36,12 @@ export interface IdempotencyRule {
 export const DURABILITIES = ["memory", "local", "replicated"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
+/** At most so many jobs of the task, or of each key of it, run at a time, over all workers. */
+export interface ConcurrencyRule {
+  /** A whole number from 1. */
+  readonly limit: number;
+}
+
 /** Everything about a task that both sides of the queue need, in resolved form: no names to look up, no units to convert. */
 export interface TaskDefinition {
   readonly name: string;
@@ -47,6 +53,8 @@ export interface TaskDefinition {
   readonly retry: RetryPolicy;
   readonly retention: Retention;
   readonly idempotency?: IdempotencyRule;
+  /** Absent: any number of jobs may run. */
+  readonly concurrency?: ConcurrencyRule;
   /** Default `memory`. */
   readonly durability?: Durability;
   /** The job to enqueue when one of this task goes dead. Default: none. */

@@ -1,6 +1,12 @@
 /** Everything about one job. */
 import { TaskweftError } from "../errors.js";
-import { parseSteps, progressField, type JobState, type RunEvent } from "../protocol/index.js";
+import {
+  parseSteps,
+  progressField,
+  type JobState,
+  type RecordOptions,
+  type RunEvent,
+} from "../protocol/index.js";
 import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
 import type { JobDetails, JobEvent, JobStep, JobSummary, Redactor } from "./types.js";
@@ -88,10 +94,7 @@ function describe(
     ...(run.state === "completed" && run.detail !== null ? { result: shown.result } : {}),
     hidden: shown.hidden,
     hash: record.hash,
-    options:
-      record.options.key === undefined
-        ? record.options
-        : { ...record.options, key: shown.hidden ? HIDDEN : clean(record.options.key) },
+    options: withoutKeys(record.options, (text) => (shown.hidden ? HIDDEN : clean(text))),
     ...(progress === undefined
       ? {}
       : // A percentage gives nothing away; all else may hold what the handler found in the payload.
@@ -106,6 +109,16 @@ function describe(
       : { steps: [...steps].map(([name, result]) => toStep(shown.hidden ? HIDDEN : clean(name), result)) }),
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
+  };
+}
+
+/** Keys are made of the payload, so they are hidden with it. */
+function withoutKeys(options: RecordOptions, clean: (text: string) => string): RecordOptions {
+  const { key, group } = options;
+  return {
+    ...options,
+    ...(key === undefined ? {} : { key: clean(key) }),
+    ...(group === undefined ? {} : { group: clean(group) }),
   };
 }
 

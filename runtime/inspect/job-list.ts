@@ -3,7 +3,7 @@
  * on the task is applied to what was read. A call looks at a bounded number of ids and says where to go on.
  */
 import { TaskweftError } from "../errors.js";
-import { ACTIVE_PAD_FIELD, type JobState } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, type JobState, waitingId } from "../protocol/index.js";
 import { redactJob, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
@@ -18,7 +18,7 @@ const MAX_ACTIVE = 10_000;
 
 /** Where ids of some states stand, in the order in which they are listed. */
 type Source =
-  | { readonly kind: "active" }
+  | { readonly kind: "active" | "waiting" }
   | { readonly kind: "pending" | "due"; readonly queue: string }
   | { readonly kind: "dead" | "done" };
 
@@ -84,7 +84,11 @@ export async function collectIds(
 
 function sourcesFor(filter: JobFilter, queues: readonly string[]): readonly Source[] {
   const names = filter.queue === undefined ? queues : [filter.queue];
-  const pending = names.map((queue): Source => ({ kind: "pending", queue }));
+  const pending: readonly Source[] = [
+    ...names.map((queue): Source => ({ kind: "pending", queue })),
+    // Those that wait at the gate, of all queues.
+    { kind: "waiting" },
+  ];
   const due = names.map((queue): Source => ({ kind: "due", queue }));
   const bySource: Record<JobState, readonly Source[]> = {
     active: [{ kind: "active" }],
@@ -115,6 +119,13 @@ async function readEntries(
       const { pending } = keys.queue(source.queue);
       const ids = await reader.read((redis) => redis.lrange(pending, rank, rank + count - 1));
       return ids.map((id) => ({ id }));
+    }
+    case "waiting": {
+      const members = await reader.read((redis) =>
+        redis.zrange(keys.waiting, rank, String(rank + count - 1)),
+      );
+      // Notes of free slots stand among them and are no jobs, but count in the rank.
+      return members.map((member) => ({ id: waitingId(member) ?? "" }));
     }
     case "due": {
       // What is due first.
@@ -187,6 +198,8 @@ function belongs(state: JobState, source: Source): boolean {
     case "pending":
     case "dead":
       return state === source.kind;
+    case "waiting":
+      return state === "pending";
     case "due":
       return state === "scheduled" || state === "retry";
     case "done":

@@ -2,7 +2,7 @@
  * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
  * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
  */
-import { ACTIVE_PAD_FIELD, idTime } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, idTime, waitingField } from "../protocol/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
@@ -65,8 +65,11 @@ export async function listQueues(
 
 async function readOwn(reader: ShardReader, name: string, now: number) {
   const { pending: pendingKey, due: dueKey } = reader.keys.queue(name);
-  const [length, heads] = transactionReplies<unknown>(
-    await reader.read((redis) => redis.multi().llen(pendingKey).lrange(pendingKey, 0, 0).exec()),
+  const { groups } = reader.keys;
+  const [length, heads, atGate] = transactionReplies<unknown>(
+    await reader.read((redis) =>
+      redis.multi().llen(pendingKey).lrange(pendingKey, 0, 0).hget(groups, waitingField(name)).exec(),
+    ),
   );
   const due = await sampleSorted(reader, dueKey);
   const retry = Math.round(due.jobs.filter((job) => stateOf(job, true) === "retry").length * due.scale);
@@ -74,7 +77,7 @@ async function readOwn(reader: ShardReader, name: string, now: number) {
   const oldest = await enqueuedAt(reader, (heads as string[])[0]);
   const estimated: readonly (keyof QueueSummary)[] = due.scale > 1 ? ["scheduled", "retry"] : [];
   return {
-    counts: { pending: Number(length), scheduled: total - retry, retry },
+    counts: { pending: Number(length) + Number(atGate), scheduled: total - retry, retry },
     estimated,
     oldestPendingMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
   };

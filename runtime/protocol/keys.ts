@@ -43,6 +43,12 @@ export class ShardKeys {
   readonly waits: string;
   /** HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress. Only of jobs that noted something. */
   readonly notes: string;
+  /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
+  readonly limited: string;
+  /** HASH `<task>` -> limit, `<group>` -> slots held, `#` -> last number given, `#<queue>` -> jobs that wait at the gate. */
+  readonly groups: string;
+  /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
+  readonly waiting: string;
   /** HASH queue -> since when it is paused (ms). */
   readonly paused: string;
   /** HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was heard of. */
@@ -67,6 +73,9 @@ export class ShardKeys {
     this.cancels = `${this.tag}:cancels`;
     this.waits = `${this.tag}:waits`;
     this.notes = `${this.tag}:notes`;
+    this.limited = `${this.tag}:limited`;
+    this.groups = `${this.tag}:groups`;
+    this.waiting = `${this.tag}:waiting`;
     this.paused = `${this.tag}:paused`;
     this.schedules = `${this.tag}:schedules`;
     this.meta = `${this.tag}:meta`;
@@ -108,6 +117,16 @@ export const ACTIVE_PAD_VALUE = "-".repeat(72);
 /** Field of the `notes` hash for a job's progress; its steps stand under the id alone. Ids hold no space. */
 export function progressField(id: string): string {
   return `${id} progress`;
+}
+
+/** Field of the `groups` hash with the number of jobs of a queue that wait at the gate. */
+export function waitingField(queue: string): string {
+  return `#${queue}`;
+}
+
+/** The id in a member of `waiting`; a note of a free slot has none. */
+export function waitingId(member: string): string | undefined {
+  return /\n\d+ \S+ (\S+)$/.exec(member)?.[1];
 }
 
 /** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */

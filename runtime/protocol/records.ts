@@ -26,6 +26,8 @@ export interface RecordOptions {
   keepDeadMs?: number;
   /** Field of the `keys` hash that this job owns. */
   key?: string;
+  /** The group in whose limit this job counts. */
+  group?: string;
   /** 1: the key stays taken when the job ends dead or cancelled. */
   hold?: 1;
 }

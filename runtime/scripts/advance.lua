@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- advance: a worker's round trip: acknowledges what it completed, renews its lease, moves what is due, claims what is free.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused, 9 notes; then for each queue: pending, due, wake
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused, 9 notes, 10 limited, 11 groups,
+--      12 waiting; then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 lease (ms, 0 = do not renew), 4 want, 5 most claimed jobs to answer with their texts
 --      6 completed, nothing kept: n, then n ids
 --      then completed and kept: n, then n x (id, run, keep ms)
@@ -11,6 +12,8 @@
 --@include now
 --@include wake
 --@include finish
+--@include gate
+--@include admit
 --@include acknowledge
 --@include promote
 --@include claim
@@ -19,25 +22,25 @@ local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEY
 local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 -- Lua unpacks at most some 8,000 values: a larger claim would stop the script after the ids have left their lists.
 local tag, worker, want = ARGV[1], ARGV[2], math.min(tonumber(ARGV[4]), 1000)
-local FIRST_QUEUE_KEY = 10
+local FIRST_QUEUE_KEY = 13
 
-local lease = redis.call('ZSCORE', leases, worker)
+local time, lease = now(), redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
-local time = now()
 if ARGV[3] ~= '0' then
   redis.call('ZADD', leases, time + tonumber(ARGV[3]), worker)
 end
--- Rare things are asked for together, so that a shard without them pays for one command.
-local rare = redis.call('EXISTS', waits, cancels, paused, notes) > 0
+-- Rare things are asked for together: a shard without them pays for one command.
+local rare = redis.call('EXISTS', waits, cancels, paused, notes, KEYS[10]) > 0
+local gate = rare and redis.call('EXISTS', KEYS[10]) == 1 and { limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12] }
 
 local at, n = 7, tonumber(ARGV[6])
 if n > 0 then
   local held = release_held(active, worker, { unpack(ARGV, at, at + n - 1) })
   drop(jobs, runs, held)
   if rare and #held > 0 then
-    clear_rare(waits, cancels, notes, tag, held)
+    clear_rare(waits, cancels, notes, tag, gate, held)
   end
 end
 at = at + n
@@ -51,16 +54,19 @@ if n > 0 then
   local held = release_held(active, worker, ids)
   keep(runs, done, held, run_of, removal_of)
   if rare and #held > 0 then
-    clear_rare(waits, cancels, notes, tag, held)
+    clear_rare(waits, cancels, notes, tag, gate, held)
   end
 end
 at = at + 3 * n + 1
 
 local next_due, pending, quotas, wakes = -1, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  local wait = promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time)
+  local wait = promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate)
   if wait >= 0 and (next_due < 0 or wait < next_due) then
     next_due = wait
+  end
+  if gate and admit(gate, ARGV[at], KEYS[q], want) then
+    wake(KEYS[q + 2])
   end
   if want > 0 and not (rare and redis.call('HEXISTS', paused, ARGV[at]) == 1) then
     pending[#pending + 1], quotas[#quotas + 1], wakes[#wakes + 1] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2]

@@ -49,6 +49,9 @@ export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<
     keys.cancels,
     keys.paused,
     keys.notes,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
   ];
   const args: ScriptArgument[] = [keys.tag, call.worker, call.leaseMs, call.want, call.inlineUpTo];
   args.push(call.dropped.length);

@@ -12,7 +12,7 @@ export interface DiscardCall {
 /** Gives up claimed ids that must not run; resolves to the number that had come back to life. */
 export async function discard(runner: ScriptRunner, call: DiscardCall): Promise<number> {
   const { keys } = call;
-  const scriptKeys = [keys.jobs, keys.runs, keys.active];
+  const scriptKeys = [keys.jobs, keys.runs, keys.active, keys.limited, keys.groups, keys.waiting];
   for (const job of call.jobs) scriptKeys.push(keys.queue(job.queue).pending, keys.queue(job.queue).wake);
   return (await runner.run(discardScript, scriptKeys, [
     call.worker,

@@ -1,7 +1,13 @@
+import type { LimitedGroup } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const enqueueScript = new Script("enqueue");
+
+/** A group as scripts get it. */
+export function groupText(group: LimitedGroup | undefined): string {
+  return group === undefined ? "" : `${group.limit} ${group.name}`;
+}
 
 export interface EnqueueItem {
   readonly id: string;
@@ -12,6 +18,8 @@ export interface EnqueueItem {
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
   readonly keyTtlMs: number;
+  /** `undefined`: no limit. */
+  readonly group: LimitedGroup | undefined;
   /** True when the caller chose the id: it may be taken already. */
   readonly ownId: boolean;
   /** Most pending jobs of the queue, 0 = any number. */
@@ -52,17 +60,25 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
       queue = { index: queues.size, maxPending: item.maxPending, plain: [] };
       queues.set(item.queue, queue);
     }
-    if (item.due === "" && item.key === "" && !item.ownId) queue.plain.push(item);
+    if (item.due === "" && item.key === "" && !item.ownId && item.group === undefined) queue.plain.push(item);
     else others.push(item);
   }
 
-  const scriptKeys = [keys.jobs, keys.keys, keys.keysExpiry, keys.sent(call.client, call.slot)];
+  const scriptKeys = [
+    keys.jobs,
+    keys.keys,
+    keys.keysExpiry,
+    keys.sent(call.client, call.slot),
+    keys.limited,
+    keys.groups,
+    keys.waiting,
+  ];
   const args: ScriptArgument[] = [call.call];
   const order: EnqueueItem[] = [];
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
     scriptKeys.push(queue.pending, queue.due, queue.wake);
-    args.push(maxPending, plain.length);
+    args.push(name, maxPending, plain.length);
     for (const item of plain) {
       args.push(item.id, item.record);
       order.push(item);
@@ -70,7 +86,7 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
   }
   for (const item of others) {
     const index = queues.get(item.queue)?.index ?? 0;
-    args.push(index, item.id, item.record, item.due, item.key, item.keyTtlMs);
+    args.push(index, item.id, item.record, item.due, item.key, item.keyTtlMs, groupText(item.group));
     order.push(item);
   }
   return decode(await runner.run(enqueueScript, scriptKeys, args), order);

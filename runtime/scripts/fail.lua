@@ -1,18 +1,21 @@
 #!lua flags=allow-oom
 -- fail: ends one attempt that did not complete: the job waits for its retry or sleeps, goes dead, or was cancelled.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes;
---      of the job's queue: 11 due, 12 wake
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes,
+--      11 limited, 12 groups, 13 waiting; of the job's queue: 14 due, 15 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
 -- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
 --         becomes cancelled when that was asked for.
 --@include now
 --@include wake
+--@include later
+--@include gate
 --@include record
 --@include finish
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14], KEYS[15]
+local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13] }
 local tag, worker, id, outcome, run, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 local lease = redis.call('ZSCORE', leases, worker)
@@ -32,13 +35,13 @@ if redis.call('SREM', cancels, id) == 1 and outcome == 'retry' then
   outcome, ms, run = 'cancelled', tonumber(ARGV[7]), join_run(attempts, crashes, 'cancelled', 'null', events, event)
 end
 
+-- Also where the next of the group is of another queue: a hint too many costs one look.
+if release(gate, id, outcome ~= 'retry') then
+  wake(wake_key)
+end
 if outcome == 'retry' then
   redis.call('HSET', runs, id, run)
-  redis.call('ZADD', due, time + ms, id)
-  -- Idle workers sleep until the earliest due time that they know; an earlier one must wake them.
-  if redis.call('ZRANGE', due, 0, 0)[1] == id then
-    wake(wake_key)
-  end
+  put_later(due, wake_key, time + ms, id)
   return outcome
 end
 

@@ -39,6 +39,9 @@ export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<
     keys.keys,
     keys.cancels,
     keys.waits,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
   ];
   for (const name of call.queues) {
     const queue = keys.queue(name);

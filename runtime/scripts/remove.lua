@@ -1,13 +1,16 @@
 #!lua flags=allow-oom
 -- remove: deletes a job that no worker holds, with all that is known about it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 waits, 8 notes, 9 due (of the job's queue)
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 waits, 8 notes,
+--      9 limited, 10 groups, 11 waiting, 12 due (of the job's queue)
 -- ARGV 1 tag, 2 id
 -- Returns NOTFOUND, ACTIVE, or REMOVED
 --@include record
 --@include finish
+--@include gate
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[12]
+local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11] }
 local tag, id = ARGV[1], ARGV[2]
 
 local record = redis.call('HGET', jobs, id)
@@ -19,12 +22,14 @@ if redis.call('HEXISTS', active, id) == 1 then
 end
 local _, _, state, detail = split_run(redis.call('HGET', runs, id))
 local final = state == 'completed' or state == 'dead' or (state == 'cancelled' and detail ~= '1')
-local elsewhere = redis.call('ZREM', due, id) + redis.call('ZREM', done, id) + redis.call('ZREM', dead, id)
+local was_due = redis.call('ZREM', due, id) == 1
+local has_ended = redis.call('ZREM', done, id) + redis.call('ZREM', dead, id) > 0
+local waited = withdraw(gate, id, was_due)
 redis.call('HDEL', runs, id)
 forget_notes(notes, { id })
 -- The id still stands in a pending list, which is never searched: a tombstone keeps it from being used again until the
 -- list has passed it.
-if not final and (state == 'cancelled' or elsewhere == 0) then
+if not final and (state == 'cancelled' or not (was_due or has_ended or waited)) then
   redis.call('HSET', jobs, id, '[0]')
 else
   redis.call('HDEL', jobs, id)

@@ -1,15 +1,18 @@
 #!lua
--- retry: puts a dead, cancelled, scheduled or retrying job at the end of its pending list, now.
--- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry; of the job's queue: 8 pending, 9 due, 10 wake
+-- retry: puts a dead, cancelled, scheduled or retrying job at the end of its pending list, now, or lets it wait at the gate.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry, 8 limited, 9 groups, 10 waiting;
+--      of the job's queue: 11 pending, 12 due, 13 wake
 -- ARGV 1 id
 -- Returns NOTFOUND, STATE <state> (pending, active or completed: nothing to do), KEY <id> (its idempotency key belongs to
 --         another job by now), or RETRIED. Attempts and crashes of a dead or cancelled job start again from 0.
 --@include now
 --@include wake
 --@include record
+--@include gate
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[8], KEYS[9], ARGV[1]
+local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[11], KEYS[12], ARGV[1]
+local gate = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10] }
 
 local record = redis.call('HGET', jobs, id)
 if not record or record == '[0]' then
@@ -19,11 +22,12 @@ if redis.call('HEXISTS', active, id) == 1 then
   return 'STATE active'
 end
 local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
-local time = now()
+local time, comes = now(), true
 local event = string.format('[%.0f,"retried"]', time)
 
 if state == 'dead' or state == 'cancelled' then
-  local key = options_of(record).key
+  local options = options_of(record)
+  local key = options.key
   if key and tonumber(redis.call('ZSCORE', expiry, key) or 0) > time then
     local owner = redis.call('HGET', keys, key)
     if owner and owner ~= id then
@@ -34,16 +38,19 @@ if state == 'dead' or state == 'cancelled' then
   redis.call('ZREM', state == 'dead' and dead or done, id)
   redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events, event))
   -- A cancelled job whose id still stands in the list only comes back to life; a second entry would run it twice.
-  if not (state == 'cancelled' and detail == '1') then
-    redis.call('RPUSH', pending, id)
+  comes = not (state == 'cancelled' and detail == '1')
+  if comes and options.group then
+    register(gate, id, queue_of(record), nil, options.group)
   end
 elseif state == 'completed' then
   return 'STATE completed'
 elseif redis.call('ZREM', due, id) == 1 then
   redis.call('HSET', runs, id, join_run(attempts, crashes, 'pending', 'null', events, event))
-  redis.call('RPUSH', pending, id)
 else
   return 'STATE pending'
 end
-wake(KEYS[10])
+if comes and may_enter(gate, id) then
+  redis.call('RPUSH', pending, id)
+end
+wake(KEYS[13])
 return 'RETRIED'

@@ -1,19 +1,23 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 schedules; of the task's queue: 4 pending, 5 due, 6 wake
+-- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting; of the task's queue: 7 pending, 8 due, 9 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
---      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none)
---      then for each tick that runs, oldest first: tick, id, record, due time
+--      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
+--      8 '' or '<limit> <group>'; then for each tick that runs, oldest first: tick, id, record, due time
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
 --         jobs that were stored.
 --@include now
 --@include record
 --@include schedule
 --@include wake
+--@include later
+--@include gate
 
 local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
-local pending, due, wake_key = KEYS[4], KEYS[5], KEYS[6]
+local pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9]
+local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6] }
 local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
+local queue = ARGV[7]
 
 local timing, last, paused, job, skipped, reason = split_schedule(redis.call('HGET', schedules, name))
 if not timing or last ~= tonumber(ARGV[2]) or up_to <= last then
@@ -22,6 +26,10 @@ end
 local time = now()
 if up_to > time then
   return 'EARLY'
+end
+
+local function is_full()
+  return most > 0 and redis.call('LLEN', pending) + (redis.call('HGET', gate.groups, '#' .. queue) or 0) >= most
 end
 
 local function is_under_way(id)
@@ -35,15 +43,15 @@ end
 
 local function put(id, record, at)
   redis.call('HSET', jobs, id, record)
-  if at <= time then
+  local limit, group = string.match(ARGV[8], '^(%d+) (.*)$')
+  if limit then
+    register(gate, id, queue, limit, group)
+  end
+  if at > time then
+    put_later(due, wake_key, at, id)
+  elseif not limit or may_enter(gate, id) then
     redis.call('RPUSH', pending, id)
     wake(wake_key)
-  else
-    redis.call('ZADD', due, at, id)
-    -- Idle workers sleep until the earliest due time that they know; an earlier one must wake them.
-    if redis.call('ZRANGE', due, 0, 0)[1] == id then
-      wake(wake_key)
-    end
   end
 end
 
@@ -51,13 +59,13 @@ if tonumber(ARGV[6]) > 0 then
   skipped, reason = tonumber(ARGV[6]), 'missed'
 end
 local stored = 0
-for at = 7, #ARGV, 4 do
+for at = 9, #ARGV, 4 do
   local tick, id, record = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
   if paused > 0 then
     skipped, reason = tick, 'paused'
   elseif skips_overlap and is_under_way(job) then
     skipped, reason = tick, 'overlap'
-  elseif most > 0 and redis.call('LLEN', pending) >= most and stored == 0 then
+  elseif stored == 0 and is_full() then
     return 'FULL'
   elseif redis.call('HEXISTS', jobs, id) == 0 then
     put(id, record, tonumber(ARGV[at + 3]))

@@ -1,5 +1,6 @@
-import type { Overlap } from "../definition/index.js";
+import type { LimitedGroup, Overlap } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { groupText } from "./enqueue.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const tickScript = new Script("tick");
@@ -23,6 +24,8 @@ export interface TickCall {
   readonly maxPending: number;
   /** The newest tick that was missed and does not run; 0 = none. */
   readonly missedMs: number;
+  /** Of the jobs; `undefined`: they have no limit. */
+  readonly group: LimitedGroup | undefined;
   /** Oldest first. */
   readonly jobs: readonly TickJob[];
 }
@@ -34,7 +37,18 @@ export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickRe
   const { keys, schedule, lastMs, upToMs, overlap, maxPending, missedMs } = call;
   const queue = keys.queue(call.queue);
   const args: ScriptArgument[] = [schedule, lastMs, upToMs, overlap, maxPending, missedMs];
+  args.push(call.queue, groupText(call.group));
   for (const job of call.jobs) args.push(job.tickMs, job.id, job.record, job.dueMs);
-  const scriptKeys = [keys.jobs, keys.runs, keys.schedules, queue.pending, queue.due, queue.wake];
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.schedules,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
+    queue.pending,
+    queue.due,
+    queue.wake,
+  ];
   return (await runner.run(tickScript, scriptKeys, args)) as TickReply;
 }

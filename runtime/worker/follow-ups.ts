@@ -10,6 +10,7 @@ import {
   type Exhausted,
   type FollowUpRule,
   JOB_ID_PATTERN,
+  limitedGroup,
 } from "../definition/index.js";
 import {
   randomName,
@@ -77,17 +78,20 @@ export class FollowUps {
     };
     const options: RecordOptions = { at: this.#ports.clock.now() };
     if (contract.startWithinMs !== undefined) options.startWithinMs = contract.startWithinMs;
-    const payload = JSON.stringify(Object.fromEntries(rule.fields.map((field) => [field, told[field]])));
+    const payload = Object.fromEntries(rule.fields.map((field) => [field, told[field]]));
+    const group = limitedGroup(contract, payload);
+    if (group !== undefined) options.group = group.name;
     return {
       id: followUpId(claim.id, run),
       queue: contract.queue,
-      record: `${recordHead(contract.name, contract.queue, contract.hash, options)}${payload}]`,
+      record: `${recordHead(contract.name, contract.queue, contract.hash, options)}${JSON.stringify(payload)}]`,
       due: "",
       // The id is its identity; and a full queue must not keep the job from ending.
       key: "",
       keyTtlMs: 0,
       ownId: true,
       maxPending: 0,
+      group,
     };
   }
 }

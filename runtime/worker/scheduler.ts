@@ -10,7 +10,13 @@
  */
 import { createHash } from "node:crypto";
 import type { Connection } from "../connection/index.js";
-import { type AnyTaskContract, type ScheduleDefinition, timingOf } from "../definition/index.js";
+import {
+  type AnyTaskContract,
+  type LimitedGroup,
+  limitedGroup,
+  type ScheduleDefinition,
+  timingOf,
+} from "../definition/index.js";
 import {
   parseRecord,
   recordHead,
@@ -18,6 +24,7 @@ import {
   type ScheduleState,
   type ShardKeys,
   tickJobId,
+  waitingField,
 } from "../protocol/index.js";
 import {
   cancel,
@@ -49,6 +56,7 @@ interface Entry extends Timing {
   readonly contract: AnyTaskContract;
   readonly maxPending: number;
   readonly payload: string;
+  readonly group: LimitedGroup | undefined;
 }
 
 export class Scheduler {
@@ -174,13 +182,20 @@ export class Scheduler {
       overlap: schedule.overlap,
       maxPending,
       missedMs,
+      group: entry.group,
       jobs: run.map((tickMs) => this.#jobOf(entry, tickMs, nowMs)),
     });
   }
 
   async #isFull({ contract, maxPending }: Entry): Promise<boolean> {
-    const { connection, keys } = this.#ports;
-    return maxPending > 0 && (await connection.redis.llen(keys.queue(contract.queue).pending)) >= maxPending;
+    if (maxPending === 0) return false;
+    const { redis } = this.#ports.connection;
+    const { keys } = this.#ports;
+    const [inLine, atGate] = await Promise.all([
+      redis.llen(keys.queue(contract.queue).pending),
+      redis.hget(keys.groups, waitingField(contract.queue)),
+    ]);
+    return inLine + Number(atGate ?? 0) >= maxPending;
   }
 
   /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */
@@ -196,12 +211,13 @@ export class Scheduler {
     });
   }
 
-  #jobOf({ schedule, contract, payload }: Entry, tickMs: number, nowMs: number): TickJob {
+  #jobOf({ schedule, contract, payload, group }: Entry, tickMs: number, nowMs: number): TickJob {
     const delayMs = Math.floor(this.#ports.random() * schedule.jitterMs);
     const dueMs = tickMs + delayMs;
     const options: RecordOptions = { at: nowMs };
     if (contract.startWithinMs !== undefined)
       options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
+    if (group !== undefined) options.group = group.name;
     const head = recordHead(contract.name, contract.queue, contract.hash, options);
     return { tickMs, id: tickJobId(schedule.name, tickMs), record: `${head}${payload}]`, dueMs };
   }
@@ -211,7 +227,9 @@ function entryOf(schedule: ScheduleDefinition, { contracts, queues }: Registry):
   const contract = contracts.find(({ name }) => name === schedule.task);
   if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
   const maxPending = queues.find(({ name }) => name === contract.queue)?.maxPending ?? 0;
-  return { schedule, contract, maxPending, payload: JSON.stringify(schedule.payload), ...timingOf(schedule) };
+  const group = limitedGroup(contract, schedule.payload);
+  const payload = JSON.stringify(schedule.payload);
+  return { schedule, contract, maxPending, payload, group, ...timingOf(schedule) };
 }
 
 function declaredOf({ schedule, spec, contract }: Entry): DeclaredSchedule {

@@ -18,6 +18,7 @@ import type { Registry } from "./handler.js";
 import { Isolation } from "./isolation.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
+import { declareLimits } from "./limits.js";
 import { Notebook } from "./notebook.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
@@ -34,6 +35,7 @@ const GIVE_UP_LIMIT_MS = 5000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
 
 export class Worker {
+  readonly #registry: Registry;
   readonly #options: ResolvedWorkerOptions;
   readonly #keys: ShardKeys;
   readonly #clock = new ServerClock();
@@ -59,6 +61,7 @@ export class Worker {
   #stopped = false;
 
   constructor(registry: Registry, options: WorkerOptions = {}) {
+    this.#registry = registry;
     this.#options = resolveWorkerOptions(options, registry.queues);
     const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
     this.#keys = new ShardKeys(this.#options.prefix);
@@ -169,6 +172,7 @@ export class Worker {
     this.#assertNotStopped();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
+    await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry.contracts));
     this.#assertNotStopped();
     await this.#leaseKeeper.start();
     this.#assertNotStopped();

@@ -71,5 +71,31 @@ test("beside a dead job that has noted something, they cost some commands a batc
     srem: 2 * BATCHES,
     // One for each queue of a claim.
     hexists: BATCHES,
+    // Is it that jobs have limits? One for each call.
+    exists: COMMANDS.exists + 2 * BATCHES,
   });
+});
+
+test("jobs with a limit cost a fixed number of short commands each, also beside many that wait", async () => {
+  const bench = setup();
+  const put = (from: number, count: number, group: string) =>
+    bench.put(
+      Object.fromEntries(
+        Array.from({ length: count }, (_unused, i) => [
+          `${group}${from + i}`,
+          { group: { name: `a:task ${group}`, limit: 1 } },
+        ]),
+      ),
+    );
+  await bench.register("A");
+  for (let from = 0; from < 5000; from += 250) await put(from, 250, "blocked");
+  await bench.advance("A", { want: 1 });
+  await bench.redis.config("RESETSTAT");
+  for (let n = 0; n < 100; n += 1) {
+    await put(n, 1, "k");
+    expect(await bench.advance("A", { want: 10 })).toMatchObject({ ids: [`k${n}`] });
+    await bench.advance("A", { dropped: [`k${n}`] });
+  }
+  const calls = Object.values(await counted(bench)).reduce((sum, count) => sum + count, 0);
+  expect(calls / 100).toBeLessThan(46);
 });

@@ -190,6 +190,7 @@ describe("every wrapper", () => {
     overlap: "allow",
     maxPending: 0,
     missedMs: 0,
+    group: undefined,
     jobs: [],
   } as const;
   const items = QUEUES.map((queue) => item(queue, { queue }));

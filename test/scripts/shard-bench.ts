@@ -3,6 +3,7 @@
 import type { Redis } from "ioredis";
 import { afterEach, beforeAll } from "vitest";
 import { Connection } from "../../runtime/connection/index.js";
+import type { LimitedGroup } from "../../runtime/definition/index.js";
 import {
   encodeRun,
   NEW_RUN,
@@ -63,6 +64,7 @@ export interface NewJob {
   readonly keyTtlMs?: number;
   readonly ownId?: boolean;
   readonly maxPending?: number;
+  readonly group?: LimitedGroup;
 }
 
 export const HOUR_MS = 3_600_000;
@@ -236,7 +238,14 @@ export class ShardBench {
   /** Settles the ticks given as `run`, the last of which is as far as it goes, for the schedule `s` in queue `q`. */
   async tick(lastMs: number, run: readonly number[], call: Partial<TickCall> = {}): Promise<TickReply> {
     const jobs = run.map((tickMs) => ({ tickMs, id: `t${tickMs}`, record: recordText(), dueMs: tickMs }));
-    const base = { schedule: "s", queue: "q", overlap: "allow", maxPending: 0, missedMs: 0 } as const;
+    const base = {
+      schedule: "s",
+      queue: "q",
+      overlap: "allow",
+      maxPending: 0,
+      missedMs: 0,
+      group: undefined,
+    } as const;
     const upToMs = run.at(-1) ?? 0;
     return await tick(this.#runner, { keys: this.keys, ...base, lastMs, upToMs, jobs, ...call });
   }
@@ -256,7 +265,11 @@ export function runText(run: Partial<JobRun>): string {
 
 export function recordText(job: NewJob = {}): string {
   const { task = "a:task", queue = "q", payload = {} } = job;
-  const options = job.key === undefined || job.key === "" ? job.options : { key: job.key, ...job.options };
+  const own = {
+    ...(job.key === undefined || job.key === "" ? {} : { key: job.key }),
+    ...(job.group === undefined ? {} : { group: job.group.name }),
+  };
+  const options = Object.keys(own).length === 0 ? job.options : { ...own, ...job.options };
   return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
 }
 
@@ -269,6 +282,7 @@ export function item(id: string, job: NewJob = {}): EnqueueItem {
     key: job.key ?? "",
     keyTtlMs: job.keyTtlMs ?? 0,
     ownId: job.ownId ?? false,
+    group: job.group,
     maxPending: job.maxPending ?? 0,
   };
 }

@@ -3,7 +3,8 @@ import type { Redis } from "ioredis";
 import { notesFacts, recordFacts, runFacts, type JobFacts } from "../../runtime/inspect/audit/facts.js";
 import { FINDING_CODES, type AuditFinding } from "../../runtime/inspect/audit/finding.js";
 import { hintFindings, jobFindings, workerFindings } from "../../runtime/inspect/audit/rules/index.js";
-import { progressField, type ShardKeys } from "../../runtime/protocol/index.js";
+import { progressField, type ShardKeys, waitingId } from "../../runtime/protocol/index.js";
+import { gateProblems } from "./fsck-gate.js";
 import { readShard, type Shard } from "./shard.js";
 
 /** @throws an error that lists every problem of the shard. */
@@ -31,6 +32,7 @@ export function problemsOf(shard: Shard): readonly string[] {
   ];
   return [
     ...findings.map(line),
+    ...gateProblems(shard),
     // The auditor lets keys be that it does not know; a script that makes one is wrong.
     ...shard.strangers.map((key) => `no key of the protocol: ${key}`),
   ];
@@ -48,6 +50,7 @@ function idsOf(shard: Shard): Set<string> {
     ...Object.keys(shard.done),
     ...Object.keys(shard.dead),
     ...Object.values(shard.pending).flat(),
+    ...shard.waiting.flatMap((member) => waitingId(member) ?? []),
     ...Object.values(shard.due).flatMap(Object.keys),
     ...shard.cancels,
     ...Object.keys(shard.waits),
@@ -56,16 +59,24 @@ function idsOf(shard: Shard): Set<string> {
   ]);
 }
 
+function gateQueue(member: string): string {
+  return /\n\d+ (\S+) \S+$/.exec(member)?.[1] ?? "";
+}
+
 function factsOf(shard: Shard, id: string): JobFacts {
   const owner = shard.active[id];
-  const counts = Object.entries(shard.pending).map(([queue, ids]): [string, number] => [
+  // Jobs that wait at the gate are pending too.
+  const atGate = shard.waiting.filter((member) => waitingId(member) === id);
+  const queues = new Set([...Object.keys(shard.pending), ...atGate.map(gateQueue)]);
+  const counts = [...queues].map((queue): [string, number] => [
     queue,
-    ids.filter((one) => one === id).length,
+    (shard.pending[queue] ?? []).filter((one) => one === id).length +
+      atGate.filter((member) => gateQueue(member) === queue).length,
   ]);
   return {
     id,
     nowMs: shard.nowMs,
-    record: recordFacts(shard.jobs[id]),
+    record: recordFacts(shard.jobs[id], true),
     run: runFacts(shard.runs[id]),
     owner,
     ownerLives: owner !== undefined && (shard.leases[owner] ?? 0) > shard.nowMs,

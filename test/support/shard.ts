@@ -21,6 +21,10 @@ export interface Shard {
   readonly cancels: readonly string[];
   readonly waits: Texts;
   readonly notes: Texts;
+  readonly limited: Texts;
+  readonly groups: Texts;
+  /** Members in their order. */
+  readonly waiting: readonly string[];
   readonly paused: Texts;
   readonly schedules: Texts;
   readonly meta: Texts;
@@ -84,6 +88,9 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     cancels: take(keys.cancels).toSorted(),
     waits: texts(take(keys.waits)),
     notes: texts(take(keys.notes)),
+    limited: texts(take(keys.limited)),
+    groups: texts(take(keys.groups)),
+    waiting: Object.keys(scores(take(keys.waiting))),
     paused: texts(take(keys.paused)),
     schedules: texts(take(keys.schedules)),
     meta: texts(take(keys.meta)),

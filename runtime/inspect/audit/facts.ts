@@ -65,6 +65,7 @@ const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "can
  */
 const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   at: true,
+  group: false,
   hold: true,
   keepCompletedMs: true,
   keepDeadMs: true,
@@ -75,14 +76,18 @@ const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   timeoutMs: true,
 };
 
-export function recordFacts(text: string | null | undefined): RecordFacts {
+/** `seesGate`: whoever asks has looked at the gate too, so that a job with a limit is not taken for lost. */
+export function recordFacts(text: string | null | undefined, seesGate = false): RecordFacts {
   if (text === null || text === undefined) return { kind: "none" };
   if (text === TOMBSTONE) return { kind: "tombstone" };
   const record = readable(() => parseRecord(text));
   if (typeof record?.version === "number" && record.version > RECORD_VERSION) return { kind: "newer" };
   if (record === undefined || !isRecord(record))
     return { kind: "unreadable", bytes: Buffer.byteLength(text) };
-  if (!Object.keys(record.options).every(isUnderstood)) return { kind: "newer" };
+  if (
+    !Object.keys(record.options).every((option) => isUnderstood(option) || (seesGate && option === "group"))
+  )
+    return { kind: "newer" };
   return { kind: "job", task: record.task, queue: record.queue, options: record.options };
 }
 

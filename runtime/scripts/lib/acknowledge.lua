@@ -34,11 +34,14 @@ local function keep(runs, done, held, run_of, removal_of)
   end
 end
 
--- What few completed jobs have: a cancel that came too late, notes, clients that wait. Asked for all of them at once: notes of
+-- What few completed jobs have: a cancel that came too late, notes, clients that wait, a slot. Asked for all of them at once: notes of
 -- dead jobs stay in a shard for months, and must not cost a command for each job that completes beside them.
-local function clear_rare(waits, cancels, notes, tag, held)
+local function clear_rare(waits, cancels, notes, tag, gate, held)
   redis.call('SREM', cancels, unpack(held))
   forget_notes(notes, held)
+  if gate then
+    release_all(gate, held)
+  end
   local waiting = redis.call('HMGET', waits, unpack(held))
   for i = 1, #held do
     if waiting[i] then

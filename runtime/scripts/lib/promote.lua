@@ -1,11 +1,14 @@
 -- Moves what is due into the pending list, at most 500 a call, and returns the ms until the next one (-1 = none).
-local function promote(pending, due, wake_key, time)
+local function promote(pending, due, wake_key, time, gate)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   if first[2] and tonumber(first[2]) <= time then
     local ids = redis.call('ZRANGEBYSCORE', due, '-inf', time, 'LIMIT', 0, 500)
-    redis.call('RPUSH', pending, unpack(ids))
     redis.call('ZREM', due, unpack(ids))
-    wake(wake_key)
+    ids = gate and entering(gate, ids) or ids
+    if #ids > 0 then
+      redis.call('RPUSH', pending, unpack(ids))
+      wake(wake_key)
+    end
     first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   end
   return first[2] and math.max(0, tonumber(first[2]) - time) or -1

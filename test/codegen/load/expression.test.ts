@@ -180,6 +180,16 @@ describe("idempotency.key against the payload", () => {
     expect(key(text)).toEqual([expect.stringContaining(expected)]);
   });
 
+  it("is checked in the same way for concurrency", () => {
+    const limit = (text: string): string =>
+      taskFile(`${PAYLOAD}\nconcurrency: { limit: 2, key: ${JSON.stringify(text)} }`);
+    const task = taskOf(limit("${{ payload.id }}"));
+    expect(task.concurrencyKey).toEqual([{ kind: "expression", expression: path("id") }]);
+    expect(task.definition.concurrency).toEqual({ limit: 2 });
+    expect(problems(limit("${{ payload.ID }}"))[0]).toContain('TW131 "ID" does not exist on payload');
+    expect(problems(limit("same"))[0]).toContain("it divides nothing | name whose jobs share the limit");
+  });
+
   it("finds the column in block text and after escapes, or marks the whole value", () => {
     const block = taskFile("payload: { id: uuid }\nidempotency:\n  key: a-${{ payload.idd }}");
     expect(problems(block)[0]).toContain('6:26 TW131 "idd"');

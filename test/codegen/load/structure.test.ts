@@ -142,6 +142,7 @@ describe("structure", () => {
       "payload: {}\nerrors: { TypeError: {} }",
       '5:15 TW107 the error name "TypeError" is not usable: it would hide a class of that name | choose another word',
     ],
+    ["payload: {}\nconcurrency: {}", '5:5 TW103 missing "limit" in tasks > a:b > concurrency'],
     ["payload: {}\nidempotency: {}", '5:5 TW103 missing "key" in tasks > a:b > idempotency'],
     [
       "payload: {}\nrateLimit: {}",
@@ -322,6 +323,9 @@ describe("hash", () => {
       `${base}\nerrors: { Gone: { retry: never } }`,
       `${base}\nidempotency: { key: "\${{ payload.a }}" }`,
       `${base}\nidempotency: { key: "\${{ payload.b }}" }`,
+      `${base}\nconcurrency: { limit: 1 }`,
+      `${base}\nconcurrency: { limit: 2 }`,
+      `${base}\nconcurrency: { limit: 2, key: "\${{ payload.a }}" }`,
     ].map(hash);
     expect(new Set([hash(base), ...others]).size).toBe(others.length + 1);
   });

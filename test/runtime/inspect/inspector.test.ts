@@ -70,6 +70,25 @@ test("counts of a queue agree with what is in it", async () => {
   expect(second).toMatchObject({ name: "low", pending: 1, active: 0, dead: 0 });
 });
 
+test("a job that waits at the gate is pending like any other", async () => {
+  const group = { name: "mail:send k", limit: 1 };
+  for (const id of ["one", "two", "three"]) await shard.add(id, { group, options: { group: group.name } });
+  await shard.add("elsewhere", { queue: "low", group, options: { group: group.name } });
+  const { jobs } = await inspector.listJobs({ state: "pending", queue: "default" });
+  expect(jobs.map(({ id }) => id)).toEqual(["one", "two", "three"]);
+  expect((await inspector.listQueues()).map(({ pending }) => pending)).toEqual([3, 1]);
+  expect((await inspector.showJob("two")).state).toBe("pending");
+  await shard.claim(1);
+  await shard.complete("one", null); // now "two" has the slot
+  expect((await inspector.listJobs({ state: "pending" })).jobs.map(({ id }) => id).toSorted()).toEqual([
+    "elsewhere",
+    "three",
+    "two",
+  ]);
+  expect(await inspector.cancel("three")).toBe("cancelled");
+  expect((await inspector.showQueue("default")).pending).toBe(1);
+});
+
 test("the age of the oldest waiting job comes from when it was made", async () => {
   await shard.add("old", { options: { at: Date.now() - 60_000 } });
   const queue = await inspector.showQueue("default");

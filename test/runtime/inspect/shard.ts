@@ -1,5 +1,6 @@
 // A shard with jobs in every state, made by the scripts that the runtime uses.
 import { Connection } from "../../../runtime/connection/index.js";
+import type { LimitedGroup } from "../../../runtime/definition/index.js";
 import {
   encodeRun,
   recordHead,
@@ -25,7 +26,7 @@ export class TestShard {
 
   async add(
     id: string,
-    { task = "mail:send", queue = "default", payload = {}, due = "", options }: AddOptions = {},
+    { task = "mail:send", queue = "default", payload = {}, due = "", group, options }: AddOptions = {},
   ): Promise<void> {
     const record = `${recordHead(task, queue, "0a1b2c3d", options)}${JSON.stringify(payload)}]`;
     const key = options?.key ?? "";
@@ -37,6 +38,7 @@ export class TestShard {
       key,
       keyTtlMs: key === "" ? 0 : KEEP_MS,
       ownId: true,
+      group,
       maxPending: 0,
     };
     await enqueue(this.connection, {
@@ -117,5 +119,6 @@ interface AddOptions {
   readonly queue?: string;
   readonly payload?: unknown;
   readonly due?: string;
+  readonly group?: LimitedGroup | undefined;
   readonly options?: RecordOptions;
 }

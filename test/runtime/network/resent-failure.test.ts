@@ -20,6 +20,7 @@ test("it is passed over: the attempt that runs now is not ended by what became o
     key: "",
     keyTtlMs: 0,
     ownId: false,
+    group: undefined,
     maxPending: 0,
   };
   await enqueue(connection, { keys, client: "c", slot: 0, call: 1, items: [item] });

@@ -21,11 +21,13 @@ export const gigEscrowReleaseContract = defineContract<GigEscrowReleasePayload, 
   retention: { completedMs: 3600000, deadMs: 604800000 },
   idempotency: { ttlMs: 86400000, onDead: "hold" },
   idempotencyKey: (payload) => `${keyText(payload.contractId)}/${keyText(payload.note ?? "none")}`,
+  concurrency: { limit: 1 },
+  concurrencyKey: (payload) => `${keyText(payload.contractId)}`,
   errors: {
     GatewayBusy: { retry: "after", afterMs: 30000, countsAttempt: false },
     InsufficientFunds: { retry: "never" },
   },
-  hash: "4dabb6d2",
+  hash: "cd3b2788",
   schemas: gigEscrowReleaseSchemas,
 });
 
@@ -49,8 +51,9 @@ export const invoiceSendAllContract = defineContract<InvoiceSendAllPayload, void
   timeoutMs: 30000,
   retry: { maxRetries: 3, backoff: { type: "list", delaysMs: [10000, 60000, 600000], jitter: "none" } },
   retention: { completedMs: 1800000, deadMs: 7776000000 },
+  concurrency: { limit: 2 },
   errors: {},
-  hash: "7037b206",
+  hash: "15f753c7",
   schemas: invoiceSendAllSchemas,
 });
 

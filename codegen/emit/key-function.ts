@@ -1,4 +1,4 @@
-/** `idempotency.key` as a TypeScript function, so that the user's compiler checks it once more. */
+/** A key such as `idempotency.key` as a TypeScript function, so that the user's compiler checks it once more. */
 import type { Expression } from "../model/expression.js";
 import type { TemplatePart } from "../model/project.js";
 import { identifier, literal, propertyAccess, templateText } from "./source-text.js";

@@ -1,0 +1,18 @@
+-- What the last call in a client's slot answered, if it was this very call, sent again after a lost reply: it must not be done
+-- again, for its jobs may have run and gone by now.
+local function answer_before(sent, call)
+  local before = redis.call('GET', sent)
+  if not before or string.sub(before, 1, #call) ~= call then
+    return nil
+  end
+  local answer = {}
+  for line in string.gmatch(string.sub(before, #call + 1), '[^\n]+') do
+    answer[#answer + 1] = line
+  end
+  return answer
+end
+
+-- The same job enqueued again differs only in when it was made.
+local function same(one, other)
+  return string.gsub(one, '"at":%d+', '', 1) == string.gsub(other, '"at":%d+', '', 1)
+end

@@ -1,0 +1,161 @@
+// `concurrency` of a task, with real workers: never more than the limit over all of them, and nobody waits behind a blocked key.
+import { describe, expect, test } from "vitest";
+import { commandCalls, defineTask, setupProject, type Project } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { signal, until, within } from "../../support/signal.js";
+
+const redis = await startRedis();
+
+interface Tenant {
+  readonly n: number;
+  readonly tenant: string;
+}
+
+const byTenant = (limit: number) =>
+  defineTask<Tenant>("tenant:work", {
+    concurrency: { limit },
+    concurrencyKey: ({ tenant }) => tenant,
+    retention: { completedMs: 0, deadMs: 60_000 },
+    timeoutMs: 60_000,
+  });
+
+const setup = (...tasks: readonly unknown[]): Project => setupProject({ redis, tasks: tasks as never });
+
+describe("a limit by key", () => {
+  test("holds over two workers of twenty slots, and every job completes", async () => {
+    const task = byTenant(3);
+    const project = setup(task);
+    const running = new Map<string, number>();
+    const most = new Map<string, number>();
+    let done = 0;
+    const handlers = {
+      "tenant:work": async ({ payload }: { payload: Tenant }) => {
+        const now = (running.get(payload.tenant) ?? 0) + 1;
+        running.set(payload.tenant, now);
+        most.set(payload.tenant, Math.max(most.get(payload.tenant) ?? 0, now));
+        for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+        running.set(payload.tenant, now - 1 < 0 ? 0 : running.get(payload.tenant)! - 1);
+        done += 1;
+      },
+    };
+    const jobs = Array.from({ length: 1000 }, (_unused, n) => ({ n, tenant: `t${n % 10}` }));
+    await project.many(task, jobs);
+    for (let n = 0; n < 2; n += 1) await project.worker(handlers as never, { concurrency: 20 });
+    await until("all jobs to be done", () => done === jobs.length);
+    expect([...most.values()]).toEqual(Array.from({ length: 10 }, () => 3));
+    await until("the gate to be empty", async () => (await project.raw.exists(project.keys.limited)) === 0);
+  });
+
+  test("lets twenty tenants pass a backlog of 20,000 of another", async () => {
+    const task = byTenant(1);
+    const project = setup(task);
+    const backlog = Array.from({ length: 20_000 }, (_unused, n) => ({ n, tenant: "big" }));
+    await project.many(task, backlog);
+    const others = Array.from({ length: 100 }, (_unused, n) => ({ n, tenant: `small${n % 20}` }));
+    await project.many(task, others);
+    const [all, go] = [signal(), signal()];
+    let [big, small] = [0, 0];
+    const handlers = {
+      "tenant:work": async ({ payload }: { payload: Tenant }) => {
+        if (payload.tenant === "big") {
+          big += 1;
+          await go.promise;
+        } else if ((small += 1) === others.length) all.send();
+      },
+    };
+    await project.worker(handlers as never, { concurrency: 10 });
+    await within(5000, "the jobs of the others to be done", all.promise);
+    expect(big).toBe(1);
+    go.send();
+  });
+
+  test("of one runs the jobs of a key one by one in the order of their enqueues", async () => {
+    const task = byTenant(1);
+    const project = setup(task);
+    const seen = new Map<string, number[]>();
+    let done = 0;
+    const handlers = {
+      "tenant:work": async ({ payload }: { payload: Tenant }) => {
+        seen.set(payload.tenant, [...(seen.get(payload.tenant) ?? []), payload.n]);
+        if (payload.n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+        done += 1;
+      },
+    };
+    for (let n = 0; n < 2; n += 1) await project.worker(handlers as never, { concurrency: 5 });
+    const jobs = Array.from({ length: 300 }, (_unused, n) => ({ n, tenant: `t${n % 3}` }));
+    await project.many(task, jobs);
+    await until("all jobs to be done", () => done === jobs.length);
+    for (const order of seen.values()) expect(order).toEqual(order.toSorted((a, b) => a - b));
+  });
+});
+
+describe("a limit without a key", () => {
+  test("is that of the worker that started last", async () => {
+    const task = defineTask("one:work", { concurrency: { limit: 1 } });
+    const project = setup(task);
+    await project.many(task, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+    const wider = setupProject({ redis, tasks: [{ ...task, concurrency: { limit: 2 } }] as never });
+    const [first, go] = [signal(), signal()];
+    let running = 0;
+    const work = async (): Promise<void> => {
+      running += 1;
+      first.send();
+      await go.promise;
+    };
+    await project.worker({ "one:work": work }, { concurrency: 5 });
+    await first.promise;
+    expect(running).toBe(1);
+    await wider.worker({}, { prefix: project.prefix, concurrency: 1, queues: ["default"] });
+    expect(await project.raw.hget(project.keys.groups, "one:work")).toBe("2");
+    go.send();
+  });
+
+  test("does not keep idle workers busy", async () => {
+    const task = defineTask("one:work", { concurrency: { limit: 1 } });
+    const project = setup(task);
+    const [started, go] = [signal(), signal()];
+    const work = async (): Promise<void> => {
+      started.send();
+      await go.promise;
+    };
+    for (let n = 0; n < 2; n += 1) await project.worker({ "one:work": work }, { concurrency: 5 });
+    await project.many(
+      task,
+      Array.from({ length: 50 }, (_unused, n) => ({ n })),
+    );
+    await started.promise;
+    const before = await commandCalls(project.raw, "evalsha");
+    const beats = await project.raw.hget(project.keys.groups, "#default");
+    expect(beats).toBe("49");
+    // A second of heartbeats (a third of the lease of 1 s, two workers) and looks.
+    const [from] = await project.raw.time();
+    await until("a second to pass", async () => Number((await project.raw.time())[0]) >= Number(from) + 2);
+    expect((await commandCalls(project.raw, "evalsha")) - before).toBeLessThan(40);
+    go.send();
+  });
+});
+
+test("a schedule of a task with a limit counts in it", async () => {
+  const task = defineTask<Tenant>("tenant:work", {
+    concurrency: { limit: 1 },
+    concurrencyKey: ({ tenant }) => tenant,
+  });
+  const schedules = [
+    {
+      name: "every",
+      task: "tenant:work",
+      cron: "* * * * *",
+      timezone: "UTC",
+      missed: "latest",
+      overlap: "allow",
+      jitterMs: 0,
+      payload: { n: 1, tenant: "a" },
+    },
+  ] as const;
+  const project = setupProject({ redis, tasks: [task] as never, schedules });
+  await project.raw.hset(project.keys.schedules, "every", '["* * * * * UTC",1,0,"",0,""]', "@", "x 1");
+  const ran = signal();
+  await project.worker({ "tenant:work": () => ran.send() });
+  await within(5000, "the tick to run", ran.promise);
+  expect(await project.raw.hget(project.keys.groups, "#")).toBe("1");
+});

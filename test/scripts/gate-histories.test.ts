@@ -1,0 +1,209 @@
+// Random histories of jobs with limits. After every move: no more than the limit of a group holds a slot, the slots are those
+// of the jobs that hold them (fsck), and first starts under a limit of one are in order. In the end everything drains.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { TOMBSTONE } from "../../runtime/protocol/index.js";
+import { problemsOf } from "../support/fsck.js";
+import type { Shard } from "../support/shard.js";
+import { HOUR_MS, runText, useShards, type NewJob, type ShardBench } from "./shard-bench.js";
+
+const setup = useShards();
+
+const RUNS = Number(process.env["GATE_RUNS"] ?? 150);
+const SEED = Number(process.env["GATE_SEED"] ?? Date.now() % 2 ** 31);
+
+const QUEUES = ["q", "other"] as const;
+const LIMITS: Readonly<Record<string, number>> = { "a:task": 1, "b:task": 2 };
+const GROUPS = ["a:task k", "a:task l", "b:task k", "b:task ", undefined];
+const ENDED = new Set(["completed", "dead", "cancelled"]);
+
+class History {
+  readonly bench: ShardBench;
+  readonly #workers = ["A0", "B0"];
+  /** Ids in the order in which they came, with their group and queue. */
+  readonly made = new Map<string, { readonly group: string | undefined; readonly queue: string }>();
+  readonly started: string[] = [];
+  /** Groups in whose order a due time, another queue, a crash or a retry by a person has meddled. */
+  readonly unordered = new Set<string>();
+  #counter = 0;
+
+  constructor(bench: ShardBench) {
+    this.bench = bench;
+  }
+
+  next(): number {
+    return ++this.#counter;
+  }
+
+  async worker(n: number): Promise<string> {
+    const name = this.#workers[n % 2]!;
+    if ((await this.bench.redis.zscore(this.bench.keys.leases, name)) === null)
+      await this.bench.register(name);
+    return name;
+  }
+
+  lose(worker: string): void {
+    const slot = this.#workers.indexOf(worker);
+    this.#workers[slot] = `${worker[0]}${this.next()}`;
+  }
+
+  any(n: number): string {
+    return [...this.made.keys(), "never"][n % (this.made.size + 1)]!;
+  }
+
+  queueOf(id: string): string {
+    return this.made.get(id)?.queue ?? "q";
+  }
+
+  async claim(worker: string, want: number, dropped: readonly string[]): Promise<void> {
+    const quotas = QUEUES.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
+    const reply = await this.bench.advance(worker, { want, dropped, quotas });
+    if (reply === "LOST") throw new Error(`expected ${worker} to have its lease`);
+    const { jobs, runs } = await this.bench.shard();
+    const holes = reply.ids.filter((id) => jobs[id] === TOMBSTONE || isHole(runs[id]));
+    for (const id of holes) await this.bench.discard(worker, [id], this.queueOf(id));
+    this.started.push(...reply.ids.filter((id) => !holes.includes(id) && !this.started.includes(id)));
+  }
+}
+
+function isHole(run: string | undefined): boolean {
+  return run?.includes('"cancelled",1') === true;
+}
+
+function heldBy(shard: Shard, worker: string): string[] {
+  return Object.keys(shard.active).filter((id) => shard.active[id] === worker);
+}
+
+type Numbers = readonly [number, number, number];
+type Move = (history: History, numbers: Numbers) => Promise<void>;
+
+const MOVES: Readonly<Record<string, Move>> = {
+  enqueue: async (history, [a, b, c]) => {
+    const jobs: Record<string, NewJob> = {};
+    for (let i = 0; i <= a % 5; i += 1) {
+      const id = `j${history.next()}`;
+      const name = GROUPS[(b + i) % GROUPS.length];
+      const queue = QUEUES[c % 11 === 0 ? i % 2 : 0]!;
+      const due = c % 7 === 3 ? ["", "1", `+${HOUR_MS}`][i % 3]! : "";
+      const group = name === undefined ? undefined : { name, limit: LIMITS[name.split(" ")[0]!]! };
+      jobs[id] = { queue, due, ...(group === undefined ? {} : { group }) };
+      history.made.set(id, { group: name, queue });
+      if (due !== "" || queue !== "q") history.unordered.add(name ?? "");
+    }
+    await history.bench.put(jobs);
+  },
+  work: async (history, [a, b, c]) => {
+    const worker = await history.worker(a);
+    await history.claim(worker, c % 5, heldBy(await history.bench.shard(), worker).slice(0, b % 4));
+  },
+  fail: async (history, [a, b, c]) => {
+    const worker = await history.worker(a);
+    const held = heldBy(await history.bench.shard(), worker);
+    const id = held[b % Math.max(1, held.length)];
+    if (id === undefined) return;
+    const outcome = (["retry", "retry", "dead", "cancelled"] as const)[c % 4]!;
+    const run = runText({ attempts: history.next(), state: outcome });
+    const ms = outcome === "retry" ? c % 2 : c % 3 === 0 ? 0 : HOUR_MS;
+    await history.bench.fail(worker, id, outcome, { queue: history.queueOf(id), run, ms });
+  },
+  crash: async (history, [a, b]) => {
+    const worker = await history.worker(a);
+    await history.bench.endLease(worker);
+    const held = heldBy(await history.bench.shard(), worker);
+    const call = { queues: [...QUEUES], maxCrashes: 2 + (b % 2) };
+    await history.bench.reclaim(worker, held, call);
+    await history.bench.reclaim(worker, [], call);
+    history.lose(worker);
+    for (const id of held) history.unordered.add(history.made.get(id)?.group ?? "");
+  },
+  handBack: async (history, [a, b]) => {
+    const worker = await history.worker(a);
+    const held = heldBy(await history.bench.shard(), worker).slice(0, 1 + (b % 3));
+    await history.bench.reclaim(worker, held, { queues: [...QUEUES], reason: "handed-back" });
+  },
+  cancel: async (history, [a, b]) => {
+    const id = history.any(a);
+    await history.bench.cancel(id, b % 3 === 0 ? 0 : HOUR_MS, history.queueOf(id));
+  },
+  remove: async (history, [a]) => {
+    const id = history.any(a);
+    await history.bench.remove(id, history.queueOf(id));
+  },
+  retry: async (history, [a]) => {
+    const id = history.any(a);
+    history.unordered.add(history.made.get(id)?.group ?? "");
+    await history.bench.retry(id, history.queueOf(id));
+  },
+  timePasses: async ({ bench }) => {
+    for (const queue of QUEUES) {
+      const { due } = bench.keys.queue(queue);
+      for (const id of await bench.redis.zrange(due, 0, "-1")) await bench.redis.zadd(due, "XX", 1, id);
+    }
+  },
+  sweep: async ({ bench }, [a]) => {
+    for (const id of a % 2 === 0 ? await bench.redis.zrange(bench.keys.done, 0, "-1") : []) {
+      await bench.redis.zadd(bench.keys.done, "XX", 1, id);
+    }
+    await bench.sweep();
+  },
+};
+
+const small = fc.nat({ max: 60 });
+const oneMove = fc.record({
+  move: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom("enqueue", "work") },
+    { weight: 3, arbitrary: fc.constantFrom(...Object.keys(MOVES)) },
+  ),
+  numbers: fc.tuple(small, small, small),
+});
+const histories = fc.array(oneMove, { maxLength: 40, size: "max" });
+
+async function check({ bench }: History): Promise<Shard> {
+  const shard = await bench.shard();
+  expect(problemsOf(shard)).toEqual([]);
+  for (const [group, held] of Object.entries(shard.groups).filter(([field]) => field.includes(" "))) {
+    expect({ group, held: Number(held) }).toSatisfy(() => Number(held) <= LIMITS[group.split(" ")[0]!]!);
+  }
+  return shard;
+}
+
+async function drain(history: History): Promise<void> {
+  for (let round = 0; ; round += 1) {
+    const shard = await check(history);
+    const left = Object.keys(shard.jobs).filter((id) => {
+      const state = /^\[\d+,\d+,"(\w+)"/.exec(shard.runs[id] ?? "")?.[1] ?? "pending";
+      return !ENDED.has(state);
+    });
+    if (left.length === 0) break;
+    expect(round, `jobs that never ran: ${left.join(", ")}`).toBeLessThan(300);
+    await MOVES["timePasses"]!(history, [0, 0, 0]);
+    for (const n of [0, 1]) {
+      const worker = await history.worker(n);
+      await history.claim(worker, 3, heldBy(await history.bench.shard(), worker));
+    }
+  }
+  expect((await history.bench.shard()).limited).toEqual({});
+}
+
+test(
+  `${RUNS} histories from seed ${SEED} hold every limit, lose no slot and no job, and keep the order`,
+  { timeout: 300_000 },
+  async () => {
+    const bench = setup();
+    const property = fc.asyncProperty(histories, async (moves) => {
+      await bench.redis.flushdb();
+      const history = new History(bench);
+      for (const { move, numbers } of moves) {
+        await MOVES[move]!(history, numbers);
+        await check(history);
+      }
+      await drain(history);
+      for (const group of ["a:task k", "a:task l"].filter((name) => !history.unordered.has(name))) {
+        const mine = history.started.filter((id) => history.made.get(id)?.group === group);
+        const order = [...history.made.keys()].filter((id) => mine.includes(id));
+        expect(mine, `starts of ${group}`).toEqual(order);
+      }
+    });
+    await fc.assert(property, { numRuns: RUNS, seed: SEED });
+  },
+);

@@ -1,0 +1,101 @@
+// The gate of jobs with a limit: no slot is lost, none is held twice, nobody waits for ever. See runtime/scripts/lib/gate.lua.
+import { parseRecord, TOMBSTONE, waitingField, waitingId } from "../../runtime/protocol/index.js";
+import type { Shard } from "./shard.js";
+
+interface Entry {
+  readonly id: string;
+  readonly number: string;
+  readonly queue: string;
+  readonly group: string;
+}
+
+export function gateProblems(shard: Shard): readonly string[] {
+  const entries = Object.entries(shard.limited).map(([id, text]) => entryOf(id, text));
+  const listed = new Set([...Object.keys(shard.active), ...Object.values(shard.pending).flat()]);
+  const members = new Set(shard.waiting);
+  const waiting = entries.filter((entry) => members.has(memberOf(entry)));
+  const known = new Set(waiting.map(memberOf));
+  const noted = new Set(shard.waiting.map(noteGroup));
+  return [
+    ...entries.flatMap((entry) => entryProblems(shard, entry)),
+    ...missingEntries(shard),
+    ...shard.waiting
+      .filter((member) => waitingId(member) !== undefined)
+      .filter((member) => !known.has(member))
+      .map((member) => `${JSON.stringify(member)} waits at the gate without an entry`),
+    ...countProblems(shard, entries, listed, waiting),
+    ...waiting
+      .filter((entry) => hasRoom(shard, entry.group))
+      .filter((entry) => !noted.has(entry.group))
+      .map((entry) => `job ${entry.id} waits although its group has room, and no note says so`),
+  ];
+}
+
+function entryOf(id: string, text: string): Entry {
+  const [, number = "", queue = "", group = ""] = /^(\d{16}) (\S+) (.*)$/.exec(text) ?? [];
+  return { id, number, queue, group };
+}
+
+function memberOf({ id, number, queue, group }: Entry): string {
+  return `${group}\n${number} ${queue} ${id}`;
+}
+
+function noteGroup(member: string): string | undefined {
+  return /^\n[^\n]+\n(.*)$/.exec(member)?.[1];
+}
+
+export function hasRoom({ groups }: Shard, group: string): boolean {
+  const limit = groups[group.split(" ")[0] ?? ""];
+  return limit === undefined || Number(groups[group] ?? 0) < Number(limit);
+}
+
+function entryProblems(shard: Shard, { id, queue, group }: Entry): string[] {
+  const text = shard.jobs[id];
+  if (text === undefined) return [`job ${id} is gone, but still known at the gate`];
+  if (text === TOMBSTONE) return [];
+  const record = parseRecord(text);
+  return record?.options.group === group && record.queue === queue
+    ? []
+    : [`job ${id} stands at the gate for ${group} in ${queue}, but its record says otherwise`];
+}
+
+/** A job that has not ended counts in the limit of the group that its record names. */
+function missingEntries(shard: Shard): string[] {
+  const placed = [
+    ...Object.keys(shard.active),
+    ...Object.values(shard.pending).flat(),
+    ...Object.values(shard.due).flatMap((due) => Object.keys(due)),
+  ];
+  return placed
+    .filter((id) => /^\[\d+(,"[^"]*"){3},\{[^{}]*"group":/.test(shard.jobs[id] ?? ""))
+    .filter((id) => shard.limited[id] === undefined)
+    .map((id) => `job ${id} has a group, but the gate does not know it`);
+}
+
+function countProblems(
+  shard: Shard,
+  entries: readonly Entry[],
+  listed: ReadonlySet<string>,
+  waiting: readonly Entry[],
+): string[] {
+  const names = new Set([...Object.keys(shard.groups), ...entries.map(({ group }) => group)]);
+  const queues = new Set(entries.map(({ queue }) => queue));
+  return [
+    ...[...names]
+      .filter((name) => name.includes(" "))
+      .map((name) => {
+        const held = entries.filter(({ id, group }) => group === name && listed.has(id)).length;
+        return { name, held, counted: Number(shard.groups[name] ?? 0) };
+      })
+      .filter(({ held, counted }) => held !== counted)
+      .map(({ name, held, counted }) => `group ${name} counts ${counted} slots, but ${held} jobs hold one`),
+    ...[...queues]
+      .map((queue) => ({
+        queue,
+        count: waiting.filter((entry) => entry.queue === queue).length,
+        counted: Number(shard.groups[waitingField(queue)] ?? 0),
+      }))
+      .filter(({ count, counted }) => count !== counted)
+      .map(({ queue, count, counted }) => `queue ${queue} counts ${counted} at the gate, there are ${count}`),
+  ];
+}
