@@ -96,8 +96,13 @@ function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {
   );
 }
 
-function queueLayout({ name, weight, maxPending }: QueueDefinition): Layout {
-  return objectLayout({ name, weight, ...(maxPending === undefined ? {} : { maxPending }) });
+function queueLayout({ name, weight, concurrency, maxPending }: QueueDefinition): Layout {
+  return objectLayout({
+    name,
+    weight,
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(maxPending === undefined ? {} : { maxPending }),
+  });
 }
 
 function hasKey(task: TaskModel): boolean {

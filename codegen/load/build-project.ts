@@ -172,11 +172,12 @@ function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {
   if (written.length === 0) return [{ name: DEFAULT_QUEUE_NAME, weight: 1 }];
   return written
     .sort(([a], [b]) => compareText(a, b))
-    .map(([name, { weight = 1, maxPending, description }]) => {
+    .map(([name, { weight = 1, concurrency, maxPending, description }]) => {
       const at = declarations.queues.get(name)?.keyOrigin;
       return {
         name,
         weight,
+        ...(concurrency === undefined ? {} : { concurrency }),
         ...(maxPending === undefined ? {} : { maxPending }),
         ...(description === undefined ? {} : { description }),
         ...(at === undefined ? {} : { source: sourceOf(at) }),

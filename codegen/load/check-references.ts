@@ -26,6 +26,23 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
     }
   }
   checkDefaultQueue(declarations, queueNames, reporter);
+  checkLimits(declarations, reporter);
+}
+
+/** A job holds one slot: of its task or of its queue. */
+function checkLimits({ queues, tasks, defaults }: Declarations, reporter: Reporter): void {
+  const general = textOf(findEntry(defaults, "queue")?.value) ?? DEFAULT_QUEUE_NAME;
+  for (const { key, value } of tasks.values()) {
+    const limit = findEntry(value, "concurrency");
+    const queue = textOf(findEntry(value, "queue")?.value) ?? general;
+    if (limit === undefined || findEntry(queues.get(queue)?.value, "concurrency") === undefined) continue;
+    reporter.report({
+      code: "TW132",
+      at: limit.keyOrigin,
+      message: `${quote(key)} has a limit, and so has its queue ${quote(queue)}; a job counts in one`,
+      hint: "delete one of them, or give the task another queue",
+    });
+  }
 }
 
 function checkName(

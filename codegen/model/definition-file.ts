@@ -13,7 +13,13 @@ import { descriptionText } from "./definition-fields.js";
 import { SCHEMA_NAME_PATTERN, schemaDefinition } from "./definition-payload.js";
 import { retryDefinition, retryPolicyDefinition } from "./definition-retry.js";
 import { scheduleDefinition } from "./definition-schedule.js";
-import { queueReference, retentionDefinition, taskDefinition, timeoutDefinition } from "./definition-task.js";
+import {
+  MAX_CONCURRENCY,
+  queueReference,
+  retentionDefinition,
+  taskDefinition,
+  timeoutDefinition,
+} from "./definition-task.js";
 
 const defaultsDefinition = z
   .strictObject({
@@ -31,6 +37,16 @@ const MAX_PENDING_LIMIT = 1_000_000_000;
 
 const queueDefinition = z
   .strictObject({
+    concurrency: z
+      .int()
+      .min(1)
+      .max(MAX_CONCURRENCY)
+      .optional()
+      .meta({
+        description:
+          "Most jobs of the queue that run at a time, over all workers; the others wait. Its tasks have no concurrency of their own. Default: no limit.",
+        examples: [2],
+      }),
     description: descriptionText.optional(),
     maxPending: z
       .int()
@@ -103,7 +119,6 @@ export type DefinitionFile = z.infer<typeof definitionFile>;
 
 /** Keys that a later format may have; they get a message of their own instead of "unknown key". */
 export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
-  "concurrency",
   "events",
   "observers",
   "rateLimit",

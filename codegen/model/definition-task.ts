@@ -53,7 +53,7 @@ const idempotencyDefinition = z
   })
   .meta({ id: "Idempotency", description: "Enqueues with one key make one job." });
 
-const MAX_CONCURRENCY = 1_000_000;
+export const MAX_CONCURRENCY = 1_000_000;
 
 const concurrencyDefinition = z
   .strictObject({

@@ -21,6 +21,7 @@ export const DIAGNOSTIC_CODES = {
   TW123: "A $ref that leads nowhere or out of the project.",
   TW130: "A ${{ }} expression that cannot be parsed.",
   TW131: "A ${{ }} expression that does not fit the schema it reads.",
+  TW132: "Two limits of which only one can hold for a job.",
   TW140: "A cron expression or time zone that cannot be read.",
   TW141: "A schedule's payload that its task does not take.",
   TW142: "An onExhausted task that cannot take what it is told.",

@@ -35,7 +35,8 @@ export class JobMaker<Payload> {
     this.#contract = contract;
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     const { startWithinMs } = contract;
-    this.#isPlain = contract.idempotencyKey === undefined && contract.concurrency === undefined;
+    const limits = [contract.concurrency, this.#queues.get(contract.queue)?.concurrency];
+    this.#isPlain = contract.idempotencyKey === undefined && limits.every((limit) => limit === undefined);
     const always = startWithinMs === undefined ? undefined : { startWithinMs };
     this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
     this.#maxPending = this.#queues.get(contract.queue)?.maxPending ?? 0;
@@ -122,23 +123,21 @@ export class JobMaker<Payload> {
     if (options.id !== undefined && !JOB_ID_PATTERN.test(options.id)) {
       throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", options.id);
     }
-    const { name: queue, maxPending = 0 } = this.queue(options.queue);
+    const queue = this.queue(options.queue);
     const key = this.#key(checked.payload, options);
     const due = dueText(options);
-    const group = limitedGroup(this.#contract, checked.payload);
-    if (this.#contract.concurrencyKey !== undefined)
-      assertKey("concurrency.key", group?.name.slice(name.length + 1) ?? "");
+    const group = this.#group(queue, checked.payload);
     const recordOptions = this.#recordOptions(client, options, key, group);
     return {
       id: options.id ?? client.nextId(),
-      queue,
-      record: `${recordHead(name, queue, hash, recordOptions)}${checked.json}]`,
+      queue: queue.name,
+      record: `${recordHead(name, queue.name, hash, recordOptions)}${checked.json}]`,
       due,
       key,
       keyTtlMs: idempotency?.ttlMs ?? 0,
       group,
       ownId: options.id !== undefined,
-      maxPending,
+      maxPending: queue.maxPending ?? 0,
     };
   }
 
@@ -155,6 +154,16 @@ export class JobMaker<Payload> {
     const key = options.idempotencyKey ?? idempotencyKey(payload);
     assertKey("idempotencyKey", key);
     return keyField(name, key);
+  }
+
+  #group(queue: QueueDefinition, payload: Payload): LimitedGroup | undefined {
+    const { name, concurrency, concurrencyKey } = this.#contract;
+    if (concurrency !== undefined && queue.concurrency !== undefined) {
+      throw optionInvalid("queue", `one without a limit, because ${name} has a limit of its own`, queue.name);
+    }
+    const group = limitedGroup(this.#contract, queue, payload);
+    if (concurrencyKey !== undefined) assertKey("concurrency.key", group?.name.slice(name.length + 1) ?? "");
+    return group;
   }
 
   #recordOptions(

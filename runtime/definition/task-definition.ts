@@ -69,6 +69,8 @@ export interface QueueDefinition {
   readonly name: string;
   /** Share of the worker's picks while several queues have jobs. A whole number from 1 to 1000. */
   readonly weight: number;
+  /** Most jobs of the queue that run at a time, over all workers. Absent = any number. */
+  readonly concurrency?: number;
   /**
    * Most pending jobs: an enqueue past it is refused with `QueueFull`. Absent = any number. Jobs that wait for a time (scheduled,
    * retry) do not count until they are due, and then join the queue whatever its length: what was accepted is not lost.

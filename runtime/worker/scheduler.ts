@@ -226,8 +226,9 @@ export class Scheduler {
 function entryOf(schedule: ScheduleDefinition, { contracts, queues }: Registry): Entry {
   const contract = contracts.find(({ name }) => name === schedule.task);
   if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
-  const maxPending = queues.find(({ name }) => name === contract.queue)?.maxPending ?? 0;
-  const group = limitedGroup(contract, schedule.payload);
+  const queue = queues.find(({ name }) => name === contract.queue) ?? { name: contract.queue, weight: 1 };
+  const { maxPending = 0 } = queue;
+  const group = limitedGroup(contract, queue, schedule.payload);
   const payload = JSON.stringify(schedule.payload);
   return { schedule, contract, maxPending, payload, group, ...timingOf(schedule) };
 }

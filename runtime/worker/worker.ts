@@ -172,7 +172,7 @@ export class Worker {
     this.#assertNotStopped();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
-    await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry.contracts));
+    await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry));
     this.#assertNotStopped();
     await this.#leaseKeeper.start();
     this.#assertNotStopped();

@@ -89,6 +89,10 @@ describe("structure", () => {
       ['2:16 TW102 "rateLimit" is not known to this version of taskweft | delete it, or update taskweft'],
     ],
     [
+      "version: 1\nqueues: { a: { concurrency: 0 } }",
+      ["2:29 TW104 queues > a > concurrency: expected at least 1, got 0"],
+    ],
+    [
       "version: 1\nqueues: { a: { weight: 1001 } }",
       ["2:24 TW104 queues > a > weight: expected at most 1000, got 1001"],
     ],
@@ -328,6 +332,23 @@ describe("hash", () => {
       `${base}\nconcurrency: { limit: 2, key: "\${{ payload.a }}" }`,
     ].map(hash);
     expect(new Set([hash(base), ...others]).size).toBe(others.length + 1);
+  });
+});
+
+describe("limits", () => {
+  const QUEUE = "version: 1\nqueues: { default: {}, slow: { concurrency: 2 } }";
+  const LIMIT = "concurrency: { limit: 1 }";
+
+  it("are those of a task or of its queue, not both", () => {
+    const both = taskFile(`payload: {}\nqueue: slow\n${LIMIT}`, QUEUE);
+    expect(problems(both)).toEqual([
+      '7:5 TW132 "a:b" has a limit, and so has its queue "slow"; a job counts in one | delete one of them, or give the task another queue',
+    ]);
+    expect(problems(taskFile(`payload: {}\n${LIMIT}`, `${QUEUE}\ndefaults: { queue: slow }`))[0]).toContain(
+      "TW132",
+    );
+    expect(problems(taskFile(`payload: {}\n${LIMIT}`, QUEUE))).toEqual([]);
+    expect(problems(taskFile("payload: {}\nqueue: slow", QUEUE))).toEqual([]);
   });
 });
 

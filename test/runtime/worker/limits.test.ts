@@ -1,6 +1,6 @@
 // `concurrency` of a task, with real workers: never more than the limit over all of them, and nobody waits behind a blocked key.
 import { describe, expect, test } from "vitest";
-import { commandCalls, defineTask, setupProject, type Project } from "../../support/project.js";
+import { commandCalls, defineTask, rejection, setupProject, type Project } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until, within } from "../../support/signal.js";
 
@@ -133,6 +133,62 @@ describe("a limit without a key", () => {
     expect((await commandCalls(project.raw, "evalsha")) - before).toBeLessThan(40);
     go.send();
   });
+});
+
+describe("a limit of a queue", () => {
+  const queues = [
+    { name: "default", weight: 1 },
+    { name: "slow", weight: 1, concurrency: 2 },
+  ];
+
+  test("holds for all its tasks over all workers, and for no other queue", async () => {
+    const tasks = [defineTask("one:work", { queue: "slow" }), defineTask("other:work")];
+    const project = setupProject({ redis, tasks: tasks as never, queues });
+    const most: Record<string, number> = {};
+    const running: Record<string, number> = {};
+    let done = 0;
+    const work = async (job: { queue: string }): Promise<void> => {
+      const now = (running[job.queue] = (running[job.queue] ?? 0) + 1);
+      most[job.queue] = Math.max(most[job.queue] ?? 0, now);
+      for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      running[job.queue]! -= 1;
+      done += 1;
+    };
+    const jobs = Array.from({ length: 100 }, (_unused, n) => ({ n }));
+    await project.many(tasks[0]!, jobs);
+    await project.many(tasks[1]!, jobs, { queue: "slow" }); // by the enqueue
+    await project.many(tasks[1]!, jobs);
+    const handlers = { "one:work": work, "other:work": work } as never;
+    for (let n = 0; n < 2; n += 1) await project.worker(handlers, { concurrency: 10 });
+    await until("all jobs to be done", () => done === 300);
+    expect(most["slow"]).toBe(2);
+    expect(most["default"]).toBeGreaterThan(2);
+  });
+
+  test("is not for a task that has a limit of its own", async () => {
+    const task = defineTask("one:work", { concurrency: { limit: 1 } });
+    const project = setupProject({ redis, tasks: [task] as never, queues });
+    const error = await rejection(project.enqueue(task, { n: 1 }, { queue: "slow" }));
+    expect(error.message).toContain("expected one without a limit, because one:work has a limit of its own");
+  });
+
+  test("is gone with the deploy that had it", async () => {
+    const task = defineTask("one:work", { queue: "slow" });
+    const before = setupProject({ redis, tasks: [task] as never, queues });
+    await before.many(task, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
+    const after = setupProject({ redis, tasks: [task] as never, queues: [{ name: "slow", weight: 1 }] });
+    let done = 0;
+    await after.worker({ "one:work": () => void (done += 1) }, { prefix: before.prefix });
+    await until("all jobs to be done", () => done === 4);
+    expect(await before.raw.hget(before.keys.groups, "@slow")).toBeNull();
+  });
+});
+
+test("a key that is no key is refused", async () => {
+  const task = byTenant(1);
+  const project = setup(task);
+  const error = await rejection(project.enqueue(task, { n: 1, tenant: "" }));
+  expect(error.message).toContain("concurrency.key: expected 1 to 512 characters");
 });
 
 test("a schedule of a task with a limit counts in it", async () => {

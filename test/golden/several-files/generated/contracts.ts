@@ -64,4 +64,5 @@ export const contracts = [gigEscrowReleaseContract, invoiceGenerateContract, inv
 export const queues: readonly QueueDefinition[] = [
   { name: "critical", weight: 6 },
   { name: "default", weight: 3 },
+  { name: "slow", weight: 1, concurrency: 2, maxPending: 1000 },
 ];

@@ -34,7 +34,7 @@ export interface InvoiceSendAllPayload {
 }
 
 /** The declared queues. */
-export type QueueName = "critical" | "default";
+export type QueueName = "critical" | "default" | "slow";
 
 /** Every task with its payload and result. */
 export interface TaskMap {
