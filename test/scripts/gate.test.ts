@@ -261,6 +261,21 @@ describe("a slot is held by", () => {
   });
 });
 
+test.each(['a"b', "back\\slash", "nul\u0000x", "%d+ [q]", "3 q a:task k", "é\u{1f600}", "#q", " "])(
+  "the key %j is one like any other",
+  async (key) => {
+    const bench = setup();
+    await bench.put({ a: of(key), b: of(key), c: of("k") });
+    expect(await bench.claim("A", 2)).toEqual(["a", "c"]);
+    await bench.fail("A", "a", "dead");
+    expect((await look(bench)).ids).toEqual(["b"]);
+    expect(await bench.retry("a")).toBe("RETRIED");
+    expect(await bench.cancel("a")).toBe("CANCELLED");
+    expect(await bench.retry("a")).toBe("RETRIED");
+    expect(await drop(bench, "b")).toEqual(["a"]);
+  },
+);
+
 test("ticks of a schedule pass the gate", async () => {
   const bench = setup();
   const group = { name: "a:task ", limit: 1 };
