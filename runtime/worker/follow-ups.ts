@@ -11,6 +11,7 @@ import {
   type FollowUpRule,
   JOB_ID_PATTERN,
   limitedGroup,
+  type QueueDefinition,
 } from "../definition/index.js";
 import {
   randomName,
@@ -34,22 +35,24 @@ export interface FollowUpPorts {
 export class FollowUps {
   readonly #ports: FollowUpPorts;
   readonly #contracts: ReadonlyMap<string, AnyTaskContract>;
+  readonly #queues: ReadonlyMap<string, QueueDefinition>;
 
   /** @throws Error for a registry that codegen did not make. */
   constructor(ports: FollowUpPorts) {
-    const { contracts } = ports.registry;
+    const { contracts, queues } = ports.registry;
     this.#ports = ports;
     this.#contracts = new Map(contracts.map((contract) => [contract.name, contract]));
+    this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     for (const { onExhausted } of contracts) if (onExhausted !== undefined) this.#contract(onExhausted.task);
   }
 
   /** Stores the follow-up when it is called, at most once however often it is called. */
   of(claim: Claim, rule: FollowUpRule, error: unknown): () => Promise<void> {
-    const { connection, keys, registry } = this.#ports;
+    const { connection, keys } = this.#ports;
     const contract = this.#contract(rule.task);
     const item = this.#item(claim, rule, contract, error);
     const call = { keys, client: randomName(), slot: 0, call: 1, items: [item] };
-    const weight = registry.queues.find(({ name }) => name === contract.queue)?.weight ?? 1;
+    const { weight } = this.#queueOf(contract);
     return async () => {
       // This worker may not serve that queue, and those who take jobs back must know of it.
       await connection.redis.hsetnx(keys.meta, `queue:${contract.queue}`, weight);
@@ -62,6 +65,10 @@ export class FollowUps {
     if (contract === undefined)
       throw new Error(`onExhausted names ${task}, which the registry does not have`);
     return contract;
+  }
+
+  #queueOf(contract: AnyTaskContract): QueueDefinition {
+    return this.#queues.get(contract.queue) ?? { name: contract.queue, weight: 1 };
   }
 
   #item(claim: Claim, rule: FollowUpRule, contract: AnyTaskContract, error: unknown): EnqueueItem {
@@ -79,7 +86,7 @@ export class FollowUps {
     const options: RecordOptions = { at: this.#ports.clock.now() };
     if (contract.startWithinMs !== undefined) options.startWithinMs = contract.startWithinMs;
     const payload = Object.fromEntries(rule.fields.map((field) => [field, told[field]]));
-    const group = limitedGroup(contract, payload);
+    const group = limitedGroup(contract, this.#queueOf(contract), payload);
     if (group !== undefined) options.group = group.name;
     return {
       id: followUpId(claim.id, run),
