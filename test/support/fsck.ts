@@ -18,8 +18,9 @@ export async function assertSound(redis: Redis, keys: ShardKeys): Promise<void> 
 
 /** What is wrong with the shard, one line each; empty when nothing is. */
 export function problemsOf(shard: Shard): readonly string[] {
+  const pending = pendingOf(shard);
   const findings = [
-    ...[...idsOf(shard)].flatMap((id) => jobFindings(factsOf(shard, id))),
+    ...[...idsOf(shard)].flatMap((id) => jobFindings(factsOf(shard, id, pending.get(id) ?? new Map()))),
     ...[...new Set([...Object.values(shard.active), ...Object.keys(shard.workers)])].flatMap((name) =>
       workerFindings({
         name,
@@ -59,20 +60,23 @@ function idsOf(shard: Shard): Set<string> {
   ]);
 }
 
-function gateQueue(member: string): string {
-  return /\n\d+ (\S+) \S+$/.exec(member)?.[1] ?? "";
+/** Id -> queue -> how often it stands in its pending list or waits at the gate: jobs there are pending too. */
+function pendingOf(shard: Shard): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  const places = new Map<string, Map<string, number>>();
+  const add = (id: string, queue: string): void => {
+    const counts = places.get(id) ?? new Map<string, number>();
+    places.set(id, counts.set(queue, (counts.get(queue) ?? 0) + 1));
+  };
+  for (const [queue, ids] of Object.entries(shard.pending)) for (const id of ids) add(id, queue);
+  for (const member of shard.waiting) {
+    const [, queue, id] = /\n\d+ (\S+) (\S+)$/.exec(member) ?? [];
+    if (queue !== undefined && id !== undefined) add(id, queue);
+  }
+  return places;
 }
 
-function factsOf(shard: Shard, id: string): JobFacts {
+function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFacts {
   const owner = shard.active[id];
-  // Jobs that wait at the gate are pending too.
-  const atGate = shard.waiting.filter((member) => waitingId(member) === id);
-  const queues = new Set([...Object.keys(shard.pending), ...atGate.map(gateQueue)]);
-  const counts = [...queues].map((queue): [string, number] => [
-    queue,
-    (shard.pending[queue] ?? []).filter((one) => one === id).length +
-      atGate.filter((member) => gateQueue(member) === queue).length,
-  ]);
   return {
     id,
     nowMs: shard.nowMs,
@@ -85,7 +89,7 @@ function factsOf(shard: Shard, id: string): JobFacts {
     due: new Map(
       Object.entries(shard.due).flatMap(([queue, due]) => (due[id] === undefined ? [] : [[queue, due[id]]])),
     ),
-    pending: new Map(counts.filter(([, times]) => times > 0)),
+    pending,
     cancelAsked: shard.cancels.includes(id),
     awaited: shard.waits[id] !== undefined,
     notes: notesFacts(shard.notes[id], shard.notes[progressField(id)]),
