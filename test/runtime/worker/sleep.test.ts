@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Duration } from "../../../runtime/definition/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
+import { parseSteps } from "../../../runtime/protocol/index.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";
@@ -85,6 +86,19 @@ describe("a handler that sleeps", () => {
     expect(attempts).toEqual([1, 2]);
     // Of two sleeps in a row the last stays on record.
     expect(await project.kinds(job.id)).toEqual(["slept", "failed", "completed"]);
+  });
+
+  test("counts several sleeps at once from the same moment", async () => {
+    const project = setup();
+    await project.worker({
+      "order:work": async (_job, ctx) => {
+        await Promise.all([ctx.sleep("one", "1h"), ctx.sleep("two", "2h")]);
+      },
+    });
+    const job = await project.enqueue(order, { n: 1 });
+    await until("it to sleep", () => isAsleep(project, job.id));
+    const steps = parseSteps(await project.raw.hget(project.keys.notes, job.id));
+    expect(Number(steps.get("two")) - Number(steps.get("one"))).toBeCloseTo(3_600_000, -3);
   });
 
   test("goes on in the next process when its worker stops meanwhile", async () => {
