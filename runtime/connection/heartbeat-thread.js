@@ -8,10 +8,9 @@
  * It renews only the name that it was given last, and by renewals only: a lease that was lost stays lost.
  *
  * workerData: url, options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
- * turns of the main loop, its renewals, the thread's renewals). Messages: { keys, args } of the renewal to send, or null while there is no name. It says "ready" once.
+ * turns of the main loop, its renewals, the thread's renewals). Messages: { keys, args } of the renewal to send, or null while there is no name.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { Redis } from "ioredis";
 
 const { url, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
 /** Part of the lease after which the main loop is late: its own renewals come at a third. */
@@ -23,14 +22,7 @@ const renewals = { count: -1, at: performance.now() };
 let call = null;
 let sending = false;
 
-const redis = new Redis(url, {
-  ...options,
-  retryStrategy: (times) => Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS),
-  reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
-});
-// The worker's own connection says what is wrong with Redis; an outage ends the thread of nobody.
-redis.on("error", () => undefined);
-redis.once("ready", () => parentPort.postMessage("ready"));
+let connected;
 
 parentPort.on("message", (next) => {
   call = next;
@@ -38,12 +30,26 @@ parentPort.on("message", (next) => {
 });
 
 setInterval(() => {
+  // Not at the start: loading the client takes the processor from the worker's first jobs, and no lease is late yet.
+  connected ??= connect();
   const now = performance.now();
   note(turns, Atomics.load(counters, 0), now);
   note(renewals, Atomics.load(counters, 1), now);
   const late = now - renewals.at > LATE_AFTER_MS;
   if (late && call !== null && !sending && now - turns.at < maxBlockMs) void renew(call, now);
 }, paceMs);
+
+async function connect() {
+  const { Redis } = await import("ioredis");
+  const redis = new Redis(url, {
+    ...options,
+    retryStrategy: (times) => Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS),
+    reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
+  });
+  // The worker's own connection says what is wrong with Redis; an outage ends the thread of nobody.
+  redis.on("error", () => undefined);
+  return redis;
+}
 
 function note(seen, count, now) {
   if (seen.count === count) return;
@@ -66,6 +72,7 @@ async function renew(sent, now) {
 }
 
 async function run({ keys, args }) {
+  const redis = await connected;
   try {
     return await redis.evalsha(script.sha, keys.length, ...keys, ...args);
   } catch (error) {

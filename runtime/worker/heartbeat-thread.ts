@@ -47,8 +47,8 @@ export class HeartbeatThread {
     this.#paceMs = options.leaseMs / LOOKS_PER_LEASE;
   }
 
-  /** Resolves when the thread could help: the first job may block at once. One that cannot connect is waited for no longer than a lease. */
-  async start(): Promise<void> {
+  /** Nobody waits for the thread to be up: it needs nothing of the main loop for that, and the first job may block at once. */
+  start(): void {
     const { connection, maxBlockMs, logger } = this.#options;
     this.#turnAt = performance.now();
     this.#timer = setInterval(() => this.#turn(), this.#paceMs).unref();
@@ -63,24 +63,11 @@ export class HeartbeatThread {
       logger.warn(`no heartbeat thread, because it failed; ${WITHOUT}`, { error });
     };
     try {
-      this.#thread = this.#launch(reachable);
+      this.#thread = this.#launch(reachable).on("error", failed);
+      this.#thread.unref();
     } catch (error) {
       failed(error);
-      return;
     }
-    await this.#ready(this.#thread.on("error", failed));
-  }
-
-  async #ready(thread: Thread): Promise<void> {
-    thread.unref();
-    await new Promise<void>((resolve) => {
-      const limit = setTimeout(resolve, this.#options.leaseMs);
-      const settle = (): void => {
-        clearTimeout(limit);
-        resolve();
-      };
-      thread.once("message", settle).once("exit", settle);
-    });
   }
 
   #launch(reachable: ThreadConnection): Thread {

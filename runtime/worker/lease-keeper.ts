@@ -58,9 +58,9 @@ export class LeaseKeeper {
   }
 
   async start(): Promise<void> {
-    // Renewed from the first moment: a thread that cannot connect is waited for as long as a lease lasts.
-    const registered = this.#register().then(() => this.#plan());
-    await Promise.all([registered, this.#thread.start()]);
+    this.#thread.start();
+    await this.#register();
+    this.#plan();
   }
 
   /** Lease to write with a call that goes out anyway (ms); 0 when the last renewal is recent. */
