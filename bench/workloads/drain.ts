@@ -5,6 +5,7 @@ import {
   BULK_WIDTH,
   FILL_CHUNK,
   LEAST_WARM_UP_JOBS,
+  MEASURED_JOBS,
   WARM_UP_CONCURRENCY,
   WARM_UP_JOBS,
   type Workload,
@@ -85,7 +86,7 @@ async function measureBoth(sample: Sample): Promise<Measured> {
   const [producer, worker] = await Promise.all([sample.agent("producer"), sample.agent("worker")]);
   const warmUp = sample.scaled(WARM_UP_JOBS, LEAST_WARM_UP_JOBS);
   await together(producer, worker, 0, warmUp);
-  const jobs = sample.scaled(50_000);
+  const jobs = sample.scaled(MEASURED_JOBS);
   const { window, value } = await sample.measure(() => together(producer, worker, warmUp, jobs));
   await proveComplete(producer, value.request, value.worked);
   return {
@@ -125,13 +126,13 @@ const drainWithBacklog = (name: string, backlog: number, limits: Pick<Workload, 
 
 export const drainWorkloads: readonly Workload[] = [
   drainAt(1, 15_000),
-  drainAt(10, 50_000),
-  drainAt(100, 50_000),
-  drainAt(500, 50_000),
+  drainAt(10, MEASURED_JOBS),
+  drainAt(100, MEASURED_JOBS),
+  drainAt(500, MEASURED_JOBS),
   {
     name: "drain-kept",
     meaning: "as drain-100, completed jobs kept; memory is what Redis holds per job afterwards",
-    measure: (sample) => measureDrain(sample, { concurrency: 100, jobs: 50_000, keepCompleted: true }),
+    measure: (sample) => measureDrain(sample, { concurrency: 100, jobs: MEASURED_JOBS, keepCompleted: true }),
   },
   {
     name: "drain-5ms",

@@ -1,7 +1,7 @@
 import type { EnqueueMode, EnqueueReply } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
 import { percentile } from "../figures/statistics.js";
-import { BULK_WIDTH, LEAST_WARM_UP_JOBS, WARM_UP_JOBS, type Workload } from "./workload.js";
+import { BULK_WIDTH, LEAST_WARM_UP_JOBS, MEASURED_JOBS, WARM_UP_JOBS, type Workload } from "./workload.js";
 
 interface Shape {
   readonly mode: EnqueueMode;
@@ -54,12 +54,12 @@ export const enqueueWorkloads: readonly Workload[] = [
   {
     name: "enqueue-1000",
     meaning: "one producer, Promise.all over 1,000 enqueues at a time",
-    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: 50_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: MEASURED_JOBS }),
   },
   {
     name: "enqueue-bulk",
     meaning:
       "one producer, the library's call for many with 1,000 jobs at a time; memory is the growth of used_memory",
-    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: 50_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: MEASURED_JOBS }),
   },
 ];

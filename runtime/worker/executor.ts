@@ -12,7 +12,7 @@ import {
   Suspended,
   TimeoutExceeded,
 } from "./abort-reasons.js";
-import { type Claim, latenessMs } from "./claim.js";
+import { type Claim, latenessMs, mayBeLate } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "./handler.js";
@@ -130,6 +130,7 @@ export class Executor {
   }
 
   #assertInTime({ claim, contract }: Execution): void {
+    if (!mayBeLate(claim)) return;
     const lateMs = latenessMs(claim, this.#options.now());
     if (lateMs > 0) throw new StartedTooLate(contract.name, lateMs);
   }
@@ -155,8 +156,7 @@ export class Executor {
       return;
     }
     const problem = this.#resultProblem(execution, result);
-    const durationMs = performance.now() - execution.startedAt;
-    this.#settle(execution, () => {
+    this.#settle(execution, (durationMs) => {
       if (problem === undefined) sink.completed(execution, result, durationMs);
       else sink.failed(execution, new PermanentError(problem));
     });
@@ -209,14 +209,15 @@ export class Executor {
     else execution.abort(new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
   }
 
-  #settle(execution: Execution, report: () => void): void {
+  #settle(execution: Execution, report: (durationMs: number) => void): void {
     if (execution.settled) return;
     execution.settled = true;
     this.#running.delete(execution);
     const now = performance.now();
-    report();
-    this.#options.onFree(now - execution.startedAt, now);
-    if (this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+    const durationMs = now - execution.startedAt;
+    report(durationMs);
+    this.#options.onFree(durationMs, now);
+    if (this.#onEmpty.length > 0 && this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 }
 

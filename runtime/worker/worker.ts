@@ -29,7 +29,7 @@ import { Waker } from "./waker.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Most jobs of one claim: one script must not hold Redis for long. */
-const MAX_BATCH = 128;
+const MAX_BATCH = 256;
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
