@@ -2,7 +2,7 @@
  * Coalesces enqueues. All that are made in one tick travel in one call; while calls are in flight, further enqueues
  * gather and go with the next one, so batches grow with the load and no timer adds latency.
  *
- *   add -> waiting --(tick ends, or a call returns)--> in flight (at most MAX_IN_FLIGHT calls) --> settled
+ *   add -> waiting --(tick ends, a batch is full, or a call returns)--> in flight (at most MAX_IN_FLIGHT calls) --> settled
  *
  * A call keeps its number until it is answered: when the connection breaks and it is sent again, the script knows it.
  */
@@ -12,8 +12,10 @@ import type { ShardKeys } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
 
-/** Two calls overlap network and server; more only splits batches. */
-const MAX_IN_FLIGHT = 2;
+/** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
+const MAX_IN_FLIGHT = 4;
+/** A batch that is not full waits while so many are in flight: two overlap network and server, more only splits batches. */
+const MAX_IN_FLIGHT_UNFILLED = 2;
 /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
 const MAX_BATCH_JOBS = 250;
 const MAX_BATCH_CHARACTERS = 256 * 1024;
@@ -65,6 +67,7 @@ export class Batcher {
   add(item: EnqueueItem, waiter: Waiter): void {
     this.#waiting.items.push(item);
     this.#waiting.waiters.push(waiter);
+    if (this.#waiting.items.length === MAX_BATCH_JOBS && this.#freeSlots.length > 0) this.#flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => {
@@ -82,7 +85,7 @@ export class Batcher {
 
   #flush(): void {
     while (this.#waiting.items.length > 0) {
-      const slot = this.#freeSlots.pop();
+      const slot = this.#freeSlot();
       if (slot === undefined) {
         this.#stuck ??= setTimeout(() => this.#refuseWaiting(), this.#options.deadlineMs);
         return;
@@ -91,6 +94,12 @@ export class Batcher {
       void this.#send(slot, this.#takeBatch());
     }
     if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
+  }
+
+  #freeSlot(): number | undefined {
+    const filled = this.#waiting.items.length >= MAX_BATCH_JOBS;
+    const kept = filled ? 0 : MAX_IN_FLIGHT - MAX_IN_FLIGHT_UNFILLED;
+    return this.#freeSlots.length > kept ? this.#freeSlots.pop() : undefined;
   }
 
   #takeBatch(): Batch {

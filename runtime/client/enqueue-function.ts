@@ -1,8 +1,8 @@
 /** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
-import type { AnyTaskContract, Durability, QueueDefinition, TaskContract } from "../definition/index.js";
+import type { AnyTaskContract, QueueDefinition, TaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { EnqueueItem } from "../scripts/index.js";
-import type { TaskweftClient } from "./client.js";
+import type { Waiter } from "./batcher.js";
 import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
@@ -15,44 +15,56 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 ): EnqueueFunction<Payload, Result, Queue> {
   const maker = new JobMaker<Payload>(contract, queues);
 
-  function send(
-    client: TaskweftClient,
-    item: EnqueueItem,
-    awaitable: Awaitable,
-    durability: Durability,
-  ): Promise<JobHandle<Result>> {
-    client.registerQueue(maker.queue(item.queue));
+  /** What is needed to send a job of these options. */
+  function sender(options: EnqueueOptions<Queue> | undefined) {
+    const client = options?.client ?? currentClient();
+    const awaitable = awaitableOf(contract, options);
+    const durability = maker.durability(options);
+    return {
+      make: (payload: Payload) => maker.make(client, payload, options),
+      send: (
+        item: EnqueueItem,
+        stored: (handle: JobHandle<Result>) => void,
+        failed: Waiter["failed"],
+      ): void => {
+        client.registerQueue(maker.queue(item.queue));
+        const waiter: Waiter = {
+          stored: (existing) => stored(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
+          failed,
+        };
+        client.send(item, waiter, durability);
+      },
+    };
+  }
+
+  // Not `async`: each promise less counts where thousands are enqueued at a time.
+  function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
     return new Promise((resolve, reject) => {
-      client.send(
-        item,
-        {
-          stored: (existing) => resolve(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
-          failed: reject,
-        },
-        durability,
-      );
+      const { make, send } = sender(options);
+      send(make(payload), resolve, reject);
     });
   }
 
-  function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
-    try {
-      const client = options?.client ?? currentClient();
-      const item = maker.make(client, payload, options);
-      return send(client, item, awaitableOf(contract, options), maker.durability(options));
-    } catch (error) {
-      return Promise.reject(error as Error);
-    }
-  }
-
-  async function many(
+  function many(
     payloads: readonly Payload[],
     options?: EnqueueOptions<Queue>,
   ): Promise<readonly JobHandle<Result>[]> {
-    const client = options?.client ?? currentClient();
-    const items = payloads.map((payload) => maker.make(client, payload, options));
-    const awaitable = awaitableOf(contract, options);
-    const durability = maker.durability(options);
-    return await Promise.all(items.map((item) => send(client, item, awaitable, durability)));
+    return new Promise((resolve, reject) => {
+      const { make, send } = sender(options);
+      // All are made before the first is sent: one bad payload, and none is stored.
+      const items = payloads.map(make);
+      const handles: JobHandle<Result>[] = [];
+      let unanswered = items.length;
+      if (unanswered === 0) resolve(handles);
+      for (const [index, item] of items.entries()) {
+        const stored = (handle: JobHandle<Result>): void => {
+          handles[index] = handle;
+          unanswered -= 1;
+          if (unanswered === 0) resolve(handles);
+        };
+        send(item, stored, reject);
+      }
+    });
   }
 
   return Object.assign(enqueueOne, { many });

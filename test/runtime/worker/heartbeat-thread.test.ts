@@ -5,6 +5,7 @@ import { Connection, ServerClock } from "../../../runtime/connection/index.js";
 import { heartbeat } from "../../../runtime/scripts/index.js";
 import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
 import { LeaseKeeper } from "../../../runtime/worker/lease-keeper.js";
+import { monitor } from "../../support/monitor.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -35,7 +36,7 @@ async function setupLonely(): Promise<Lonely> {
     await thread.stop();
     await raw.del(keys.leases, keys.workers);
   });
-  await thread.start();
+  thread.start();
   const endOf = async (worker: string): Promise<number> => Number(await raw.zscore(keys.leases, worker));
   return {
     project,
@@ -55,6 +56,18 @@ async function setupLonely(): Promise<Lonely> {
 async function threadClients(project: Project): Promise<readonly string[]> {
   const list = (await project.raw.client("LIST")) as string;
   return list.split("\n").filter((line) => line.includes("name=taskweft-heartbeat"));
+}
+
+/** What the server knows about the connection of the thread, which is made with its first look. */
+async function connected(project: Project): Promise<string> {
+  await until("the thread to connect", async () => (await threadClients(project)).length === 1);
+  return (await threadClients(project))[0] ?? "";
+}
+
+/** A thread, if there were one, would be connected after this. */
+async function lookPasses(): Promise<void> {
+  const end = performance.now() + LEASE_MS;
+  await until("a lease's time to pass", () => performance.now() > end);
 }
 
 test("renews the lease of the name it was given, again and again", async () => {
@@ -82,9 +95,8 @@ test("renews the new name after the old one was lost, and never brings the old o
 
 test("leaves a lease alone that was given back or condemned, also while its name is still the current one", async () => {
   const { project, thread, register, renewed } = await setupLonely();
-  const monitor = await project.raw.duplicate().monitor();
   let calls = 0;
-  monitor.on("monitor", (_time: string, command: string[]) => {
+  const watching = await monitor(redis.port, (command) => {
     if (command.includes(project.keys.leases) && command[0]?.startsWith("eval")) calls += 1;
   });
   await register("A");
@@ -93,9 +105,8 @@ test("leaves a lease alone that was given back or condemned, also while its name
   await project.raw.zrem(project.keys.leases, "A");
   const before = calls;
   await until("the thread to hear that the lease is gone", () => calls > before, 3000);
-  const end = performance.now() + LEASE_MS;
-  await until("a lease's time to pass", () => performance.now() > end);
-  monitor.disconnect();
+  await lookPasses();
+  watching.close();
   expect(calls).toBe(before + 1);
   expect(await project.raw.zscore(project.keys.leases, "A")).toBeNull();
 });
@@ -103,7 +114,7 @@ test("leaves a lease alone that was given back or condemned, also while its name
 test("sends nothing while the worker renews by itself, and is gone with the worker", async () => {
   const project = setup();
   const worker = await project.worker({ "quick:work": () => "done" });
-  expect(await threadClients(project)).toHaveLength(1);
+  await connected(project);
   const { leases } = project.keys;
   const endOf = async (): Promise<number> => Number(await project.raw.zscore(leases, worker.name));
   for (let beats = 0; beats < 6; beats++) {
@@ -119,6 +130,7 @@ test("is not there with maxBlock 0", async () => {
   const project = setup();
   await project.worker({ "quick:work": () => "done" }, { maxBlock: "0ms" });
   await (await project.enqueue(quick, { n: 1 })).result();
+  await lookPasses();
   expect(await threadClients(project)).toEqual([]);
 });
 
@@ -127,6 +139,7 @@ test("is given up, with the reason on the log, for a connection that cannot be c
   const redisOptions = { sentinelRetryStrategy: () => null, retryStrategy: () => 50 };
   await project.worker({ "quick:work": () => "done" }, { redis: redisOptions });
   expect(await (await project.enqueue(quick, { n: 1 })).result()).toBe("done");
+  await lookPasses();
   expect(project.logger.messages("warn")).toEqual([
     "no heartbeat thread, because redis.sentinelRetryStrategy cannot be copied to one; a handler that blocks the event loop for longer than the lease loses its jobs",
   ]);
@@ -136,8 +149,7 @@ test("is given up, with the reason on the log, for a connection that cannot be c
 test("reconnects by itself, also where the worker has a strategy of its own", async () => {
   const project = setup();
   await project.worker({ "quick:work": () => "done" }, { redis: { retryStrategy: () => 50 } });
-  expect(await threadClients(project)).toHaveLength(1);
-  const [, id = ""] = /id=(\d+)/.exec((await threadClients(project))[0] ?? "") ?? [];
+  const [, id = ""] = /id=(\d+)/.exec(await connected(project)) ?? [];
   await project.raw.client("KILL", "ID", id);
   await until("the thread to connect again", async () => {
     const [line] = await threadClients(project);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { heartbeatScript } from "../../../runtime/scripts/index.js";
 import type { JobHandle } from "taskweft/generated-v1";
 import type { Worker } from "../../../runtime/worker/index.js";
+import { monitor } from "../../support/monitor.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { type TestProxy, startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
@@ -194,9 +195,8 @@ describe("a worker that is gone", () => {
 describe("heartbeats", () => {
   test("keep their pace when the worker turns busy and idle all the time", async () => {
     const project = setup();
-    const monitor = await project.raw.duplicate().monitor();
     let beats = 0;
-    monitor.on("monitor", (_time: string, command: string[]) => {
+    const watching = await monitor(redis.port, (command) => {
       if (command[1] === heartbeatScript.sha && command.join(" ").includes(project.prefix)) beats += 1;
     });
     await project.worker({ "quick:work": () => new Promise((resolve) => setImmediate(resolve)) });
@@ -205,7 +205,7 @@ describe("heartbeats", () => {
       project,
       until("3 s to pass", () => performance.now() > end),
     );
-    monitor.disconnect();
+    watching.close();
     // Every 333 ms with a lease of 1 s: neither starved nor multiplied.
     expect(beats).toBeGreaterThanOrEqual(5);
     expect(beats).toBeLessThanOrEqual(14);

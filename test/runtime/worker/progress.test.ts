@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { TaskContext } from "taskweft/generated-v1";
 import { noteScript } from "../../../runtime/scripts/index.js";
+import { monitor } from "../../support/monitor.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";
@@ -18,9 +19,8 @@ async function progressOf(project: Project, id: string): Promise<unknown> {
 test("of many jobs and many values the latest of each arrives, in at most four writes a second", async () => {
   const project = setup();
   const end = signal();
-  const monitor = await project.raw.duplicate().monitor();
   let writes = 0;
-  monitor.on("monitor", (_time: string, args: string[]) => {
+  const watching = await monitor(redis.port, (args) => {
     if (args[1] === noteScript.sha && args.includes(project.keys.notes)) writes += 1;
   });
   const stopAt = performance.now() + 800;
@@ -41,7 +41,7 @@ test("of many jobs and many values the latest of each arrives, in at most four w
   for (const [n, { id }] of jobs.entries()) {
     await until(`the last value of job ${n}`, async () => (await progressOf(project, id)) === 50 + n);
   }
-  monitor.disconnect();
+  watching.close();
   expect(writes).toBeGreaterThanOrEqual(2);
   expect(writes).toBeLessThanOrEqual(6);
   end.send();

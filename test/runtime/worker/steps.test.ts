@@ -5,6 +5,7 @@ import type { TaskContext } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { createInspector } from "../../../runtime/inspect/index.js";
 import { saveStepScript } from "../../../runtime/scripts/index.js";
+import { monitor } from "../../support/monitor.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
@@ -132,8 +133,6 @@ describe("a step that is done", () => {
 
   test("costs one read an attempt and one call a step", async () => {
     const project = setup();
-    // Before anything runs: ioredis breaks when the first line comes in one packet with the answer to MONITOR.
-    const monitor = await project.raw.duplicate().monitor();
     await project.worker({
       "order:work": async (job, ctx) => {
         for (let i = 0; i < 5; i++) await ctx.step(`part-${i}`, () => i);
@@ -142,7 +141,7 @@ describe("a step that is done", () => {
     });
     const seen = { reads: 0, saves: 0 };
     const ended = signal();
-    monitor.on("monitor", (_time: string, args: string[], source: string) => {
+    const watching = await monitor(redis.port, (args, source) => {
       const [command = "", first] = args;
       if (command === "hget" && first === project.keys.notes && source !== "lua") seen.reads += 1;
       if (command === "evalsha" && first === saveStepScript.sha && args.includes(project.keys.notes))
@@ -152,7 +151,7 @@ describe("a step that is done", () => {
     await (await project.enqueue(order, { n: 1 })).result();
     await project.raw.echo("all that came before has been seen");
     await ended.promise;
-    monitor.disconnect();
+    watching.close();
     expect(seen).toEqual({ reads: 2, saves: 5 });
   });
 });
