@@ -18,15 +18,21 @@ export {
 export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
 export { runWorker } from "./run-worker.js";
 export {
+  type DefineBatchHandler,
   type DefineHandler,
   type DefineMiddleware,
+  type DefinedBatchHandler,
   type DefinedHandler,
   type DefinedMiddleware,
+  type BatchContext,
+  type BatchHandler,
+  type FailedJob,
   type HandlerImports,
   type Job,
   type Registry,
   type TaskContext,
   type TaskHandler,
+  createDefineBatchHandler,
   createDefineHandler,
   createDefineMiddleware,
   createWorker,

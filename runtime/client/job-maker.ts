@@ -181,6 +181,7 @@ export class JobMaker<Payload> {
       record.timeoutMs = wholeNumber("timeout", durationMs("timeout", options.timeout, 0), 1, 2 ** 31 - 1);
     }
     this.#limitStart(record, options);
+    if (this.#contract.batch !== undefined) noteDueTime(record, options);
     const { completed, dead } = options.retention ?? {};
     if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
     if (dead !== undefined) record.keepDeadMs = durationMs("retention.dead", dead, 0);
@@ -202,6 +203,12 @@ export class JobMaker<Payload> {
     if (runAt === undefined) record.startWithinMs = durationMs("delay", delay, 0) + ms;
     else record.startBy = Math.round(Number(runAt)) + ms;
   }
+}
+
+/** For whoever gathers a batch: a job has not waited before it was due. */
+function noteDueTime(record: RecordOptions, { delay, runAt }: EnqueueOptions): void {
+  if (runAt !== undefined) record.dueAt = Math.round(Number(runAt));
+  else if (delay !== undefined) record.delayMs = durationMs("delay", delay, 0);
 }
 
 /** Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up later. */

@@ -32,6 +32,8 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly idempotencyKey?: (payload: Payload) => string;
   /** Compiled from `concurrency.key`; without one all jobs of the task share the limit. */
   readonly concurrencyKey?: (payload: Payload) => string;
+  /** Compiled from `batch.key`; without one any jobs of the task share a batch. */
+  readonly batchKey?: (payload: Payload) => string;
 }
 
 /** A contract whose payload type does not matter: for lists of all tasks of a project. */
@@ -39,4 +41,5 @@ export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
   readonly idempotencyKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;
+  readonly batchKey?: (payload: never) => string;
 }

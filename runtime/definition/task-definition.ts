@@ -42,6 +42,14 @@ export interface ConcurrencyRule {
   readonly limit: number;
 }
 
+/** The handler is called for many jobs of the task, or of each key of it, at once. */
+export interface BatchRule {
+  /** Most jobs of one call. A whole number from 2 to 1000. */
+  readonly size: number;
+  /** How long the first job of a batch waits for others, from when it could have started. */
+  readonly withinMs: number;
+}
+
 /** Everything about a task that both sides of the queue need, in resolved form: no names to look up, no units to convert. */
 export interface TaskDefinition {
   readonly name: string;
@@ -55,6 +63,8 @@ export interface TaskDefinition {
   readonly idempotency?: IdempotencyRule;
   /** Absent: any number of jobs may run. */
   readonly concurrency?: ConcurrencyRule;
+  /** Absent: a call of the handler is for one job. */
+  readonly batch?: BatchRule;
   /** Default `memory`. */
   readonly durability?: Durability;
   /** The job to enqueue when one of this task goes dead. Default: none. */

@@ -22,6 +22,10 @@ export interface RecordOptions {
   startWithinMs?: number;
   /** The same as a time, for jobs with a time of their own (ms). */
   startBy?: number;
+  /** Of tasks with batches: how long after it was made the job could start (ms). */
+  delayMs?: number;
+  /** The same as a time, for jobs with a time of their own (ms). */
+  dueAt?: number;
   keepCompletedMs?: number;
   keepDeadMs?: number;
   /** Field of the `keys` hash that this job owns. */

@@ -13,12 +13,14 @@ export interface ClaimDemandOptions {
 }
 
 export interface WorkInHand {
-  /** Handlers that run now. */
+  /** Handlers that run now; a batch is one. */
   readonly running: number;
   /** Claimed, not started. */
   readonly waiting: number;
   /** Asked for in calls that are not answered yet. */
   readonly asked: number;
+  /** Jobs that batches which gather have room for: they need no slot of their own. */
+  readonly gathering: number;
 }
 
 /** Below this a mean says nothing but "very short" (ms). */
@@ -54,7 +56,7 @@ export class ClaimDemand {
   /** 0 when there is enough in hand; otherwise at least half of what fits, so that calls stay large. */
   wanted(work: WorkInHand): number {
     const { concurrency, maxBatch } = this.#options;
-    const room = concurrency + this.#ahead(work.running);
+    const room = concurrency + this.#ahead(work.running) + work.gathering;
     const free = room - work.running - work.waiting - work.asked;
     if (free <= 0) return 0;
     const enough = work.waiting + work.asked > 0 && free < Math.min(room / 2, maxBatch);

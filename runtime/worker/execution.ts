@@ -26,6 +26,7 @@ export class Execution implements TaskContext {
   /** The worker name under which the job was claimed; an outcome under an older name is not recorded. */
   readonly worker: string;
   readonly startedAt: number;
+  readonly timeoutMs: number;
   /** Local monotonic time after which the attempt has failed; moves forward once aborting, to bound the patience. */
   deadlineAt: number;
   abortReason: Error | undefined;
@@ -36,18 +37,22 @@ export class Execution implements TaskContext {
   #log: Logger | undefined;
   #journal: StepJournal | undefined;
 
-  constructor(claim: Claim, contract: AnyTaskContract, worker: string, logger: Logger, notebook: Notebook) {
+  constructor(
+    claim: Claim,
+    contract: AnyTaskContract,
+    worker: string,
+    logger: Logger,
+    notebook: Notebook,
+    timeoutMs = claim.record.options.timeoutMs ?? contract.timeoutMs,
+  ) {
     this.claim = claim;
     this.contract = contract;
     this.worker = worker;
     this.startedAt = performance.now();
-    this.deadlineAt = this.startedAt + this.timeoutMs;
+    this.timeoutMs = timeoutMs;
+    this.deadlineAt = this.startedAt + timeoutMs;
     this.#logger = logger;
     this.#notebook = notebook;
-  }
-
-  get timeoutMs(): number {
-    return this.claim.record.options.timeoutMs ?? this.contract.timeoutMs;
   }
 
   get attempt(): number {
@@ -100,9 +105,7 @@ export class Execution implements TaskContext {
   }
 
   notImplemented(): Error {
-    return new PermanentError(
-      `the handler of ${this.contract.name} is still the stub; write it where defineHandler("${this.contract.name}", ...) stands`,
-    );
+    return stubError(this.contract.name, "defineHandler");
   }
 
   /** Tells the handler to stop. The first reason counts: a cancel is heard with every heartbeat, and must not move the end away. */
@@ -112,6 +115,12 @@ export class Execution implements TaskContext {
     this.deadlineAt = Math.min(this.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
     this.#controller?.abort(reason);
   }
+}
+
+export function stubError(task: string, define: string): PermanentError {
+  return new PermanentError(
+    `the handler of ${task} is still the stub; write it where ${define}("${task}", ...) stands`,
+  );
 }
 
 /** What the handler is called with beside the context. A class, because a getter made anew for each job is slow. */

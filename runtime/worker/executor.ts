@@ -40,8 +40,8 @@ export interface ExecutorOptions {
   readonly worker: () => string;
   /** Redis time (ms). */
   readonly now: () => number;
-  /** A slot became free. */
-  readonly onFree: (durationMs: number, now: number) => void;
+  /** The attempt has ended. */
+  readonly onFree: (execution: Execution, durationMs: number, now: number) => void;
 }
 
 export class Executor {
@@ -73,6 +73,13 @@ export class Executor {
     this.#deadlines.watch();
     if (entry.handler !== undefined) this.#run(execution, entry.handler);
     else void this.#loadAndRun(execution, entry);
+  }
+
+  /** Runs an attempt that was made elsewhere: one of a batch. */
+  begin(execution: Execution, handler: AnyHandler): void {
+    this.#running.add(execution);
+    this.#deadlines.watch();
+    this.#run(execution, handler);
   }
 
   /** Aborts the attempt of a job, if it runs here. */
@@ -216,8 +223,9 @@ export class Executor {
     const now = performance.now();
     const durationMs = now - execution.startedAt;
     report(durationMs);
-    this.#options.onFree(durationMs, now);
-    if (this.#onEmpty.length > 0 && this.#running.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
+    this.#options.onFree(execution, durationMs, now);
+    if (this.#onEmpty.length > 0 && this.#running.size === 0)
+      for (const resolve of this.#onEmpty.splice(0)) resolve();
   }
 }
 

@@ -32,9 +32,12 @@ export interface FetcherPorts {
   readonly worker: () => string;
   /** Lease to write with this call (ms), 0 when it is fresh enough. */
   readonly renewal: () => number;
+  /** Slots in use. */
   readonly running: () => number;
   /** Claimed jobs that have not started. */
   readonly waiting: () => number;
+  /** Jobs that batches which gather have room for. */
+  readonly gathering: () => number;
   readonly deliver: (
     ids: readonly string[],
     records: readonly (string | null)[],
@@ -159,8 +162,13 @@ export class Fetcher {
 
   #want(): number {
     if (!this.#claiming || this.#idle) return 0;
-    const { demand, running, waiting } = this.#ports;
-    return demand.wanted({ running: running(), waiting: waiting(), asked: this.#asked });
+    const { demand, running, waiting, gathering } = this.#ports;
+    return demand.wanted({
+      running: running(),
+      waiting: waiting(),
+      asked: this.#asked,
+      gathering: gathering(),
+    });
   }
 
   async #call(want: number): Promise<void> {

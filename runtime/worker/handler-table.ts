@@ -1,7 +1,8 @@
 /** Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. */
 import type { AnyTaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import type { AnyHandler, DefinedHandler, Middleware, Registry } from "./handler.js";
+import { batchMember } from "./batch.js";
+import type { AnyBatchHandler, AnyHandler, DefinedHandler, Middleware, Registry } from "./handler.js";
 import { checkedLayers, withMiddleware } from "./middleware.js";
 
 export interface TaskEntry {
@@ -28,12 +29,17 @@ export class HandlerTable {
         handler: undefined,
         load: async () => {
           const [defined, layers] = await Promise.all([load(), this.#middleware()]);
-          entry.handler = withMiddleware(layers, checkedHandler(contract.name, defined));
+          entry.handler = withMiddleware(layers, checkedHandler(contract, defined));
           return entry.handler;
         },
       };
       this.#entries.set(contract.name, entry);
     }
+  }
+
+  /** Whether any task is handled in batches. */
+  get hasBatches(): boolean {
+    return [...this.#entries.values()].some(({ contract }) => contract.batch !== undefined);
   }
 
   get(task: string): TaskEntry | undefined {
@@ -53,13 +59,26 @@ export class HandlerTable {
   }
 }
 
+/** What a handler file may export, as far as it can be told without its types. */
+type Exported = Partial<DefinedHandler> & { readonly batchHandler?: unknown };
+
 /** The compiler says the same, but development runs handlers without it, and then jobs would go to another task's handler. */
-function checkedHandler(task: string, defined: Partial<DefinedHandler> | undefined): AnyHandler {
-  if (typeof defined?.handler === "function" && defined.name === task) return defined.handler as AnyHandler;
-  const got = defined?.name === undefined ? "none" : `one for ${JSON.stringify(defined.name)}`;
+function checkedHandler({ name, batch }: AnyTaskContract, defined: Exported | undefined): AnyHandler {
+  const { handler, batchHandler } = defined?.name === name ? defined : {};
+  if (batch === undefined && typeof handler === "function") return handler as AnyHandler;
+  if (batch !== undefined && typeof batchHandler === "function")
+    return batchMember(batchHandler as AnyBatchHandler);
+  const define = batch === undefined ? "defineHandler" : "defineBatchHandler";
   throw new TaskweftError(
     "OptionInvalid",
-    `the handler file of ${task}: expected a handler made by defineHandler("${task}", ...), got ${got}. Export it from there, and run \`weft codegen\`.`,
+    `the handler file of ${name}: expected a handler made by ${define}("${name}", ...), got ${gotInstead(name, defined)}. Export it from there, and run \`weft codegen\`.`,
     { operation: "start" },
   );
+}
+
+function gotInstead(task: string, defined: Exported | undefined): string {
+  if (defined?.name === undefined) return "none";
+  if (defined.name !== task) return `one for ${JSON.stringify(defined.name)}`;
+  if (typeof defined.handler === "function") return "one for a single job, and the task has `batch`";
+  return typeof defined.batchHandler === "function" ? "one for batches, and the task has no `batch`" : "none";
 }

@@ -87,11 +87,67 @@ export interface TaskContext {
  */
 export type TaskHandler<Payload, Result> = (job: Job<Payload>, ctx: TaskContext) => Result | Promise<Result>;
 
+/** What `ctx.fail` gives: stands in the list of results for the job that has none. */
+export class FailedJob {
+  readonly #id: string;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  static is(value: unknown): value is FailedJob {
+    return typeof value === "object" && value !== null && #id in value;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+}
+
+/** What the handler of a batch may do beside returning. `job.id` is the key for systems that take an idempotency key. */
+export interface BatchContext {
+  /** Aborts when the batch as a whole is to stop: timeout, loss of the lease, forced shutdown, or all its jobs were cancelled. */
+  readonly signal: AbortSignal;
+  /** Lines carry the task and the number of jobs. */
+  readonly log: Logger;
+  /**
+   * This job has failed, as if the handler of a single job had thrown `error`; the others have not. The first error of a job
+   * counts. In a task with a result, what it gives back stands in the list in the place of the result.
+   * @throws TaskweftError `OptionInvalid` when the job is not of this batch.
+   */
+  fail(job: Job, error: unknown): FailedJob;
+  /** For stubs: `throw ctx.notImplemented()` goes dead at once with a message that names the file to edit. */
+  notImplemented(): Error;
+}
+
+/**
+ * Runs one attempt of each of some jobs of a task. Returning (or resolving) completes those that were not failed by `ctx.fail`;
+ * a task with a result returns a list with one for each job, in their order. Throwing fails all of them, each under its own rules.
+ */
+export type BatchHandler<Payload, Result> = (
+  jobs: readonly Job<Payload>[],
+  ctx: BatchContext,
+) => BatchResult<Result> | Promise<BatchResult<Result>>;
+
+/** Nothing where the task has no result. */
+export type BatchResult<Result> = [Result] extends [void] ? void : readonly (Result | FailedJob)[];
+
+/** A batch handler whose task does not matter. */
+export type AnyBatchHandler = (jobs: readonly Job[], ctx: BatchContext) => unknown;
+
 /** A handler whose task does not matter. */
 export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
 
-/** Names, payloads and results of a project's tasks; codegen emits one as `TaskMap`. */
-export type TaskTypes = Record<string, { payload: unknown; result: unknown }>;
+/** Names, payloads and results of a project's tasks, and which run in batches; codegen emits one as `TaskMap`. */
+export type TaskTypes = Record<string, { payload: unknown; result: unknown; batch?: true }>;
+
+/** The tasks whose handler is called for many jobs at once. */
+export type BatchNames<Tasks> = {
+  [Name in keyof Tasks & string]: Tasks[Name] extends { batch: true } ? Name : never;
+}[keyof Tasks & string];
+
+/** The tasks whose handler is called for one job. */
+export type SingleNames<Tasks> = Exclude<keyof Tasks & string, BatchNames<Tasks>>;
 
 /** A handler with the name of the task that it serves. */
 export interface DefinedHandler<Name extends string = string, Payload = never, Result = unknown> {
@@ -99,11 +155,23 @@ export interface DefinedHandler<Name extends string = string, Payload = never, R
   readonly handler: TaskHandler<Payload, Result>;
 }
 
+/** A batch handler with the name of the task that it serves. */
+export interface DefinedBatchHandler<Name extends string = string, Payload = never, Result = never> {
+  readonly name: Name;
+  readonly batchHandler: BatchHandler<Payload, Result>;
+}
+
 /** `defineHandler` for one project: the name picks the payload and the result. */
-export type DefineHandler<Tasks> = <Name extends keyof Tasks & string>(
+export type DefineHandler<Tasks> = <Name extends SingleNames<Tasks>>(
   name: Name,
   handler: TaskHandler<PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>,
 ) => DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>;
+
+/** `defineBatchHandler` for one project, for the tasks that declare `batch`. */
+export type DefineBatchHandler<Tasks> = <Name extends BatchNames<Tasks>>(
+  name: Name,
+  handler: BatchHandler<PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>,
+) => DefinedBatchHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>;
 
 export type PayloadOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { payload: infer Payload }
   ? Payload
@@ -140,15 +208,23 @@ export type DefineMiddleware<Tasks> = (
 /** One lazy import a task, so that a worker that serves two queues loads only their handlers. */
 export type HandlerImports<Tasks> = {
   readonly [Name in keyof Tasks & string]: () => Promise<
-    DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
+    Name extends BatchNames<Tasks>
+      ? DefinedBatchHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
+      : DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
   >;
 };
+
+/** Of any task; the payload and the result of one do not fit those of another. */
+interface AnyDefinedBatchHandler {
+  readonly name: string;
+  readonly batchHandler: (jobs: never, ctx: BatchContext) => unknown;
+}
 
 /** What a worker process runs. */
 export interface Registry {
   readonly contracts: readonly AnyTaskContract[];
   readonly queues: readonly QueueDefinition[];
-  readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler>>>;
+  readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler | AnyDefinedBatchHandler>>>;
   /** Default: none. Loaded with the first handler. */
   readonly middleware?: () => Promise<DefinedMiddleware>;
   /** Default: none. */
@@ -158,6 +234,11 @@ export interface Registry {
 /** Makes `defineHandler` for a project's task map. */
 export function createDefineHandler<Tasks>(): DefineHandler<Tasks> {
   return (name, handler) => ({ name, handler });
+}
+
+/** Makes `defineBatchHandler` for a project's task map. */
+export function createDefineBatchHandler<Tasks>(): DefineBatchHandler<Tasks> {
+  return (name, batchHandler) => ({ name, batchHandler });
 }
 
 /** Makes `defineMiddleware` for a project's task map. */

@@ -217,6 +217,7 @@ export class Scheduler {
     const options: RecordOptions = { at: nowMs };
     if (contract.startWithinMs !== undefined)
       options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
+    if (contract.batch !== undefined) options.delayMs = Math.max(0, dueMs - nowMs);
     if (group !== undefined) options.group = group.name;
     const head = recordHead(contract.name, contract.queue, contract.hash, options);
     return { tickMs, id: tickJobId(schedule.name, tickMs), record: `${head}${payload}]`, dueMs };

@@ -7,15 +7,16 @@ import { Connection, ServerClock, unlessFull } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
 import { packageVersion } from "../version.js";
-import { ClaimBuffer } from "./claim-buffer.js";
+import { BatchAttempt } from "./batch.js";
 import { ClaimDemand } from "./claim-demand.js";
 import { readClaims } from "./claim.js";
+import type { Execution } from "./execution.js";
 import { Executor } from "./executor.js";
 import { Fetcher } from "./fetcher.js";
 import { FollowUps } from "./follow-ups.js";
 import { HandlerTable } from "./handler-table.js";
 import type { Registry } from "./handler.js";
-import { Isolation } from "./isolation.js";
+import { Intake } from "./intake.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
 import { declareLimits } from "./limits.js";
@@ -45,20 +46,14 @@ export class Worker {
   readonly #fetcher: Fetcher;
   readonly #recorder: OutcomeRecorder;
   readonly #leaseKeeper: LeaseKeeper;
-  readonly #isolation: Isolation;
+  readonly #intake: Intake;
   readonly #notebook: Notebook;
   readonly #reaper: Reaper;
   readonly #janitor: Janitor;
   readonly #scheduler: Scheduler;
   readonly #demand: ClaimDemand;
-  readonly #buffer = new ClaimBuffer((ids) => {
-    this.#demand.stuck();
-    this.#recorder.returned(ids);
-  });
-  #fillQueued = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
-  #stopped = false;
 
   constructor(registry: Registry, options: WorkerOptions = {}) {
     this.#registry = registry;
@@ -85,8 +80,8 @@ export class Worker {
         concurrency,
         queues: queues.map((queue) => queue.name),
       },
-      busy: () => this.#executor.running > 0,
-      onCancel: (id) => this.#executor.cancel(id),
+      busy: () => this.#intake.busy,
+      onCancel: (id) => this.#intake.cancel(id),
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),
       onLost: () => this.#onLost(),
       onRegained: () => this.#claimAgain(),
@@ -98,8 +93,9 @@ export class Worker {
       maxBatch: MAX_BATCH,
       worker,
       renewal: () => this.#leaseKeeper.renewal(),
-      running: () => this.#executor.running,
-      waiting: () => this.#buffer.waiting,
+      running: () => this.#intake.slots,
+      waiting: () => this.#intake.waiting,
+      gathering: () => this.#intake.room,
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
       onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
       onLost: () => this.#leaseKeeper.lost(),
@@ -127,14 +123,19 @@ export class Worker {
       logger,
       worker,
       now: () => this.#clock.now(),
-      onFree: (durationMs, now) => this.#onFree(durationMs, now),
+      onFree: (execution, durationMs, now) => this.#onFree(execution, durationMs, now),
     });
-    this.#isolation = new Isolation({
+    this.#intake = new Intake({
       ...base,
+      concurrency,
+      handlers: this.#handlers,
+      executor: this.#executor,
+      notebook: this.#notebook,
       worker,
-      busy: () => this.#executor.running + this.#buffer.waiting,
-      start: (claim) => this.#executor.start(claim),
+      now: () => this.#clock.now(),
       giveBack: (ids) => this.#recorder.returned(ids),
+      onStuck: () => this.#demand.stuck(),
+      onCancelled: (execution) => this.#recorder.cancelled(execution),
       onClosed: () => this.#fetcher.stopClaiming(),
       onOpen: () => this.#claimAgain(),
       onLost: () => this.#leaseKeeper.lost(),
@@ -192,7 +193,7 @@ export class Worker {
     this.#waker = new Waker(connection, {
       wakeKeys,
       wake: () => this.#fetcher.wake(),
-      full: () => !this.#isolation.open || this.#executor.running >= this.#options.concurrency,
+      full: () => this.#intake.full,
       logger,
     });
     this.#janitor.start();
@@ -221,14 +222,13 @@ export class Worker {
     this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
     // Claimed jobs that have not started go back at once, so that others can run them during the grace.
-    this.#recorder.returned([...this.#buffer.takeIds(), ...this.#isolation.takeIds()]);
+    this.#recorder.returned(this.#intake.takeIds());
     await this.#waitForHandlers(graceMs);
     // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
     const complete = await Promise.race([
       this.#giveUpEverything().then(() => true),
       delay(GIVE_UP_LIMIT_MS).then(() => false),
     ]);
-    this.#stopped = true;
     // Again where giving up did not get so far: their timers would go on for ever.
     void this.#leaseKeeper.stop();
     void this.#janitor.stop();
@@ -236,6 +236,7 @@ export class Worker {
     this.#recorder.close();
     this.#notebook.close();
     this.#executor.stop();
+    this.#intake.close();
     this.#connection.disconnect();
     if (complete) logger.info("worker stopped", { worker: this.name });
     else
@@ -292,45 +293,21 @@ export class Worker {
       this.#recorder.returned(claims.map((claim) => claim.id));
       return;
     }
-    const wasIdle = this.#executor.running === 0;
-    this.#buffer.add(this.#isolation.sift(claims, runs.size > 0));
-    this.#fill();
-    this.#isolation.look();
-    if (wasIdle && this.#executor.running > 0) this.#leaseKeeper.hurry();
+    const wasIdle = !this.#intake.busy;
+    this.#intake.take(claims, runs.size > 0);
+    if (wasIdle && this.#intake.busy) this.#leaseKeeper.hurry();
   }
 
-  /** Starts what waits, in the free slots. */
-  #fill(): void {
-    while (this.#executor.running < this.#options.concurrency) {
-      const claim = this.#buffer.shift();
-      if (claim === undefined) return;
-      this.#executor.start(claim);
-    }
-  }
-
-  #onFree(durationMs: number, now: number): void {
-    this.#demand.finished(durationMs, now);
+  #onFree(execution: Execution, durationMs: number, now: number): void {
+    // How long a batch takes says nothing of how many single jobs to claim ahead.
+    if (!(execution instanceof BatchAttempt)) this.#demand.finished(durationMs, now);
     this.#fetcher.schedule();
-    this.#fillSoon();
-    this.#isolation.look();
-  }
-
-  /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
-  #fillSoon(): void {
-    if (this.#fillQueued || this.#stopped || this.#buffer.waiting === 0) return;
-    this.#fillQueued = true;
-    queueMicrotask(() => {
-      this.#fillQueued = false;
-      this.#fill();
-      // What was to start may have had no handler here, and then nothing ends.
-      this.#isolation.look();
-    });
+    this.#intake.ended(execution);
   }
 
   #onLost(): void {
     this.#fetcher.stopClaiming();
-    this.#buffer.takeIds();
-    this.#isolation.abandon();
+    this.#intake.abandon();
     this.#fetcher.abandon();
     this.#executor.abandonAll();
   }

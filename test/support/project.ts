@@ -6,6 +6,7 @@ import {
   createClient,
   createEnqueueFunction,
   createWorker,
+  type BatchContext,
   type ClientOptions,
   type EnqueueFunction,
   type EnqueueOptions,
@@ -25,6 +26,11 @@ import type { TestRedis } from "./redis.js";
 
 /** Handlers by task name; payloads are what the test enqueued. */
 export type TestHandlers = Readonly<Record<string, (job: Job<never>, ctx: TaskContext) => unknown>>;
+
+/** Handlers of tasks that run in batches, by task name. */
+export type TestBatchHandlers = Readonly<
+  Record<string, (jobs: readonly Job<never>[], ctx: BatchContext) => unknown>
+>;
 
 export interface LogLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -64,6 +70,8 @@ export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", we
 export interface TestWorkerOptions extends WorkerOptions {
   /** Default: those of the project. */
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Default: none. */
+  readonly batches?: TestBatchHandlers;
   /** Default: none. */
   readonly middleware?: DefinedMiddleware;
 }
@@ -129,7 +137,12 @@ export class Project {
   /** A worker that is made but not started. */
   newWorker(
     handlers: TestHandlers,
-    { schedules = this.#options.schedules ?? [], middleware, ...options }: TestWorkerOptions = {},
+    {
+      schedules = this.#options.schedules ?? [],
+      batches = {},
+      middleware,
+      ...options
+    }: TestWorkerOptions = {},
   ): Worker {
     const worker = createWorker(
       {
@@ -137,9 +150,13 @@ export class Project {
         ...(middleware === undefined ? {} : { middleware: async () => middleware }),
         contracts: this.#options.tasks,
         queues: this.queues,
-        handlers: Object.fromEntries(
-          Object.entries(handlers).map(([name, handler]) => [name, async () => ({ name, handler })]),
-        ),
+        handlers: Object.fromEntries([
+          ...Object.entries(handlers).map(([name, handler]) => [name, async () => ({ name, handler })]),
+          ...Object.entries(batches).map(([name, batchHandler]) => [
+            name,
+            async () => ({ name, batchHandler }),
+          ]),
+        ]),
       },
       {
         url: this.#options.redis.url,

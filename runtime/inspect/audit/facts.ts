@@ -65,6 +65,8 @@ const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "can
  */
 const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   at: true,
+  delayMs: true,
+  dueAt: true,
   group: false,
   hold: true,
   keepCompletedMs: true,

@@ -1,0 +1,205 @@
+/**
+ * One call of a batch handler. Each of its jobs is an attempt of its own, with checked payload, middleware, retries and outcome
+ * as any other; only their innermost handler is one call for all of them.
+ *
+ *   each attempt --(payload fits, middleware lets it in)--> joined -+
+ *                --(ended before)--> left                          -+--(all have)--> called --> each gets its own outcome
+ */
+import type { AnyTaskContract } from "../definition/index.js";
+import { PermanentError } from "../errors.js";
+import { optionInvalid } from "../option-values.js";
+import { Cancelled } from "./abort-reasons.js";
+import type { Claim } from "./claim.js";
+import { Execution, stubError } from "./execution.js";
+import { type AnyBatchHandler, type AnyHandler, type BatchContext, FailedJob } from "./handler.js";
+import type { Job, Logger } from "./handler.js";
+import { withFields } from "./logger.js";
+import type { Notebook } from "./notebook.js";
+
+interface Member {
+  readonly attempt: BatchAttempt;
+  readonly job: Job;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What is handed to the executor for each job of a batch. */
+export class BatchAttempt extends Execution {
+  readonly call: BatchCall;
+  joined = false;
+  /** A cancel is heard of. The others of the batch go on, and this one with them: its own outcome counts, but no retry. */
+  cancelAsked = false;
+
+  constructor(claim: Claim, call: BatchCall, worker: string, logger: Logger, notebook: Notebook) {
+    super(claim, call.contract, worker, logger, notebook, call.timeoutMs);
+    this.call = call;
+  }
+
+  override abort(reason: Error): void {
+    if (reason instanceof Cancelled) this.call.cancel(this, reason);
+    else this.stop(reason);
+  }
+
+  stop(reason: Error): void {
+    super.abort(reason);
+    this.call.aborted(reason);
+  }
+}
+
+export class BatchCall {
+  readonly contract: AnyTaskContract;
+  /** The longest of its jobs' timeouts: it is that of the one call for all. */
+  readonly timeoutMs: number;
+  readonly attempts: readonly BatchAttempt[];
+  readonly #logger: Logger;
+  readonly #members: Member[] = [];
+  #unsettled: number;
+  /** Attempts that have neither joined nor left. */
+  #expected: number;
+  #handler: AnyBatchHandler | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: Error | undefined;
+
+  constructor(
+    claims: readonly Claim[],
+    contract: AnyTaskContract,
+    worker: string,
+    logger: Logger,
+    notebook: Notebook,
+  ) {
+    this.contract = contract;
+    this.timeoutMs = Math.max(...claims.map(({ record }) => record.options.timeoutMs ?? contract.timeoutMs));
+    this.#logger = logger;
+    this.attempts = claims.map((claim) => new BatchAttempt(claim, this, worker, logger, notebook));
+    this.#unsettled = claims.length;
+    this.#expected = claims.length;
+  }
+
+  /** True until the last of its attempts has ended. */
+  get running(): boolean {
+    return this.#unsettled > 0;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Settles with what the batch handler makes of this job. */
+  join(attempt: BatchAttempt, job: Job, handler: AnyBatchHandler): Promise<unknown> {
+    // Its middleware let it in after it had been given up.
+    if (attempt.settled) return Promise.reject(attempt.abortReason ?? new Cancelled());
+    this.#handler = handler;
+    return new Promise((resolve, reject) => {
+      this.#members.push({ attempt, job, resolve, reject });
+      attempt.joined = true;
+      this.#expected -= 1;
+      this.#callWhenComplete();
+    });
+  }
+
+  /** An attempt has ended. */
+  left(attempt: BatchAttempt): void {
+    this.#unsettled -= 1;
+    if (attempt.joined) return;
+    this.#expected -= 1;
+    this.#callWhenComplete();
+  }
+
+  /** One handler works for all of them, so it is told to stop only when nobody wants any of its work. */
+  cancel(attempt: BatchAttempt, reason: Error): void {
+    attempt.cancelAsked = true;
+    const unsettled = this.attempts.filter(({ settled }) => !settled);
+    if (unsettled.every(({ cancelAsked }) => cancelAsked)) for (const one of unsettled) one.stop(reason);
+  }
+
+  aborted(reason: Error): void {
+    if (this.attempts.some(({ settled, abortReason }) => !settled && abortReason === undefined)) return;
+    this.#abortReason ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  #callWhenComplete(): void {
+    if (this.#expected > 0 || this.#handler === undefined) return;
+    // Cancelled, or told to stop otherwise, while others were on their way: not begun.
+    for (const { attempt } of this.#members) if (attempt.cancelAsked) attempt.stop(new Cancelled());
+    const members = this.#members.filter(({ attempt, reject }) => {
+      if (attempt.abortReason !== undefined) reject(attempt.abortReason);
+      return attempt.abortReason === undefined;
+    });
+    if (members.length > 0) void this.#run(members, this.#handler);
+  }
+
+  async #run(members: readonly Member[], handler: AnyBatchHandler): Promise<void> {
+    const jobs = members.map(({ job }) => job);
+    const context = new CallContext(this, this.#logger, jobs);
+    try {
+      const returned = await handler(jobs, context);
+      const results = this.#resultsOf(returned, jobs.length);
+      for (const [index, { job, resolve, reject }] of members.entries()) {
+        if (context.failures.has(job.id)) reject(context.failures.get(job.id));
+        else if (results instanceof PermanentError) reject(results);
+        else if (FailedJob.is(results?.[index])) reject(this.#misplaced());
+        else resolve(results?.[index]);
+      }
+    } catch (error) {
+      for (const { job, reject } of members)
+        reject(context.failures.has(job.id) ? context.failures.get(job.id) : error);
+    }
+  }
+
+  #misplaced(): PermanentError {
+    return new PermanentError(
+      `the batch handler of ${this.contract.name} returned what ctx.fail gave for another job in the place of this one; results stand in the order of the jobs`,
+    );
+  }
+
+  /** One for each job; nothing in a task without a result. An error where the list does not say which result is whose. */
+  #resultsOf(returned: unknown, jobs: number): readonly unknown[] | PermanentError | undefined {
+    const { name, schemas } = this.contract;
+    if (schemas.result === undefined) return undefined;
+    const got = Array.isArray(returned) ? `${returned.length} results` : "no list";
+    if (Array.isArray(returned) && returned.length === jobs) return returned;
+    return new PermanentError(
+      `the batch handler of ${name} was to return a list of ${jobs} results, one for each job in their order, and returned ${got}; ctx.fail(job, error) stands for one that has failed`,
+    );
+  }
+}
+
+class CallContext implements BatchContext {
+  readonly log: Logger;
+  readonly failures = new Map<string, unknown>();
+  readonly #call: BatchCall;
+  readonly #ids: ReadonlySet<string>;
+
+  constructor(call: BatchCall, logger: Logger, jobs: readonly Job[]) {
+    this.#call = call;
+    this.#ids = new Set(jobs.map(({ id }) => id));
+    this.log = withFields(logger, { task: call.contract.name, jobs: jobs.length });
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal;
+  }
+
+  fail(job: Job, error: unknown): FailedJob {
+    if (!this.#ids.has(job.id)) throw optionInvalid("fail", "a job of this batch", job.id);
+    if (!this.failures.has(job.id)) this.failures.set(job.id, error);
+    return new FailedJob(job.id);
+  }
+
+  notImplemented(): Error {
+    return stubError(this.#call.contract.name, "defineBatchHandler");
+  }
+}
+
+/** The innermost handler of each job of a batch. */
+export function batchMember(handler: AnyBatchHandler): AnyHandler {
+  return (job, ctx) => {
+    if (ctx instanceof BatchAttempt) return ctx.call.join(ctx, job, handler);
+    throw new Error("a job of a batch was started without one; this is a fault of taskweft");
+  };
+}

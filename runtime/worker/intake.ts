@@ -1,0 +1,195 @@
+/**
+ * What becomes of claimed jobs until they start: alone (isolation), together with others (gathering), or in the order of their
+ * claim (claim buffer). Starts them in the free slots; a batch takes one.
+ */
+import type { ReadClaims, Claim } from "./claim.js";
+import { BatchAttempt, BatchCall } from "./batch.js";
+import { ClaimBuffer } from "./claim-buffer.js";
+import { Execution } from "./execution.js";
+import type { Executor } from "./executor.js";
+import { Gathering } from "./gathering.js";
+import type { Logger } from "./handler.js";
+import type { HandlerTable, TaskEntry } from "./handler-table.js";
+import { Isolation, type IsolationPorts } from "./isolation.js";
+import type { Notebook } from "./notebook.js";
+
+export interface IntakePorts extends Omit<IsolationPorts, "busy" | "start"> {
+  readonly concurrency: number;
+  readonly handlers: HandlerTable;
+  readonly executor: Executor;
+  readonly logger: Logger;
+  readonly notebook: Notebook;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  /** Jobs that waited for a slot were given back, because none came free. */
+  readonly onStuck: () => void;
+  /** A job that waited here for others is to run no more. */
+  readonly onCancelled: (execution: Execution) => void;
+}
+
+export class Intake {
+  readonly #ports: IntakePorts;
+  readonly #buffer: ClaimBuffer;
+  readonly #isolation: Isolation;
+  readonly #gathering: Gathering;
+  /** False in a project without batches, which then costs nothing. */
+  readonly #mayGather: boolean;
+  /** Attempts that run without a slot of their own, beside others of their batch. */
+  #sharing = 0;
+  #fillQueued = false;
+  #closed = false;
+
+  constructor(ports: IntakePorts) {
+    this.#ports = ports;
+    const { giveBack, onStuck, executor, now } = ports;
+    this.#mayGather = ports.handlers.hasBatches;
+    this.#buffer = new ClaimBuffer((ids) => {
+      onStuck();
+      giveBack(ids);
+    });
+    this.#gathering = new Gathering({ now, giveBack, onReady: () => this.#fill() });
+    this.#isolation = new Isolation({
+      ...ports,
+      busy: () => executor.running + this.#buffer.waiting + this.#gathering.jobs,
+      start: (claim) => this.#startAlone(claim),
+      onClosed: () => {
+        ports.onClosed();
+        giveBack(this.#gathering.takeIds());
+      },
+    });
+  }
+
+  /** Slots in use. */
+  get slots(): number {
+    return this.#ports.executor.running - this.#sharing;
+  }
+
+  /** True while this worker can start nothing. */
+  get full(): boolean {
+    return !this.#isolation.open || this.slots >= this.#ports.concurrency;
+  }
+
+  /** Claimed jobs that wait for a slot. */
+  get waiting(): number {
+    return this.#buffer.waiting;
+  }
+
+  /** Jobs to claim beyond the free slots. */
+  get room(): number {
+    return this.#mayGather ? this.#gathering.room(this.#ports.concurrency - this.slots) : 0;
+  }
+
+  /** True while jobs run or gather here, so that a cancel must be heard of soon. */
+  get busy(): boolean {
+    return this.#ports.executor.running + this.#gathering.jobs > 0;
+  }
+
+  take(claims: ReadClaims["claims"], mayBeSuspect: boolean): void {
+    const harmless = this.#isolation.sift(claims, mayBeSuspect);
+    const single = this.#mayGather ? this.#gather(harmless) : harmless;
+    this.#buffer.add(single);
+    this.#fill();
+    if (this.#mayGather) this.#gathering.claimed(harmless.length - single.length, this.#buffer.waiting > 0);
+    this.#isolation.look();
+  }
+
+  /** An attempt has ended. */
+  ended(execution: Execution): void {
+    if (execution instanceof BatchAttempt) {
+      const { call } = execution;
+      call.left(execution);
+      if (call.running) this.#sharing -= 1;
+    }
+    this.#fillSoon();
+    this.#isolation.look();
+  }
+
+  cancel(id: string): void {
+    const { executor, handlers, worker, logger, notebook, onCancelled } = this.#ports;
+    const claim = this.#gathering.drop(id);
+    const contract = claim === undefined ? undefined : handlers.get(claim.record.task)?.contract;
+    if (claim === undefined || contract === undefined) executor.cancel(id);
+    else onCancelled(new Execution(claim, contract, worker(), logger, notebook));
+  }
+
+  /** Forgets all that has not started, and says the ids. */
+  takeIds(): readonly string[] {
+    return [...this.#buffer.takeIds(), ...this.#gathering.takeIds(), ...this.#isolation.takeIds()];
+  }
+
+  /** The lease is lost, and with it what was held under it. */
+  abandon(): void {
+    this.#buffer.takeIds();
+    this.#gathering.takeIds();
+    this.#isolation.abandon();
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Starts what waits, in the free slots. */
+  #fill(): void {
+    const { concurrency, executor } = this.#ports;
+    while (this.slots < concurrency) {
+      // Before single jobs: a batch has waited already.
+      const batch = this.#gathering.ready ? this.#gathering.take() : undefined;
+      if (batch !== undefined) {
+        this.#startBatch(batch.claims);
+        continue;
+      }
+      const claim = this.#buffer.shift();
+      if (claim === undefined) return;
+      executor.start(claim);
+    }
+  }
+
+  /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
+  #fillSoon(): void {
+    if (this.#fillQueued || this.#closed || (this.#buffer.waiting === 0 && !this.#gathering.ready)) return;
+    this.#fillQueued = true;
+    queueMicrotask(() => {
+      this.#fillQueued = false;
+      this.#fill();
+      // What was to start may have had no handler here, and then nothing ends.
+      this.#isolation.look();
+    });
+  }
+
+  /** The claims that are for one job a call. While a suspect waits to run alone nothing may gather. */
+  #gather(claims: readonly Claim[]): readonly Claim[] {
+    const returned: string[] = [];
+    const single = claims.filter((claim) => {
+      const contract = this.#ports.handlers.get(claim.record.task)?.contract;
+      if (contract?.batch === undefined) return true;
+      if (this.#isolation.open) this.#gathering.add(claim, contract, contract.batch);
+      else returned.push(claim.id);
+      return false;
+    });
+    if (returned.length > 0) this.#ports.giveBack(returned);
+    return single;
+  }
+
+  #startAlone(claim: Claim): void {
+    const { handlers, executor } = this.#ports;
+    if (handlers.get(claim.record.task)?.contract.batch === undefined) executor.start(claim);
+    else this.#startBatch([claim]);
+  }
+
+  /** Of one task. */
+  #startBatch(claims: readonly Claim[]): void {
+    const { handlers, executor, worker, logger, notebook } = this.#ports;
+    const entry = handlers.get(claims[0]?.record.task ?? "");
+    if (entry === undefined) return;
+    const call = new BatchCall(claims, entry.contract, worker(), logger, notebook);
+    this.#sharing += claims.length - 1;
+    const handler = entry.handler ?? loaded(entry);
+    for (const attempt of call.attempts) executor.begin(attempt, handler);
+  }
+}
+
+/** A handler of a queue that this worker does not serve is loaded with the first job that comes from elsewhere. */
+function loaded(entry: TaskEntry): NonNullable<TaskEntry["handler"]> {
+  const loading = entry.load();
+  return async (job, ctx) => (await loading)(job, ctx);
+}
