@@ -33,6 +33,7 @@ const HEADS: readonly (readonly string[])[] = [
   ["export", "const", "*", "=", "defineContract", "<"],
   ["export", "const", "*", "=", "defineSchemas", "<"],
   ["export", "const", "contracts", "=", "["],
+  ["export", "default", "defineBatchHandler", "("],
   ["export", "default", "defineHandler", "("],
   ["export", "interface", "*", "{"],
   ["export", "type", "*"],

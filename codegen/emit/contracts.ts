@@ -68,6 +68,8 @@ function contractFields(task: TaskModel): Layout[] {
       ? []
       : [["concurrency: ", objectLayout({ ...definition.concurrency })]]),
     ...(task.concurrencyKey === undefined ? [] : [`concurrencyKey: ${keyFunction(task.concurrencyKey)}`]),
+    ...(definition.batch === undefined ? [] : [["batch: ", objectLayout({ ...definition.batch })]]),
+    ...(task.batchKey === undefined ? [] : [`batchKey: ${keyFunction(task.batchKey)}`]),
     ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
     ...(definition.onExhausted === undefined
       ? []
@@ -106,7 +108,7 @@ function queueLayout({ name, weight, concurrency, maxPending }: QueueDefinition)
 }
 
 function hasKey(task: TaskModel): boolean {
-  return task.idempotencyKey !== undefined || task.concurrencyKey !== undefined;
+  return [task.idempotencyKey, task.concurrencyKey, task.batchKey].some((key) => key !== undefined);
 }
 
 function schemasImports(project: ProjectModel, paths: OutputPaths): string[] {

@@ -7,12 +7,19 @@ import { type Layout, list, members, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { literal, modulePath, propertyAccess, typeKey } from "./source-text.js";
 
+const DEFINE_BATCH_HANDLER = `
+/** Ties a handler of many jobs at once to its task, for tasks that declare \`batch\`. */
+export const defineBatchHandler: DefineBatchHandler<TaskMap> = createDefineBatchHandler<TaskMap>();
+`;
+
 /** What producers import. It must never load a handler: an API server would load every dependency of every job. */
-export function emitIndex(paths: OutputPaths): string {
+export function emitIndex(project: ProjectModel, paths: OutputPaths): string {
+  // A project without batches has nothing to define them with.
+  const hasBatches = project.tasks.some(({ definition }) => definition.batch !== undefined);
   return `import {
-  createDefineHandler,
+${hasBatches ? "  createDefineBatchHandler,\n" : ""}  createDefineHandler,
   createDefineMiddleware,
-  type DefineHandler,
+${hasBatches ? "  type DefineBatchHandler,\n" : ""}  type DefineHandler,
   type DefineMiddleware,
 } from "taskweft/generated-v1";
 import type { TaskMap } from ${modulePath(paths.index, paths.types)};
@@ -24,7 +31,7 @@ export type * from ${modulePath(paths.index, paths.types)};
 
 /** Ties a handler to its task: the name picks the types of payload and result. */
 export const defineHandler: DefineHandler<TaskMap> = createDefineHandler<TaskMap>();
-
+${hasBatches ? DEFINE_BATCH_HANDLER : ""}
 /** Makes the layers that run around every handler; \`${paths.middleware}\` exports them as its default. */
 export const defineMiddleware: DefineMiddleware<TaskMap> = createDefineMiddleware<TaskMap>();
 `;

@@ -6,23 +6,29 @@ import type { TaskModel } from "../model/project.js";
 import type { OutputPaths } from "./output-paths.js";
 import { jsdoc, literal, modulePath } from "./source-text.js";
 
-export const STUB_TEMPLATE = `import { defineHandler } from {{indexModule}};
+export const STUB_TEMPLATE = `import { {{define}} } from {{indexModule}};
 
-{{comment}}export default defineHandler({{taskName}}, async (job, ctx) => {
+{{comment}}export default {{define}}({{taskName}}, async ({{jobs}}, ctx) => {
   throw ctx.notImplemented();
 });
 `;
 
 export interface StubValues {
   readonly comment: string;
+  /** The function that makes the handler. */
+  readonly define: "defineHandler" | "defineBatchHandler";
   readonly indexModule: string;
+  readonly jobs: "job" | "jobs";
   readonly taskName: string;
 }
 
 export async function emitStub(task: TaskModel, paths: OutputPaths): Promise<string> {
   const template = await stubTemplate();
+  const { batch } = task.definition;
   return template({
     comment: jsdoc([task.description]),
+    define: batch === undefined ? "defineHandler" : "defineBatchHandler",
+    jobs: batch === undefined ? "job" : "jobs",
     indexModule: modulePath(paths.stub(task), paths.index),
     taskName: literal(task.definition.name),
   });

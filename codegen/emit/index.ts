@@ -89,7 +89,7 @@ export async function emitProject(
       texts.map((text) => text.enqueue),
     ),
     [paths.errors]: emitErrors(project),
-    [paths.index]: emitIndex(paths),
+    [paths.index]: emitIndex(project, paths),
     [paths.registry]: emitRegistry(project, paths, handlerOf, options.hasMiddleware),
     [paths.types]: await emitTypes(
       project,

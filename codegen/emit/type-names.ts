@@ -11,7 +11,7 @@ import { pascalCase } from "./source-text.js";
 /** Names that generated modules use themselves, import or re-export beside the types. */
 export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
   ..."Array Boolean Date Error Function Map Number Object Promise Record RegExp Set String Symbol".split(" "),
-  ..."DeclaredError DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
+  ..."DeclaredError DefineBatchHandler DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
     " ",
   ),
   ..."QueueName Registry TaskContract TaskMap TaskName TaskSchemas".split(" "),

@@ -110,9 +110,10 @@ function queueNames(project: ProjectModel): string {
 function taskMap(project: ProjectModel): string {
   const entries = project.tasks.map(({ definition, identifier: name, result }): Layout => {
     const resultType = result === undefined ? "void" : `${name}Result`;
+    const batch = definition.batch === undefined ? [] : ["batch: true"];
     return [
       `${typeKey(definition.name)}: `,
-      inlineMembers([`payload: ${name}Payload`, `result: ${resultType}`]),
+      inlineMembers([`payload: ${name}Payload`, `result: ${resultType}`, ...batch]),
     ];
   });
   const comment = "/** Every task with its payload and result. */\n";

@@ -100,8 +100,8 @@ function buildTask(
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
   const { name } = settings;
   const key = checked.idempotencyKey;
-  const { concurrencyKey } = checked;
-  const hash = definitionHash({ settings, payload, result, key, concurrencyKey });
+  const { batchKey, concurrencyKey } = checked;
+  const hash = definitionHash({ settings, payload, result, key, concurrencyKey, batchKey });
   return {
     definition: { ...settings, hash },
     identifier: identifierOf(name),
@@ -113,6 +113,7 @@ function buildTask(
     ...(result === undefined ? {} : { result }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(batchKey === undefined ? {} : { batchKey }),
     errors: errorModels(written),
   };
 }
@@ -134,6 +135,9 @@ function resolveSettings(
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
     ...(written.concurrency === undefined ? {} : { concurrency: { limit: written.concurrency.limit } }),
+    ...(written.batch === undefined
+      ? {}
+      : { batch: { size: written.batch.size, withinMs: toMs(written.batch.within) } }),
     ...(written.durability === undefined ? {} : { durability: written.durability }),
     ...(followUp === undefined ? {} : { onExhausted: followUp }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),

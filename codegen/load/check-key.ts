@@ -1,4 +1,4 @@
-/** `idempotency.key` and `concurrency.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
+/** `idempotency.key`, `concurrency.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { listed } from "../model/quote.js";
@@ -19,6 +19,10 @@ type Resolve = (node: JsonSchemaNode) => JsonSchemaNode | undefined;
 
 /** What a key that is the same for every job comes to. */
 const SAME_KEY = {
+  batch: {
+    message: "the key is the same for every job, so it divides nothing",
+    hint: 'name whose jobs share a batch: "${{ payload.tenantId }}", or leave the key out',
+  },
   concurrency: {
     message: "the key is the same for every job, so it divides nothing",
     hint: 'name whose jobs share the limit: "${{ payload.customerId }}", or leave the key out',

@@ -14,6 +14,7 @@ export interface CheckedTask {
   readonly result?: JsonSchemaNode;
   readonly idempotencyKey?: readonly TemplatePart[];
   readonly concurrencyKey?: readonly TemplatePart[];
+  readonly batchKey?: readonly TemplatePart[];
 }
 
 export function checkTasks(
@@ -48,12 +49,14 @@ function checkTask(
   };
   const idempotencyKey = keyOf("idempotency");
   const concurrencyKey = keyOf("concurrency");
+  const batchKey = keyOf("batch");
   return {
     at,
     payload,
     ...(result === undefined ? {} : { result: library.compileRoot(result.value, identifier) }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(batchKey === undefined ? {} : { batchKey }),
   };
 }
 

@@ -4,6 +4,7 @@ import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
 import { buildProject } from "./build-project.js";
 import { checkFollowUps } from "./check-follow-ups.js";
+import { checkBatches } from "./check-batches.js";
 import { checkReferences } from "./check-references.js";
 import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
@@ -76,6 +77,7 @@ function check(
   const declarations = collectDeclarations(roots, reporter);
   // A name that looks unknown may be declared in the file that could not be parsed.
   if (!isIncomplete) checkReferences(declarations, reporter);
+  checkBatches(declarations, reporter);
   const documents = createDocumentReader(readRef, reporter);
   const library = createSchemaLibrary({
     reporter,

@@ -78,6 +78,41 @@ const concurrencyDefinition = z
     description: "At most so many jobs of the task, or of each key of it, run at a time. The others wait.",
   });
 
+const MAX_BATCH_SIZE = 1000;
+/** Jobs that gather stand in a worker: what waits longer is better kept as a schedule over rows of one's own. */
+const MAX_BATCH_WITHIN_MS = 600_000;
+
+const batchDefinition = z
+  .strictObject({
+    key: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .meta({
+        description:
+          "Text with ${{ payload.field }} in it: a batch has jobs of one key only. Default: any jobs of the task share a batch.",
+        examples: ["${{ payload.tenantId }}"],
+      }),
+    size: z
+      .int()
+      .min(2)
+      .max(MAX_BATCH_SIZE)
+      .meta({ description: "Most jobs of one call of the handler.", examples: [100] }),
+    within: duration({
+      description:
+        "How long the first job of a batch waits for others at most, from when it could have started. At most 10m.",
+      examples: ["5s"],
+      allowZero: false,
+      maxMs: MAX_BATCH_WITHIN_MS,
+    }),
+  })
+  .meta({
+    id: "Batch",
+    description:
+      "The handler is called for many jobs at once: when size jobs have come together, or the first has waited within.",
+  });
+
 const errorDefinition = z
   .strictObject({
     retry: z
@@ -109,6 +144,7 @@ export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 
 export const taskDefinition = z
   .strictObject({
+    batch: batchDefinition.optional(),
     concurrency: concurrencyDefinition.optional(),
     description: descriptionText.optional(),
     durability: z.enum(DURABILITIES).optional().meta({

@@ -25,6 +25,9 @@ export const DIAGNOSTIC_CODES = {
   TW140: "A cron expression or time zone that cannot be read.",
   TW141: "A schedule's payload that its task does not take.",
   TW142: "An onExhausted task that cannot take what it is told.",
+  TW160: "A batch that a limit never lets come together.",
+  TW161: "A batch that may wait longer than its jobs may.",
+  TW162: "A handler for one job of a task with batches, or the other way round.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -37,6 +37,8 @@ export interface TaskModel {
   readonly idempotencyKey?: readonly TemplatePart[];
   /** The parts of `concurrency.key`. */
   readonly concurrencyKey?: readonly TemplatePart[];
+  /** The parts of `batch.key`. */
+  readonly batchKey?: readonly TemplatePart[];
   /** Sorted by name. */
   readonly errors: readonly ErrorModel[];
 }

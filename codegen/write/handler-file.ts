@@ -1,19 +1,19 @@
 /** Which tasks a file of the user has handlers for: `export default defineHandler("name", ...)` or `export const x = defineHandler(...)`. */
 import { tokenize, type Token, TokenProblem } from "../emit/index.js";
-import { type FoundHandler, parseHandlers } from "./handler-syntax.js";
+import { defineFunction, type FoundHandler, parseHandlers } from "./handler-syntax.js";
 
-export type { FoundHandler } from "./handler-syntax.js";
+export type { DefineFunction, FoundHandler } from "./handler-syntax.js";
 
 export type HandlerFile =
   | { readonly kind: "read"; readonly handlers: readonly FoundHandler[] }
   /** Left alone: what it holds cannot be told, so no stub may be made for a task that it names. */
   | { readonly kind: "conflict" | "syntax-error"; readonly handlers: readonly FoundHandler[] };
 
-const MENTION = /\bdefineHandler\b/;
+const MENTION = /\bdefine(?:Batch)?Handler\b/;
 const CONFLICT = /^(?:<{7} |={7}$|>{7} )/m;
 /** For files that do not parse: good enough to keep the registry pointing at them. */
 const ROUGH =
-  /export\s+(?:(default)|const\s+([A-Za-z_$][\w$]*)\s*=)\s*defineHandler\s*\(\s*(["'`])([^"'`\n]*)\3/g;
+  /export\s+(?:(default)|const\s+([A-Za-z_$][\w$]*)\s*=)\s*(define(?:Batch)?Handler)\s*\(\s*(["'`])([^"'`\n]*)\4/g;
 
 export async function readHandlerFile(file: string, text: string): Promise<HandlerFile> {
   if (!MENTION.test(text)) return { kind: "read", handlers: [] };
@@ -31,7 +31,8 @@ function handlersFromTokens(text: string): readonly FoundHandler[] | undefined {
   const found: FoundHandler[] = [];
   for (const [index, token] of tokens.entries()) {
     const next = tokens[index + 1]?.text;
-    if (token.text !== "defineHandler" || token.kind !== "name" || (next !== "(" && next !== "<")) continue;
+    if (defineFunction(token.text) === undefined || token.kind !== "name" || (next !== "(" && next !== "<"))
+      continue;
     const handler = plainHandler(tokens, index);
     if (handler === undefined) return undefined;
     found.push(handler);
@@ -52,8 +53,10 @@ function plainHandler(tokens: readonly Token[], index: number): FoundHandler | u
   const name = tokens[index + 2];
   const plain = name?.kind === "string" && !name.text.includes("\\") && tokens[index]?.depth === 0;
   const exportName = exportNameBefore(tokens, index);
-  if (!plain || name === undefined || exportName === undefined) return undefined;
-  return { task: name.text.slice(1, -1), exportName, start: name.start, end: name.start + name.text.length };
+  const define = defineFunction(tokens[index]?.text ?? "");
+  if (!plain || name === undefined || exportName === undefined || define === undefined) return undefined;
+  const end = name.start + name.text.length;
+  return { task: name.text.slice(1, -1), define, exportName, start: name.start, end };
 }
 
 function exportNameBefore(tokens: readonly Token[], index: number): string | undefined {
@@ -65,8 +68,9 @@ function exportNameBefore(tokens: readonly Token[], index: number): string | und
 
 function roughHandlers(text: string): readonly FoundHandler[] {
   return [...text.matchAll(ROUGH)].map((match) => {
-    const task = match[4] ?? "";
+    const task = match[5] ?? "";
+    const define = defineFunction(match[3] ?? "") ?? "defineHandler";
     const end = match.index + match[0].length;
-    return { task, exportName: match[1] ?? match[2] ?? "default", start: end - task.length - 2, end };
+    return { task, define, exportName: match[1] ?? match[2] ?? "default", start: end - task.length - 2, end };
   });
 }

@@ -8,7 +8,7 @@ import { createSourceText } from "../load/source.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { quote } from "../model/quote.js";
-import { type FoundHandler, type HandlerFile, readHandlerFile } from "./handler-file.js";
+import { type DefineFunction, type FoundHandler, type HandlerFile, readHandlerFile } from "./handler-file.js";
 
 export interface HandlerScan {
   readonly diagnostics: readonly Diagnostic[];
@@ -31,7 +31,7 @@ export async function scanHandlers(
   cache: HandlerCache,
 ): Promise<HandlerScan> {
   const reporter = createReporter();
-  const tasks = new Set(project.tasks.map((task) => task.definition.name));
+  const tasks = new Map(project.tasks.map((task) => [task.definition.name, task]));
   const handlers = new Map<string, HandlerLocation>();
   const seen = new Map<string, HandlerFile>();
   for (const file of handlerFiles(root, paths.handlersDir)) {
@@ -67,20 +67,21 @@ export function handlerFiles(root: string, handlersDir: string): readonly string
 interface Context {
   readonly file: string;
   readonly text: string;
-  readonly tasks: ReadonlySet<string>;
+  readonly tasks: ReadonlyMap<string, TaskModel>;
   readonly handlers: Map<string, HandlerLocation>;
   readonly reporter: Reporter;
 }
 
 function addHandler(found: FoundHandler, { file, text, tasks, handlers, reporter }: Context): void {
   const at = { source: createSourceText(file, text), start: found.start, end: found.end };
-  if (!tasks.has(found.task)) {
+  const task = tasks.get(found.task);
+  if (task === undefined) {
     reporter.report({
       code: "TW310",
       severity: "warning",
       at,
       message: `expected the name of a task, got ${quote(found.task)}, which no definition has`,
-      hint: didYouMean(found.task, tasks) ?? "delete this handler, or define the task",
+      hint: didYouMean(found.task, tasks.keys()) ?? "delete this handler, or define the task",
     });
     return;
   }
@@ -95,6 +96,19 @@ function addHandler(found: FoundHandler, { file, text, tasks, handlers, reporter
     return;
   }
   handlers.set(found.task, { file, exportName: found.exportName });
+  const define = defineOf(task);
+  if (found.define === define) return;
+  reporter.report({
+    code: "TW162",
+    severity: "warning",
+    at,
+    message: `expected ${define}, because ${quote(found.task)} ${define === "defineHandler" ? "declares no batch" : "declares batch"}, got ${found.define}`,
+    hint: `${define}(${quote(found.task)}, async (${define === "defineHandler" ? "job" : "jobs"}, ctx) => { ... })`,
+  });
+}
+
+function defineOf({ definition }: TaskModel): DefineFunction {
+  return definition.batch === undefined ? "defineHandler" : "defineBatchHandler";
 }
 
 function reportUnreadable(reporter: Reporter, file: string, read: HandlerFile): void {
@@ -112,6 +126,6 @@ function reportUnclaimed(reporter: Reporter, task: TaskModel, paths: OutputPaths
     severity: "warning",
     at: { source: createSourceText(paths.stub(task), ""), start: 0, end: 0 },
     message: `expected a handler for ${quote(name)} here, got a file that exports none`,
-    hint: `export default defineHandler(${quote(name)}, async (job, ctx) => { ... })`,
+    hint: `export default ${defineOf(task)}(${quote(name)}, async (${defineOf(task) === "defineHandler" ? "job" : "jobs"}, ctx) => { ... })`,
   });
 }

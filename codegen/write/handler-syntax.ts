@@ -3,6 +3,7 @@ import type { ts as TypeScript } from "ts-morph";
 
 export interface FoundHandler {
   readonly task: string;
+  readonly define: DefineFunction;
   /** `default`, or the exported name. */
   readonly exportName: string;
   /** Range of the task's name in the text. */
@@ -10,6 +11,15 @@ export interface FoundHandler {
   readonly end: number;
 }
 
+/** What makes a handler: for one job, or for many at once. */
+export const DEFINE_FUNCTIONS = ["defineHandler", "defineBatchHandler"] as const;
+export type DefineFunction = (typeof DEFINE_FUNCTIONS)[number];
+
+export function defineFunction(name: string): DefineFunction | undefined {
+  return DEFINE_FUNCTIONS.find((one) => one === name);
+}
+
+type FoundCall = Omit<FoundHandler, "exportName">;
 type Compiler = typeof TypeScript;
 
 /** `undefined`: the file has syntax errors. */
@@ -38,7 +48,7 @@ export async function parseHandlers(
   }
   return found;
 
-  function add(handler: { task: string; start: number; end: number } | undefined, exportName: string): void {
+  function add(handler: FoundCall | undefined, exportName: string): void {
     if (handler !== undefined) found.push({ ...handler, exportName });
   }
 }
@@ -63,10 +73,11 @@ function handlerCall(
   ts: Compiler,
   expression: TypeScript.Expression,
   source: TypeScript.SourceFile,
-): { task: string; start: number; end: number } | undefined {
+): FoundCall | undefined {
   if (!ts.isCallExpression(expression) || !ts.isIdentifier(expression.expression)) return undefined;
   const [name] = expression.arguments;
-  if (expression.expression.text !== "defineHandler" || name === undefined) return undefined;
+  const define = defineFunction(expression.expression.text);
+  if (define === undefined || name === undefined) return undefined;
   if (!ts.isStringLiteralLike(name)) return undefined;
-  return { task: name.text, start: name.getStart(source), end: name.getEnd() };
+  return { task: name.text, define, start: name.getStart(source), end: name.getEnd() };
 }

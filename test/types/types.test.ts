@@ -9,8 +9,13 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const GOLDEN = path.join(ROOT, "test/golden");
 // Inside the package, so that `taskweft/generated-v1` means our own sources.
 const WORK = path.join(ROOT, ".weft", `types-${process.pid}`);
+const CASES = path.join(ROOT, "test/types/cases");
+const BATCH_CASES = path.join(CASES, "batches");
 const ESCROW = "tasks/handlers/gig/escrow_release.ts";
 const STUB = readFileSync(path.join(GOLDEN, "several-files", ESCROW), "utf8");
+
+const AUDIT = "tasks/handlers/audit/write.ts";
+const BATCH_STUB = readFileSync(path.join(GOLDEN, "batches", AUDIT), "utf8");
 
 /** Projects that differ from the golden case `several-files` in one handler, with the errors that this must give. */
 const MISTAKES: Readonly<
@@ -28,6 +33,21 @@ const MISTAKES: Readonly<
   },
 };
 
+/** The same for the case `batches`: a handler of the wrong kind. */
+const KINDS: typeof MISTAKES = {
+  "one-job-for-a-batch": {
+    handler: BATCH_STUB.replaceAll("defineBatchHandler", "defineHandler"),
+    errors: ["generated/registry.ts TS2322", `${AUDIT} TS2345`],
+  },
+  "wrong-results-of-a-batch": {
+    handler: BATCH_STUB.replace(
+      "throw ctx.notImplemented();",
+      "return jobs.map((job) => job.payload.event);",
+    ),
+    errors: [`${AUDIT} TS2345`],
+  },
+};
+
 const goldenCases = readdirSync(GOLDEN).filter((name) =>
   readdirSync(path.join(GOLDEN, name)).includes("generated"),
 );
@@ -40,8 +60,14 @@ beforeAll(async () => {
     if (handler === undefined) rmSync(path.join(WORK, name, ESCROW));
     else writeFileSync(path.join(WORK, name, ESCROW), handler);
   }
+  for (const [name, { handler }] of Object.entries(KINDS)) {
+    copyCase("batches", name);
+    writeFileSync(path.join(WORK, name, AUDIT), handler ?? "");
+  }
   copyCase("several-files", "cases");
-  cpSync(path.join(ROOT, "test/types/cases"), path.join(WORK, "cases"), { recursive: true });
+  copyCase("batches", "batch-cases");
+  cpSync(BATCH_CASES, path.join(WORK, "batch-cases"), { recursive: true });
+  cpSync(CASES, path.join(WORK, "cases"), { recursive: true, filter: (source) => source !== BATCH_CASES });
   const config = { extends: "../../tsconfig.json", include: ["**/*.ts"], exclude: [] };
   writeFileSync(path.join(WORK, "tsconfig.json"), JSON.stringify(config));
   errors = errorsByProject(await compile());
@@ -55,11 +81,15 @@ test.each(goldenCases)("the generated code of %s compiles under the strictest op
 
 test("what is right compiles, and what is wrong does not", () => {
   expect(errors.get("cases") ?? []).toEqual([]);
+  expect(errors.get("batch-cases") ?? []).toEqual([]);
 });
 
-test.each(Object.entries(MISTAKES))("%s is a compile error where it is made", (name, mistake) => {
-  expect(errors.get(name)).toEqual(mistake.errors);
-});
+test.each(Object.entries({ ...MISTAKES, ...KINDS }))(
+  "%s is a compile error where it is made",
+  (name, mistake) => {
+    expect(errors.get(name)).toEqual(mistake.errors);
+  },
+);
 
 function copyCase(from: string, to: string): void {
   mkdirSync(path.join(WORK, to), { recursive: true });

@@ -129,5 +129,7 @@ test("numbers that JSON cannot hold are refused", () => {
 
 test("the stub template sees nothing but values that helpers made safe", () => {
   const mustaches = [...STUB_TEMPLATE.matchAll(/\{\{+[^}]*\}\}+/g)].map((match) => match[0]);
-  expect(new Set(mustaches)).toEqual(new Set(["{{comment}}", "{{indexModule}}", "{{taskName}}"]));
+  expect(new Set(mustaches)).toEqual(
+    new Set(["{{comment}}", "{{define}}", "{{indexModule}}", "{{jobs}}", "{{taskName}}"]),
+  );
 });

@@ -76,6 +76,38 @@ export const ship = defineHandler('order:ship', async () => {});\n`;
     expect(result.diagnostics[0]?.message).toContain("the first is in tasks/handlers/a.ts");
   });
 
+  test.each([
+    ["defineHandler", "batch: { size: 10, within: 1s }", "defineBatchHandler, because"],
+    ["defineBatchHandler", "timeout: 1s", "defineHandler, because"],
+  ])(
+    "made by %s for a task with %s is found, and named as the wrong kind",
+    async (define, line, expected) => {
+      const folder = projectFolder({
+        "tasks/a.yaml": `version: 1\ntasks:\n  order:ship:\n    payload: {}\n    ${line}\n`,
+        "tasks/handlers/a.ts": `export default ${define}("order:ship", async () => {});\n`,
+      });
+      const result = await generate({ root: folder.root });
+      expect(result).toMatchObject({ status: "ok", stubs: [] });
+      expect(result.diagnostics).toMatchObject([
+        { code: "TW162", severity: "warning", file: "tasks/handlers/a.ts" },
+      ]);
+      expect(result.diagnostics[0]?.message).toContain(expected);
+    },
+  );
+
+  test("of a batch is found by the grammar and in a broken file too", async () => {
+    const call = 'defineBatchHandler("a:b", async () => {})';
+    const texts = [
+      `export default ${call}`,
+      `const x = ${call};\nexport { x as default };`,
+      `export default ${call};(`,
+    ];
+    for (const text of texts) {
+      const { handlers } = await readHandlerFile("a.ts", text);
+      expect(handlers).toMatchObject([{ task: "a:b", define: "defineBatchHandler", exportName: "default" }]);
+    }
+  });
+
   test("in a file with conflict markers is left alone, and gets no second stub", async () => {
     const text = `<<<<<<< ours\n${handler("order:ship")}=======\n>>>>>>> theirs\n`;
     const folder = projectFolder({ "tasks/shop.yaml": SHOP, "tasks/handlers/moved.ts": text });

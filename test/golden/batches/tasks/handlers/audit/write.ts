@@ -1,0 +1,6 @@
+import { defineBatchHandler } from "../../../generated/index.js";
+
+/** Writes events of one tenant into its table. */
+export default defineBatchHandler("audit:write", async (jobs, ctx) => {
+  throw ctx.notImplemented();
+});

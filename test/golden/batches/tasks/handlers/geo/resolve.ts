@@ -1,0 +1,6 @@
+import { defineBatchHandler } from "../../../generated/index.js";
+
+/** Resolves addresses, many with one request. */
+export default defineBatchHandler("geo:resolve", async (jobs, ctx) => {
+  throw ctx.notImplemented();
+});
