@@ -16,6 +16,7 @@ export {
   keyText,
 } from "./definition/index.js";
 export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
+export { isolatedIn } from "./run-isolated.js";
 export { runWorker } from "./run-worker.js";
 export {
   type DefineBatchHandler,

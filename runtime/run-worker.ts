@@ -2,6 +2,7 @@
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
 import { type Config, configFromEnv, loadConfig } from "./config/index.js";
+import { thisHost } from "./worker/hosts/this-host.js";
 import { type Registry, type WorkerOptions, createConsoleLogger, createWorker } from "./worker/index.js";
 
 /** How long what a handler file left open (a database pool, a timer) may keep the process once the worker has stopped (ms). */
@@ -16,6 +17,8 @@ const SAME_REQUEST_MS = 500;
  * names), and from the profile; see docs/configuration.md. `options` win over all of them.
  */
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
+  // The host of an isolated task has imported a bundle in which this call stands: a worker is there already.
+  if (thisHost() !== undefined) return;
   const all = { ...workerOptions(await loadConfig()), ...options };
   const worker = createWorker(registry, all);
   const { url, redis, prefix } = all;

@@ -71,6 +71,7 @@ function contractFields(task: TaskModel): Layout[] {
     ...(definition.batch === undefined ? [] : [["batch: ", objectLayout({ ...definition.batch })]]),
     ...(task.batchKey === undefined ? [] : [`batchKey: ${keyFunction(task.batchKey)}`]),
     ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
+    ...(definition.isolate === undefined ? [] : [["isolate: ", objectLayout({ ...definition.isolate })]]),
     ...(definition.onExhausted === undefined
       ? []
       : [["onExhausted: ", followUpLayout(definition.onExhausted)]]),

@@ -59,10 +59,9 @@ export function emitRegistry(
     ...(scheduled.length === 0 ? [] : ["schedules"]),
     ...(hasMiddleware ? [`middleware: () => ${loadMiddleware}.then((module) => module.default)`] : []),
   ];
+  const isolated = project.tasks.some(({ definition }) => definition.isolate !== undefined);
   return [
-    scheduled.length === 0
-      ? `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`
-      : `import { defineSchedule, type HandlerImports, type Registry } from "taskweft/generated-v1";\n`,
+    doorImport([...(scheduled.length === 0 ? [] : ["defineSchedule"]), ...(isolated ? ["isolatedIn"] : [])]),
     render([
       "import ",
       list("{", ["contracts", "queues", ...scheduled], "}"),
@@ -83,9 +82,28 @@ export function emitRegistry(
             ";\n",
           ]),
         ]),
-    "\n/** Everything that a worker process runs. */\n",
-    render(["export const registry: Registry = ", list("{", registryFields, "}"), ";\n"]),
+    ...registryStatement(registryFields, isolated),
   ].join("");
+}
+
+function doorImport(functions: readonly string[]): string {
+  if (functions.length === 0)
+    return `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`;
+  return `import { ${[...functions, "type HandlerImports", "type Registry"].join(", ")} } from "taskweft/generated-v1";\n`;
+}
+
+function registryStatement(fields: readonly string[], isolated: boolean): string[] {
+  const value = list("{", fields, "}");
+  if (!isolated) {
+    return [
+      "\n/** Everything that a worker process runs. */\n",
+      render(["export const registry: Registry = ", value, ";\n"]),
+    ];
+  }
+  return [
+    "\n/** Everything that a worker process runs. The threads and processes of isolated tasks import this module as well. */\n",
+    render(["export const registry: Registry = isolatedIn(import.meta.url, ", value, ");\n"]),
+  ];
 }
 
 function scheduledConstants(project: ProjectModel): string[] {

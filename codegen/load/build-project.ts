@@ -29,6 +29,7 @@ import type { SchemaLibrary } from "./payload/library.js";
 import {
   resolveErrorRule,
   resolveIdempotency,
+  resolveIsolate,
   resolvePolicy,
   resolveRetention,
   resolveRetry,
@@ -139,6 +140,7 @@ function resolveSettings(
       ? {}
       : { batch: { size: written.batch.size, withinMs: toMs(written.batch.within) } }),
     ...(written.durability === undefined ? {} : { durability: written.durability }),
+    ...(written.isolate === undefined ? {} : { isolate: resolveIsolate(written.isolate) }),
     ...(followUp === undefined ? {} : { onExhausted: followUp }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),
   };

@@ -13,6 +13,7 @@ export function checkBatches({ queues, tasks, defaults }: Declarations, reporter
     const queue = textOf(findEntry(task.value, "queue")?.value) ?? general;
     checkLimit(task, batch, queue, queues.get(queue)?.value, reporter);
     checkWait(task, batch, reporter);
+    checkIsolation(task, reporter);
   }
 }
 
@@ -53,6 +54,18 @@ function checkWait(task: SourceEntry, batch: SourceNode, reporter: Reporter): vo
     at: within.origin,
     message: `expected less than startWithin (${startWithin}), got ${textOf(within)}: a job that waits for others so long is dead before it starts`,
     hint: "shorten within, or lengthen startWithin",
+  });
+}
+
+/** A host runs one job at a time; a call for many would need another protocol with it. */
+function checkIsolation(task: SourceEntry, reporter: Reporter): void {
+  const isolate = findEntry(task.value, "isolate");
+  if (isolate === undefined) return;
+  reporter.report({
+    code: "TW163",
+    at: isolate.value.origin,
+    message: `expected no isolate beside batch: ${quote(task.key)} is handled many jobs at a time`,
+    hint: "drop one of the two, or hand the computing to a task of its own",
   });
 }
 

@@ -7,12 +7,14 @@ import {
   DEFAULT_RETRY_POLICY,
   type ErrorRule,
   type IdempotencyRule,
+  type IsolateRule,
   parseDuration,
   type Retention,
   type RetryPolicy,
 } from "../../runtime/definition/index.js";
 import type { DurationText } from "../model/definition-fields.js";
 import type { BackoffDefinition, RetryDefinition, RetryPolicyDefinition } from "../model/definition-retry.js";
+import { type IsolateDefinition, memoryMb } from "../model/definition-isolate.js";
 import type { ErrorDefinition, RetentionDefinition, TaskDefinitionEntry } from "../model/definition-task.js";
 
 export function toMs(text: DurationText): number {
@@ -91,6 +93,15 @@ export function resolveIdempotency(
   return {
     ttlMs: written.ttl === undefined ? DEFAULT_IDEMPOTENCY_TTL_MS : toMs(written.ttl),
     onDead: written.onDead ?? "release",
+  };
+}
+
+export function resolveIsolate(written: IsolateDefinition): IsolateRule {
+  if (typeof written === "string") return { in: written };
+  return {
+    in: written.in,
+    ...(written.memory === undefined ? {} : { memoryMb: memoryMb(written.memory) }),
+    ...(written.most === undefined ? {} : { most: written.most }),
   };
 }
 

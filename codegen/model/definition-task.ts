@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
 import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { isolateDefinition } from "./definition-isolate.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { retryDefinition } from "./definition-retry.js";
 
@@ -159,6 +160,7 @@ export const taskDefinition = z
         examples: [{ CardDeclined: { retry: "never" } }],
       }),
     idempotency: idempotencyDefinition.optional(),
+    isolate: isolateDefinition.optional(),
     onExhausted: taskReference.optional().meta({
       description:
         "The task of which a job is enqueued when a job of this one goes dead. Its payload takes what it declares of: attempts, error, jobId, message, payload, queue, task.",

@@ -28,6 +28,7 @@ export const DIAGNOSTIC_CODES = {
   TW160: "A batch that a limit never lets come together.",
   TW161: "A batch that may wait longer than its jobs may.",
   TW162: "A handler for one job of a task with batches, or the other way round.",
+  TW163: "A batch of an isolated task.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -36,6 +36,19 @@ export interface IdempotencyRule {
 export const DURABILITIES = ["memory", "local", "replicated"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
+/** Where the handler of a task runs when it is not to run in the worker itself. */
+export const HOST_KINDS = ["process", "thread"] as const;
+export type HostKind = (typeof HOST_KINDS)[number];
+
+/** Tasks with one and the same rule share their threads or processes. */
+export interface IsolateRule {
+  readonly in: HostKind;
+  /** Most memory of its heap, in MiB. Default: what Node gives. */
+  readonly memoryMb?: number;
+  /** Most of them in one worker. Default: the processors of the machine. */
+  readonly most?: number;
+}
+
 /** At most so many jobs of the task, or of each key of it, run at a time, over all workers. */
 export interface ConcurrencyRule {
   /** A whole number from 1. */
@@ -67,6 +80,8 @@ export interface TaskDefinition {
   readonly batch?: BatchRule;
   /** Default `memory`. */
   readonly durability?: Durability;
+  /** The handler runs in a thread or a process of its own. Default: in the worker. */
+  readonly isolate?: IsolateRule;
   /** The job to enqueue when one of this task goes dead. Default: none. */
   readonly onExhausted?: FollowUpRule;
   /** Declared errors by class name. */

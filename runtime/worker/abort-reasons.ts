@@ -1,4 +1,4 @@
-/** Why an attempt was aborted: `ctx.signal.reason` is one of these; and why one was never begun. */
+/** Why an attempt was aborted: `ctx.signal.reason` is one of these; and why one was never begun, or ended without its handler. */
 import { PermanentError } from "../errors.js";
 
 /** Another attempt could only be later still, so it is permanent. */
@@ -35,6 +35,20 @@ export class Suspended extends Error {
       `the job sleeps (${JSON.stringify(sleep)}) until ${new Date(wakeAt).toISOString()}; let this error pass`,
     );
     this.wakeAt = wakeAt;
+  }
+}
+
+/** The thread or process of an isolated task died while the handler ran there: its attempt has failed, nothing else. */
+export class HandlerCrashed extends Error {
+  override readonly name = "HandlerCrashed";
+  /** `how`: exit code or signal; `cause`: an error that nothing caught, where there was one. */
+  constructor(kind: "process" | "thread", what: string, how: string, cause?: unknown) {
+    const reason = cause instanceof Error ? `: ${cause.name}: ${cause.message}` : "";
+    super(
+      `the ${kind} that ran ${what} ended (${how})${reason}`,
+      cause === undefined ? undefined : { cause },
+    );
+    if (cause instanceof Error) this.stack = `${this.stack}\ncaused by ${cause.stack}`;
   }
 }
 

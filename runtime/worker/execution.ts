@@ -18,7 +18,7 @@ import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
-const ABORT_PATIENCE_MS = 1000;
+export const ABORT_PATIENCE_MS = 1000;
 
 export class Execution implements TaskContext {
   readonly claim: Claim;

@@ -104,6 +104,7 @@ export class Executor {
 
   stop(): void {
     this.#deadlines.stop();
+    this.#options.handlers.close();
   }
 
   async #loadAndRun(execution: Execution, entry: TaskEntry): Promise<void> {

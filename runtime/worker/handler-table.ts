@@ -1,8 +1,13 @@
-/** Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. */
+/**
+ * Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. That of an
+ * isolated task is imported by the thread or process that runs it; what stands here then hands the job there.
+ */
 import type { AnyTaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { batchMember } from "./batch.js";
 import type { AnyBatchHandler, AnyHandler, DefinedHandler, Middleware, Registry } from "./handler.js";
+import type { Execution } from "./execution.js";
+import { HostPool, type HostPoolOptions } from "./hosts/host-pool.js";
 import { checkedLayers, withMiddleware } from "./middleware.js";
 
 export interface TaskEntry {
@@ -12,21 +17,30 @@ export interface TaskEntry {
   readonly load: () => Promise<AnyHandler>;
 }
 
+type WorkerSettings = Omit<HostPoolOptions, "module" | "rule">;
+
 export class HandlerTable {
   readonly #entries = new Map<string, TaskEntry>();
   readonly #registry: Registry;
+  readonly #settings: WorkerSettings | undefined;
+  /** By the rule, as text: tasks with the same one share a pool. */
+  readonly #pools = new Map<string, HostPool>();
   #layers: Promise<readonly Middleware[]> | undefined;
 
-  constructor(registry: Registry) {
+  /** `settings`: of the worker, for the hosts of isolated tasks. Without them, as in a host, all handlers run here. */
+  constructor(registry: Registry, settings?: WorkerSettings) {
     this.#registry = registry;
+    this.#settings = settings;
     for (const contract of registry.contracts) {
       const load = Object.hasOwn(registry.handlers, contract.name)
         ? registry.handlers[contract.name]
         : undefined;
       if (load === undefined) continue;
+      const pool = this.#poolFor(contract);
       const entry: TaskEntry = {
         contract,
-        handler: undefined,
+        // The executor is the only caller, and an execution is the context that it gives.
+        handler: pool && ((job, ctx) => pool.run(job, ctx as Execution)),
         load: async () => {
           const [defined, layers] = await Promise.all([load(), this.#middleware()]);
           entry.handler = withMiddleware(layers, checkedHandler(contract, defined));
@@ -49,7 +63,44 @@ export class HandlerTable {
   /** Imports the handlers of the tasks whose queue is among `queues`, so that a broken handler file fails the start. */
   async preload(queues: ReadonlySet<string>): Promise<void> {
     const wanted = [...this.#entries.values()].filter((entry) => queues.has(entry.contract.queue));
-    await Promise.all(wanted.map((entry) => entry.load()));
+    const elsewhere = wanted.filter((entry) => entry.handler !== undefined);
+    try {
+      await Promise.all([
+        ...wanted.filter((entry) => entry.handler === undefined).map((entry) => entry.load()),
+        ...Array.from(this.#pools, async ([rule, pool]) => {
+          const tasks = elsewhere.map((entry) => entry.contract).filter((task) => ruleText(task) === rule);
+          if (tasks.length > 0) await pool.load(tasks.map((task) => task.name));
+        }),
+      ]);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Ends what runs isolated handlers. */
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+  }
+
+  /** Only handlers of the registry's own module can be had elsewhere; one that was put in by hand runs here. */
+  #poolFor(contract: AnyTaskContract): HostPool | undefined {
+    const { name, isolate } = contract;
+    const { isolated, handlers, middleware } = this.#registry;
+    if (isolate === undefined || isolated === undefined || this.#settings === undefined) return undefined;
+    if (handlers[name] !== isolated.handlers[name]) return undefined;
+    if (middleware !== isolated.middleware) {
+      throw new TaskweftError(
+        "OptionInvalid",
+        `the middleware of this worker: expected that of tasks/middleware.ts, because ${name} runs in a ${isolate.in} that loads it from there, got another one.`,
+        { operation: "start" },
+      );
+    }
+    const rule = ruleText(contract);
+    const { module } = isolated;
+    const pool = this.#pools.get(rule) ?? new HostPool({ ...this.#settings, module, rule: isolate });
+    this.#pools.set(rule, pool);
+    return pool;
   }
 
   #middleware(): Promise<readonly Middleware[]> {
@@ -61,6 +112,9 @@ export class HandlerTable {
 
 /** What a handler file may export, as far as it can be told without its types. */
 type Exported = Partial<DefinedHandler> & { readonly batchHandler?: unknown };
+function ruleText({ isolate }: AnyTaskContract): string {
+  return JSON.stringify([isolate?.in, isolate?.memoryMb, isolate?.most]);
+}
 
 /** The compiler says the same, but development runs handlers without it, and then jobs would go to another task's handler. */
 function checkedHandler({ name, batch }: AnyTaskContract, defined: Exported | undefined): AnyHandler {

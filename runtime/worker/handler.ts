@@ -227,8 +227,19 @@ export interface Registry {
   readonly handlers: Readonly<Record<string, () => Promise<DefinedHandler | AnyDefinedBatchHandler>>>;
   /** Default: none. Loaded with the first handler. */
   readonly middleware?: () => Promise<DefinedMiddleware>;
+  /** Made by `isolatedIn`. Default: handlers run in the worker itself, whatever their tasks say. */
+  readonly isolated?: IsolatedRegistry;
   /** Default: none. */
   readonly schedules?: readonly ScheduleDefinition[];
+}
+
+/** How threads and processes come by the handlers of a registry. */
+export interface IsolatedRegistry {
+  /** URL of the module that makes the registry; they import it for themselves. */
+  readonly module: string;
+  /** What the module has: handlers that somebody else put into a registry cannot be had there. */
+  readonly handlers: Registry["handlers"];
+  readonly middleware?: Registry["middleware"];
 }
 
 /** Makes `defineHandler` for a project's task map. */

@@ -118,7 +118,11 @@ export class HeartbeatThread {
     this.#turnAt = now;
     this.#helped = helped;
     if (blockedMs < leaseMs) return;
-    const fields = { blockedMs, maxBlockMs, hint: "do long computations in pieces or in a thread" };
+    const fields = {
+      blockedMs,
+      maxBlockMs,
+      hint: "do long computations in pieces, or give the task `isolate: thread`",
+    };
     if (kept) logger.warn("the event loop was blocked; the heartbeat thread kept the lease", fields);
     else logger.error("the event loop was blocked for too long to keep the lease", fields);
   }

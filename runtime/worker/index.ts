@@ -1,5 +1,5 @@
 /** The executing side: claims jobs, runs handlers, records outcomes, takes back what the dead left behind. */
-export { Cancelled, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
+export { Cancelled, HandlerCrashed, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
 export * from "./handler.js";
 export { LOG_LEVELS, type LogLevel, createConsoleLogger } from "./logger.js";
 export { MiddlewareInvalid } from "./middleware.js";

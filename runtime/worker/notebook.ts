@@ -85,7 +85,8 @@ export class Notebook {
   }
 }
 
-function progressText(value: Progress): string {
+/** @throws TaskweftError `OptionInvalid` */
+export function progressText(value: Progress): string {
   if (typeof value === "number" && !Number.isNaN(value)) return String(Math.min(100, Math.max(0, value)));
   const text = jsonOfMap(value);
   if (text === undefined) throw optionInvalid("progress", "a number from 0 to 100, or an object", value);

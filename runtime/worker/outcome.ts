@@ -93,7 +93,7 @@ export function describeError(error: unknown): { name: string; message: string; 
 }
 
 /** Getters and `toString` of a thrown value may throw themselves: unguarded, that would end the process and all its jobs. */
-function textOf(read: () => unknown, length: number): string {
+export function textOf(read: () => unknown, length: number): string {
   try {
     return cut(String(read()), length);
   } catch {

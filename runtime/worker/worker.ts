@@ -61,7 +61,7 @@ export class Worker {
     const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
     this.#keys = new ShardKeys(this.#options.prefix);
     this.#connection = new Connection(connection, "worker");
-    this.#handlers = new HandlerTable(registry);
+    this.#handlers = new HandlerTable(registry, this.#options);
     this.#demand = new ClaimDemand({ concurrency, claimAheadMs, maxBatch: MAX_BATCH });
     const worker = (): string => this.#leaseKeeper.name;
     const base = { connection: this.#connection, keys: this.#keys, logger };

@@ -8,7 +8,7 @@ const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["config", "option-values", "scripts", "workflow"],
   ["connection"],
   ["client", "inspect", "worker"],
-  ["dashboard-server", "metrics", "run-worker", "testing"],
+  ["dashboard-server", "metrics", "run-isolated", "run-worker", "testing"],
   ["generated-v1", "index"],
 ];
 

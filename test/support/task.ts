@@ -1,5 +1,5 @@
-// Task contracts without generated files; also for worker processes, which run outside vitest.
-import { defineContract, defineSchemas, type TaskContract, z } from "taskweft/generated-v1";
+// Task contracts without generated files; also for worker processes, threads and child processes, which run outside vitest.
+import { defineContract, defineSchemas, type TaskContract, z } from "../../runtime/generated-v1.js";
 
 export interface TaskParts<Payload, Result> extends Partial<
   Omit<TaskContract<Payload, Result>, "schemas" | "name">

@@ -1,0 +1,86 @@
+/**
+ * The program of a host: a thread or a process in which the handlers of isolated tasks run. In plain JavaScript, because a thread
+ * loads no TypeScript until somebody says so. It imports the module that makes the registry; `isolatedIn()`, which
+ * stands there, finds this host by a global symbol and serves its jobs from then on. In this way handlers, errors and this
+ * library come from one and the same place, whatever runs them.
+ */
+import { Worker as Thread, parentPort } from "node:worker_threads";
+
+const HOST = Symbol.for("taskweft.host");
+const LOOK_FOR_PARENT_MS = 1000;
+
+const port = parentPort === null ? processPort() : threadPort();
+const start = await new Promise((resolve) => {
+  port.listen(resolve);
+});
+const host = { module: start.module, client: start.client, port, served: false };
+globalThis[HOST] = host;
+try {
+  if (/\.[cm]?tsx?$/.test(start.module)) await enableTypeScript();
+  await import(start.module);
+  if (!host.served)
+    throw new Error(
+      `expected ${start.module} to make the registry with isolatedIn(import.meta.url, ...), as generated code does`,
+    );
+  port.post({ type: "ready" });
+} catch (error) {
+  port.post({ type: "failed", error: textOf(error) });
+}
+
+function threadPort() {
+  let listener = () => undefined;
+  parentPort.on("message", (message) => listener(message));
+  return {
+    post: (message) => parentPort.postMessage({ taskweft: message }),
+    listen: (next) => {
+      listener = next;
+    },
+    exit: () => process.exit(),
+  };
+}
+
+function processPort() {
+  let listener = () => undefined;
+  process.on("message", (message) => listener(message));
+  // Ctrl-C and systemd signal the whole group, but when this process ends is for its worker to say.
+  process.on("SIGINT", () => undefined);
+  process.on("SIGTERM", () => undefined);
+  process.on("disconnect", () => process.exit());
+  const post = (message) => {
+    if (process.connected) process.send({ taskweft: message }, undefined, undefined, () => undefined);
+  };
+  process.on("uncaughtExceptionMonitor", (error) => post({ type: "crash", error: textOf(error) }));
+  endWithParent();
+  return {
+    post,
+    listen: (next) => {
+      listener = next;
+    },
+    exit: () => process.exit(),
+  };
+}
+
+/** A handler that never yields would not hear of "disconnect": without its worker it would compute for ever. */
+function endWithParent() {
+  const program = `
+    const parent = require("node:worker_threads").workerData;
+    setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), ${LOOK_FOR_PARENT_MS});`;
+  const options = { eval: true, workerData: process.ppid, execArgv: [], env: {} };
+  new Thread(program, { ...options, resourceLimits: { maxYoungGenerationSizeMb: 2 } })
+    .on("error", () => undefined)
+    .unref();
+}
+
+async function enableTypeScript() {
+  const [esm, cjs] = await Promise.all([import("tsx/esm/api"), import("tsx/cjs/api")]);
+  esm.register();
+  cjs.register();
+  process.setSourceMapsEnabled(true);
+}
+
+/** Before the registry is there, nothing of this library is. */
+function textOf(error) {
+  if (!(error instanceof Error)) return { text: String(error) };
+  const { name, message, stack = "", code } = error;
+  return { name, message, stack, permanent: false, ...(typeof code === "string" ? { code } : {}) };
+}

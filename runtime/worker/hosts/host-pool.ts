@@ -1,0 +1,117 @@
+/**
+ * The hosts of one rule that a worker has. They are started when jobs wait, kept for the next ones, and ended after a rest. There
+ * are at most as many as processors, unless the rule says otherwise: more would only take turns, and each job would take longer. A job that waits for a host
+ * keeps its slot, and its timeout counts from when a host takes it.
+ */
+import { availableParallelism } from "node:os";
+import { type ConnectionOptions, threadConnection } from "../../connection/index.js";
+import type { IsolateRule } from "../../definition/index.js";
+import type { Execution } from "../execution.js";
+import type { Job, Logger } from "../handler.js";
+import { Host, type Turn } from "./host.js";
+import type { HostClient } from "./messages.js";
+
+const IDLE_MS = 60_000;
+
+export interface HostPoolOptions {
+  readonly rule: IsolateRule;
+  /** URL of the module that makes the registry. */
+  readonly module: string;
+  readonly connection: ConnectionOptions;
+  readonly prefix: string;
+  readonly logger: Logger;
+  /** Default: a minute. */
+  readonly idleMs?: number;
+}
+
+export class HostPool {
+  readonly #options: HostPoolOptions;
+  readonly #most: number;
+  readonly #waiting: Turn[] = [];
+  /** The first that is free goes on, so that the last ones come to rest. */
+  readonly #hosts: Host[] = [];
+
+  constructor(options: HostPoolOptions) {
+    this.#options = options;
+    this.#most = options.rule.most ?? availableParallelism();
+  }
+
+  /** Hosts that run or rest. */
+  get size(): number {
+    return this.#hosts.length;
+  }
+
+  /** Runs the handler of a job in a host. @throws what the handler throws; `HandlerCrashed` when the host died. */
+  run(job: Job, execution: Execution): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const turn: Turn = { job, execution, resolve, reject };
+      execution.deadlineAt = Number.POSITIVE_INFINITY;
+      const { signal } = execution;
+      signal.addEventListener("abort", () => this.#abort(turn, signal.reason), { once: true });
+      this.#enter(turn);
+    });
+  }
+
+  /** Loads the handlers of these tasks in a host, which is warm then. @throws what a broken handler file throws. */
+  async load(tasks: readonly string[]): Promise<void> {
+    await new Promise((resolve, reject) => this.#enter({ tasks, resolve, reject }));
+  }
+
+  close(): void {
+    for (const host of this.#hosts.splice(0)) host.end();
+  }
+
+  #enter(turn: Turn): void {
+    this.#waiting.push(turn);
+    this.#assign();
+  }
+
+  #assign(): void {
+    while (this.#waiting.length > 0) {
+      const free = this.#hosts.find((host) => host.state === "free");
+      const turn = free && this.#waiting.shift();
+      if (turn === undefined) break;
+      free?.begin(turn);
+    }
+    const starting = this.#hosts.filter((host) => host.state === "starting").length;
+    const wanted = Math.min(this.#waiting.length - starting, this.#most - this.#hosts.length);
+    for (let more = wanted; more > 0; more -= 1) this.#hosts.push(this.#start());
+  }
+
+  #abort(turn: Turn, reason: unknown): void {
+    const place = this.#waiting.indexOf(turn);
+    if (place >= 0) {
+      this.#waiting.splice(place, 1);
+      turn.reject(reason);
+      return;
+    }
+    for (const host of this.#hosts) host.abort(turn, reason);
+  }
+
+  #start(): Host {
+    const { module, rule, logger, idleMs = IDLE_MS } = this.#options;
+    const client = this.#client();
+    return new Host({
+      rule,
+      start: { type: "start", module, ...(client === undefined ? {} : { client }) },
+      logger,
+      idleMs,
+      onFree: () => this.#assign(),
+      onGone: (host, error) => this.#gone(host, error),
+    });
+  }
+
+  /** One that could not start fails the job for which it was started: else a broken module would be tried for ever. */
+  #gone(host: Host, error: unknown): void {
+    const place = this.#hosts.indexOf(host);
+    if (place >= 0) this.#hosts.splice(place, 1);
+    if (error !== undefined) this.#waiting.shift()?.reject(error);
+    this.#assign();
+  }
+
+  #client(): HostClient | undefined {
+    const { connection, prefix } = this.#options;
+    const reachable = threadConnection(connection, "client");
+    return "obstacle" in reachable ? undefined : { url: reachable.url, redis: reachable.options, prefix };
+  }
+}

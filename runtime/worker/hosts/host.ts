@@ -1,0 +1,212 @@
+/**
+ * One host, seen from its worker. Runs one turn at a time; what the handler asks of its context there is answered here, by the
+ * execution of the job.
+ *
+ *   starting --ready--> free --begin--> busy --ended--> free
+ *   busy --(abort, and patience ends)--> gone       any --(it dies, or is ended after a rest)--> gone
+ */
+import type { IsolateRule } from "../../definition/index.js";
+import { HandlerCrashed } from "../abort-reasons.js";
+import { ABORT_PATIENCE_MS, type Execution } from "../execution.js";
+import type { Job, Logger } from "../handler.js";
+import { type Channel, openChannel } from "./channel.js";
+import { decodeError, decodeFields, encodeError } from "./error-text.js";
+import type { Answer, FromHost, HostStart, SleepTime } from "./messages.js";
+
+/** A module that takes longer to load than this will not get there (ms). */
+const START_LIMIT_MS = 30_000;
+/** How long a host may take to close what it has open (ms). */
+const END_LIMIT_MS = 1000;
+
+/** What a host does at a time: the attempt of a job, or loading handlers to see whether they can be. */
+export type Turn = {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+} & ({ readonly job: Job; readonly execution: Execution } | { readonly tasks: readonly string[] });
+
+export interface HostPorts {
+  readonly rule: IsolateRule;
+  readonly start: HostStart;
+  readonly logger: Logger;
+  /** How long it may rest before it is ended (ms). */
+  readonly idleMs: number;
+  readonly onFree: () => void;
+  /** It takes no more turns; `error` for the one that it was started for, if it never was ready. */
+  readonly onGone: (host: Host, error: unknown) => void;
+}
+
+export class Host {
+  readonly #ports: HostPorts;
+  readonly #channel: Channel;
+  readonly #steps = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
+  #state: "starting" | "free" | "busy" | "gone" = "starting";
+  #turn: Turn | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #killed = false;
+  /** What it said of its own end. */
+  #failure: unknown;
+  #crash: unknown;
+
+  constructor(ports: HostPorts) {
+    this.#ports = ports;
+    this.#channel = openChannel(ports.rule, {
+      message: (message) => this.#heard(message),
+      gone: (how, cause) => this.#gone(how, cause),
+    });
+    this.#channel.post(ports.start);
+    this.#after(START_LIMIT_MS, () => {
+      this.#failure = new Error(`${ports.start.module} was not loaded within ${START_LIMIT_MS} ms`);
+      this.#kill();
+    });
+  }
+
+  get state(): "starting" | "free" | "busy" | "gone" {
+    return this.#state;
+  }
+
+  begin(turn: Turn): void {
+    this.#state = "busy";
+    this.#turn = turn;
+    clearTimeout(this.#timer);
+    if (!("execution" in turn)) {
+      this.#channel.post({ type: "load", tasks: turn.tasks });
+      return;
+    }
+    turn.execution.deadlineAt = performance.now() + turn.execution.timeoutMs;
+    const { id, task, queue, payload, attempt, enqueuedAt } = turn.job;
+    this.#channel.post({ type: "run", job: { id, task, queue, payload, attempt, enqueuedAt } });
+  }
+
+  /** Tells the handler of a turn to stop, and stops it when it does not. Nothing where that turn is not on. */
+  abort(turn: Turn, reason: unknown): void {
+    if (turn !== this.#turn) return;
+    this.#channel.post({ type: "abort", reason: encodeError(reason) });
+    this.#after(ABORT_PATIENCE_MS, () => this.#kill());
+  }
+
+  /** Lets it close what it has open, then it is gone. */
+  end(): void {
+    if (this.#state === "gone") return;
+    this.#state = "gone";
+    this.#channel.post({ type: "end" });
+    this.#after(END_LIMIT_MS, () => this.#kill());
+  }
+
+  #after(ms: number, what: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(what, ms).unref();
+  }
+
+  /** What it still says does not count: it must not be given another turn. */
+  #kill(): void {
+    this.#killed = true;
+    this.#channel.kill();
+  }
+
+  #heard(message: FromHost): void {
+    if (this.#killed) return;
+    const execution =
+      this.#turn !== undefined && "execution" in this.#turn ? this.#turn.execution : undefined;
+    switch (message.type) {
+      case "ready":
+        return this.#free();
+      case "failed":
+        this.#failure = decodeError(message.error);
+        return this.#kill();
+      case "crash":
+        this.#crash = decodeError(message.error);
+        return;
+      case "ended":
+        return this.#ended(message);
+      case "log":
+        return this.#ports.logger[message.level](message.message, decodeFields(message.fields));
+      case "progress":
+        return execution?.progress(JSON.parse(message.value) as number);
+      case "step":
+        return this.#answer(
+          message.call,
+          execution?.step(message.name, () => this.#ask(message.call)),
+        );
+      case "stepRan":
+        return this.#stepRan(message.call, message);
+      case "sleep":
+        return this.#answer(message.call, sleepOf(execution, message.name, message.time));
+    }
+  }
+
+  #free(): void {
+    if (this.#state === "gone") return;
+    this.#state = "free";
+    this.#after(this.#ports.idleMs, () => {
+      this.end();
+      this.#ports.onGone(this, undefined);
+    });
+    this.#ports.onFree();
+  }
+
+  #ended(answer: Answer): void {
+    const turn = this.#turn;
+    this.#turn = undefined;
+    this.#steps.clear();
+    if (turn !== undefined) settle(turn, answer);
+    this.#free();
+  }
+
+  /** Has the host run what a step is to do. Never answered once the turn is over. */
+  #ask(call: number): Promise<unknown> {
+    this.#channel.post({ type: "doStep", call });
+    return new Promise((resolve, reject) => this.#steps.set(call, { resolve, reject }));
+  }
+
+  #stepRan(call: number, answer: Answer): void {
+    const step = this.#steps.get(call);
+    this.#steps.delete(call);
+    if (step !== undefined) settle(step, answer);
+  }
+
+  #answer(call: number, running: Promise<unknown> | undefined): void {
+    const turn = this.#turn;
+    running?.then(
+      (value) => this.#reply(turn, call, { json: JSON.stringify(value) as string | undefined }),
+      (error: unknown) => this.#reply(turn, call, { error: encodeError(error) }),
+    );
+  }
+
+  #reply(turn: Turn | undefined, call: number, answer: Answer): void {
+    if (turn === this.#turn) this.#channel.post({ type: "reply", call, ...answer });
+  }
+
+  #gone(how: string, cause: unknown): void {
+    const started = this.#state !== "starting";
+    const expected = this.#state === "gone";
+    this.#state = "gone";
+    clearTimeout(this.#timer);
+    const turn = this.#turn;
+    this.#turn = undefined;
+    if (expected && turn === undefined) return;
+    const what = turn !== undefined && "job" in turn ? turn.job.task : "its handlers";
+    const { rule } = this.#ports;
+    const error = this.#failure ?? new HandlerCrashed(rule.in, what, how, this.#crash ?? cause);
+    turn?.reject(error);
+    this.#ports.onGone(this, started ? undefined : error);
+  }
+}
+
+function settle(
+  waiting: { resolve(value: unknown): void; reject(error: unknown): void },
+  answer: Answer,
+): void {
+  const { error, unfit, json } = answer;
+  if (error !== undefined) waiting.reject(decodeError(error));
+  // Whoever wants its JSON hears why there is none, in the words of whoever wants it.
+  else if (unfit !== undefined) waiting.resolve({ toJSON: () => raise(decodeError(unfit)) });
+  else waiting.resolve(json === undefined ? undefined : JSON.parse(json));
+}
+
+function raise(error: unknown): never {
+  throw error;
+}
+
+async function sleepOf(execution: Execution | undefined, name: string, time: SleepTime): Promise<void> {
+  await execution?.sleep(name, "for" in time ? time.for : new Date(time.until));
+}

@@ -1,0 +1,136 @@
+/** The context of a handler that runs in a host: what needs the job's record or Redis is asked of the worker. */
+import type { Duration } from "../../definition/index.js";
+import { stubError } from "../execution.js";
+import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
+import { withFields } from "../logger.js";
+import { progressText } from "../notebook.js";
+import { childId, spawnChild } from "../spawn.js";
+import { StepInvalid } from "../step-journal.js";
+import { decodeError, encodeError, encodeFields } from "./error-text.js";
+import type { Answer, FromHost, SleepTime } from "./messages.js";
+
+interface Call {
+  readonly run?: () => unknown;
+  /** What `run` has thrown: the handler gets that again, and not a copy. */
+  thrown?: { readonly error: unknown };
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class HostedContext implements TaskContext {
+  readonly idempotencyKey: string;
+  readonly log: Logger;
+  readonly #job: Job;
+  readonly #post: (message: FromHost) => void;
+  readonly #controller = new AbortController();
+  readonly #calls = new Map<number, Call>();
+  #made = 0;
+  #over = false;
+
+  constructor(job: Job, post: (message: FromHost) => void) {
+    this.#job = job;
+    this.#post = post;
+    this.idempotencyKey = job.id;
+    const { id, task, attempt } = job;
+    this.log = withFields(loggerTo(post), { job: id, task, attempt });
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
+    const asked = this.#ask((call) => ({ type: "step", call, name }), fn);
+    // Nobody has to await it: the worker logs what came of it.
+    asked.catch(() => undefined);
+    return asked as Promise<Result>;
+  }
+
+  spawn<Payload, Options extends object>(
+    name: string,
+    enqueue: EnqueueOf<Payload, Options>,
+    payload: Payload,
+    options?: Omit<Options, "id">,
+  ): Promise<string> {
+    return this.step(name, () => spawnChild(childId(this.#job.id, name), enqueue, payload, options));
+  }
+
+  sleep(name: string, time: Duration | Date): Promise<void> {
+    const wanted: SleepTime = time instanceof Date ? { until: time.getTime() } : { for: time };
+    const asked = this.#ask((call) => ({ type: "sleep", call, name, time: wanted }));
+    asked.catch(() => undefined);
+    return asked as Promise<void>;
+  }
+
+  progress(value: Progress): void {
+    const text = progressText(value);
+    if (!this.#over) this.#post({ type: "progress", value: text });
+  }
+
+  notImplemented(): Error {
+    return stubError(this.#job.task, "defineHandler");
+  }
+
+  /** The worker wants the handler to stop. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason);
+  }
+
+  /** The worker says that a step is not done yet. */
+  async runStep(call: number): Promise<void> {
+    const asked = this.#calls.get(call);
+    if (asked?.run === undefined) return;
+    let answer: Answer;
+    try {
+      answer = answerOf(await asked.run());
+    } catch (error) {
+      asked.thrown = { error };
+      answer = { error: encodeError(error) };
+    }
+    if (!this.#over) this.#post({ type: "stepRan", call, ...answer });
+  }
+
+  replied(call: number, { error, json }: Answer): void {
+    const asked = this.#calls.get(call);
+    this.#calls.delete(call);
+    if (asked === undefined) return;
+    if (error === undefined) asked.resolve(json === undefined ? undefined : JSON.parse(json));
+    else asked.reject(asked.thrown === undefined ? decodeError(error) : asked.thrown.error);
+  }
+
+  /** The handler has ended: the host may run another job by now, of which nothing said here may speak. */
+  close(): void {
+    this.#over = true;
+    const error = new StepInvalid("the handler has ended; await every step before it does");
+    for (const call of this.#calls.values()) call.reject(error);
+    this.#calls.clear();
+  }
+
+  #ask(message: (call: number) => FromHost, run?: () => unknown): Promise<unknown> {
+    if (this.#over)
+      return Promise.reject(new StepInvalid("the handler has ended; await every step before it does"));
+    this.#made += 1;
+    const call = this.#made;
+    this.#post(message(call));
+    return new Promise((resolve, reject) => {
+      this.#calls.set(call, { ...(run === undefined ? {} : { run }), resolve, reject });
+    });
+  }
+}
+
+/** What a call gave, as JSON. */
+export function answerOf(value: unknown): Answer {
+  try {
+    return { json: JSON.stringify(value) as string | undefined };
+  } catch (error) {
+    return { unfit: encodeError(error) };
+  }
+}
+
+function loggerTo(post: (message: FromHost) => void): Logger {
+  const at =
+    (level: keyof Logger) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
+      post({ type: "log", level, message, fields: encodeFields(fields) });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}

@@ -1,0 +1,69 @@
+/**
+ * What a worker and one of its hosts say to each other. A host is the thread or process in which the handlers of isolated tasks
+ * run, one job at a time. Everything here can be copied; results are texts of JSON, because that is what becomes of them.
+ *
+ *   worker: start --> host: ready | failed        worker: load --> host: ended
+ *   worker: run ----> host: (log | progress | step | sleep)* ended
+ *   host: step -----> worker: doStep (unless it is done already) --> host: stepRan --> worker: reply
+ */
+import type { Duration } from "../../definition/index.js";
+import type { Job, Logger } from "../handler.js";
+import type { FieldText, Thrown } from "./error-text.js";
+
+/** Where the client of a host's handlers connects to; as `ClientOptions`, of plain values. */
+export interface HostClient {
+  readonly url: string;
+  readonly redis: Readonly<Record<string, unknown>>;
+  readonly prefix: string;
+}
+
+export interface HostStart {
+  readonly type: "start";
+  /** URL of the module that makes the registry. */
+  readonly module: string;
+  /** Absent: the worker's connection cannot be copied, so handlers that enqueue must connect by themselves. */
+  readonly client?: HostClient;
+}
+
+/** A duration, or a time in milliseconds since the epoch. */
+export type SleepTime = { readonly for: Duration } | { readonly until: number };
+
+export type ToHost =
+  | HostStart
+  | { readonly type: "load"; readonly tasks: readonly string[] }
+  | { readonly type: "run"; readonly job: Job }
+  | { readonly type: "abort"; readonly reason: Thrown }
+  | { readonly type: "doStep"; readonly call: number }
+  | ({ readonly type: "reply"; readonly call: number } & Answer)
+  | { readonly type: "end" };
+
+export type FromHost =
+  | { readonly type: "ready" }
+  | { readonly type: "failed"; readonly error: Thrown }
+  | { readonly type: "crash"; readonly error: Thrown }
+  | ({ readonly type: "ended" } & Answer)
+  | {
+      readonly type: "log";
+      readonly level: keyof Logger;
+      readonly message: string;
+      readonly fields: FieldText;
+    }
+  | { readonly type: "progress"; readonly value: string }
+  | { readonly type: "step"; readonly call: number; readonly name: string }
+  | ({ readonly type: "stepRan"; readonly call: number } & Answer)
+  | { readonly type: "sleep"; readonly call: number; readonly name: string; readonly time: SleepTime };
+
+/** What came of a call: an error, a value that has no JSON (and why), or its JSON, `undefined` where there is none. */
+export interface Answer {
+  readonly error?: Thrown;
+  readonly unfit?: Thrown;
+  readonly json?: string | undefined;
+}
+
+/** The host's end of the wire; made by host-body.js. */
+export interface HostPort {
+  post(message: FromHost): void;
+  listen(listener: (message: ToHost) => void): void;
+  /** Ends the thread or process. */
+  exit(): void;
+}

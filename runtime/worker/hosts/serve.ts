@@ -1,0 +1,62 @@
+/** What a host does: loads handlers and runs jobs, one at a time, until it is to end. */
+import type { HandlerTable } from "../handler-table.js";
+import type { AnyHandler, Job } from "../handler.js";
+import { decodeError, encodeError } from "./error-text.js";
+import { HostedContext, answerOf } from "./hosted-context.js";
+import type { Answer, HostPort, ToHost } from "./messages.js";
+
+/** `close`: what is to be done before the host ends. */
+export function serve(port: HostPort, handlers: HandlerTable, close: () => Promise<void>): void {
+  let context: HostedContext | undefined;
+  const run = async (job: Job): Promise<void> => {
+    const own = new HostedContext(job, (message) => port.post(message));
+    context = own;
+    const answer = await answered(async () => (await load(handlers, job.task))(job, own));
+    own.close();
+    port.post({ type: "ended", ...answer });
+  };
+  port.listen((message: ToHost) => {
+    switch (message.type) {
+      case "load":
+        void loadAll(port, handlers, message.tasks);
+        return;
+      case "run":
+        void run(message.job);
+        return;
+      case "abort":
+        context?.abort(decodeError(message.reason));
+        return;
+      case "doStep":
+        void context?.runStep(message.call);
+        return;
+      case "reply":
+        context?.replied(message.call, message);
+        return;
+      case "end":
+        void close().finally(() => port.exit());
+        return;
+      case "start":
+    }
+  });
+}
+
+async function loadAll(port: HostPort, handlers: HandlerTable, tasks: readonly string[]): Promise<void> {
+  const answer = await answered(async () => {
+    await Promise.all(tasks.map((task) => load(handlers, task)));
+  });
+  port.post({ type: "ended", ...answer });
+}
+
+async function load(handlers: HandlerTable, task: string): Promise<AnyHandler> {
+  const entry = handlers.get(task);
+  if (entry === undefined) throw new Error(`the registry of this host has no handler of ${task}`);
+  return entry.handler ?? (await entry.load());
+}
+
+async function answered(call: () => unknown): Promise<Answer> {
+  try {
+    return answerOf(await call());
+  } catch (error) {
+    return { error: encodeError(error) };
+  }
+}

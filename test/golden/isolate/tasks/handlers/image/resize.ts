@@ -1,0 +1,6 @@
+import { defineHandler } from "../../../generated/index.js";
+
+/** May crash, and needs much memory. */
+export default defineHandler("image:resize", async (job, ctx) => {
+  throw ctx.notImplemented();
+});
