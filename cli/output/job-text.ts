@@ -1,5 +1,5 @@
 /** Jobs for people: one line in a list, or everything about one. */
-import type { JobDetails, JobEvent, JobSummary } from "../../runtime/inspect/index.js";
+import type { JobDetails, JobEvent, JobSummary, WaitReason } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable, printableLines } from "./sanitize.js";
 import type { Column } from "./table.js";
@@ -40,6 +40,11 @@ function note(job: JobSummary, now: number): string {
   }
 }
 
+const WAITS_FOR: Readonly<Record<WaitReason, string>> = {
+  concurrency: "the limit of concurrency: as many run, or are next, as may",
+  rateLimit: "the rate limit: as many have started lately, or are next, as may",
+};
+
 export function jobText(job: JobDetails, now: number, colors: Colors): string {
   const fields: readonly (readonly [string, string | undefined])[] = [
     ["id", job.id],
@@ -53,6 +58,7 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
     ["removed", moment(job.removedAt, now)],
     ["worker", job.worker],
     ["lease ends", moment(job.leaseEndsAt, now)],
+    ["waits for", job.waitsFor === undefined ? undefined : WAITS_FOR[job.waitsFor]],
     ["progress", progressText(job.progress)],
     ["definition", job.hash],
     ["options", Object.keys(job.options).length === 0 ? undefined : JSON.stringify(job.options)],

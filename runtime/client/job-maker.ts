@@ -3,8 +3,10 @@ import {
   DURABILITIES,
   type Durability,
   JOB_ID_PATTERN,
+  hasLimit,
   type LimitedGroup,
   limitedGroup,
+  limitKey,
   MAX_KEY_LENGTH,
   type QueueDefinition,
   type TaskContract,
@@ -35,11 +37,12 @@ export class JobMaker<Payload> {
     this.#contract = contract;
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     const { startWithinMs } = contract;
-    const limits = [contract.concurrency, this.#queues.get(contract.queue)?.concurrency];
-    this.#isPlain = contract.idempotencyKey === undefined && limits.every((limit) => limit === undefined);
+    const queue = this.#queues.get(contract.queue);
+    const isLimited = hasLimit(contract) || (queue !== undefined && hasLimit(queue));
+    this.#isPlain = contract.idempotencyKey === undefined && !isLimited;
     const always = startWithinMs === undefined ? undefined : { startWithinMs };
     this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
-    this.#maxPending = this.#queues.get(contract.queue)?.maxPending ?? 0;
+    this.#maxPending = queue?.maxPending ?? 0;
   }
 
   /**
@@ -157,12 +160,15 @@ export class JobMaker<Payload> {
   }
 
   #group(queue: QueueDefinition, payload: Payload): LimitedGroup | undefined {
-    const { name, concurrency, concurrencyKey } = this.#contract;
-    if (concurrency !== undefined && queue.concurrency !== undefined) {
+    const { name, concurrency } = this.#contract;
+    if (hasLimit(this.#contract) && hasLimit(queue)) {
       throw optionInvalid("queue", `one without a limit, because ${name} has a limit of its own`, queue.name);
     }
     const group = limitedGroup(this.#contract, queue, payload);
-    if (concurrencyKey !== undefined) assertKey("concurrency.key", group?.name.slice(name.length + 1) ?? "");
+    if (limitKey(this.#contract) !== undefined) {
+      const option = concurrency === undefined ? "rateLimit.key" : "concurrency.key";
+      assertKey(option, group?.name.slice(name.length + 1) ?? "");
+    }
     return group;
   }
 

@@ -1,24 +1,47 @@
-/** Jobs that share a limit: those of a queue, of a task, or of one key of a task. */
+/** Jobs that share a limit of concurrency, a rate or both: those of a queue, of a task, or of one key of a task. */
 import type { AnyTaskContract } from "./task-contract.js";
-import type { QueueDefinition } from "./task-definition.js";
+import type { QueueDefinition, RateLimitRule } from "./task-definition.js";
 
 export interface LimitedGroup {
   /** Begins with what has the limit, a task or `@` and a queue, and a space. */
   readonly name: string;
-  /** Counts until a worker has said what the limit is. */
-  readonly limit: number;
+  /** Most that run at a time. It and the rate count until a worker has said what they are. Absent: any number. */
+  readonly limit?: number;
+  /** Absent: any number may start at any time. */
+  readonly rate?: RateLimitRule;
 }
 
 /** The group of a job with this payload in this queue; `undefined` where neither has a limit. */
 export function limitedGroup(
-  { name, concurrency, concurrencyKey }: AnyTaskContract,
+  contract: AnyTaskContract,
   queue: QueueDefinition,
   payload: unknown,
 ): LimitedGroup | undefined {
-  if (concurrency !== undefined)
-    return { name: `${name} ${concurrencyKey?.(payload as never) ?? ""}`, limit: concurrency.limit };
-  if (queue.concurrency === undefined) return undefined;
-  return { name: `${queueLimitField(queue.name)} `, limit: queue.concurrency };
+  if (hasLimit(contract)) {
+    const { name, concurrency, rateLimit } = contract;
+    const key = limitKey(contract)?.(payload as never) ?? "";
+    return { name: `${name} ${key}`, ...limitsOf(concurrency?.limit, rateLimit) };
+  }
+  if (!hasLimit(queue)) return undefined;
+  return { name: `${queueLimitField(queue.name)} `, ...limitsOf(queue.concurrency, queue.rateLimit) };
+}
+
+/** True for a task or a queue with a limit of concurrency or a rate: its jobs pass the gate. */
+export function hasLimit({ concurrency, rateLimit }: AnyTaskContract | QueueDefinition): boolean {
+  return concurrency !== undefined || rateLimit !== undefined;
+}
+
+/** Both limits of a task have the same key (codegen sees to it), because a job counts in one group. */
+export function limitKey({
+  concurrency,
+  concurrencyKey,
+  rateLimitKey,
+}: AnyTaskContract): ((payload: never) => string) | undefined {
+  return concurrency === undefined ? rateLimitKey : concurrencyKey;
+}
+
+function limitsOf(limit: number | undefined, rate: RateLimitRule | undefined): Omit<LimitedGroup, "name"> {
+  return { ...(limit === undefined ? {} : { limit }), ...(rate === undefined ? {} : { rate }) };
 }
 
 /** Where the limit of a queue stands among those of tasks, whose names have no `@`. */

@@ -34,6 +34,8 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly concurrencyKey?: (payload: Payload) => string;
   /** Compiled from `batch.key`; without one any jobs of the task share a batch. */
   readonly batchKey?: (payload: Payload) => string;
+  /** Compiled from `rateLimit.key`; without one all jobs of the task share the rate. */
+  readonly rateLimitKey?: (payload: Payload) => string;
 }
 
 /** A contract whose payload type does not matter: for lists of all tasks of a project. */
@@ -42,4 +44,5 @@ export interface AnyTaskContract extends TaskDefinition {
   readonly idempotencyKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;
   readonly batchKey?: (payload: never) => string;
+  readonly rateLimitKey?: (payload: never) => string;
 }

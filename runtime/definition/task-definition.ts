@@ -63,6 +63,13 @@ export interface BatchRule {
   readonly withinMs: number;
 }
 
+/** At most so many attempts of the task, of each key of it, or of a queue start in any window of `perMs`, over all workers. */
+export interface RateLimitRule {
+  /** A whole number from 1. */
+  readonly limit: number;
+  readonly perMs: number;
+}
+
 /** Everything about a task that both sides of the queue need, in resolved form: no names to look up, no units to convert. */
 export interface TaskDefinition {
   readonly name: string;
@@ -78,6 +85,8 @@ export interface TaskDefinition {
   readonly concurrency?: ConcurrencyRule;
   /** Absent: a call of the handler is for one job. */
   readonly batch?: BatchRule;
+  /** Absent: any number of attempts may start at any time. */
+  readonly rateLimit?: RateLimitRule;
   /** Default `memory`. */
   readonly durability?: Durability;
   /** The handler runs in a thread or a process of its own. Default: in the worker. */
@@ -96,6 +105,8 @@ export interface QueueDefinition {
   readonly weight: number;
   /** Most jobs of the queue that run at a time, over all workers. Absent = any number. */
   readonly concurrency?: number;
+  /** Most attempts of its jobs that start in a time, over all workers. Absent = any number. */
+  readonly rateLimit?: RateLimitRule;
   /**
    * Most pending jobs: an enqueue past it is refused with `QueueFull`. Absent = any number. Jobs that wait for a time (scheduled,
    * retry) do not count until they are due, and then join the queue whatever its length: what was accepted is not lost.

@@ -7,6 +7,7 @@ import {
   type RecordOptions,
   type RunEvent,
 } from "../protocol/index.js";
+import { readWait } from "./gate-wait.js";
 import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
 import type { JobDetails, JobEvent, JobStep, JobSummary, Redactor } from "./types.js";
@@ -32,13 +33,15 @@ export async function showJob(
   const { keys } = reader;
   const due = await reader.read((redis) => redis.zscore(keys.queue(job.record.queue).due, id));
   const state = stateOf(job, due !== null);
-  const [times, leaseEndsAt, notes] = await Promise.all([
+  const [times, leaseEndsAt, notes, waitsFor] = await Promise.all([
     readTimes(reader, id, state, due),
     readLease(reader, job, state),
     readNotes(reader, id),
+    readWait(reader, id, state),
   ]);
   const summary = summarize(job, state, times);
-  return describe(job, summary, { ...notes, leaseEndsAt }, redactor);
+  const details = describe(job, summary, { ...notes, leaseEndsAt }, redactor);
+  return waitsFor === undefined ? details : { ...details, waitsFor };
 }
 
 async function readTimes(

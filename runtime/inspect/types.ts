@@ -56,6 +56,9 @@ export interface JobStep {
   readonly bytes: number;
 }
 
+/** A limit that keeps a pending job waiting, by its key in the definition. */
+export type WaitReason = "concurrency" | "rateLimit";
+
 /** All that is stored about a job. */
 export interface JobDetails extends JobSummary {
   readonly payload: unknown;
@@ -75,6 +78,8 @@ export interface JobDetails extends JobSummary {
   readonly timeline: readonly JobEvent[];
   /** active: when the worker's lease ends. */
   readonly leaseEndsAt?: number;
+  /** pending: the limit of its task or queue that keeps it waiting. Absent when none does. */
+  readonly waitsFor?: WaitReason;
 }
 
 export interface JobFilter {

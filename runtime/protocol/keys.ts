@@ -45,7 +45,9 @@ export class ShardKeys {
   readonly notes: string;
   /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
   readonly limited: string;
-  /** HASH `<task>` -> limit, `<group>` -> slots held, `#` -> last number given, `#<queue>` -> jobs that wait at the gate. */
+  /**
+   * HASH `<task>` -> limit, `<group>` -> slots held, `#` -> last number given, `#<queue>` -> jobs that wait at the gate;
+   * `%<task>` -> rate, `%<group>` -> its latest starts. */
   readonly groups: string;
   /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
   readonly waiting: string;
@@ -124,9 +126,23 @@ export function waitingField(queue: string): string {
   return `#${queue}`;
 }
 
+/** Field of the `groups` hash with the rate of a task, or of `@` and a queue: `<limit> <window in ms>`. */
+export function rateField(name: string): string {
+  return `%${name}`;
+}
+
+/** Field of the `groups` hash that is there in a shard that has had rates: others need not look for them. */
+export const HAS_RATES_FIELD = "%";
+
 /** The id in a member of `waiting`; a note of a free slot has none. */
 export function waitingId(member: string): string | undefined {
   return /\n\d+ \S+ (\S+)$/.exec(member)?.[1];
+}
+
+/** Where a job with this entry in `limited` stands in `waiting` while it waits. */
+export function waitingMember(id: string, entry: string): string {
+  const [number, queue, ...group] = entry.split(" ");
+  return `${group.join(" ")}\n${number} ${queue} ${id}`;
 }
 
 /** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */

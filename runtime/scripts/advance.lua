@@ -12,11 +12,13 @@
 --@include now
 --@include wake
 --@include finish
+--@include rate
 --@include gate
 --@include admit
 --@include acknowledge
 --@include promote
 --@include claim
+--@include starts
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -33,12 +35,11 @@ if ARGV[3] ~= '0' then
 end
 -- Rare things are asked for together: a shard without them pays for one command.
 local rare = redis.call('EXISTS', waits, cancels, paused, notes, KEYS[10]) > 0
-local gate = rare and redis.call('EXISTS', KEYS[10]) == 1 and { limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12] }
+local gate = rare and redis.call('EXISTS', KEYS[10]) == 1 and gate_of({ limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12], time = time })
 
 local at, n = 7, tonumber(ARGV[6])
 if n > 0 then
-  local held = release_held(active, worker, { unpack(ARGV, at, at + n - 1) })
-  drop(jobs, runs, held)
+  local held = drop(jobs, runs, release_held(active, worker, { unpack(ARGV, at, at + n - 1) }))
   if rare and #held > 0 then
     clear_rare(waits, cancels, notes, tag, gate, held)
   end
@@ -51,8 +52,7 @@ if n > 0 then
     local id = ARGV[at + 3 * i - 2]
     ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
   end
-  local held = release_held(active, worker, ids)
-  keep(runs, done, held, run_of, removal_of)
+  local held = keep(runs, done, release_held(active, worker, ids), run_of, removal_of)
   if rare and #held > 0 then
     clear_rare(waits, cancels, notes, tag, gate, held)
   end
@@ -61,10 +61,7 @@ at = at + 3 * n + 1
 
 local next_due, pending, quotas, wakes = -1, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  local wait = promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate)
-  if wait >= 0 and (next_due < 0 or wait < next_due) then
-    next_due = wait
-  end
+  next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate))
   if gate and admit(gate, ARGV[at], KEYS[q], want) then
     wake(KEYS[q + 2])
   end
@@ -76,6 +73,9 @@ end
 
 local claimed, more = claim(pending, quotas, want), 0
 own(active, worker, claimed)
+if gate and gate.rates then
+  next_due = sooner(next_due, start(gate, claimed))
+end
 for q = 1, #claimed == want and #pending or 0 do
   if redis.call('EXISTS', pending[q]) == 1 then
     more = 1

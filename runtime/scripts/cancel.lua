@@ -7,11 +7,13 @@
 --@include now
 --@include record
 --@include finish
+--@include rate
 --@include gate
+--@include withdraw
 
 local jobs, runs, active, done, cancels = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[12]
-local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11] }
+local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
 local tag, id, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
 local record = redis.call('HGET', jobs, id)
@@ -27,7 +29,7 @@ if redis.call('HEXISTS', active, id) == 1 then
   return 'REQUESTED'
 end
 
-local time = now()
+local time = gate.time
 -- A pending list is never searched: the id stays in it as a hole that the claim skips, and the 1 says so.
 local was_due = redis.call('ZREM', due, id) == 1
 local place = (withdraw(gate, id, was_due) or was_due) and 'null' or '1'

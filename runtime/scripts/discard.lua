@@ -3,13 +3,16 @@
 -- KEYS 1 jobs, 2 runs, 3 active, 4 limited, 5 groups, 6 waiting; then for each id: pending and wake of its queue
 -- ARGV 1 worker, then the ids
 -- Returns the number of jobs that had come back to life meanwhile and were put back into their list.
+--@include now
 --@include wake
 --@include record
 --@include hole
+--@include rate
 --@include gate
+--@include back
 
 local jobs, runs, active, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local gate, revived = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6] }, 0
+local gate, revived = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }, 0
 for i = 2, #ARGV do
   local id, q = ARGV[i], 7 + 2 * (i - 2)
   if redis.call('HGET', active, id) == worker then
@@ -18,6 +21,7 @@ for i = 2, #ARGV do
     local run = redis.call('HGET', runs, id)
     local attempts, crashes, state, _, events = split_run(run)
     local lives = record and record ~= '[0]' and state ~= 'cancelled' and state ~= 'completed' and state ~= 'dead'
+    uncount(gate, id, lives)
     if lives then
       redis.call('LPUSH', KEYS[q], id)
       revived = revived + 1

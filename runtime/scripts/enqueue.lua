@@ -4,17 +4,19 @@
 -- ARGV 1 call number
 --      2.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field, key
---      ttl, '' or '<limit> <group>'
+--      ttl, '' or '<limits> <group>' (see come)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
 --         is there; or '!' where the id is taken by another task or payload; or '#' where the queue is full.
 --@include now
 --@include wake
 --@include later
 --@include sent
+--@include rate
 --@include gate
+--@include come
 
 local jobs, keys, expiry, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7] }
+local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
 local FIRST_QUEUE_KEY = 8
 
 local call = ARGV[1] .. '\n'
@@ -23,7 +25,7 @@ if before then
   return before
 end
 
-local time = now()
+local time = gate.time
 local reply, position, at, room, names = { string.format('%.0f', time) }, 0, 2, {}, {}
 
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
@@ -69,18 +71,15 @@ while at <= #ARGV do
       redis.call('HSET', keys, key, id)
       redis.call('ZADD', expiry, time + tonumber(ttl), key)
     end
-    local limit, group = string.match(ARGV[at + 6], '^(%d+) (.*)$')
-    if limit then
-      register(gate, id, names[q], limit, group)
+    local limits, group = string.match(ARGV[at + 6], '^(%S+) (.*)$')
+    if limits then
+      register(gate, id, names[q], limits, group)
     end
     if due ~= '' then
       put_later(KEYS[q + 1], KEYS[q + 2], (string.sub(due, 1, 1) == '+' and time or 0) + tonumber(due), id)
     else
       room[q] = room[q] - 1
-      if not limit or may_enter(gate, id) then
-        redis.call('RPUSH', KEYS[q], id)
-        wake(KEYS[q + 2])
-      end
+      come(gate, id, limits, KEYS[q], KEYS[q + 2])
     end
   end
   at, position = at + 7, position + 1

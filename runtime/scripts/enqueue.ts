@@ -4,9 +4,11 @@ import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const enqueueScript = new Script("enqueue");
 
-/** A group as scripts get it. */
+/** A group as scripts get it: its limits, 0 where it has none, and its name. */
 export function groupText(group: LimitedGroup | undefined): string {
-  return group === undefined ? "" : `${group.limit} ${group.name}`;
+  if (group === undefined) return "";
+  const { name, limit = 0, rate } = group;
+  return rate === undefined ? `${limit} ${name}` : `${limit},${rate.limit},${rate.perMs} ${name}`;
 }
 
 export interface EnqueueItem {

@@ -9,13 +9,14 @@
 --@include now
 --@include wake
 --@include later
+--@include rate
 --@include gate
 --@include record
 --@include finish
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14], KEYS[15]
-local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13] }
+local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
 local tag, worker, id, outcome, run, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 
 local lease = redis.call('ZSCORE', leases, worker)
@@ -27,7 +28,7 @@ end
 if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == run then
   return 'GONE'
 end
-local record, time = redis.call('HGET', jobs, id), now()
+local record, time = redis.call('HGET', jobs, id), gate.time
 redis.call('HDEL', active, id)
 if redis.call('SREM', cancels, id) == 1 and outcome == 'retry' then
   local attempts, crashes, _, _, events = split_run(run)

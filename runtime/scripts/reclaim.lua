@@ -2,8 +2,8 @@
 -- reclaim: takes jobs back from a worker: after a crash (its lease has ended) or when it hands them back while stopping.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workers, 6 done, 7 dead, 8 keys, 9 cancels, 10 waits,
 --      11 limited, 12 groups, 13 waiting; then for each queue: pending, due, wake
--- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back), 4 crashes that make a job dead, 5 keep (ms) of jobs that end here,
---      unless the job has its own, 6 wait (ms) of a suspect, which the next crash makes dead, 7 number of queues, then
+-- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back | not-started), 4 crashes that make a job dead, 5 keep (ms) of jobs that
+--      end here, unless the job has its own, 6 wait (ms) of a suspect, which the next crash makes dead, 7 number of queues, then
 --      their names; then the ids that the worker is thought to hold
 -- Returns ALIVE (lease renewed meanwhile), or: number of jobs taken back, queues that the call did not declare. Without ids, it forgets the worker.
 --@include now
@@ -13,19 +13,20 @@
 --@include hole
 --@include judge
 --@include finish
+--@include rate
 --@include gate
+--@include back
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), tonumber(ARGV[5])
 local keys, cancels, waits = KEYS[8], KEYS[9], KEYS[10]
-local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13] }
-local FIRST_QUEUE_KEY, queues, time = 14, tonumber(ARGV[7]), now()
+local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
+local FIRST_QUEUE_KEY, queues, time, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, {}, 0, {}
 
 if crashed and not condemn(leases, worker, time) then
   return 'ALIVE'
 end
 
-local queue_key, taken, unknown = {}, 0, {}
 for q = 1, queues do
   queue_key[ARGV[7 + q]] = FIRST_QUEUE_KEY + 3 * (q - 1)
 end
@@ -50,8 +51,7 @@ local function take_back(id)
   local record = redis.call('HGET', jobs, id)
   local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = judge(crashed, crashes, most, worker, events)
-  local event = string.format('[%.0f,"crashed","%s"]', time, worker)
-  local queue = record and queue_of(record)
+  local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))
@@ -71,7 +71,7 @@ local function take_back(id)
     if verdict == 'retry' then
       give_up(id, false)
       redis.call('ZADD', KEYS[q + 1], time + tonumber(ARGV[6]), id)
-    else
+    elseif comes_back(gate, id, ARGV[3] ~= 'not-started') then
       redis.call('LPUSH', KEYS[q], id)
     end
     wake(KEYS[q + 2])

@@ -3,11 +3,14 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const reclaimScript = new Script("reclaim");
 
+/** `crashed`: its lease has ended. `handed-back`: it stops. `not-started`: it has claimed more than it can start. */
+export type ReclaimReason = "crashed" | "handed-back" | "not-started";
+
 export interface ReclaimCall {
   readonly keys: ShardKeys;
   /** The worker that loses the jobs. */
   readonly worker: string;
-  readonly reason: "crashed" | "handed-back";
+  readonly reason: ReclaimReason;
   /** A job that has crashed so often, the last time alone, goes dead: a poison pill must not eat the fleet. */
   readonly maxCrashes: number;
   /** When a suspect, a job that the next crash would make dead, may be claimed again (ms from now). */

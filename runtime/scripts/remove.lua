@@ -4,13 +4,16 @@
 --      9 limited, 10 groups, 11 waiting, 12 due (of the job's queue)
 -- ARGV 1 tag, 2 id
 -- Returns NOTFOUND, ACTIVE, or REMOVED
+--@include now
 --@include record
 --@include finish
+--@include rate
 --@include gate
+--@include withdraw
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[12]
-local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11] }
+local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
 local tag, id = ARGV[1], ARGV[2]
 
 local record = redis.call('HGET', jobs, id)

@@ -8,11 +8,13 @@
 --@include now
 --@include wake
 --@include record
+--@include rate
 --@include gate
+--@include come
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[11], KEYS[12], ARGV[1]
-local gate = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10] }
+local gate = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }
 
 local record = redis.call('HGET', jobs, id)
 if not record or record == '[0]' then
@@ -22,7 +24,7 @@ if redis.call('HEXISTS', active, id) == 1 then
   return 'STATE active'
 end
 local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
-local time, comes = now(), true
+local time, comes = gate.time, true
 local event = string.format('[%.0f,"retried"]', time)
 
 if state == 'dead' or state == 'cancelled' then
@@ -49,8 +51,8 @@ elseif redis.call('ZREM', due, id) == 1 then
 else
   return 'STATE pending'
 end
-if comes and may_enter(gate, id) then
-  redis.call('RPUSH', pending, id)
+if comes then
+  come(gate, id, true, pending, KEYS[13])
 end
 wake(KEYS[13])
 return 'RETRIED'

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- sweep: removes what was declared to expire and has: finished jobs, dead jobs, idempotency keys; at most `limit` of each.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes
+-- sweep: removes what has expired: finished jobs, dead jobs, idempotency keys, starts of rates; at most `limit` of each.
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting
 -- ARGV 1 limit
 -- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed
 --@include now
 --@include finish
+--@include forget
 
 local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
 
@@ -31,6 +32,7 @@ local function remove(set)
   return #ids
 end
 
+forget_starts({ groups = KEYS[8], waiting = KEYS[9], time = time }, tonumber(ARGV[1]))
 local fields = expired(expiry)
 if #fields > 0 then
   redis.call('HDEL', keys, unpack(fields))

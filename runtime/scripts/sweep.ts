@@ -15,7 +15,17 @@ export interface Swept {
 export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number): Promise<Swept> {
   const [done, dead, removedKeys] = (await runner.run(
     sweepScript,
-    [keys.jobs, keys.runs, keys.done, keys.dead, keys.keys, keys.keysExpiry, keys.notes],
+    [
+      keys.jobs,
+      keys.runs,
+      keys.done,
+      keys.dead,
+      keys.keys,
+      keys.keysExpiry,
+      keys.notes,
+      keys.groups,
+      keys.waiting,
+    ],
     [limit],
   )) as [number, number, number];
   return { done, dead, keys: removedKeys };

@@ -3,7 +3,7 @@
 -- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting; of the task's queue: 7 pending, 8 due, 9 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
---      8 '' or '<limit> <group>'; then for each tick that runs, oldest first: tick, id, record, due time
+--      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record, due time
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
 --         jobs that were stored.
 --@include now
@@ -11,11 +11,13 @@
 --@include schedule
 --@include wake
 --@include later
+--@include rate
 --@include gate
+--@include come
 
 local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
 local pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9]
-local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6] }
+local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }
 local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
 local queue = ARGV[7]
 
@@ -23,7 +25,7 @@ local timing, last, paused, job, skipped, reason = split_schedule(redis.call('HG
 if not timing or last ~= tonumber(ARGV[2]) or up_to <= last then
   return 'MOVED'
 end
-local time = now()
+local time = gate.time
 if up_to > time then
   return 'EARLY'
 end
@@ -43,15 +45,14 @@ end
 
 local function put(id, record, at)
   redis.call('HSET', jobs, id, record)
-  local limit, group = string.match(ARGV[8], '^(%d+) (.*)$')
-  if limit then
-    register(gate, id, queue, limit, group)
+  local limits, group = string.match(ARGV[8], '^(%S+) (.*)$')
+  if limits then
+    register(gate, id, queue, limits, group)
   end
   if at > time then
     put_later(due, wake_key, at, id)
-  elseif not limit or may_enter(gate, id) then
-    redis.call('RPUSH', pending, id)
-    wake(wake_key)
+  else
+    come(gate, id, limits, pending, wake_key)
   end
 end
 

@@ -1,7 +1,7 @@
 /** Tells the shard the limits of this deploy: those of the worker that started last count, also for jobs that wait already. */
 import type { Connection } from "../connection/index.js";
-import { queueLimitField } from "../definition/index.js";
-import type { ShardKeys } from "../protocol/index.js";
+import { queueLimitField, type RateLimitRule } from "../definition/index.js";
+import { HAS_RATES_FIELD, rateField, type ShardKeys } from "../protocol/index.js";
 import type { Registry } from "./handler.js";
 
 export async function declareLimits(
@@ -11,12 +11,18 @@ export async function declareLimits(
 ): Promise<void> {
   const limits: (string | number)[] = [];
   const unlimited: string[] = [];
-  const declare = (field: string, limit: number | undefined): void => {
+  const declare = (field: string, limit: number | string | undefined): void => {
     if (limit === undefined) unlimited.push(field);
     else limits.push(field, limit);
   };
-  for (const { name, concurrency } of contracts) declare(name, concurrency?.limit);
-  for (const { name, concurrency } of queues) declare(queueLimitField(name), concurrency);
+  const declareBoth = (name: string, limit: number | undefined, rate: RateLimitRule | undefined): void => {
+    declare(name, limit);
+    declare(rateField(name), rate === undefined ? undefined : `${rate.limit} ${rate.perMs}`);
+    if (rate !== undefined) limits.push(HAS_RATES_FIELD, 1);
+  };
+  for (const { name, concurrency, rateLimit } of contracts) declareBoth(name, concurrency?.limit, rateLimit);
+  for (const { name, concurrency, rateLimit } of queues)
+    declareBoth(queueLimitField(name), concurrency, rateLimit);
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);
   if (unlimited.length > 0) await redis.hdel(keys.groups, ...unlimited);
 }

@@ -125,7 +125,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const { claim, worker, contract } = execution;
     const { clock } = this.#ports;
     if (!mayBeLate(claim)) {
-      this.returned([claim.id]);
+      this.#giveBack([claim.id], true);
       return;
     }
     // What is written says that it has begun in time; a job that was only given back would be too late.
@@ -136,12 +136,16 @@ export class OutcomeRecorder implements OutcomeSink {
 
   /** Claimed jobs that this worker does not run: back to their queues, unspent. */
   returned(ids: readonly string[]): void {
+    this.#giveBack(ids, false);
+  }
+
+  #giveBack(ids: readonly string[], started: boolean): void {
     const { reaper, fetcher, worker } = this.#ports;
     const name = worker();
     if (ids.length === 0) return;
     const { round } = fetcher;
     this.#persist("hand-back", async () => {
-      await reaper.handBackJobs(name, ids);
+      await reaper.handBackJobs(name, ids, started);
       for (const id of ids) fetcher.forget(id, round);
     });
   }

@@ -4,7 +4,7 @@
  */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
-import { reclaim } from "../scripts/index.js";
+import { reclaim, type ReclaimReason } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
 /** Jobs of one script call. */
@@ -49,9 +49,9 @@ export class Reaper {
     await this.#takeBack(worker, ids, "handed-back");
   }
 
-  /** Gives single jobs back to their queues, without a crash and without forgetting the worker. */
-  async handBackJobs(worker: string, ids: readonly string[]): Promise<void> {
-    await this.#takeBackJobs(worker, ids, "handed-back");
+  /** Gives single jobs back to their queues, without a crash and without forgetting the worker. `started`: a rate counts them. */
+  async handBackJobs(worker: string, ids: readonly string[], started: boolean): Promise<void> {
+    await this.#takeBackJobs(worker, ids, started ? "handed-back" : "not-started");
   }
 
   async #reap(worker: string): Promise<void> {
@@ -66,11 +66,7 @@ export class Reaper {
     }
   }
 
-  async #takeBack(
-    worker: string,
-    ids: readonly string[],
-    reason: "crashed" | "handed-back",
-  ): Promise<number> {
+  async #takeBack(worker: string, ids: readonly string[], reason: ReclaimReason): Promise<number> {
     const { connection, keys, deadKeepMs } = this.#ports;
     const taken = await this.#takeBackJobs(worker, ids, reason);
     if (taken === "ALIVE") return 0;
@@ -92,7 +88,7 @@ export class Reaper {
   async #takeBackJobs(
     worker: string,
     ids: readonly string[],
-    reason: "crashed" | "handed-back",
+    reason: ReclaimReason,
   ): Promise<number | "ALIVE"> {
     const { connection, keys, deadKeepMs } = this.#ports;
     let taken = 0;

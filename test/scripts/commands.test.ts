@@ -48,6 +48,8 @@ const COMMANDS = {
   time: 3 * BATCHES + 1,
   zadd: 2 * BATCHES,
   zrange: 2 * BATCHES,
+  // Of the sweep: starts that no rate counts any more.
+  zrangebylex: 1,
   zrangebyscore: 3,
   zscore: 2 * BATCHES,
 };
@@ -97,5 +99,5 @@ test("jobs with a limit cost a fixed number of short commands each, also beside 
     await bench.advance("A", { dropped: [`k${n}`] });
   }
   const calls = Object.values(await counted(bench)).reduce((sum, count) => sum + count, 0);
-  expect(calls / 100).toBeLessThan(46);
+  expect(calls / 100).toBeLessThan(47);
 });

@@ -1,5 +1,5 @@
 // The gate of jobs with a limit: no slot is lost, none is held twice, nobody waits for ever. See runtime/scripts/lib/gate.lua.
-import { parseRecord, TOMBSTONE, waitingField, waitingId } from "../../runtime/protocol/index.js";
+import { parseRecord, rateField, TOMBSTONE, waitingField, waitingId } from "../../runtime/protocol/index.js";
 import type { Shard } from "./shard.js";
 
 interface Entry {
@@ -24,6 +24,7 @@ export function gateProblems(shard: Shard): readonly string[] {
       .filter((member) => !known.has(member))
       .map((member) => `${JSON.stringify(member)} waits at the gate without an entry`),
     ...countProblems(shard, entries, listed, waiting),
+    ...reservationProblems(shard, entries),
     ...waiting
       .filter((entry) => hasRoom(shard, entry.group))
       .filter((entry) => !noted.has(entry.group))
@@ -41,12 +42,19 @@ function memberOf({ id, number, queue, group }: Entry): string {
 }
 
 function noteGroup(member: string): string | undefined {
-  return /^\n[^\n]+\n(.*)$/.exec(member)?.[1];
+  return /^\n[^\n]+\n(?:\d{16}\n)?([^\n]*)$/.exec(member)?.[1];
 }
 
+/** True where the group has room, now or when starts no longer count: then a note says so. */
 export function hasRoom({ groups }: Shard, group: string): boolean {
-  const limit = groups[group.split(" ")[0] ?? ""];
-  return limit === undefined || Number(groups[group] ?? 0) < Number(limit);
+  const task = group.split(" ")[0] ?? "";
+  const [limit, rate] = [groups[task], groups[rateField(task)]];
+  const isOpen = limit === undefined || Number(groups[group] ?? 0) < Number(limit);
+  return isOpen && (rate === undefined || reservedOf(groups, group) < Number.parseInt(rate, 10));
+}
+
+function reservedOf(groups: Shard["groups"], group: string): number {
+  return Number.parseInt(groups[rateField(group)] ?? "0", 10);
 }
 
 function entryProblems(shard: Shard, { id, queue, group }: Entry): string[] {
@@ -72,6 +80,21 @@ function missingEntries(shard: Shard): string[] {
     .map((id) => `job ${id} has a group, but the gate does not know it`);
 }
 
+/** Each id in a pending list has the place of its start reserved. */
+function reservationProblems(shard: Shard, entries: readonly Entry[]): string[] {
+  const pending = new Set(Object.values(shard.pending).flat());
+  const groups = new Set(entries.map(({ group }) => group));
+  return [...groups]
+    .filter((group) => shard.groups[rateField(group.split(" ")[0] ?? "")] !== undefined)
+    .map((group) => ({
+      group,
+      count: entries.filter((entry) => entry.group === group && pending.has(entry.id)).length,
+      reserved: reservedOf(shard.groups, group),
+    }))
+    .filter(({ count, reserved }) => count !== reserved)
+    .map(({ group, count, reserved }) => `group ${group} reserves ${reserved} starts for ${count} ids`);
+}
+
 function countProblems(
   shard: Shard,
   entries: readonly Entry[],
@@ -82,7 +105,7 @@ function countProblems(
   const queues = new Set(entries.map(({ queue }) => queue));
   return [
     ...[...names]
-      .filter((name) => name.includes(" "))
+      .filter((name) => name.includes(" ") && !name.startsWith(rateField("")))
       .map((name) => {
         const held = entries.filter(({ id, group }) => group === name && listed.has(id)).length;
         return { name, held, counted: Number(shard.groups[name] ?? 0) };

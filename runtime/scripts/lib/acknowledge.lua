@@ -12,15 +12,16 @@ local function release_held(active, worker, ids)
   return held
 end
 
--- Completed jobs of which nothing is kept.
+-- Completed jobs of which nothing is kept; returns them.
 local function drop(jobs, runs, held)
   if #held > 0 then
     redis.call('HDEL', jobs, unpack(held))
     redis.call('HDEL', runs, unpack(held))
   end
+  return held
 end
 
--- Completed jobs that stay readable: `run_of` and `removal_of` give the run and the time of removal by id.
+-- Completed jobs that stay readable: `run_of` and `removal_of` give the run and the time of removal by id. Returns them.
 local function keep(runs, done, held, run_of, removal_of)
   local texts, removals = {}, {}
   for i = 1, #held do
@@ -32,6 +33,7 @@ local function keep(runs, done, held, run_of, removal_of)
     redis.call('HSET', runs, unpack(texts))
     redis.call('ZADD', done, unpack(removals))
   end
+  return held
 end
 
 -- What few completed jobs have: a cancel that came too late, notes, clients that wait, a slot. Asked for all of them at once: notes of

@@ -20,23 +20,33 @@ local function entering(gate, ids)
   return entered
 end
 
--- Lets those of a queue in for whom a slot is noted to be free, of at most 100 groups a call. True where a hint is
+-- Lets those of a queue in for whom a note says that there is room now, of at most 100 groups a call. True where a hint is
 -- needed: the call itself claims nothing, or there may be more.
 local function admit(gate, queue, pending, want)
-  local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[\n' .. queue .. '\n', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
-  local ids = {}
+  local start, ids = '\n' .. queue .. '\n', {}
+  gate.queues[#gate.queues + 1] = queue
+  local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
+  if gate.rates and #notes < 100 then
+    local until_now = string.format('(%s%016.0f', start, gate.time + 1)
+    local timed = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start, until_now, 'LIMIT', 0, 100 - #notes)
+    for i = 1, #timed do
+      notes[#notes + 1] = timed[i]
+    end
+  end
   for i = 1, #notes do
-    local group = string.sub(notes[i], #queue + 3)
+    local group = string.match(notes[i], '([^\n]*)$')
     redis.call('ZREM', gate.waiting, notes[i])
     local first, _, of, id = first_of(gate, group)
-    while first and of == queue and #ids < 500 and has_room(gate, group) do
+    local opens, log = opens_at(gate, group)
+    while first and of == queue and #ids < 500 and opens == 0 do
       redis.call('ZREM', gate.waiting, first)
       redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
-      redis.call('HINCRBY', gate.groups, group, 1)
+      take(gate, group, log)
       ids[#ids + 1] = id
       first, _, of, id = first_of(gate, group)
+      opens, log = opens_at(gate, group)
     end
-    -- The next may be one of another queue, or too many for one call.
+    -- The next may be one of another queue, too many for one call, or one whose time has not come.
     invite(gate, group)
   end
   if #ids > 0 then

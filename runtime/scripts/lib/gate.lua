@@ -1,56 +1,61 @@
 -- The gate before the pending lists, for jobs with a limit: of each group at most `limit` hold a slot, the others wait outside,
 -- so that a million of them cost nobody anything. An id holds a slot while it stands in a pending list or in `active`. Fields:
 -- limited: job id -> entry "<number> <queue> <group>", until the job ends; a group is "<task> <key>"
--- groups: <task> -> limit, <group> -> slots held, # -> last number given, #<queue> -> jobs that wait
--- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>"
+-- groups: <task> -> limit, <group> -> slots held, # -> last number given, #<queue> -> jobs that wait; rates: see rate.lua
+-- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>", or from a
+-- time on: "\n<queue>\n<time>\n<group>", with 16 digits, so that these stand in front of the others
 local function first_of(gate, group)
   local first = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. group .. '\n', '(' .. group .. '\v', 'LIMIT', 0, 1)[1]
   return first, string.match(first or '', '\n(%d+) (%S+) (%S+)$')
 end
 
-local function has_room(gate, group)
-  local held, limit = unpack(redis.call('HMGET', gate.groups, group, (string.match(group, '^%S+'))))
-  return not limit or tonumber(held or 0) < tonumber(limit)
+-- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up. Then its starts.
+local function opens_at(gate, group)
+  local task = string.match(group, '^%S+')
+  local held, limit, rate, text = unpack(redis.call('HMGET', gate.groups, group, task, '%' .. task, '%' .. group))
+  held = tonumber(held or 0)
+  if limit and held >= tonumber(limit) then
+    return math.huge
+  end
+  local log = read_starts(gate, group, rate, text, held)
+  return log and next_start(gate, log) or 0, log
 end
 
--- Notes that the first of a group may come in, for the next worker that serves its queue; returns this queue.
+-- One takes a slot, and reserves its start.
+local function take(gate, group, log)
+  redis.call('HINCRBY', gate.groups, group, 1)
+  if log then
+    log.reserved = log.reserved + 1
+    write_starts(gate, log)
+  end
+end
+
+-- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look.
 local function invite(gate, group)
   local first, _, queue = first_of(gate, group)
-  if first and has_room(gate, group) then
-    redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. group)
-    return queue
+  local opens = first and opens_at(gate, group) or math.huge
+  if opens < math.huge then
+    local at = opens > 0 and string.format('%016.0f\n', opens) or ''
+    return (redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group) == 1 or opens == 0) and queue
   end
 end
 
 -- A job comes to the gate: true if it holds a slot now, else it waits. One that has been here before is before all later ones.
+-- Second, whether a worker of its queue has to look.
 local function pass(gate, id, entry)
   local number, queue, group = string.match(entry, '^(%d+) (%S+) (.*)$')
-  if has_room(gate, group) then
-    local first, ahead = first_of(gate, group)
+  local opens, log = opens_at(gate, group)
+  local first, ahead = nil, nil
+  if opens == 0 then
+    first, ahead = first_of(gate, group)
     if not first or number < ahead then
-      redis.call('HINCRBY', gate.groups, group, 1)
-      return true
+      take(gate, group, log)
+      return true, true
     end
-    invite(gate, group)
   end
   redis.call('ZADD', gate.waiting, 0, group .. '\n' .. number .. ' ' .. queue .. ' ' .. id)
   redis.call('HINCRBY', gate.groups, '#' .. queue, 1)
-  return false
-end
-
--- True for a job that may go into its pending list: it has no limit, or a slot.
-local function may_enter(gate, id)
-  local entry = redis.call('HGET', gate.limited, id)
-  return not entry or pass(gate, id, entry)
-end
-
--- Gives a new job its number. The newest worker says what the limit is; the producer's word counts until one has.
-local function register(gate, id, queue, limit, group)
-  local entry = string.format('%016.0f', redis.call('HINCRBY', gate.groups, '#', 1)) .. ' ' .. queue .. ' ' .. group
-  redis.call('HSET', gate.limited, id, entry)
-  if limit then
-    redis.call('HSETNX', gate.groups, string.match(group, '^%S+'), limit)
-  end
+  return false, opens < math.huge and invite(gate, group) == queue and opens > 0
 end
 
 -- Gives the slot of an entry back; returns the queue whose workers may let another in, if there is one.
@@ -69,20 +74,4 @@ local function release(gate, id, is_for_good)
     redis.call('HDEL', gate.limited, id)
   end
   return entry and leave(gate, entry)
-end
-
--- Takes a job that is deleted or cancelled away from the gate; true if it waited there. It keeps a slot that it holds: its id
--- stays in the pending list as a hole, and may come back to life there.
-local function withdraw(gate, id, was_due)
-  local number, queue, group = string.match(redis.call('HGET', gate.limited, id) or '', '^(%d+) (%S+) (.*)$')
-  local waited = number and redis.call('ZREM', gate.waiting, group .. '\n' .. number .. ' ' .. queue .. ' ' .. id) == 1
-  if waited then
-    redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
-    redis.call('ZREM', gate.waiting, '\n' .. queue .. '\n' .. group)
-    invite(gate, group)
-  end
-  if waited or was_due then
-    redis.call('HDEL', gate.limited, id)
-  end
-  return waited
 end

@@ -1,3 +1,8 @@
+-- The shorter of two times in ms, of which -1 is none.
+local function sooner(one, other)
+  return (one < 0 or (other >= 0 and other < one)) and other or one
+end
+
 -- Moves what is due into the pending list, at most 500 a call, and returns the ms until the next one (-1 = none).
 local function promote(pending, due, wake_key, time, gate)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')

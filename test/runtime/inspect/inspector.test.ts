@@ -89,6 +89,23 @@ test("a job that waits at the gate is pending like any other", async () => {
   expect((await inspector.showQueue("default")).pending).toBe(1);
 });
 
+test("a job that waits at the gate says for which limit, and one that may run for none", async () => {
+  const concurrency = { name: "mail:send k", limit: 1 };
+  const rateLimit = { name: "sms:send l", rate: { limit: 1, perMs: 3_600_000 } };
+  const both = { name: "call:make m", limit: 1, rate: rateLimit.rate };
+  for (const group of [concurrency, rateLimit, both])
+    for (const n of [1, 2])
+      await shard.add(`${group.name[0]}${n}`, { group, options: { group: group.name } });
+  const waits = async (id: string) => (await inspector.showJob(id)).waitsFor;
+  expect(await waits("m1")).toBeUndefined();
+  expect(await waits("m2")).toBe("concurrency");
+  expect(await waits("s2")).toBe("rateLimit");
+  expect(await waits("c2")).toBe("concurrency");
+  await shard.claim(3);
+  await shard.complete("c1", null);
+  expect(await waits("c2")).toBe("rateLimit");
+});
+
 test("the age of the oldest waiting job comes from when it was made", async () => {
   await shard.add("old", { options: { at: Date.now() - 60_000 } });
   const queue = await inspector.showQueue("default");

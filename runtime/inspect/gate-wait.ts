@@ -1,0 +1,28 @@
+/** Why a pending job does not run yet, where that is a limit of its task or queue. */
+import { rateField, waitingMember, type JobState } from "../protocol/index.js";
+import type { ShardReader } from "./shard-reader.js";
+import type { WaitReason } from "./types.js";
+
+/** `undefined`: it does not wait at the gate. A job that waits behind others of its group waits for what they wait for. */
+export async function readWait(
+  reader: ShardReader,
+  id: string,
+  state: JobState,
+): Promise<WaitReason | undefined> {
+  if (state !== "pending") return undefined;
+  const { groups, limited, waiting } = reader.keys;
+  const entry = await reader.read((redis) => redis.hget(limited, id));
+  if (entry === null) return undefined;
+  const group = entry.split(" ").slice(2).join(" ");
+  const owner = group.split(" ", 1)[0] ?? "";
+  const [place, texts] = await reader.read((redis) =>
+    Promise.all([
+      redis.zscore(waiting, waitingMember(id, entry)),
+      redis.hmget(groups, group, owner, rateField(owner)),
+    ]),
+  );
+  const [held, limit, rate] = texts;
+  if (place === null) return undefined;
+  if (typeof limit === "string" && Number(held ?? 0) >= Number(limit)) return "concurrency";
+  return typeof rate === "string" ? "rateLimit" : undefined;
+}

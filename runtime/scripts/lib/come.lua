@@ -1,0 +1,30 @@
+-- Gives a new job its number. The newest worker says what the limits are; the producer's word counts until one has. `limits` is
+-- "<limit>" or "<limit>,<most starts>,<window in ms>", with 0 for no limit.
+local function register(gate, id, queue, limits, group)
+  local entry = string.format('%016.0f', redis.call('HINCRBY', gate.groups, '#', 1)) .. ' ' .. queue .. ' ' .. group
+  redis.call('HSET', gate.limited, id, entry)
+  local limit, most, per = string.match(limits or '', '^(%d+),?(%d*),?(%d*)$')
+  local task = string.match(group, '^%S+')
+  if limit and limit ~= '0' then
+    redis.call('HSETNX', gate.groups, task, limit)
+  end
+  if per and per ~= '' then
+    redis.call('HSETNX', gate.groups, '%' .. task, most .. ' ' .. per)
+    redis.call('HSETNX', gate.groups, '%', 1)
+  end
+end
+
+-- A job comes on its way into its pending list: it goes in if it has no limit or gets a slot, else it waits at the gate.
+local function come(gate, id, has_limit, pending, wake_key)
+  local entry = has_limit and redis.call('HGET', gate.limited, id)
+  local enters, wakes = true, true
+  if entry then
+    enters, wakes = pass(gate, id, entry)
+  end
+  if enters then
+    redis.call('RPUSH', pending, id)
+  end
+  if wakes then
+    wake(wake_key)
+  end
+end
