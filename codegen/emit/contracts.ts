@@ -70,6 +70,10 @@ function contractFields(task: TaskModel): Layout[] {
     ...(task.concurrencyKey === undefined ? [] : [`concurrencyKey: ${keyFunction(task.concurrencyKey)}`]),
     ...(definition.batch === undefined ? [] : [["batch: ", objectLayout({ ...definition.batch })]]),
     ...(task.batchKey === undefined ? [] : [`batchKey: ${keyFunction(task.batchKey)}`]),
+    ...(definition.rateLimit === undefined
+      ? []
+      : [["rateLimit: ", objectLayout({ ...definition.rateLimit })]]),
+    ...(task.rateLimitKey === undefined ? [] : [`rateLimitKey: ${keyFunction(task.rateLimitKey)}`]),
     ...(definition.durability === undefined ? [] : [`durability: ${literal(definition.durability)}`]),
     ...(definition.isolate === undefined ? [] : [["isolate: ", objectLayout({ ...definition.isolate })]]),
     ...(definition.onExhausted === undefined
@@ -99,17 +103,20 @@ function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {
   );
 }
 
-function queueLayout({ name, weight, concurrency, maxPending }: QueueDefinition): Layout {
+function queueLayout({ name, weight, concurrency, maxPending, rateLimit }: QueueDefinition): Layout {
   return objectLayout({
     name,
     weight,
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(maxPending === undefined ? {} : { maxPending }),
+    ...(rateLimit === undefined ? {} : { rateLimit: { ...rateLimit } }),
   });
 }
 
 function hasKey(task: TaskModel): boolean {
-  return [task.idempotencyKey, task.concurrencyKey, task.batchKey].some((key) => key !== undefined);
+  return [task.idempotencyKey, task.concurrencyKey, task.rateLimitKey, task.batchKey].some(
+    (key) => key !== undefined,
+  );
 }
 
 function schemasImports(project: ProjectModel, paths: OutputPaths): string[] {

@@ -31,6 +31,7 @@ import {
   resolveIdempotency,
   resolveIsolate,
   resolvePolicy,
+  resolveRateLimit,
   resolveRetention,
   resolveRetry,
   toMs,
@@ -101,8 +102,8 @@ function buildTask(
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
   const { name } = settings;
   const key = checked.idempotencyKey;
-  const { batchKey, concurrencyKey } = checked;
-  const hash = definitionHash({ settings, payload, result, key, concurrencyKey, batchKey });
+  const { batchKey, concurrencyKey, rateLimitKey } = checked;
+  const hash = definitionHash({ settings, payload, result, key, concurrencyKey, rateLimitKey, batchKey });
   return {
     definition: { ...settings, hash },
     identifier: identifierOf(name),
@@ -115,6 +116,7 @@ function buildTask(
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(batchKey === undefined ? {} : { batchKey }),
+    ...(rateLimitKey === undefined ? {} : { rateLimitKey }),
     errors: errorModels(written),
   };
 }
@@ -139,6 +141,7 @@ function resolveSettings(
     ...(written.batch === undefined
       ? {}
       : { batch: { size: written.batch.size, withinMs: toMs(written.batch.within) } }),
+    ...(written.rateLimit === undefined ? {} : { rateLimit: resolveRateLimit(written.rateLimit) }),
     ...(written.durability === undefined ? {} : { durability: written.durability }),
     ...(written.isolate === undefined ? {} : { isolate: resolveIsolate(written.isolate) }),
     ...(followUp === undefined ? {} : { onExhausted: followUp }),
@@ -178,13 +181,14 @@ function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {
   if (written.length === 0) return [{ name: DEFAULT_QUEUE_NAME, weight: 1 }];
   return written
     .sort(([a], [b]) => compareText(a, b))
-    .map(([name, { weight = 1, concurrency, maxPending, description }]) => {
+    .map(([name, { weight = 1, concurrency, maxPending, rateLimit, description }]) => {
       const at = declarations.queues.get(name)?.keyOrigin;
       return {
         name,
         weight,
         ...(concurrency === undefined ? {} : { concurrency }),
         ...(maxPending === undefined ? {} : { maxPending }),
+        ...(rateLimit === undefined ? {} : { rateLimit: resolveRateLimit(rateLimit) }),
         ...(description === undefined ? {} : { description }),
         ...(at === undefined ? {} : { source: sourceOf(at) }),
       };

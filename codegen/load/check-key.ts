@@ -1,4 +1,4 @@
-/** `idempotency.key`, `concurrency.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
+/** `idempotency.key`, `concurrency.key`, `rateLimit.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { listed } from "../model/quote.js";
@@ -30,6 +30,10 @@ const SAME_KEY = {
   idempotency: {
     message: "the key is the same for every job, so the task runs once per ttl",
     hint: 'name what makes a job one of a kind: "${{ payload.id }}"',
+  },
+  rateLimit: {
+    message: "the key is the same for every job, so it divides nothing",
+    hint: 'name whose jobs share the rate: "${{ payload.customerId }}", or leave the key out',
   },
 } as const;
 

@@ -4,7 +4,7 @@ import { listed, quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
 import { didYouMean } from "./did-you-mean.js";
 import type { Reporter } from "./reporter.js";
-import { entriesOf, findEntry, type SourceNode, textOf } from "./source.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 import { nameProblem } from "./check-names.js";
 
 export function checkReferences(declarations: Declarations, reporter: Reporter): void {
@@ -29,13 +29,13 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   checkLimits(declarations, reporter);
 }
 
-/** A job holds one slot: of its task or of its queue. */
+/** A job counts in the limits of its task or in those of its queue. */
 function checkLimits({ queues, tasks, defaults }: Declarations, reporter: Reporter): void {
   const general = textOf(findEntry(defaults, "queue")?.value) ?? DEFAULT_QUEUE_NAME;
   for (const { key, value } of tasks.values()) {
-    const limit = findEntry(value, "concurrency");
+    const limit = limitIn(value);
     const queue = textOf(findEntry(value, "queue")?.value) ?? general;
-    if (limit === undefined || findEntry(queues.get(queue)?.value, "concurrency") === undefined) continue;
+    if (limit === undefined || limitIn(queues.get(queue)?.value) === undefined) continue;
     reporter.report({
       code: "TW132",
       at: limit.keyOrigin,
@@ -43,6 +43,10 @@ function checkLimits({ queues, tasks, defaults }: Declarations, reporter: Report
       hint: "delete one of them, or give the task another queue",
     });
   }
+}
+
+function limitIn(holder: SourceNode | undefined): SourceEntry | undefined {
+  return findEntry(holder, "concurrency") ?? findEntry(holder, "rateLimit");
 }
 
 function checkName(

@@ -1,6 +1,7 @@
 /** Payloads, results and keys of all tasks, compiled and checked. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
+import { quote } from "../model/quote.js";
 import { checkKey, type KeyedRule } from "./check-key.js";
 import { identifierOf } from "./check-names.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
@@ -15,6 +16,7 @@ export interface CheckedTask {
   readonly idempotencyKey?: readonly TemplatePart[];
   readonly concurrencyKey?: readonly TemplatePart[];
   readonly batchKey?: readonly TemplatePart[];
+  readonly rateLimitKey?: readonly TemplatePart[];
 }
 
 export function checkTasks(
@@ -50,6 +52,8 @@ function checkTask(
   const idempotencyKey = keyOf("idempotency");
   const concurrencyKey = keyOf("concurrency");
   const batchKey = keyOf("batch");
+  const rateLimitKey = keyOf("rateLimit");
+  checkSameKey(task, concurrencyKey, rateLimitKey, reporter);
   return {
     at,
     payload,
@@ -57,7 +61,34 @@ function checkTask(
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(batchKey === undefined ? {} : { batchKey }),
+    ...(rateLimitKey === undefined ? {} : { rateLimitKey }),
   };
+}
+
+/** A job waits in one group, which has both limits. */
+function checkSameKey(
+  task: SourceNode,
+  concurrencyKey: readonly TemplatePart[] | undefined,
+  rateLimitKey: readonly TemplatePart[] | undefined,
+  reporter: Reporter,
+): void {
+  const [concurrency, rateLimit] = [findEntry(task, "concurrency"), findEntry(task, "rateLimit")];
+  if (concurrency === undefined || rateLimit === undefined) return;
+  const [one, other] = [findEntry(concurrency.value, "key"), findEntry(rateLimit.value, "key")];
+  // A key that cannot be read has a problem of its own.
+  const unread =
+    (one !== undefined && concurrencyKey === undefined) ||
+    (other !== undefined && rateLimitKey === undefined);
+  if (unread || JSON.stringify(concurrencyKey) === JSON.stringify(rateLimitKey)) return;
+  reporter.report({
+    code: "TW143",
+    at: other?.value.origin ?? rateLimit.keyOrigin,
+    message: "rateLimit and concurrency of a task have the same key, or both have none",
+    hint:
+      one === undefined
+        ? "delete the key, or give concurrency the same one"
+        : `write the key of concurrency: ${quote(textOf(one.value) ?? "")}`,
+  });
 }
 
 /** A payload is an object, so that a field can be added later without breaking every stored job. */

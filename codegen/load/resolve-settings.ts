@@ -9,6 +9,7 @@ import {
   type IdempotencyRule,
   type IsolateRule,
   parseDuration,
+  type RateLimitRule,
   type Retention,
   type RetryPolicy,
 } from "../../runtime/definition/index.js";
@@ -21,6 +22,10 @@ export function toMs(text: DurationText): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new Error(`the model let "${text}" pass as a duration`);
   return ms;
+}
+
+export function resolveRateLimit({ limit, per }: { limit: number; per: DurationText }): RateLimitRule {
+  return { limit, perMs: toMs(per) };
 }
 
 export function resolvePolicy(

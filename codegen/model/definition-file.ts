@@ -15,6 +15,7 @@ import { retryDefinition, retryPolicyDefinition } from "./definition-retry.js";
 import { scheduleDefinition } from "./definition-schedule.js";
 import {
   MAX_CONCURRENCY,
+  queueRateLimitDefinition,
   queueReference,
   retentionDefinition,
   taskDefinition,
@@ -44,7 +45,7 @@ const queueDefinition = z
       .optional()
       .meta({
         description:
-          "Most jobs of the queue that run at a time, over all workers; the others wait. Its tasks have no concurrency of their own. Default: no limit.",
+          "Most jobs of the queue that run at a time, over all workers; the others wait. Its tasks have no limit of their own. Default: no limit.",
         examples: [2],
       }),
     description: descriptionText.optional(),
@@ -58,6 +59,7 @@ const queueDefinition = z
           "Most pending jobs: an enqueue past it fails with QueueFull. Scheduled jobs and retries do not count until they are due. Default: no limit.",
         examples: [100000],
       }),
+    rateLimit: queueRateLimitDefinition.optional(),
     weight: z
       .int()
       .min(1)
@@ -118,9 +120,4 @@ export const definitionFile = z
 export type DefinitionFile = z.infer<typeof definitionFile>;
 
 /** Keys that a later format may have; they get a message of their own instead of "unknown key". */
-export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set([
-  "events",
-  "observers",
-  "rateLimit",
-  "workflows",
-]);
+export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["events", "observers", "workflows"]);

@@ -114,6 +114,44 @@ const batchDefinition = z
       "The handler is called for many jobs at once: when size jobs have come together, or the first has waited within.",
   });
 
+const rateWindow = duration({
+  description: "The window: in any time of this length, at most `limit` attempts start.",
+  examples: ["1m"],
+  allowZero: false,
+});
+
+const rateCount = z
+  .int()
+  .min(1)
+  .max(MAX_CONCURRENCY)
+  .meta({ description: "Most attempts that start in `per`, over all workers.", examples: [100] });
+
+const taskRateLimitDefinition = z
+  .strictObject({
+    key: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .meta({
+        description:
+          "Text with ${{ payload.field }} in it: each key has the rate for itself. Default: all jobs of the task share it. The same as concurrency.key where the task has both.",
+        examples: ["${{ payload.customerId }}"],
+      }),
+    limit: rateCount,
+    per: rateWindow,
+  })
+  .meta({
+    id: "TaskRateLimit",
+    description:
+      "At most so many attempts of the task, or of each key of it, start in a time. The others wait.",
+  });
+
+export const queueRateLimitDefinition = z.strictObject({ limit: rateCount, per: rateWindow }).meta({
+  id: "QueueRateLimit",
+  description: "At most so many attempts of the queue's jobs start in a time. The others wait.",
+});
+
 const errorDefinition = z
   .strictObject({
     retry: z
@@ -176,6 +214,7 @@ export const taskDefinition = z
       examples: [{ orderId: "uuid", note: "string?" }],
     }),
     queue: queueReference.optional(),
+    rateLimit: taskRateLimitDefinition.optional(),
     result: payloadDefinition.optional().meta({
       description: "What the handler returns. Leave it out for nothing.",
       examples: [{ receiptId: "string" }],

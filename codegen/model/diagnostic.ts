@@ -25,6 +25,7 @@ export const DIAGNOSTIC_CODES = {
   TW140: "A cron expression or time zone that cannot be read.",
   TW141: "A schedule's payload that its task does not take.",
   TW142: "An onExhausted task that cannot take what it is told.",
+  TW143: "Two limits of a task that have different keys.",
   TW160: "A batch that a limit never lets come together.",
   TW161: "A batch that may wait longer than its jobs may.",
   TW162: "A handler for one job of a task with batches, or the other way round.",

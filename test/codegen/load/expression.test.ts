@@ -190,6 +190,43 @@ describe("idempotency.key against the payload", () => {
     expect(problems(limit("same"))[0]).toContain("it divides nothing | name whose jobs share the limit");
   });
 
+  it("is checked in the same way for a rate", () => {
+    const rate = (text: string): string =>
+      taskFile(`${PAYLOAD}\nrateLimit: { limit: 100, per: 1m, key: ${JSON.stringify(text)} }`);
+    const task = taskOf(rate("${{ payload.id }}"));
+    expect(task.rateLimitKey).toEqual([{ kind: "expression", expression: path("id") }]);
+    expect(task.definition.rateLimit).toEqual({ limit: 100, perMs: 60_000 });
+    expect(problems(rate("${{ payload.ID }}"))[0]).toContain('TW131 "ID" does not exist on payload');
+    expect(problems(rate("same"))[0]).toContain("it divides nothing | name whose jobs share the rate");
+  });
+
+  it.each([
+    ["concurrency: { limit: 1 }\nrateLimit: { limit: 1, per: 1s }", []],
+    [
+      'concurrency: { limit: 1, key: "${{ payload.id }}" }\nrateLimit: { limit: 1, per: 1s, key: "${{payload.id}}" }',
+      [],
+    ],
+    [
+      'concurrency: { limit: 1, key: "${{ payload.id }}" }\nrateLimit: { limit: 1, per: 1s, key: "${{ payload.total.amount }}" }',
+      [
+        "TW143 rateLimit and concurrency of a task have the same key",
+        'write the key of concurrency: "${{ payload.id }}"',
+      ],
+    ],
+    [
+      'concurrency: { limit: 1, key: "${{ payload.id }}" }\nrateLimit: { limit: 1, per: 1s }',
+      ["TW143", 'write the key of concurrency: "${{ payload.id }}"'],
+    ],
+    [
+      'concurrency: { limit: 1 }\nrateLimit: { limit: 1, per: 1s, key: "${{ payload.id }}" }',
+      ["TW143", "delete the key, or give concurrency the same one"],
+    ],
+  ])("is the same for both limits of a task: %s", (limits, expected) => {
+    const found = problems(taskFile(`${PAYLOAD}\n${limits}`));
+    expect(found).toHaveLength(expected.length === 0 ? 0 : 1);
+    for (const part of expected) expect(found[0]).toContain(part);
+  });
+
   it("finds the column in block text and after escapes, or marks the whole value", () => {
     const block = taskFile("payload: { id: uuid }\nidempotency:\n  key: a-${{ payload.idd }}");
     expect(problems(block)[0]).toContain('6:26 TW131 "idd"');

@@ -85,8 +85,8 @@ describe("structure", () => {
       ],
     ],
     [
-      "version: 1\nqueues: { a: { rateLimit: 5 } }",
-      ['2:16 TW102 "rateLimit" is not known to this version of taskweft | delete it, or update taskweft'],
+      "version: 1\nqueues: { a: { observers: 5 } }",
+      ['2:16 TW102 "observers" is not known to this version of taskweft | delete it, or update taskweft'],
     ],
     [
       "version: 1\nqueues: { a: { concurrency: 0 } }",
@@ -149,8 +149,8 @@ describe("structure", () => {
     ["payload: {}\nconcurrency: {}", '5:5 TW103 missing "limit" in tasks > a:b > concurrency'],
     ["payload: {}\nidempotency: {}", '5:5 TW103 missing "key" in tasks > a:b > idempotency'],
     [
-      "payload: {}\nrateLimit: {}",
-      '5:5 TW102 "rateLimit" is not known to this version of taskweft | delete it, or update taskweft',
+      "payload: {}\nobservers: {}",
+      '5:5 TW102 "observers" is not known to this version of taskweft | delete it, or update taskweft',
     ],
     [
       "payload: 5",
@@ -376,6 +376,20 @@ describe("limits", () => {
     );
     expect(problems(taskFile(`payload: {}\n${LIMIT}`, QUEUE))).toEqual([]);
     expect(problems(taskFile("payload: {}\nqueue: slow", QUEUE))).toEqual([]);
+    const rate = "rateLimit: { limit: 1, per: 1s }";
+    expect(problems(taskFile(`payload: {}\nqueue: slow\n${rate}`, QUEUE))[0]).toContain("7:5 TW132");
+    const slow = `version: 1\nqueues: { slow: { ${rate} } }`;
+    expect(problems(taskFile(`payload: {}\nqueue: slow\n${LIMIT}`, slow))[0]).toContain("7:5 TW132");
+    expect(problems(taskFile("payload: {}\nqueue: slow", slow))).toEqual([]);
+  });
+
+  it("of rate need a number of starts and a window", () => {
+    const rate = (text: string) => problems(taskFile(`payload: {}\nrateLimit: ${text}`));
+    expect(rate("{ limit: 5 }")[0]).toContain('TW103 missing "per"');
+    expect(rate("{ limit: 0, per: 1s }")[0]).toContain("TW104");
+    expect(rate("{ limit: 5, per: 0 }")[0]).toContain("expected a duration longer than 0");
+    expect(rate("{ limit: 5, per: 60 }")[0]).toContain("expected a duration with a unit");
+    expect(rate("{ limit: 5, pr: 1s }").join()).toContain('did you mean "per"?');
   });
 });
 

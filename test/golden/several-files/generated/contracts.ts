@@ -23,11 +23,13 @@ export const gigEscrowReleaseContract = defineContract<GigEscrowReleasePayload, 
   idempotencyKey: (payload) => `${keyText(payload.contractId)}/${keyText(payload.note ?? "none")}`,
   concurrency: { limit: 1 },
   concurrencyKey: (payload) => `${keyText(payload.contractId)}`,
+  rateLimit: { limit: 100, perMs: 60000 },
+  rateLimitKey: (payload) => `${keyText(payload.contractId)}`,
   errors: {
     GatewayBusy: { retry: "after", afterMs: 30000, countsAttempt: false },
     InsufficientFunds: { retry: "never" },
   },
-  hash: "cd3b2788",
+  hash: "08f063cd",
   schemas: gigEscrowReleaseSchemas,
 });
 
@@ -64,5 +66,5 @@ export const contracts = [gigEscrowReleaseContract, invoiceGenerateContract, inv
 export const queues: readonly QueueDefinition[] = [
   { name: "critical", weight: 6 },
   { name: "default", weight: 3 },
-  { name: "slow", weight: 1, concurrency: 2, maxPending: 1000 },
+  { name: "slow", weight: 1, concurrency: 2, maxPending: 1000, rateLimit: { limit: 10, perMs: 1000 } },
 ];
