@@ -69,7 +69,26 @@ export function readClaims(
       else claims.push({ id, record, run });
     }
   }
-  return { claims, holes, unreadable };
+  return { claims: interleaved(claims), holes, unreadable };
+}
+
+/**
+ * A claim brings its jobs queue by queue. Started in that order, a queue would wait for hundreds of jobs of others; so they are
+ * spread evenly over the claim, each queue's in its own order.
+ */
+function interleaved(claims: readonly Claim[]): readonly Claim[] {
+  const first = claims[0]?.record.queue;
+  if (claims.every(({ record }) => record.queue === first)) return claims;
+  const counts = new Map<string, number>();
+  const places = claims.map(({ record: { queue } }) => {
+    const place = counts.get(queue) ?? 0;
+    counts.set(queue, place + 1);
+    return place;
+  });
+  return claims
+    .map((claim, i) => ({ claim, at: ((places[i] ?? 0) + 0.5) / (counts.get(claim.record.queue) ?? 1) }))
+    .sort((one, other) => one.at - other.at)
+    .map(({ claim }) => claim);
 }
 
 /** One parse for all texts is markedly cheaper than one each; a text that is not JSON costs the slow way once. */
