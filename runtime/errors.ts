@@ -85,10 +85,11 @@ export class PayloadInvalid extends TaskweftError {
   readonly task: string;
   readonly problems: readonly PayloadProblem[];
 
-  constructor(task: string, problems: readonly PayloadProblem[]) {
+  /** `task`: its name, or that of the event. */
+  constructor(task: string, problems: readonly PayloadProblem[], operation = "enqueue") {
     const lines = problems.map((problem) => `  ${problem.path || "payload"}: ${problem.message}`);
     super("PayloadInvalid", `the payload of ${task} does not fit its schema\n${lines.join("\n")}`, {
-      operation: "enqueue",
+      operation,
     });
     this.task = task;
     this.problems = problems;

@@ -6,14 +6,19 @@ export { z } from "zod";
 export * from "./client/index.js";
 export {
   type AnyTaskContract,
+  type EventDefinition,
   type QueueDefinition,
   type ScheduleDefinition,
   type TaskContract,
   type TaskSchemas,
+  defineAction,
   defineContract,
+  defineEvent,
   defineSchedule,
   defineSchemas,
   keyText,
+  plain,
+  present,
 } from "./definition/index.js";
 export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
 export { isolatedIn } from "./run-isolated.js";

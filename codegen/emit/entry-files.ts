@@ -16,6 +16,8 @@ export const defineBatchHandler: DefineBatchHandler<TaskMap> = createDefineBatch
 export function emitIndex(project: ProjectModel, paths: OutputPaths): string {
   // A project without batches has nothing to define them with.
   const hasBatches = project.tasks.some(({ definition }) => definition.batch !== undefined);
+  const hasEvents = project.events.length > 0;
+  const events = hasEvents ? `export * from ${modulePath(paths.index, paths.events)};\n` : "";
   return `import {
 ${hasBatches ? "  createDefineBatchHandler,\n" : ""}  createDefineHandler,
   createDefineMiddleware,
@@ -27,7 +29,7 @@ import type { TaskMap } from ${modulePath(paths.index, paths.types)};
 export { connect, createClient, PermanentError } from "taskweft/generated-v1";
 export * from ${modulePath(paths.index, paths.enqueue)};
 export * from ${modulePath(paths.index, paths.errors)};
-export type * from ${modulePath(paths.index, paths.types)};
+${events}export type * from ${modulePath(paths.index, paths.types)};
 
 /** Ties a handler to its task: the name picks the types of payload and result. */
 export const defineHandler: DefineHandler<TaskMap> = createDefineHandler<TaskMap>();

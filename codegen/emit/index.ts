@@ -4,11 +4,12 @@
  */
 import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
-import type { ProjectModel, TaskModel } from "../model/project.js";
+import type { ProjectModel, SourcePosition, TaskModel } from "../model/project.js";
 import { contractText, emitContracts } from "./contracts.js";
 import { emitEnqueue, enqueueText } from "./enqueue.js";
 import { emitIndex, emitRegistry, emitWorker } from "./entry-files.js";
 import { emitErrors } from "./errors.js";
+import { emitEvents } from "./events.js";
 import type { HandlerLocation, HandlerMap } from "./handler-location.js";
 import { contentHash, emitManifest, GENERATED_MARK, taskEntry } from "./manifest.js";
 import type { OutputPaths } from "./output-paths.js";
@@ -89,6 +90,8 @@ export async function emitProject(
       texts.map((text) => text.enqueue),
     ),
     [paths.errors]: emitErrors(project),
+    // Not written where there are none, so that a project without events keeps its code.
+    ...(project.events.length === 0 ? {} : { [paths.events]: emitEvents(project, names, paths) }),
     [paths.index]: emitIndex(project, paths),
     [paths.registry]: emitRegistry(project, paths, handlerOf, options.hasMiddleware),
     [paths.types]: await emitTypes(
@@ -98,7 +101,11 @@ export async function emitProject(
     ),
     [paths.worker]: emitWorker(paths),
   };
-  const head = header(project.tasks.length === 0 ? project.files : sourcesOf(project.tasks));
+  const sources = sourcesOf([
+    ...project.tasks,
+    ...project.events.flatMap((event) => [event, ...event.observers]),
+  ]);
+  const head = header(sources.length === 0 ? project.files : sources);
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
   const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
@@ -115,6 +122,12 @@ export async function emitProject(
 function sorted(project: ProjectModel): ProjectModel {
   return {
     ...project,
+    events: project.events
+      .map((event) => ({
+        ...event,
+        observers: event.observers.toSorted((a, b) => compareText(a.name, b.name)),
+      }))
+      .toSorted((a, b) => compareText(a.name, b.name)),
     queues: project.queues.toSorted((a, b) => compareText(a.name, b.name)),
     schedules: project.schedules.toSorted((a, b) => compareText(a.name, b.name)),
     tasks: project.tasks.toSorted((a, b) => compareText(a.definition.name, b.definition.name)),
@@ -157,8 +170,8 @@ function namespaceTexts(
   );
 }
 
-function sourcesOf(tasks: readonly TaskModel[]): readonly string[] {
-  return tasks.map((task) => task.source.file);
+function sourcesOf(models: readonly { readonly source: SourcePosition }[]): readonly string[] {
+  return models.map((model) => model.source.file);
 }
 
 function header(files: readonly string[]): string {
@@ -170,6 +183,7 @@ function header(files: readonly string[]): string {
 /** The format's schema with this project's names, for completion in editors. */
 function tasksSchema(project: ProjectModel): string {
   const { $schema, ...schema } = projectJsonSchema({
+    events: project.events.map((event) => event.name),
     queues: project.queues.map((queue) => queue.name),
     retryPolicies: project.retryPolicies ?? [],
     schemas: project.schemas ?? [],

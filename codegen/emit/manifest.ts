@@ -1,7 +1,8 @@
 /** `generated/manifest.json`: what was generated, for deleting orphans, and the tasks' schemas, for other languages. */
 import { createHash } from "node:crypto";
 import { compareText } from "../model/diagnostic.js";
-import type { ProjectModel, TaskModel } from "../model/project.js";
+import { expressionText } from "../model/expression.js";
+import type { EventModel, ProjectModel, TaskModel } from "../model/project.js";
 import { plainSchema } from "./plain-schema.js";
 
 /** Raised when a reader of an older manifest could misunderstand a newer one. */
@@ -27,11 +28,25 @@ export function emitManifest(
     files: Object.fromEntries(sorted.map(([path, hash]) => [path.slice(outDir.length + 1), hash])),
     queues: project.queues.map(({ name, weight }) => ({ name, weight })),
     // Absent where there are none, so that a project without schedules keeps its manifest.
+    ...(project.events.length === 0 ? {} : { events: project.events.map(eventEntry) }),
     ...(project.schedules.length === 0 ? {} : { schedules: project.schedules }),
   };
   // The entries of the tasks are ready-made texts: five hundred of them are most of the manifest.
   const tasks = taskEntries.length === 0 ? "[]" : `[\n    ${taskEntries.join(",\n    ")}\n  ]`;
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "tasks": ${tasks}\n}\n`;
+}
+
+function eventEntry({ name, source, payload, observers }: EventModel) {
+  return {
+    name,
+    source: `${source.file}:${source.line}`,
+    payload: plainSchema(payload),
+    observers: observers.map(({ name: observer, when, actions }) => ({
+      name: observer,
+      ...(when === undefined ? {} : { when: expressionText(when) }),
+      actions: actions.map(({ task, delayMs, queue }) => ({ task, delayMs, queue })),
+    })),
+  };
 }
 
 /** What the manifest says of one task, as JSON that is indented to where it will stand. */

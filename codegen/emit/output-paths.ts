@@ -5,6 +5,8 @@ export interface OutputPaths {
   readonly contracts: string;
   readonly enqueue: string;
   readonly errors: string;
+  /** Only in projects with events. */
+  readonly events: string;
   readonly handlersDir: string;
   readonly index: string;
   readonly manifest: string;
@@ -26,6 +28,7 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     contracts: `${outDir}/contracts.ts`,
     enqueue: `${outDir}/enqueue.ts`,
     errors: `${outDir}/errors.ts`,
+    events: `${outDir}/events.ts`,
     handlersDir: `${tasksDir}/handlers`,
     index: `${outDir}/index.ts`,
     manifest: `${outDir}/manifest.json`,

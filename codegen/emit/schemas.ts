@@ -36,7 +36,7 @@ export function schemaTexts(task: TaskModel, names: TypeNames): SchemaTexts {
   const generics = `${name}Payload, ${result === undefined ? "void" : `${name}Result`}`;
   const body = { ...list("{", fields, "}"), broken: true };
   return {
-    constants: new Map(scopes.flatMap(constants)),
+    constants: new Map(scopes.flatMap(definitionConstants)),
     support: supportOf(scopes.flatMap(({ schema }) => nodesOf(schema))),
     types: [`${name}Payload`, ...(result === undefined ? [] : [`${name}Result`])].map(identifier),
     validators: render([`export const ${schemasConstant(task)} = defineSchemas<${generics}>(`, body, ");\n"]),
@@ -85,7 +85,7 @@ interface SchemaScope extends ZodScope {
   readonly schema: JsonSchema;
 }
 
-function scopeOf(schema: JsonSchema, view: View, names: TypeNames): SchemaScope {
+export function scopeOf(schema: JsonSchema, view: View, names: TypeNames): SchemaScope {
   const suffix = view === "strict" ? "Strict" : "Loose";
   const constantOf = (definition: string) =>
     identifier(`${lowerFirst(names.resolve(schema, definition))}${suffix}`);
@@ -97,7 +97,7 @@ function nodesOf(schema: JsonSchema): readonly JsonSchemaNode[] {
 }
 
 /** The definitions that the root reaches, each as a lazy constant, so that definitions may refer to each other. */
-function constants(scope: SchemaScope): [name: string, text: string][] {
+export function definitionConstants(scope: SchemaScope): [name: string, text: string][] {
   const nodes = new Map(scope.schema.definitions.map(({ name, schema }) => [name, schema]));
   const reached = new Set(references(scope.schema.root));
   for (const name of reached) {

@@ -4,7 +4,7 @@
  */
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
-import type { ProjectModel } from "../model/project.js";
+import type { EventModel, ProjectModel } from "../model/project.js";
 import { references } from "./schema-walk.js";
 import { pascalCase } from "./source-text.js";
 
@@ -14,6 +14,7 @@ export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
   ..."DeclaredError DefineBatchHandler DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
     " ",
   ),
+  "EmitFunction",
   ..."QueueName Registry TaskContract TaskMap TaskName TaskSchemas".split(" "),
 ]);
 
@@ -101,14 +102,26 @@ function reachable(start: string, nodes: ReadonlyMap<string, JsonSchemaNode>): R
 }
 
 function schemasOf(project: ProjectModel): { owner: string; schema: JsonSchema }[] {
-  return project.tasks.flatMap((task) => [
+  const ofTasks = project.tasks.flatMap((task) => [
     { owner: task.identifier, schema: task.payload },
     ...(task.result === undefined ? [] : [{ owner: task.identifier, schema: task.result }]),
   ]);
+  return [
+    ...ofTasks,
+    ...project.events.map(({ identifier, payload }) => ({ owner: identifier, schema: payload })),
+  ];
+}
+
+/** The type of an event's payload. */
+export function eventTypeName({ identifier }: EventModel): string {
+  return `${identifier}Event`;
 }
 
 export function taskTypeNames(project: ProjectModel): readonly string[] {
-  return project.tasks.flatMap(({ identifier }) => [`${identifier}Payload`, `${identifier}Result`]);
+  return [
+    ...project.tasks.flatMap(({ identifier }) => [`${identifier}Payload`, `${identifier}Result`]),
+    ...project.events.map(eventTypeName),
+  ];
 }
 
 function errorNames(project: ProjectModel): readonly string[] {

@@ -1,10 +1,10 @@
 /** `generated/types.ts`: the payload and result of every task, and the map from which everything else is inferred. */
 import type { JsonSchema, JsonSchemaNode, JsonSchemaProperty } from "../model/json-schema.js";
-import type { ProjectModel, TaskModel } from "../model/project.js";
+import type { EventModel, ProjectModel, TaskModel } from "../model/project.js";
 import { type Layout, inlineMembers, members, render } from "./layout.js";
 import { identifier, jsdoc, literal, typeKey } from "./source-text.js";
 import { typeExpression } from "./type-expression.js";
-import type { TypeNames } from "./type-names.js";
+import { eventTypeName, type TypeNames } from "./type-names.js";
 
 type ObjectNode = JsonSchemaNode & { kind: "object" };
 
@@ -16,7 +16,12 @@ export async function emitTypes(
   const shared = names.types.map(({ typeName, node, scope }) =>
     declaration(typeName, node, node.description, (name) => names.resolve(scope, name)),
   );
-  const declarations = [...(await Promise.all(shared)), ...(await Promise.all(taskTypes)).flat()];
+  const events = project.events.map((event) => eventType(event, names));
+  const declarations = [
+    ...(await Promise.all(shared)),
+    ...(await Promise.all(taskTypes)).flat(),
+    ...(await Promise.all(events)),
+  ];
   return [
     ...declarations,
     queueNames(project),
@@ -35,6 +40,13 @@ export function taskTypeTexts(task: TaskModel, names: TypeNames): Promise<readon
       ),
     ),
   );
+}
+
+function eventType(event: EventModel, names: TypeNames): Promise<string> {
+  const { name, payload, description = "" } = event;
+  const text = [`What \`${name}\` says.`, description].join(" ").trimEnd();
+  const resolve = (definition: string): string => names.resolve(payload, definition);
+  return declaration(eventTypeName(event), payload.root, text, resolve);
 }
 
 function describe(part: string, task: TaskModel, schema: JsonSchema): string {

@@ -13,15 +13,10 @@ import type { ScheduleDefinitionEntry } from "../model/definition-schedule.js";
 import type { TaskDefinitionEntry } from "../model/definition-task.js";
 import { compareText } from "../model/diagnostic.js";
 import type { JsonValue } from "../model/json-schema.js";
-import type {
-  ErrorModel,
-  ProjectModel,
-  QueueModel,
-  ScheduleModel,
-  SourcePosition,
-  TaskModel,
-} from "../model/project.js";
+import type { ErrorModel, ProjectModel, QueueModel, ScheduleModel, TaskModel } from "../model/project.js";
+import { buildEvents } from "./build-events.js";
 import { identifierOf, modulePathOf } from "./check-names.js";
+import type { CheckedEvent, CheckedObserver } from "./check-observers.js";
 import type { CheckedTask } from "./check-tasks.js";
 import type { Declarations } from "./declarations.js";
 import { definitionHash } from "./hash.js";
@@ -36,7 +31,7 @@ import {
   resolveRetry,
   toMs,
 } from "./resolve-settings.js";
-import { positionAt, type Origin } from "./source.js";
+import { sourceOf } from "./source.js";
 
 export interface BuildInput {
   readonly contents: readonly DefinitionFile[];
@@ -44,6 +39,8 @@ export interface BuildInput {
   readonly tasks: ReadonlyMap<string, CheckedTask>;
   /** By the task that has it. */
   readonly followUps: ReadonlyMap<string, FollowUpRule>;
+  readonly events: ReadonlyMap<string, CheckedEvent>;
+  readonly observers: ReadonlyMap<string, CheckedObserver>;
   readonly library: SchemaLibrary;
   readonly files: readonly string[];
 }
@@ -71,6 +68,7 @@ export function buildProject(input: BuildInput): ProjectModel {
   });
   return {
     tasks: tasks.sort((a, b) => compareText(a.definition.name, b.definition.name)),
+    events: buildEvents(input),
     schedules: buildSchedules(input.contents),
     queues: buildQueues(input),
     retryPolicies: [...input.declarations.retryPolicies.keys()],
@@ -193,8 +191,4 @@ function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {
         ...(at === undefined ? {} : { source: sourceOf(at) }),
       };
     });
-}
-
-function sourceOf(origin: Origin): SourcePosition {
-  return { file: origin.source.file, ...positionAt(origin.source, origin.start) };
 }

@@ -4,6 +4,7 @@
  */
 import {
   MAX_NAME_LENGTH,
+  MAX_OBSERVER_NAME_LENGTH,
   MAX_SCHEDULE_NAME_LENGTH,
   SIMPLE_NAME_PATTERN,
   TASK_NAME_PATTERN,
@@ -34,12 +35,18 @@ const TAKEN_ERROR_NAMES: ReadonlySet<string> = new Set(
   ),
 );
 
-export type NameKind = "error" | "queue" | "retry policy" | "schedule" | "schema" | "task";
+export type NameKind =
+  "error" | "event" | "observer" | "queue" | "retry policy" | "schedule" | "schema" | "task";
+
+const LONGEST: Partial<Record<NameKind, number>> = {
+  observer: MAX_OBSERVER_NAME_LENGTH,
+  schedule: MAX_SCHEDULE_NAME_LENGTH,
+};
 
 /** What is wrong with a name, or `undefined`. */
 export function nameProblem(kind: NameKind, name: string, at: Origin): Problem | undefined {
   const { pattern, form, example } = FORMS[kind];
-  const longest = kind === "schedule" ? MAX_SCHEDULE_NAME_LENGTH : MAX_NAME_LENGTH;
+  const longest = LONGEST[kind] ?? MAX_NAME_LENGTH;
   if (name.length > longest) {
     return {
       code: "TW107",
@@ -56,7 +63,7 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
     return {
       code: "TW107",
       at,
-      message: `${quote(name)} cannot name ${kind === "error" ? "an" : "a"} ${kind}: expected ${form}`,
+      message: `${quote(name)} cannot name ${/^[aeio]/.test(kind) ? "an" : "a"} ${kind}: expected ${form}`,
       hint,
     };
   }
@@ -75,6 +82,8 @@ const SEGMENTS = `one to five segments joined by colons, each ${LOWER_SEGMENT}`;
 const CAPITALISED = "a capital letter, then letters and digits";
 const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example: string }>> = {
   error: { pattern: ERROR_NAME_PATTERN, form: CAPITALISED, example: "CardDeclined" },
+  event: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "order:created" },
+  observer: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "big-order" },
   queue: { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "critical" },
   "retry policy": { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "standard" },
   schedule: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "otp-cleanup" },

@@ -11,15 +11,24 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   const { queues, retryPolicies, tasks, defaults } = declarations;
   const queueNames = queues.size === 0 ? [DEFAULT_QUEUE_NAME] : [...queues.keys()];
   const policyNames = [...retryPolicies.keys()];
+  const taskNames = [...tasks.keys()];
   for (const { value } of declarations.schedules.values())
-    checkName("task", findEntry(value, "task")?.value, [...tasks.keys()], "tasks", reporter);
+    checkName("task", findEntry(value, "task")?.value, taskNames, "tasks", reporter);
+  for (const { value } of declarations.observers.values()) {
+    checkName("event", findEntry(value, "on")?.value, [...declarations.events.keys()], "events", reporter);
+    const actions = findEntry(value, "do")?.value;
+    for (const action of actions?.kind === "list" ? actions.items : []) {
+      checkName("task", findEntry(action, "task")?.value, taskNames, "tasks", reporter);
+      checkName("queue", findEntry(action, "queue")?.value, queueNames, "queues", reporter);
+    }
+  }
   const holders = [defaults, ...Array.from(tasks.values(), (entry) => entry.value)];
   for (const holder of holders) {
     const retry = findEntry(holder, "retry")?.value;
     const policy = retry?.kind === "map" ? findEntry(retry, "use")?.value : retry;
     checkName("queue", findEntry(holder, "queue")?.value, queueNames, "queues", reporter);
     checkName("retry policy", policy, policyNames, "retryPolicies", reporter);
-    checkName("task", findEntry(holder, "onExhausted")?.value, [...tasks.keys()], "tasks", reporter);
+    checkName("task", findEntry(holder, "onExhausted")?.value, taskNames, "tasks", reporter);
     for (const { key, keyOrigin } of entriesOf(findEntry(holder, "errors")?.value)) {
       const problem = nameProblem("error", key, keyOrigin);
       if (problem !== undefined) reporter.report(problem);

@@ -92,7 +92,7 @@ function checkSameKey(
 }
 
 /** A payload is an object, so that a field can be added later without breaking every stored job. */
-function checkPayloadKind(
+export function checkPayloadKind(
   payload: JsonSchemaNode,
   node: SourceNode,
   library: SchemaLibrary,

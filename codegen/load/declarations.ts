@@ -15,6 +15,8 @@ import {
 export interface Declarations {
   /** The `defaults` section, of whichever file holds it. */
   readonly defaults: SourceNode | undefined;
+  readonly events: ReadonlyMap<string, SourceEntry>;
+  readonly observers: ReadonlyMap<string, SourceEntry>;
   readonly queues: ReadonlyMap<string, SourceEntry>;
   readonly retryPolicies: ReadonlyMap<string, SourceEntry>;
   readonly schedules: ReadonlyMap<string, SourceEntry>;
@@ -28,13 +30,16 @@ export function collectDeclarations(roots: readonly SourceNode[], reporter: Repo
     collectSection(roots, section, kind, reporter);
   const declarations = {
     defaults: collectDefaults(roots, reporter),
+    events: collect("events", "event"),
+    observers: collect("observers", "observer"),
     queues: collect("queues", "queue"),
     retryPolicies: collect("retryPolicies", "retry policy"),
     schedules: collect("schedules", "schedule"),
     schemas: collect("schemas", "schema"),
     tasks: collect("tasks", "task"),
   };
-  checkIdentifiers(declarations.tasks, reporter);
+  checkIdentifiers("task", declarations.tasks, reporter);
+  checkIdentifiers("event", declarations.events, reporter);
   return declarations;
 }
 
@@ -81,9 +86,13 @@ function collectDefaults(roots: readonly SourceNode[], reporter: Reporter): Sour
 }
 
 /** `payment:process` and `payment-process` would both become `enqueuePaymentProcess`. */
-function checkIdentifiers(tasks: ReadonlyMap<string, SourceEntry>, reporter: Reporter): void {
+function checkIdentifiers(
+  kind: "event" | "task",
+  entries: ReadonlyMap<string, SourceEntry>,
+  reporter: Reporter,
+): void {
   const owners = new Map<string, SourceEntry>();
-  const byPlace = [...tasks.values()].sort((a, b) => comparePlace(a.keyOrigin, b.keyOrigin));
+  const byPlace = [...entries.values()].sort((a, b) => comparePlace(a.keyOrigin, b.keyOrigin));
   for (const entry of byPlace) {
     const identifier = identifierOf(entry.key);
     const claims = [
@@ -93,7 +102,7 @@ function checkIdentifiers(tasks: ReadonlyMap<string, SourceEntry>, reporter: Rep
     const clash = claims.find(([claim]) => owners.has(claim));
     const other = clash === undefined ? undefined : owners.get(clash[0]);
     if (clash !== undefined && other !== undefined) {
-      const message = `the task ${quote(entry.key)} gives ${clash[1]}, as ${quote(other.key)} at ${placeOf(other.keyOrigin)} does`;
+      const message = `the ${kind} ${quote(entry.key)} gives ${clash[1]}, as ${quote(other.key)} at ${placeOf(other.keyOrigin)} does`;
       reporter.report({ code: "TW106", at: entry.keyOrigin, message, hint: "rename one of them" });
     }
     for (const [claim] of claims) if (!owners.has(claim)) owners.set(claim, entry);

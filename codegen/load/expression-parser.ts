@@ -1,30 +1,49 @@
 /**
- * `${{ }}` in text: `path`, `'text'`, numbers, true, false, null, and `??` between them. Nothing else, so that every
- * expression can be checked against a schema and printed as TypeScript.
+ * `${{ }}` in text. Values are paths, literals and `??` between them; a condition may compare and combine them. Nothing
+ * else, so that every expression can be checked against a schema and printed as TypeScript.
  *
- *   expression := operand ('??' operand)*
+ *   value      := operand ('??' operand)*
  *   operand    := path | 'text' | number | true | false | null
  *   path       := name ('.' name | '[' integer | 'text' ']')*
+ *
+ *   condition  := any | primary ('??' primary)+
+ *   any        := all ('||' all)*
+ *   all        := comparison ('&&' comparison)*
+ *   comparison := not (('==' | '!=' | '<' | '<=' | '>' | '>=') not)?
+ *   not        := '!' not | primary
+ *   primary    := '(' condition ')' | operand
  */
-import type { Expression } from "../model/expression.js";
+import { type ComparisonOperator, COMPARISON_OPERATORS, type Expression } from "../model/expression.js";
 import type { TemplatePart } from "../model/project.js";
+import {
+  type Cursor,
+  type ExpressionProblem,
+  type Grammar,
+  nextToken,
+  peekToken,
+  SyntaxProblem,
+  type TextRange,
+  type Token,
+  toNumber,
+  unexpected,
+  unquote,
+} from "./expression-tokens.js";
 
-/** A range of the text that was parsed. */
-export interface TextRange {
-  readonly start: number;
-  readonly end: number;
-}
+export type { ExpressionProblem, TextRange } from "./expression-tokens.js";
 
 /** An expression whose parts know where they stand; `toExpression` drops that. */
-export type LocatedExpression =
-  | { readonly kind: "literal"; readonly value: string | number | boolean | null; readonly range: TextRange }
+export type LocatedExpression = { readonly range: TextRange } & (
+  | { readonly kind: "literal"; readonly value: string | number | boolean | null }
+  | { readonly kind: "path"; readonly root: string; readonly segments: readonly LocatedSegment[] }
+  | { readonly kind: "all" | "any" | "coalesce"; readonly operands: readonly LocatedExpression[] }
+  | { readonly kind: "not"; readonly operand: LocatedExpression }
   | {
-      readonly kind: "path";
-      readonly root: string;
-      readonly segments: readonly LocatedSegment[];
-      readonly range: TextRange;
+      readonly kind: "compare";
+      readonly operator: ComparisonOperator;
+      readonly left: LocatedExpression;
+      readonly right: LocatedExpression;
     }
-  | { readonly kind: "coalesce"; readonly operands: readonly LocatedExpression[]; readonly range: TextRange };
+);
 
 export interface LocatedSegment {
   readonly value: string | number;
@@ -35,32 +54,24 @@ export type LocatedPart =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "expression"; readonly expression: LocatedExpression; readonly range: TextRange };
 
-export interface ExpressionProblem {
-  readonly message: string;
-  readonly hint?: string;
-  readonly range: TextRange;
-}
-
 export type TemplateResult =
   | { readonly ok: true; readonly parts: readonly LocatedPart[] }
   | { readonly ok: false; readonly problem: ExpressionProblem };
 
-class SyntaxProblem extends Error {
-  readonly problem: ExpressionProblem;
-  constructor(problem: ExpressionProblem) {
-    super(problem.message);
-    this.problem = problem;
-  }
-}
-
 /** Splits text into literal parts and parsed expressions. */
-export function parseTemplate(text: string): TemplateResult {
+export function parseTemplate(text: string, grammar: Grammar = "value"): TemplateResult {
   const parts: LocatedPart[] = [];
   let position = 0;
   try {
     for (let open = text.indexOf("${{"); open !== -1; open = text.indexOf("${{", position)) {
       if (open > position) parts.push({ kind: "text", text: text.slice(position, open) });
-      const { expression, end } = parseExpression(text, open + 3);
+      const { expression, end } = parseExpression({
+        text,
+        grammar,
+        position: open + 3,
+        depth: 0,
+        bracketed: new WeakSet(),
+      });
       parts.push({ kind: "expression", expression, range: { start: open, end } });
       position = end;
     }
@@ -82,45 +93,138 @@ export function toExpression(located: LocatedExpression): Expression {
       return { kind: "literal", value: located.value };
     case "path":
       return { kind: "path", root: located.root, segments: located.segments.map((segment) => segment.value) };
+    case "all":
+    case "any":
     case "coalesce":
-      return { kind: "coalesce", operands: located.operands.map(toExpression) };
+      return { kind: located.kind, operands: located.operands.map(toExpression) };
+    case "not":
+      return { kind: "not", operand: toExpression(located.operand) };
+    case "compare": {
+      const { operator, left, right } = located;
+      return { kind: "compare", operator, left: toExpression(left), right: toExpression(right) };
+    }
   }
 }
-
-interface Token {
-  readonly kind: "close" | "end" | "name" | "number" | "punctuation" | "text";
-  readonly text: string;
-  readonly range: TextRange;
-}
-
-const NAME = /[A-Za-z_$][A-Za-z0-9_$]*/uy;
-const NUMBER = /-?\d+(?:\.\d+)?/uy;
-const PUNCTUATION = /\?\?|[.[\]]/uy;
-const QUOTED = /'(?:[^']|'')*'/uy;
 
 /** From just after `${{`; `end` is just after `}}`. */
-function parseExpression(text: string, start: number): { expression: LocatedExpression; end: number } {
-  const cursor = { text, position: start };
-  const operands = [parseOperand(cursor)];
-  for (;;) {
-    const token = nextToken(cursor);
-    if (token.kind === "close") return { expression: combine(operands), end: token.range.end };
-    if (token.text !== "??") throw unexpected(token, "?? or }}");
-    operands.push(parseOperand(cursor));
+function parseExpression(cursor: Cursor): { expression: LocatedExpression; end: number } {
+  const expression = cursor.grammar === "value" ? parseValue(cursor) : parseCondition(cursor);
+  const token = nextToken(cursor);
+  if (token.kind !== "close") throw unexpected(token, `${WHAT_FOLLOWS[cursor.grammar]} or }}`);
+  return { expression, end: token.range.end };
+}
+
+const WHAT_FOLLOWS: Readonly<Record<Grammar, string>> = { condition: "an operator", value: "??" };
+
+function parseValue(cursor: Cursor): LocatedExpression {
+  return chain(cursor, "coalesce", "??", parseOperand);
+}
+
+function parseCondition(cursor: Cursor): LocatedExpression {
+  const first = chain(cursor, "any", "||", parseAll);
+  const token = peekToken(cursor);
+  if (!isPunctuation(token, "??")) return first;
+  // In JavaScript ?? binds less than ==, elsewhere more: brackets leave nothing to guess.
+  const isPrimary = first.kind === "literal" || first.kind === "path" || cursor.bracketed.has(first);
+  if (!isPrimary) throw unclear(token);
+  const expression = chainFrom(cursor, first, "coalesce", "??", parsePrimary);
+  const next = peekToken(cursor);
+  if (next.kind === "punctuation" && next.text !== ")") throw unclear(next);
+  return expression;
+}
+
+function unclear({ range }: Token): SyntaxProblem {
+  const message = "?? stands beside another operator only in brackets";
+  return new SyntaxProblem({ message, hint: "write (a ?? b) == c", range });
+}
+
+function parseAll(cursor: Cursor): LocatedExpression {
+  return chain(cursor, "all", "&&", parseComparison);
+}
+
+function parseComparison(cursor: Cursor): LocatedExpression {
+  const left = parseNot(cursor);
+  const operator = comparisonOperator(peekToken(cursor));
+  if (operator === undefined) return left;
+  nextToken(cursor);
+  const right = parseNot(cursor);
+  const another = peekToken(cursor);
+  if (comparisonOperator(another) !== undefined) {
+    const message = "comparisons cannot follow each other";
+    throw new SyntaxProblem({ message, hint: "write a < b && b < c", range: another.range });
   }
+  return { kind: "compare", operator, left, right, range: span(left, right) };
 }
 
-function combine(operands: readonly LocatedExpression[]): LocatedExpression {
-  const [first] = operands;
-  const last = operands.at(-1);
-  if (first === undefined || last === undefined) throw new Error("an expression has at least one operand");
-  if (operands.length === 1) return first;
-  return { kind: "coalesce", operands, range: { start: first.range.start, end: last.range.end } };
+function comparisonOperator({ kind, text }: Token): ComparisonOperator | undefined {
+  return kind === "punctuation" ? COMPARISON_OPERATORS.find((operator) => operator === text) : undefined;
 }
 
-interface Cursor {
-  readonly text: string;
-  position: number;
+function parseNot(cursor: Cursor): LocatedExpression {
+  const token = peekToken(cursor);
+  if (!isPunctuation(token, "!")) return parsePrimary(cursor);
+  const operand = deeper(cursor, parseNot);
+  return { kind: "not", operand, range: { start: token.range.start, end: operand.range.end } };
+}
+
+function parsePrimary(cursor: Cursor): LocatedExpression {
+  const token = peekToken(cursor);
+  if (!isPunctuation(token, "(")) return parseOperand(cursor);
+  const inner = deeper(cursor, parseCondition);
+  const close = nextToken(cursor);
+  if (!isPunctuation(close, ")")) throw unexpected(close, "an operator or )");
+  const expression = { ...inner, range: { start: token.range.start, end: close.range.end } };
+  cursor.bracketed.add(expression);
+  return expression;
+}
+
+const MAX_DEPTH = 50;
+
+/** Takes the token that opens, then what it opens. */
+function deeper(cursor: Cursor, parse: (cursor: Cursor) => LocatedExpression): LocatedExpression {
+  const { range } = nextToken(cursor);
+  if (cursor.depth >= MAX_DEPTH)
+    throw new SyntaxProblem({ message: `more than ${MAX_DEPTH} brackets and !`, range });
+  cursor.depth++;
+  const expression = parse(cursor);
+  cursor.depth--;
+  return expression;
+}
+
+type Chain = "all" | "any" | "coalesce";
+
+function chain(
+  cursor: Cursor,
+  kind: Chain,
+  operator: string,
+  parse: (cursor: Cursor) => LocatedExpression,
+): LocatedExpression {
+  return chainFrom(cursor, parse(cursor), kind, operator, parse);
+}
+
+function chainFrom(
+  cursor: Cursor,
+  first: LocatedExpression,
+  kind: Chain,
+  operator: string,
+  parse: (cursor: Cursor) => LocatedExpression,
+): LocatedExpression {
+  const operands = [first];
+  let last = first;
+  while (isPunctuation(peekToken(cursor), operator)) {
+    nextToken(cursor);
+    last = parse(cursor);
+    operands.push(last);
+  }
+  return operands.length === 1 ? first : { kind, operands, range: span(first, last) };
+}
+
+function span(first: LocatedExpression, last: LocatedExpression): TextRange {
+  return { start: first.range.start, end: last.range.end };
+}
+
+function isPunctuation(token: Token, text: string): boolean {
+  return token.kind === "punctuation" && token.text === text;
 }
 
 const WORDS: ReadonlyMap<string, boolean | null> = new Map([
@@ -134,27 +238,37 @@ function parseOperand(cursor: Cursor): LocatedExpression {
   const { range } = token;
   if (token.kind === "text") return { kind: "literal", value: unquote(token.text), range };
   if (token.kind === "number") return { kind: "literal", value: toNumber(token), range };
-  if (token.kind !== "name") throw unexpected(token, "a path such as payload.id, a number or 'text'");
+  if (token.kind !== "name")
+    throw unexpected(token, `a path such as ${PATHS[cursor.grammar]}, a number or 'text'`);
   const word = WORDS.get(token.text);
   if (word !== undefined) return { kind: "literal", value: word, range };
   const segments = parseSegments(cursor);
   const end = segments.at(-1)?.range.end ?? range.end;
+  if (cursor.grammar === "condition") refuseCall(cursor);
   return { kind: "path", root: token.text, segments, range: { start: range.start, end } };
+}
+
+const PATHS: Readonly<Record<Grammar, string>> = { condition: "event.id", value: "payload.id" };
+
+function refuseCall(cursor: Cursor): void {
+  const token = peekToken(cursor);
+  if (isPunctuation(token, "("))
+    throw new SyntaxProblem({ message: "calls are not supported", range: token.range });
 }
 
 function parseSegments(cursor: Cursor): LocatedSegment[] {
   const segments: LocatedSegment[] = [];
   for (;;) {
-    const before = cursor.position;
-    const token = nextToken(cursor);
-    if (token.text === "." && token.kind === "punctuation") {
+    const token = peekToken(cursor);
+    if (isPunctuation(token, ".")) {
+      nextToken(cursor);
       const name = nextToken(cursor);
       if (name.kind !== "name") throw unexpected(name, "a field name after the dot");
       segments.push({ value: name.text, range: name.range });
-    } else if (token.text === "[" && token.kind === "punctuation") {
+    } else if (isPunctuation(token, "[")) {
+      nextToken(cursor);
       segments.push(parseIndex(cursor));
     } else {
-      cursor.position = before;
       return segments;
     }
   }
@@ -168,71 +282,6 @@ function parseIndex(cursor: Cursor): LocatedSegment {
     typeof value === "string" || (typeof value === "number" && Number.isSafeInteger(value) && value >= 0);
   if (value === undefined || !isIndex) throw unexpected(token, "an index such as [0] or ['order-id']");
   const close = nextToken(cursor);
-  if (close.text !== "]" || close.kind !== "punctuation") throw unexpected(close, "]");
+  if (!isPunctuation(close, "]")) throw unexpected(close, "]");
   return { value, range: token.range };
-}
-
-function nextToken(cursor: Cursor): Token {
-  const { text } = cursor;
-  while (/\s/u.test(text.charAt(cursor.position))) cursor.position++;
-  const start = cursor.position;
-  if (start >= text.length) return { kind: "end", text: "", range: { start, end: start } };
-  if (text.startsWith("}}", start)) return take(cursor, "close", "}}");
-  for (const [kind, pattern] of [
-    ["name", NAME],
-    ["number", NUMBER],
-    ["punctuation", PUNCTUATION],
-    ["text", QUOTED],
-  ] as const) {
-    pattern.lastIndex = start;
-    const match = pattern.exec(text);
-    if (match !== null) return take(cursor, kind, match[0]);
-  }
-  throw new SyntaxProblem(strangeCharacter(text, start));
-}
-
-function take(cursor: Cursor, kind: Token["kind"], text: string): Token {
-  const start = cursor.position;
-  cursor.position += text.length;
-  return { kind, text, range: { start, end: cursor.position } };
-}
-
-function strangeCharacter(text: string, start: number): ExpressionProblem {
-  const rest = text.slice(start);
-  const range = { start, end: start + 1 };
-  if (rest.startsWith("'"))
-    return { message: "the text that begins here is not closed", hint: "end it with '", range };
-  if (rest.startsWith('"'))
-    return { message: "text in an expression stands in single quotes", hint: "write 'text'", range };
-  const operator = /^(?:[=!<>]=?|&&|\|\||[-+*/%|?:(),])/u.exec(rest)?.[0] ?? "";
-  if (operator === "(")
-    return { message: "calls and brackets are not supported; only paths, literals and ?? are", range };
-  if (operator !== "") {
-    const message = `operator "${operator}" is not supported; only paths, literals and ?? are`;
-    return { message, range: { start, end: start + operator.length } };
-  }
-  return {
-    message: `unexpected ${JSON.stringify(String.fromCodePoint(rest.codePointAt(0) ?? 0))}; only paths, literals and ?? are supported`,
-    range,
-  };
-}
-
-function unexpected(token: Token, expected: string): SyntaxProblem {
-  const got = token.kind === "end" ? "the end of the text" : JSON.stringify(token.text);
-  const hint = token.kind === "end" ? { hint: "close the expression with }}" } : {};
-  return new SyntaxProblem({ message: `expected ${expected}, got ${got}`, range: token.range, ...hint });
-}
-
-function unquote(text: string): string {
-  return text.slice(1, -1).replaceAll("''", "'");
-}
-
-/** Digits beyond what a number holds would silently become another number, or Infinity. */
-function toNumber(token: Token): number {
-  const value = Number(token.text);
-  if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value;
-  throw new SyntaxProblem({
-    message: `${token.text.slice(0, 40)} is not a number that JavaScript holds exactly`,
-    range: token.range,
-  });
 }

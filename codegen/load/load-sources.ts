@@ -5,6 +5,7 @@ import type { ProjectModel } from "../model/project.js";
 import { buildProject } from "./build-project.js";
 import { checkFollowUps } from "./check-follow-ups.js";
 import { checkBatches } from "./check-batches.js";
+import { checkEvents, checkObservers } from "./check-observers.js";
 import { checkReferences } from "./check-references.js";
 import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
@@ -85,15 +86,19 @@ function check(
     readDocument: documents.read,
     isIncomplete,
   });
+  const events = checkEvents(declarations.events, library, reporter);
   const tasks = checkTasks(declarations.tasks, library, reporter);
   checkSchedules(declarations.schedules, tasks, library, reporter);
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
+  const observers = checkObservers({ declarations, events, tasks, library, reporter });
   if (reporter.hasErrors()) return undefined;
   return buildProject({
     contents,
     declarations,
     tasks,
     followUps,
+    events,
+    observers,
     library,
     files: [...files.keys(), ...documents.files()],
   });

@@ -63,6 +63,11 @@ export function positionAt(source: SourceText, offset: number): { line: number; 
   return { line: low + 1, column: offset - source.lineStarts[low]! + 1 };
 }
 
+/** Where a range begins, for people. */
+export function sourceOf(origin: Origin): { file: string; line: number; column: number } {
+  return { file: origin.source.file, ...positionAt(origin.source, origin.start) };
+}
+
 /** The text of a line (from 1) without its end of line. */
 export function lineText(source: SourceText, line: number): string {
   const start = source.lineStarts[line - 1] ?? source.text.length;

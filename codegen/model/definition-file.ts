@@ -5,10 +5,12 @@
 import { z } from "zod";
 import {
   MAX_NAME_LENGTH,
+  MAX_OBSERVER_NAME_LENGTH,
   MAX_SCHEDULE_NAME_LENGTH,
   SIMPLE_NAME_PATTERN,
   TASK_NAME_PATTERN,
 } from "../../runtime/definition/index.js";
+import { eventDefinition, observerDefinition } from "./definition-event.js";
 import { descriptionText } from "./definition-fields.js";
 import { SCHEMA_NAME_PATTERN, schemaDefinition } from "./definition-payload.js";
 import { retryDefinition, retryPolicyDefinition } from "./definition-retry.js";
@@ -78,6 +80,28 @@ export const definitionFile = z
   .strictObject({
     version: z.literal(1).meta({ description: "Version of this file format." }),
     defaults: defaultsDefinition.optional(),
+    events: z
+      .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_NAME_LENGTH), eventDefinition)
+      .optional()
+      .meta({
+        description: "Events by name: what observers hear of.",
+        examples: [{ "order:created": { payload: { orderId: "uuid", total: "number" } } }],
+      }),
+    observers: z
+      .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_OBSERVER_NAME_LENGTH), observerDefinition)
+      .optional()
+      .meta({
+        description: "Observers by name: which jobs follow when an event happens.",
+        examples: [
+          {
+            "big-order": {
+              on: "order:created",
+              when: "${{ event.total >= 1000 }}",
+              do: [{ task: "webhook:deliver", with: { orderId: "${{ event.orderId }}" } }],
+            },
+          },
+        ],
+      }),
     queues: z
       .record(z.string().regex(SIMPLE_NAME_PATTERN).max(MAX_NAME_LENGTH), queueDefinition)
       .optional()
@@ -115,9 +139,9 @@ export const definitionFile = z
   })
   .meta({
     title: "taskweft definition file",
-    description: "Task types, queues, retry policies, schedules and schemas of a taskweft project.",
+    description: "Task types, queues, retry policies, schedules, events and schemas of a taskweft project.",
   });
 export type DefinitionFile = z.infer<typeof definitionFile>;
 
 /** Keys that a later format may have; they get a message of their own instead of "unknown key". */
-export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["events", "observers", "workflows"]);
+export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["workflows"]);

@@ -6,6 +6,7 @@ type JsonObject = { [key: string]: unknown };
 
 /** Names that a project has declared; editors offer them. */
 export interface ProjectNames {
+  readonly events?: readonly string[];
   readonly queues: readonly string[];
   readonly retryPolicies?: readonly string[];
   readonly schemas?: readonly string[];
@@ -26,6 +27,7 @@ export function definitionFileJsonSchema(): JsonObject {
 export function projectJsonSchema(names: ProjectNames): JsonObject {
   const schema = definitionFileJsonSchema();
   const definitions = schema["definitions"] as Record<string, JsonObject>;
+  offer(definitions["EventName"], names.events ?? []);
   offer(definitions["QueueName"], names.queues);
   offer(definitions["RetryPolicyName"], names.retryPolicies ?? []);
   offer(definitions["TaskName"], names.tasks ?? []);

@@ -12,7 +12,7 @@ export const DIAGNOSTIC_CODES = {
   TW105: "The file is larger or deeper than any real definition.",
   TW106: "Two definitions claim one name, identifier or file path.",
   TW107: "A name outside the alphabet, or a reserved word.",
-  TW108: "A queue, retry policy, schema or task that nothing declares.",
+  TW108: "A queue, retry policy, schema, task or event that nothing declares.",
   TW109: "A file that cannot be read, or that lies outside the project.",
   TW110: "Control characters that hide what a reader sees.",
   TW120: "A payload, result or schema that cannot be understood.",
@@ -30,6 +30,9 @@ export const DIAGNOSTIC_CODES = {
   TW161: "A batch that may wait longer than its jobs may.",
   TW162: "A handler for one job of a task with batches, or the other way round.",
   TW163: "A batch of an isolated task.",
+  TW180: "A condition that is none, or whose parts cannot be compared.",
+  TW181: "An observer's payload that its task does not take.",
+  TW182: "A sensitive value that goes where tools would show it.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -3,7 +3,8 @@
  * sorted by name. Emitters read this and nothing else.
  */
 import type { QueueDefinition, ScheduleSettings, TaskDefinition } from "../../runtime/definition/index.js";
-import type { Expression } from "./expression.js";
+import type { Expression, TemplatePart, ValueTemplate } from "./expression.js";
+export type { TemplatePart } from "./expression.js";
 import type { JsonSchema, JsonValue } from "./json-schema.js";
 
 /** Where something stands in a definition file; `file` is relative to the project and uses `/`. Lines and columns count from 1. */
@@ -45,11 +46,6 @@ export interface TaskModel {
   readonly errors: readonly ErrorModel[];
 }
 
-/** One part of a string with `${{ }}` in it. */
-export type TemplatePart =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "expression"; readonly expression: Expression };
-
 export interface QueueModel extends QueueDefinition {
   readonly description?: string;
   readonly source?: SourcePosition;
@@ -63,8 +59,41 @@ export interface ScheduleModel extends ScheduleSettings {
   readonly payload: JsonValue;
 }
 
+export interface EventModel {
+  readonly name: string;
+  /** `order:created` -> `OrderCreated`. Unique among events, also after lower-casing. */
+  readonly identifier: string;
+  readonly description?: string;
+  readonly source: SourcePosition;
+  readonly payload: JsonSchema;
+  /** Those that hear of it, sorted by name. */
+  readonly observers: readonly ObserverModel[];
+}
+
+export interface ObserverModel {
+  readonly name: string;
+  readonly description?: string;
+  readonly source: SourcePosition;
+  /** A condition over `event`. Absent: every event. */
+  readonly when?: Expression;
+  /** In the order of the file: an action's place is part of the ids of its jobs. */
+  readonly actions: readonly ActionModel[];
+}
+
+export interface ActionModel {
+  /** Name of the task of which a job is enqueued. */
+  readonly task: string;
+  /** Its payload, of `event`; fits the task. */
+  readonly payload: ValueTemplate;
+  readonly delayMs?: number;
+  /** Instead of the task's. */
+  readonly queue?: string;
+}
+
 export interface ProjectModel {
   readonly tasks: readonly TaskModel[];
+  /** Sorted by name. */
+  readonly events: readonly EventModel[];
   /** Sorted by name. */
   readonly schedules: readonly ScheduleModel[];
   readonly queues: readonly QueueModel[];

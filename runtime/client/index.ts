@@ -1,5 +1,7 @@
 /** The producer's side: validates, names and sends jobs, and awaits results. Never loads a handler. */
 export * from "./client.js";
 export { connect, currentClient, disconnect } from "./default-client.js";
+export * from "./emit-function.js";
+export * from "./emit-result.js";
 export * from "./enqueue-function.js";
 export * from "./enqueue-options.js";

@@ -10,18 +10,14 @@ import {
   MAX_KEY_LENGTH,
   type QueueDefinition,
   type TaskContract,
-  type ValidationIssue,
-  type Validator,
 } from "../definition/index.js";
-import { PayloadInvalid, TaskweftError } from "../errors.js";
+import { TaskweftError } from "../errors.js";
 import { keyField, recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
+import { PayloadCheck } from "./payload-check.js";
 import { durationMs, optionInvalid, wholeNumber } from "../option-values.js";
-
-/** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
-export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
 
 export class JobMaker<Payload> {
   readonly #contract: TaskContract<Payload, unknown>;
@@ -31,10 +27,11 @@ export class JobMaker<Payload> {
   readonly #isPlain: boolean;
   /** Of the task's own queue. */
   readonly #maxPending: number;
-  #validator: Validator<Payload> | undefined;
+  readonly #check: PayloadCheck<Payload>;
 
   constructor(contract: TaskContract<Payload, unknown>, queues: readonly QueueDefinition[]) {
     this.#contract = contract;
+    this.#check = new PayloadCheck(contract.name, contract.schemas.payloadStrict);
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     const { startWithinMs } = contract;
     const queue = this.#queues.get(contract.queue);
@@ -45,40 +42,8 @@ export class JobMaker<Payload> {
     this.#maxPending = queue?.maxPending ?? 0;
   }
 
-  /**
-   * The payload as JSON.
-   * @throws PayloadInvalid
-   */
-  check(payload: Payload): { readonly payload: Payload; readonly json: string } {
-    this.#validator ??= this.#contract.schemas.payloadStrict();
-    const checked = this.#validator.safeParse(payload);
-    if (!checked.success) throw new PayloadInvalid(this.#contract.name, problemsOf(checked.error.issues));
-    const json = this.#json(checked.data);
-    if (json.length > MAX_PAYLOAD_CHARACTERS) {
-      throw new PayloadInvalid(this.#contract.name, [
-        {
-          path: "",
-          message: `expected at most ${MAX_PAYLOAD_CHARACTERS} characters of JSON, got ${json.length}`,
-        },
-      ]);
-    }
-    return { payload: checked.data, json };
-  }
-
-  /** The schema may let anything through (`any`), but what JSON cannot hold must not be found out by a worker. */
-  #json(payload: Payload): string {
-    try {
-      return JSON.stringify(payload);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-      throw new PayloadInvalid(this.#contract.name, [
-        { path: "", message: `expected a value that JSON can hold: ${reason}` },
-      ]);
-    }
-  }
-
   make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
-    const checked = this.check(payload);
+    const checked = this.#check.check(payload);
     if (this.#isPlain && changesNothing(options)) {
       return {
         id: client.nextId(),
@@ -93,6 +58,29 @@ export class JobMaker<Payload> {
       };
     }
     return this.#makeWith(client, checked, options ?? {});
+  }
+
+  /**
+   * The job of a payload that the schema refuses, for a place where people look: its worker refuses it too, and it is dead.
+   * `undefined` when a worker would run it, or when it cannot be stored.
+   */
+  makeRefused(client: TaskweftClient, payload: Payload, options: EnqueueOptions): EnqueueItem | undefined {
+    if (this.#contract.schemas.payloadLoose().safeParse(payload).success) return undefined;
+    const { name, hash } = this.#contract;
+    const queue = this.queue(options.queue);
+    const record = recordHead(name, queue.name, hash, { at: client.now() });
+    return {
+      id: options.id ?? client.nextId(),
+      queue: queue.name,
+      record: `${record}${this.#check.json(payload)}]`,
+      due: dueText(options),
+      // Keys and limits are made of payloads that fit.
+      key: "",
+      keyTtlMs: 0,
+      group: undefined,
+      ownId: true,
+      maxPending: queue.maxPending ?? 0,
+    };
   }
 
   /** @throws TaskweftError `OptionInvalid` */
@@ -244,18 +232,4 @@ function dueText(options: EnqueueOptions): string {
     throw optionInvalid("runAt", "a valid Date or milliseconds since the epoch", runAt);
   }
   return String(Math.round(at));
-}
-
-function problemsOf(issues: readonly ValidationIssue[]): { path: string; message: string }[] {
-  return issues.map((issue) => ({ path: pathText(issue.path), message: issue.message }));
-}
-
-/** `["items", 0, "sku"]` -> `items[0].sku` */
-export function pathText(path: readonly PropertyKey[]): string {
-  let text = "";
-  for (const part of path) {
-    if (typeof part === "number") text += `[${part}]`;
-    else text += text === "" ? String(part) : `.${String(part)}`;
-  }
-  return text;
 }

@@ -1,5 +1,6 @@
 /** What a definition is, once resolved. Pure data: imports nothing but its own files, and is all of the runtime that codegen may see. */
 export * from "./duration.js";
+export * from "./event.js";
 export * from "./follow-up.js";
 export * from "./limited-group.js";
 export * from "./names.js";

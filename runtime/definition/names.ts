@@ -12,3 +12,5 @@ export const JOB_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 export const MAX_NAME_LENGTH = 120;
 /** Longest idempotency key, in UTF-16 code units. */
 export const MAX_KEY_LENGTH = 512;
+/** Ids of an observer's jobs are made from the event's id and its name. */
+export const MAX_OBSERVER_NAME_LENGTH = 80;

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { checkSource, emitStub } from "../../../codegen/emit/index.js";
 import { STUB_TEMPLATE } from "../../../codegen/emit/handler-stub.js";
 import { identifier, jsdoc, literal, templateText } from "../../../codegen/emit/source-text.js";
+import type { EventModel } from "../../../codegen/model/project.js";
 import { loadSchemas, statementsOf, syntaxErrors } from "./load-emitted.js";
 import { emit, object, paths, projectModel, schema, string, taskModel } from "./project-fixture.js";
 
@@ -61,11 +62,15 @@ describe.each(hostile.map((text) => [JSON.stringify(text), text] as const))("%s"
 
   test("stays data in every file", async () => {
     const plain = taskModel("a:task", { ...task, description: "x" });
+    const event = eventModel(text);
     const harmless = JSON.parse(
-      JSON.stringify(plain).replaceAll(JSON.stringify(text).slice(1, -1), "calm"),
-    ) as typeof task;
-    const files = await emit(projectModel(task));
-    const reference = await emit(projectModel(harmless));
+      JSON.stringify([plain, { ...event, description: "x" }]).replaceAll(
+        JSON.stringify(text).slice(1, -1),
+        "calm",
+      ),
+    ) as [typeof task, typeof event];
+    const files = await emit({ ...projectModel(task), events: [event] });
+    const reference = await emit({ ...projectModel(harmless[0]), events: [harmless[1]] });
     const seen = [...files].map(([path, source]) => ({ path, ...judge(path, source) }));
     const calm = [...reference].map(([path, source]) => ({ path, ...judge(path, source) }));
     // The same number of statements as with harmless texts: nothing has broken out of its place.
@@ -101,6 +106,60 @@ describe.each(hostile.map((text) => [JSON.stringify(text), text] as const))("%s"
     expect(statementsOf(`${jsdoc([text])}export const x = 1;`)).toHaveLength(1);
   });
 });
+
+/** An event with an observer of the task above, and the text wherever a definition may have one. */
+function eventModel(text: string): EventModel {
+  const path = { kind: "path", root: "event", segments: [text, 0, text] } as const;
+  const literalText = { kind: "literal", value: text } as const;
+  return {
+    name: "a:event",
+    identifier: "AEvent",
+    description: text,
+    source: { file: `tasks/${text}.yaml`, line: 1, column: 1 },
+    payload: schema(object({ kind: { kind: "enum", values: [text] } })),
+    observers: [
+      {
+        name: "o",
+        source: { file: "tasks/a.yaml", line: 1, column: 1 },
+        when: {
+          kind: "any",
+          operands: [
+            { kind: "compare", operator: "==", left: path, right: literalText },
+            { kind: "not", operand: path },
+          ],
+        },
+        actions: [
+          {
+            task: "a:task",
+            queue: text,
+            payload: {
+              kind: "object",
+              fields: [
+                { name: text, value: { kind: "value", value: text }, optional: false },
+                {
+                  name: "x",
+                  value: {
+                    kind: "text",
+                    parts: [
+                      { kind: "text", text },
+                      { kind: "expression", expression: path },
+                    ],
+                  },
+                  optional: true,
+                },
+                {
+                  name: "y",
+                  value: { kind: "expression", expression: path, isComposite: true },
+                  optional: true,
+                },
+              ],
+            },
+          },
+        ],
+      },
+    ],
+  };
+}
 
 /** What must be the same whatever the texts say. */
 function judge(path: string, source: string): object {

@@ -31,7 +31,13 @@ export function taskModel(name: string, { definition, ...parts }: Parts = {}): T
 }
 
 export function projectModel(...tasks: TaskModel[]): ProjectModel {
-  return { tasks, schedules: [], queues: [{ name: "default", weight: 1 }], files: ["tasks/shop.yaml"] };
+  return {
+    tasks,
+    events: [],
+    schedules: [],
+    queues: [{ name: "default", weight: 1 }],
+    files: ["tasks/shop.yaml"],
+  };
 }
 
 export function schema(

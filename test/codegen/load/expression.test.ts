@@ -112,6 +112,7 @@ describe("templates", () => {
   });
 });
 
+/** A value, as no person would write it. */
 function print(tree: Expression, space: string): string {
   switch (tree.kind) {
     case "literal":
@@ -123,6 +124,11 @@ function print(tree: Expression, space: string): string {
       );
     case "coalesce":
       return tree.operands.map((inner) => print(inner, space)).join(`${space}??${space}`);
+    case "all":
+    case "any":
+    case "compare":
+    case "not":
+      throw new Error("no key holds it");
   }
 }
 

@@ -1,0 +1,200 @@
+/** `generated/events.ts`: one typed function an event, with its validator and its observers. */
+import type { FieldTemplate, ValueTemplate } from "../model/expression.js";
+import type { ActionModel, EventModel, ObserverModel, ProjectModel, TaskModel } from "../model/project.js";
+import { compareText } from "../model/diagnostic.js";
+import { contractConstant } from "./contracts.js";
+import { expressionSource, rootsOf } from "./expression-source.js";
+import { templateSource } from "./key-function.js";
+import { type Layout, inlineMembers, list, render } from "./layout.js";
+import type { OutputPaths } from "./output-paths.js";
+import { definitionConstants, scopeOf } from "./schemas.js";
+import { identifier, jsdoc, literal, modulePath, propertyKey, typeKey } from "./source-text.js";
+import { type TypeNames, eventTypeName } from "./type-names.js";
+import { supportCode, supportOf, zodLayout } from "./zod.js";
+
+export function emitEvents(project: ProjectModel, names: TypeNames, paths: OutputPaths): string {
+  const { events } = project;
+  const scopes = events.map((event) => scopeOf(event.payload, "strict", names));
+  const nodes = events.flatMap(({ payload }) => [
+    payload.root,
+    ...payload.definitions.map((definition) => definition.schema),
+  ]);
+  const constants = new Map(scopes.flatMap(definitionConstants));
+  const body = events.map((event, index) =>
+    eventText(event, zodLayout(event.payload.root, scopes[index]!), project),
+  );
+  const parts = [
+    ...supportCode(supportOf(nodes)),
+    ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
+    ...body,
+  ];
+  const code = parts.join("\n");
+  return `${imports(project, paths)}\n${code}`;
+}
+
+/** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
+function imports(project: ProjectModel, paths: OutputPaths): string {
+  const actions = project.events.flatMap((event) => event.observers.flatMap((observer) => observer.actions));
+  const used = new Set(actions.flatMap((action) => ["defineAction", ...helpersOf(action.payload)]));
+  const door = ["createEmitFunction", ...used, "defineEvent", "type EmitFunction", "z"];
+  const sorted = door.toSorted((a, b) => (bare(a) < bare(b) ? -1 : 1));
+  const tasks = [...new Set(project.events.flatMap((event) => tasksOf(event, project)))];
+  const contracts = [...tasks.map(contractConstant), "queues"].toSorted(compareText);
+  const events = project.events.map((event) => identifier(eventTypeName(event)));
+  const types = [...events, ...tasks.map(payloadType)].toSorted(compareText);
+  return [
+    render(["import ", list("{", sorted, "}"), ` from "taskweft/generated-v1";\n`]),
+    render(["import ", list("{", contracts, "}"), ` from ${modulePath(paths.events, paths.contracts)};\n`]),
+    render(["import type ", list("{", types, "}"), ` from ${modulePath(paths.events, paths.types)};\n`]),
+  ].join("");
+}
+
+function bare(name: string): string {
+  return name.replace("type ", "");
+}
+
+function payloadType(task: TaskModel): string {
+  return identifier(`${task.identifier}Payload`);
+}
+
+function tasksOf({ observers }: EventModel, project: ProjectModel): TaskModel[] {
+  return observers.flatMap(({ actions }) => actions.map((action) => taskOf(action, project)));
+}
+
+function taskOf({ task }: ActionModel, project: ProjectModel): TaskModel {
+  const found = project.tasks.find(({ definition }) => definition.name === task);
+  if (found === undefined) throw new Error(`an action names the task "${task}", which is not there`);
+  return found;
+}
+
+function eventText(event: EventModel, payload: Layout, project: ProjectModel): string {
+  const { name, source, description, observers } = event;
+  const type = identifier(eventTypeName(event));
+  const heard = observers.map((observer): Layout => {
+    const tasks = [...new Set(observer.actions.map((action) => action.task))].toSorted(compareText);
+    return `${typeKey(observer.name)}: ${tasks.map((task) => literal(task)).join(" | ")}`;
+  });
+  const fields: Layout[] = [
+    `name: ${literal(name)}`,
+    ["payload: () => ", payload],
+    [
+      "observers: ",
+      list(
+        "[",
+        observers.map((observer) => observerLayout(observer, event, project)),
+        "]",
+      ),
+    ],
+  ];
+  const comment = jsdoc([description ?? `Emits \`${name}\`.`, `@see ${source.file}:${source.line}`]);
+  const map = heard.length === 0 ? "Record<never, never>" : inlineMembers(heard);
+  const definition = [`defineEvent<${type}>(`, { ...list("{", fields, "}"), broken: true }, ")"];
+  return [
+    comment,
+    render([
+      `export const ${identifier(`emit${event.identifier}`)}: EmitFunction<${type}, `,
+      map,
+      "> = createEmitFunction(",
+      definition,
+      ", queues);\n",
+    ]),
+  ].join("");
+}
+
+function observerLayout(observer: ObserverModel, event: EventModel, project: ProjectModel): Layout {
+  const { name, when, actions } = observer;
+  const condition =
+    when === undefined ? [] : [`when: ${parameters(rootsOf(when))} => ${expressionSource(when)}`];
+  return list(
+    "{",
+    [
+      `name: ${literal(name)}`,
+      ...condition,
+      [
+        "actions: ",
+        list(
+          "[",
+          actions.map((action) => actionLayout(action, event, project)),
+          "]",
+        ),
+      ],
+    ],
+    "}",
+  );
+}
+
+function actionLayout(action: ActionModel, event: EventModel, project: ProjectModel): Layout {
+  const { payload, delayMs, queue } = action;
+  const settings = [
+    ...(delayMs === undefined ? [] : [`delayMs: ${literal(delayMs)}`]),
+    ...(queue === undefined ? [] : [`queue: ${literal(queue)}`]),
+  ];
+  const make: Layout = [`${parameters(templateRoots(payload))} => (`, valueLayout(payload), ")"];
+  const more = settings.length === 0 ? [] : [list("{", settings, "}")];
+  const task = taskOf(action, project);
+  // Both types are said: inference would widen the literals of a payload.
+  const open = `defineAction<${identifier(eventTypeName(event))}, ${payloadType(task)}>(`;
+  return list(open, [contractConstant(task), make, ...more], ")");
+}
+
+/** A parameter that nothing reads is an error under strict settings. */
+function parameters(roots: readonly string[]): string {
+  return `(${[...new Set(roots)].map(identifier).join(", ")})`;
+}
+
+function valueLayout(template: ValueTemplate): Layout {
+  switch (template.kind) {
+    case "value":
+      return literal(template.value);
+    case "expression": {
+      const source = expressionSource(template.expression);
+      return template.isComposite ? `plain(${source})` : source;
+    }
+    case "text":
+      return templateSource(template.parts);
+    case "list":
+      return list("[", template.items.map(valueLayout), "]");
+    case "object":
+      return objectLayout(template.fields);
+  }
+}
+
+function objectLayout(fields: readonly FieldTemplate[]): Layout {
+  const member = ({ name, value }: FieldTemplate): Layout => [`${propertyKey(name)}: `, valueLayout(value)];
+  const optional = fields.filter((field) => field.optional).map(member);
+  const rest: Layout[] = optional.length === 0 ? [] : [["...present(", list("{", optional, "}"), ")"]];
+  return list("{", [...fields.filter((field) => !field.optional).map(member), ...rest], "}");
+}
+
+/** What the value calls of the door. */
+function helpersOf(template: ValueTemplate): readonly string[] {
+  switch (template.kind) {
+    case "value":
+      return [];
+    case "expression":
+      return template.isComposite ? ["plain"] : [];
+    case "text":
+      return ["keyText"];
+    case "list":
+      return template.items.flatMap(helpersOf);
+    case "object": {
+      const mayLack = template.fields.some((field) => field.optional);
+      return [...(mayLack ? ["present"] : []), ...template.fields.flatMap((field) => helpersOf(field.value))];
+    }
+  }
+}
+
+function templateRoots(template: ValueTemplate): readonly string[] {
+  switch (template.kind) {
+    case "value":
+      return [];
+    case "expression":
+      return rootsOf(template.expression);
+    case "text":
+      return template.parts.flatMap((part) => (part.kind === "text" ? [] : rootsOf(part.expression)));
+    case "list":
+      return template.items.flatMap(templateRoots);
+    case "object":
+      return template.fields.flatMap((field) => templateRoots(field.value));
+  }
+}

@@ -1,0 +1,64 @@
+/** Expressions as TypeScript, so that the user's compiler checks them once more. */
+import { BINDING, type Expression } from "../model/expression.js";
+import { identifier, literal, propertyAccess } from "./source-text.js";
+
+export function expressionSource(expression: Expression): string {
+  switch (expression.kind) {
+    case "literal":
+      return literal(expression.value);
+    case "path":
+      return pathSource(expression.root, expression.segments);
+    case "coalesce":
+      return joined(expression.operands, "??", BINDING.path);
+    case "not":
+      return `!${bracketed(expression.operand, BINDING.not)}`;
+    case "compare":
+      return comparison(expression);
+    case "all":
+      return joined(expression.operands, "&&", BINDING.compare);
+    case "any":
+      return joined(expression.operands, "||", BINDING.all);
+  }
+}
+
+/** `== null` in JavaScript means what it means here: null, or not there. Everything else is compared without conversion. */
+function comparison({ operator, left, right }: Expression & { kind: "compare" }): string {
+  const withNull = [left, right].some((side) => side.kind === "literal" && side.value === null);
+  const strict = (operator === "==" || operator === "!=") && !withNull ? `${operator}=` : operator;
+  return `${bracketed(left, BINDING.not)} ${strict} ${bracketed(right, BINDING.not)}`;
+}
+
+function joined(operands: readonly Expression[], operator: string, least: number): string {
+  return operands.map((operand) => bracketed(operand, least)).join(` ${operator} `);
+}
+
+function bracketed(expression: Expression, least: number): string {
+  const source = expressionSource(expression);
+  return BINDING[expression.kind] < least ? `(${source})` : source;
+}
+
+/** Everything below the first field is read with `?.`: a missing parent gives the `??` part its turn instead of a crash. */
+function pathSource(root: string, segments: readonly (string | number)[]): string {
+  return segments.reduce<string>(
+    (source, segment, index) => `${source}${propertyAccess(segment, index > 0)}`,
+    identifier(root),
+  );
+}
+
+/** The names that an expression reads. */
+export function rootsOf(expression: Expression): readonly string[] {
+  switch (expression.kind) {
+    case "literal":
+      return [];
+    case "path":
+      return [expression.root];
+    case "not":
+      return rootsOf(expression.operand);
+    case "compare":
+      return [expression.left, expression.right].flatMap(rootsOf);
+    case "all":
+    case "any":
+    case "coalesce":
+      return expression.operands.flatMap(rootsOf);
+  }
+}

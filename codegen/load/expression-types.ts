@@ -1,0 +1,206 @@
+/**
+ * The type of an expression: what it gives when its roots hold values of their schemas. Pure; a root may be anything that
+ * has a schema (`payload` of a key, `event` of an observer), so that every place with expressions is checked in this one way.
+ */
+import type { JsonSchemaNode } from "../model/json-schema.js";
+import { listed } from "../model/quote.js";
+import { compareProblem } from "./comparison-types.js";
+import { didYouMean } from "./did-you-mean.js";
+import type { ExpressionProblem, LocatedExpression, LocatedSegment } from "./expression-parser.js";
+import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import { kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
+
+/** What an expression can read. */
+export interface Scope {
+  readonly roots: ReadonlyMap<string, JsonSchemaNode>;
+  readonly resolve: Resolve;
+  /** Who reads, for messages: `a key`. */
+  readonly reader: string;
+}
+
+const BOOLEAN: ValueType = { schema: { kind: "boolean" }, optional: false };
+const UNKNOWN: ValueType = { schema: UNKNOWN_SCHEMA, optional: false };
+
+/** Adds what is wrong to `problems`; where the type is not known then, it passes every later check. */
+export function typeOf(
+  expression: LocatedExpression,
+  scope: Scope,
+  problems: ExpressionProblem[],
+): ValueType {
+  switch (expression.kind) {
+    case "literal":
+      return typeOfLiteral(expression.value);
+    case "path": {
+      const found = typeOfPath(expression, scope);
+      if (!("message" in found)) return found;
+      problems.push(found);
+      return UNKNOWN;
+    }
+    case "coalesce":
+      return typeOfCoalesce(expression.operands, scope, problems);
+    case "not":
+      expectBoolean(expression.operand, scope, problems, "!");
+      return BOOLEAN;
+    case "all":
+    case "any":
+      for (const operand of expression.operands)
+        expectBoolean(operand, scope, problems, expression.kind === "all" ? "&&" : "||");
+      return BOOLEAN;
+    case "compare": {
+      const { operator, left, right } = expression;
+      const before = problems.length;
+      const sides = [left, right].map((side) => ({ expression: side, type: typeOf(side, scope, problems) }));
+      const problem =
+        problems.length > before ? undefined : compareProblem(operator, sides[0]!, sides[1]!, scope.resolve);
+      if (problem !== undefined) problems.push({ code: "TW180", ...problem });
+      return BOOLEAN;
+    }
+  }
+}
+
+/** The expression must be true or false. `by` is what asks for it: an operator, or a place such as `when`. */
+export function expectBoolean(
+  expression: LocatedExpression,
+  scope: Scope,
+  problems: ExpressionProblem[],
+  by: string,
+): void {
+  const { schema, optional } = typeOf(expression, scope, problems);
+  const { range } = expression;
+  const leaves = leavesOf(schema, scope.resolve);
+  if (leaves.includes(UNKNOWN_SCHEMA)) return;
+  if (optional || mayBeNull(schema, scope.resolve)) {
+    const message = `${by} takes true or false, and this may be missing or null`;
+    problems.push({ code: "TW180", message, hint: "add ?? and a value: (... ?? false)", range });
+    return;
+  }
+  const other = leaves.find((leaf) => !isBoolean(leaf));
+  if (other === undefined) return;
+  const message = `${by} takes true or false, and this is ${kindName(other)}`;
+  problems.push({ code: "TW180", message, hint: "compare it: ... == 'text', ... > 0, ... != null", range });
+}
+
+function isBoolean(leaf: JsonSchemaNode): boolean {
+  return (
+    leaf.kind === "boolean" ||
+    (leaf.kind === "enum" && leaf.values.every((value) => typeof value === "boolean"))
+  );
+}
+
+function typeOfLiteral(value: string | number | boolean | null): ValueType {
+  const schema: JsonSchemaNode = value === null ? { kind: "null" } : { kind: "enum", values: [value] };
+  return { schema, optional: false };
+}
+
+/** The first operand that has a value; null counts as none. */
+function typeOfCoalesce(
+  operands: readonly LocatedExpression[],
+  scope: Scope,
+  problems: ExpressionProblem[],
+): ValueType {
+  const { resolve } = scope;
+  const branches: JsonSchemaNode[] = [];
+  let last = UNKNOWN;
+  let isAlwaysThere = false;
+  for (const [index, operand] of operands.entries()) {
+    last = typeOf(operand, scope, problems);
+    const isLast = index === operands.length - 1;
+    if (operand.kind === "literal" && !isLast) {
+      const message =
+        operand.value === null ? "null before ?? is never used" : "what follows this ?? is never used";
+      problems.push({ message, hint: "let the literal stand last", range: operand.range });
+    }
+    if (isAlwaysThere) continue;
+    branches.push(...(isLast ? [last.schema] : withoutNull(last.schema, resolve)));
+    isAlwaysThere = !last.optional && !mayBeNull(last.schema, resolve);
+  }
+  const [only] = branches;
+  const schema: JsonSchemaNode =
+    branches.length === 1 && only !== undefined ? only : { kind: "union", exclusive: false, branches };
+  return { schema, optional: !isAlwaysThere && last.optional };
+}
+
+function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
+  if (!mayBeNull(schema, resolve)) return [schema];
+  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
+  if (node.kind === "null") return [];
+  if (node.kind === "enum") return [{ ...node, values: node.values.filter((value) => value !== null) }];
+  return node.kind === "union" ? node.branches.flatMap((branch) => withoutNull(branch, resolve)) : [node];
+}
+
+/** The type of `root.segment.segment`, or what is wrong with it. */
+function typeOfPath(
+  { root, segments, range }: LocatedExpression & { kind: "path" },
+  { roots, resolve, reader }: Scope,
+): ValueType | ExpressionProblem {
+  const schema = roots.get(root);
+  if (schema === undefined) {
+    const names = [...roots.keys()];
+    const message = `unknown name "${root}": ${reader} can read ${listed(names)} only`;
+    const suggestion = names.length === 1 ? `did you mean "${names[0]}.${root}"?` : undefined;
+    const hint = didYouMean(root, names) ?? suggestion;
+    const end = range.start + root.length;
+    return { message, range: { ...range, end }, ...(hint === undefined ? {} : { hint }) };
+  }
+  let type: ValueType = { schema, optional: false };
+  let path = root;
+  for (const segment of segments) {
+    if (type.schema === UNKNOWN_SCHEMA) return type;
+    const next = step(type.schema, segment, path, resolve);
+    if ("message" in next) return next;
+    type = { schema: next.schema, optional: type.optional || next.optional };
+    path += typeof segment.value === "number" ? `[${segment.value}]` : `.${segment.value}`;
+  }
+  return type;
+}
+
+function step(
+  schema: JsonSchemaNode,
+  segment: LocatedSegment,
+  path: string,
+  resolve: Resolve,
+): ValueType | ExpressionProblem {
+  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
+  const { value, range } = segment;
+  if (node === UNKNOWN_SCHEMA) return UNKNOWN;
+  if (node.kind === "union" || node.kind === "intersection") return stepThrough(node, segment, path, resolve);
+  if (node.kind === "array" && typeof value === "number") return { schema: node.items, optional: true };
+  if (node.kind === "object") {
+    const name = String(value);
+    const property = node.properties.find((candidate) => candidate.name === name);
+    if (property !== undefined) return { schema: property.schema, optional: !property.required };
+    if (typeof node.additional !== "boolean") return { schema: node.additional, optional: true };
+    const names = node.properties.map((candidate) => candidate.name);
+    const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${listed(names)}`);
+    return { message: `"${name}" does not exist on ${path}`, range, ...(hint === undefined ? {} : { hint }) };
+  }
+  return { message: `${path} is ${kindName(node)} and has no ${JSON.stringify(value)}`, range };
+}
+
+/**
+ * A field of a choice stands in each of its branches (TypeScript reads no other), of a combination in one. A branch that is
+ * null only makes it optional.
+ */
+function stepThrough(
+  node: JsonSchemaNode & { kind: "union" | "intersection" },
+  segment: LocatedSegment,
+  path: string,
+  resolve: Resolve,
+): ValueType | ExpressionProblem {
+  const branches = node.branches.filter((branch) => (resolve(branch) ?? UNKNOWN_SCHEMA).kind !== "null");
+  const steps = branches.map((branch) => step(branch, segment, path, resolve));
+  const found = steps.filter((result) => "schema" in result);
+  const missing = steps.find((result) => "message" in result);
+  if (missing !== undefined && (node.kind === "union" || found.length === 0)) return missing;
+  const schemas = found.map((outcome) => outcome.schema);
+  const [only] = schemas;
+  const schema: JsonSchemaNode =
+    schemas.length === 1 && only !== undefined
+      ? only
+      : node.kind === "union"
+        ? { kind: "union", exclusive: false, branches: schemas }
+        : { kind: "intersection", branches: schemas };
+  const required = found.filter((outcome) => !outcome.optional).length;
+  const mayBeMissing = node.kind === "union" ? required < node.branches.length : required === 0;
+  return { schema, optional: mayBeMissing };
+}

@@ -1,0 +1,70 @@
+/** Schemas in the words of messages, and the plain values that they come to. */
+import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
+import { anyOf, listed } from "../model/quote.js";
+import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+
+/** What a node means: the named schema behind a reference. */
+export type Resolve = (node: JsonSchemaNode) => JsonSchemaNode | undefined;
+
+/** What an expression gives. */
+export interface ValueType {
+  readonly schema: JsonSchemaNode;
+  /** It may be missing. */
+  readonly optional: boolean;
+}
+
+/** The branches of choices and combinations, at any depth. */
+export function leavesOf(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
+  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
+  return node.kind === "union" || node.kind === "intersection"
+    ? node.branches.flatMap((branch) => leavesOf(branch, resolve))
+    : [node];
+}
+
+export function mayBeNull(schema: JsonSchemaNode, resolve: Resolve): boolean {
+  return leavesOf(schema, resolve).some(
+    (leaf) => leaf.kind === "null" || (leaf.kind === "enum" && leaf.values.includes(null)),
+  );
+}
+
+const SCALARS: ReadonlySet<JsonSchemaNode["kind"]> = new Set(["boolean", "enum", "null", "number", "string"]);
+
+/** A leaf that is neither text, a number, a boolean nor null; `undefined` where there is none or nothing is known. */
+export function notScalar(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode | undefined {
+  const leaves = leavesOf(schema, resolve);
+  if (leaves.includes(UNKNOWN_SCHEMA)) return undefined;
+  return leaves.find((leaf) => !SCALARS.has(leaf.kind));
+}
+
+const KIND_NAMES: Readonly<Record<JsonSchemaNode["kind"], string>> = {
+  any: "anything",
+  array: "a list",
+  boolean: "a boolean",
+  enum: "a choice of values",
+  intersection: "a combination",
+  null: "null",
+  number: "a number",
+  object: "an object",
+  ref: "a named schema",
+  string: "text",
+  union: "a choice",
+};
+
+export function kindName(node: JsonSchemaNode): string {
+  return KIND_NAMES[node.kind];
+}
+
+/** As `kindName`, with the values, formats and branches. */
+export function describeSchema(schema: JsonSchemaNode, resolve: Resolve): string {
+  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
+  if (node.kind === "enum") return describeValues(node.values);
+  if (node.kind === "string" && node.format !== undefined) return `text (${node.format})`;
+  if (node.kind === "number" && node.integer) return "a whole number";
+  if (node.kind !== "union") return kindName(node);
+  return anyOf([...new Set(leavesOf(node, resolve).map((leaf) => describeSchema(leaf, resolve)))]);
+}
+
+function describeValues(values: readonly JsonPrimitive[]): string {
+  const texts = values.map((value) => JSON.stringify(value));
+  return texts.length === 1 ? (texts[0] ?? "") : `one of ${listed(texts)}`;
+}

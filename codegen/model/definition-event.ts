@@ -1,0 +1,69 @@
+/** One entry of `events`, and one of `observers`. */
+import { z } from "zod";
+import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { payloadDefinition } from "./definition-payload.js";
+import { queueReference } from "./definition-task.js";
+
+export const eventDefinition = z
+  .strictObject({
+    description: descriptionText.optional(),
+    payload: payloadDefinition.meta({
+      description: "What the event says. {} for nothing.",
+      examples: [{ orderId: "uuid", total: "number" }],
+    }),
+  })
+  .meta({ id: "Event", description: "Something that happens in your system." });
+export type EventDefinitionEntry = z.infer<typeof eventDefinition>;
+
+const eventReference = z.string().meta({
+  id: "EventName",
+  description: "An event of `events`.",
+  examples: ["order:created"],
+});
+
+/** Observers run in the producer, while it waits. */
+const MAX_ACTIONS = 20;
+
+const actionDefinition = z
+  .strictObject({
+    delay: duration({ description: "The job waits at least this long.", examples: ["2s"] }).optional(),
+    queue: queueReference
+      .optional()
+      .meta({ description: "Another queue than the task's.", examples: ["low"] }),
+    task: taskReference,
+    with: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({
+        description:
+          "The payload of the job; ${{ event.field }} stands for a field of the event. Checked against both schemas. Default {}.",
+        examples: [{ orderId: "${{ event.orderId }}" }],
+      }),
+  })
+  .meta({ id: "Action", description: "What an observer does: a job of a task." });
+
+export const observerDefinition = z
+  .strictObject({
+    description: descriptionText.optional(),
+    do: z
+      .array(actionDefinition)
+      .min(1)
+      .max(MAX_ACTIONS)
+      .meta({
+        description: "One job each, when the event happens and `when` holds.",
+        examples: [[{ task: "webhook:deliver", with: { orderId: "${{ event.orderId }}" } }]],
+      }),
+    on: eventReference,
+    when: z
+      .string()
+      .min(1)
+      .max(1000)
+      .optional()
+      .meta({
+        description:
+          "A condition: paths, literals, ??, == != < <= > >= && || ! and brackets. Default: every event.",
+        examples: ["${{ event.total >= 1000 }}"],
+      }),
+  })
+  .meta({ id: "Observer", description: "A rule that turns an event into jobs." });
+export type ObserverDefinitionEntry = z.infer<typeof observerDefinition>;

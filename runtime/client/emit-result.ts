@@ -1,0 +1,84 @@
+import type { Durability } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import type { TaskweftClient } from "./client.js";
+
+export interface EmitOptions {
+  /** The client to use. Default: the one made by `connect()`. */
+  readonly client?: TaskweftClient;
+  /** What the emit waits for, for all its jobs. Default: what each task says, else `memory`. */
+  readonly durability?: Durability;
+  /**
+   * The event's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. The ids of the jobs are made from it, so emitting
+   * the same event again under the same id adds no second job while the first is kept.
+   */
+  readonly id?: string;
+}
+
+/** The tasks of the observers of an event, by the name of the observer. */
+export type ObserverTasks = Readonly<Record<string, string>>;
+
+/** One job that followed from an event. */
+export type EmittedJob<Observers> = {
+  [Observer in keyof Observers]: {
+    readonly observer: Observer;
+    readonly task: Observers[Observer];
+    readonly id: string;
+    /** True when the job was there already: the id or the task's idempotency key was known. */
+    readonly deduplicated: boolean;
+  };
+}[keyof Observers];
+
+/** An action that did not come to a job that can run. */
+export type FailedAction<Observers> = {
+  [Observer in keyof Observers]: {
+    readonly observer: Observer;
+    /** Absent when the condition failed. */
+    readonly task?: Observers[Observer];
+    readonly error: Error;
+    /** The job that was stored all the same; its worker refuses the payload, and it is dead. */
+    readonly jobId?: string;
+  };
+}[keyof Observers];
+
+export interface EmitResult<Observers = ObserverTasks> {
+  /** Of the event. */
+  readonly id: string;
+  /** In the order of the observers' names and their actions. Observers whose condition does not hold have none. */
+  readonly jobs: readonly EmittedJob<Observers>[];
+  readonly failed: readonly FailedAction<Observers>[];
+}
+
+/** The function that codegen emits for an event. */
+export interface EmitFunction<Event, Observers> {
+  /**
+   * Tells all observers of the event: their jobs are stored when this resolves.
+   * @throws PayloadInvalid before Redis is touched.
+   * @throws EmitIncomplete when Redis did not store all jobs; the others are stored. Emit again under its `eventId`.
+   * @throws TaskweftError with code `OptionInvalid` or `NotConnected`.
+   */
+  (event: Event, options?: EmitOptions): Promise<EmitResult<Observers>>;
+}
+
+/**
+ * Redis did not store all jobs of an event; its code is that of the first failure (`QueueFull`, `RedisUnavailable`,
+ * `OutcomeUnknown`, ...). Emitting the event again under `eventId` stores what is missing, and nothing twice.
+ */
+export class EmitIncomplete extends TaskweftError {
+  override readonly name = "EmitIncomplete";
+  readonly eventId: string;
+  /** The jobs that are stored, and what failed. */
+  readonly result: EmitResult;
+
+  constructor(event: string, result: EmitResult, first: TaskweftError) {
+    const { id, jobs, failed } = result;
+    const observers = [...new Set(failed.map(({ observer }) => observer))].join(", ");
+    const reason = first.message.slice(first.code.length + 2);
+    super(
+      first.code,
+      `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}: ${reason.replace(/\.$/, "")}. Emit it again with { id: ${JSON.stringify(id)} }: that stores what is missing, and nothing twice.`,
+      { operation: "emit", cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
+    );
+    this.eventId = id;
+    this.result = result;
+  }
+}

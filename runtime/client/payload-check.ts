@@ -1,0 +1,69 @@
+/** What a producer hands over, checked before Redis is touched: it fits its schema, JSON can hold it, and it is not too large. */
+import type { ValidationIssue, Validator } from "../definition/index.js";
+import { PayloadInvalid } from "../errors.js";
+
+/** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
+export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
+
+export class PayloadCheck<Payload> {
+  readonly #name: string;
+  readonly #build: () => Validator<Payload>;
+  readonly #operation: "emit" | "enqueue";
+  #validator: Validator<Payload> | undefined;
+
+  /** `build`: makes the validator when the first payload comes. */
+  constructor(name: string, build: () => Validator<Payload>, operation: "emit" | "enqueue" = "enqueue") {
+    this.#name = name;
+    this.#build = build;
+    this.#operation = operation;
+  }
+
+  /**
+   * The payload, and as JSON.
+   * @throws PayloadInvalid
+   */
+  check(payload: Payload): { readonly payload: Payload; readonly json: string } {
+    this.#validator ??= this.#build();
+    const checked = this.#validator.safeParse(payload);
+    if (!checked.success) throw this.#invalid(problemsOf(checked.error.issues));
+    return { payload: checked.data, json: this.json(checked.data) };
+  }
+
+  /**
+   * The schema may let anything through (`any`), but what JSON cannot hold must not be found out by a worker.
+   * @throws PayloadInvalid
+   */
+  json(payload: Payload): string {
+    const json = this.#stringify(payload);
+    if (json.length <= MAX_PAYLOAD_CHARACTERS) return json;
+    const message = `expected at most ${MAX_PAYLOAD_CHARACTERS} characters of JSON, got ${json.length}`;
+    throw this.#invalid([{ path: "", message }]);
+  }
+
+  #stringify(payload: Payload): string {
+    try {
+      return JSON.stringify(payload);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+      throw this.#invalid([{ path: "", message: `expected a value that JSON can hold: ${reason}` }]);
+    }
+  }
+
+  #invalid(problems: PayloadInvalid["problems"]): PayloadInvalid {
+    return new PayloadInvalid(this.#name, problems, this.#operation);
+  }
+}
+
+function problemsOf(issues: readonly ValidationIssue[]): { path: string; message: string }[] {
+  return issues.map((issue) => ({ path: pathText(issue.path), message: issue.message }));
+}
+
+/** `["items", 0, "sku"]` -> `items[0].sku` */
+export function pathText(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += text === "" ? String(part) : `.${String(part)}`;
+  }
+  return text;
+}

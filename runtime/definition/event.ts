@@ -1,0 +1,62 @@
+/** What an event is and what follows from it, as generated code hands it to the runtime. */
+import type { AnyTaskContract, TaskContract, Validator } from "./task-contract.js";
+
+/** One job that an observer makes. */
+export interface ActionDefinition<Event> {
+  readonly contract: AnyTaskContract;
+  /** The payload of the job, compiled from `with`. */
+  readonly payload: (event: Event) => unknown;
+  /** The job waits at least this long (ms). Default 0. */
+  readonly delayMs?: number;
+  /** Instead of the task's. */
+  readonly queue?: string;
+}
+
+export interface ObserverDefinition<Event> {
+  readonly name: string;
+  /** Compiled from `when`. Absent: every event. */
+  readonly when?: (event: Event) => boolean;
+  readonly actions: readonly ActionDefinition<Event>[];
+}
+
+export interface EventDefinition<Event> {
+  readonly name: string;
+  /** Built on first use. An unknown key is an error. */
+  readonly payload: () => Validator<Event>;
+  readonly observers: readonly ObserverDefinition<Event>[];
+}
+
+/** An event of which no more is known: for lists. */
+export interface UntypedEvent<Event> extends Omit<EventDefinition<Event>, "payload"> {
+  /** A plain zod schema; its inferred type is dropped for the declared one. */
+  readonly payload: () => unknown;
+}
+
+/** Only carries types, as `defineSchemas` does. */
+export function defineEvent<Event>(event: UntypedEvent<Event>): EventDefinition<Event> {
+  return Object.freeze(event) as EventDefinition<Event>;
+}
+
+/** The contract gives the payload its type: an action whose payload is wrong does not compile. */
+export function defineAction<Event, Payload>(
+  contract: TaskContract<Payload>,
+  payload: (event: Event) => NoInfer<Payload>,
+  settings: { readonly delayMs?: number; readonly queue?: string } = {},
+): ActionDefinition<Event> {
+  return { contract, payload, ...settings };
+}
+
+/** Fields whose values may be missing: `undefined` in, no field out. */
+export function present<Fields extends object>(
+  fields: Fields,
+): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> };
+}
+
+type Plain<Value> = Value extends object ? { [Key in keyof Value]: Plain<Value[Key]> } : Value;
+
+/** The value itself. An interface does not fit an open object, the same type written out does. */
+export function plain<Value>(value: Value): Plain<Value> {
+  return value as Plain<Value>;
+}
