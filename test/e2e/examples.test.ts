@@ -26,6 +26,13 @@ describe("npm run example", () => {
     expect(output).toMatch(/Ledger {5}30 transfers for 30 contracts: every contract released once/);
   }, 60_000);
 
+  test("observers emits without waiting for any action", async () => {
+    const output = await example("observers", "--events", "30", "--slow", "50");
+    expect(output).toMatch(/Emit {7}\d+\.\d ms \(median\)/);
+    expect(output).toMatch(/Dead {7}6 to the partner that is gone, after 1 attempt each/);
+    expect(output).toMatch(/Verdict {4}\d+ completed: all as the rules say/);
+  }, 60_000);
+
   test("taskflow prints depth, rate and memory, and loses no message", async () => {
     const output = await example("taskflow", "--messages", "2000");
     expect(output).toMatch(/^depth \d+ {2}active \d+ {2}handled \d+ {2}\d+ a second {2}memory \d+\.\d MB$/m);
@@ -41,7 +48,7 @@ describe("npm run example", () => {
   test("each has an npm start of its own and a line in the table", async () => {
     const table = await readFile(join(ROOT, "examples/README.md"), "utf8");
     const names = [...table.matchAll(/`npm run example -- ([a-z]+)`/g)].map((match) => match[1] ?? "");
-    expect(names).toEqual(["agenttrace", "hustlex", "taskflow"]);
+    expect(names).toEqual(["agenttrace", "hustlex", "observers", "taskflow"]);
     for (const name of names) {
       const manifest = JSON.parse(await readFile(join(ROOT, "examples", name, "package.json"), "utf8")) as {
         scripts: Record<string, string>;

@@ -1,0 +1,119 @@
+/** Events through the rules of this project, with workers that are much slower than what happens. */
+import { randomUUID } from "node:crypto";
+import { Fleet } from "../../support/fleet.js";
+import { Operator } from "../../support/operator.js";
+import { eventually, type Place } from "../../support/place.js";
+import { connect, emitOrderCreated, emitUserSignedUp } from "../generated/index.js";
+import { PREFIX } from "../src/prefix.js";
+import { OutsideWorld } from "./outside-world.js";
+
+export interface EventPlan {
+  readonly events: number;
+  /** How long everything outside takes to answer (ms). */
+  readonly slowMs: number;
+}
+
+export interface EventAccount {
+  readonly events: number;
+  readonly jobs: number;
+  /** What each emit took (ms). */
+  readonly emitMs: { readonly median: number; readonly p99: number; readonly longest: number };
+  /** Jobs that had not ended when the last event was emitted. */
+  readonly open: number;
+  readonly completed: number;
+  /** Jobs that were answered with an error first and completed. */
+  readonly retried: number;
+  /** Attempts of each dead job. */
+  readonly dead: readonly number[];
+  /** Jobs that nothing answers: to the partner that is gone. */
+  readonly toPartner: number;
+  /** Jobs that wait for tomorrow. */
+  readonly tomorrow: number;
+  /** Most handlers that ran at one time. */
+  readonly most: number;
+  /** Jobs that a second emit of the same event made. */
+  readonly doubled: number;
+}
+
+const STALLED_MS = 60_000;
+
+export async function runEvents(place: Place, { events, slowMs }: EventPlan): Promise<EventAccount> {
+  const outside = await new OutsideWorld(slowMs).open();
+  outside.gone.add("/partner");
+  outside.failsFirst.set("/crm", 2);
+  const fleet = new Fleet(place, { OBSERVERS_OUTSIDE_URL: outside.url });
+  const client = await connect({ url: place.redisUrl, prefix: PREFIX });
+  const operator = new Operator(place.redisUrl, PREFIX);
+  try {
+    await fleet.start(1);
+    const before = new Set([...(await operator.ids("dead")), ...(await operator.ids("scheduled"))]);
+    const emitted = await emitAll(events);
+    const isOpen = async (): Promise<number> => (await openIds(operator)).length;
+    const open = await isOpen();
+    await eventually(async () => (await isOpen()) === 0, STALLED_MS + (events * slowMs) / 2);
+    const isNew = (id: string): boolean => !before.has(id);
+    const dead = (await operator.ids("dead")).filter(isNew);
+    const completed = new Set(await operator.ids("completed"));
+    const ids = emitted.jobs.map(({ id }) => id);
+    return {
+      events: events + 1,
+      jobs: ids.length,
+      emitMs: emitted.emitMs,
+      open,
+      completed: ids.filter((id) => completed.has(id)).length,
+      retried: new Set(outside.calls.filter(({ status }) => status === 503).map(({ key }) => key)).size,
+      dead: await Promise.all(dead.map(async (id) => (await operator.show(id)).attempts)),
+      toPartner: emitted.jobs.filter(({ observer }) => observer === "partner-feed").length,
+      tomorrow: (await operator.ids("scheduled")).filter(isNew).length,
+      most: outside.most,
+      doubled: emitted.doubled,
+    };
+  } finally {
+    await fleet.stopAll();
+    await client.close();
+    operator.close();
+    await outside.close();
+  }
+}
+
+interface Emitted {
+  readonly jobs: readonly { readonly id: string; readonly observer: string }[];
+  readonly emitMs: EventAccount["emitMs"];
+  readonly doubled: number;
+}
+
+async function emitAll(events: number): Promise<Emitted> {
+  const times: number[] = [];
+  const jobs: { readonly id: string; readonly observer: string }[] = [];
+  const last = { userId: randomUUID(), email: "ada@example.com", plan: "pro" } as const;
+  // The first call of a connection is no measure of the others.
+  const first = await emitUserSignedUp(last, { id: `signed-up-${last.userId}` });
+  jobs.push(...first.jobs);
+  for (let n = 0; n < events; n++) {
+    const from = performance.now();
+    const result = await emitOrderCreated({
+      orderId: randomUUID(),
+      email: `customer-${n}@example.com`,
+      total: (n % 10) * 200,
+      currency: n % 2 === 0 ? "EUR" : "NGN",
+      country: n % 5 === 0 ? "NG" : "DE",
+      ...(n % 4 === 0 ? { coupon: "SPRING" } : {}),
+    });
+    times.push(performance.now() - from);
+    jobs.push(...result.jobs);
+  }
+  const again = await emitUserSignedUp(last, { id: first.id });
+  times.sort((a, b) => a - b);
+  const at = (share: number): number =>
+    times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  return {
+    jobs,
+    emitMs: { median: at(0.5), p99: at(0.99), longest: at(1) },
+    doubled: again.jobs.filter(({ deduplicated }) => !deduplicated).length,
+  };
+}
+
+async function openIds(operator: Operator): Promise<readonly string[]> {
+  const states = ["active", "pending", "retry"] as const;
+  return (await Promise.all(states.map((state) => operator.ids(state)))).flat();
+}
