@@ -144,4 +144,4 @@ export const definitionFile = z
 export type DefinitionFile = z.infer<typeof definitionFile>;
 
 /** Keys that a later format may have; they get a message of their own instead of "unknown key". */
-export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["workflows"]);
+export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["events", "observers", "workflows"]);
