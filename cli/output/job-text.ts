@@ -124,8 +124,8 @@ function eventLines(event: JobEvent, colors: Colors): readonly string[] {
       return [`${head} in ${event.durationMs} ms by ${printable(event.worker ?? "")}`];
     case "crashed":
       return [`${head} with worker ${printable(event.worker ?? "")}`];
-    case "isolated":
-      return [`${head} alone in worker ${printable(event.worker ?? "")}`];
+    case "alone":
+      return [`${head} in worker ${printable(event.worker ?? "")}`];
     case "slept":
       return [`${head} until ${timestamp(event.wakeAt ?? event.at)}`];
     case "handed-back":

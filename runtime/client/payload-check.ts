@@ -41,12 +41,16 @@ export class PayloadCheck<Payload> {
   }
 
   #stringify(payload: Payload): string {
+    let json: string | undefined;
+    let reason = `got ${typeof payload}`;
     try {
-      return JSON.stringify(payload);
+      // Of undefined and functions there is no text.
+      json = JSON.stringify(payload);
     } catch (error) {
-      const reason = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
-      throw this.#invalid([{ path: "", message: `expected a value that JSON can hold: ${reason}` }]);
+      reason = error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error);
     }
+    if (json !== undefined) return json;
+    throw this.#invalid([{ path: "", message: `expected a value that JSON can hold: ${reason}` }]);
   }
 
   #invalid(problems: PayloadInvalid["problems"]): PayloadInvalid {

@@ -148,7 +148,7 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
     case "completed":
       return { at, kind, worker: event[2], durationMs: event[3] } as JobEvent;
     case "crashed":
-    case "isolated":
+    case "alone":
     case "handed-back":
       return { at, kind, worker: event[2] } as JobEvent;
     case "slept":

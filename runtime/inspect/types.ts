@@ -33,7 +33,7 @@ export interface JobEvent {
     | "failed"
     | "completed"
     | "crashed"
-    | "isolated"
+    | "alone"
     | "slept"
     | "handed-back"
     | "cancelled"

@@ -110,7 +110,7 @@ export class ShardKeys {
 
 /**
  * A field that always stands in the `active` hash; no job can have it as its id. Redis keeps a small hash as a list that it searches
- * from the front, so claiming and acknowledging 128 jobs would take 128 x 128 steps; a value longer than 64 bytes makes
+ * from the front, so claiming and acknowledging n jobs would take n x n steps; a value longer than 64 bytes makes
  * it a real hash table, and this one keeps it so.
  */
 export const ACTIVE_PAD_FIELD = "#";

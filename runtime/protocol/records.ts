@@ -88,7 +88,7 @@ export type RunEvent =
   | readonly [at: number, kind: "failed", attempt: number, error: string, message: string, stack: string]
   | readonly [at: number, kind: "completed", worker: string, durationMs: number]
   | readonly [at: number, kind: "crashed", worker: string]
-  | readonly [at: number, kind: "isolated", worker: string]
+  | readonly [at: number, kind: "alone", worker: string]
   | readonly [at: number, kind: "slept", wakeAt: number]
   | readonly [at: number, kind: "handed-back", worker: string]
   | readonly [at: number, kind: "cancelled"]

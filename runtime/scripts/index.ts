@@ -7,7 +7,7 @@ export * from "./discard.js";
 export * from "./enqueue.js";
 export * from "./fail.js";
 export * from "./heartbeat.js";
-export * from "./isolate.js";
+export * from "./run-alone.js";
 export * from "./note.js";
 export * from "./reclaim.js";
 export * from "./remove.js";

@@ -41,7 +41,7 @@ export interface ExecutorOptions {
   /** Redis time (ms). */
   readonly now: () => number;
   /** The attempt has ended. */
-  readonly onFree: (execution: Execution, durationMs: number, now: number) => void;
+  readonly onEnded: (execution: Execution, durationMs: number, now: number) => void;
 }
 
 export class Executor {
@@ -224,7 +224,7 @@ export class Executor {
     const now = performance.now();
     const durationMs = now - execution.startedAt;
     report(durationMs);
-    this.#options.onFree(execution, durationMs, now);
+    this.#options.onEnded(execution, durationMs, now);
     if (this.#onEmpty.length > 0 && this.#running.size === 0)
       for (const resolve of this.#onEmpty.splice(0)) resolve();
   }

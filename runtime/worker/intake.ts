@@ -1,5 +1,5 @@
 /**
- * What becomes of claimed jobs until they start: alone (isolation), together with others (gathering), or in the order of their
+ * What becomes of claimed jobs until they start: alone (suspects), together with others (gathering), or in the order of their
  * claim (claim buffer). Starts them in the free slots; a batch takes one.
  */
 import type { ReadClaims, Claim } from "./claim.js";
@@ -10,10 +10,10 @@ import type { Executor } from "./executor.js";
 import { Gathering } from "./gathering.js";
 import type { Logger } from "./handler.js";
 import type { HandlerTable, TaskEntry } from "./handler-table.js";
-import { Isolation, type IsolationPorts } from "./isolation.js";
+import { Suspects, type SuspectsPorts } from "./suspects.js";
 import type { Notebook } from "./notebook.js";
 
-export interface IntakePorts extends Omit<IsolationPorts, "busy" | "start"> {
+export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
   readonly concurrency: number;
   readonly handlers: HandlerTable;
   readonly executor: Executor;
@@ -30,7 +30,7 @@ export interface IntakePorts extends Omit<IsolationPorts, "busy" | "start"> {
 export class Intake {
   readonly #ports: IntakePorts;
   readonly #buffer: ClaimBuffer;
-  readonly #isolation: Isolation;
+  readonly #suspects: Suspects;
   readonly #gathering: Gathering;
   /** False in a project without batches, which then costs nothing. */
   readonly #mayGather: boolean;
@@ -48,7 +48,7 @@ export class Intake {
       giveBack(ids);
     });
     this.#gathering = new Gathering({ now, giveBack, onReady: () => this.#fill() });
-    this.#isolation = new Isolation({
+    this.#suspects = new Suspects({
       ...ports,
       busy: () => executor.running + this.#buffer.waiting + this.#gathering.jobs,
       start: (claim) => this.#startAlone(claim),
@@ -66,7 +66,7 @@ export class Intake {
 
   /** True while this worker can start nothing. */
   get full(): boolean {
-    return !this.#isolation.open || this.slots >= this.#ports.concurrency;
+    return !this.#suspects.open || this.slots >= this.#ports.concurrency;
   }
 
   /** Claimed jobs that wait for a slot. */
@@ -85,12 +85,12 @@ export class Intake {
   }
 
   take(claims: ReadClaims["claims"], mayBeSuspect: boolean): void {
-    const harmless = this.#isolation.sift(claims, mayBeSuspect);
+    const harmless = this.#suspects.sift(claims, mayBeSuspect);
     const single = this.#mayGather ? this.#gather(harmless) : harmless;
     this.#buffer.add(single);
     this.#fill();
     if (this.#mayGather) this.#gathering.claimed(harmless.length - single.length, this.#buffer.waiting > 0);
-    this.#isolation.look();
+    this.#suspects.look();
   }
 
   /** An attempt has ended. */
@@ -101,7 +101,7 @@ export class Intake {
       if (call.running) this.#sharing -= 1;
     }
     this.#fillSoon();
-    this.#isolation.look();
+    this.#suspects.look();
   }
 
   cancel(id: string): void {
@@ -114,14 +114,14 @@ export class Intake {
 
   /** Forgets all that has not started, and says the ids. */
   takeIds(): readonly string[] {
-    return [...this.#buffer.takeIds(), ...this.#gathering.takeIds(), ...this.#isolation.takeIds()];
+    return [...this.#buffer.takeIds(), ...this.#gathering.takeIds(), ...this.#suspects.takeIds()];
   }
 
   /** The lease is lost, and with it what was held under it. */
   abandon(): void {
     this.#buffer.takeIds();
     this.#gathering.takeIds();
-    this.#isolation.abandon();
+    this.#suspects.abandon();
   }
 
   close(): void {
@@ -152,7 +152,7 @@ export class Intake {
       this.#fillQueued = false;
       this.#fill();
       // What was to start may have had no handler here, and then nothing ends.
-      this.#isolation.look();
+      this.#suspects.look();
     });
   }
 
@@ -162,7 +162,7 @@ export class Intake {
     const single = claims.filter((claim) => {
       const contract = this.#ports.handlers.get(claim.record.task)?.contract;
       if (contract?.batch === undefined) return true;
-      if (this.#isolation.open) this.#gathering.add(claim, contract, contract.batch);
+      if (this.#suspects.open) this.#gathering.add(claim, contract, contract.batch);
       else returned.push(claim.id);
       return false;
     });

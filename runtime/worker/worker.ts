@@ -123,7 +123,7 @@ export class Worker {
       logger,
       worker,
       now: () => this.#clock.now(),
-      onFree: (execution, durationMs, now) => this.#onFree(execution, durationMs, now),
+      onEnded: (execution, durationMs, now) => this.#ended(execution, durationMs, now),
     });
     this.#intake = new Intake({
       ...base,
@@ -298,7 +298,7 @@ export class Worker {
     if (wasIdle && this.#intake.busy) this.#leaseKeeper.hurry();
   }
 
-  #onFree(execution: Execution, durationMs: number, now: number): void {
+  #ended(execution: Execution, durationMs: number, now: number): void {
     // How long a batch takes says nothing of how many single jobs to claim ahead.
     if (!(execution instanceof BatchAttempt)) this.#demand.finished(durationMs, now);
     this.#fetcher.schedule();

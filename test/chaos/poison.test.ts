@@ -23,7 +23,7 @@ test("alone in its worker from the start: three processes, then dead with the ev
   expect(await stop()).toBe(3);
   const run = await project.run(poison.id);
   expect([run.attempts, run.crashes]).toEqual([0, 3]);
-  expect(run.events.map((event) => event[1])).toEqual(["crashed", "crashed", "isolated", "crashed"]);
+  expect(run.events.map((event) => event[1])).toEqual(["crashed", "crashed", "alone", "crashed"]);
   const workers = run.events.filter((event) => event[1] === "crashed").map((event) => event[2]);
   expect(new Set(workers).size).toBe(3);
   await expect(poison.result()).rejects.toThrow(/is dead: its worker was lost 3 times/);
@@ -64,7 +64,7 @@ test.each([
     expect(kills).toBeLessThanOrEqual(3 * poison.length);
     for (const id of poison) {
       const kinds = await project.kinds(id);
-      expect(kinds.slice(-2)).toEqual(["isolated", "crashed"]);
+      expect(kinds.slice(-2)).toEqual(["alone", "crashed"]);
       expect(kinds.filter((kind) => kind === "crashed")).toHaveLength(3);
     }
   },

@@ -55,7 +55,7 @@ describe.each(Object.entries(payloads))("a payload with %s", (_name, payload) =>
     await bench.put({ j: job });
     for (const worker of ["A", "B"]) {
       await bench.claim(worker, 1);
-      await bench.isolate(worker, "j");
+      await bench.runAlone(worker, "j");
       await bench.endLease(worker);
       const call = { maxCrashes: 2, suspectWaitMs: 0 };
       expect(await bench.reclaim(worker, ["j"], call)).toEqual({ taken: 1, unknownQueues: [] });
@@ -68,7 +68,7 @@ test("an error that ends like the note that the job ran alone is no such note", 
   const bench = setup();
   await bench.put({ j: {} });
   await bench.claim("A", 1);
-  const event = [1, "failed", 1, "Error", "", '"isolated","A"]]'] as const;
+  const event = [1, "failed", 1, "Error", "", '"alone","A"]]'] as const;
   const run = runText({ attempts: 1, crashes: 2, state: "retry", events: [event] });
   await bench.fail("A", "j", "retry", { run, ms: 0 });
   await bench.claim("A", 1);

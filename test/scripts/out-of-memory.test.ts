@@ -74,7 +74,7 @@ test("handlers store their steps, or they could not go on; their progress is ref
 test("lost jobs are taken back, others handed back or discarded", async () => {
   expect(await bench.reclaim("B", ["lost"])).toMatchObject({ taken: 1 });
   await bench.reclaim("B", []);
-  expect(await bench.isolate("A", "back")).toMatch(/isolated/);
+  expect(await bench.runAlone("A", "back")).toMatch(/alone/);
   expect(await bench.reclaim("A", ["back"], { reason: "handed-back" })).toMatchObject({ taken: 1 });
   expect(await bench.discard("A", ["held"])).toBe(1);
 });

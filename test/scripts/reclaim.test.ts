@@ -41,7 +41,7 @@ describe("after a crash", () => {
     await bench.reclaim("B", ["a"], { suspectWaitMs: 0 });
     expect(await bench.runOf("a")).toMatchObject({ attempts: 1, crashes: 2, state: "retry" });
     await bench.claim("C", 1);
-    await bench.isolate("C", "a");
+    await bench.runAlone("C", "a");
     await bench.await("a", "client");
     await bench.endLease("C");
     expect(await bench.reclaim("C", ["a"])).toEqual(TAKEN);
@@ -49,7 +49,7 @@ describe("after a crash", () => {
     expect(run).toMatchObject({ attempts: 1, crashes: 3, state: "dead" });
     expect(run.events.map((event) => event.slice(1))).toEqual([
       ["crashed", "B"],
-      ["isolated", "C"],
+      ["alone", "C"],
       ["crashed", "C"],
     ]);
     const shard = await bench.shard();
@@ -81,14 +81,14 @@ describe("after a crash", () => {
     const call = { maxCrashes: 2, suspectWaitMs: 0 };
     await bench.reclaim("A", ["a"], call);
     await bench.claim("B", 1);
-    await bench.isolate("B", "a");
+    await bench.runAlone("B", "a");
     await bench.reclaim("B", ["a"], { ...call, reason: "handed-back" });
     await bench.claim("C", 1);
     await bench.endLease("C");
     await bench.reclaim("C", ["a"], call);
     expect(await bench.runOf("a")).toMatchObject({ crashes: 1, state: "retry" });
     await bench.claim("D", 1);
-    await bench.isolate("D", "a");
+    await bench.runAlone("D", "a");
     const { events } = await bench.runOf("a");
     const failed = [1, "failed", 1, "Error", "", ""] as const;
     const run = runText({ attempts: 1, crashes: 1, state: "retry", events: [...events, failed] });
@@ -101,7 +101,7 @@ describe("after a crash", () => {
 
   test("a job that says how long it is kept when dead is kept so long", async () => {
     const bench = await setupLost({ options: { keepDeadMs: 2 * HOUR_MS } });
-    await bench.isolate("A", "a");
+    await bench.runAlone("A", "a");
     await bench.reclaim("A", ["a"], { maxCrashes: 1 });
     const shard = await bench.shard();
     expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + 2 * HOUR_MS - 60_000);
@@ -166,7 +166,7 @@ describe("a queue that the call does not name", () => {
 
   test("does not matter to a job that ends here", async () => {
     const bench = await setupLost();
-    await bench.isolate("A", "a");
+    await bench.runAlone("A", "a");
     expect(await bench.reclaim("A", ["a"], { queues: [], maxCrashes: 1 })).toEqual(TAKEN);
   });
 });
@@ -259,7 +259,7 @@ describe("the worker", () => {
     const bench = await setupLost();
     await bench.reclaim("A", ["a"], { maxCrashes: 2, suspectWaitMs: 0 });
     await bench.claim("B", 1);
-    await bench.isolate("B", "a");
+    await bench.runAlone("B", "a");
     const before = await bench.runOf("a");
     expect(await bench.reclaim("B", ["a"], { reason: "handed-back", maxCrashes: 2 })).toEqual(TAKEN);
     expect(await bench.runOf("a")).toEqual(before);

@@ -111,7 +111,7 @@ describe("steps and progress", () => {
       expect(await bench.retry("a")).toBe("RETRIED");
     },
     "death by crashes": async (bench) => {
-      await bench.isolate("A", "a");
+      await bench.runAlone("A", "a");
       await bench.endLease("A");
       await bench.reclaim("A", ["a"], { maxCrashes: 1 });
       expect((await bench.runOf("a")).state).toBe("dead");

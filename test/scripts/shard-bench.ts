@@ -22,7 +22,7 @@ import {
   enqueue,
   fail,
   heartbeat,
-  isolate,
+  runAlone,
   note,
   reclaim,
   remove,
@@ -180,8 +180,8 @@ export class ShardBench {
     });
   }
 
-  async isolate(worker: string, id: string): Promise<string> {
-    return await isolate(this.#runner, { keys: this.keys, worker, id });
+  async runAlone(worker: string, id: string): Promise<string> {
+    return await runAlone(this.#runner, { keys: this.keys, worker, id });
   }
 
   /** Saves a step; without a result it gave nothing. */

@@ -14,7 +14,7 @@ export interface ModelRun {
   place: boolean;
   /** Kinds of its events. */
   kinds: readonly string[];
-  /** The worker that isolated it last. */
+  /** The worker that ran it alone last. */
   alone: string;
 }
 
@@ -217,11 +217,11 @@ export class ShardModel {
     return mine.length;
   }
 
-  isolate(worker: string, id: string): "LOST" | "GONE" | "noted" {
+  runAlone(worker: string, id: string): "LOST" | "GONE" | "noted" {
     if (this.isLost(worker)) return "LOST";
     if (this.active.get(id) !== worker) return "GONE";
     const run = this.runOf(id);
-    this.jobs.get(id)!.run = { ...run, kinds: [...run.kinds, "isolated"], alone: worker };
+    this.jobs.get(id)!.run = { ...run, kinds: [...run.kinds, "alone"], alone: worker };
     return "noted";
   }
 
@@ -289,7 +289,7 @@ export class ShardModel {
       return;
     }
     const run = this.runOf(id);
-    const alone = run.alone === worker && run.kinds.at(-1) === "isolated";
+    const alone = run.alone === worker && run.kinds.at(-1) === "alone";
     const blamed = crashed && (alone || run.crashes + 1 < MAX_CRASHES);
     const crashes = run.crashes + (blamed ? 1 : 0);
     const kinds = blamed ? [...run.kinds, "crashed"] : run.kinds;

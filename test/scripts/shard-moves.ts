@@ -208,13 +208,13 @@ const MOVES: Readonly<Record<string, Move>> = {
   work: (history, [a, b, c]) => advanceMove(history, [a, b, c, 5 + 6 * c]),
   fail: failMove,
   reclaim: reclaimMove,
-  isolate: async ({ model, bench, workers }, [a, b, c]) => {
+  runAlone: async ({ model, bench, workers }, [a, b, c]) => {
     const worker = pick(workers, a);
     // Now and then one that another worker holds.
     const held = model.held(c % 5 === 0 ? pick(workers, a + 1) : worker, "runnable");
     const id = pick([...held, "never"], b);
-    const reply = await bench.isolate(worker, id);
-    expect(reply.startsWith("[") ? "noted" : reply).toBe(model.isolate(worker, id));
+    const reply = await bench.runAlone(worker, id);
+    expect(reply.startsWith("[") ? "noted" : reply).toBe(model.runAlone(worker, id));
   },
   cancel: async (history, [a, b]) => {
     const id = anyId(history, a);

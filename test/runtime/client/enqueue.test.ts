@@ -112,7 +112,7 @@ describe("an invalid payload", () => {
     const project = setup();
     const cyclic: Record<string, unknown> = {};
     cyclic["self"] = cyclic;
-    for (const payload of [cyclic, { big: 10n }]) {
+    for (const payload of [cyclic, { big: 10n }, undefined, () => 1]) {
       const error = await rejection(project.enqueue(plain, payload as never));
       expect(error).toBeInstanceOf(PayloadInvalid);
       expect(error.message).toMatch(/JSON/);

@@ -268,7 +268,7 @@ describe("jobs that gather", () => {
     const third = await project.enqueue(three, { n: 3 });
     await within(5000, "the others to end", Promise.all([...jobs, third].map((job) => job.result())));
     expect(calls.map((ids) => ids.length)).toEqual([1, 3]);
-    expect(await project.kinds(suspect.id)).toEqual(["isolated", "completed"]);
+    expect(await project.kinds(suspect.id)).toEqual(["alone", "completed"]);
   });
 });
 

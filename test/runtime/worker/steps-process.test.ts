@@ -59,6 +59,6 @@ test("a process killed between two steps: the next one goes on after the first",
   startWorker(project, effects, false);
   expect(await job.result({ timeout: "20s" })).toBe(first.pid);
   expect(readFileSync(effects, "utf8")).toBe("charge\nship\n");
-  expect(await project.kinds(job.id)).toEqual(["crashed", "crashed", "isolated", "completed"]);
+  expect(await project.kinds(job.id)).toEqual(["crashed", "crashed", "alone", "completed"]);
   expect(await project.raw.exists(project.keys.notes)).toBe(0);
 }, 60_000);

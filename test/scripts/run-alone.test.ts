@@ -4,16 +4,16 @@ import { useShards } from "./shard-bench.js";
 
 const setup = useShards();
 
-describe("isolate", () => {
+describe("run-alone", () => {
   test("notes in the run which worker runs the job alone, and answers with the run", async () => {
     const bench = setup();
     await bench.put({ a: {} });
     await bench.claim("A", 1);
-    const reply = await bench.isolate("A", "a");
+    const reply = await bench.runAlone("A", "a");
     const run = await bench.runOf("a");
     expect(parseRun(reply)).toEqual(run);
     expect(run).toMatchObject({ attempts: 0, crashes: 0, state: "pending" });
-    expect(run.events).toEqual([[expect.any(Number), "isolated", "A"]]);
+    expect(run.events).toEqual([[expect.any(Number), "alone", "A"]]);
     expect((await bench.shard()).active).toEqual({ a: "A" });
   });
 
@@ -22,7 +22,7 @@ describe("isolate", () => {
     await bench.put({ a: {}, b: {} });
     await bench.claim("A", 1);
     await bench.register("B");
-    for (const id of ["a", "b", "never"]) expect(await bench.isolate("B", id)).toBe("GONE");
+    for (const id of ["a", "b", "never"]) expect(await bench.runAlone("B", id)).toBe("GONE");
     expect((await bench.shard()).runs).toEqual({});
   });
 
@@ -32,8 +32,8 @@ describe("isolate", () => {
     await bench.claim("A", 1);
     await bench.endLease("A");
     await bench.reclaim("A", ["nothing"]);
-    expect(await bench.isolate("A", "a")).toBe("LOST");
-    expect(await bench.isolate("stranger", "a")).toBe("LOST");
+    expect(await bench.runAlone("A", "a")).toBe("LOST");
+    expect(await bench.runAlone("stranger", "a")).toBe("LOST");
     expect((await bench.shard()).runs).toEqual({});
   });
 });

@@ -68,7 +68,7 @@ test("waits until nothing else runs, runs alone, and then others run again", asy
   expect(beside).toEqual([[]]);
   const run = await project.run(suspect.id);
   expect(run.events.map((event) => event.slice(1, 3))).toEqual([
-    ["isolated", worker.name],
+    ["alone", worker.name],
     ["completed", worker.name],
   ]);
 });
@@ -97,7 +97,7 @@ test("of several, each worker keeps one and gives the rest back", async () => {
   go.send();
   await within(8000, "all to end", Promise.all(suspects.map((job) => job.result())));
   expect(most).toBe(2);
-  for (const job of suspects) expect(await project.kinds(job.id)).toEqual(["isolated", "completed"]);
+  for (const job of suspects) expect(await project.kinds(job.id)).toEqual(["alone", "completed"]);
 });
 
 test("a worker that stops gives it back as it was", async () => {
@@ -144,7 +144,7 @@ test("a worker that loses its lease while it waits claims again under its new na
   });
   expect(await within(8000, "the suspect to be taken over", suspect.result())).toBe("by the other");
   expect(await long.result()).toBe("by the other");
-  expect(await project.kinds(suspect.id)).toEqual(["isolated", "completed"]);
+  expect(await project.kinds(suspect.id)).toEqual(["alone", "completed"]);
   await other.stop();
   proxy.heal();
   const next = await project.enqueue(quick, { n: 2 });

@@ -1,22 +1,22 @@
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptRunner } from "./script.js";
 
-export const isolateScript = new Script("isolate");
+export const runAloneScript = new Script("run-alone");
 
-export interface IsolateCall {
+export interface RunAloneCall {
   readonly keys: ShardKeys;
   readonly worker: string;
   readonly id: string;
 }
 
 /** Notes that the worker runs this job alone; resolves to the text of its new run. */
-export async function isolate(
+export async function runAlone(
   runner: ScriptRunner,
-  call: IsolateCall,
+  call: RunAloneCall,
 ): Promise<"LOST" | "GONE" | (string & {})> {
   const { keys } = call;
   const reply = await runner.run(
-    isolateScript,
+    runAloneScript,
     [keys.runs, keys.active, keys.leases],
     [call.worker, call.id],
   );

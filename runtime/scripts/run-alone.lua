@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- isolate: notes that a worker which runs nothing else is about to start this job: from here on, if it crashes, this job did it.
+-- run-alone: notes that a worker which runs nothing else is about to start this job: from here on, if it crashes, this job did it.
 -- KEYS 1 runs, 2 active, 3 leases
 -- ARGV 1 worker, 2 id
 -- Returns LOST (no lease), GONE (not held by this worker), or the new run.
@@ -16,7 +16,7 @@ if redis.call('HGET', active, id) ~= worker then
   return 'GONE'
 end
 local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
-local event = string.format('[%.0f,"isolated","%s"]', now(), worker)
+local event = string.format('[%.0f,"alone","%s"]', now(), worker)
 local run = join_run(attempts, crashes, state, detail, events, event)
 redis.call('HSET', runs, id, run)
 return run

@@ -8,14 +8,14 @@
  */
 import type { Connection } from "../connection/index.js";
 import { type ShardKeys, parseRun } from "../protocol/index.js";
-import { isolate } from "../scripts/index.js";
+import { runAlone } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
 
 const ERROR_PAUSE_MS = 250;
 
-export interface IsolationPorts {
+export interface SuspectsPorts {
   readonly connection: Connection;
   readonly keys: ShardKeys;
   readonly logger: Logger;
@@ -31,13 +31,13 @@ export interface IsolationPorts {
   readonly onLost: () => void;
 }
 
-export class Isolation {
-  readonly #ports: IsolationPorts;
+export class Suspects {
+  readonly #ports: SuspectsPorts;
   #state: "open" | "draining" | "alone" = "open";
   /** Waits until nothing else runs. */
   #suspect: Claim | undefined;
 
-  constructor(ports: IsolationPorts) {
+  constructor(ports: SuspectsPorts) {
     this.#ports = ports;
   }
 
@@ -120,7 +120,7 @@ export class Isolation {
     const { connection, keys, logger } = this.#ports;
     while (this.#suspect === suspect) {
       try {
-        return await isolate(connection, { keys, worker: name, id: suspect.id });
+        return await runAlone(connection, { keys, worker: name, id: suspect.id });
       } catch (error) {
         logger.warn("Redis refused to note that a job runs alone; trying again", { error });
         await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
