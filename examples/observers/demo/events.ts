@@ -48,13 +48,16 @@ export async function runEvents(place: Place, { events, slowMs }: EventPlan): Pr
     await fleet.start(1);
     const before = new Set([...(await operator.ids("dead")), ...(await operator.ids("scheduled"))]);
     const emitted = await emitAll(events);
-    const isOpen = async (): Promise<number> => (await openIds(operator)).length;
-    const open = await isOpen();
-    await eventually(async () => (await isOpen()) === 0, STALLED_MS + (events * slowMs) / 2);
+    const ids = emitted.jobs.map(({ id }) => id);
+    const openJobs = async (): Promise<number> => {
+      const resting = await restingIds(operator);
+      return ids.filter((id) => !resting.has(id)).length;
+    };
+    const open = await openJobs();
+    await eventually(async () => (await openJobs()) === 0, STALLED_MS + (events * slowMs) / 2);
     const isNew = (id: string): boolean => !before.has(id);
     const dead = (await operator.ids("dead")).filter(isNew);
     const completed = new Set(await operator.ids("completed"));
-    const ids = emitted.jobs.map(({ id }) => id);
     return {
       events: events + 1,
       jobs: ids.length,
@@ -113,7 +116,8 @@ async function emitAll(events: number): Promise<Emitted> {
   };
 }
 
-async function openIds(operator: Operator): Promise<readonly string[]> {
-  const states = ["active", "pending", "retry"] as const;
-  return (await Promise.all(states.map((state) => operator.ids(state)))).flat();
+/** Jobs that have ended, or wait for their day. The others move between lists while they are looked for, and may be seen in none. */
+async function restingIds(operator: Operator): Promise<ReadonlySet<string>> {
+  const states = ["completed", "dead", "scheduled"] as const;
+  return new Set((await Promise.all(states.map((state) => operator.ids(state)))).flat());
 }
