@@ -14,6 +14,8 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   IdConflict: EXIT.conflict,
   JobCancelled: EXIT.jobFailed,
   JobDead: EXIT.jobFailed,
+  RunCancelled: EXIT.jobFailed,
+  RunFailed: EXIT.jobFailed,
   JobNotFound: EXIT.notFound,
   NotConnected: EXIT.failed,
   OptionInvalid: EXIT.usage,

@@ -26,6 +26,10 @@ export const ERROR_CODES = [
   "JobDead",
   /** The job was cancelled; `result()` has nothing to give. */
   "JobCancelled",
+  /** The workflow run failed; `result()` says at which step. */
+  "RunFailed",
+  /** The workflow run was cancelled. */
+  "RunCancelled",
   /** The task keeps no completed jobs (`retention.completed: 0`), so a result cannot be awaited. */
   "ResultNotKept",
   /** The awaited thing did not happen in time. */

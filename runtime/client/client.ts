@@ -5,8 +5,8 @@
 import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from "../connection/index.js";
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { DEFAULT_PREFIX, JobIdMaker, ShardKeys, randomName } from "../protocol/index.js";
-import type { EnqueueItem } from "../scripts/index.js";
+import { DEFAULT_PREFIX, JobIdMaker, type RunEnd, ShardKeys, randomName } from "../protocol/index.js";
+import { type EnqueueItem, startRun, type StartRunCall } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
@@ -146,6 +146,28 @@ export class TaskweftClient {
   async finished(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
     if (this.#closed) throw closed("result");
     return await this.#listener.wait(id, timeoutMs);
+  }
+
+  /** @internal The end of a workflow run, or `undefined` after `timeoutMs`. */
+  async runEnded(id: string, timeoutMs: number): Promise<RunEnd | undefined> {
+    if (this.#closed) throw closed("result");
+    return await this.#listener.waitForRun(id, timeoutMs);
+  }
+
+  /** @internal Stores a run, unless there is one of its id or key; the id of the run that there is. */
+  async startRun(call: Omit<StartRunCall, "keys">): Promise<string> {
+    if (this.#closed) throw closed("start");
+    const { address, lastError } = this.#connection;
+    return await withDeadline(
+      startRun(this.#connection, { keys: this.#keys, ...call }),
+      this.#deadlineMs,
+      () =>
+        new TaskweftError(
+          "OutcomeUnknown",
+          `Redis at ${address} did not answer within ${this.#deadlineMs} ms${lastError === undefined ? "" : ` (${lastError})`}; the run ${call.run} may or may not be stored. Start it again under this id.`,
+          { operation: "start", jobId: call.run },
+        ),
+    );
   }
 
   #unreachable(): TaskweftError {

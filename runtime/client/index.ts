@@ -5,3 +5,4 @@ export * from "./emit-function.js";
 export * from "./emit-result.js";
 export * from "./enqueue-function.js";
 export * from "./enqueue-options.js";
+export * from "./start-function.js";

@@ -5,8 +5,16 @@
  */
 import { Connection, type ConnectionOptions, toTaskweftError } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
-import { parseRecord, parseRun, type JobRecord, type JobRun, type ShardKeys } from "../protocol/index.js";
-import { awaitJob } from "../scripts/index.js";
+import {
+  parseRecord,
+  parseRun,
+  parseRunEnd,
+  type JobRecord,
+  type JobRun,
+  type RunEnd,
+  type ShardKeys,
+} from "../protocol/index.js";
+import { awaitJob, awaitRun } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
 
 /** How often a wait asks although no message came (ms). */
@@ -41,9 +49,24 @@ export class ResultListener {
    * The end of the job, or `undefined` when it has not ended after `timeoutMs`.
    * @throws TaskweftError `JobNotFound`, `Closed`; `TimedOut` when Redis itself does not answer.
    */
-  async wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
+  wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
+    return this.#bounded(id, timeoutMs, () => this.#ask(id));
+  }
+
+  /** The same for a workflow run. */
+  waitForRun(id: string, timeoutMs: number): Promise<RunEnd | undefined> {
+    return this.#bounded(id, timeoutMs, () => this.#askRun(id));
+  }
+
+  async #bounded<End>(
+    id: string,
+    timeoutMs: number,
+    ask: () => Promise<End | undefined>,
+  ): Promise<End | undefined> {
     try {
-      return await withDeadline(this.#wait(id, timeoutMs), timeoutMs + ANSWER_GRACE_MS, () => silent(id));
+      return await withDeadline(this.#wait(id, timeoutMs, ask), timeoutMs + ANSWER_GRACE_MS, () =>
+        silent(id),
+      );
     } catch (error) {
       throw this.#closed ? clientClosed(id) : error;
     }
@@ -55,13 +78,17 @@ export class ResultListener {
     this.#subscriber?.disconnect();
   }
 
-  async #wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
+  async #wait<End>(
+    id: string,
+    timeoutMs: number,
+    ask: () => Promise<End | undefined>,
+  ): Promise<End | undefined> {
     const deadline = performance.now() + timeoutMs;
     await this.#subscribe();
     for (;;) {
       const heard = this.#listen(id);
       try {
-        const finished = await this.#ask(id);
+        const finished = await ask();
         if (finished !== undefined) return finished;
         const leftMs = deadline - performance.now();
         if (leftMs <= 0) return undefined;
@@ -85,6 +112,16 @@ export class ResultListener {
       );
     }
     return { record, run: parseRun(reply.run) };
+  }
+
+  async #askRun(id: string): Promise<RunEnd | undefined> {
+    const reply = await awaitRun(this.#connection, { keys: this.#keys, id, client: this.#client });
+    if (reply === "WAITING") return undefined;
+    const end = reply === "NOTFOUND" ? undefined : parseRunEnd(reply.state);
+    if (end !== undefined) return end;
+    throw new TaskweftError("JobNotFound", `no workflow run ${id} is stored: its retention has ended`, {
+      operation: "result",
+    });
   }
 
   /** Registers before asking, so that an end between the answer and the wait is not missed. */

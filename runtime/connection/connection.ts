@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   readonly redis?: IoredisOptions | undefined;
 }
 
+/** Fields of one read. */
+const READ_BATCH = 1000;
 /** Longest pause between two attempts to reconnect, in milliseconds. */
 const MAX_RECONNECT_DELAY_MS = 1000;
 /**
@@ -110,6 +112,33 @@ export class Connection implements ScriptRunner {
     try {
       const texts = await this.redis.hmget(keys.runs, ...ids);
       return new Map(texts.flatMap((text, position) => (text === null ? [] : [[position, text] as const])));
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+  }
+
+  /** Fields of the `workflows` hash, those that are there. Large reads go in parts, so that none holds Redis for long. */
+  async readRunFields(keys: ShardKeys, fields: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>();
+    try {
+      for (let from = 0; from < fields.length; from += READ_BATCH) {
+        const part = fields.slice(from, from + READ_BATCH);
+        const texts = await this.redis.hmget(keys.workflows, ...part);
+        for (const [i, field] of part.entries()) {
+          const text = texts[i];
+          if (text !== null && text !== undefined) found.set(field, text);
+        }
+      }
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+    return found;
+  }
+
+  /** Workflow runs whose retention has ended, by this machine's clock: the script that removes them asks again. */
+  async expiredRuns(keys: ShardKeys, limit: number): Promise<readonly string[]> {
+    try {
+      return await this.redis.zrangebyscore(keys.ended, "-inf", Date.now(), "LIMIT", 0, limit);
     } catch (error) {
       throw toTaskweftError(error, "read");
     }

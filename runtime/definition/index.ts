@@ -12,3 +12,4 @@ export * from "./cron.js";
 export * from "./schedule.js";
 export * from "./ticks.js";
 export * from "./did-you-mean.js";
+export * from "./workflow.js";

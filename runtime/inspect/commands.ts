@@ -1,6 +1,7 @@
 /** What an operator may do to jobs and queues. State moves are scripts; here stands what their answers mean. */
 import { DEFAULT_RETENTION } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
+import { type FinalState, isFinal, type JobRecord } from "../protocol/index.js";
 import { cancel, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
@@ -8,6 +9,7 @@ import { transactionReplies, type ShardReader } from "./shard-reader.js";
 /** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, now. */
 export async function retryJob(reader: ShardReader, id: string): Promise<void> {
   const { record } = await readStoredJob(reader, id, "retry");
+  assertNoStep(record, id, "retry");
   const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue });
   if (reply === "RETRIED") return;
   if (reply === "NOTFOUND") throw gone(id, "retry");
@@ -35,6 +37,7 @@ export async function cancelJob(
   keepMs: (task: string) => number | undefined,
 ): Promise<CancelOutcome> {
   const { record } = await readStoredJob(reader, id, "cancel");
+  assertNoStep(record, id, "cancel");
   const reply = await cancel(reader.connection, {
     keys: reader.keys,
     id,
@@ -49,7 +52,8 @@ export async function cancelJob(
 
 /** Deletes a job that nobody runs, with all that is known about it. */
 export async function removeJob(reader: ShardReader, id: string): Promise<void> {
-  const { record } = await readStoredJob(reader, id, "remove");
+  const { record, run } = await readStoredJob(reader, id, "remove");
+  if (!isFinal(run.state as FinalState)) assertNoStep(record, id, "remove");
   const reply = await remove(reader.connection, { keys: reader.keys, id, queue: record.queue });
   if (reply === "REMOVED") return;
   if (reply === "NOTFOUND") throw gone(id, "remove");
@@ -69,6 +73,15 @@ export async function resumeQueue(reader: ShardReader, queue: string): Promise<v
     redis.multi().hdel(reader.keys.paused, queue).lpush(wake, "1").ltrim(wake, 0, 0).exec(),
   );
   transactionReplies<number>(replies);
+}
+
+/** A workflow run must hear how each of its steps ended: one that is taken away behind its back would let it wait for ever. */
+function assertNoStep({ options }: JobRecord, id: string, operation: string): void {
+  if (options.run === undefined) return;
+  throw conflict(
+    operation,
+    `job ${id} is a step of the workflow run ${options.run}, which would wait for it`,
+  );
 }
 
 function conflict(operation: string, message: string): TaskweftError {

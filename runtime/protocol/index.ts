@@ -4,3 +4,4 @@ export * from "./keys.js";
 export * from "./records.js";
 export * from "./schedules.js";
 export * from "./states.js";
+export * from "./workflows.js";

@@ -55,6 +55,10 @@ export class ShardKeys {
   readonly paused: string;
   /** HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was heard of. */
   readonly schedules: string;
+  /** HASH of workflow runs; its fields are in workflows.ts. */
+  readonly workflows: string;
+  /** ZSET run id -> time of removal (ms): runs that have ended. */
+  readonly ended: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
   readonly meta: string;
   /** STRING: when any worker was heard last (ms). */
@@ -80,6 +84,8 @@ export class ShardKeys {
     this.waiting = `${this.tag}:waiting`;
     this.paused = `${this.tag}:paused`;
     this.schedules = `${this.tag}:schedules`;
+    this.workflows = `${this.tag}:workflows`;
+    this.ended = `${this.tag}:ended`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;
   }

@@ -34,6 +34,16 @@ export interface RecordOptions {
   group?: string;
   /** 1: the key stays taken when the job ends dead or cancelled. */
   hold?: 1;
+  /** The workflow run that it is part of; its payload is computed when it is claimed. */
+  run?: string;
+  /** Name and hash of the workflow's definition. */
+  workflow?: string;
+  /** The step of the run; without one the job decides how the run goes on. */
+  step?: string;
+  /** Number of its item, of a step with `forEach`. */
+  item?: number;
+  /** 1: it undoes the step. */
+  undo?: 1;
 }
 
 export interface JobRecord {

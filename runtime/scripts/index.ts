@@ -1,11 +1,14 @@
 /** The shard's moves: one Lua script each, with one typed wrapper. Nothing else in the runtime writes job state. */
 export * from "./advance.js";
 export * from "./await.js";
+export * from "./await-run.js";
 export * from "./cancel.js";
 export * from "./declare.js";
 export * from "./discard.js";
+export * from "./end-run.js";
 export * from "./enqueue.js";
 export * from "./fail.js";
+export * from "./forget-run.js";
 export * from "./heartbeat.js";
 export * from "./run-alone.js";
 export * from "./note.js";
@@ -15,6 +18,9 @@ export * from "./repair.js";
 export * from "./retry.js";
 export * from "./save-step.js";
 export * from "./script.js";
+export * from "./settle-steps.js";
+export * from "./start-run.js";
+export * from "./store-items.js";
 export * from "./suspend.js";
 export * from "./sweep.js";
 export * from "./tick.js";

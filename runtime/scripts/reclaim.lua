@@ -19,14 +19,12 @@
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), tonumber(ARGV[5])
-local keys, cancels, waits = KEYS[8], KEYS[9], KEYS[10]
-local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
+local keys, cancels, waits, gate = KEYS[8], KEYS[9], KEYS[10], { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
 local FIRST_QUEUE_KEY, queues, time, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, {}, 0, {}
 
 if crashed and not condemn(leases, worker, time) then
   return 'ALIVE'
 end
-
 for q = 1, queues do
   queue_key[ARGV[7 + q]] = FIRST_QUEUE_KEY + 3 * (q - 1)
 end
@@ -52,6 +50,8 @@ local function take_back(id)
   local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = judge(crashed, crashes, most, worker, events)
   local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
+  -- A step is not buried here: its workflow has to hear of it first, from the worker that claims it next.
+  verdict = verdict == 'dead' and queue and options_of(record).run and 'retry' or verdict
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))

@@ -21,6 +21,8 @@ export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
   readonly notebook: Notebook;
   /** Redis time (ms). */
   readonly now: () => number;
+  /** Claims that are on their way here: steps of workflows whose payload is being computed. */
+  readonly preparing: () => number;
   /** Jobs that waited for a slot were given back, because none came free. */
   readonly onStuck: () => void;
   /** A job that waited here for others is to run no more. */
@@ -50,7 +52,7 @@ export class Intake {
     this.#gathering = new Gathering({ now, giveBack, onReady: () => this.#fill() });
     this.#suspects = new Suspects({
       ...ports,
-      busy: () => executor.running + this.#buffer.waiting + this.#gathering.jobs,
+      busy: () => executor.running + this.#buffer.waiting + this.#gathering.jobs + ports.preparing(),
       start: (claim) => this.#startAlone(claim),
       onClosed: () => {
         ports.onClosed();

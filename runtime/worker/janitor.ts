@@ -3,6 +3,7 @@ import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { sweep } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
+import type { RunSweeper } from "./run-sweeper.js";
 
 const INTERVAL_MS = 10_000;
 /** Bounds one script to well under a millisecond a kind. */
@@ -12,12 +13,14 @@ export class Janitor {
   readonly #connection: Connection;
   readonly #keys: ShardKeys;
   readonly #logger: Logger;
+  readonly #runs: Pick<RunSweeper, "sweep">;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(connection: Connection, keys: ShardKeys, logger: Logger) {
+  constructor(connection: Connection, keys: ShardKeys, runs: Pick<RunSweeper, "sweep">, logger: Logger) {
     this.#connection = connection;
+    this.#runs = runs;
     this.#keys = keys;
     this.#logger = logger;
   }
@@ -43,7 +46,8 @@ export class Janitor {
     try {
       while (!this.#stopped) {
         const swept = await sweep(this.#connection, this.#keys, BATCH);
-        if (Math.max(swept.done, swept.dead, swept.keys) < BATCH) return;
+        const moreRuns = await this.#runs.sweep();
+        if (!moreRuns && Math.max(swept.done, swept.dead, swept.keys) < BATCH) return;
       }
     } catch (error) {
       this.#logger.warn("removing expired jobs failed; trying again", { error });

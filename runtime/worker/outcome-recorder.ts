@@ -4,9 +4,10 @@
  */
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
+import { PermanentError } from "../errors.js";
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
-import type { Suspended } from "./abort-reasons.js";
+import { Cancelled, type Suspended } from "./abort-reasons.js";
 import { type Claim, mayBeLate } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
@@ -15,6 +16,7 @@ import type { FollowUps } from "./follow-ups.js";
 import type { Logger } from "./handler.js";
 import { decideFailure, describeError, sleepingRun } from "./outcome.js";
 import type { Reaper } from "./reaper.js";
+import type { Workflows } from "./workflows.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
@@ -31,6 +33,7 @@ export interface RecorderPorts {
   readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round">;
   readonly reaper: Pick<Reaper, "handBackJobs">;
   readonly followUps: FollowUps;
+  readonly workflows: Pick<Workflows, "beforeDeath" | "completed">;
   /** Replaces the definition's retention of completed jobs (ms), when set. */
   readonly keepCompletedMs: number | undefined;
 }
@@ -59,7 +62,11 @@ export class OutcomeRecorder implements OutcomeSink {
   completed(execution: Execution, result: unknown, durationMs: number): void {
     if (this.#isStale(execution)) return;
     const { fetcher } = this.#ports;
-    const { id, run } = execution.claim;
+    const { id, run, record } = execution.claim;
+    if (record.options.run !== undefined) {
+      this.#completedStep(execution, result);
+      return;
+    }
     const keepMs = this.#keepCompletedMs(execution);
     if (keepMs === 0) {
       fetcher.completed(id);
@@ -75,10 +82,18 @@ export class OutcomeRecorder implements OutcomeSink {
     fetcher.completedAndKept({ id, run: text, keepMs });
   }
 
+  #completedStep(execution: Execution, result: unknown): void {
+    try {
+      this.#ports.workflows.completed(execution.claim, result);
+    } catch (error) {
+      this.failed(execution, new PermanentError(describeError(error).message));
+    }
+  }
+
   failed(execution: Execution, error: unknown): void {
     if (this.#isStale(execution)) return;
     const { contract, claim } = execution;
-    const { clock, followUps, random } = this.#ports;
+    const { clock, followUps, random, workflows } = this.#ports;
     const decision = decideFailure({
       contract,
       options: claim.record.options,
@@ -94,8 +109,23 @@ export class OutcomeRecorder implements OutcomeSink {
     });
     const { outcome, ms } = decision;
     const rule = outcome === "dead" ? contract.onExhausted : undefined;
-    const before = rule === undefined ? undefined : followUps.of(claim, rule, error);
+    const follow = rule === undefined ? undefined : followUps.of(claim, rule, error);
+    const tell = outcome === "dead" ? workflows.beforeDeath(claim, error) : undefined;
+    const before = async (): Promise<void> => {
+      await follow?.();
+      await tell?.();
+    };
     this.#settle(claim, execution.worker, { outcome, run: decision.run, ms, contract, before });
+  }
+
+  /** A job that is not tried again, because it has lost its worker too often; the crashes are on its record already. */
+  quarantined(claim: Claim): void {
+    const { workflows, worker } = this.#ports;
+    const run = encodeRun({ ...claim.run, state: "dead", detail: null });
+    const lost = new Error(`its worker was lost ${claim.run.crashes} times`);
+    const before = workflows.beforeDeath(claim, lost);
+    const ms = keepCancelledMs(claim, undefined);
+    this.#settle(claim, worker(), { outcome: "dead", run, ms, contract: undefined, before });
   }
 
   cancelled(execution: Execution): void {
@@ -104,7 +134,8 @@ export class OutcomeRecorder implements OutcomeSink {
     const events = withEvent(claim.run.events, [this.#ports.clock.now(), "cancelled"]);
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
     const ms = keepCancelledMs(claim, contract);
-    this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract });
+    const before = this.#ports.workflows.beforeDeath(claim, new Cancelled());
+    this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract, before });
   }
 
   suspended(execution: Execution, { wakeAt }: Suspended): void {

@@ -9,7 +9,7 @@ import { ShardKeys } from "../protocol/index.js";
 import { packageVersion } from "../version.js";
 import { BatchAttempt } from "./batch.js";
 import { ClaimDemand } from "./claim-demand.js";
-import { readClaims } from "./claim.js";
+import { type Claim, readClaims } from "./claim.js";
 import type { Execution } from "./execution.js";
 import { Executor } from "./executor.js";
 import { Fetcher } from "./fetcher.js";
@@ -27,6 +27,7 @@ import { Reaper } from "./reaper.js";
 import { Scheduler } from "./scheduler.js";
 import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
+import { Workflows } from "./workflows.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Most jobs of one claim: one script must not hold Redis for long. */
@@ -52,6 +53,7 @@ export class Worker {
   readonly #janitor: Janitor;
   readonly #scheduler: Scheduler;
   readonly #demand: ClaimDemand;
+  readonly #workflows: Workflows;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
 
@@ -66,7 +68,12 @@ export class Worker {
     const worker = (): string => this.#leaseKeeper.name;
     const base = { connection: this.#connection, keys: this.#keys, logger };
     this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
-    this.#janitor = new Janitor(this.#connection, this.#keys, logger);
+    this.#janitor = new Janitor(
+      this.#connection,
+      this.#keys,
+      { sweep: () => this.#workflows.sweep() },
+      logger,
+    );
     this.#scheduler = new Scheduler({ ...base, registry, random });
     this.#leaseKeeper = new LeaseKeeper({
       ...base,
@@ -94,10 +101,26 @@ export class Worker {
       worker,
       renewal: () => this.#leaseKeeper.renewal(),
       running: () => this.#intake.slots,
-      waiting: () => this.#intake.waiting,
+      waiting: () => this.#intake.waiting + this.#workflows.preparing,
       gathering: () => this.#intake.room,
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
       onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
+      onLost: () => this.#leaseKeeper.lost(),
+    });
+    this.#workflows = new Workflows({
+      ...base,
+      worker,
+      now: () => this.#clock.now(),
+      fetcher: this.#fetcher,
+      ready: (claims) => {
+        this.#start(
+          claims,
+          claims.some(({ run }) => run.crashes > 0),
+        );
+        // What was prepared counted as work in hand, and may have ended there.
+        this.#fetcher.schedule();
+      },
+      quarantine: (claim) => this.#recorder.quarantined(claim),
       onLost: () => this.#leaseKeeper.lost(),
     });
     this.#recorder = new OutcomeRecorder({
@@ -107,6 +130,7 @@ export class Worker {
       worker,
       fetcher: this.#fetcher,
       reaper: this.#reaper,
+      workflows: this.#workflows,
       followUps: new FollowUps({ ...base, clock: this.#clock, registry }),
       keepCompletedMs: this.#options.retentionCompletedMs,
     });
@@ -133,6 +157,7 @@ export class Worker {
       notebook: this.#notebook,
       worker,
       now: () => this.#clock.now(),
+      preparing: () => this.#workflows.preparing,
       giveBack: (ids) => this.#recorder.returned(ids),
       onStuck: () => this.#demand.stuck(),
       onCancelled: (execution) => this.#recorder.cancelled(execution),
@@ -234,6 +259,7 @@ export class Worker {
     void this.#janitor.stop();
     this.#fetcher.close();
     this.#recorder.close();
+    this.#workflows.close();
     this.#notebook.close();
     this.#executor.stop();
     this.#intake.close();
@@ -248,6 +274,7 @@ export class Worker {
   /** The lease goes last: until then everything that is written is still the worker's own. */
   async #giveUpEverything(): Promise<void> {
     try {
+      await this.#workflows.settled();
       await this.#recorder.settled();
       await this.#fetcher.settled();
       await this.#leaseKeeper.registered();
@@ -289,12 +316,16 @@ export class Worker {
         reason,
       });
     }
+    this.#start(this.#workflows.sift(claims), runs.size > 0);
+  }
+
+  #start(claims: readonly Claim[], mayBeSuspect: boolean): void {
     if (this.#stopping !== undefined) {
       this.#recorder.returned(claims.map((claim) => claim.id));
       return;
     }
     const wasIdle = !this.#intake.busy;
-    this.#intake.take(claims, runs.size > 0);
+    this.#intake.take(claims, mayBeSuspect);
     if (wasIdle && this.#intake.busy) this.#leaseKeeper.hurry();
   }
 
@@ -309,6 +340,7 @@ export class Worker {
     this.#fetcher.stopClaiming();
     this.#intake.abandon();
     this.#fetcher.abandon();
+    this.#workflows.abandon();
     this.#executor.abandonAll();
   }
 

@@ -21,6 +21,8 @@ const EMPTY: Shard = {
   waiting: [],
   paused: {},
   schedules: {},
+  workflows: {},
+  ended: {},
   meta: {},
   tick: "",
   pending: {},

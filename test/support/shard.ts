@@ -27,6 +27,8 @@ export interface Shard {
   readonly waiting: readonly string[];
   readonly paused: Texts;
   readonly schedules: Texts;
+  readonly workflows: Texts;
+  readonly ended: Scores;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
   readonly tick: string;
@@ -93,6 +95,8 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     waiting: Object.keys(scores(take(keys.waiting))),
     paused: texts(take(keys.paused)),
     schedules: texts(take(keys.schedules)),
+    workflows: texts(take(keys.workflows)),
+    ended: scores(take(keys.ended)),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",
     pending: family("pending", (ids) => ids),

@@ -1,0 +1,132 @@
+/** Makes the functions that generated code exports: `startOrderCheckout(input, options)`. */
+import {
+  type Duration,
+  JOB_ID_PATTERN,
+  type QueueDefinition,
+  type Validator,
+  type WorkflowDefinition,
+} from "../definition/index.js";
+import { PayloadInvalid, TaskweftError } from "../errors.js";
+import { durationMs, optionInvalid } from "../option-values.js";
+import { encodeRunRecord, keyField, runFields } from "../protocol/index.js";
+import { WorkflowGraph } from "../workflow/index.js";
+import type { TaskweftClient } from "./client.js";
+import { currentClient } from "./default-client.js";
+import { pathText } from "./payload-check.js";
+
+/** A workflow as generated code hands it to the runtime. */
+export interface WorkflowContract<Input = unknown, _Output = unknown> {
+  readonly definition: WorkflowDefinition;
+  readonly input: () => Validator<Input>;
+  /** Compiled from `idempotency.key`. */
+  readonly idempotency?: { readonly key: (input: Input) => string; readonly ttlMs: number };
+}
+
+export interface StartOptions {
+  /** Default: the client of `connect()`. */
+  readonly client?: TaskweftClient;
+  /** 1 to 100 of `A-Z a-z 0-9 . _ : -`. Default: a new one. A run of this id that is there is given back. */
+  readonly id?: string;
+}
+
+/** A run that is stored. */
+export interface RunHandle<Output> {
+  readonly id: string;
+  /** True when the id or the idempotency key was known: this is the run that was already there. */
+  readonly deduplicated: boolean;
+  /**
+   * Waits for the run to end and gives its output. `timeout`: default `30s`.
+   * @throws TaskweftError with code `RunFailed`, `RunCancelled`, `TimedOut` or `JobNotFound`.
+   */
+  result(options?: { readonly timeout?: Duration }): Promise<Output>;
+}
+
+export type StartFunction<Input, Output> = (
+  input: Input,
+  options?: StartOptions,
+) => Promise<RunHandle<Output>>;
+
+const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
+/** Ids of the run's jobs begin with its own, and end with the name of a step. */
+const MAX_RUN_ID = 100;
+
+/** `queues`: those of the definitions; a queue becomes known to workers with its first job. */
+export function createStartFunction<Input, Output>(
+  contract: WorkflowContract<Input, Output>,
+  queues: readonly QueueDefinition[],
+): StartFunction<Input, Output> {
+  const { definition } = contract;
+  const graph = new WorkflowGraph(definition);
+  const text = JSON.stringify(definition);
+  const used = new Set([definition.queue, ...definition.steps.flatMap(queuesOf)]);
+  const known = new Map(queues.map((queue) => [queue.name, queue]));
+
+  return async (input, options = {}) => {
+    const client = options.client ?? currentClient();
+    const checked = contract.input().safeParse(input);
+    if (!checked.success)
+      throw new PayloadInvalid(
+        definition.name,
+        checked.error.issues.map(({ path, message }) => ({ path: pathText(path), message })),
+      );
+    if (options.id !== undefined && !(JOB_ID_PATTERN.test(options.id) && options.id.length <= MAX_RUN_ID)) {
+      throw optionInvalid("id", `1 to ${MAX_RUN_ID} of A-Z a-z 0-9 . _ : -`, options.id);
+    }
+    for (const name of used) client.registerQueue(known.get(name) ?? { name, weight: 1 });
+    const { idempotency } = contract;
+    const key = idempotency === undefined ? "" : keyField(definition.name, idempotency.key(checked.data));
+    const run = options.id ?? client.nextId();
+    const now = client.now();
+    const id = await client.startRun({
+      run,
+      record: encodeRunRecord({
+        workflow: definition.name,
+        hash: definition.hash,
+        startedAt: Math.round(now),
+        key,
+        input: checked.data,
+      }),
+      definition: { field: runFields.definition(definition.name, definition.hash), text },
+      key,
+      keyTtlMs: idempotency?.ttlMs ?? 0,
+      begins: graph.roots(run, Math.round(now)),
+    });
+    return new StoredRunHandle<Output>(client, definition.name, id, id !== run);
+  };
+}
+
+class StoredRunHandle<Output> implements RunHandle<Output> {
+  readonly id: string;
+  readonly deduplicated: boolean;
+  readonly #client: TaskweftClient;
+  readonly #workflow: string;
+
+  constructor(client: TaskweftClient, workflow: string, id: string, deduplicated: boolean) {
+    this.#client = client;
+    this.#workflow = workflow;
+    this.id = id;
+    this.deduplicated = deduplicated;
+  }
+
+  async result(options: { readonly timeout?: Duration } = {}): Promise<Output> {
+    const timeoutMs = durationMs("timeout", options.timeout, DEFAULT_RESULT_TIMEOUT_MS);
+    const end = await this.#client.runEnded(this.id, timeoutMs);
+    const what = `${this.#workflow} run ${this.id}`;
+    if (end === undefined) {
+      throw new TaskweftError(
+        "TimedOut",
+        `${what} had not ended after ${timeoutMs} ms; it goes on, ask again later`,
+        {
+          operation: "result",
+        },
+      );
+    }
+    if (end.state === "completed") return end.detail as Output;
+    const code = end.state === "failed" ? "RunFailed" : "RunCancelled";
+    throw new TaskweftError(code, `${what} ${end.state}: ${String(end.detail)}`, { operation: "result" });
+  }
+}
+
+function queuesOf({ job, compensate }: WorkflowDefinition["steps"][number]): string[] {
+  return [job, compensate].flatMap((made) => (made === undefined ? [] : [made.queue]));
+}

@@ -1,0 +1,69 @@
+/**
+ * A workflow as the runtime sees it: pure data that JSON holds, because a run keeps the definition it was started with. A deploy
+ * in the middle of a run must not map half of it anew.
+ */
+
+/** What is computed from the run when a step begins. Missing parts of a path give `undefined`; nothing is ever called. */
+export type Expression =
+  | readonly ["value", unknown]
+  /** Roots: `input`, `steps` (then the step's name and `result` or `status`), `item`, `index`. */
+  | readonly ["path", ...segments: (string | number)[]]
+  | readonly ["object", Readonly<Record<string, Expression>>]
+  | readonly ["list", readonly Expression[]]
+  /** Text with values in it. */
+  | readonly ["text", readonly Expression[]]
+  | readonly ["not", Expression]
+  | readonly ["??" | "&&" | "||" | "==" | "!=" | "<" | "<=" | ">" | ">=", Expression, Expression];
+
+/** A job that a step makes. */
+export interface StepJob {
+  readonly task: string;
+  readonly queue: string;
+  readonly hash: string;
+  readonly payload: Expression;
+  /** Where they differ from the task's. */
+  readonly maxRetries?: number;
+  readonly timeoutMs?: number;
+  /** The limit that counts for it, of the task or of its queue. */
+  readonly limit?: { readonly group: string; readonly limit: number };
+}
+
+/** What becomes of the run when a step has failed for good. */
+export type FailureRule = "fail" | "continue" | "compensate";
+
+export interface WorkflowStep {
+  readonly name: string;
+  /** Steps that come before; without any it begins with the run. */
+  readonly needs: readonly string[];
+  /** How many of `needs` must have ended before it begins. Default: all. */
+  readonly join?: number;
+  /** False: the step is skipped, and those after it go on. */
+  readonly if?: Expression;
+  /** Without: the step only waits for `delayMs`. */
+  readonly job?: StepJob;
+  /** Time between the end of what it needs and its begin (ms). */
+  readonly delayMs?: number;
+  /** A list: one job for each item, at most `maxParallel` at once. */
+  readonly forEach?: Expression;
+  readonly maxParallel?: number;
+  /** Default: `fail`. */
+  readonly onFailure?: FailureRule;
+  /** Undoes the completed step when the run is compensated. */
+  readonly compensate?: StepJob;
+}
+
+export interface WorkflowDefinition {
+  readonly name: string;
+  /** Of everything below; a run is pinned to it. */
+  readonly hash: string;
+  /** Where the jobs of the run itself wait. */
+  readonly queue: string;
+  /** Each after those that it needs. */
+  readonly steps: readonly WorkflowStep[];
+  readonly output?: Expression;
+  /** How long an ended run is kept (ms). */
+  readonly keepMs: number;
+}
+
+/** Items of one `forEach` that run at once when the definition does not say. */
+export const DEFAULT_MAX_PARALLEL = 1000;

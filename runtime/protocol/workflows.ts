@@ -1,0 +1,138 @@
+/**
+ * What the `workflows` hash says of a run. Fields begin with the run's id, which holds no space:
+ *
+ *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
+ *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
+ *   <run> :open           jobs of the run that have not ended
+ *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
+ *   <run> <step>#         how many of the steps that it needs have ended
+ *   <run> <step>*         number of its items;  <run> <step>.3*: item 3;  <run> <step>*#: how many have ended
+ *   @<workflow> <hash>    the definition
+ */
+
+export const RUN_VERSION = 1;
+
+export interface RunRecord {
+  readonly workflow: string;
+  readonly hash: string;
+  readonly startedAt: number;
+  /** Field of the `keys` hash that the run owns, `""`: none. */
+  readonly key: string;
+  readonly input: unknown;
+}
+
+export function encodeRunRecord(run: RunRecord): string {
+  return JSON.stringify([RUN_VERSION, run.workflow, run.hash, run.startedAt, run.key, run.input]);
+}
+
+export function parseRunRecord(text: string): RunRecord {
+  const [, workflow, hash, startedAt, key, input] = JSON.parse(text) as [
+    number,
+    string,
+    string,
+    number,
+    string,
+    unknown,
+  ];
+  return { workflow, hash, startedAt, key, input };
+}
+
+/** How a step ended. */
+export type StepStatus = "completed" | "skipped" | "failed" | "cancelled";
+
+export interface StepOutcome {
+  readonly status: StepStatus;
+  /** Redis time (ms). */
+  readonly at: number;
+  /** completed: the result. failed: what went wrong, in words. */
+  readonly detail: unknown;
+}
+
+const LETTERS: Readonly<Record<StepStatus, string>> = {
+  completed: "c",
+  skipped: "s",
+  failed: "f",
+  cancelled: "x",
+};
+const STATUSES: ReadonlyMap<string, StepStatus> = new Map(
+  Object.entries(LETTERS).map(([status, letter]) => [letter, status as StepStatus]),
+);
+
+export function encodeStepOutcome({ status, at, detail }: StepOutcome): string {
+  // What JSON cannot hold (a function, undefined) is null, like the result of a job.
+  return `${LETTERS[status]}${at} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
+}
+
+export function parseStepOutcome(text: string): StepOutcome {
+  const space = text.indexOf(" ");
+  return {
+    status: STATUSES.get(text.charAt(0)) ?? "failed",
+    at: Number(text.slice(1, space)),
+    detail: JSON.parse(text.slice(space + 1)) as unknown,
+  };
+}
+
+export type RunEndState = "completed" | "failed" | "cancelled";
+
+/** `detail`: the output, or why it failed. */
+export interface RunEnd {
+  readonly state: RunEndState;
+  readonly at: number;
+  readonly detail: unknown;
+}
+
+export function encodeRunEnd({ state, at, detail }: RunEnd): string {
+  return `${state} ${at} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
+}
+
+/** `undefined` while the run has not ended. */
+export function parseRunEnd(text: string | null): RunEnd | undefined {
+  const match = /^(completed|failed|cancelled) (\d+) ([\s\S]*)$/.exec(text ?? "");
+  if (match === null) return undefined;
+  const [, state = "", at, detail = "null"] = match;
+  return { state: state as RunEndState, at: Number(at), detail: JSON.parse(detail) as unknown };
+}
+
+/** Fields of the `workflows` hash. */
+export const runFields = {
+  definition: (workflow: string, hash: string): string => `@${workflow} ${hash}`,
+  state: (run: string): string => `${run} :state`,
+  open: (run: string): string => `${run} :open`,
+  step: (run: string, step: string): string => `${run} ${step}`,
+  met: (run: string, step: string): string => `${run} ${step}#`,
+  itemsEnded: (run: string, step: string): string => `${run} ${step}*#`,
+  items: (run: string, step: string): string => `${run} ${step}*`,
+  item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
+} as const;
+
+/** A job of a run that may begin. */
+export interface BeginStep {
+  /** Whose ends are counted, for `need` above 0. */
+  readonly step: string;
+  /** n: with the nth end of what it waits for; 0: while the run goes on; -1: always. */
+  readonly need: number;
+  readonly id: string;
+  readonly queue: string;
+  readonly delayMs: number;
+  /** `""`: none. */
+  readonly limit: string;
+  readonly record: string;
+}
+
+/** The end of a step, or of another job of a run. */
+export interface StepEnd {
+  readonly id: string;
+  /** False: another script ends the job. */
+  readonly endsJob: boolean;
+  readonly run: string;
+  /** `""`: the job belongs to no step. */
+  readonly step: string;
+  readonly outcome: string;
+  /** What the run turns to, `""`: it stays. */
+  readonly state: string;
+  /** The fan-out of which it is an item. */
+  readonly itemOf: { readonly step: string; readonly total: number } | undefined;
+  /** Begins when nothing else of the run is under way. */
+  readonly decider: BeginStep;
+  readonly begins: readonly BeginStep[];
+}

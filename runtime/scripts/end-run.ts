@@ -1,0 +1,26 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const endRunScript = new Script("end-run");
+
+export interface EndRunCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  /** The job that decides. */
+  readonly id: string;
+  readonly run: string;
+  /** As `encodeRunEnd` makes it. */
+  readonly end: string;
+  readonly keepMs: number;
+  /** Field of the `keys` hash to free, or `""`. */
+  readonly key: string;
+}
+
+export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"LOST" | "GONE" | "ENDED"> {
+  const { keys } = call;
+  return (await runner.run(
+    endRunScript,
+    [keys.jobs, keys.runs, keys.active, keys.leases, keys.workflows, keys.ended, keys.keys, keys.waits],
+    [keys.tag, call.worker, call.id, call.run, call.end, call.keepMs, call.key],
+  )) as "LOST" | "GONE" | "ENDED";
+}

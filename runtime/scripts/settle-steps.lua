@@ -1,0 +1,89 @@
+#!lua flags=allow-oom
+-- settle-steps: ends steps of workflow runs, and enqueues what begins with that. Sent again, it does nothing twice.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups, 11 waiting;
+--      then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, 3 n, then n x (job, 1 if the job ends with the step or 0 if another script ends it); then for each:
+--      run, step ('' = none), its outcome, state of the run from now on ('' = as it is), step whose item it is ('' = none),
+--      number of its items, queue and record of the job that decides, number of steps that may begin, and those, each:
+--      step, need, job, queue, delay (ms), limit, record. Need: n = with the nth end, 0 = while the run goes on, -1 = always
+-- Returns LOST, or the number of jobs that began
+--@include now
+--@include wake
+--@include later
+--@include finish
+--@include rate
+--@include gate
+--@include come
+--@include admit
+--@include acknowledge
+--@include begin
+
+local jobs, runs, active, leases, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
+local tag, worker, n, woken, begun = ARGV[1], ARGV[2], tonumber(ARGV[3]), {}, 0
+local FIRST_QUEUE_KEY = 12
+
+local lease = redis.call('ZSCORE', leases, worker)
+if not lease or lease == '0' then
+  return 'LOST'
+end
+
+local ids, ended, held = {}, {}, {}
+for i = 1, n do
+  ids[i] = ARGV[2 + 2 * i]
+end
+local owners = redis.call('HMGET', active, unpack(ids))
+for i = 1, n do
+  held[i] = owners[i] == worker
+  if held[i] and ARGV[3 + 2 * i] == '1' then
+    ended[#ended + 1] = ids[i]
+  end
+end
+if #ended > 0 then
+  redis.call('HDEL', active, unpack(ended))
+  drop(jobs, runs, ended)
+  if redis.call('EXISTS', KEYS[6], KEYS[7], KEYS[8], KEYS[9]) > 0 then
+    clear_rare(KEYS[6], KEYS[7], KEYS[8], tag, gate, ended)
+  end
+end
+
+local function settle(at, run, step, outcome, state, parent)
+  local facts = redis.call('HMGET', workflows, run, run .. ' :state', run .. ' ' .. step)
+  if not facts[1] or (step ~= '' and facts[3]) then
+    return
+  end
+  local _ = step ~= '' and redis.call('HSET', workflows, run .. ' ' .. step, outcome)
+  _ = state ~= '' and redis.call('HSETNX', workflows, run .. ' :state', state)
+  local goes_on, whole, count = not facts[2] and state == '', true, 0
+  if parent ~= '' then
+    whole = redis.call('HINCRBY', workflows, run .. ' ' .. parent .. '*#', 1) == tonumber(ARGV[at + 5])
+    if whole then
+      redis.call('HSET', workflows, run .. ' ' .. parent, 'c' .. string.match(outcome, '%d+') .. ' null')
+    end
+  end
+  for i = at + 9, at + 2 + 7 * tonumber(ARGV[at + 8]), 7 do
+    local need = tonumber(ARGV[i + 1])
+    if need < 0 or (goes_on and (need == 0
+      or (whole and redis.call('HINCRBY', workflows, run .. ' ' .. ARGV[i] .. '#', 1) == need))) then
+      begin(jobs, gate, woken, ARGV[i + 2], FIRST_QUEUE_KEY + 3 * ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6])
+      count = count + 1
+    end
+  end
+  -- Nothing of the run is under way: somebody has to say how it goes on.
+  if count ~= 1 and redis.call('HINCRBY', workflows, run .. ' :open', count - 1) == 0 then
+    redis.call('HSET', workflows, run .. ' :open', 1)
+    begin(jobs, gate, woken, run .. ':end', FIRST_QUEUE_KEY + 3 * ARGV[at + 6], 0, '', ARGV[at + 7])
+    count = count + 1
+  end
+  begun = begun + count
+end
+
+local at = 4 + 2 * n
+for i = 1, n do
+  local _ = held[i] and settle(at, unpack(ARGV, at, at + 4))
+  at = at + 9 + 7 * tonumber(ARGV[at + 8])
+end
+for key in pairs(woken) do
+  wake(key)
+end
+return begun

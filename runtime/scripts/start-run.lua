@@ -1,0 +1,39 @@
+#!lua
+-- start-run: stores a workflow run and enqueues the steps that it begins with. Sent again, it does nothing twice.
+-- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting; then for each queue: pending, due, wake
+-- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), then for each step:
+--      job, queue, delay (ms), limit, record
+-- Returns the id of the run that there is now: this one, or the one that owns the key
+--@include now
+--@include wake
+--@include later
+--@include rate
+--@include gate
+--@include come
+--@include begin
+
+local jobs, workflows, keys, expiry, run, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
+local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
+local FIRST_QUEUE_KEY, woken, open = 8, {}, 0
+
+if redis.call('HEXISTS', workflows, run) == 1 then
+  return run
+end
+if key ~= '' then
+  local owner = redis.call('HGET', keys, key)
+  if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) > gate.time then
+    return owner
+  end
+  redis.call('HSET', keys, key, run)
+  redis.call('ZADD', expiry, gate.time + tonumber(ARGV[6]), key)
+end
+redis.call('HSETNX', workflows, ARGV[3], ARGV[4])
+for at = 7, #ARGV, 5 do
+  begin(jobs, gate, woken, ARGV[at], FIRST_QUEUE_KEY + 3 * ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4])
+  open = open + 1
+end
+redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', open)
+for wake_key in pairs(woken) do
+  wake(wake_key)
+end
+return run

@@ -1,0 +1,37 @@
+import type { BeginStep, ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+import { QueuePlaces } from "./settle-steps.js";
+
+export const startRunScript = new Script("start-run");
+
+export interface StartRunCall {
+  readonly keys: ShardKeys;
+  readonly run: string;
+  readonly record: string;
+  readonly definition: { readonly field: string; readonly text: string };
+  /** Field of the `keys` hash, or `""`. */
+  readonly key: string;
+  readonly keyTtlMs: number;
+  readonly begins: readonly BeginStep[];
+}
+
+/** The id of the run that there is now. */
+export async function startRun(runner: ScriptRunner, call: StartRunCall): Promise<string> {
+  const { keys, definition } = call;
+  const scriptKeys = [
+    keys.jobs,
+    keys.workflows,
+    keys.keys,
+    keys.keysExpiry,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
+  ];
+  const places = new QueuePlaces(keys, scriptKeys);
+  const args: ScriptArgument[] = [call.run, call.record, definition.field, definition.text];
+  args.push(call.key, call.keyTtlMs);
+  for (const begin of call.begins) {
+    args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
+  }
+  return (await runner.run(startRunScript, scriptKeys, args)) as string;
+}

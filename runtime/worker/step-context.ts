@@ -1,0 +1,69 @@
+/** A claimed job of a workflow run, with what is known of the run: makes the end of its step from how the job ended. */
+import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
+import { encodeStepOutcome, type StepEnd, type StepStatus } from "../protocol/index.js";
+import { RUN_COMPENSATING, RUN_FAILING, undoneField, type WorkflowGraph } from "../workflow/index.js";
+
+export interface StepContext {
+  readonly id: string;
+  readonly graph: WorkflowGraph;
+  readonly run: string;
+  readonly step: WorkflowStep;
+  /** Number and total, of an item of a fan-out. */
+  readonly item: { readonly index: number; readonly total: number } | undefined;
+  readonly undoes: boolean;
+}
+
+/** `endsJob`: false where another script writes what becomes of the job. */
+export function endOfStep(
+  context: StepContext,
+  status: StepStatus,
+  detail: unknown,
+  now: number,
+  endsJob = true,
+): StepEnd {
+  const { id, graph, run, step, item, undoes } = context;
+  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail });
+  const end = { id, endsJob, run, outcome, decider: graph.decider(run, now), state: "", itemOf: undefined };
+  if (undoes) return { ...end, step: undoneField(step.name), begins: [] };
+  const { onFailure = "fail" } = step;
+  const goesOn =
+    status === "completed" || status === "skipped" || (status === "failed" && onFailure === "continue");
+  const state =
+    status !== "failed" || goesOn ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
+  if (item === undefined) {
+    return { ...end, step: step.name, state, begins: goesOn ? graph.after(run, step.name, now) : [] };
+  }
+  const next = item.index + widthOf(step);
+  const begins = goesOn ? graph.afterItem(run, step.name, now) : [];
+  return {
+    ...end,
+    step: `${step.name}.${item.index}`,
+    state,
+    // Only ends that go on count: with a failed one the step never completes, and the run does not either.
+    itemOf: goesOn ? { step: step.name, total: item.total } : undefined,
+    begins: goesOn && next < item.total ? [graph.item(run, step, next, now), ...begins] : begins,
+  };
+}
+
+/** Items that run at once: each that ends begins the one so many places further on. */
+export function widthOf(step: WorkflowStep): number {
+  return step.maxParallel ?? DEFAULT_MAX_PARALLEL;
+}
+
+/** The fan-out has stored its items; the step itself ends with the last of them. */
+export function endOfFanOut({ id, graph, run, step }: StepContext, total: number, now: number): StepEnd {
+  const begins = Array.from({ length: Math.min(total, widthOf(step)) }, (_unused, index) =>
+    graph.item(run, step, index, now),
+  );
+  return {
+    id,
+    endsJob: true,
+    run,
+    step: "",
+    outcome: "",
+    state: "",
+    itemOf: undefined,
+    decider: graph.decider(run, now),
+    begins,
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Takes claimed jobs of workflow runs. A step's payload is computed here, from what its run knows, and then it is a job like
+ * any other; what belongs to the run itself (a wait, a fan-out, the decision how it goes on) is done here.
+ *
+ *   claimed -> read the run --> ready (payload computed) -> executor
+ *                           --> ended here: skipped, waited, fanned out, its run is over
+ *                           --> decided by RunDecider
+ */
+import type { Connection } from "../connection/index.js";
+import {
+  type JobRecord,
+  parseRunRecord,
+  runFields,
+  type ShardKeys,
+  type StepStatus,
+} from "../protocol/index.js";
+import { storeItems } from "../scripts/index.js";
+import { evaluate, type Scope, stepsRead, undoneField } from "../workflow/index.js";
+import type { Claim } from "./claim.js";
+import type { Logger } from "./handler.js";
+import { MAX_CRASHES } from "./reaper.js";
+import type { RunDecider } from "./run-decider.js";
+import type { RunFacts, RunReader } from "./run-reader.js";
+import { type StepContext, endOfFanOut, endOfStep } from "./step-context.js";
+import type { StepEnds } from "./step-ends.js";
+
+const ERROR_PAUSE_MS = 250;
+/** Items stored by one call. */
+const ITEM_BATCH = 250;
+const MAX_ITEMS = 100_000;
+
+export interface IntakePorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly logger: Logger;
+  readonly worker: () => string;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  readonly reader: RunReader;
+  readonly ends: StepEnds;
+  readonly decider: RunDecider;
+  /** Steps that may start. */
+  readonly ready: (claims: readonly Claim[]) => void;
+  /** A step that has lost its worker too often. */
+  readonly quarantine: (claim: Claim) => void;
+}
+
+export class WorkflowIntake {
+  readonly #ports: IntakePorts;
+  /** Of steps that were handed on and have not ended. */
+  readonly #contexts = new WeakMap<JobRecord, StepContext>();
+  readonly #underWay = new Set<Promise<void>>();
+  #preparing = 0;
+
+  constructor(ports: IntakePorts) {
+    this.#ports = ports;
+  }
+
+  /** Claims that are being prepared: they wait for a slot like others. */
+  get preparing(): number {
+    return this.#preparing;
+  }
+
+  /** Keeps the jobs of runs, and gives back the others. */
+  sift(claims: readonly Claim[]): readonly Claim[] {
+    if (!claims.some(isOfRun)) return claims;
+    const ofRuns = claims.filter(isOfRun);
+    this.#preparing += ofRuns.length;
+    const run: Promise<void> = this.#prepareAll(ofRuns).finally(() => this.#underWay.delete(run));
+    this.#underWay.add(run);
+    return claims.filter((claim) => !isOfRun(claim));
+  }
+
+  contextOf(claim: Claim): StepContext | undefined {
+    return this.#contexts.get(claim.record);
+  }
+
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  async #prepareAll(claims: readonly Claim[]): Promise<void> {
+    const { worker, ready } = this.#ports;
+    const name = worker();
+    let prepared: readonly Claim[] | undefined;
+    // The ids are ours: a failing read is tried until it succeeds, or they would stay active for nobody.
+    while (prepared === undefined && worker() === name) {
+      prepared = await this.#tryPrepare(name, claims);
+      if (prepared === undefined) await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+    }
+    // Before they are handed on: whoever waits until nothing is under way looks then.
+    this.#preparing -= claims.length;
+    ready(worker() === name ? (prepared ?? []) : []);
+  }
+
+  /** `undefined` where Redis refused. */
+  async #tryPrepare(name: string, claims: readonly Claim[]): Promise<readonly Claim[] | undefined> {
+    const { reader, logger } = this.#ports;
+    try {
+      const contexts = await Promise.all(claims.map((claim) => this.#context(claim)));
+      const fields = contexts.flatMap((context) => (context === undefined ? [] : this.#fields(context)));
+      const facts = await reader.read([...new Set(fields)]);
+      const prepared = await Promise.all(
+        claims.map((claim, i) => this.#prepare(name, claim, contexts[i], facts)),
+      );
+      return prepared.filter((claim) => claim !== undefined);
+    } catch (error) {
+      logger.warn("reading a workflow run failed; trying again", { error });
+      return undefined;
+    }
+  }
+
+  /** `undefined` for the job that decides, and where nothing is known of the run any more. */
+  async #context(claim: Claim): Promise<StepContext | undefined> {
+    const { run = "", workflow = "", step: name, item: index, undo } = claim.record.options;
+    const graph = await this.#ports.reader.graph(workflow);
+    const step = name === undefined ? undefined : graph?.step(name);
+    if (graph === undefined || step === undefined) return undefined;
+    const item = index === undefined ? undefined : { index, total: 0 };
+    return { id: claim.id, graph, run, step, item, undoes: undo === 1 };
+  }
+
+  #fields({ graph, run, step, item, undoes }: StepContext): string[] {
+    const { reader } = this.#ports;
+    const fields = [run, runFields.state(run), this.#ownField(run, step.name, item?.index, undoes)];
+    if (item !== undefined) {
+      fields.push(runFields.items(run, step.name), runFields.item(run, step.name, item.index));
+    }
+    return [...fields, ...reader.fieldsOf(graph, run, stepsOf(step, undoes))];
+  }
+
+  #ownField(run: string, step: string, index: number | undefined, undoes: boolean): string {
+    if (undoes) return runFields.step(run, undoneField(step));
+    return runFields.step(run, index === undefined ? step : `${step}.${index}`);
+  }
+
+  async #prepare(
+    name: string,
+    claim: Claim,
+    context: StepContext | undefined,
+    facts: RunFacts,
+  ): Promise<Claim | undefined> {
+    const { decider, reader } = this.#ports;
+    if (context === undefined) {
+      await decider.decide(name, claim);
+      return undefined;
+    }
+    const { graph, run, step, item, undoes } = context;
+    const known = facts.get(run);
+    const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
+    if (known === undefined || ended || (facts.has(runFields.state(run)) && !undoes)) {
+      return this.#end(context, "cancelled", null);
+    }
+    const { input } = parseRunRecord(known);
+    const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
+    const scope: Scope = { input, steps, ...itemScope(context, facts) };
+    if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
+    if (item !== undefined) {
+      const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
+      const complete = { ...context, item: { ...item, total } };
+      return this.#ready(claim, complete, evaluate(step.job?.payload ?? NOTHING, scope));
+    }
+    if (step.if !== undefined && evaluate(step.if, scope) !== true)
+      return this.#end(context, "skipped", null);
+    if (step.forEach !== undefined) return await this.#fanOut(name, context, evaluate(step.forEach, scope));
+    if (step.job === undefined) return this.#end(context, "completed", null);
+    return this.#ready(claim, context, evaluate(step.job.payload, scope));
+  }
+
+  #ready(claim: Claim, context: StepContext, payload: unknown): Claim | undefined {
+    const ready = this.#withPayload(claim, context, payload);
+    if (claim.run.crashes < MAX_CRASHES) return ready;
+    this.#ports.quarantine(ready);
+    return undefined;
+  }
+
+  #withPayload(claim: Claim, context: StepContext, payload: unknown): Claim {
+    const record = { ...claim.record, payload };
+    this.#contexts.set(record, context);
+    return { ...claim, record };
+  }
+
+  #end(context: StepContext, status: StepStatus, detail: unknown): undefined {
+    this.#ports.ends.add(endOfStep(context, status, detail, this.#ports.now()));
+  }
+
+  async #fanOut(name: string, context: StepContext, items: unknown): Promise<undefined> {
+    const { connection, keys, ends, now } = this.#ports;
+    const { id, run, step } = context;
+    if (!Array.isArray(items) || items.length > MAX_ITEMS) {
+      const got = Array.isArray(items) ? `${items.length} items` : typeof items;
+      return this.#end(
+        context,
+        "failed",
+        `forEach: expected a list of at most ${MAX_ITEMS} items, got ${got}`,
+      );
+    }
+    if (items.length === 0) return this.#end(context, "completed", null);
+    const fields = [runFields.items(run, step.name), String(items.length)];
+    for (const [index, item] of items.entries()) {
+      fields.push(runFields.item(run, step.name, index), JSON.stringify(item ?? null));
+      const last = index === items.length - 1;
+      if (fields.length < 2 * ITEM_BATCH && !last) continue;
+      const reply = await storeItems(connection, { keys, worker: name, id, fields: fields.splice(0) });
+      if (reply !== "STORED") return undefined;
+    }
+    ends.add(endOfFanOut(context, items.length, now()));
+    return undefined;
+  }
+}
+
+const NOTHING = ["value", null] as const;
+
+function isOfRun(claim: Claim): boolean {
+  return claim.record.options.run !== undefined;
+}
+
+function stepsOf(step: StepContext["step"], undoes: boolean): readonly string[] {
+  if (undoes) return stepsRead(step.compensate?.payload);
+  return [...stepsRead(step.if), ...stepsRead(step.forEach), ...stepsRead(step.job?.payload)];
+}
+
+function itemScope({ run, step, item }: StepContext, facts: RunFacts): Scope {
+  if (item === undefined) return {};
+  const text = facts.get(runFields.item(run, step.name, item.index)) ?? "null";
+  return { item: JSON.parse(text) as unknown, index: item.index };
+}

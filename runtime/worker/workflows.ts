@@ -1,0 +1,99 @@
+/** The workflow part of a worker: assembly of its actors, and what the rest of the worker asks of them. */
+import type { Connection } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
+import type { Claim } from "./claim.js";
+import type { Fetcher } from "./fetcher.js";
+import type { Logger } from "./handler.js";
+import { describeError } from "./outcome.js";
+import { RunDecider } from "./run-decider.js";
+import { RunReader } from "./run-reader.js";
+import { RunSweeper } from "./run-sweeper.js";
+import { endOfStep } from "./step-context.js";
+import { StepEnds } from "./step-ends.js";
+import { WorkflowIntake } from "./workflow-intake.js";
+
+export interface WorkflowsPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly logger: Logger;
+  readonly worker: () => string;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
+  /** Steps that may start. */
+  readonly ready: (claims: readonly Claim[]) => void;
+  /** A step that has lost its worker too often: it goes dead without being tried again. */
+  readonly quarantine: (claim: Claim) => void;
+  readonly onLost: () => void;
+}
+
+/** Larger results belong in a blob store: whoever reads the step gets all of it. */
+const MAX_RESULT_CHARACTERS = 256 * 1024;
+
+export class Workflows {
+  readonly #ends: StepEnds;
+  readonly #intake: WorkflowIntake;
+  readonly #now: () => number;
+  readonly #sweeper: RunSweeper;
+
+  constructor(ports: WorkflowsPorts) {
+    this.#now = ports.now;
+    const reader = new RunReader(ports.connection, ports.keys);
+    this.#sweeper = new RunSweeper(ports.connection, ports.keys, reader);
+    this.#ends = new StepEnds(ports);
+    const decider = new RunDecider({ ...ports, reader, ends: this.#ends });
+    this.#intake = new WorkflowIntake({ ...ports, reader, ends: this.#ends, decider });
+  }
+
+  /** Claims that are being prepared. */
+  get preparing(): number {
+    return this.#intake.preparing;
+  }
+
+  /** Keeps the jobs of runs, and gives back the others. */
+  sift(claims: readonly Claim[]): readonly Claim[] {
+    return this.#intake.sift(claims);
+  }
+
+  /**
+   * The job of a step has completed.
+   * @throws Error for a result that is too large to be stored.
+   */
+  completed(claim: Claim, result: unknown): void {
+    const size = ((JSON.stringify(result) as string | undefined) ?? "").length;
+    if (size > MAX_RESULT_CHARACTERS) {
+      throw new Error(
+        `the result of a step: expected at most ${MAX_RESULT_CHARACTERS} characters of JSON, got ${size}`,
+      );
+    }
+    const context = this.#intake.contextOf(claim);
+    if (context !== undefined) this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()));
+  }
+
+  /** What is to be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
+  beforeDeath(claim: Claim, error: unknown): (() => Promise<void>) | undefined {
+    const context = this.#intake.contextOf(claim);
+    if (context === undefined) return undefined;
+    const { name, message } = describeError(error);
+    const end = endOfStep(context, "failed", `${name}: ${message}`, this.#now(), false);
+    return () => this.#ends.written(end);
+  }
+
+  /** Removes runs after their retention; true when there may be more. */
+  sweep(): Promise<boolean> {
+    return this.#sweeper.sweep();
+  }
+
+  async settled(): Promise<void> {
+    await this.#intake.settled();
+    await this.#ends.settled();
+  }
+
+  abandon(): void {
+    this.#ends.abandon();
+  }
+
+  close(): void {
+    this.#ends.close();
+  }
+}

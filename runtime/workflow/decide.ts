@@ -1,0 +1,64 @@
+/** How a run goes on when nothing of it is under way: it has ended, or there is something to undo. */
+import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
+import type { StepOutcome } from "../protocol/index.js";
+
+/** What is known of a run: its state, `undefined` while it runs, and how its steps and their undoings ended. */
+export interface RunSoFar {
+  readonly state: string | undefined;
+  readonly outcomes: ReadonlyMap<string, StepOutcome>;
+  readonly undone: ReadonlyMap<string, StepOutcome>;
+}
+
+export type Decision =
+  | { readonly kind: "completed" }
+  | { readonly kind: "undo"; readonly step: WorkflowStep }
+  | { readonly kind: "failed" | "cancelled"; readonly reason: string };
+
+/** States of a run that does not go on, but has not ended yet. */
+export const RUN_FAILING = "failing";
+export const RUN_COMPENSATING = "compensating";
+export const RUN_CANCELLING = "cancelling";
+
+export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision {
+  if (run.state === undefined) {
+    const open = definition.steps.filter((step) => !run.outcomes.has(step.name)).map((step) => step.name);
+    if (open.length === 0) return { kind: "completed" };
+    // Cannot be, as long as every end of a step begins what waits for it. Said aloud, because a run must not hang.
+    return {
+      kind: "failed",
+      reason: `nothing of the run is under way, but these steps have not ended: ${open.join(", ")}`,
+    };
+  }
+  if (run.state !== RUN_FAILING) {
+    const step = nextToUndo(definition, run);
+    if (step !== undefined) return { kind: "undo", step };
+  }
+  if (run.state === RUN_CANCELLING) return { kind: "cancelled", reason: "the run was cancelled" };
+  return { kind: "failed", reason: reasonOf(definition, run) };
+}
+
+/** The step that completed last, of those that can be undone and are not: in reverse order, as in a saga. */
+function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar): WorkflowStep | undefined {
+  let last: { readonly step: WorkflowStep; readonly at: number } | undefined;
+  for (const step of steps) {
+    const outcome = outcomes.get(step.name);
+    if (step.compensate === undefined || outcome?.status !== "completed" || undone.has(step.name)) continue;
+    // Of two that ended in one millisecond the later one in the graph.
+    if (last === undefined || outcome.at >= last.at) last = { step, at: outcome.at };
+  }
+  return last?.step;
+}
+
+function reasonOf({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar): string {
+  const failed = steps
+    .flatMap(({ name, onFailure }) => {
+      const outcome = outcomes.get(name);
+      return outcome?.status === "failed" && onFailure !== "continue" ? [{ name, outcome }] : [];
+    })
+    .sort((one, other) => one.outcome.at - other.outcome.at);
+  const [first] = failed;
+  const why =
+    first === undefined ? "a step failed" : `step ${first.name} failed: ${String(first.outcome.detail)}`;
+  const stuck = [...undone].filter(([, { status }]) => status !== "completed").map(([name]) => name);
+  return stuck.length === 0 ? why : `${why}; these could not be undone: ${stuck.join(", ")}`;
+}

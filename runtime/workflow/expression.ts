@@ -1,0 +1,102 @@
+/** Evaluates the expressions of a definition, over values that come from JSON. */
+import type { Expression } from "../definition/index.js";
+
+/** What paths begin with. */
+export type Scope = Readonly<Record<string, unknown>>;
+
+export function evaluate(expression: Expression, scope: Scope): unknown {
+  switch (expression[0]) {
+    case "value":
+      return expression[1];
+    case "path":
+      return read(expression.slice(1) as (string | number)[], scope);
+    case "object":
+      return Object.fromEntries(
+        Object.entries(expression[1])
+          .map(([key, value]) => [key, evaluate(value, scope)] as const)
+          .filter(([, value]) => value !== undefined),
+      );
+    case "list":
+      return expression[1].map((entry) => evaluate(entry, scope));
+    case "text":
+      return expression[1].map((part) => text(evaluate(part, scope))).join("");
+    case "not":
+      return evaluate(expression[1], scope) !== true;
+    case "??":
+      return evaluate(expression[1], scope) ?? evaluate(expression[2], scope);
+    case "&&":
+      return evaluate(expression[1], scope) === true && evaluate(expression[2], scope) === true;
+    case "||":
+      return evaluate(expression[1], scope) === true || evaluate(expression[2], scope) === true;
+    case "==":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+      return compare(expression[0], evaluate(expression[1], scope), evaluate(expression[2], scope));
+  }
+}
+
+/** Only own properties: `constructor` of a payload is not there. */
+function read(segments: readonly (string | number)[], scope: Scope): unknown {
+  let value: unknown = scope;
+  for (const segment of segments) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, segment)) return undefined;
+    value = (value as Record<string | number, unknown>)[segment];
+  }
+  return value;
+}
+
+function text(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === undefined || value === null ? "" : JSON.stringify(value);
+}
+
+/** An absent value equals null, and is in no order with anything. */
+function compare(operator: "==" | "!=" | "<" | "<=" | ">" | ">=", left: unknown, right: unknown): boolean {
+  if (operator === "==") return (left ?? null) === (right ?? null);
+  if (operator === "!=") return (left ?? null) !== (right ?? null);
+  const ordered =
+    (typeof left === "number" && typeof right === "number") ||
+    (typeof left === "string" && typeof right === "string");
+  if (!ordered) return false;
+  switch (operator) {
+    case "<":
+      return left < right;
+    case "<=":
+      return left <= right;
+    case ">":
+      return left > right;
+    case ">=":
+      return left >= right;
+  }
+}
+
+/** Names of the steps whose results an expression reads. */
+export function stepsRead(expression: Expression | undefined): readonly string[] {
+  if (expression === undefined) return [];
+  switch (expression[0]) {
+    case "value":
+      return [];
+    case "path":
+      return expression[1] === "steps" && expression[2] !== undefined ? [String(expression[2])] : [];
+    case "object":
+      return Object.values(expression[1]).flatMap(stepsRead);
+    case "list":
+    case "text":
+      return expression[1].flatMap(stepsRead);
+    case "not":
+      return stepsRead(expression[1]);
+    case "??":
+    case "&&":
+    case "||":
+    case "==":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+      return [...stepsRead(expression[1]), ...stepsRead(expression[2])];
+  }
+}

@@ -1,0 +1,123 @@
+/** Which jobs a run begins, and when. Two workers that ask the same get the same jobs, under the same ids. */
+import type { StepJob, WorkflowDefinition, WorkflowStep } from "../definition/index.js";
+import { type BeginStep, recordHead, type RecordOptions, runFields } from "../protocol/index.js";
+
+/** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
+export const RUN_TASK = "@workflow";
+
+export class WorkflowGraph {
+  readonly definition: WorkflowDefinition;
+  readonly #steps: ReadonlyMap<string, WorkflowStep>;
+  readonly #after = new Map<string, WorkflowStep[]>();
+
+  constructor(definition: WorkflowDefinition) {
+    this.definition = definition;
+    this.#steps = new Map(definition.steps.map((step) => [step.name, step]));
+    for (const step of definition.steps) {
+      for (const need of step.needs) this.#after.set(need, [...(this.#after.get(need) ?? []), step]);
+    }
+  }
+
+  step(name: string): WorkflowStep | undefined {
+    return this.#steps.get(name);
+  }
+
+  /** What the run begins with: the steps that wait for nothing. A run without steps has only its end to decide. */
+  roots(run: string, now: number): readonly BeginStep[] {
+    if (this.definition.steps.length === 0) return [this.decider(run, now)];
+    return this.definition.steps
+      .filter((step) => step.needs.length === 0)
+      .map((step) => this.#begin(run, step, 0, now));
+  }
+
+  /** The steps that may begin when this one has ended. */
+  after(run: string, name: string, now: number): readonly BeginStep[] {
+    return (this.#after.get(name) ?? []).map((step) => {
+      // One that waits for this step alone needs no count.
+      const need = step.needs.length === 1 ? 0 : (step.join ?? step.needs.length);
+      return this.#begin(run, step, need, now);
+    });
+  }
+
+  /** The same for an item of a fan-out: only its last item ends the step, and then even a single need is counted. */
+  afterItem(run: string, name: string, now: number): readonly BeginStep[] {
+    return this.after(run, name, now).map((begin) => (begin.need === 0 ? { ...begin, need: 1 } : begin));
+  }
+
+  item(run: string, step: WorkflowStep, index: number, now: number): BeginStep {
+    const begin = this.#jobOf(run, step.job, { run, step: step.name, item: index, at: now });
+    return { ...begin, step: step.name, id: stepJobId(run, step.name, index), need: 0, delayMs: 0 };
+  }
+
+  /** Undoes a step, also when the run does not go on. */
+  undo(run: string, step: WorkflowStep, now: number): BeginStep {
+    const begin = this.#jobOf(run, step.compensate, { run, step: step.name, undo: 1, at: now });
+    return { ...begin, step: step.name, id: undoJobId(run, step.name), need: -1, delayMs: 0 };
+  }
+
+  /** Says how the run goes on when nothing of it is under way. */
+  decider(run: string, now: number): BeginStep {
+    const begin = this.#jobOf(run, undefined, { run, at: now });
+    return { ...begin, step: "", id: deciderId(run), need: -1, delayMs: 0 };
+  }
+
+  #begin(run: string, step: WorkflowStep, need: number, now: number): BeginStep {
+    // A step that fans out is first a job of the run, which reads the list.
+    const job = step.forEach === undefined ? step.job : undefined;
+    const begin = this.#jobOf(run, job, { run, step: step.name, at: now });
+    return { ...begin, step: step.name, id: stepJobId(run, step.name), need, delayMs: step.delayMs ?? 0 };
+  }
+
+  #jobOf(
+    run: string,
+    job: StepJob | undefined,
+    options: RecordOptions,
+  ): Pick<BeginStep, "limit" | "queue" | "record"> {
+    const { name, hash, queue } = this.definition;
+    options.workflow = `${name} ${hash}`;
+    if (job === undefined) {
+      return { queue, limit: "", record: `${recordHead(RUN_TASK, queue, hash, options)}null]` };
+    }
+    const { task, limit, maxRetries, timeoutMs } = job;
+    if (maxRetries !== undefined) options.maxRetries = maxRetries;
+    if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+    if (limit !== undefined) options.group = limit.group;
+    return {
+      queue: job.queue,
+      limit: limit === undefined ? "" : `${limit.limit} ${job.queue} ${limit.group}`,
+      record: `${recordHead(task, job.queue, job.hash, options)}null]`,
+    };
+  }
+}
+
+export function stepJobId(run: string, step: string, item?: number): string {
+  return item === undefined ? `${run}.${step}` : `${run}.${step}.${item}`;
+}
+
+export function undoJobId(run: string, step: string): string {
+  return `${run}.${step}.undo`;
+}
+
+export function deciderId(run: string): string {
+  return `${run}:end`;
+}
+
+/** All fields of a run that belong to a step, but those of its items. */
+export function fieldsOfRun(run: string, step: string): string[] {
+  return [
+    runFields.step(run, step),
+    runFields.step(run, undoneField(step)),
+    runFields.met(run, step),
+    runFields.items(run, step),
+    runFields.itemsEnded(run, step),
+  ];
+}
+
+export function fieldsOfItem(run: string, step: string, index: number): string[] {
+  return [runFields.item(run, step, index), runFields.step(run, `${step}.${index}`)];
+}
+
+/** Where it stands how an undoing ended, after the run's id. */
+export function undoneField(step: string): string {
+  return `${step}~`;
+}

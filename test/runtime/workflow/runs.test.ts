@@ -1,0 +1,230 @@
+// Runs of workflows on a real Redis: the order of steps, what flows between them, and how a run ends.
+import { describe, expect, test } from "vitest";
+import { PermanentError } from "taskweft/generated-v1";
+import { defineTask, type Project, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { jobOf, object, outcomes, path, start, value, workflow } from "../../support/workflow.js";
+
+const redis = await startRedis();
+const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
+const undo = defineTask("math:undo");
+const setup = (): Project => setupProject({ redis, tasks: [add, undo] as never });
+const step = (name: string, needs: string[] = [], n = value(1), more = {}) => ({
+  name,
+  needs,
+  job: jobOf(add as never, n),
+  ...more,
+});
+
+/** Adds one, and notes what it was called with. */
+function adding(project: Project) {
+  const seen: number[] = [];
+  const undone: number[] = [];
+  const handlers = {
+    "math:add": ({ payload }: { payload: { n: number } }) => {
+      if (payload.n < 0) throw new PermanentError(`no ${payload.n}`);
+      seen.push(payload.n);
+      return payload.n + 1;
+    },
+    "math:undo": ({ payload }: { payload: { n: number } }) => void undone.push(payload.n),
+  };
+  return { seen, undone, worker: (options = {}) => project.worker(handlers as never, options) };
+}
+
+test("a chain hands each result on, and the output reads the last", async () => {
+  const project = setup();
+  const { seen, worker } = adding(project);
+  await worker();
+  const steps = [
+    step("a", [], path("input", "n")),
+    step("b", ["a"], path("steps", "a", "result")),
+    step("c", ["b"], path("steps", "b", "result")),
+  ];
+  const run = await start(
+    project,
+    workflow(steps, { output: object({ sum: path("steps", "c", "result") }) }),
+    { n: 5 },
+  );
+  expect(await run.result()).toEqual({ sum: 8 });
+  expect(seen).toEqual([5, 6, 7]);
+  expect(await project.raw.hlen(project.keys.jobs)).toBe(0);
+});
+
+test("a step with several needs begins once, after all of them, or after as many as its join says", async () => {
+  const project = setup();
+  const { seen, worker } = adding(project);
+  await worker();
+  const fan = ["a", "b", "c"].map((name, n) => step(name, [], value(n)));
+  const all = step("all", ["a", "b", "c"], value(10));
+  const any = step("any", ["a", "b", "c"], value(20), { join: 1 });
+  const run = await start(project, workflow([...fan, all, any]));
+  await run.result();
+  expect(seen.filter((n) => n === 10)).toHaveLength(1);
+  expect(seen.filter((n) => n === 20)).toHaveLength(1);
+  expect(seen).toHaveLength(5);
+});
+
+test("a step whose condition does not hold is skipped, and those after it go on", async () => {
+  const project = setup();
+  const { seen, worker } = adding(project);
+  await worker();
+  const skipped = step("b", ["a"], value(2), { if: ["==", path("input", "go"), value(true)] });
+  const after = step("c", ["b"], ["??", path("steps", "b", "result"), value(7)]);
+  const run = await start(project, workflow([step("a"), skipped, after]), { go: false });
+  await run.result();
+  expect(seen).toEqual([1, 7]);
+  expect(await outcomes(project, run.id)).toEqual({ a: "completed", b: "skipped", c: "completed" });
+});
+
+describe("a step that fails for good", () => {
+  test("ends the run as failed, and what waits for it never begins", async () => {
+    const project = setup();
+    const { seen, worker } = adding(project);
+    await worker();
+    const run = await start(project, workflow([step("a"), step("b", ["a"], value(-1)), step("c", ["b"])]));
+    await expect(run.result()).rejects.toThrow(/RunFailed: .*step b failed: PermanentError: .*no -1/);
+    expect(seen).toEqual([1]);
+  });
+
+  test("lets the run go on where its rule is continue", async () => {
+    const project = setup();
+    const { seen, worker } = adding(project);
+    await worker();
+    const lenient = step("b", ["a"], value(-1), { onFailure: "continue" });
+    const run = await start(project, workflow([step("a"), lenient, step("c", ["b"], value(3))]));
+    await run.result();
+    expect(seen).toEqual([1, 3]);
+  });
+
+  test("undoes what completed, the last first, each once, where its rule is compensate", async () => {
+    const project = setup();
+    const { undone, worker } = adding(project);
+    await worker();
+    const undoing = (n: number) => ({ compensate: jobOf(undo as never, value(n)) });
+    const run = await start(
+      project,
+      workflow([
+        step("a", [], value(1), undoing(1)),
+        step("b", ["a"], value(2), undoing(2)),
+        step("c", ["b"], value(3)),
+        step("d", ["c"], value(-4), { onFailure: "compensate", ...undoing(4) }),
+      ]),
+    );
+    await expect(run.result()).rejects.toThrow(/step d failed/);
+    expect(undone).toEqual([2, 1]);
+    expect(await outcomes(project, run.id)).toMatchObject({
+      "a~": "completed",
+      "b~": "completed",
+      d: "failed",
+    });
+  });
+});
+
+describe("a fan-out", () => {
+  const each = step("each", [], path("item"), { forEach: path("input", "list") });
+
+  test("runs its step for each item, and gives the results in their order", async () => {
+    const project = setup();
+    const { worker } = adding(project);
+    await worker();
+    const list = Array.from({ length: 700 }, (_unused, n) => n);
+    const steps = [{ ...each, maxParallel: 30 }, step("last", ["each"])];
+    const run = await start(project, workflow(steps, { output: path("steps", "each", "result") }), { list });
+    expect(await run.result()).toEqual(list.map((n) => n + 1));
+  });
+
+  test("never runs more than maxParallel at once", async () => {
+    const project = setup();
+    let [now, most] = [0, 0];
+    await project.worker({
+      "math:add": async () => {
+        most = Math.max(most, ++now);
+        await new Promise((resolve) => setImmediate(resolve));
+        now -= 1;
+      },
+    } as never);
+    const list = Array.from({ length: 100 }, (_unused, n) => n);
+    await (await start(project, workflow([{ ...each, maxParallel: 4 }]), { list })).result();
+    expect(most).toBe(4);
+  });
+
+  test("of nothing completes at once", async () => {
+    const project = setup();
+    const { seen, worker } = adding(project);
+    await worker();
+    const run = await start(project, workflow([each, step("last", ["each"], value(9))]), { list: [] });
+    await run.result();
+    expect(seen).toEqual([9]);
+  });
+
+  test("with an item that fails for good ends the run, or goes on without it", async () => {
+    const project = setup();
+    const { worker } = adding(project);
+    await worker();
+    const list = [1, -2, 3];
+    await expect((await start(project, workflow([each]), { list })).result()).rejects.toThrow(/RunFailed/);
+    const lenient = workflow([{ ...each, onFailure: "continue" as const }], {
+      hash: "11111111",
+      output: path("steps", "each", "result"),
+    });
+    expect(await (await start(project, lenient, { list })).result()).toEqual([2, null, 4]);
+  });
+
+  test("over something that is no list fails the run and says so", async () => {
+    const project = setup();
+    const { worker } = adding(project);
+    await worker();
+    await expect((await start(project, workflow([each]), { list: 3 })).result()).rejects.toThrow(
+      /expected a list of at most 100000 items, got number/,
+    );
+  });
+});
+
+test("a delayed step begins when its time has come", async () => {
+  const project = setup();
+  const { worker } = adding(project);
+  await worker();
+  const begun = performance.now();
+  const run = await start(
+    project,
+    workflow([step("a"), { name: "cool", needs: ["a"], delayMs: 400 }, step("b", ["cool"])]),
+  );
+  await run.result();
+  expect(performance.now() - begun).toBeGreaterThan(390);
+});
+
+test("the same id, and the same run is given back", async () => {
+  const project = setup();
+  const { seen, worker } = adding(project);
+  const definition = workflow([step("a")]);
+  const first = await start(project, definition, {}, "order-7");
+  const second = await start(project, definition, {}, "order-7");
+  await worker();
+  await second.result();
+  expect(second.id).toBe(first.id);
+  expect(seen).toEqual([1]);
+});
+
+test("a run that has no step ends at once", async () => {
+  const project = setup();
+  await adding(project).worker();
+  expect(await (await start(project, workflow([]))).result()).toBeNull();
+});
+
+test("the limit of a step's task holds over all runs", async () => {
+  const project = setup();
+  let [now, most] = [0, 0];
+  await project.worker({
+    "math:add": async () => {
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      now -= 1;
+    },
+  } as never);
+  const job = { ...jobOf(add as never, path("item")), limit: { group: "math:add ", limit: 3 } };
+  const each = { name: "each", needs: [], forEach: path("input", "list"), job };
+  const list = Array.from({ length: 20 }, (_unused, n) => n);
+  const runs = await Promise.all([1, 2, 3].map(() => start(project, workflow([each]), { list })));
+  await Promise.all(runs.map((run) => run.result()));
+  expect(most).toBe(3);
+});

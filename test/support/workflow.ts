@@ -1,0 +1,62 @@
+// Workflows without generated files: definitions written by hand, started on a test's project.
+import { createStartFunction, type RunHandle } from "taskweft/generated-v1";
+import type {
+  Expression,
+  StepJob,
+  TaskContract,
+  WorkflowDefinition,
+  WorkflowStep,
+} from "../../runtime/definition/index.js";
+import { parseStepOutcome, type StepOutcome } from "../../runtime/protocol/index.js";
+import type { Project } from "./project.js";
+
+export const path = (...segments: (string | number)[]): Expression => ["path", ...segments];
+export const value = (constant: unknown): Expression => ["value", constant];
+export const object = (fields: Record<string, Expression>): Expression => ["object", fields];
+
+/** A job of the task, with `n` as its payload. */
+export function jobOf(task: TaskContract<never, never>, n: Expression = value(1)): StepJob {
+  return { task: task.name, queue: task.queue, hash: task.hash, payload: object({ n }) };
+}
+
+export function workflow(
+  steps: readonly WorkflowStep[],
+  more: Partial<WorkflowDefinition> = {},
+): WorkflowDefinition {
+  return { name: "test:flow", hash: "0a1b2c3d", queue: "default", keepMs: 600_000, steps, ...more };
+}
+
+export async function start(
+  project: Project,
+  definition: WorkflowDefinition,
+  input: unknown = {},
+  id?: string,
+): Promise<RunHandle<unknown>> {
+  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+  const startIt = createStartFunction({ definition, input: () => anything }, project.queues);
+  return await startIt(input, { client: project.client, ...(id === undefined ? {} : { id }) });
+}
+
+/** `completed`, or the code of the error that `result()` rejects with. */
+export async function endOf(run: RunHandle<unknown>): Promise<string> {
+  try {
+    await run.result({ timeout: "50s" });
+    return "completed";
+  } catch (error) {
+    return (error as Error).message.split(":", 1)[0] ?? "";
+  }
+}
+
+/** How the steps of a run ended, by what stands after its id. */
+export async function outcomes(
+  project: Project,
+  run: string,
+): Promise<Record<string, StepOutcome["status"]>> {
+  const all = await project.raw.hgetall(project.keys.workflows);
+  const found: Record<string, StepOutcome["status"]> = {};
+  for (const [field, text] of Object.entries(all)) {
+    const name = field.startsWith(`${run} `) ? field.slice(run.length + 1) : "";
+    if (/^[a-z][\w.]*~?$/i.test(name)) found[name] = parseStepOutcome(text).status;
+  }
+  return found;
+}
