@@ -11,6 +11,7 @@ export {
   type ScheduleDefinition,
   type TaskContract,
   type TaskSchemas,
+  type WorkflowDefinition,
   defineAction,
   defineContract,
   defineEvent,

@@ -22,10 +22,22 @@ export interface WorkflowContract<Input = unknown, _Output = unknown> {
   readonly idempotency?: { readonly key: (input: Input) => string; readonly ttlMs: number };
 }
 
+/** As generated code has it: the validator is a plain zod schema, its inferred type is dropped for the declared one. */
+export interface UntypedWorkflow<Input> extends Omit<WorkflowContract<Input>, "input"> {
+  readonly input: () => unknown;
+}
+
+/** Only carries types, as `defineSchemas` does. */
+export function defineWorkflow<Input, Output>(
+  workflow: UntypedWorkflow<Input>,
+): WorkflowContract<Input, Output> {
+  return Object.freeze(workflow) as WorkflowContract<Input, Output>;
+}
+
 export interface StartOptions {
   /** Default: the client of `connect()`. */
   readonly client?: TaskweftClient;
-  /** 1 to 100 of `A-Z a-z 0-9 . _ : -`. Default: a new one. A run of this id that is there is given back. */
+  /** 1 to 80 of `A-Z a-z 0-9 . _ : -`. Default: a new one. A run of this id that is there is given back. */
   readonly id?: string;
 }
 
@@ -47,8 +59,8 @@ export type StartFunction<Input, Output> = (
 ) => Promise<RunHandle<Output>>;
 
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
-/** Ids of the run's jobs begin with its own, and end with the name of a step. */
-const MAX_RUN_ID = 100;
+/** Ids of the run's jobs begin with its own, and end with the name of a step and an index. */
+const MAX_RUN_ID = 80;
 
 /** `queues`: those of the definitions; a queue becomes known to workers with its first job. */
 export function createStartFunction<Input, Output>(

@@ -10,6 +10,10 @@ export const SIMPLE_NAME_PATTERN = /^[a-z][a-z0-9_-]*$/;
 /** Ids of jobs: no braces, spaces or control bytes, so that no id can move a key to another slot or prefix. */
 export const JOB_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 export const MAX_NAME_LENGTH = 120;
+/** Steps of a workflow: read as `steps.chargeCard.result`. */
+export const STEP_NAME_PATTERN = /^[a-z][A-Za-z0-9_]*$/;
+/** Ids of a run's jobs are made from the run's id, the step's name and the index of an item. */
+export const MAX_STEP_NAME_LENGTH = 40;
 /** Longest idempotency key, in UTF-16 code units. */
 export const MAX_KEY_LENGTH = 512;
 /** Ids of an observer's jobs are made from the event's id and its name. */
