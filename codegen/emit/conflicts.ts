@@ -10,6 +10,9 @@ export function findConflicts(project: ProjectModel): Diagnostic[] {
   const types = new Set(taskTypeNames(project));
   return [
     ...project.tasks.flatMap((task) => [...errorConflicts(task, types), ...fieldConflicts(task)]),
+    ...project.workflows.flatMap(({ definition, source, input }) =>
+      schemaConflicts(definition.name, source, [input]),
+    ),
     ...project.events.flatMap(({ name, source, payload }) => schemaConflicts(name, source, [payload])),
   ];
 }

@@ -5,6 +5,7 @@ import { contractConstant } from "./contracts.js";
 import type { HandlerLocation } from "./handler-location.js";
 import { type Layout, list, members, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
+import { startName } from "./workflows.js";
 import { literal, modulePath, propertyAccess, typeKey } from "./source-text.js";
 
 const DEFINE_BATCH_HANDLER = `
@@ -17,6 +18,11 @@ export function emitIndex(project: ProjectModel, paths: OutputPaths): string {
   // A project without batches has nothing to define them with.
   const hasBatches = project.tasks.some(({ definition }) => definition.batch !== undefined);
   const hasEvents = project.events.length > 0;
+  const starts = project.workflows.map(startName);
+  const workflows =
+    starts.length === 0
+      ? ""
+      : render(["export ", list("{", starts, "}"), ` from ${modulePath(paths.index, paths.workflows)};\n`]);
   const events = hasEvents ? `export * from ${modulePath(paths.index, paths.events)};\n` : "";
   return `import {
 ${hasBatches ? "  createDefineBatchHandler,\n" : ""}  createDefineHandler,
@@ -29,7 +35,7 @@ import type { TaskMap } from ${modulePath(paths.index, paths.types)};
 export { connect, createClient, PermanentError } from "taskweft/generated-v1";
 export * from ${modulePath(paths.index, paths.enqueue)};
 export * from ${modulePath(paths.index, paths.errors)};
-${events}export type * from ${modulePath(paths.index, paths.types)};
+${events}${workflows}export type * from ${modulePath(paths.index, paths.types)};
 
 /** Ties a handler to its task: the name picks the types of payload and result. */
 export const defineHandler: DefineHandler<TaskMap> = createDefineHandler<TaskMap>();

@@ -1,14 +1,13 @@
 /** `generated/events.ts`: one typed function an event, with its validator and its observers. */
-import type { FieldTemplate, ValueTemplate } from "../model/expression.js";
 import type { ActionModel, EventModel, ObserverModel, ProjectModel, TaskModel } from "../model/project.js";
 import { compareText } from "../model/diagnostic.js";
 import { contractConstant } from "./contracts.js";
 import { expressionSource, rootsOf } from "./expression-source.js";
-import { templateSource } from "./key-function.js";
 import { type Layout, inlineMembers, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { definitionConstants, scopeOf } from "./schemas.js";
-import { identifier, jsdoc, literal, modulePath, propertyKey, typeKey } from "./source-text.js";
+import { identifier, jsdoc, literal, modulePath, typeKey } from "./source-text.js";
+import { helpersOf, parameters, templateRoots, valueLayout } from "./template-source.js";
 import { type TypeNames, eventTypeName } from "./type-names.js";
 import { supportCode, supportOf, zodLayout } from "./zod.js";
 
@@ -135,66 +134,4 @@ function actionLayout(action: ActionModel, event: EventModel, project: ProjectMo
   // Both types are said: inference would widen the literals of a payload.
   const open = `defineAction<${identifier(eventTypeName(event))}, ${payloadType(task)}>(`;
   return list(open, [contractConstant(task), make, ...more], ")");
-}
-
-/** A parameter that nothing reads is an error under strict settings. */
-function parameters(roots: readonly string[]): string {
-  return `(${[...new Set(roots)].map(identifier).join(", ")})`;
-}
-
-function valueLayout(template: ValueTemplate): Layout {
-  switch (template.kind) {
-    case "value":
-      return literal(template.value);
-    case "expression": {
-      const source = expressionSource(template.expression);
-      return template.isComposite ? `plain(${source})` : source;
-    }
-    case "text":
-      return templateSource(template.parts);
-    case "list":
-      return list("[", template.items.map(valueLayout), "]");
-    case "object":
-      return objectLayout(template.fields);
-  }
-}
-
-function objectLayout(fields: readonly FieldTemplate[]): Layout {
-  const member = ({ name, value }: FieldTemplate): Layout => [`${propertyKey(name)}: `, valueLayout(value)];
-  const optional = fields.filter((field) => field.optional).map(member);
-  const rest: Layout[] = optional.length === 0 ? [] : [["...present(", list("{", optional, "}"), ")"]];
-  return list("{", [...fields.filter((field) => !field.optional).map(member), ...rest], "}");
-}
-
-/** What the value calls of the door. */
-function helpersOf(template: ValueTemplate): readonly string[] {
-  switch (template.kind) {
-    case "value":
-      return [];
-    case "expression":
-      return template.isComposite ? ["plain"] : [];
-    case "text":
-      return ["keyText"];
-    case "list":
-      return template.items.flatMap(helpersOf);
-    case "object": {
-      const mayLack = template.fields.some((field) => field.optional);
-      return [...(mayLack ? ["present"] : []), ...template.fields.flatMap((field) => helpersOf(field.value))];
-    }
-  }
-}
-
-function templateRoots(template: ValueTemplate): readonly string[] {
-  switch (template.kind) {
-    case "value":
-      return [];
-    case "expression":
-      return rootsOf(template.expression);
-    case "text":
-      return template.parts.flatMap((part) => (part.kind === "text" ? [] : rootsOf(part.expression)));
-    case "list":
-      return template.items.flatMap(templateRoots);
-    case "object":
-      return template.fields.flatMap((field) => templateRoots(field.value));
-  }
 }

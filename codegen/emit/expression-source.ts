@@ -1,5 +1,5 @@
 /** Expressions as TypeScript, so that the user's compiler checks them once more. */
-import { BINDING, type Expression } from "../model/expression.js";
+import { BINDING, type Expression, pathsOf } from "../model/expression.js";
 import { identifier, literal, propertyAccess } from "./source-text.js";
 
 export function expressionSource(expression: Expression): string {
@@ -47,18 +47,5 @@ function pathSource(root: string, segments: readonly (string | number)[]): strin
 
 /** The names that an expression reads. */
 export function rootsOf(expression: Expression): readonly string[] {
-  switch (expression.kind) {
-    case "literal":
-      return [];
-    case "path":
-      return [expression.root];
-    case "not":
-      return rootsOf(expression.operand);
-    case "compare":
-      return [expression.left, expression.right].flatMap(rootsOf);
-    case "all":
-    case "any":
-    case "coalesce":
-      return expression.operands.flatMap(rootsOf);
-  }
+  return pathsOf(expression).map((path) => path.root);
 }

@@ -17,6 +17,7 @@ import { commentLine } from "./source-text.js";
 import { emitSchemas, type SchemaTexts, schemaTexts, tasksByNamespace } from "./schemas.js";
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
 import { emitTypes, taskTypeTexts } from "./types.js";
+import { emitWorkflows } from "./workflows.js";
 
 export { type CheckCache, checkSource } from "./check-source.js";
 export { findConflicts } from "./conflicts.js";
@@ -92,6 +93,9 @@ export async function emitProject(
     [paths.errors]: emitErrors(project),
     // Not written where there are none, so that a project without events keeps its code.
     ...(project.events.length === 0 ? {} : { [paths.events]: emitEvents(project, names, paths) }),
+    ...(project.workflows.length === 0
+      ? {}
+      : { [paths.workflows]: await emitWorkflows(project, names, paths) }),
     [paths.index]: emitIndex(project, paths),
     [paths.registry]: emitRegistry(project, paths, handlerOf, options.hasMiddleware),
     [paths.types]: await emitTypes(
@@ -104,6 +108,7 @@ export async function emitProject(
   const sources = sourcesOf([
     ...project.tasks,
     ...project.events.flatMap((event) => [event, ...event.observers]),
+    ...project.workflows,
   ]);
   const head = header(sources.length === 0 ? project.files : sources);
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
@@ -131,6 +136,7 @@ function sorted(project: ProjectModel): ProjectModel {
     queues: project.queues.toSorted((a, b) => compareText(a.name, b.name)),
     schedules: project.schedules.toSorted((a, b) => compareText(a.name, b.name)),
     tasks: project.tasks.toSorted((a, b) => compareText(a.definition.name, b.definition.name)),
+    workflows: project.workflows.toSorted((a, b) => compareText(a.definition.name, b.definition.name)),
   };
 }
 

@@ -3,8 +3,9 @@ import type { TemplatePart } from "../model/project.js";
 import { expressionSource } from "./expression-source.js";
 import { templateText } from "./source-text.js";
 
-export function keyFunction(parts: readonly TemplatePart[]): string {
-  return `(payload) => ${templateSource(parts)}`;
+/** `root`: what the key is made of. */
+export function keyFunction(parts: readonly TemplatePart[], root: "input" | "payload" = "payload"): string {
+  return `(${root}) => ${templateSource(parts)}`;
 }
 
 /** Text with expressions in it as a template literal. */

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { compareText } from "../model/diagnostic.js";
 import { expressionText } from "../model/expression.js";
-import type { EventModel, ProjectModel, TaskModel } from "../model/project.js";
+import type { EventModel, ProjectModel, TaskModel, WorkflowModel } from "../model/project.js";
 import { plainSchema } from "./plain-schema.js";
 
 /** Raised when a reader of an older manifest could misunderstand a newer one. */
@@ -30,6 +30,7 @@ export function emitManifest(
     // Absent where there are none, so that a project without schedules keeps its manifest.
     ...(project.events.length === 0 ? {} : { events: project.events.map(eventEntry) }),
     ...(project.schedules.length === 0 ? {} : { schedules: project.schedules }),
+    ...(project.workflows.length === 0 ? {} : { workflows: project.workflows.map(workflowEntry) }),
   };
   // The entries of the tasks are ready-made texts: five hundred of them are most of the manifest.
   const tasks = taskEntries.length === 0 ? "[]" : `[\n    ${taskEntries.join(",\n    ")}\n  ]`;
@@ -45,6 +46,26 @@ function eventEntry({ name, source, payload, observers }: EventModel) {
       name: observer,
       ...(when === undefined ? {} : { when: expressionText(when) }),
       actions: actions.map(({ task, delayMs, queue }) => ({ task, delayMs, queue })),
+    })),
+  };
+}
+
+function workflowEntry({ definition, source, input, output }: WorkflowModel) {
+  const { name, hash, queue, keepMs, steps } = definition;
+  return {
+    name,
+    hash,
+    queue,
+    keepMs,
+    source: `${source.file}:${source.line}`,
+    input: plainSchema(input),
+    ...(output === undefined ? {} : { output: plainSchema(output) }),
+    steps: steps.map(({ name: step, needs, job, delayMs, compensate }) => ({
+      name: step,
+      needs,
+      task: job?.task,
+      delayMs,
+      compensate: compensate?.task,
     })),
   };
 }

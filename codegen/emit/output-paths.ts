@@ -17,6 +17,8 @@ export interface OutputPaths {
   readonly tasksSchema: string;
   readonly types: string;
   readonly worker: string;
+  /** Only in projects with workflows. */
+  readonly workflows: string;
   /** The validators of the task's namespace, which is the first segment of its name. */
   readonly schemas: (task: TaskModel) => string;
   /** Where a missing handler is put. */
@@ -40,6 +42,7 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     tasksSchema: `${outDir}/tasks.schema.json`,
     types: `${outDir}/types.ts`,
     worker: `${outDir}/worker.ts`,
+    workflows: `${outDir}/workflows.ts`,
   };
 }
 

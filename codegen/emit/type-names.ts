@@ -4,7 +4,7 @@
  */
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
-import type { EventModel, ProjectModel } from "../model/project.js";
+import type { EventModel, ProjectModel, WorkflowModel } from "../model/project.js";
 import { references } from "./schema-walk.js";
 import { pascalCase } from "./source-text.js";
 
@@ -14,7 +14,7 @@ export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
   ..."DeclaredError DefineBatchHandler DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
     " ",
   ),
-  "EmitFunction",
+  ..."EmitFunction StartFunction WorkflowDefinition".split(" "),
   ..."QueueName Registry TaskContract TaskMap TaskName TaskSchemas".split(" "),
 ]);
 
@@ -109,6 +109,11 @@ function schemasOf(project: ProjectModel): { owner: string; schema: JsonSchema }
   return [
     ...ofTasks,
     ...project.events.map(({ identifier, payload }) => ({ owner: identifier, schema: payload })),
+    ...project.workflows.flatMap(({ identifier, input, output, mappings }) =>
+      [input, output, ...mappings.map(({ item }) => item)].flatMap((schema) =>
+        schema === undefined ? [] : [{ owner: identifier, schema }],
+      ),
+    ),
   ];
 }
 
@@ -117,10 +122,21 @@ export function eventTypeName({ identifier }: EventModel): string {
   return `${identifier}Event`;
 }
 
+/** The type of what a run is started with. */
+export function inputTypeName({ identifier }: WorkflowModel): string {
+  return `${identifier}Input`;
+}
+
+/** The type of what a run gives. */
+export function outputTypeName({ identifier, output }: WorkflowModel): string {
+  return output === undefined ? "void" : `${identifier}Output`;
+}
+
 export function taskTypeNames(project: ProjectModel): readonly string[] {
   return [
     ...project.tasks.flatMap(({ identifier }) => [`${identifier}Payload`, `${identifier}Result`]),
     ...project.events.map(eventTypeName),
+    ...project.workflows.flatMap((workflow) => [inputTypeName(workflow), `${workflow.identifier}Output`]),
   ];
 }
 

@@ -1,10 +1,10 @@
 /** `generated/types.ts`: the payload and result of every task, and the map from which everything else is inferred. */
 import type { JsonSchema, JsonSchemaNode, JsonSchemaProperty } from "../model/json-schema.js";
-import type { EventModel, ProjectModel, TaskModel } from "../model/project.js";
+import type { EventModel, ProjectModel, TaskModel, WorkflowModel } from "../model/project.js";
 import { type Layout, inlineMembers, members, render } from "./layout.js";
 import { identifier, jsdoc, literal, typeKey } from "./source-text.js";
 import { typeExpression } from "./type-expression.js";
-import { eventTypeName, type TypeNames } from "./type-names.js";
+import { eventTypeName, inputTypeName, outputTypeName, type TypeNames } from "./type-names.js";
 
 type ObjectNode = JsonSchemaNode & { kind: "object" };
 
@@ -21,6 +21,7 @@ export async function emitTypes(
     ...(await Promise.all(shared)),
     ...(await Promise.all(taskTypes)).flat(),
     ...(await Promise.all(events)),
+    ...(await Promise.all(project.workflows.flatMap((workflow) => workflowTypes(workflow, names)))),
   ];
   return [
     ...declarations,
@@ -47,6 +48,23 @@ function eventType(event: EventModel, names: TypeNames): Promise<string> {
   const text = [`What \`${name}\` says.`, description].join(" ").trimEnd();
   const resolve = (definition: string): string => names.resolve(payload, definition);
   return declaration(eventTypeName(event), payload.root, text, resolve);
+}
+
+function workflowTypes(workflow: WorkflowModel, names: TypeNames): Promise<string>[] {
+  const { definition, input, output } = workflow;
+  const one = (typeName: string, schema: JsonSchema, what: string): Promise<string> => {
+    const text = `${what} of \`${definition.name}\`. ${schema.root.description ?? ""}`.trimEnd();
+    return declaration(typeName, schema.root, text, (name) => names.resolve(schema, name));
+  };
+  return [
+    one(inputTypeName(workflow), input, "Input"),
+    ...(output === undefined ? [] : [one(outputTypeName(workflow), output, "Output")]),
+  ];
+}
+
+/** The type of a schema where it stands, for code beside types.ts. */
+export function typeLayout(schema: JsonSchema, names: TypeNames): Promise<Layout> {
+  return typeOf(schema.root, (name) => names.resolve(schema, name));
 }
 
 function describe(part: string, task: TaskModel, schema: JsonSchema): string {

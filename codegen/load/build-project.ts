@@ -15,9 +15,11 @@ import { compareText } from "../model/diagnostic.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ErrorModel, ProjectModel, QueueModel, ScheduleModel, TaskModel } from "../model/project.js";
 import { buildEvents } from "./build-events.js";
+import { buildWorkflows } from "./build-workflows.js";
 import { identifierOf, modulePathOf } from "./check-names.js";
 import type { CheckedEvent, CheckedObserver } from "./check-observers.js";
 import type { CheckedTask } from "./check-tasks.js";
+import type { CheckedWorkflow } from "./checked-workflow.js";
 import type { Declarations } from "./declarations.js";
 import { definitionHash } from "./hash.js";
 import type { SchemaLibrary } from "./payload/library.js";
@@ -41,6 +43,7 @@ export interface BuildInput {
   readonly followUps: ReadonlyMap<string, FollowUpRule>;
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly observers: ReadonlyMap<string, CheckedObserver>;
+  readonly workflows: ReadonlyMap<string, CheckedWorkflow>;
   readonly library: SchemaLibrary;
   readonly files: readonly string[];
 }
@@ -66,11 +69,13 @@ export function buildProject(input: BuildInput): ProjectModel {
     const settings = resolveSettings(name, entry, defaults, policies, input.followUps.get(name));
     return buildTask(entry, checked, settings, input.library);
   });
+  const queues = buildQueues(input);
   return {
     tasks: tasks.sort((a, b) => compareText(a.definition.name, b.definition.name)),
     events: buildEvents(input),
     schedules: buildSchedules(input.contents),
-    queues: buildQueues(input),
+    queues,
+    workflows: buildWorkflows(input, { defaultQueue: defaults.queue, tasks, queues }),
     retryPolicies: [...input.declarations.retryPolicies.keys()],
     schemas: [...input.declarations.schemas.keys()],
     files: [...input.files].sort(compareText),

@@ -15,7 +15,7 @@ import type { Reporter } from "./reporter.js";
 import { kindName, leavesOf, mayBeNull, notScalar, type Resolve } from "./schema-words.js";
 import type { SourceScalar } from "./source.js";
 
-/** What a key that is the same for every job comes to. */
+/** What a key that is always the same comes to; `start`: of a workflow. */
 const SAME_KEY = {
   batch: {
     message: "the key is the same for every job, so it divides nothing",
@@ -33,9 +33,13 @@ const SAME_KEY = {
     message: "the key is the same for every job, so it divides nothing",
     hint: 'name whose jobs share the rate: "${{ payload.customerId }}", or leave the key out',
   },
+  start: {
+    message: "the key is the same for every run, so the workflow runs once per ttl",
+    hint: 'name what makes a run one of a kind: "${{ input.id }}"',
+  },
 } as const;
 
-/** The part of a task that has a key. */
+/** What has a key. */
 export type KeyedRule = keyof typeof SAME_KEY;
 
 /** The parts of the key; problems are reported at their column. */
@@ -53,7 +57,11 @@ export function checkKey(
     reporter.report({ code: "TW130", at: originIn(node, text, range), message, hint });
     return undefined;
   }
-  const scope: Scope = { roots: new Map([["payload", payload]]), resolve, reader: "a key" };
+  const scope: Scope = {
+    roots: new Map([[rule === "start" ? "input" : "payload", payload]]),
+    resolve,
+    reader: "a key",
+  };
   const expressions = template.parts.flatMap((part) => (part.kind === "expression" ? [part.expression] : []));
   if (expressions.length === 0) {
     reporter.report({ code: "TW131", severity: "warning", at: node.origin, ...SAME_KEY[rule] });

@@ -6,7 +6,9 @@ import {
   MAX_NAME_LENGTH,
   MAX_OBSERVER_NAME_LENGTH,
   MAX_SCHEDULE_NAME_LENGTH,
+  MAX_STEP_NAME_LENGTH,
   SIMPLE_NAME_PATTERN,
+  STEP_NAME_PATTERN,
   TASK_NAME_PATTERN,
 } from "../../runtime/definition/index.js";
 import { SCHEMA_NAME_PATTERN } from "../model/definition-payload.js";
@@ -36,11 +38,21 @@ const TAKEN_ERROR_NAMES: ReadonlySet<string> = new Set(
 );
 
 export type NameKind =
-  "error" | "event" | "observer" | "queue" | "retry policy" | "schedule" | "schema" | "task";
+  | "error"
+  | "event"
+  | "observer"
+  | "queue"
+  | "retry policy"
+  | "schedule"
+  | "schema"
+  | "step"
+  | "task"
+  | "workflow";
 
 const LONGEST: Partial<Record<NameKind, number>> = {
   observer: MAX_OBSERVER_NAME_LENGTH,
   schedule: MAX_SCHEDULE_NAME_LENGTH,
+  step: MAX_STEP_NAME_LENGTH,
 };
 
 /** What is wrong with a name, or `undefined`. */
@@ -55,7 +67,7 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
     };
   }
   if (!pattern.test(name)) {
-    const suggestion = kind === "schema" || kind === "error" ? capitalised(name) : lowered(name);
+    const suggestion = suggested(kind, name);
     const hint =
       pattern.test(suggestion) && suggestion !== name
         ? `did you mean "${suggestion}"?`
@@ -79,6 +91,7 @@ export function nameProblem(kind: NameKind, name: string, at: Origin): Problem |
 
 const LOWER_SEGMENT = "a lower-case letter, then lower-case letters, digits, - and _";
 const SEGMENTS = `one to five segments joined by colons, each ${LOWER_SEGMENT}`;
+const CAMEL = "a lower-case letter, then letters, digits and _";
 const CAPITALISED = "a capital letter, then letters and digits";
 const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example: string }>> = {
   error: { pattern: ERROR_NAME_PATTERN, form: CAPITALISED, example: "CardDeclined" },
@@ -88,11 +101,14 @@ const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example:
   "retry policy": { pattern: SIMPLE_NAME_PATTERN, form: LOWER_SEGMENT, example: "standard" },
   schedule: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "otp-cleanup" },
   schema: { pattern: SCHEMA_NAME_PATTERN, form: CAPITALISED, example: "Money" },
+  step: { pattern: STEP_NAME_PATTERN, form: CAMEL, example: "chargeCard" },
   task: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "payment:process" },
+  workflow: { pattern: TASK_NAME_PATTERN, form: SEGMENTS, example: "order:checkout" },
 };
 
 function reservedPart(kind: NameKind, name: string): string | undefined {
   if (kind === "error") return TAKEN_ERROR_NAMES.has(name) ? "it would hide a class of that name" : undefined;
+  if (kind === "step" && name in Object.prototype) return "it is a property of every JavaScript object";
   if (kind !== "task")
     return RESERVED_SIMPLE.has(name) ? "it is a property of every JavaScript object" : undefined;
   for (const segment of name.split(":")) {
@@ -100,6 +116,13 @@ function reservedPart(kind: NameKind, name: string): string | undefined {
     if (why !== undefined) return `"${segment}" is ${why}`;
   }
   return undefined;
+}
+
+function suggested(kind: NameKind, name: string): string {
+  if (kind === "schema" || kind === "error") return capitalised(name);
+  if (kind !== "step") return lowered(name);
+  const word = capitalised(name);
+  return word.slice(0, 1).toLowerCase() + word.slice(1);
 }
 
 function lowered(name: string): string {

@@ -22,6 +22,15 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
       checkName("queue", findEntry(action, "queue")?.value, queueNames, "queues", reporter);
     }
   }
+  for (const { value } of declarations.workflows.values()) {
+    checkName("queue", findEntry(value, "queue")?.value, queueNames, "queues", reporter);
+    for (const { value: step } of entriesOf(findEntry(value, "steps")?.value)) {
+      const undo = findEntry(step, "compensate")?.value;
+      checkName("task", findEntry(step, "task")?.value, taskNames, "tasks", reporter);
+      checkName("queue", findEntry(step, "queue")?.value, queueNames, "queues", reporter);
+      checkName("task", findEntry(undo, "task")?.value, taskNames, "tasks", reporter);
+    }
+  }
   const holders = [defaults, ...Array.from(tasks.values(), (entry) => entry.value)];
   for (const holder of holders) {
     const retry = findEntry(holder, "retry")?.value;
@@ -58,6 +67,24 @@ function limitIn(holder: SourceNode | undefined): SourceEntry | undefined {
   return findEntry(holder, "concurrency") ?? findEntry(holder, "rateLimit");
 }
 
+/** The same of a job that is made with another queue than its task's. */
+export function checkLimit(
+  queue: SourceEntry | undefined,
+  task: string,
+  { queues, tasks }: Declarations,
+  reporter: Reporter,
+): void {
+  const name = textOf(queue?.value) ?? "";
+  const isLimited = (entry: SourceEntry | undefined): boolean => limitIn(entry?.value) !== undefined;
+  if (queue === undefined || !isLimited(queues.get(name)) || !isLimited(tasks.get(task))) return;
+  reporter.report({
+    code: "TW132",
+    at: queue.value.origin,
+    message: `${quote(task)} has a limit, and so has the queue ${quote(name)}; a job counts in one`,
+    hint: "name another queue",
+  });
+}
+
 function checkName(
   kind: string,
   node: SourceNode | undefined,
@@ -84,13 +111,15 @@ function checkDefaultQueue(
 ): void {
   if (queueNames.includes(DEFAULT_QUEUE_NAME) || findEntry(declarations.defaults, "queue") !== undefined)
     return;
-  for (const task of declarations.tasks.values()) {
-    if (task.value.kind !== "map" || findEntry(task.value, "queue") !== undefined) continue;
-    reporter.report({
-      code: "TW103",
-      at: task.keyOrigin,
-      message: `missing "queue" in tasks > ${task.key}: there is no queue "default"`,
-      hint: `add queue: ${queueNames[0]}, or say so once in defaults`,
-    });
+  for (const section of ["tasks", "workflows"] as const) {
+    for (const { key, keyOrigin, value } of declarations[section].values()) {
+      if (value.kind !== "map" || findEntry(value, "queue") !== undefined) continue;
+      reporter.report({
+        code: "TW103",
+        at: keyOrigin,
+        message: `missing "queue" in ${section} > ${key}: there is no queue "default"`,
+        hint: `add queue: ${queueNames[0]}, or say so once in defaults`,
+      });
+    }
   }
 }

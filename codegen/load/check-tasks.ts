@@ -43,7 +43,7 @@ function checkTask(
   const payload = written === undefined ? UNKNOWN_SCHEMA : library.compileRoot(written.value, identifier);
   if (written !== undefined) checkPayloadKind(payload, written.value, library, reporter);
   const result = findEntry(task, "result");
-  const keyOf = (rule: KeyedRule): readonly TemplatePart[] | undefined => {
+  const keyOf = (rule: Exclude<KeyedRule, "start">): readonly TemplatePart[] | undefined => {
     const key = findEntry(findEntry(task, rule)?.value, "key")?.value;
     const text = textOf(key);
     if (text === undefined || key?.kind !== "scalar") return undefined;

@@ -7,6 +7,7 @@ import { didYouMean } from "./did-you-mean.js";
 import { type ExpressionProblem, type LocatedExpression, toExpression } from "./expression-parser.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import {
+  because,
   describeSchema,
   kindName,
   leavesOf,
@@ -60,7 +61,7 @@ function sideProblem({ type, expression }: Side, resolve: Resolve): ExpressionPr
     return { message: `${textOf(expression)} is ${kindName(bad)} and cannot be compared`, hint, range };
   }
   if (!type.optional && !mayBeNull(type.schema, resolve)) return undefined;
-  const message = `${textOf(expression)} may be missing or null`;
+  const message = `${textOf(expression)} may be missing or null${because(type.why)}`;
   return { message, hint: `add ?? and a value: (${textOf(expression)} ?? ...)`, range };
 }
 

@@ -22,6 +22,7 @@ export interface Declarations {
   readonly schedules: ReadonlyMap<string, SourceEntry>;
   readonly schemas: ReadonlyMap<string, SourceEntry>;
   readonly tasks: ReadonlyMap<string, SourceEntry>;
+  readonly workflows: ReadonlyMap<string, SourceEntry>;
 }
 
 /** `roots`: the trees of all files that could be parsed, sorted by file. */
@@ -37,9 +38,11 @@ export function collectDeclarations(roots: readonly SourceNode[], reporter: Repo
     schedules: collect("schedules", "schedule"),
     schemas: collect("schemas", "schema"),
     tasks: collect("tasks", "task"),
+    workflows: collect("workflows", "workflow"),
   };
   checkIdentifiers("task", declarations.tasks, reporter);
   checkIdentifiers("event", declarations.events, reporter);
+  checkIdentifiers("workflow", declarations.workflows, reporter);
   return declarations;
 }
 
@@ -87,7 +90,7 @@ function collectDefaults(roots: readonly SourceNode[], reporter: Reporter): Sour
 
 /** `payment:process` and `payment-process` would both become `enqueuePaymentProcess`. */
 function checkIdentifiers(
-  kind: "event" | "task",
+  kind: "event" | "task" | "workflow",
   entries: ReadonlyMap<string, SourceEntry>,
   reporter: Reporter,
 ): void {

@@ -45,6 +45,8 @@ export type LocatedExpression = { readonly range: TextRange } & (
     }
 );
 
+export type LocatedPath = LocatedExpression & { readonly kind: "path" };
+
 export interface LocatedSegment {
   readonly value: string | number;
   readonly range: TextRange;

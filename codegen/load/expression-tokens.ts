@@ -1,4 +1,5 @@
 /** The words of a `${{ }}` expression, each with its place in the text. */
+import type { DiagnosticCode } from "../model/diagnostic.js";
 
 /** A range of the text that was parsed. */
 export interface TextRange {
@@ -10,8 +11,8 @@ export interface ExpressionProblem {
   readonly message: string;
   readonly hint?: string;
   readonly range: TextRange;
-  /** Of a part that is no condition or cannot be compared. Default: it does not fit the schema that it reads. */
-  readonly code?: "TW180";
+  /** Default: TW131, it does not fit the schema that it reads. */
+  readonly code?: DiagnosticCode;
 }
 
 export class SyntaxProblem extends Error {

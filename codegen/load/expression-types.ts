@@ -6,9 +6,14 @@ import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed } from "../model/quote.js";
 import { compareProblem } from "./comparison-types.js";
 import { didYouMean } from "./did-you-mean.js";
-import type { ExpressionProblem, LocatedExpression, LocatedSegment } from "./expression-parser.js";
+import type {
+  ExpressionProblem,
+  LocatedExpression,
+  LocatedPath,
+  LocatedSegment,
+} from "./expression-parser.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import { kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
+import { because, kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
 
 /** What an expression can read. */
 export interface Scope {
@@ -16,6 +21,10 @@ export interface Scope {
   readonly resolve: Resolve;
   /** Who reads, for messages: `a key`. */
   readonly reader: string;
+  /** What only the place knows to be wrong with a path. */
+  readonly refuse?: (path: LocatedPath) => ExpressionProblem | undefined;
+  /** Why the value of a path may be missing, where its schema does not tell: `step notify may be skipped`. */
+  readonly whyMissing?: (path: LocatedPath) => string | undefined;
 }
 
 const BOOLEAN: ValueType = { schema: { kind: "boolean" }, optional: false };
@@ -31,8 +40,11 @@ export function typeOf(
     case "literal":
       return typeOfLiteral(expression.value);
     case "path": {
-      const found = typeOfPath(expression, scope);
-      if (!("message" in found)) return found;
+      const found = scope.refuse?.(expression) ?? typeOfPath(expression, scope);
+      if (!("message" in found)) {
+        const why = found.optional ? scope.whyMissing?.(expression) : undefined;
+        return why === undefined ? found : { ...found, why };
+      }
       problems.push(found);
       return UNKNOWN;
     }
@@ -65,12 +77,12 @@ export function expectBoolean(
   problems: ExpressionProblem[],
   by: string,
 ): void {
-  const { schema, optional } = typeOf(expression, scope, problems);
+  const { schema, optional, why } = typeOf(expression, scope, problems);
   const { range } = expression;
   const leaves = leavesOf(schema, scope.resolve);
   if (leaves.includes(UNKNOWN_SCHEMA)) return;
   if (optional || mayBeNull(schema, scope.resolve)) {
-    const message = `${by} takes true or false, and this may be missing or null`;
+    const message = `${by} takes true or false, and this may be missing or null${because(why)}`;
     problems.push({ code: "TW180", message, hint: "add ?? and a value: (... ?? false)", range });
     return;
   }
@@ -117,7 +129,8 @@ function typeOfCoalesce(
   const [only] = branches;
   const schema: JsonSchemaNode =
     branches.length === 1 && only !== undefined ? only : { kind: "union", exclusive: false, branches };
-  return { schema, optional: !isAlwaysThere && last.optional };
+  const why = last.why === undefined ? {} : { why: last.why };
+  return { schema, optional: !isAlwaysThere && last.optional, ...why };
 }
 
 function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
@@ -130,7 +143,7 @@ function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[]
 
 /** The type of `root.segment.segment`, or what is wrong with it. */
 function typeOfPath(
-  { root, segments, range }: LocatedExpression & { kind: "path" },
+  { root, segments, range }: LocatedPath,
   { roots, resolve, reader }: Scope,
 ): ValueType | ExpressionProblem {
   const schema = roots.get(root);

@@ -10,6 +10,7 @@ import { checkReferences } from "./check-references.js";
 import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
 import { checkTasks } from "./check-tasks.js";
+import { checkWorkflows, compileInputs } from "./check-workflows.js";
 import { collectDeclarations } from "./declarations.js";
 import { createSchemaLibrary } from "./payload/library.js";
 import { createReporter, MAX_PROBLEMS, type Reporter, untilTooMany } from "./reporter.js";
@@ -87,10 +88,12 @@ function check(
     isIncomplete,
   });
   const events = checkEvents(declarations.events, library, reporter);
+  const inputs = compileInputs(declarations.workflows, library, reporter);
   const tasks = checkTasks(declarations.tasks, library, reporter);
   checkSchedules(declarations.schedules, tasks, library, reporter);
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
   const observers = checkObservers({ declarations, events, tasks, library, reporter });
+  const workflows = checkWorkflows({ declarations, tasks, inputs, library, reporter });
   if (reporter.hasErrors()) return undefined;
   return buildProject({
     contents,
@@ -99,6 +102,7 @@ function check(
     followUps,
     events,
     observers,
+    workflows,
     library,
     files: [...files.keys(), ...documents.files()],
   });

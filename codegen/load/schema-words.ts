@@ -11,6 +11,13 @@ export interface ValueType {
   readonly schema: JsonSchemaNode;
   /** It may be missing. */
   readonly optional: boolean;
+  /** Why, where the schema does not tell. */
+  readonly why?: string;
+}
+
+/** As the end of a message. */
+export function because(why: string | undefined): string {
+  return why === undefined ? "" : ` (${why})`;
 }
 
 /** The branches of choices and combinations, at any depth. */

@@ -13,7 +13,7 @@ import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { Problem, Reporter } from "./reporter.js";
 import { misfit } from "./schema-fit.js";
 import { exposedPart } from "./sensitive-flow.js";
-import { leavesOf, mayBeNull, notScalar, type ValueType } from "./schema-words.js";
+import { because, leavesOf, mayBeNull, notScalar, type ValueType } from "./schema-words.js";
 import type { Origin, SourceEntry, SourceNode, SourceScalar } from "./source.js";
 
 export interface TemplateContext {
@@ -39,6 +39,16 @@ interface Made {
   readonly type: ValueType;
   /** Of an expression: without its brackets. */
   readonly at?: Origin;
+}
+
+/** The template of a map of fields of which nothing is wanted, and what it gives. */
+export function freeTemplate(
+  node: SourceNode & { kind: "map" },
+  at: Origin,
+  context: TemplateContext,
+): { readonly template: ValueTemplate; readonly schema: JsonSchemaNode } {
+  const { template, type } = new Maker(context).make(node, at, ANYTHING);
+  return { template, schema: type.schema };
 }
 
 const UNKNOWN: ValueType = { schema: UNKNOWN_SCHEMA, optional: false };
@@ -131,7 +141,7 @@ class Maker {
     if (node.kind === "list") {
       const items = node.items.map((one) => this.make(one, one.origin, ANYTHING));
       const branches = items.map(({ type }) => type.schema);
-      const schema: JsonSchemaNode = { kind: "array", items: { kind: "union", exclusive: false, branches } };
+      const schema: JsonSchemaNode = { kind: "array", items: unionOf(branches) };
       const template = { kind: "list", items: items.map((item) => item.template) } as const;
       return { template, type: { schema, optional: false } };
     }
@@ -184,7 +194,7 @@ class Maker {
     let sensitive = false;
     for (const part of parts) {
       if (part.kind === "text") continue;
-      const { schema, optional } = this.#typeOf(node, text, part.expression);
+      const { schema, optional, why } = this.#typeOf(node, text, part.expression);
       sensitive ||= exposedPart(schema, { kind: "any" }, scope.resolve) !== undefined;
       const at = originIn(node, text, part.expression.range);
       if (notScalar(schema, scope.resolve) !== undefined) {
@@ -192,7 +202,8 @@ class Maker {
         reporter.report({ code: "TW131", at, message, hint: "name one of its fields" });
       } else if (optional || mayBeNull(schema, scope.resolve)) {
         const message = "a part of a text must always have a value, and this may be missing or null";
-        reporter.report({ code: "TW131", at, message, hint: "add ?? and a value: ${{ ... ?? 'none' }}" });
+        const hint = "add ?? and a value: ${{ ... ?? 'none' }}";
+        reporter.report({ code: "TW131", at, message: `${message}${because(why)}`, hint });
       }
     }
     const template = { kind: "text", parts: parts.map(toTemplatePart) } as const;
@@ -206,8 +217,8 @@ class Maker {
   ): ValueType {
     const problems: Parameters<typeof typeOf>[2] = [];
     const type = typeOf(expression, this.#context.scope, problems);
-    for (const { message, hint, range } of problems)
-      this.#context.reporter.report({ code: "TW131", at: originIn(node, text, range), message, hint });
+    for (const { code = "TW131", message, hint, range } of problems)
+      this.#context.reporter.report({ code, at: originIn(node, text, range), message, hint });
     return problems.length === 0 ? type : UNKNOWN;
   }
 
@@ -215,7 +226,7 @@ class Maker {
     const { resolve } = this.#context.scope;
     const field = wanted.path === "" ? "the payload" : wanted.path;
     if (type.optional && !wanted.optional) {
-      const message = `${field} of ${this.#context.taker} is always needed, and this value may be missing`;
+      const message = `${field} of ${this.#context.taker} is always needed, and this value may be missing${because(type.why)}`;
       this.#report(at, message, "add ?? and a value: ${{ ... ?? 'none' }}");
       return;
     }
@@ -245,6 +256,11 @@ class Maker {
   #report(at: Origin, message: string, hint?: string): void {
     this.#context.reporter.report({ code: this.#context.code, at, message, hint });
   }
+}
+
+function unionOf(branches: readonly JsonSchemaNode[]): JsonSchemaNode {
+  if (branches.length === 0) return { kind: "any" };
+  return branches.length === 1 ? branches[0]! : { kind: "union", exclusive: false, branches };
 }
 
 const ANYTHING: Wanted = { schema: UNKNOWN_SCHEMA, optional: false, path: "" };

@@ -23,6 +23,7 @@ import {
   taskDefinition,
   timeoutDefinition,
 } from "./definition-task.js";
+import { workflowDefinition } from "./definition-workflow.js";
 
 const defaultsDefinition = z
   .strictObject({
@@ -136,10 +137,25 @@ export const definitionFile = z
         description: "Tasks by name: one to five lower-case segments joined by colons.",
         examples: [{ "payment:process": { payload: { orderId: "uuid" } } }],
       }),
+    workflows: z
+      .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_NAME_LENGTH), workflowDefinition)
+      .optional()
+      .meta({
+        description: "Workflows by name: graphs of steps, each a job of a task.",
+        examples: [
+          {
+            "order:checkout": {
+              input: { orderId: "uuid" },
+              steps: { charge: { task: "payment:process", with: { orderId: "${{ input.orderId }}" } } },
+            },
+          },
+        ],
+      }),
   })
   .meta({
     title: "taskweft definition file",
-    description: "Task types, queues, retry policies, schedules, events and schemas of a taskweft project.",
+    description:
+      "Task types, queues, retry policies, schedules, events, workflows and schemas of a taskweft project.",
   });
 export type DefinitionFile = z.infer<typeof definitionFile>;
 

@@ -69,14 +69,14 @@ export const backoffDefinition = z
 export type BackoffDefinition = z.infer<typeof backoffDefinition>;
 
 export const MAX_RETRIES_LIMIT = 1000;
-const maxRetries = z
+export const maxRetriesDefinition = z
   .int()
   .min(0)
   .max(MAX_RETRIES_LIMIT)
   .meta({ description: "Retries after the first attempt. 0 runs the job once. Default 3.", examples: [3] });
 
 export const retryPolicyDefinition = z
-  .strictObject({ maxRetries: maxRetries.optional(), backoff: backoffDefinition.optional() })
+  .strictObject({ maxRetries: maxRetriesDefinition.optional(), backoff: backoffDefinition.optional() })
   .meta({
     id: "RetryPolicy",
     description:
@@ -99,7 +99,7 @@ export const retryDefinition = z
           description: "Name of the policy to start from. Default: the policy of `defaults`.",
           examples: ["standard"],
         }),
-      maxRetries: maxRetries.optional(),
+      maxRetries: maxRetriesDefinition.optional(),
       backoff: backoffDefinition.optional(),
     }),
   ])

@@ -10,6 +10,11 @@ export const queueReference = z
   .string()
   .meta({ id: "QueueName", description: "A queue of `queues`.", examples: ["default"] });
 
+export const ownerText = z
+  .string()
+  .max(200)
+  .meta({ description: "The team or person to ask.", examples: ["payments-team"] });
+
 export const timeoutDefinition = duration({
   description: "Longest run of one attempt; then ctx.signal aborts and the attempt has failed. Default 60s.",
   examples: ["30s", "2m"],
@@ -204,11 +209,7 @@ export const taskDefinition = z
         "The task of which a job is enqueued when a job of this one goes dead. Its payload takes what it declares of: attempts, error, jobId, message, payload, queue, task.",
       examples: ["ops:alert"],
     }),
-    owner: z
-      .string()
-      .max(200)
-      .optional()
-      .meta({ description: "The team or person to ask.", examples: ["payments-team"] }),
+    owner: ownerText.optional(),
     payload: payloadDefinition.meta({
       description: "What the job carries. {} for nothing.",
       examples: [{ orderId: "uuid", note: "string?" }],

@@ -33,6 +33,17 @@ export const DIAGNOSTIC_CODES = {
   TW180: "A condition that is none, or whose parts cannot be compared.",
   TW181: "An observer's payload that its task does not take.",
   TW182: "A sensitive value that goes where tools would show it.",
+  TW200: "A step that is none, or a key that does not go with it.",
+  TW201: "A need that is no step of the workflow, or stands there twice.",
+  TW202: "Steps that wait for each other.",
+  TW203: "A read of a step that does not come before.",
+  TW204: "A read of a step that gives no result.",
+  TW205: "A step's payload that its task does not take.",
+  TW206: "A forEach that is no list.",
+  TW207: "A read of item or index where there is none.",
+  TW208: "A join that cannot come about.",
+  TW209: "A step of a task whose limit has keys.",
+  TW210: "A compensation that nothing leads to, or that has nothing to undo.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

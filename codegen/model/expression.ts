@@ -70,6 +70,24 @@ function quoted(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** The paths that an expression reads. */
+export function pathsOf(expression: Expression): readonly (Expression & { kind: "path" })[] {
+  switch (expression.kind) {
+    case "literal":
+      return [];
+    case "path":
+      return [expression];
+    case "not":
+      return pathsOf(expression.operand);
+    case "compare":
+      return [expression.left, expression.right].flatMap(pathsOf);
+    case "all":
+    case "any":
+    case "coalesce":
+      return expression.operands.flatMap(pathsOf);
+  }
+}
+
 /** A value with expressions in it, such as the `with` of an action. */
 export type ValueTemplate =
   | { readonly kind: "value"; readonly value: string | number | boolean | null }
@@ -96,3 +114,18 @@ export interface FieldTemplate {
 export type TemplatePart =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "expression"; readonly expression: Expression };
+
+export function expressionsIn(template: ValueTemplate): readonly Expression[] {
+  switch (template.kind) {
+    case "value":
+      return [];
+    case "expression":
+      return [template.expression];
+    case "text":
+      return template.parts.flatMap((part) => (part.kind === "text" ? [] : [part.expression]));
+    case "list":
+      return template.items.flatMap(expressionsIn);
+    case "object":
+      return template.fields.flatMap((field) => expressionsIn(field.value));
+  }
+}

@@ -2,7 +2,12 @@
  * The project as codegen understands it after loading: names resolved, units converted, schemas normalised, lists
  * sorted by name. Emitters read this and nothing else.
  */
-import type { QueueDefinition, ScheduleSettings, TaskDefinition } from "../../runtime/definition/index.js";
+import type {
+  QueueDefinition,
+  ScheduleSettings,
+  TaskDefinition,
+  WorkflowDefinition,
+} from "../../runtime/definition/index.js";
 import type { Expression, TemplatePart, ValueTemplate } from "./expression.js";
 export type { TemplatePart } from "./expression.js";
 import type { JsonSchema, JsonValue } from "./json-schema.js";
@@ -90,6 +95,49 @@ export interface ActionModel {
   readonly queue?: string;
 }
 
+export interface WorkflowModel {
+  /** As the runtime gets it, with its hash; the steps in an order in which each comes after those that it needs. */
+  readonly definition: WorkflowDefinition;
+  /** `order:checkout` -> `OrderCheckout`. Unique among workflows, also after lower-casing. */
+  readonly identifier: string;
+  readonly description?: string;
+  readonly owner?: string;
+  readonly source: SourcePosition;
+  readonly input: JsonSchema;
+  /** Absent: a run gives nothing. */
+  readonly output?: JsonSchema;
+  readonly idempotency?: { readonly key: readonly TemplatePart[]; readonly ttlMs: number };
+  /** All that is computed in a run, in the order of the steps; the same as the definition's expressions. */
+  readonly mappings: readonly MappingModel[];
+}
+
+export interface MappingModel {
+  /** Absent: of the run. */
+  readonly step?: string;
+  readonly part: "compensate" | "forEach" | "if" | "output" | "with";
+  readonly value: ValueTemplate;
+  /** Whose payload it is; of `compensate` and `with`. */
+  readonly task?: string;
+  /** What `forEach` gives one of, and `with` then reads as `item`. */
+  readonly item?: JsonSchema;
+  /** What it reads of steps, sorted by step. */
+  readonly reads: readonly ReadModel[];
+}
+
+export interface ReadModel {
+  readonly step: string;
+  /** Whose result it is. Absent: only the status is read. */
+  readonly task?: string;
+  /** How the step may have ended, where that is read. */
+  readonly statuses?: readonly string[];
+  /** The result of a fan-out is a list; of items that failed it holds null. */
+  readonly list?: { readonly mayHoldNull: boolean };
+  /** It may have been skipped, have failed, or not have ended: then there is no result. */
+  readonly optional: boolean;
+  /** It has surely ended. */
+  readonly ended: boolean;
+}
+
 export interface ProjectModel {
   readonly tasks: readonly TaskModel[];
   /** Sorted by name. */
@@ -97,6 +145,8 @@ export interface ProjectModel {
   /** Sorted by name. */
   readonly schedules: readonly ScheduleModel[];
   readonly queues: readonly QueueModel[];
+  /** Sorted by name. */
+  readonly workflows: readonly WorkflowModel[];
   /** Names of `retryPolicies` and `schemas`, sorted: what the project's own tasks.schema.json offers for completion. */
   readonly retryPolicies?: readonly string[];
   readonly schemas?: readonly string[];

@@ -48,6 +48,27 @@ const KINDS: typeof MISTAKES = {
   },
 };
 
+/** What a user may and may not write who starts runs; beside the golden case `workflows`. */
+const STARTS = `import { startOrderCheckout } from "./generated/index.js";
+const input = { orderId: "x", amount: 1, items: [{ sku: "a", quantity: 1 }] };
+export async function right(): Promise<string> {
+  const run = await startOrderCheckout(input, { id: "order-7" });
+  const { receiptId, boxes, mail, notified } = await run.result({ timeout: "5s" });
+  const status: "completed" | "failed" | "skipped" = notified;
+  return receiptId + (boxes[0]?.box ?? "none") + (mail ?? "none") + status;
+}
+export async function wrong(): Promise<void> {
+  // @ts-expect-error a field is missing
+  await startOrderCheckout({ orderId: "x", amount: 1 });
+  // @ts-expect-error a field of the wrong type
+  const run = await startOrderCheckout({ ...input, amount: "1" });
+  // @ts-expect-error the step may have been skipped
+  const mail: string = (await run.result()).mail;
+  // @ts-expect-error the output has no such field
+  void (await run.result()).receipt + mail;
+}
+`;
+
 const goldenCases = readdirSync(GOLDEN).filter((name) =>
   readdirSync(path.join(GOLDEN, name)).includes("generated"),
 );
@@ -64,6 +85,11 @@ beforeAll(async () => {
     copyCase("batches", name);
     writeFileSync(path.join(WORK, name, AUDIT), handler ?? "");
   }
+  copyCase("workflows", "starts");
+  writeFileSync(path.join(WORK, "starts", "starts.ts"), STARTS);
+  copyCase("workflows", "moved-on");
+  const types = path.join(WORK, "moved-on/generated/types.ts");
+  writeFileSync(types, readFileSync(types, "utf8").replace("reservationId: string", "reservationId: number"));
   copyCase("several-files", "cases");
   copyCase("batches", "batch-cases");
   cpSync(BATCH_CASES, path.join(WORK, "batch-cases"), { recursive: true });
@@ -82,6 +108,14 @@ test.each(goldenCases)("the generated code of %s compiles under the strictest op
 test("what is right compiles, and what is wrong does not", () => {
   expect(errors.get("cases") ?? []).toEqual([]);
   expect(errors.get("batch-cases") ?? []).toEqual([]);
+});
+
+test("runs are started with what the workflow takes, and give what its steps surely have", () => {
+  expect(errors.get("starts") ?? []).toEqual([]);
+});
+
+test("a mapping that no longer fits the task on one of its sides is a compile error", () => {
+  expect(errors.get("moved-on")).toEqual(["generated/workflows.ts TS2322"]);
 });
 
 test.each(Object.entries({ ...MISTAKES, ...KINDS }))(

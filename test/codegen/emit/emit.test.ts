@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { findConflicts } from "../../../codegen/emit/index.js";
 import { plainSchema } from "../../../codegen/emit/plain-schema.js";
 import type { JsonSchemaNode } from "../../../codegen/model/json-schema.js";
+import { workflowModel } from "./workflow-fixture.js";
 import { emit, integer, object, projectModel, schema, string, taskModel } from "./project-fixture.js";
 
 const withMoney = (name: string, amount = integer) =>
@@ -47,6 +48,25 @@ describe("output", () => {
         "worker.ts",
       ].map((name) => `generated/${name}`),
     );
+  });
+});
+
+describe("workflows", () => {
+  const task = withMoney("a:task");
+  const two = { ...workflowModel("text"), identifier: "BFlow" };
+  const other = { ...two, definition: { ...two.definition, name: "b:flow" } };
+  const workflows = [workflowModel("text"), other];
+
+  test("are the same whatever their order", async () => {
+    const project = { ...projectModel({ ...task, result: schema(object({ text: string })) }), workflows };
+    const shuffled = { ...project, workflows: workflows.toReversed() };
+    expect([...(await emit(shuffled))]).toEqual([...(await emit(project))]);
+  });
+
+  test("export their start functions to producers, and nothing else", async () => {
+    const project = { ...projectModel({ ...task, result: schema(object({ text: string })) }), workflows };
+    const index = (await emit(project)).get("generated/index.ts") ?? "";
+    expect(index).toContain('export { startAFlow, startBFlow } from "./workflows.js";\n');
   });
 });
 

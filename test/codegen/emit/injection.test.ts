@@ -5,6 +5,7 @@ import { STUB_TEMPLATE } from "../../../codegen/emit/handler-stub.js";
 import { identifier, jsdoc, literal, templateText } from "../../../codegen/emit/source-text.js";
 import type { EventModel } from "../../../codegen/model/project.js";
 import { loadSchemas, statementsOf, syntaxErrors } from "./load-emitted.js";
+import { workflowModel } from "./workflow-fixture.js";
 import { emit, object, paths, projectModel, schema, string, taskModel } from "./project-fixture.js";
 
 const hostile = [
@@ -63,14 +64,20 @@ describe.each(hostile.map((text) => [JSON.stringify(text), text] as const))("%s"
   test("stays data in every file", async () => {
     const plain = taskModel("a:task", { ...task, description: "x" });
     const event = eventModel(text);
+    const workflow = workflowModel(text);
     const harmless = JSON.parse(
-      JSON.stringify([plain, { ...event, description: "x" }]).replaceAll(
+      JSON.stringify([plain, { ...event, description: "x" }, { ...workflow, description: "x" }]).replaceAll(
         JSON.stringify(text).slice(1, -1),
         "calm",
       ),
-    ) as [typeof task, typeof event];
-    const files = await emit({ ...projectModel(task), events: [event] });
-    const reference = await emit({ ...projectModel(harmless[0]), events: [harmless[1]] });
+    ) as [typeof task, typeof event, typeof workflow];
+    const files = await emit({ ...projectModel(task), events: [event], workflows: [workflow] });
+    const [calmTask, calmEvent, calmWorkflow] = harmless;
+    const reference = await emit({
+      ...projectModel(calmTask),
+      events: [calmEvent],
+      workflows: [calmWorkflow],
+    });
     const seen = [...files].map(([path, source]) => ({ path, ...judge(path, source) }));
     const calm = [...reference].map(([path, source]) => ({ path, ...judge(path, source) }));
     // The same number of statements as with harmless texts: nothing has broken out of its place.

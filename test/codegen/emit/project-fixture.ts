@@ -35,6 +35,7 @@ export function projectModel(...tasks: TaskModel[]): ProjectModel {
     tasks,
     events: [],
     schedules: [],
+    workflows: [],
     queues: [{ name: "default", weight: 1 }],
     files: ["tasks/shop.yaml"],
   };

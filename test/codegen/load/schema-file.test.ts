@@ -55,7 +55,7 @@ describe("tasks.schema.json", () => {
 
   it.each([
     "version: 2",
-    "version: 1\nworkflows: {}",
+    "version: 1\nworkflows: { a: { input: {} } }",
     "version: 1\nqueues: { a: { weight: 0 } }",
     taskFile("queue: default"),
     taskFile("payload: {}\ntimeout: 30"),

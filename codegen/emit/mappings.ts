@@ -1,0 +1,102 @@
+/** The mappings of a workflow as functions: what a step reads on one side, the payload that its task takes on the other. */
+import type { MappingModel, ProjectModel, ReadModel, WorkflowModel } from "../model/project.js";
+import { type Layout, inlineMembers, list } from "./layout.js";
+import { references } from "./schema-walk.js";
+import { identifier, literal, propertyKey, typeKey } from "./source-text.js";
+import { templateRoots, valueLayout } from "./template-source.js";
+import { inputTypeName, outputTypeName, type TypeNames } from "./type-names.js";
+import { typeLayout } from "./types.js";
+
+export interface TypedLayout {
+  readonly layout: Layout;
+  /** Types that it names. */
+  readonly types: readonly string[];
+}
+
+/** `{ steps: { charge: { if, forEach, with, compensate } }, output }`, each a function. */
+export async function mappingsOf(
+  workflow: WorkflowModel,
+  project: ProjectModel,
+  names: TypeNames,
+): Promise<TypedLayout> {
+  const made = await Promise.all(
+    workflow.mappings.map(async (mapping) => ({
+      mapping,
+      ...(await mappingFunction(mapping, workflow, project, names)),
+    })),
+  );
+  const steps = new Map<string, Layout[]>();
+  const own: Layout[] = [];
+  for (const { mapping, layout } of made) {
+    const member: Layout = [`${mapping.part}: `, layout];
+    if (mapping.step === undefined) own.push(member);
+    else steps.set(mapping.step, [...(steps.get(mapping.step) ?? []), member]);
+  }
+  const entries = Array.from(steps, ([step, members]): Layout => [
+    `${propertyKey(step)}: `,
+    list("{", members, "}"),
+  ]);
+  return {
+    layout: list("{", [["steps: ", list("{", entries, "}")], ...own], "}"),
+    types: made.flatMap(({ types }) => types),
+  };
+}
+
+async function mappingFunction(
+  mapping: MappingModel,
+  workflow: WorkflowModel,
+  project: ProjectModel,
+  names: TypeNames,
+): Promise<TypedLayout> {
+  const { part, value, task, item, reads } = mapping;
+  const types = new Set<string>();
+  const named = (name: string): string => {
+    types.add(name);
+    return identifier(name);
+  };
+  const roots = [...new Set(templateRoots(value))];
+  const needsItem = part === "forEach" || roots.includes("item");
+  const itemType = item === undefined || !needsItem ? "unknown" : await typeLayout(item, names);
+  for (const reference of item === undefined || !needsItem ? [] : references(item.root))
+    named(names.resolve(item!, reference));
+  const members = roots.map((root): Layout => {
+    if (root === "input") return `input: ${named(inputTypeName(workflow))}`;
+    if (root === "index") return "index: number";
+    if (root === "item") return ["item: ", itemType];
+    return ["steps: ", inlineMembers(reads.map((one) => readLayout(one, project, named)))];
+  });
+  const parameter: Layout[] =
+    roots.length === 0 ? ["()"] : [list("({", roots, "}"), ": ", inlineMembers(members), ")"];
+  const returns: Record<MappingModel["part"], () => Layout> = {
+    compensate: () => named(`${taskIdentifier(task, project)}Payload`),
+    forEach: () => ["(", itemType, ")[]"],
+    if: () => "boolean",
+    output: () => named(outputTypeName(workflow)),
+    with: () => named(`${taskIdentifier(task, project)}Payload`),
+  };
+  const body = value.kind === "object" ? ["(", valueLayout(value), ")"] : valueLayout(value);
+  const layout = [...parameter, ": ", returns[part](), " => ", body];
+  return { layout, types: [...types] };
+}
+
+function readLayout(
+  { step, task, statuses, list: items, optional, ended }: ReadModel,
+  project: ProjectModel,
+  named: (name: string) => string,
+): Layout {
+  const result = task === undefined ? "" : named(`${taskIdentifier(task, project)}Result`);
+  const type = items === undefined ? result : `${items.mayHoldNull ? `(${result} | null)` : result}[]`;
+  const fields: Layout[] = [
+    ...(task === undefined ? [] : [`result${optional ? "?" : ""}: ${type}`]),
+    ...(statuses === undefined
+      ? []
+      : [`status${ended ? "" : "?"}: ${statuses.map((status) => literal(status)).join(" | ")}`]),
+  ];
+  return [`${typeKey(step)}: `, inlineMembers(fields)];
+}
+
+function taskIdentifier(name: string | undefined, project: ProjectModel): string {
+  const task = project.tasks.find(({ definition }) => definition.name === name);
+  if (task === undefined) throw new Error(`a step names the task "${name}", which is not there`);
+  return task.identifier;
+}

@@ -1,0 +1,149 @@
+/** `generated/workflows.ts`: one typed function a workflow, its definition, and its mappings for the user's compiler. */
+import { compareText } from "../model/diagnostic.js";
+import type { ProjectModel, WorkflowModel } from "../model/project.js";
+import { keyFunction } from "./key-function.js";
+import { type Layout, list, render } from "./layout.js";
+import { mappingsOf, type TypedLayout } from "./mappings.js";
+import type { OutputPaths } from "./output-paths.js";
+import { definitionConstants, scopeOf } from "./schemas.js";
+import { identifier, jsdoc, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
+import { helpersOf } from "./template-source.js";
+import { inputTypeName, outputTypeName, type TypeNames } from "./type-names.js";
+import { supportCode, supportOf, zodLayout } from "./zod.js";
+
+export async function emitWorkflows(
+  project: ProjectModel,
+  names: TypeNames,
+  paths: OutputPaths,
+): Promise<string> {
+  const { workflows } = project;
+  const mappings = await Promise.all(workflows.map((workflow) => mappingsOf(workflow, project, names)));
+  const scopes = workflows.map(({ input }) => scopeOf(input, "strict", names));
+  const nodes = workflows.flatMap(({ input }) => [
+    input.root,
+    ...input.definitions.map((definition) => definition.schema),
+  ]);
+  const constants = new Map(scopes.flatMap(definitionConstants));
+  const parts = [
+    ...supportCode(supportOf(nodes)),
+    ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
+    ...workflows.flatMap((workflow, index) => [
+      definitionText(workflow),
+      startText(workflow, zodLayout(workflow.input.root, scopes[index]!)),
+    ]),
+    mappingsText(workflows, mappings),
+  ];
+  const code = parts.join("\n");
+  return `${imports(workflows, mappings, paths)}\n${code}`;
+}
+
+/** `startOrderCheckout` */
+export function startName({ identifier: name }: WorkflowModel): string {
+  return identifier(`start${name}`);
+}
+
+/** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
+function imports(
+  workflows: readonly WorkflowModel[],
+  mappings: readonly TypedLayout[],
+  paths: OutputPaths,
+): string {
+  const keys = workflows.flatMap(({ idempotency }) =>
+    idempotency?.key.some((part) => part.kind === "expression") === true ? ["keyText"] : [],
+  );
+  const values = workflows.flatMap((workflow) => workflow.mappings.map(({ value }) => value));
+  const helpers = new Set([...keys, ...values.flatMap(helpersOf)]);
+  const types = ["StartFunction", "WorkflowDefinition"].map((name) => ({ name, text: `type ${name}` }));
+  const functions = ["createStartFunction", "defineWorkflow", ...helpers, "z"];
+  const door = [...types, ...functions.map((name) => ({ name, text: name }))].toSorted((a, b) =>
+    compareText(a.name, b.name),
+  );
+  const own = workflows.flatMap((workflow) => [inputTypeName(workflow), outputTypeName(workflow)]);
+  const used = new Set([...own, ...mappings.flatMap((mapping) => mapping.types)]);
+  used.delete("void");
+  return [
+    render([
+      "import ",
+      list(
+        "{",
+        door.map(({ text }) => text),
+        "}",
+      ),
+      ` from "taskweft/generated-v1";\n`,
+    ]),
+    `import { queues } from ${modulePath(paths.workflows, paths.contracts)};\n`,
+    render([
+      "import type ",
+      list("{", [...used].toSorted(compareText).map(identifier), "}"),
+      ` from ${modulePath(paths.workflows, paths.types)};\n`,
+    ]),
+  ].join("");
+}
+
+function definitionConstant({ identifier: name }: WorkflowModel): string {
+  return identifier(`${lowerFirst(name)}Workflow`);
+}
+
+function definitionText(workflow: WorkflowModel): string {
+  const { name, hash, queue, steps, output, keepMs } = workflow.definition;
+  const fields = dataFields({ name, hash, queue, steps, output, keepMs });
+  const body = { ...list("{", fields, "}"), broken: true };
+  return render([`const ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
+}
+
+/** Plain data that may be long. */
+function dataLayout(value: unknown): Layout {
+  if (Array.isArray(value)) return list("[", value.map(dataLayout), "]");
+  if (typeof value !== "object" || value === null) return literal(value as string | number | boolean | null);
+  return list("{", dataFields(value), "}");
+}
+
+function dataFields(value: object): Layout[] {
+  return Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .map(([key, member]): Layout => [`${propertyKey(key)}: `, dataLayout(member)]);
+}
+
+function startText(workflow: WorkflowModel, input: Layout): string {
+  const { definition, source, description, owner, idempotency } = workflow;
+  const types = `${inputTypeName(workflow)}, ${outputTypeName(workflow)}`;
+  const key =
+    idempotency === undefined
+      ? []
+      : [
+          [
+            "idempotency: ",
+            list(
+              "{",
+              [`key: ${keyFunction(idempotency.key, "input")}`, `ttlMs: ${literal(idempotency.ttlMs)}`],
+              "}",
+            ),
+          ],
+        ];
+  const fields: Layout[] = [`definition: ${definitionConstant(workflow)}`, ["input: () => ", input], ...key];
+  return [
+    jsdoc([
+      description ?? `Starts a run of \`${definition.name}\`.`,
+      owner === undefined ? undefined : `Owner: ${owner}`,
+      `@see ${source.file}:${source.line}`,
+    ]),
+    render([
+      `export const ${startName(workflow)}: StartFunction<${types}> = createStartFunction(defineWorkflow<${types}>(`,
+      { ...list("{", fields, "}"), broken: true },
+      "), queues);\n",
+    ]),
+  ].join("");
+}
+
+function mappingsText(workflows: readonly WorkflowModel[], mappings: readonly TypedLayout[]): string {
+  const entries = workflows.map(({ definition }, index): Layout => [
+    `${propertyKey(definition.name)}: `,
+    mappings[index]?.layout ?? "{}",
+  ]);
+  return [
+    jsdoc([
+      "The mappings of the workflows once more, for the compiler: what no longer fits is an error here. Nothing calls them.",
+    ]),
+    render(["export const mappings = ", { ...list("{", entries, "}"), broken: true }, ";\n"]),
+  ].join("");
+}

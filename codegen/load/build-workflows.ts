@@ -1,0 +1,203 @@
+/** Workflows as the runtime gets them, and their mappings for the user's compiler. */
+import {
+  DEFAULT_IDEMPOTENCY_TTL_MS,
+  type FailureRule,
+  queueLimitField,
+  type StepJob,
+  type WorkflowDefinition,
+  type WorkflowStep,
+} from "../../runtime/definition/index.js";
+import type { DefinitionFile } from "../model/definition-file.js";
+import type { StepDefinitionEntry, WorkflowDefinitionEntry } from "../model/definition-workflow.js";
+import { compareText } from "../model/diagnostic.js";
+import { expressionsIn, pathsOf, type ValueTemplate } from "../model/expression.js";
+import type { MappingModel, QueueModel, ReadModel, TaskModel, WorkflowModel } from "../model/project.js";
+import { identifierOf } from "./check-names.js";
+import type { CheckedStep, CheckedWorkflow } from "./checked-workflow.js";
+import { definitionHash } from "./hash.js";
+import type { SchemaLibrary } from "./payload/library.js";
+import { toMs } from "./resolve-settings.js";
+import { runExpression, runTemplate } from "./run-expression.js";
+import type { Place } from "./step-scope.js";
+import { sourceOf } from "./source.js";
+
+const DEFAULT_KEEP_MS = 7 * 24 * 60 * 60 * 1000;
+
+export interface WorkflowInput {
+  readonly contents: readonly DefinitionFile[];
+  readonly workflows: ReadonlyMap<string, CheckedWorkflow>;
+  readonly library: SchemaLibrary;
+}
+
+/** What is known of the project by then. */
+export interface Resolved {
+  readonly defaultQueue: string;
+  readonly tasks: readonly TaskModel[];
+  readonly queues: readonly QueueModel[];
+}
+
+export function buildWorkflows(
+  { contents, workflows, library }: WorkflowInput,
+  resolved: Resolved,
+): WorkflowModel[] {
+  return contents
+    .flatMap((content) => Object.entries(content.workflows ?? {}))
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([name, written]) => {
+      const checked = workflows.get(name);
+      if (checked === undefined) throw new Error(`the workflow "${name}" has content but no position`);
+      return new WorkflowBuilder(name, written, checked, library, resolved).build();
+    });
+}
+
+class WorkflowBuilder {
+  readonly #name: string;
+  readonly #written: WorkflowDefinitionEntry;
+  readonly #checked: CheckedWorkflow;
+  readonly #library: SchemaLibrary;
+  readonly #resolved: Resolved;
+
+  constructor(
+    name: string,
+    written: WorkflowDefinitionEntry,
+    checked: CheckedWorkflow,
+    library: SchemaLibrary,
+    resolved: Resolved,
+  ) {
+    this.#name = name;
+    this.#written = written;
+    this.#checked = checked;
+    this.#library = library;
+    this.#resolved = resolved;
+  }
+
+  build(): WorkflowModel {
+    const { description, owner, idempotency } = this.#written;
+    const { at, input, idempotencyKey, output } = this.#checked;
+    const ttlMs = idempotency?.ttl === undefined ? DEFAULT_IDEMPOTENCY_TTL_MS : toMs(idempotency.ttl);
+    return {
+      definition: this.#definition(),
+      identifier: identifierOf(this.#name),
+      ...(description === undefined ? {} : { description }),
+      ...(owner === undefined ? {} : { owner }),
+      source: sourceOf(at),
+      input: this.#library.extract(input),
+      ...(output === undefined ? {} : { output: this.#library.extract(output.schema) }),
+      ...(idempotencyKey === undefined ? {} : { idempotency: { key: idempotencyKey, ttlMs } }),
+      mappings: this.#mappings(),
+    };
+  }
+
+  #definition(): WorkflowDefinition {
+    const { queue, retention } = this.#written;
+    const { output, steps } = this.#checked;
+    const body = {
+      name: this.#name,
+      queue: queue ?? this.#resolved.defaultQueue,
+      steps: steps.map((step) => this.#step(step)),
+      ...(output === undefined ? {} : { output: runTemplate(output.template) }),
+      keepMs: retention === undefined ? DEFAULT_KEEP_MS : toMs(retention),
+    };
+    return { ...body, hash: definitionHash(body) };
+  }
+
+  #step(checked: CheckedStep): WorkflowStep {
+    const { name, needs, join, payload, compensate } = checked;
+    const written = this.#writtenStep(name);
+    const { maxParallel, onFailure, sleep } = written;
+    const undo = written.compensate;
+    return {
+      name,
+      needs,
+      ...(join < needs.length ? { join } : {}),
+      ...(checked.if === undefined ? {} : { if: runExpression(checked.if.expression) }),
+      ...(payload === undefined || written.task === undefined
+        ? {}
+        : { job: this.#job(written.task, payload.template, written) }),
+      ...(sleep === undefined ? {} : { delayMs: toMs(sleep) }),
+      ...(checked.forEach === undefined ? {} : { forEach: runExpression(checked.forEach.expression) }),
+      ...(maxParallel === undefined ? {} : { maxParallel }),
+      ...(onFailure === undefined ? {} : { onFailure: onFailure satisfies FailureRule }),
+      ...(compensate === undefined || undo === undefined
+        ? {}
+        : { compensate: this.#job(undo.task, compensate.template) }),
+    };
+  }
+
+  #job(
+    name: string,
+    payload: ValueTemplate,
+    { queue, retry, timeout }: Pick<StepDefinitionEntry, "queue" | "retry" | "timeout"> = {},
+  ): StepJob {
+    const task = this.#resolved.tasks.find(({ definition }) => definition.name === name)?.definition;
+    if (task === undefined) throw new Error(`the check of references let the task "${name}" pass`);
+    const own = queue ?? task.queue;
+    const most = this.#resolved.queues.find((one) => one.name === own)?.concurrency;
+    const limit =
+      task.concurrency !== undefined
+        ? { group: `${name} `, limit: task.concurrency.limit }
+        : most === undefined
+          ? undefined
+          : { group: `${queueLimitField(own)} `, limit: most };
+    return {
+      task: name,
+      queue: own,
+      hash: task.hash,
+      payload: runTemplate(payload),
+      ...(retry?.maxRetries === undefined ? {} : { maxRetries: retry.maxRetries }),
+      ...(timeout === undefined ? {} : { timeoutMs: toMs(timeout) }),
+      ...(limit === undefined ? {} : { limit }),
+    };
+  }
+
+  #mappings(): MappingModel[] {
+    const { steps, output } = this.#checked;
+    const mappings = steps.flatMap((step): MappingModel[] => {
+      const { name: own, forEach, payload, compensate } = step;
+      const written = this.#writtenStep(own);
+      const item = forEach === undefined ? {} : { item: this.#library.extract(forEach.item) };
+      const one = (
+        part: MappingModel["part"],
+        value: ValueTemplate,
+        place: Place,
+        more: Pick<MappingModel, "item" | "task"> = {},
+      ): MappingModel => ({ step: own, part, value, ...more, reads: this.#reads(value, place) });
+      return [
+        ...(step.if === undefined ? [] : [one("if", valueOf(step.if.expression), step.if.place)]),
+        ...(forEach === undefined ? [] : [one("forEach", valueOf(forEach.expression), forEach.place, item)]),
+        ...(payload === undefined || written.task === undefined
+          ? []
+          : [one("with", payload.template, payload.place, { task: written.task, ...item })]),
+        ...(compensate === undefined || written.compensate === undefined
+          ? []
+          : [one("compensate", compensate.template, compensate.place, { task: written.compensate.task })]),
+      ];
+    });
+    if (output === undefined) return mappings;
+    const reads = this.#reads(output.template, output.place);
+    return [...mappings, { part: "output", value: output.template, reads }];
+  }
+
+  #reads(value: ValueTemplate, place: Place): ReadModel[] {
+    const fields = new Map<string, Set<string>>();
+    for (const { root, segments } of expressionsIn(value).flatMap(pathsOf)) {
+      const [step, field] = segments.map(String);
+      if (root !== "steps" || step === undefined || field === undefined) continue;
+      fields.set(step, new Set([...(fields.get(step) ?? []), field]));
+    }
+    return [...fields]
+      .sort(([a], [b]) => compareText(a, b))
+      .map(([step, read]) => this.#checked.scopes.readOf(step, read, place));
+  }
+
+  #writtenStep(name: string): StepDefinitionEntry {
+    const written = this.#written.steps[name];
+    if (written === undefined) throw new Error(`the step "${name}" has a position but no content`);
+    return written;
+  }
+}
+
+/** An expression alone, as it stands in `if` and `forEach`. */
+function valueOf(expression: Parameters<typeof runExpression>[0]): ValueTemplate {
+  return { kind: "expression", expression, isComposite: false };
+}

@@ -1,0 +1,43 @@
+/** Whether what undoes steps is ever asked to, and whether there is something to undo where it is asked. */
+import { quote } from "../model/quote.js";
+import type { Reporter } from "./reporter.js";
+import type { GraphStep, StepGraph } from "./step-graph.js";
+import { findEntry } from "./source.js";
+
+export function checkCompensations({ steps, before }: StepGraph, reporter: Reporter): void {
+  const all = [...steps.values()];
+  const comesBefore = (one: GraphStep, other: GraphStep): boolean =>
+    before.get(other.name)?.has(one.name) === true;
+  for (const step of all) {
+    const { name, entry, onFailure } = step;
+    const others = all.filter((other) => other !== step);
+    const undo = findEntry(entry.value, "compensate");
+    const rule = findEntry(entry.value, "onFailure");
+    if (onFailure === "compensate" && rule !== undefined) {
+      // A step that fails is not undone itself, and those after it have not begun.
+      const undoable = others.some((other) => isUndoable(other) && !comesBefore(step, other));
+      if (undoable) continue;
+      reporter.report({
+        code: "TW210",
+        severity: "warning",
+        at: rule.value.origin,
+        message: `when ${quote(name)} fails there is nothing to undo: no step that can be over by then has compensate`,
+        hint: "write onFailure: fail, or give a step before it a compensate",
+      });
+    }
+    if (undo === undefined) continue;
+    const asks = others.some((other) => other.onFailure === "compensate" && !comesBefore(other, step));
+    if (asks) continue;
+    reporter.report({
+      code: "TW210",
+      severity: "warning",
+      at: undo.keyOrigin,
+      message: `only a cancelled run undoes ${quote(name)}: no step that can fail after it has onFailure: compensate`,
+      hint: "add onFailure: compensate to the steps after it",
+    });
+  }
+}
+
+function isUndoable({ entry }: GraphStep): boolean {
+  return findEntry(entry.value, "compensate") !== undefined;
+}

@@ -1,0 +1,102 @@
+/** Workflows: their graphs, and every value that flows in them, checked against the schemas of both sides. */
+import type { JsonSchemaNode } from "../model/json-schema.js";
+import type { TemplatePart } from "../model/project.js";
+import { MAX_STEPS } from "../model/definition-workflow.js";
+import { checkCompensations } from "./check-compensations.js";
+import { checkKey } from "./check-key.js";
+import { identifierOf } from "./check-names.js";
+import { StepChecker } from "./check-steps.js";
+import { checkPayloadKind } from "./check-tasks.js";
+import type { CheckedWorkflow, WorkflowCheck } from "./checked-workflow.js";
+import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import type { SchemaLibrary } from "./payload/library.js";
+import type { Reporter } from "./reporter.js";
+import { type StepGraph, stepGraph } from "./step-graph.js";
+import { type Place, StepScopes } from "./step-scope.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
+import { freeTemplate } from "./value-template.js";
+
+/** Before the library is finished: the inputs are schemas too. */
+export function compileInputs(
+  workflows: ReadonlyMap<string, SourceEntry>,
+  library: SchemaLibrary,
+  reporter: Reporter,
+): Map<string, JsonSchemaNode> {
+  const inputs = new Map<string, JsonSchemaNode>();
+  for (const [name, { value }] of workflows) {
+    const written = findEntry(value, "input");
+    if (written === undefined) continue;
+    const input = library.compileRoot(written.value, `${identifierOf(name)}Input`);
+    checkPayloadKind(input, written.value, library, reporter);
+    inputs.set(name, input);
+  }
+  return inputs;
+}
+
+export function checkWorkflows(check: WorkflowCheck): Map<string, CheckedWorkflow> {
+  const checked = new Map<string, CheckedWorkflow>();
+  for (const [name, entry] of check.declarations.workflows) {
+    const workflow = checkWorkflow(name, entry, check);
+    if (workflow !== undefined) checked.set(name, workflow);
+  }
+  return checked;
+}
+
+function checkWorkflow(
+  name: string,
+  { keyOrigin, value }: SourceEntry,
+  check: WorkflowCheck,
+): CheckedWorkflow | undefined {
+  const { inputs, library, reporter, tasks } = check;
+  const steps = findEntry(value, "steps");
+  const entries = entriesOf(steps?.value);
+  if (steps?.value.kind !== "map") return undefined;
+  if (entries.length === 0 || entries.length > MAX_STEPS) {
+    const message = `expected 1 to ${MAX_STEPS} steps, got ${entries.length}`;
+    reporter.report({ code: "TW200", at: steps.keyOrigin, message });
+    return undefined;
+  }
+  const input = inputs.get(name) ?? UNKNOWN_SCHEMA;
+  const graph = stepGraph(entries, reporter);
+  checkCompensations(graph, reporter);
+  const scopes = new StepScopes(graph, input, tasks, (node) => library.resolve(node));
+  const checker = new StepChecker({ ...check, graph, scopes });
+  const inOrder = new Map(graph.order.map((step) => [step, graph.steps.get(step)]));
+  // Steps of a circle have no order, and are checked all the same.
+  for (const [step, own] of graph.steps) inOrder.set(step, own);
+  const idempotencyKey = keyOf(value, input, check);
+  const output = outputOf(findEntry(value, "output"), graph, scopes, reporter);
+  return {
+    at: keyOrigin,
+    input,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    steps: [...inOrder.values()].flatMap((step) => (step === undefined ? [] : [checker.check(step)])),
+    ...(output === undefined ? {} : { output }),
+    scopes,
+  };
+}
+
+function keyOf(
+  workflow: SourceNode,
+  input: JsonSchemaNode,
+  { library, reporter }: WorkflowCheck,
+): readonly TemplatePart[] | undefined {
+  const key = findEntry(findEntry(workflow, "idempotency")?.value, "key")?.value;
+  const text = textOf(key);
+  if (text === undefined || key?.kind !== "scalar") return undefined;
+  return checkKey("start", key, text, input, (node) => library.resolve(node), reporter);
+}
+
+/** Made when every step has ended. */
+function outputOf(
+  entry: SourceEntry | undefined,
+  graph: StepGraph,
+  scopes: StepScopes,
+  reporter: Reporter,
+): CheckedWorkflow["output"] {
+  if (entry?.value.kind !== "map") return undefined;
+  const all = new Set(graph.steps.keys());
+  const place: Place = { reader: "an output", readable: all, ended: all };
+  const context = { scope: scopes.scopeOf(place), reporter, code: "TW205", taker: "the output" } as const;
+  return { ...freeTemplate(entry.value, entry.keyOrigin, context), place };
+}

@@ -1,0 +1,52 @@
+/** A workflow whose graph and mappings have been checked. */
+import type { Expression, ValueTemplate } from "../model/expression.js";
+import type { JsonSchemaNode } from "../model/json-schema.js";
+import type { TemplatePart } from "../model/project.js";
+import type { CheckedTask } from "./check-tasks.js";
+import type { Declarations } from "./declarations.js";
+import type { SchemaLibrary } from "./payload/library.js";
+import type { Reporter } from "./reporter.js";
+import type { Origin } from "./source.js";
+import type { Place, StepScopes } from "./step-scope.js";
+
+export interface CheckedWorkflow {
+  readonly at: Origin;
+  readonly input: JsonSchemaNode;
+  readonly idempotencyKey?: readonly TemplatePart[];
+  /** Each after those that it needs. */
+  readonly steps: readonly CheckedStep[];
+  readonly output?: {
+    readonly template: ValueTemplate;
+    readonly schema: JsonSchemaNode;
+    readonly place: Place;
+  };
+  readonly scopes: StepScopes;
+}
+
+export interface CheckedStep {
+  readonly name: string;
+  readonly needs: readonly string[];
+  readonly join: number;
+  readonly if?: { readonly expression: Expression; readonly place: Place };
+  readonly forEach?: {
+    readonly expression: Expression;
+    readonly item: JsonSchemaNode;
+    readonly place: Place;
+  };
+  readonly payload?: CheckedJob;
+  readonly compensate?: CheckedJob;
+}
+
+export interface CheckedJob {
+  readonly template: ValueTemplate;
+  readonly place: Place;
+}
+
+export interface WorkflowCheck {
+  readonly declarations: Declarations;
+  readonly tasks: ReadonlyMap<string, CheckedTask>;
+  /** Of `compileInputs`. */
+  readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
+  readonly library: SchemaLibrary;
+  readonly reporter: Reporter;
+}
