@@ -29,6 +29,11 @@ export function mailServerIsBusy(job: Troubled): boolean {
   return every(6, job) && job.attempt === 1;
 }
 
+/** What the stock list promised is not there. */
+export function shelfIsEmpty(job: Troubled): boolean {
+  return every(19, job);
+}
+
 /** Another order is just taking the same goods. */
 export function stockIsLocked(job: Troubled): boolean {
   return every(11, job) && job.attempt === 1;
