@@ -38,7 +38,7 @@ const orderLineStrict: z.ZodType = z.lazy(
 
 const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "0ab0a840",
+  hash: "1624284f",
   queue: "default",
   steps: [
     {
@@ -130,7 +130,7 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
           "object",
           { orderNumber: ["path", "input", "orderNumber"], line: ["path", "item"], place: ["path", "index"] },
         ],
-        limit: { group: "warehouse:pack ", limit: 8 },
+        limit: { name: "warehouse:pack ", limit: 8 },
       },
       forEach: ["path", "input", "lines"],
       maxParallel: 4,

@@ -2,7 +2,7 @@
 import {
   DEFAULT_IDEMPOTENCY_TTL_MS,
   type FailureRule,
-  queueLimitField,
+  limitedGroup,
   type StepJob,
   type WorkflowDefinition,
   type WorkflowStep,
@@ -132,13 +132,9 @@ class WorkflowBuilder {
     const task = this.#resolved.tasks.find(({ definition }) => definition.name === name)?.definition;
     if (task === undefined) throw new Error(`the check of references let the task "${name}" pass`);
     const own = queue ?? task.queue;
-    const most = this.#resolved.queues.find((one) => one.name === own)?.concurrency;
-    const limit =
-      task.concurrency !== undefined
-        ? { group: `${name} `, limit: task.concurrency.limit }
-        : most === undefined
-          ? undefined
-          : { group: `${queueLimitField(own)} `, limit: most };
+    const holder = this.#resolved.queues.find((one) => one.name === own) ?? { name: own, weight: 1 };
+    // Without a payload: a limit for each key is no limit of a step.
+    const limit = limitedGroup(task, holder, undefined);
     return {
       task: name,
       queue: own,

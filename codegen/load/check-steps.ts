@@ -119,13 +119,14 @@ export class StepChecker {
   /** The key is made of the payload, which is known only after the job has waited. */
   #checkKeyedLimit(name: string, at: SourceNode): void {
     const { declarations, reporter } = this.#check;
-    const limit = findEntry(declarations.tasks.get(name)?.value, "concurrency")?.value;
-    if (findEntry(limit, "key") === undefined) return;
+    const task = declarations.tasks.get(name)?.value;
+    const rule = ["concurrency", "rateLimit"].find((one) => findEntry(findEntry(task, one)?.value, "key"));
+    if (rule === undefined) return;
     reporter.report({
       code: "TW209",
       at: at.origin,
       message: `${quote(name)} has a limit for each key, and steps can keep limits of a whole task only`,
-      hint: "leave concurrency.key out, or enqueue the job in the handler of a step",
+      hint: `leave ${rule}.key out, or enqueue the job in the handler of a step`,
     });
   }
 }

@@ -3,7 +3,7 @@
  * words are ours, because a reader of YAML does not know what "expected nonoptional" means.
  */
 import type { z } from "zod";
-import { definitionFile, KEYS_OF_LATER_VERSIONS } from "../model/definition-file.js";
+import { definitionFile } from "../model/definition-file.js";
 import { anyOf, quote } from "../model/quote.js";
 import { didYouMean } from "./did-you-mean.js";
 import { allowedKeys } from "./model-keys.js";
@@ -97,11 +97,6 @@ const MISSING_HINTS: Readonly<Record<string, string>> = {
 
 function reportUnknownKey(node: SourceNode, path: Path, key: string, reporter: Reporter): void {
   const at = findEntry(node, key)?.keyOrigin ?? node.origin;
-  if (KEYS_OF_LATER_VERSIONS.has(key) && path.length !== 1) {
-    const message = `${quote(key)} is not known to this version of taskweft`;
-    reporter.report({ code: "TW102", at, message, hint: "delete it, or update taskweft" });
-    return;
-  }
   const allowed = allowedKeys(definitionFile, path, node);
   const hint =
     didYouMean(key, allowed) ?? (allowed.length > 0 ? `known keys: ${allowed.join(", ")}` : undefined);

@@ -158,6 +158,3 @@ export const definitionFile = z
       "Task types, queues, retry policies, schedules, events, workflows and schemas of a taskweft project.",
   });
 export type DefinitionFile = z.infer<typeof definitionFile>;
-
-/** Keys that a later format may have; they get a message of their own instead of "unknown key". */
-export const KEYS_OF_LATER_VERSIONS: ReadonlySet<string> = new Set(["events", "observers", "workflows"]);

@@ -11,9 +11,15 @@ export interface LimitedGroup {
   readonly rate?: RateLimitRule;
 }
 
+/** What of a task says in which group its jobs count. */
+type LimitedTask = Pick<
+  AnyTaskContract,
+  "concurrency" | "concurrencyKey" | "name" | "rateLimit" | "rateLimitKey"
+>;
+
 /** The group of a job with this payload in this queue; `undefined` where neither has a limit. */
 export function limitedGroup(
-  contract: AnyTaskContract,
+  contract: LimitedTask,
   queue: QueueDefinition,
   payload: unknown,
 ): LimitedGroup | undefined {
@@ -27,7 +33,7 @@ export function limitedGroup(
 }
 
 /** True for a task or a queue with a limit of concurrency or a rate: its jobs pass the gate. */
-export function hasLimit({ concurrency, rateLimit }: AnyTaskContract | QueueDefinition): boolean {
+export function hasLimit({ concurrency, rateLimit }: LimitedTask | QueueDefinition): boolean {
   return concurrency !== undefined || rateLimit !== undefined;
 }
 
@@ -36,8 +42,13 @@ export function limitKey({
   concurrency,
   concurrencyKey,
   rateLimitKey,
-}: AnyTaskContract): ((payload: never) => string) | undefined {
+}: LimitedTask): ((payload: never) => string) | undefined {
   return concurrency === undefined ? rateLimitKey : concurrencyKey;
+}
+
+/** The limits of a group as scripts read them; 0 is no limit. */
+export function limitsText({ limit = 0, rate }: LimitedGroup): string {
+  return rate === undefined ? String(limit) : `${limit},${rate.limit},${rate.perMs}`;
 }
 
 function limitsOf(limit: number | undefined, rate: RateLimitRule | undefined): Omit<LimitedGroup, "name"> {

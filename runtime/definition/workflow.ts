@@ -3,6 +3,8 @@
  * in the middle of a run must not map half of it anew.
  */
 
+import type { LimitedGroup } from "./limited-group.js";
+
 /** What is computed from the run when a step begins. Missing parts of a path give `undefined`; nothing is ever called. */
 export type Expression =
   | readonly ["value", unknown]
@@ -25,7 +27,7 @@ export interface StepJob {
   readonly maxRetries?: number;
   readonly timeoutMs?: number;
   /** The limit that counts for it, of the task or of its queue. */
-  readonly limit?: { readonly group: string; readonly limit: number };
+  readonly limit?: LimitedGroup;
 }
 
 /** What becomes of the run when a step has failed for good. */

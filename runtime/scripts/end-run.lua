@@ -6,9 +6,10 @@
 --@include now
 --@include finish
 
-local active, workflows, tag, worker, job, run = KEYS[3], KEYS[5], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local jobs, runs, active, leases, workflows, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local keys, waits, tag, worker, job, run = KEYS[7], KEYS[8], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local lease = redis.call('ZSCORE', KEYS[4], worker)
+local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
@@ -16,13 +17,13 @@ if redis.call('HGET', active, job) ~= worker then
   return 'GONE'
 end
 redis.call('HDEL', active, job)
-redis.call('HDEL', KEYS[1], job)
-redis.call('HDEL', KEYS[2], job)
+redis.call('HDEL', jobs, job)
+redis.call('HDEL', runs, job)
 if redis.call('HEXISTS', workflows, run) == 1 then
   redis.call('HSET', workflows, run .. ' :state', ARGV[5])
   redis.call('HDEL', workflows, run .. ' :open')
-  redis.call('ZADD', KEYS[6], now() + tonumber(ARGV[6]), run)
-  free_key(KEYS[7], { key = ARGV[7] ~= '' and ARGV[7] }, run)
-  publish(KEYS[8], tag, run)
+  redis.call('ZADD', ended, now() + tonumber(ARGV[6]), run)
+  free_key(keys, { key = ARGV[7] ~= '' and ARGV[7] }, run)
+  publish(waits, tag, run)
 end
 return 'ENDED'

@@ -1,4 +1,4 @@
-import type { LimitedGroup } from "../definition/index.js";
+import { type LimitedGroup, limitsText } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
@@ -6,9 +6,7 @@ export const enqueueScript = new Script("enqueue");
 
 /** A group as scripts get it: its limits, 0 where it has none, and its name. */
 export function groupText(group: LimitedGroup | undefined): string {
-  if (group === undefined) return "";
-  const { name, limit = 0, rate } = group;
-  return rate === undefined ? `${limit} ${name}` : `${limit},${rate.limit},${rate.perMs} ${name}`;
+  return group === undefined ? "" : `${limitsText(group)} ${group.name}`;
 }
 
 export interface EnqueueItem {

@@ -19,32 +19,34 @@
 --@include begin
 
 local jobs, runs, active, leases, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local waits, cancels, notes = KEYS[6], KEYS[7], KEYS[8]
 local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
 local tag, worker, n, woken, begun = ARGV[1], ARGV[2], tonumber(ARGV[3]), {}, 0
-local FIRST_QUEUE_KEY = 12
 
 local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
 
-local ids, ended, held = {}, {}, {}
+local ended, held = {}, {}
 for i = 1, n do
-  ids[i] = ARGV[2 + 2 * i]
-end
-local owners = redis.call('HMGET', active, unpack(ids))
-for i = 1, n do
-  held[i] = owners[i] == worker
+  local id = ARGV[2 + 2 * i]
+  held[i] = redis.call('HGET', active, id) == worker
   if held[i] and ARGV[3 + 2 * i] == '1' then
-    ended[#ended + 1] = ids[i]
+    ended[#ended + 1] = id
   end
 end
 if #ended > 0 then
   redis.call('HDEL', active, unpack(ended))
   drop(jobs, runs, ended)
-  if redis.call('EXISTS', KEYS[6], KEYS[7], KEYS[8], KEYS[9]) > 0 then
-    clear_rare(KEYS[6], KEYS[7], KEYS[8], tag, gate, ended)
+  if redis.call('EXISTS', waits, cancels, notes, gate.limited) > 0 then
+    clear_rare(waits, cancels, notes, tag, gate, ended)
   end
+end
+
+local function enqueue(id, queue, delay, limit, record)
+  local q = 12 + 3 * queue
+  begin(jobs, gate, woken, id, KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, limit, record)
 end
 
 local function settle(at, run, step, outcome, state, parent)
@@ -65,14 +67,14 @@ local function settle(at, run, step, outcome, state, parent)
     local need = tonumber(ARGV[i + 1])
     if need < 0 or (goes_on and (need == 0
       or (whole and redis.call('HINCRBY', workflows, run .. ' ' .. ARGV[i] .. '#', 1) == need))) then
-      begin(jobs, gate, woken, ARGV[i + 2], FIRST_QUEUE_KEY + 3 * ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6])
+      enqueue(ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6])
       count = count + 1
     end
   end
   -- Nothing of the run is under way: somebody has to say how it goes on.
   if count ~= 1 and redis.call('HINCRBY', workflows, run .. ' :open', count - 1) == 0 then
     redis.call('HSET', workflows, run .. ' :open', 1)
-    begin(jobs, gate, woken, run .. ':end', FIRST_QUEUE_KEY + 3 * ARGV[at + 6], 0, '', ARGV[at + 7])
+    enqueue(run .. ':end', ARGV[at + 6], 0, '', ARGV[at + 7])
     count = count + 1
   end
   begun = begun + count
@@ -83,7 +85,5 @@ for i = 1, n do
   local _ = held[i] and settle(at, unpack(ARGV, at, at + 4))
   at = at + 9 + 7 * tonumber(ARGV[at + 8])
 end
-for key in pairs(woken) do
-  wake(key)
-end
+wake_each(woken)
 return begun

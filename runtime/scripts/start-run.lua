@@ -14,7 +14,7 @@
 
 local jobs, workflows, keys, expiry, run, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
-local FIRST_QUEUE_KEY, woken, open = 8, {}, 0
+local woken, open = {}, 0
 
 if redis.call('HEXISTS', workflows, run) == 1 then
   return run
@@ -29,11 +29,10 @@ if key ~= '' then
 end
 redis.call('HSETNX', workflows, ARGV[3], ARGV[4])
 for at = 7, #ARGV, 5 do
-  begin(jobs, gate, woken, ARGV[at], FIRST_QUEUE_KEY + 3 * ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], ARGV[at + 4])
+  local q, delay = 8 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
+  begin(jobs, gate, woken, ARGV[at], KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, ARGV[at + 3], ARGV[at + 4])
   open = open + 1
 end
 redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', open)
-for wake_key in pairs(woken) do
-  wake(wake_key)
-end
+wake_each(woken)
 return run

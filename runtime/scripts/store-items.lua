@@ -4,12 +4,14 @@
 -- ARGV 1 worker, 2 job that fans out, then fields and values
 -- Returns LOST, GONE (the worker does not hold the job), or STORED
 
-local lease = redis.call('ZSCORE', KEYS[2], ARGV[1])
+local active, leases, workflows, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+
+local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
-if redis.call('HGET', KEYS[1], ARGV[2]) ~= ARGV[1] then
+if redis.call('HGET', active, ARGV[2]) ~= worker then
   return 'GONE'
 end
-redis.call('HSET', KEYS[3], unpack(ARGV, 3))
+redis.call('HSET', workflows, unpack(ARGV, 3))
 return 'STORED'

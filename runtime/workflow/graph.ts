@@ -1,5 +1,5 @@
 /** Which jobs a run begins, and when. Two workers that ask the same get the same jobs, under the same ids. */
-import type { StepJob, WorkflowDefinition, WorkflowStep } from "../definition/index.js";
+import { limitsText, type StepJob, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
 import { type BeginStep, recordHead, type RecordOptions, runFields } from "../protocol/index.js";
 
 /** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
@@ -81,10 +81,10 @@ export class WorkflowGraph {
     const { task, limit, maxRetries, timeoutMs } = job;
     if (maxRetries !== undefined) options.maxRetries = maxRetries;
     if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
-    if (limit !== undefined) options.group = limit.group;
+    if (limit !== undefined) options.group = limit.name;
     return {
       queue: job.queue,
-      limit: limit === undefined ? "" : `${limit.limit} ${job.queue} ${limit.group}`,
+      limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
       record: `${recordHead(task, job.queue, job.hash, options)}null]`,
     };
   }

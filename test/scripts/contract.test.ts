@@ -10,6 +10,7 @@ import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
+import { beginStep, newRun, playRun, stepEnd } from "./run-moves.js";
 import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
 
@@ -19,17 +20,30 @@ const DRAINING = [
   "advance",
   "cancel",
   "discard",
+  "end-run",
   "fail",
+  "forget-run",
   "heartbeat",
   "run-alone",
   "reclaim",
   "remove",
   "repair",
   "save-step",
+  "settle-steps",
   "suspend",
   "sweep",
 ];
-const ADDING = ["await", "declare", "enqueue", "note", "retry", "tick"];
+const ADDING = [
+  "await",
+  "await-run",
+  "declare",
+  "enqueue",
+  "note",
+  "retry",
+  "start-run",
+  "store-items",
+  "tick",
+];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
@@ -199,12 +213,23 @@ describe("every wrapper", () => {
   const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
     advance: (runner) => scripts.advance(runner, { ...worker, ...claim }),
     await: (runner) => scripts.awaitJob(runner, { ...job, client: "c" }),
+    "await-run": (runner) => scripts.awaitRun(runner, { keys, id: "r", client: "c" }),
     cancel: (runner) => scripts.cancel(runner, { ...job, keepMs: 1 }),
     declare: (runner) => scripts.declare(runner, { keys, ...deploy }),
     discard: (runner) =>
       scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
+    "end-run": (runner) =>
+      scripts.endRun(runner, {
+        ...worker,
+        id: "r:end",
+        run: "r",
+        end: "completed 1 null",
+        keepMs: 1,
+        key: "",
+      }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
+    "forget-run": (runner) => scripts.forgetRun(runner, { keys, run: "r", isLast: true, fields: [] }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
@@ -217,6 +242,11 @@ describe("every wrapper", () => {
       }),
     retry: (runner) => scripts.retry(runner, job),
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
+    "settle-steps": (runner) =>
+      scripts.settleSteps(runner, { ...worker, ends: QUEUES.map((queue) => stepEnd("j", { queue })) }),
+    "start-run": (runner) =>
+      scripts.startRun(runner, { ...newRun, keys, begins: QUEUES.map((queue) => beginStep("j", { queue })) }),
+    "store-items": (runner) => scripts.storeItems(runner, { ...worker, id: "j", fields: [] }),
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
     tick: (runner) => scripts.tick(runner, { keys, ...ticks }),
@@ -310,6 +340,8 @@ describe("a server that grants exactly the declared keys", () => {
     // A fixed seed: other histories are the model test's, here every script must have had its turn.
     await fc.assert(property, { numRuns: 120, seed: 1 });
     await playSchedule(bench);
+    await admin.redis.flushdb();
+    await playRun(bench, runner);
     await bench.put({ lost: { queue: "q" } });
     const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };

@@ -4,3 +4,10 @@ local function wake(key)
     redis.call('LPUSH', key, '1')
   end
 end
+
+-- As wake, once for each wake list that is a key of the table.
+local function wake_each(woken)
+  for key in pairs(woken) do
+    wake(key)
+  end
+end

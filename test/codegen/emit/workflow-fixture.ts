@@ -22,7 +22,7 @@ export function workflowModel(text: string, task = "a:task"): WorkflowModel {
         ],
       },
     ],
-    limit: { group: `${text} `, limit: 1 },
+    limit: { name: `${text} `, limit: 1 },
   } as const;
   return {
     definition: {

@@ -75,10 +75,6 @@ describe("structure", () => {
     ["version: 2", ["1:10 TW104 version: expected 1, got 2"]],
     ["version: 1\ntasks: []", ["2:8 TW104 tasks: expected a map, got a list"]],
     [
-      "version: 1\ntasks: { a: { payload: {}, rateLimit: {} } }",
-      ['2:28 TW102 "rateLimit" is not known to this version of taskweft | delete it, or update taskweft'],
-    ],
-    [
       "version: 1\nobservations: {}",
       [
         '2:1 TW102 unknown key "observations" | known keys: defaults, events, observers, queues, retryPolicies, schedules, schemas, tasks, version, workflows',

@@ -308,8 +308,8 @@ describe("a workflow", () => {
     const found = load(text).project?.workflows[0]?.definition;
     expect(found?.steps.map(({ name, job }) => [name, job?.queue, job?.limit])).toEqual([
       ["one", "default", undefined],
-      ["three", "few", { group: "@few ", limit: 2 }],
-      ["two", "default", { group: "limited ", limit: 3 }],
+      ["three", "few", { name: "@few ", limit: 2 }],
+      ["two", "default", { name: "limited ", limit: 3 }],
     ]);
     expect(found?.steps[1]?.job).toMatchObject({ maxRetries: 0, timeoutMs: 5000 });
   });

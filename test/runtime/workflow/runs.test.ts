@@ -221,7 +221,7 @@ test("the limit of a step's task holds over all runs", async () => {
       now -= 1;
     },
   } as never);
-  const job = { ...jobOf(add as never, path("item")), limit: { group: "math:add ", limit: 3 } };
+  const job = { ...jobOf(add as never, path("item")), limit: { name: "math:add ", limit: 3 } };
   const each = { name: "each", needs: [], forEach: path("input", "list"), job };
   const list = Array.from({ length: 20 }, (_unused, n) => n);
   const runs = await Promise.all([1, 2, 3].map(() => start(project, workflow([each]), { list })));

@@ -32,7 +32,7 @@ const lineStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), qua
 
 const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "ae72cfc6",
+  hash: "cc4d8c87",
   queue: "low",
   steps: [
     {
@@ -77,7 +77,7 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
         ],
         maxRetries: 5,
         timeoutMs: 10000,
-        limit: { group: "@critical ", limit: 3 },
+        limit: { name: "@critical ", limit: 3 },
       },
       onFailure: "compensate",
     },
@@ -89,7 +89,7 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
         queue: "default",
         hash: "37f93a0a",
         payload: ["object", { line: ["path", "item"], place: ["path", "index"] }],
-        limit: { group: "warehouse:pack ", limit: 2 },
+        limit: { name: "warehouse:pack ", limit: 2 },
       },
       forEach: ["path", "input", "items"],
       maxParallel: 10,
