@@ -99,7 +99,9 @@ function reportUnknownKey(node: SourceNode, path: Path, key: string, reporter: R
   const at = findEntry(node, key)?.keyOrigin ?? node.origin;
   const allowed = allowedKeys(definitionFile, path, node);
   const hint =
-    didYouMean(key, allowed) ?? (allowed.length > 0 ? `known keys: ${allowed.join(", ")}` : undefined);
+    didYouMean(key, allowed) ??
+    (Object.hasOwn(definitionFile.shape, key) ? "it belongs at the top level of the file" : undefined) ??
+    (allowed.length > 0 ? `known keys: ${allowed.join(", ")}` : undefined);
   reporter.report({ code: "TW102", at, message: `unknown key ${quote(key)}${inPath(path)}`, hint });
 }
 

@@ -82,7 +82,7 @@ describe("structure", () => {
     ],
     [
       "version: 1\nqueues: { a: { observers: 5 } }",
-      ['2:16 TW102 "observers" is not known to this version of taskweft | delete it, or update taskweft'],
+      ['2:16 TW102 unknown key "observers" in queues > a | it belongs at the top level of the file'],
     ],
     [
       "version: 1\nqueues: { a: { concurrency: 0 } }",
@@ -146,7 +146,7 @@ describe("structure", () => {
     ["payload: {}\nidempotency: {}", '5:5 TW103 missing "key" in tasks > a:b > idempotency'],
     [
       "payload: {}\nobservers: {}",
-      '5:5 TW102 "observers" is not known to this version of taskweft | delete it, or update taskweft',
+      '5:5 TW102 unknown key "observers" in tasks > a:b | it belongs at the top level of the file',
     ],
     [
       "payload: 5",
