@@ -17,6 +17,7 @@ import { commentLine } from "./source-text.js";
 import { emitSchemas, type SchemaTexts, schemaTexts, tasksByNamespace } from "./schemas.js";
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
 import { emitTypes, taskTypeTexts } from "./types.js";
+import { emitWorkflowGraphs } from "./workflow-graphs.js";
 import { emitWorkflows } from "./workflows.js";
 
 export { type CheckCache, checkSource } from "./check-source.js";
@@ -113,6 +114,7 @@ export async function emitProject(
   const head = header(sources.length === 0 ? project.files : sources);
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
+  if (project.workflows.length > 0) files.set(paths.workflowGraphs, emitWorkflowGraphs(project));
   const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
   for (const [file, { text, hash }] of cache.namespaces) {
     files.set(file, text);

@@ -17,8 +17,9 @@ export interface OutputPaths {
   readonly tasksSchema: string;
   readonly types: string;
   readonly worker: string;
-  /** Only in projects with workflows. */
+  /** This and their pictures: only in projects with workflows. */
   readonly workflows: string;
+  readonly workflowGraphs: string;
   /** The validators of the task's namespace, which is the first segment of its name. */
   readonly schemas: (task: TaskModel) => string;
   /** Where a missing handler is put. */
@@ -42,6 +43,7 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     tasksSchema: `${outDir}/tasks.schema.json`,
     types: `${outDir}/types.ts`,
     worker: `${outDir}/worker.ts`,
+    workflowGraphs: `${outDir}/workflows.md`,
     workflows: `${outDir}/workflows.ts`,
   };
 }

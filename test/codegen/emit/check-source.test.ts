@@ -25,6 +25,18 @@ describe("refuses what no emitter prints", () => {
     expect(() => checkSource("generated/a.ts", source)).toThrow("generated/a.ts was not written");
   });
 
+  test.each([
+    "<script>alert(1)</script>",
+    '  s0["a<img src=x>"]',
+    '  s0["a"]; click s0 call f()',
+    "[x](javascript:f)",
+    "%%{init: {}}%%",
+  ])("%s on a page", (line) => {
+    const page = ["# Workflows", "", "```mermaid", "flowchart TD", '  s0["a<br>b:c"]', "```", ""];
+    expect(() => checkSource("generated/a.md", page.join("\n"))).not.toThrow();
+    expect(() => checkSource("generated/a.md", [...page, line].join("\n"))).toThrow("was not written");
+  });
+
   test("broken JSON", () => {
     expect(() => checkSource("generated/a.json", "{")).toThrow("was not written");
   });
