@@ -17,7 +17,8 @@ import { commentLine } from "./source-text.js";
 import { emitSchemas, type SchemaTexts, schemaTexts, tasksByNamespace } from "./schemas.js";
 import { allocateTypeNames, type TypeNames } from "./type-names.js";
 import { emitTypes, taskTypeTexts } from "./types.js";
-import { emitWorkflowGraphs } from "./workflow-graphs.js";
+import { emitWorkflowPage } from "./workflow-page.js";
+import { emitWorkflowPicture, hasPicture } from "./workflow-picture.js";
 import { emitWorkflows } from "./workflows.js";
 
 export { type CheckCache, checkSource } from "./check-source.js";
@@ -43,6 +44,8 @@ export interface EmitCache {
   tasks: ReadonlyMap<string, TaskTexts>;
   /** The validators of each namespace, by file. */
   namespaces: ReadonlyMap<string, NamespaceText>;
+  /** The picture of each workflow, by its definition: laying one out takes longer than all the rest of it. */
+  pictures: ReadonlyMap<string, string>;
 }
 
 interface TaskTexts {
@@ -61,7 +64,7 @@ interface NamespaceText {
 }
 
 export function createEmitCache(): EmitCache {
-  return { tasks: new Map(), namespaces: new Map() };
+  return { tasks: new Map(), namespaces: new Map(), pictures: new Map() };
 }
 
 /** Path (relative to the project, `/`) to text, of everything under `generated/`. */
@@ -114,7 +117,7 @@ export async function emitProject(
   const head = header(sources.length === 0 ? project.files : sources);
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
-  if (project.workflows.length > 0) files.set(paths.workflowGraphs, emitWorkflowGraphs(project));
+  for (const [path, text] of await workflowPictures(project, options)) files.set(path, text);
   const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
   for (const [file, { text, hash }] of cache.namespaces) {
     files.set(file, text);
@@ -157,6 +160,30 @@ function taskTexts(task: TaskModel, names: TypeNames): TaskTexts {
     schemas: schemaTexts(task, names),
     types: taskTypeTexts(task, names),
   };
+}
+
+/** The page of the workflows and their pictures, by path. */
+async function workflowPictures(
+  { workflows }: ProjectModel,
+  { cache, paths }: EmitOptions,
+): Promise<Map<string, string>> {
+  if (workflows.length === 0) return new Map();
+  const kept = new Map<string, string>();
+  const files = new Map<string, string>();
+  for (const { definition } of workflows.filter((workflow) => hasPicture(workflow.definition))) {
+    const key = JSON.stringify(definition);
+    const text = cache.pictures.get(key) ?? (await emitWorkflowPicture(definition));
+    kept.set(key, text);
+    files.set(paths.workflowPicture(definition.name), text);
+  }
+  cache.pictures = kept;
+  return files.set(
+    paths.workflowPage,
+    emitWorkflowPage(workflows, (name) => {
+      const path = paths.workflowPicture(name);
+      return files.has(path) ? path.slice(paths.outDir.length + 1) : undefined;
+    }),
+  );
 }
 
 /** A namespace of which no task has changed keeps its text. `texts`: of each task of the project. */

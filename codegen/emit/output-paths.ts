@@ -19,7 +19,8 @@ export interface OutputPaths {
   readonly worker: string;
   /** This and their pictures: only in projects with workflows. */
   readonly workflows: string;
-  readonly workflowGraphs: string;
+  readonly workflowPage: string;
+  readonly workflowPicture: (workflow: string) => string;
   /** The validators of the task's namespace, which is the first segment of its name. */
   readonly schemas: (task: TaskModel) => string;
   /** Where a missing handler is put. */
@@ -43,7 +44,8 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
     tasksSchema: `${outDir}/tasks.schema.json`,
     types: `${outDir}/types.ts`,
     worker: `${outDir}/worker.ts`,
-    workflowGraphs: `${outDir}/workflows.md`,
+    workflowPage: `${outDir}/workflows.md`,
+    workflowPicture: (workflow) => `${outDir}/workflows/${workflow.replaceAll(":", "/")}.svg`,
     workflows: `${outDir}/workflows.ts`,
   };
 }

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type CheckCache, checkSource, tokenize } from "../../../codegen/emit/index.js";
+import { emitWorkflowPicture } from "../../../codegen/emit/workflow-picture.js";
 import { statementsOf, syntaxErrors } from "./load-emitted.js";
+import { workflowModel } from "./workflow-fixture.js";
 
 describe("refuses what no emitter prints", () => {
   test.each([
@@ -35,6 +37,18 @@ describe("refuses what no emitter prints", () => {
     const page = ["# Workflows", "", "```mermaid", "flowchart TD", '  s0["a<br>b:c"]', "```", ""];
     expect(() => checkSource("generated/a.md", page.join("\n"))).not.toThrow();
     expect(() => checkSource("generated/a.md", [...page, line].join("\n"))).toThrow("was not written");
+  });
+
+  test.each([
+    "<script>alert(1)</script>",
+    '<text x="1" y="2">a<tspan onclick="f()"/></text>',
+    '<rect class="box job" x="1" onload="f()"/>',
+    '<a href="https://example.com">',
+    "@import url(https://example.com);",
+  ])("%s in a picture", async (line) => {
+    const text = await emitWorkflowPicture(workflowModel("text").definition);
+    expect(() => checkSource("generated/a.svg", text)).not.toThrow();
+    expect(() => checkSource("generated/a.svg", `${text}${line}\n`)).toThrow("was not written");
   });
 
   test("broken JSON", () => {
