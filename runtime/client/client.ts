@@ -6,7 +6,7 @@ import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from 
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, JobIdMaker, type RunEnd, ShardKeys, randomName } from "../protocol/index.js";
-import { type EnqueueItem, startRun, type StartRunCall } from "../scripts/index.js";
+import { type EnqueueItem, startRun, type StartRunCall, type StartedRun } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
@@ -154,8 +154,8 @@ export class TaskweftClient {
     return await this.#listener.waitForRun(id, timeoutMs);
   }
 
-  /** @internal Stores a run, unless there is one of its id or key; the id of the run that there is. */
-  async startRun(call: Omit<StartRunCall, "keys">): Promise<string> {
+  /** @internal Stores a run, unless there is one of its id or key; the run that there is. */
+  async startRun(call: Omit<StartRunCall, "keys">): Promise<StartedRun> {
     if (this.#closed) throw closed("start");
     const { address, lastError } = this.#connection;
     return await withDeadline(

@@ -1,4 +1,5 @@
 /** Makes the functions that generated code exports: `startOrderCheckout(input, options)`. */
+import { isDeepStrictEqual } from "node:util";
 import {
   type Duration,
   type QueueDefinition,
@@ -7,7 +8,7 @@ import {
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
-import { encodeRunRecord, keyField, runFields } from "../protocol/index.js";
+import { encodeRunRecord, keyField, parseRunRecord, runFields } from "../protocol/index.js";
 import { WorkflowGraph } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
@@ -36,7 +37,10 @@ export function defineWorkflow<Input, Output>(
 export interface StartOptions {
   /** Default: the client of `connect()`. */
   readonly client?: TaskweftClient;
-  /** 1 to 80 of `A-Z a-z 0-9 _ -`. Default: a new one. A run of this id that is there is given back. */
+  /**
+   * 1 to 80 of `A-Z a-z 0-9 _ -`. Default: a new one. A run of this id that is there is given back; one of another workflow or with
+   * another input is an `IdConflict`.
+   */
   readonly id?: string;
 }
 
@@ -70,7 +74,7 @@ export function createStartFunction<Input, Output>(
   const graph = new WorkflowGraph(definition);
   const text = JSON.stringify(definition);
   const used = new Set([definition.queue, ...definition.steps.flatMap(queuesOf)]);
-  const known = new Map(queues.map((queue) => [queue.name, queue]));
+  const settings = new Map(queues.map((queue) => [queue.name, queue]));
 
   return async (input, options = {}) => {
     const client = options.client ?? currentClient();
@@ -83,27 +87,45 @@ export function createStartFunction<Input, Output>(
     if (options.id !== undefined && !RUN_ID.test(options.id)) {
       throw optionInvalid("id", "1 to 80 of A-Z a-z 0-9 _ -", options.id);
     }
-    for (const name of used) client.registerQueue(known.get(name) ?? { name, weight: 1 });
+    for (const name of used) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
     const { idempotency } = contract;
     const key = idempotency === undefined ? "" : keyField(definition.name, idempotency.key(checked.data));
     const run = options.id ?? client.nextId();
     const now = client.now();
-    const id = await client.startRun({
+    const record = encodeRunRecord({
+      workflow: definition.name,
+      hash: definition.hash,
+      startedAt: Math.round(now),
+      key,
+      input: checked.data,
+    });
+    const { id, known } = await client.startRun({
       run,
-      record: encodeRunRecord({
-        workflow: definition.name,
-        hash: definition.hash,
-        startedAt: Math.round(now),
-        key,
-        input: checked.data,
-      }),
+      record,
       definition: { field: runFields.definition(definition.name, definition.hash), text },
       key,
       keyTtlMs: idempotency?.ttlMs ?? 0,
       begins: graph.roots(run, Math.round(now)),
     });
-    return new StoredRunHandle<Output>(client, definition.name, id, id !== run);
+    // A call that was sent twice finds its own record.
+    const isOther = known !== undefined && known !== record;
+    if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
+    return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };
+}
+
+/** The same workflow with the same input, whenever and by whatever deploy. */
+function startsTheSame(known: string, record: string): boolean {
+  const [one, other] = [parseRunRecord(known), parseRunRecord(record)];
+  return one.workflow === other.workflow && isDeepStrictEqual(one.input, other.input);
+}
+
+function idConflict(workflow: string, id: string): TaskweftError {
+  return new TaskweftError(
+    "IdConflict",
+    `the id ${id} belongs to a stored run of another workflow, or with another input than this start of ${workflow}. Use another id, or no id and an idempotency key.`,
+    { operation: "start", jobId: id },
+  );
 }
 
 class StoredRunHandle<Output> implements RunHandle<Output> {

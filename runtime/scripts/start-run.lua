@@ -3,7 +3,7 @@
 -- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting; then for each queue: pending, due, wake
 -- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), then for each step:
 --      job, queue, delay (ms), limit, record
--- Returns the id of the run that there is now: this one, or the one that owns the key
+-- Returns the id of the run that there is now (this one, or the one that owns the key), and its record when this call did not store it
 --@include now
 --@include wake
 --@include later
@@ -16,13 +16,14 @@ local jobs, workflows, keys, expiry, run, key = KEYS[1], KEYS[2], KEYS[3], KEYS[
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
 local woken, open = {}, 0
 
-if redis.call('HEXISTS', workflows, run) == 1 then
-  return run
+local known = redis.call('HGET', workflows, run)
+if known then
+  return { run, known }
 end
 if key ~= '' then
   local owner = redis.call('HGET', keys, key)
   if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) > gate.time then
-    return owner
+    return { owner, redis.call('HGET', workflows, owner) or '' }
   end
   redis.call('HSET', keys, key, run)
   redis.call('ZADD', expiry, gate.time + tonumber(ARGV[6]), key)
@@ -35,4 +36,4 @@ for at = 7, #ARGV, 5 do
 end
 redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', open)
 wake_each(woken)
-return run
+return { run }

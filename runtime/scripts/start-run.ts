@@ -15,8 +15,14 @@ export interface StartRunCall {
   readonly begins: readonly BeginStep[];
 }
 
-/** The id of the run that there is now. */
-export async function startRun(runner: ScriptRunner, call: StartRunCall): Promise<string> {
+/** The run that there is now. */
+export interface StartedRun {
+  readonly id: string;
+  /** Its record, when this call did not store it; `""` when nothing is known of it any more. */
+  readonly known: string | undefined;
+}
+
+export async function startRun(runner: ScriptRunner, call: StartRunCall): Promise<StartedRun> {
   const { keys, definition } = call;
   const scriptKeys = [
     keys.jobs,
@@ -33,5 +39,6 @@ export async function startRun(runner: ScriptRunner, call: StartRunCall): Promis
   for (const begin of call.begins) {
     args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
   }
-  return (await runner.run(startRunScript, scriptKeys, args)) as string;
+  const [id, known] = (await runner.run(startRunScript, scriptKeys, args)) as [string, string?];
+  return { id, known };
 }

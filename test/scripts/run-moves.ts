@@ -58,8 +58,9 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   const { keys } = bench;
   const worker = "runs";
   const start = { ...newRun, keys, begins: [beginStep("r:a", { limit: "1 q a:task " })] };
-  for (const again of ["r", "r"]) expect(await startRun(runner, start)).toBe(again);
-  expect(await startRun(runner, { ...start, run: "other" })).toBe("r");
+  expect(await startRun(runner, start)).toEqual({ id: "r", known: undefined });
+  expect(await startRun(runner, start)).toEqual({ id: "r", known: newRun.record });
+  expect(await startRun(runner, { ...start, run: "other" })).toEqual({ id: "r", known: newRun.record });
   expect(await awaitRun(runner, { keys, id: "r", client: "c" })).toBe("WAITING");
 
   expect(await bench.claim(worker, 1)).toEqual(["r:a"]);

@@ -205,6 +205,20 @@ test("the same id, and the same run is given back", async () => {
   expect(seen).toEqual([1]);
 });
 
+test("an id that another start has taken is a conflict", async () => {
+  const project = setup();
+  const definition = workflow([step("a")]);
+  const first = await start(project, definition, { n: 1, m: 2 }, "order-8");
+  const again = await start(project, definition, { m: 2, n: 1 }, "order-8");
+  expect([first.deduplicated, again.deduplicated]).toEqual([false, true]);
+  for (const other of [
+    start(project, definition, { n: 2 }, "order-8"),
+    start(project, { ...definition, name: "some:other" }, { n: 1, m: 2 }, "order-8"),
+  ]) {
+    await expect(other).rejects.toMatchObject({ code: "IdConflict" });
+  }
+});
+
 test("a run that has no step ends at once", async () => {
   const project = setup();
   await adding(project).worker();
