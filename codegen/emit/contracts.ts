@@ -68,6 +68,7 @@ function contractFields(task: TaskModel): Layout[] {
       ? []
       : [["concurrency: ", objectLayout({ ...definition.concurrency })]]),
     ...(task.concurrencyKey === undefined ? [] : [`concurrencyKey: ${keyFunction(task.concurrencyKey)}`]),
+    ...(task.fairnessKey === undefined ? [] : [`fairnessKey: ${keyFunction(task.fairnessKey)}`]),
     ...(definition.batch === undefined ? [] : [["batch: ", objectLayout({ ...definition.batch })]]),
     ...(task.batchKey === undefined ? [] : [`batchKey: ${keyFunction(task.batchKey)}`]),
     ...(definition.rateLimit === undefined
@@ -114,7 +115,8 @@ function queueLayout({ name, weight, concurrency, maxPending, rateLimit }: Queue
 }
 
 function hasKey(task: TaskModel): boolean {
-  return [task.idempotencyKey, task.concurrencyKey, task.rateLimitKey, task.batchKey].some(
+  const { batchKey, concurrencyKey, fairnessKey, idempotencyKey, rateLimitKey } = task;
+  return [batchKey, concurrencyKey, fairnessKey, idempotencyKey, rateLimitKey].some(
     (key) => key !== undefined,
   );
 }

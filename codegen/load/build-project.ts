@@ -105,8 +105,9 @@ function buildTask(
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
   const { name } = settings;
   const key = checked.idempotencyKey;
-  const { batchKey, concurrencyKey, rateLimitKey } = checked;
-  const hash = definitionHash({ settings, payload, result, key, concurrencyKey, rateLimitKey, batchKey });
+  const { batchKey, concurrencyKey, fairnessKey, rateLimitKey } = checked;
+  const keys = { key, concurrencyKey, rateLimitKey, batchKey, fairnessKey };
+  const hash = definitionHash({ settings, payload, result, ...keys });
   return {
     definition: { ...settings, hash },
     identifier: identifierOf(name),
@@ -119,6 +120,7 @@ function buildTask(
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(batchKey === undefined ? {} : { batchKey }),
+    ...(fairnessKey === undefined ? {} : { fairnessKey }),
     ...(rateLimitKey === undefined ? {} : { rateLimitKey }),
     errors: errorModels(written),
   };

@@ -1,4 +1,4 @@
-/** `idempotency.key`, `concurrency.key`, `rateLimit.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
+/** `idempotency.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import {
@@ -24,6 +24,10 @@ const SAME_KEY = {
   concurrency: {
     message: "the key is the same for every job, so it divides nothing",
     hint: 'name whose jobs share the limit: "${{ payload.customerId }}", or leave the key out',
+  },
+  fairness: {
+    message: "the key is the same for every job, so there are no turns to take",
+    hint: 'name whose jobs take turns: "${{ payload.tenantId }}", or leave fairness out',
   },
   idempotency: {
     message: "the key is the same for every job, so the task runs once per ttl",

@@ -51,15 +51,24 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
 function checkLimits({ queues, tasks, defaults }: Declarations, reporter: Reporter): void {
   const general = textOf(findEntry(defaults, "queue")?.value) ?? DEFAULT_QUEUE_NAME;
   for (const { key, value } of tasks.values()) {
-    const limit = limitIn(value);
+    const [limit, turns] = [limitIn(value), findEntry(value, "fairness")];
     const queue = textOf(findEntry(value, "queue")?.value) ?? general;
-    if (limit === undefined || limitIn(queues.get(queue)?.value) === undefined) continue;
-    reporter.report({
-      code: "TW132",
-      at: limit.keyOrigin,
-      message: `${quote(key)} has a limit, and so has its queue ${quote(queue)}; a job counts in one`,
-      hint: "delete one of them, or give the task another queue",
-    });
+    if (limitIn(queues.get(queue)?.value) === undefined) continue;
+    if (limit !== undefined) {
+      reporter.report({
+        code: "TW132",
+        at: limit.keyOrigin,
+        message: `${quote(key)} has a limit, and so has its queue ${quote(queue)}; a job counts in one`,
+        hint: "delete one of them, or give the task another queue",
+      });
+    } else if (turns !== undefined) {
+      reporter.report({
+        code: "TW164",
+        at: turns.keyOrigin,
+        message: `${quote(key)} takes turns between keys, and its queue ${quote(queue)} has a limit; a job waits for one of them`,
+        hint: "give the task another queue, or leave fairness or the limit of the queue out",
+      });
+    }
   }
 }
 
@@ -75,14 +84,16 @@ export function checkLimit(
   reporter: Reporter,
 ): void {
   const name = textOf(queue?.value) ?? "";
-  const isLimited = (entry: SourceEntry | undefined): boolean => limitIn(entry?.value) !== undefined;
-  if (queue === undefined || !isLimited(queues.get(name)) || !isLimited(tasks.get(task))) return;
-  reporter.report({
-    code: "TW132",
-    at: queue.value.origin,
-    message: `${quote(task)} has a limit, and so has the queue ${quote(name)}; a job counts in one`,
-    hint: "name another queue",
-  });
+  const own = tasks.get(task)?.value;
+  if (queue === undefined || limitIn(queues.get(name)?.value) === undefined) return;
+  const [at, hint] = [queue.value.origin, "name another queue"];
+  if (limitIn(own) !== undefined) {
+    const message = `${quote(task)} has a limit, and so has the queue ${quote(name)}; a job counts in one`;
+    reporter.report({ code: "TW132", at, message, hint });
+  } else if (findEntry(own, "fairness") !== undefined) {
+    const message = `${quote(task)} takes turns between keys, and the queue ${quote(name)} has a limit; a job waits for one of them`;
+    reporter.report({ code: "TW164", at, message, hint });
+  }
 }
 
 function checkName(

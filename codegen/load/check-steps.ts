@@ -120,13 +120,17 @@ export class StepChecker {
   #checkKeyedLimit(name: string, at: SourceNode): void {
     const { declarations, reporter } = this.#check;
     const task = declarations.tasks.get(name)?.value;
-    const rule = ["concurrency", "rateLimit"].find((one) => findEntry(findEntry(task, one)?.value, "key"));
+    const rules = ["concurrency", "rateLimit", "fairness"];
+    const rule = rules.find((one) => findEntry(findEntry(task, one)?.value, "key"));
     if (rule === undefined) return;
+    const isTurn = rule === "fairness";
     reporter.report({
       code: "TW209",
       at: at.origin,
-      message: `${quote(name)} has a limit for each key, and steps can keep limits of a whole task only`,
-      hint: `leave ${rule}.key out, or enqueue the job in the handler of a step`,
+      message: isTurn
+        ? `${quote(name)} takes turns between keys, and steps cannot`
+        : `${quote(name)} has a limit for each key, and steps can keep limits of a whole task only`,
+      hint: `leave ${isTurn ? rule : `${rule}.key`} out, or enqueue the job in the handler of a step`,
     });
   }
 }

@@ -15,6 +15,7 @@ export interface CheckedTask {
   readonly result?: JsonSchemaNode;
   readonly idempotencyKey?: readonly TemplatePart[];
   readonly concurrencyKey?: readonly TemplatePart[];
+  readonly fairnessKey?: readonly TemplatePart[];
   readonly batchKey?: readonly TemplatePart[];
   readonly rateLimitKey?: readonly TemplatePart[];
 }
@@ -53,13 +54,16 @@ function checkTask(
   const concurrencyKey = keyOf("concurrency");
   const batchKey = keyOf("batch");
   const rateLimitKey = keyOf("rateLimit");
+  const fairnessKey = keyOf("fairness");
   checkSameKey(task, concurrencyKey, rateLimitKey, reporter);
+  checkTurns(task, fairnessKey, { concurrency: concurrencyKey, rateLimit: rateLimitKey }, reporter);
   return {
     at,
     payload,
     ...(result === undefined ? {} : { result: library.compileRoot(result.value, identifier) }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
+    ...(fairnessKey === undefined ? {} : { fairnessKey }),
     ...(batchKey === undefined ? {} : { batchKey }),
     ...(rateLimitKey === undefined ? {} : { rateLimitKey }),
   };
@@ -89,6 +93,30 @@ function checkSameKey(
         ? "delete the key, or give concurrency the same one"
         : `write the key of concurrency: ${quote(textOf(one.value) ?? "")}`,
   });
+}
+
+/** A key has its turns and its limits in one group: whoever waits there waits for both. */
+function checkTurns(
+  task: SourceNode,
+  fairnessKey: readonly TemplatePart[] | undefined,
+  keys: Readonly<Record<"concurrency" | "rateLimit", readonly TemplatePart[] | undefined>>,
+  reporter: Reporter,
+): void {
+  if (fairnessKey === undefined) return;
+  for (const rule of ["concurrency", "rateLimit"] as const) {
+    const limit = findEntry(task, rule);
+    const key = findEntry(limit?.value, "key");
+    if (limit === undefined || JSON.stringify(keys[rule]) === JSON.stringify(fairnessKey)) continue;
+    // A key that cannot be read has a problem of its own.
+    if (key !== undefined && keys[rule] === undefined) continue;
+    const text = quote(textOf(findEntry(findEntry(task, "fairness")?.value, "key")?.value) ?? "");
+    reporter.report({
+      code: "TW164",
+      at: key?.value.origin ?? limit.keyOrigin,
+      message: `expected the key of fairness, because a job waits for its turn and its limit in one place, got ${key === undefined ? "a limit of the whole task" : "another one"}`,
+      hint: `write key: ${text} here too, so that each key has the limit for itself, or leave ${rule} or fairness out`,
+    });
+  }
 }
 
 /** A payload is an object, so that a field can be added later without breaking every stored job. */

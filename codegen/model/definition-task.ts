@@ -84,6 +84,24 @@ const concurrencyDefinition = z
     description: "At most so many jobs of the task, or of each key of it, run at a time. The others wait.",
   });
 
+const fairnessDefinition = z
+  .strictObject({
+    key: z
+      .string()
+      .min(1)
+      .max(1000)
+      .meta({
+        description:
+          "Text with ${{ payload.field }} in it: whose jobs take turns. The same as concurrency.key and rateLimit.key where the task has them.",
+        examples: ["${{ payload.tenantId }}"],
+      }),
+  })
+  .meta({
+    id: "Fairness",
+    description:
+      "Jobs of different keys start in turns, one of each key: a key with many jobs waiting does not hold up the others. Default: jobs start in the order in which they came.",
+  });
+
 const MAX_BATCH_SIZE = 1000;
 /** Jobs that gather stand in a worker: what waits longer is better kept as a schedule over rows of one's own. */
 const MAX_BATCH_WITHIN_MS = 600_000;
@@ -202,6 +220,7 @@ export const taskDefinition = z
         description: "Error classes that the handler throws, by class name.",
         examples: [{ CardDeclined: { retry: "never" } }],
       }),
+    fairness: fairnessDefinition.optional(),
     idempotency: idempotencyDefinition.optional(),
     isolate: isolateDefinition.optional(),
     onExhausted: taskReference.optional().meta({

@@ -30,6 +30,7 @@ export const DIAGNOSTIC_CODES = {
   TW161: "A batch that may wait longer than its jobs may.",
   TW162: "A handler for one job of a task with batches, or the other way round.",
   TW163: "A batch of an isolated task.",
+  TW164: "Turns between keys that a limit does not let be taken.",
   TW180: "A condition that is none, or whose parts cannot be compared.",
   TW181: "An observer's payload that its task does not take.",
   TW182: "A sensitive value that goes where tools would show it.",
@@ -42,7 +43,7 @@ export const DIAGNOSTIC_CODES = {
   TW206: "A forEach that is no list.",
   TW207: "A read of item or index where there is none.",
   TW208: "A join that cannot come about.",
-  TW209: "A step of a task whose limit has keys.",
+  TW209: "A step of a task whose limit has keys, or whose keys take turns.",
   TW210: "A compensation that nothing leads to, or that has nothing to undo.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;

@@ -45,6 +45,8 @@ export interface TaskModel {
   readonly concurrencyKey?: readonly TemplatePart[];
   /** The parts of `batch.key`. */
   readonly batchKey?: readonly TemplatePart[];
+  /** The parts of `fairness.key`. */
+  readonly fairnessKey?: readonly TemplatePart[];
   /** The parts of `rateLimit.key`. */
   readonly rateLimitKey?: readonly TemplatePart[];
   /** Sorted by name. */

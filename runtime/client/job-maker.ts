@@ -3,11 +3,12 @@ import {
   DURABILITIES,
   type Durability,
   JOB_ID_PATTERN,
+  groupKey,
   hasLimit,
   type LimitedGroup,
   limitedGroup,
-  limitKey,
   MAX_KEY_LENGTH,
+  passesGate,
   type QueueDefinition,
   type TaskContract,
 } from "../definition/index.js";
@@ -35,7 +36,7 @@ export class JobMaker<Payload> {
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
     const { startWithinMs } = contract;
     const queue = this.#queues.get(contract.queue);
-    const isLimited = hasLimit(contract) || (queue !== undefined && hasLimit(queue));
+    const isLimited = passesGate(contract) || (queue !== undefined && hasLimit(queue));
     this.#isPlain = contract.idempotencyKey === undefined && !isLimited;
     const always = startWithinMs === undefined ? undefined : { startWithinMs };
     this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
@@ -149,15 +150,16 @@ export class JobMaker<Payload> {
 
   #group(queue: QueueDefinition, payload: Payload): LimitedGroup | undefined {
     const { name, concurrency } = this.#contract;
-    if (hasLimit(this.#contract) && hasLimit(queue)) {
-      throw optionInvalid("queue", `one without a limit, because ${name} has a limit of its own`, queue.name);
+    if (passesGate(this.#contract) && hasLimit(queue)) {
+      const own = hasLimit(this.#contract) ? "has a limit of its own" : "takes turns between keys";
+      throw optionInvalid("queue", `one without a limit, because ${name} ${own}`, queue.name);
     }
-    const group = limitedGroup(this.#contract, queue, payload);
-    if (limitKey(this.#contract) !== undefined) {
-      const option = concurrency === undefined ? "rateLimit.key" : "concurrency.key";
-      assertKey(option, group?.name.slice(name.length + 1) ?? "");
+    const key = groupKey(this.#contract)?.(payload as never);
+    if (key !== undefined) {
+      const limit = concurrency === undefined ? "rateLimit" : "concurrency";
+      assertKey(`${hasLimit(this.#contract) ? limit : "fairness"}.key`, key);
     }
-    return group;
+    return limitedGroup(this.#contract, queue, payload);
   }
 
   #recordOptions(

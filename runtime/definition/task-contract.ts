@@ -32,6 +32,8 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly idempotencyKey?: (payload: Payload) => string;
   /** Compiled from `concurrency.key`; without one all jobs of the task share the limit. */
   readonly concurrencyKey?: (payload: Payload) => string;
+  /** Compiled from `fairness.key`: jobs of different keys take turns. Absent: they start in the order in which they came. */
+  readonly fairnessKey?: (payload: Payload) => string;
   /** Compiled from `batch.key`; without one any jobs of the task share a batch. */
   readonly batchKey?: (payload: Payload) => string;
   /** Compiled from `rateLimit.key`; without one all jobs of the task share the rate. */
@@ -43,6 +45,7 @@ export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
   readonly idempotencyKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;
+  readonly fairnessKey?: (payload: never) => string;
   readonly batchKey?: (payload: never) => string;
   readonly rateLimitKey?: (payload: never) => string;
 }

@@ -1,4 +1,4 @@
-/** Why a pending job does not run yet, where that is a limit of its task or queue. */
+/** Why a pending job does not run yet, where that is a limit of its task or queue, or the turn of another key. */
 import { rateField, waitingMember, type JobState } from "../protocol/index.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { WaitReason } from "./types.js";
@@ -18,11 +18,14 @@ export async function readWait(
   const [place, texts] = await reader.read((redis) =>
     Promise.all([
       redis.zscore(waiting, waitingMember(id, entry)),
-      redis.hmget(groups, group, owner, rateField(owner)),
+      redis.hmget(groups, group, owner, rateField(owner), rateField(group)),
     ]),
   );
-  const [held, limit, rate] = texts;
+  const [held, limit, rate, reserved] = texts;
   if (place === null) return undefined;
   if (typeof limit === "string" && Number(held ?? 0) >= Number(limit)) return "concurrency";
-  return typeof rate === "string" ? "rateLimit" : undefined;
+  if (typeof rate !== "string") return undefined;
+  const [, per, turns] = rate.split(" ");
+  const isNext = Number.parseInt(reserved ?? "0", 10) > 0;
+  return turns !== undefined && (isNext || per === "0") ? "fairness" : "rateLimit";
 }

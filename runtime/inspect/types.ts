@@ -56,8 +56,8 @@ export interface JobStep {
   readonly bytes: number;
 }
 
-/** A limit that keeps a pending job waiting, by its key in the definition. */
-export type WaitReason = "concurrency" | "rateLimit";
+/** What keeps a pending job waiting at the gate, by its key in the definition. */
+export type WaitReason = "concurrency" | "fairness" | "rateLimit";
 
 /** All that is stored about a job. */
 export interface JobDetails extends JobSummary {

@@ -47,7 +47,7 @@ export class ShardKeys {
   readonly limited: string;
   /**
    * HASH `<task>` -> limit, `<group>` -> slots held, `#` -> last number given, `#<queue>` -> jobs that wait at the gate;
-   * `%<task>` -> rate, `%<group>` -> its latest starts. */
+   * `%<task>` -> rate and turns, `%<group>` -> its latest starts. */
   readonly groups: string;
   /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
   readonly waiting: string;
@@ -132,12 +132,12 @@ export function waitingField(queue: string): string {
   return `#${queue}`;
 }
 
-/** Field of the `groups` hash with the rate of a task, or of `@` and a queue: `<limit> <window in ms>`. */
+/** Field of the `groups` hash with the rate of a task, or of `@` and a queue: `<limit> <window in ms>`, and ` 1` where groups take turns. */
 export function rateField(name: string): string {
   return `%${name}`;
 }
 
-/** Field of the `groups` hash that is there in a shard that has had rates: others need not look for them. */
+/** Field of the `groups` hash that is there in a shard that has had rates or turns: others need not look for them. */
 export const HAS_RATES_FIELD = "%";
 
 /** The id in a member of `waiting`; a note of a free slot has none. */

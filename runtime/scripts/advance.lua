@@ -19,6 +19,7 @@
 --@include promote
 --@include claim
 --@include starts
+--@include turns
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -59,23 +60,22 @@ if n > 0 then
 end
 at = at + 3 * n + 1
 
-local next_due, pending, quotas, wakes = -1, {}, {}, {}
+local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate))
   if gate and admit(gate, ARGV[at], KEYS[q], want) then
     wake(KEYS[q + 2])
   end
   if want > 0 and not (rare and redis.call('HEXISTS', paused, ARGV[at]) == 1) then
-    pending[#pending + 1], quotas[#quotas + 1], wakes[#wakes + 1] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2]
+    local p = #pending + 1
+    pending[p], quotas[p], wakes[p], names[p] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2], ARGV[at]
   end
   at = at + 2
 end
 
-local claimed, more = claim(pending, quotas, want), 0
+local claimed, more = claim(pending, quotas, want, gate and gate.rates and follower(gate, names, pending)), 0
 own(active, worker, claimed)
-if gate and gate.rates then
-  next_due = sooner(next_due, start(gate, claimed))
-end
+next_due = gate and gate.rates and sooner(next_due, nearest_opening(gate)) or next_due
 for q = 1, #claimed == want and #pending or 0 do
   if redis.call('EXISTS', pending[q]) == 1 then
     more = 1

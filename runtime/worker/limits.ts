@@ -1,6 +1,6 @@
-/** Tells the shard the limits of this deploy: those of the worker that started last count, also for jobs that wait already. */
+/** Tells the shard the limits and turns of this deploy: those of the worker that started last count, also for jobs that wait already. */
 import type { Connection } from "../connection/index.js";
-import { queueLimitField, type RateLimitRule } from "../definition/index.js";
+import { queueLimitField, rateText } from "../definition/index.js";
 import { HAS_RATES_FIELD, rateField, type ShardKeys } from "../protocol/index.js";
 import type { Registry } from "./handler.js";
 
@@ -15,14 +15,17 @@ export async function declareLimits(
     if (limit === undefined) unlimited.push(field);
     else limits.push(field, limit);
   };
-  const declareBoth = (name: string, limit: number | undefined, rate: RateLimitRule | undefined): void => {
+  const declareAll = (name: string, limit: number | undefined, rate: string | undefined): void => {
     declare(name, limit);
-    declare(rateField(name), rate === undefined ? undefined : `${rate.limit} ${rate.perMs}`);
+    declare(rateField(name), rate);
     if (rate !== undefined) limits.push(HAS_RATES_FIELD, 1);
   };
-  for (const { name, concurrency, rateLimit } of contracts) declareBoth(name, concurrency?.limit, rateLimit);
+  for (const { name, concurrency, rateLimit, fairnessKey } of contracts) {
+    const turns = fairnessKey === undefined ? undefined : true;
+    declareAll(name, concurrency?.limit, rateText({ rate: rateLimit, turns }));
+  }
   for (const { name, concurrency, rateLimit } of queues)
-    declareBoth(queueLimitField(name), concurrency, rateLimit);
+    declareAll(queueLimitField(name), concurrency, rateText({ rate: rateLimit }));
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);
   if (unlimited.length > 0) await redis.hdel(keys.groups, ...unlimited);
 }

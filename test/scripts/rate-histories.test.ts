@@ -3,6 +3,7 @@
 // holds more than the rate; the check of every step counts reserved places and notes.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { LimitedGroup } from "../../runtime/definition/index.js";
 import { TOMBSTONE } from "../../runtime/protocol/index.js";
 import { problemsOf } from "../support/fsck.js";
 import { HOUR_MS, runText, useShards, type NewJob, type ShardBench } from "./shard-bench.js";
@@ -15,12 +16,18 @@ const SEED = Number(process.env["RATE_SEED"] ?? Date.now() % 2 ** 31);
 
 const WINDOW = 6;
 const STEP_MS = HOUR_MS / WINDOW;
-const GROUPS = [
-  { name: "a:task k", limit: undefined, most: 1 },
-  { name: "a:task l", limit: undefined, most: 1 },
-  { name: "b:task ", limit: undefined, most: 4 },
+interface Group extends Omit<LimitedGroup, "rate"> {
+  readonly most: number;
+}
+
+const GROUPS: readonly Group[] = [
+  { name: "a:task k", most: 1 },
+  { name: "a:task l", most: 1 },
+  { name: "b:task ", most: 4 },
   { name: "c:task k", limit: 2, most: 3 },
-] as const;
+  { name: "d:task k", most: 3, turns: true },
+  { name: "e:task k", limit: 2, most: 3, turns: true },
+];
 
 class History {
   readonly bench: ShardBench;
@@ -50,11 +57,10 @@ class History {
     for (let i = 0; i <= count % 6; i += 1) {
       const id = `j${++this.#counter}`;
       const index = (n + i) % GROUPS.length;
-      const { name, limit, most } = GROUPS[index]!;
-      const rate = { limit: most, perMs: HOUR_MS };
+      const { most, ...group } = GROUPS[index]!;
       jobs[id] = {
         due: i % 5 === 4 ? "1" : "",
-        group: { name, rate, ...(limit === undefined ? {} : { limit }) },
+        group: { ...group, rate: { limit: most, perMs: HOUR_MS } },
       };
       this.#groups.set(id, index);
     }

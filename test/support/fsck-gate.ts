@@ -50,7 +50,10 @@ export function hasRoom({ groups }: Shard, group: string): boolean {
   const task = group.split(" ")[0] ?? "";
   const [limit, rate] = [groups[task], groups[rateField(task)]];
   const isOpen = limit === undefined || Number(groups[group] ?? 0) < Number(limit);
-  return isOpen && (rate === undefined || reservedOf(groups, group) < Number.parseInt(rate, 10));
+  if (!isOpen || rate === undefined) return isOpen;
+  const [most, per, turns] = rate.split(" ").map(Number);
+  const reserved = reservedOf(groups, group);
+  return (per === 0 || reserved < most!) && (turns === undefined || reserved === 0);
 }
 
 function reservedOf(groups: Shard["groups"], group: string): number {

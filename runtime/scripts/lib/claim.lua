@@ -1,14 +1,19 @@
 -- Takes up to `want` ids: first each queue's quota, then the places that are left go to whoever has jobs. So shares follow
--- the weights while all queues are full, and no place stays empty while any queue has a job.
-local function claim(pending, quotas, want)
+-- the weights while all queues are full, and no place stays empty while any queue has a job. `follow` hears of the ids of a list,
+-- and of how many it wants still; true if others have come into the list for them.
+local function claim(pending, quotas, want, follow)
   local claimed = {}
   for pass = 1, 2 do
     for q = 1, #pending do
       local quota = math.min(pass == 1 and quotas[q] or want, want - #claimed)
-      local ids = quota > 0 and redis.call('LPOP', pending[q], quota)
-      for i = 1, ids and #ids or 0 do
-        claimed[#claimed + 1] = ids[i]
-      end
+      repeat
+        local ids = quota > 0 and redis.call('LPOP', pending[q], quota)
+        local n = ids and #ids or 0
+        for i = 1, n do
+          claimed[#claimed + 1] = ids[i]
+        end
+        quota = quota - n
+      until n == 0 or not follow or not follow(q, ids, quota)
     end
   end
   return claimed

@@ -1,15 +1,15 @@
 -- Gives a new job its number. The newest worker says what the limits are; the producer's word counts until one has. `limits` is
--- "<limit>" or "<limit>,<most starts>,<window in ms>", with 0 for no limit.
+-- "<limit>", "<limit>,<most starts>,<window in ms>" or the same and ",1" where groups take turns, with 0 for no limit.
 local function register(gate, id, queue, limits, group)
   local entry = string.format('%016.0f', redis.call('HINCRBY', gate.groups, '#', 1)) .. ' ' .. queue .. ' ' .. group
   redis.call('HSET', gate.limited, id, entry)
-  local limit, most, per = string.match(limits or '', '^(%d+),?(%d*),?(%d*)$')
+  local limit, most, per, turns = string.match(limits or '', '^(%d+),?(%d*),?(%d*)(,?1?)$')
   local task = string.match(group, '^%S+')
   if limit and limit ~= '0' then
     redis.call('HSETNX', gate.groups, task, limit)
   end
   if per and per ~= '' then
-    redis.call('HSETNX', gate.groups, '%' .. task, most .. ' ' .. per)
+    redis.call('HSETNX', gate.groups, '%' .. task, most .. ' ' .. per .. (turns == ',1' and ' 1' or ''))
     redis.call('HSETNX', gate.groups, '%', 1)
   end
 end

@@ -1,6 +1,7 @@
 -- Rates: at most so many starts of a group in any window of time. A start is a claim; an id that stands in a pending list has the
 -- place of its start reserved. Fields of `groups` besides those of the gate, `time` being that of Redis:
--- % -> 1 where the shard has had rates, %<task> -> "<most starts> <window in ms>"
+-- % -> 1 where the shard has had rates, %<task> -> "<most starts> <window in ms>", and " 1" where its groups take turns (see
+-- turns.lua), with a window of 0 where they have no rate
 -- %<group> -> "<places reserved>", then for each of at most some 50 parts of the window " <end> <starts>": they count until then
 local function grain_of(most, per)
   return most > 50 and math.max(1, math.floor(per / 50)) or 1
@@ -9,13 +10,13 @@ end
 -- What is known of a group with a rate, nil without one. No end is further away than a window: where one is, the clock has gone
 -- back or a deploy has made the window shorter. No more places are reserved than ids hold slots.
 local function read_starts(gate, group, rate, text, held)
-  local most, per = string.match(rate or '', '^(%d+) (%d+)$')
+  local most, per, turns = string.match(rate or '', '^(%d+) (%d+) ?(1?)$')
   if not most then
     return nil
   end
   local reserved, ends = string.match(text or '0', '^(%d+)(.*)$')
   local log = { group = group, most = tonumber(most), per = tonumber(per), reserved = math.min(tonumber(reserved), held), total = 0 }
-  log.grain = grain_of(log.most, log.per)
+  log.grain, log.turns = grain_of(log.most, log.per), turns == '1'
   local latest = gate.time + log.per + log.grain
   for ending, n in string.gmatch(ends, ' (%d+) (%d+)') do
     ending, n = tonumber(ending), tonumber(n)
@@ -41,11 +42,13 @@ end
 
 -- Time from which the group may start one more: 0 = now, huge = ids that have not started yet have all places.
 local function next_start(gate, log)
-  local over = log.reserved + log.total - log.most + 1
+  local over = log.per > 0 and log.reserved + log.total - log.most + 1 or 0
   if log.moved then
     write_starts(gate, log)
   end
-  if over <= 0 then
+  if log.turns and log.reserved > 0 then
+    return math.huge
+  elseif over <= 0 then
     return 0
   end
   for i = 1, #log do
@@ -61,7 +64,9 @@ end
 local function add_starts(gate, log, n)
   local ending, last = math.ceil((gate.time + log.per) / log.grain) * log.grain, log[#log]
   log.reserved = math.max(0, log.reserved - n)
-  if last and last.ending >= ending then
+  if log.per == 0 then
+    return write_starts(gate, log)
+  elseif last and last.ending >= ending then
     last.n = last.n + n
   else
     log[#log + 1] = { ending = ending, n = n }

@@ -93,7 +93,8 @@ test("a job that waits at the gate says for which limit, and one that may run fo
   const concurrency = { name: "mail:send k", limit: 1 };
   const rateLimit = { name: "sms:send l", rate: { limit: 1, perMs: 3_600_000 } };
   const both = { name: "call:make m", limit: 1, rate: rateLimit.rate };
-  for (const group of [concurrency, rateLimit, both])
+  const turns = { name: "push:send default n", turns: true } as const;
+  for (const group of [concurrency, rateLimit, both, turns])
     for (const n of [1, 2])
       await shard.add(`${group.name[0]}${n}`, { group, options: { group: group.name } });
   const waits = async (id: string) => (await inspector.showJob(id)).waitsFor;
@@ -101,6 +102,8 @@ test("a job that waits at the gate says for which limit, and one that may run fo
   expect(await waits("m2")).toBe("concurrency");
   expect(await waits("s2")).toBe("rateLimit");
   expect(await waits("c2")).toBe("concurrency");
+  expect(await waits("p1")).toBeUndefined();
+  expect(await waits("p2")).toBe("fairness");
   await shard.claim(3);
   await shard.complete("c1", null);
   expect(await waits("c2")).toBe("rateLimit");

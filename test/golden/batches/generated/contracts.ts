@@ -14,10 +14,11 @@ export const auditWriteContract = defineContract<AuditWritePayload, void>({
     backoff: { type: "exponential", initialMs: 1000, factor: 2, maxMs: 300000, jitter: "full" },
   },
   retention: { completedMs: 1800000, deadMs: 7776000000 },
+  fairnessKey: (payload) => `${keyText(payload.tenantId)}`,
   batch: { size: 100, withinMs: 5000 },
   batchKey: (payload) => `${keyText(payload.tenantId)}`,
   errors: {},
-  hash: "2a220302",
+  hash: "70e39049",
   schemas: auditWriteSchemas,
 });
 

@@ -13,14 +13,14 @@ export const enqueueAuditWrite: EnqueueFunction<AuditWritePayload, void, QueueNa
 
 /**
  * Resolves addresses, many with one request.
- * @see tasks/events.yaml:7
+ * @see tasks/events.yaml:8
  */
 export const enqueueGeoResolve: EnqueueFunction<GeoResolvePayload, GeoResolveResult, QueueName> =
   createEnqueueFunction(geoResolveContract, queues);
 
 /**
  * Enqueues `geo:show`.
- * @see tasks/events.yaml:12
+ * @see tasks/events.yaml:13
  */
 export const enqueueGeoShow: EnqueueFunction<GeoShowPayload, void, QueueName> =
   createEnqueueFunction(geoShowContract, queues);
