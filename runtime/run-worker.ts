@@ -71,6 +71,7 @@ export function workerOptions(config: Config): WorkerOptions {
     grace: config.said("worker.grace"),
     lease: config.said("worker.lease"),
     maxBlock: config.said("worker.maxBlock"),
+    maxResult: config.said("worker.maxResult"),
     claimAhead: config.said("worker.claimAhead"),
     retentionCompleted: config.said("retention.completed"),
     logger: createConsoleLogger(config.said("log.level")),

@@ -25,7 +25,9 @@ export interface ConfigField<Value = unknown> {
 type DurationValue = `${number}ms` | `${number}s` | `${number}m` | `${number}h` | `${number}d` | 0;
 
 const MOST_CONCURRENCY = 10_000;
+const LONGEST_RESULT = 67_108_864;
 const asText = (text: string): unknown => text;
+const wholeText = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
 
 /** A bare number is refused but for 0: nobody can tell whether `lease: 30` means seconds or milliseconds. */
 function duration(
@@ -84,7 +86,7 @@ export const CONFIG_FIELDS = {
     description: "Handlers that run at the same time in one process.",
     expected: `a whole number from 1 to ${MOST_CONCURRENCY}`,
     schema: z.int().min(1).max(MOST_CONCURRENCY),
-    parse: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+    parse: wholeText,
     fallback: 20,
   } satisfies ConfigField<number> as ConfigField<number>,
   "worker.queues": {
@@ -116,6 +118,14 @@ export const CONFIG_FIELDS = {
     description: "Handler time to claim ahead while handlers are short; 0 claims only for free slots.",
     fallback: "5ms",
   }),
+  "worker.maxResult": {
+    env: "TASKWEFT_WORKER_MAX_RESULT",
+    description: "Characters of JSON that the result of a job may have; a job that gives more goes dead.",
+    expected: `a whole number from 1 to ${LONGEST_RESULT}`,
+    schema: z.int().min(1).max(LONGEST_RESULT),
+    parse: wholeText,
+    fallback: 1_048_576,
+  } satisfies ConfigField<number> as ConfigField<number>,
   "retention.completed": duration({
     env: "TASKWEFT_RETENTION_COMPLETED",
     description: "Replaces the retention of completed jobs of every definition; 0 removes them at once.",

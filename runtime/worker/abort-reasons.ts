@@ -11,6 +11,16 @@ export class StartedTooLate extends PermanentError {
   }
 }
 
+/** The handler has done its work and would do it again: permanent. */
+export class ResultTooLarge extends PermanentError {
+  override readonly name = "ResultTooLarge";
+  constructor(task: string, characters: number, most: number) {
+    super(
+      `the handler of ${task} returned a result of ${characters} characters of JSON, of which a result may have ${most}; keep what is large elsewhere and return what finds it again, or raise worker.maxResult`,
+    );
+  }
+}
+
 export class TimeoutExceeded extends Error {
   override readonly name = "TimeoutExceeded";
   constructor(task: string, timeoutMs: number) {

@@ -4,10 +4,9 @@
  */
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
-import { PermanentError } from "../errors.js";
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
-import { Cancelled, type Suspended } from "./abort-reasons.js";
+import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
 import { type Claim, mayBeLate } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
@@ -36,6 +35,7 @@ export interface RecorderPorts {
   readonly workflows: Pick<Workflows, "beforeDeath" | "completed">;
   /** Replaces the definition's retention of completed jobs (ms), when set. */
   readonly keepCompletedMs: number | undefined;
+  readonly maxResultCharacters: number;
 }
 
 /** What to write for an attempt that did not complete. `contract` is missing where this process has none for the task. */
@@ -74,7 +74,7 @@ export class OutcomeRecorder implements OutcomeSink {
     }
     let text: string;
     try {
-      text = this.#completedRun(run, result, execution.worker, durationMs);
+      text = this.#completedRun(run, this.#resultText(execution, result), execution.worker, durationMs);
     } catch (error) {
       this.failed(execution, error);
       return;
@@ -84,10 +84,12 @@ export class OutcomeRecorder implements OutcomeSink {
 
   #completedStep(execution: Execution, result: unknown): void {
     try {
-      this.#ports.workflows.completed(execution.claim, result);
+      this.#resultText(execution, result);
     } catch (error) {
-      this.failed(execution, new PermanentError(describeError(error).message));
+      this.failed(execution, error);
+      return;
     }
+    this.#ports.workflows.completed(execution.claim, result);
   }
 
   failed(execution: Execution, error: unknown): void {
@@ -233,10 +235,18 @@ export class OutcomeRecorder implements OutcomeSink {
     return options.keepCompletedMs ?? this.#ports.keepCompletedMs ?? contract.retention.completedMs;
   }
 
-  /** The text of `encodeRun`, put together by hand for the job that went well at once: this is the hot path. */
-  #completedRun(run: JobRun, result: unknown, worker: string, durationMs: number): string {
+  /** @throws what cannot be JSON, and ResultTooLarge */
+  #resultText({ contract }: Execution, result: unknown): string {
     // A function or a symbol has no JSON, like undefined: its text would break the run for whoever reads it.
-    const detail = (JSON.stringify(result) as string | undefined) ?? "null";
+    const text = (JSON.stringify(result) as string | undefined) ?? "null";
+    const { maxResultCharacters } = this.#ports;
+    if (text.length > maxResultCharacters)
+      throw new ResultTooLarge(contract.name, text.length, maxResultCharacters);
+    return text;
+  }
+
+  /** The text of `encodeRun`, put together by hand for the job that went well at once: this is the hot path. */
+  #completedRun(run: JobRun, detail: string, worker: string, durationMs: number): string {
     const event = `[${this.#ports.clock.now()},"completed","${worker}",${Math.round(durationMs)}]`;
     if (run.events.length === 0) {
       return `[${run.attempts + 1},${run.crashes},"completed",${detail},[${event}]]`;

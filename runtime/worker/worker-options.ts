@@ -18,6 +18,8 @@ export interface WorkerOptions extends ConnectionOptions {
   readonly maxBlock?: Duration;
   /** Handler time to claim ahead while handlers are short; `0` claims only for free slots. Default `5ms`. */
   readonly claimAhead?: Duration;
+  /** Characters of JSON that the result of a job may have: one that gives more goes dead with `ResultTooLarge`. Results that are not kept have no limit. 1 to 67108864, default 1048576. */
+  readonly maxResult?: number;
   /** Replaces the retention of completed jobs of every definition; an enqueue's own option still wins. `0` removes them at once. */
   readonly retentionCompleted?: Duration;
   /** First part of every key. Default `weft`. */
@@ -37,6 +39,7 @@ export interface ResolvedWorkerOptions {
   readonly leaseMs: number;
   readonly maxBlockMs: number;
   readonly claimAheadMs: number;
+  readonly maxResultCharacters: number;
   readonly retentionCompletedMs: number | undefined;
   readonly prefix: string;
   readonly logger: Logger;
@@ -50,6 +53,9 @@ const SHORTEST_LEASE_MS = 1000;
 const DEFAULT_MAX_BLOCK_MS = 60_000;
 const DEFAULT_CLAIM_AHEAD_MS = 5;
 const LONGEST_CLAIM_AHEAD_MS = 1000;
+const DEFAULT_MAX_RESULT = 1_048_576;
+/** An end travels with others in one call, and Redis takes 512 MiB. */
+const LONGEST_MAX_RESULT = 67_108_864;
 
 /** @throws TaskweftError `OptionInvalid` */
 export function resolveWorkerOptions(
@@ -66,6 +72,12 @@ export function resolveWorkerOptions(
     claimAheadMs: Math.min(
       durationMs("claimAhead", options.claimAhead, DEFAULT_CLAIM_AHEAD_MS),
       LONGEST_CLAIM_AHEAD_MS,
+    ),
+    maxResultCharacters: wholeNumber(
+      "maxResult",
+      options.maxResult ?? DEFAULT_MAX_RESULT,
+      1,
+      LONGEST_MAX_RESULT,
     ),
     retentionCompletedMs:
       options.retentionCompleted === undefined

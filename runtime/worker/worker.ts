@@ -133,6 +133,7 @@ export class Worker {
       workflows: this.#workflows,
       followUps: new FollowUps({ ...base, clock: this.#clock, registry }),
       keepCompletedMs: this.#options.retentionCompletedMs,
+      maxResultCharacters: this.#options.maxResultCharacters,
     });
     this.#notebook = new Notebook({
       ...base,

@@ -27,9 +27,6 @@ export interface WorkflowsPorts {
   readonly onLost: () => void;
 }
 
-/** Larger results belong in a blob store: whoever reads the step gets all of it. */
-const MAX_RESULT_CHARACTERS = 256 * 1024;
-
 export class Workflows {
   readonly #ends: StepEnds;
   readonly #intake: WorkflowIntake;
@@ -55,17 +52,8 @@ export class Workflows {
     return this.#intake.sift(claims);
   }
 
-  /**
-   * The job of a step has completed.
-   * @throws Error for a result that is too large to be stored.
-   */
+  /** The job of a step has completed, with a result that JSON can hold. */
   completed(claim: Claim, result: unknown): void {
-    const size = ((JSON.stringify(result) as string | undefined) ?? "").length;
-    if (size > MAX_RESULT_CHARACTERS) {
-      throw new Error(
-        `the result of a step: expected at most ${MAX_RESULT_CHARACTERS} characters of JSON, got ${size}`,
-      );
-    }
     const context = this.#intake.contextOf(claim);
     if (context !== undefined) this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()));
   }

@@ -53,6 +53,7 @@ describe("a setting comes from", () => {
       ["worker.lease", "25s", "env TASKWEFT_WORKER_LEASE"],
       ["worker.maxBlock", "60s", "default"],
       ["worker.claimAhead", "20ms", "profile throughput"],
+      ["worker.maxResult", 1_048_576, "default"],
       ["retention.completed", 0, "weft.config.yaml:7"],
       ["log.level", "info", "default"],
     ]);

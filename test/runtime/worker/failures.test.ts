@@ -300,3 +300,36 @@ describe("schemas in the worker", () => {
     await (await project.enqueue(known, { n: 1 })).result();
   });
 });
+
+describe("a result with more characters than it may have", () => {
+  const task = defineTask("big:work", { retry: { maxRetries: 3, backoff: backoffs[0]! } });
+  const giving = (characters: number) => ({ "big:work": () => "x".repeat(characters - 2) });
+
+  test("makes the job dead at once, and says both sizes", async () => {
+    const project = setup(task);
+    await project.worker(giving(101), { maxResult: 100 });
+    const job = await project.enqueue(task, { n: 1 });
+    const error = await rejection(job.result());
+    expect(error.message).toMatch(/big:work returned a result of 101 characters of JSON, .* may have 100/);
+    const { attempts, state, events } = await project.run(job.id);
+    expect([attempts, state, events[0]?.[3]]).toEqual([1, "dead", "ResultTooLarge"]);
+  });
+
+  test("is refused above a megabyte where nobody says otherwise", async () => {
+    const project = setup(task);
+    await project.worker(giving(1_048_577));
+    const job = await project.enqueue(task, { n: 1 });
+    await expect(job.result()).rejects.toThrow(/1048577 characters of JSON/);
+  });
+
+  test("passes where it just fits, and where nothing is kept of it", async () => {
+    const project = setup(task);
+    await project.worker(giving(100), { maxResult: 100 });
+    const job = await project.enqueue(task, { n: 1 });
+    expect(await job.result()).toHaveLength(98);
+    const forgotten = setup(task);
+    await forgotten.worker(giving(101), { maxResult: 100, retentionCompleted: 0 });
+    const { id } = await forgotten.enqueue(task, { n: 1 });
+    await until("the job to be gone", async () => (await forgotten.state(id)) === "gone");
+  });
+});

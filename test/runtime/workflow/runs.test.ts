@@ -86,6 +86,13 @@ describe("a step that fails for good", () => {
     expect(seen).toEqual([1]);
   });
 
+  test("is one whose result is too large", async () => {
+    const project = setup();
+    await project.worker({ "math:add": () => "x".repeat(200) } as never, { maxResult: 100 });
+    const run = await start(project, workflow([step("a", [], value(1))]));
+    await expect(run.result()).rejects.toThrow(/step a failed: ResultTooLarge: .*202 characters/);
+  });
+
   test("lets the run go on where its rule is continue", async () => {
     const project = setup();
     const { seen, worker } = adding(project);
