@@ -30,7 +30,11 @@ if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == r
 end
 local record, time = redis.call('HGET', jobs, id), gate.time
 redis.call('HDEL', active, id)
-if redis.call('SREM', cancels, id) == 1 and outcome == 'retry' then
+local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
+if asked and record and options_of(record).run then
+  -- Its workflow has to hear of it, from the worker that claims it next.
+  ms = 0
+elseif asked then
   local attempts, crashes, _, _, events = split_run(run)
   local event = string.format('[%.0f,"cancelled"]', time)
   outcome, ms, run = 'cancelled', tonumber(ARGV[7]), join_run(attempts, crashes, 'cancelled', 'null', events, event)

@@ -50,12 +50,12 @@ local function take_back(id)
   local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = judge(crashed, crashes, most, worker, events)
   local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
-  -- A step is not buried here: its workflow has to hear of it first, from the worker that claims it next.
+  -- A step is not buried here, nor cancelled: its workflow has to hear of it first, from the worker that claims it next.
   verdict = verdict == 'dead' and queue and options_of(record).run and 'retry' or verdict
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))
-  elseif redis.call('SREM', cancels, id) == 1 then
+  elseif redis.call('SREM', cancels, id) == 1 and not (queue and options_of(record).run) then
     finish(id, record, 'cancelled', attempts, crashes, events, string.format('[%.0f,"cancelled"]', time))
   elseif not queue or verdict == 'dead' then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)

@@ -45,6 +45,14 @@ describe("a retry", () => {
     expect([shard.cancels, shard.keys, shard.waits, shard.due]).toEqual([[], {}, {}, {}]);
   });
 
+  test("of a step whose cancel was asked for comes at once: its workflow has to hear of it", async () => {
+    const bench = await setupActive({ options: { run: "r", step: "a" } });
+    await bench.cancel("a");
+    expect(await bench.fail("A", "a", "retry", { ms: HOUR_MS })).toBe("retry");
+    expect(await bench.claim("A", 1)).toEqual(["a"]);
+    expect((await bench.shard()).cancels).toEqual([]);
+  });
+
   test("of a job whose cancel was asked for is removed when cancelled jobs are not kept", async () => {
     const bench = await setupActive();
     await bench.cancel("a");

@@ -107,6 +107,14 @@ describe("after a crash", () => {
     expect(shard.dead["a"]).toBeGreaterThan(shard.nowMs + 2 * HOUR_MS - 60_000);
   });
 
+  test("a step whose cancel was asked for goes back: its workflow has to hear of it", async () => {
+    const bench = await setupLost({ options: { run: "r", step: "a" } });
+    await bench.cancel("a");
+    expect(await bench.reclaim("A", ["a"])).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([shard.pending, shard.cancels, shard.done]).toEqual([{ q: ["a"] }, [], {}]);
+  });
+
   test("a job whose cancel was asked for is cancelled instead of run again", async () => {
     const bench = await setupLost(KEYED);
     await bench.cancel("a");
