@@ -101,7 +101,8 @@ describe("fsck finds", () => {
       keys: { "a:task k": "b", "a:task gone": "z" },
       keysExpiry: { "a:task k": 2000, "a:task gone": 2000, "a:task freed": 2000 },
       cancels: ["b"],
-      waits: { a: "client" },
+      waits: { a: "client", r: "client" },
+      workflows: { r: '[1,"a:flow","h",1,"",{}]' },
       wake: { q: ["1"] },
     };
     expect(problemsOf(shard)).toEqual([]);

@@ -3,7 +3,13 @@ import type { Redis } from "ioredis";
 import { notesFacts, recordFacts, runFacts, type JobFacts } from "../../runtime/inspect/audit/facts.js";
 import { FINDING_CODES, type AuditFinding } from "../../runtime/inspect/audit/finding.js";
 import { hintFindings, jobFindings, workerFindings } from "../../runtime/inspect/audit/rules/index.js";
-import { progressField, type ShardKeys, waitingId } from "../../runtime/protocol/index.js";
+import {
+  parseRunEnd,
+  progressField,
+  runFields,
+  type ShardKeys,
+  waitingId,
+} from "../../runtime/protocol/index.js";
 import { gateProblems } from "./fsck-gate.js";
 import { readShard, type Shard } from "./shard.js";
 
@@ -75,6 +81,11 @@ function pendingOf(shard: Shard): ReadonlyMap<string, ReadonlyMap<string, number
   return places;
 }
 
+/** A workflow run that has not ended. */
+function isUnderWay({ workflows }: Shard, id: string): boolean {
+  return workflows[id] !== undefined && parseRunEnd(workflows[runFields.state(id)] ?? null) === undefined;
+}
+
 function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFacts {
   const owner = shard.active[id];
   return {
@@ -91,7 +102,7 @@ function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFac
     ),
     pending,
     cancelAsked: shard.cancels.includes(id),
-    awaited: shard.waits[id] !== undefined,
+    awaited: shard.waits[id] !== undefined && !isUnderWay(shard, id),
     notes: notesFacts(shard.notes[id], shard.notes[progressField(id)]),
     keys: Object.entries(shard.keys)
       .filter(([, keyOwner]) => keyOwner === id)

@@ -2,7 +2,7 @@
  * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
  * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
  */
-import { progressField } from "../../protocol/index.js";
+import { parseRunEnd, progressField, runFields } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
 import { listPages } from "./pages.js";
@@ -107,12 +107,15 @@ async function readFacts(
       .hmget(keys.waits, ...ids)
       .hmget(keys.notes, ...ids)
       .hmget(keys.notes, ...ids.map(progressField))
-      .zrange(keys.leases, 0, "-1", "WITHSCORES");
+      .zrange(keys.leases, 0, "-1", "WITHSCORES")
+      .hmget(keys.workflows, ...ids)
+      .hmget(keys.workflows, ...ids.map(runFields.state));
     for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
     return reading.exec();
   });
-  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, leases, ...due] =
+  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, ...others] =
     transactionReplies<(string | null)[]>(replies);
+  const [leases, workflowRuns, workflowStates, ...due] = others;
   const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
   const lives = (owner: string): boolean => Number(leases![leases!.indexOf(owner) + 1] ?? 0) > nowMs;
   return ids.map((id, index) => {
@@ -133,11 +136,16 @@ async function readFacts(
       due: new Map(dues),
       pending: new Map(),
       cancelAsked: Number(cancels![index]) === 1,
-      awaited: typeof waits![index] === "string",
+      awaited: typeof waits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
       notes: notesFacts(steps![index], progress![index]),
       keys: [],
     };
   });
+}
+
+/** A workflow run: clients wait for those as for jobs. */
+function isUnderWay(record: string | null | undefined, state: string | null | undefined): boolean {
+  return typeof record === "string" && parseRunEnd(state ?? null) === undefined;
 }
 
 function scoreOf(score: string | null | undefined): number | undefined {

@@ -159,6 +159,14 @@ test("every state of a sound shard, keys of other people, and keys whose jobs ar
   expect(await readShard(db, keys)).toEqual({ ...before, nowMs: expect.any(Number) as number });
 });
 
+test("clients wait for a workflow run until it has ended", async () => {
+  await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]');
+  await db.hset(keys.waits, "r", "client");
+  expect(await mend()).toEqual({ found: [], left: [] });
+  await db.hset(keys.workflows, "r :state", "completed 1 null");
+  expect(await mend()).toEqual({ found: ["TW-F11"], left: [] });
+});
+
 test("a job with an option that the rules do not know is left alone, wherever it stands", async () => {
   const record = '[1,"mail:send","default","0a1b2c3d",{"novel":1},{}]';
   await db.hset(keys.jobs, "lost", record, "twice", record);
