@@ -52,6 +52,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "List, show, pause and resume queues",
     load: () => import("./commands/queues.js"),
   },
+  runs: {
+    summary: "List and show workflow runs",
+    load: () => import("./commands/runs.js"),
+  },
   schedules: {
     summary: "List, show, pause, resume and run schedules",
     load: () => import("./commands/schedules.js"),

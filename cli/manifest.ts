@@ -1,12 +1,18 @@
 /** What `generated/manifest.json` tells the other commands: names for suggestions, payloads of schedules, schemas for hiding sensitive fields, retention for cancelled jobs. */
 import { join } from "node:path";
-import { createRedactor, type Redactor, type TaskJsonSchemas } from "../runtime/inspect/index.js";
+import {
+  createRedactor,
+  type Redactor,
+  type TaskJsonSchemas,
+  type WorkflowJsonSchemas,
+} from "../runtime/inspect/index.js";
 import { readTextFile } from "./project.js";
 
 export interface ProjectManifest {
   readonly queues: readonly string[];
   readonly schedules: ReadonlyMap<string, ManifestSchedule>;
   readonly tasks: ReadonlyMap<string, ManifestTask>;
+  readonly workflows: ReadonlyMap<string, WorkflowJsonSchemas>;
 }
 
 /** What `weft schedules run` enqueues. */
@@ -36,7 +42,11 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
     const { name, task, payload } = schedule;
     return typeof name === "string" && typeof task === "string" ? [[name, { task, payload }]] : [];
   });
-  return { queues, schedules: new Map(schedules), tasks: new Map(tasks) };
+  const workflows = objectsOf(manifest["workflows"]).flatMap((workflow): [string, WorkflowJsonSchemas][] => {
+    const { name, input, output } = workflow;
+    return typeof name === "string" ? [[name, { input, output }]] : [];
+  });
+  return { queues, schedules: new Map(schedules), tasks: new Map(tasks), workflows: new Map(workflows) };
 }
 
 function keepDeadMs({ retention }: Record<string, unknown>): number | undefined {
@@ -46,7 +56,7 @@ function keepDeadMs({ retention }: Record<string, unknown>): number | undefined 
 
 /** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */
 export function redactorFor(manifest: ProjectManifest | undefined): Redactor {
-  return createRedactor(manifest?.tasks ?? new Map());
+  return createRedactor(manifest?.tasks ?? new Map(), manifest?.workflows);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

@@ -9,6 +9,9 @@ import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
+import { showRun } from "./run-details.js";
+import { listRuns } from "./run-list.js";
+import type { RunDetails, RunListOptions, RunPage } from "./run-types.js";
 import { readProtocol, ShardReader } from "./shard-reader.js";
 import type {
   JobDetails,
@@ -39,6 +42,8 @@ export interface Inspector {
   /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */
   listJobs(options?: JobListOptions): Promise<JobPage>;
   listQueues(): Promise<readonly QueueSummary[]>;
+  /** Workflow runs: those that have not ended, then those that have, each the newest first. @throws TaskweftError `OptionInvalid`. */
+  listRuns(options?: RunListOptions): Promise<RunPage>;
   listSchedules(): Promise<readonly ScheduleSummary[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
   /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
@@ -47,6 +52,8 @@ export interface Inspector {
   showJob(id: string): Promise<JobDetails>;
   /** @throws TaskweftError `QueueUnknown`. */
   showQueue(name: string): Promise<QueueSummary>;
+  /** A workflow run with its steps. @throws TaskweftError `JobNotFound`. */
+  showRun(id: string): Promise<RunDetails>;
   /** @throws TaskweftError `ScheduleUnknown`. */
   showSchedule(name: string): Promise<ScheduleSummary>;
 
@@ -83,6 +90,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       collectIds(reader, await listable(filter), filter, limit),
     listJobs: async (list = {}) => listJobs(reader, await listable(list), list, options.redactor),
     listQueues: async () => listQueues(reader, await names()),
+    listRuns: (list = {}) => listRuns(reader, list, options.redactor),
     listSchedules: () => listSchedules(reader),
     listWorkers: () => listWorkers(reader),
     readProtocol: () => readProtocol(reader),
@@ -92,6 +100,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       const [queue] = await listQueues(reader, [name]);
       return queue!;
     },
+    showRun: (id) => showRun(reader, id, options.redactor),
     showSchedule: (name) => showSchedule(reader, name),
     audit: (auditOptions) => audit(reader, auditOptions),
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),

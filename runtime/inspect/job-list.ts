@@ -213,27 +213,25 @@ function matches(job: JobSummary, filter: JobFilter): boolean {
   return filter.task === undefined || job.task === filter.task;
 }
 
-function checkedLimit(limit: number | undefined): number {
+export function checkedLimit(limit: number | undefined, operation = "listJobs"): number {
   if (limit === undefined) return DEFAULT_LIMIT;
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit;
   throw new TaskweftError(
     "OptionInvalid",
     `limit: expected a whole number from 1 to ${MAX_LIMIT}, got ${limit}`,
-    {
-      operation: "listJobs",
-    },
+    { operation },
   );
 }
 
-function encodeCursor(position: Position): string {
+export function encodeCursor(position: Position): string {
   return `${position.source}.${position.rank}`;
 }
 
-function decodeCursor(cursor: string | undefined): Position {
+export function decodeCursor(cursor: string | undefined, operation = "listJobs"): Position {
   if (cursor === undefined) return { source: 0, rank: 0 };
   const match = /^(\d{1,4})\.(\d{1,12})$/.exec(cursor);
   if (match !== null) return { source: Number(match[1]), rank: Number(match[2]) };
   throw new TaskweftError("OptionInvalid", "cursor: expected what the page before gave as `next`", {
-    operation: "listJobs",
+    operation,
   });
 }

@@ -18,14 +18,24 @@ export interface TaskJsonSchemas {
   readonly result?: unknown;
 }
 
-/** A redactor for tasks with known schemas; it knows nothing about other tasks and says so. */
-export function createRedactor(schemas: ReadonlyMap<string, TaskJsonSchemas>): Redactor {
+export interface WorkflowJsonSchemas {
+  readonly input?: unknown;
+  readonly output?: unknown;
+}
+
+/** A redactor for tasks and workflows with known schemas; it knows nothing about others and says so. */
+export function createRedactor(
+  schemas: ReadonlyMap<string, TaskJsonSchemas>,
+  workflows: ReadonlyMap<string, WorkflowJsonSchemas> = new Map(),
+): Redactor {
   return {
-    redact(task, kind, value) {
-      const known = schemas.get(task);
+    redact(name, kind, value) {
+      const known = kind === "input" || kind === "output" ? workflows.get(name) : schemas.get(name);
       if (known === undefined) return undefined;
-      const schema = known[kind];
-      if (!isRecord(schema)) return kind === "result" ? { value, secrets: [] } : undefined;
+      const schema = (known as TaskJsonSchemas & WorkflowJsonSchemas)[kind];
+      if (!isRecord(schema)) {
+        return kind === "result" || kind === "output" ? { value, secrets: [] } : undefined;
+      }
       const walk = new Walk(schema);
       return { value: walk.visit(schema, value, 0), secrets: walk.secrets };
     },

@@ -154,10 +154,13 @@ export interface WorkerSummary {
 
 /** Takes sensitive fields out of what is shown. */
 export interface Redactor {
-  /** The same value with sensitive parts replaced; `undefined` when it is not known which parts are. */
+  /**
+   * The same value with sensitive parts replaced; `undefined` when it is not known which parts are. `name` is that of a task,
+   * and for `input` and `output` that of a workflow.
+   */
   redact(
-    task: string,
-    kind: "payload" | "result",
+    name: string,
+    kind: "payload" | "result" | "input" | "output",
     value: unknown,
   ): { readonly value: unknown; readonly secrets: readonly string[] } | undefined;
 }

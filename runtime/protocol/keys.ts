@@ -57,6 +57,8 @@ export class ShardKeys {
   readonly schedules: string;
   /** HASH of workflow runs; its fields are in workflows.ts. */
   readonly workflows: string;
+  /** ZSET run id -> when it began to run (ms): workflow runs that have not ended. */
+  readonly running: string;
   /** ZSET run id -> time of removal (ms): runs that have ended. */
   readonly ended: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
@@ -85,6 +87,7 @@ export class ShardKeys {
     this.paused = `${this.tag}:paused`;
     this.schedules = `${this.tag}:schedules`;
     this.workflows = `${this.tag}:workflows`;
+    this.running = `${this.tag}:running`;
     this.ended = `${this.tag}:ended`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;

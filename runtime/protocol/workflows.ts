@@ -46,6 +46,10 @@ export interface StepOutcome {
   readonly at: number;
   /** completed: the result. failed: what went wrong, in words. */
   readonly detail: unknown;
+  /** When its job was enqueued (ms), of a step that had one. */
+  readonly begunAt?: number | undefined;
+  /** Attempts of its job, with those that lost their worker. */
+  readonly attempts?: number | undefined;
 }
 
 const LETTERS: Readonly<Record<StepStatus, string>> = {
@@ -58,17 +62,20 @@ const STATUSES: ReadonlyMap<string, StepStatus> = new Map(
   Object.entries(LETTERS).map(([status, letter]) => [letter, status as StepStatus]),
 );
 
-export function encodeStepOutcome({ status, at, detail }: StepOutcome): string {
+export function encodeStepOutcome({ status, at, detail, begunAt, attempts }: StepOutcome): string {
+  const history = begunAt === undefined ? "" : `,${begunAt},${attempts ?? 0}`;
   // What JSON cannot hold (a function, undefined) is null, like the result of a job.
-  return `${LETTERS[status]}${at} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
+  return `${LETTERS[status]}${at}${history} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
 }
 
 export function parseStepOutcome(text: string): StepOutcome {
   const space = text.indexOf(" ");
+  const [at, begunAt, attempts] = text.slice(1, space).split(",").map(Number);
   return {
     status: STATUSES.get(text.charAt(0)) ?? "failed",
-    at: Number(text.slice(1, space)),
+    at: at ?? Number.NaN,
     detail: JSON.parse(text.slice(space + 1)) as unknown,
+    ...(begunAt === undefined ? {} : { begunAt, attempts }),
   };
 }
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- end-run: a workflow run has ended; its job that decides ends with it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running
 -- ARGV 1 tag, 2 worker, 3 job, 4 run, 5 end of the run, 6 keep (ms), 7 key field to free ('' = none)
 -- Returns LOST, GONE (the worker does not hold the job), or ENDED
 --@include now
@@ -22,6 +22,7 @@ redis.call('HDEL', runs, job)
 if redis.call('HEXISTS', workflows, run) == 1 then
   redis.call('HSET', workflows, run .. ' :state', ARGV[5])
   redis.call('HDEL', workflows, run .. ' :open')
+  redis.call('ZREM', KEYS[9], run)
   redis.call('ZADD', ended, now() + tonumber(ARGV[6]), run)
   free_key(keys, { key = ARGV[7] ~= '' and ARGV[7] }, run)
   publish(waits, tag, run)

@@ -20,7 +20,17 @@ export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"L
   const { keys } = call;
   return (await runner.run(
     endRunScript,
-    [keys.jobs, keys.runs, keys.active, keys.leases, keys.workflows, keys.ended, keys.keys, keys.waits],
+    [
+      keys.jobs,
+      keys.runs,
+      keys.active,
+      keys.leases,
+      keys.workflows,
+      keys.ended,
+      keys.keys,
+      keys.waits,
+      keys.running,
+    ],
     [keys.tag, call.worker, call.id, call.run, call.end, call.keepMs, call.key],
   )) as "LOST" | "GONE" | "ENDED";
 }

@@ -1,6 +1,6 @@
 #!lua
 -- start-run: stores a workflow run and enqueues the steps that it begins with. Sent again, it does nothing twice.
--- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting; then for each queue: pending, due, wake
+-- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running; then for each queue: pending, due, wake
 -- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), then for each step:
 --      job, queue, delay (ms), limit, record
 -- Returns the id of the run that there is now (this one, or the one that owns the key), and its record when this call did not store it
@@ -30,10 +30,11 @@ if key ~= '' then
 end
 redis.call('HSETNX', workflows, ARGV[3], ARGV[4])
 for at = 7, #ARGV, 5 do
-  local q, delay = 8 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
+  local q, delay = 9 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
   begin(jobs, gate, woken, ARGV[at], KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, ARGV[at + 3], ARGV[at + 4])
   open = open + 1
 end
 redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', open)
+redis.call('ZADD', KEYS[8], gate.time, run)
 wake_each(woken)
 return { run }

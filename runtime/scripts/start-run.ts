@@ -32,6 +32,7 @@ export async function startRun(runner: ScriptRunner, call: StartRunCall): Promis
     keys.limited,
     keys.groups,
     keys.waiting,
+    keys.running,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
   const args: ScriptArgument[] = [call.run, call.record, definition.field, definition.text];

@@ -11,6 +11,9 @@ export interface StepContext {
   /** Number and total, of an item of a fan-out. */
   readonly item: { readonly index: number; readonly total: number } | undefined;
   readonly undoes: boolean;
+  /** When its job was enqueued (ms), and which attempt at it this is. */
+  readonly begunAt: number | undefined;
+  readonly attempts: number;
 }
 
 /** `endsJob`: false where another script writes what becomes of the job. */
@@ -21,8 +24,8 @@ export function endOfStep(
   now: number,
   endsJob = true,
 ): StepEnd {
-  const { id, graph, run, step, item, undoes } = context;
-  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail });
+  const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
+  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail, begunAt, attempts });
   const end = { id, endsJob, run, outcome, decider: graph.decider(run, now), state: "", itemOf: undefined };
   if (undoes) return { ...end, step: undoneField(step.name), begins: [] };
   const { onFailure = "fail" } = step;

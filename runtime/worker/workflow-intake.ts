@@ -112,12 +112,14 @@ export class WorkflowIntake {
 
   /** `undefined` for the job that decides, and where nothing is known of the run any more. */
   async #context(claim: Claim): Promise<StepContext | undefined> {
-    const { run = "", workflow = "", step: name, item: index, undo } = claim.record.options;
+    const { run = "", workflow = "", step: name, item: index, undo, at: begunAt } = claim.record.options;
     const graph = await this.#ports.reader.graph(workflow);
     const step = name === undefined ? undefined : graph?.step(name);
     if (graph === undefined || step === undefined) return undefined;
     const item = index === undefined ? undefined : { index, total: 0 };
-    return { id: claim.id, graph, run, step, item, undoes: undo === 1 };
+    const attempts = claim.run.attempts + claim.run.crashes + 1;
+    const begun = begunAt === undefined ? undefined : Math.round(begunAt);
+    return { id: claim.id, graph, run, step, item, undoes: undo === 1, begunAt: begun, attempts };
   }
 
   #fields({ graph, run, step, item, undoes }: StepContext): string[] {

@@ -63,6 +63,7 @@ test.each([
 
 test.each([
   [["jobs", "list"], { jobs: [] }],
+  [["runs", "list"], { runs: [] }],
   [["queues", "list"], { queues: [] }],
   [["schedules", "list"], { schedules: [] }],
 ] as const)("%j --json prints one document, also with the option in front", async (args, data) => {
@@ -74,6 +75,7 @@ test.each([
 
 test.each([
   ["a job", ["jobs", "show", "nobody"], "JobNotFound"],
+  ["a run", ["runs", "show", "nobody"], "JobNotFound"],
   ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
   ["a schedule", ["schedules", "show", "nobody"], "ScheduleUnknown"],

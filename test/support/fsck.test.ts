@@ -22,6 +22,7 @@ const EMPTY: Shard = {
   paused: {},
   schedules: {},
   workflows: {},
+  running: {},
   ended: {},
   meta: {},
   tick: "",
@@ -81,6 +82,13 @@ describe("fsck finds", () => {
     ["TW-F12 j", { jobs: { j: RECORD }, runs: { j: COMPLETED }, done: { j: 1 }, notes: { j: '["a"]' } }],
     ["TW-F13 j", { jobs: { j: RECORD }, pending: { q: ["j"] }, notes: { j: '["a"' } }],
     ["TW-F41 wake:q", { wake: { q: ["1", "1"] } }],
+    ["run r has not ended, and stands in the wrong list", { workflows: { r: "[]" } }],
+    [
+      "run r counts 1 jobs, and has 0: it hangs",
+      { workflows: { r: "[]", "r :open": "1" }, running: { r: 1 } },
+    ],
+    ["no run has the field r a", { workflows: { "r a": "c1 null" } }],
+    ["a list has the run r", { running: { r: 1 } }],
     ["no key of the protocol", { strangers: ["{weft:0}:novel"] }],
   ];
   test.each(broken)("%s", (problem, shard) => {

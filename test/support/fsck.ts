@@ -11,6 +11,7 @@ import {
   waitingId,
 } from "../../runtime/protocol/index.js";
 import { gateProblems } from "./fsck-gate.js";
+import { runProblems } from "./fsck-runs.js";
 import { readShard, type Shard } from "./shard.js";
 
 /** @throws an error that lists every problem of the shard. */
@@ -40,6 +41,7 @@ export function problemsOf(shard: Shard): readonly string[] {
   return [
     ...findings.map(line),
     ...gateProblems(shard),
+    ...runProblems(shard),
     // The auditor lets keys be that it does not know; a script that makes one is wrong.
     ...shard.strangers.map((key) => `no key of the protocol: ${key}`),
   ];

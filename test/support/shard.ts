@@ -28,6 +28,7 @@ export interface Shard {
   readonly paused: Texts;
   readonly schedules: Texts;
   readonly workflows: Texts;
+  readonly running: Scores;
   readonly ended: Scores;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
@@ -96,6 +97,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     paused: texts(take(keys.paused)),
     schedules: texts(take(keys.schedules)),
     workflows: texts(take(keys.workflows)),
+    running: scores(take(keys.running)),
     ended: scores(take(keys.ended)),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",

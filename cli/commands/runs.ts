@@ -1,0 +1,63 @@
+/** `weft runs`: look at workflow runs. */
+import { Option, type Command } from "commander";
+import { RUN_STATES, type RunState } from "../../runtime/inspect/index.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { withInspector } from "../inspection.js";
+import { wholeNumberOption } from "../options.js";
+import { runColumns, runText } from "../output/run-text.js";
+import { formatTable } from "../output/table.js";
+import type { Session } from "../session.js";
+
+interface ListOptions {
+  readonly state?: RunState;
+  readonly workflow?: string;
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+export function configure(command: Command, session: Session): void {
+  command
+    .command("list")
+    .summary("List runs: those that go on, then those that have ended")
+    .description(
+      "List workflow runs: those that go on, then those that have ended, the newest first; in pages.",
+    )
+    .addOption(new Option("--state <state>", "only runs in this state").choices(RUN_STATES))
+    .option("--workflow <name>", "only runs of this workflow")
+    .option("--limit <n>", "most runs of a page", wholeNumberOption("--limit", 1, 1000), 50)
+    .option("--cursor <cursor>", "go on where the page before ended")
+    .action(session.action((options: ListOptions) => list(options, session)));
+  command
+    .command("show")
+    .argument("<id>", "the run's id")
+    .description("Show a run, and what became of each of its steps")
+    .action(session.action((_options: object, id) => show(id!, session)));
+}
+
+async function list(options: ListOptions, session: Session): Promise<ExitCode> {
+  const { state, workflow, limit, cursor } = options;
+  const page = await withInspector(session, ({ inspector }) =>
+    inspector.listRuns({
+      limit,
+      ...(state === undefined ? {} : { state }),
+      ...(workflow === undefined ? {} : { workflow }),
+      ...(cursor === undefined ? {} : { cursor }),
+    }),
+  );
+  session.result(page, () =>
+    page.runs.length === 0
+      ? ""
+      : formatTable(runColumns(Date.now()), page.runs, session.io.stdout, session.colors("stdout")),
+  );
+  if (!session.json) {
+    if (page.runs.length === 0) session.note("no runs");
+    if (page.next !== undefined) session.note(`more: add --cursor ${page.next}`);
+  }
+  return EXIT.ok;
+}
+
+async function show(id: string, session: Session): Promise<ExitCode> {
+  const run = await withInspector(session, ({ inspector }) => inspector.showRun(id));
+  session.result(run, () => runText(run, Date.now(), session.colors("stdout")));
+  return EXIT.ok;
+}

@@ -1,0 +1,180 @@
+/** Everything about one workflow run: how it stands, and what became of each of its steps. */
+import type { WorkflowStep } from "../definition/index.js";
+import { parseRunEnd, parseStepOutcome, runFields, type StepOutcome } from "../protocol/index.js";
+import { stepJobId, undoJobId } from "../workflow/index.js";
+import { summarizeRun } from "./run-list.js";
+import {
+  type JobNow,
+  readFields,
+  readRun,
+  readStepJobs,
+  readSteps,
+  type StepFacts,
+  type StoredRun,
+} from "./run-reads.js";
+import { RunVeil } from "./run-veil.js";
+import type { RunDetails, RunItems, RunStep, RunStepState, RunSummary, RunUndoing } from "./run-types.js";
+import { summarize, type ShardReader } from "./shard-reader.js";
+import type { Redactor } from "./types.js";
+
+const MOST_FAILURES = 10;
+
+/** @throws TaskweftError `JobNotFound`. */
+export async function showRun(
+  reader: ShardReader,
+  id: string,
+  redactor: Redactor | undefined,
+): Promise<RunDetails> {
+  const run = await readRun(reader, id, "showRun");
+  const facts = await readSteps(reader, run);
+  const jobs = await readStepJobs(reader, id, run.definition.steps);
+  const veil = new RunVeil(run, facts, redactor);
+  const summary = summarizeRun(id, run.recordText, run.stateText, run.removedAt);
+  // The items first: a message may repeat what another item holds.
+  const items = new Map<string, RunItems>();
+  for (const step of run.definition.steps) {
+    const found = await readItems(reader, id, step, facts.get(step.name)!, veil);
+    if (found !== undefined) items.set(step.name, found);
+  }
+  const steps = run.definition.steps.map((step) => {
+    const shown = describeStep(summary, step, facts, jobs, veil);
+    const ofStep = items.get(step.name);
+    return ofStep === undefined ? shown : { ...shown, items: withCleanFailures(ofStep, veil) };
+  });
+  return {
+    ...summary,
+    ...(summary.error === undefined ? {} : { error: veil.clean(summary.error) }),
+    hash: run.record.hash,
+    input: veil.input,
+    ...outputOf(run, veil),
+    hidden: veil.hidden,
+    steps,
+  };
+}
+
+function outputOf({ stateText, definition }: StoredRun, veil: RunVeil): { readonly output?: unknown } {
+  const end = parseRunEnd(stateText);
+  if (end?.state !== "completed" || definition.output === undefined) return {};
+  return { output: veil.output(end.detail) };
+}
+
+function describeStep(
+  run: RunSummary,
+  step: WorkflowStep,
+  facts: ReadonlyMap<string, StepFacts>,
+  jobs: ReadonlyMap<string, JobNow>,
+  veil: RunVeil,
+): RunStep {
+  const { name, forEach, compensate } = step;
+  const { outcome, undone, items } = facts.get(name)!;
+  const now = jobs.get(stepJobId(run.id, name));
+  const undoing = compensate && describeUndoing(run.id, name, compensate.task, undone, jobs, veil);
+  const head = { name, ...(step.job === undefined ? {} : { task: step.job.task }) };
+  const tail = undoing === undefined ? {} : { undoing };
+  if (outcome !== undefined) {
+    const ended = endedStep(step, outcome, veil);
+    return { ...head, ...ended, ...(now === undefined ? {} : { job: now.job.id }), ...tail };
+  }
+  if (now !== undefined) return { ...head, ...liveStep(now, veil), ...tail };
+  const state = unbegunState(run, forEach !== undefined && items !== undefined);
+  return { ...head, state, ...(state === "waiting" ? waitOf(step, facts) : {}), ...tail };
+}
+
+/** It has no job: its items have, or its turn has not come. */
+function unbegunState({ state }: RunSummary, fannedOut: boolean): RunStepState {
+  if (state !== "running") return "not-begun";
+  return fannedOut ? "active" : "waiting";
+}
+
+function waitOf(
+  { needs, join = needs.length }: WorkflowStep,
+  facts: ReadonlyMap<string, StepFacts>,
+): Pick<RunStep, "waitsFor" | "waitsForCount"> {
+  const waitsFor = needs.filter((need) => facts.get(need)?.outcome === undefined);
+  const count = join - (needs.length - waitsFor.length);
+  return { waitsFor, ...(count > 0 && count < waitsFor.length ? { waitsForCount: count } : {}) };
+}
+
+function endedStep(step: WorkflowStep, outcome: StepOutcome, veil: RunVeil): Omit<RunStep, "name"> {
+  const { status, at, detail, begunAt, attempts } = outcome;
+  const fansOut = step.forEach !== undefined;
+  return {
+    state: status,
+    ...(begunAt === undefined ? {} : { begunAt }),
+    endedAt: at,
+    ...(attempts === undefined || step.job === undefined || fansOut ? {} : { attempts }),
+    ...(status === "completed" && !fansOut && detail !== null ? { result: veil.result(step.name) } : {}),
+    ...(status === "failed" ? { failure: veil.clean(String(detail)) } : {}),
+  };
+}
+
+function liveStep({ job, state, dueAt }: JobNow, veil: RunVeil): Omit<RunStep, "name"> {
+  const { id, enqueuedAt, attempts, crashes, worker, lastError } = summarize(job, state, {});
+  return {
+    // Its job may have ended a moment before its step does.
+    state: state === "completed" || state === "dead" || state === "cancelled" ? "active" : state,
+    job: id,
+    ...(enqueuedAt === undefined ? {} : { begunAt: Math.round(enqueuedAt) }),
+    ...(dueAt === undefined ? {} : { dueAt }),
+    ...(attempts + crashes === 0 ? {} : { attempts: attempts + crashes }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(lastError === undefined ? {} : { failure: veil.clean(lastError) }),
+  };
+}
+
+function describeUndoing(
+  run: string,
+  step: string,
+  task: string,
+  undone: StepOutcome | undefined,
+  jobs: ReadonlyMap<string, JobNow>,
+  veil: RunVeil,
+): RunUndoing | undefined {
+  if (undone !== undefined) {
+    const completed = undone.status === "completed";
+    return {
+      task,
+      state: completed ? "completed" : "failed",
+      endedAt: undone.at,
+      ...(completed ? {} : { failure: veil.clean(String(undone.detail)) }),
+    };
+  }
+  const now = jobs.get(undoJobId(run, step));
+  if (now === undefined) return undefined;
+  const { state, failure } = liveStep(now, veil);
+  return { task, state: state as RunUndoing["state"], ...(failure === undefined ? {} : { failure }) };
+}
+
+/** Counted by how they ended. Those of a fan-out that completed as a whole are not read: they all have. */
+async function readItems(
+  reader: ShardReader,
+  run: string,
+  step: WorkflowStep,
+  { outcome, items: total }: StepFacts,
+  veil: RunVeil,
+): Promise<RunItems | undefined> {
+  if (step.forEach === undefined || total === undefined) return undefined;
+  if (outcome?.status === "completed" && step.onFailure !== "continue") {
+    return { total, completed: total, failed: 0, cancelled: 0, failures: [] };
+  }
+  const indexes = Array.from({ length: total }, (_unused, index) => index);
+  const fields = indexes.map((index) => runFields.step(run, `${step.name}.${index}`));
+  const counts = { c: 0, s: 0, f: 0, x: 0 };
+  const failures: { index: number; failure: string }[] = [];
+  for (const [index, text] of (await readFields(reader, fields)).entries()) {
+    if (text === null) continue;
+    counts[text.charAt(0) as keyof typeof counts]++;
+    if (!text.startsWith("f") || failures.length === MOST_FAILURES) continue;
+    failures.push({ index, failure: String(parseStepOutcome(text).detail) });
+  }
+  const failed = failures.map(({ index }) => runFields.item(run, step.name, index));
+  for (const [place, text] of (await readFields(reader, failed)).entries()) {
+    veil.learnItem(step, failures[place]!.index, JSON.parse(text ?? "null"));
+  }
+  return { total, completed: counts.c + counts.s, failed: counts.f, cancelled: counts.x, failures };
+}
+
+function withCleanFailures(items: RunItems, veil: RunVeil): RunItems {
+  const failures = items.failures.map(({ index, failure }) => ({ index, failure: veil.clean(failure) }));
+  return { ...items, failures };
+}

@@ -1,0 +1,137 @@
+/** The reads behind one workflow run: its fields, the jobs of its steps, the items of its fan-outs. */
+import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import {
+  parseRunRecord,
+  parseStepOutcome,
+  runFields,
+  type JobState,
+  type RunRecord,
+  type StepOutcome,
+} from "../protocol/index.js";
+import { stepJobId, undoJobId, undoneField } from "../workflow/index.js";
+import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
+
+/** Fields read at once: one reply must not hold Redis for long. */
+const FIELD_CHUNK = 200;
+
+export interface StoredRun {
+  readonly id: string;
+  readonly recordText: string;
+  readonly record: RunRecord;
+  readonly stateText: string | null;
+  readonly removedAt: number | undefined;
+  readonly definition: WorkflowDefinition;
+}
+
+/** @throws TaskweftError `JobNotFound`. */
+export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
+  const { workflows, ended } = reader.keys;
+  const replies = await reader.read((redis) =>
+    redis.multi().hmget(workflows, id, runFields.state(id)).zscore(ended, id).exec(),
+  );
+  const [texts, removedAt] = transactionReplies<unknown>(replies) as [(string | null)[], string | null];
+  const [recordText = null, stateText = null] = id.includes(" ") || id.startsWith("@") ? [] : texts;
+  if (recordText === null) throw runUnknown(id, operation);
+  const record = parseRunRecord(recordText);
+  const field = runFields.definition(record.workflow, record.hash);
+  const definition = await reader.read((redis) => redis.hget(workflows, field));
+  if (definition === null) throw runUnknown(id, operation);
+  return {
+    id,
+    recordText,
+    record,
+    stateText,
+    removedAt: removedAt === null ? undefined : Number(removedAt),
+    definition: JSON.parse(definition) as WorkflowDefinition,
+  };
+}
+
+export function runUnknown(id: string, operation: string): TaskweftError {
+  return new TaskweftError(
+    "JobNotFound",
+    `no workflow run with the id ${id}: it was never started here, or its retention has ended`,
+    { operation },
+  );
+}
+
+/** How a step has ended, and what undid it; `undefined`: not yet. */
+export interface StepFacts {
+  readonly outcome: StepOutcome | undefined;
+  readonly undone: StepOutcome | undefined;
+  /** Number of its items, of a fan-out that has begun. */
+  readonly items: number | undefined;
+}
+
+export async function readSteps(
+  reader: ShardReader,
+  { id, definition }: Pick<StoredRun, "definition" | "id">,
+): Promise<ReadonlyMap<string, StepFacts>> {
+  const fields = definition.steps.flatMap(({ name }) => [
+    runFields.step(id, name),
+    runFields.step(id, undoneField(name)),
+    runFields.items(id, name),
+  ]);
+  const texts = await readFields(reader, fields);
+  const outcomeOf = (text: string | null | undefined): StepOutcome | undefined =>
+    text === null || text === undefined ? undefined : parseStepOutcome(text);
+  return new Map(
+    definition.steps.map(({ name }, index) => {
+      const [outcome, undone, items] = texts.slice(3 * index, 3 * index + 3);
+      return [
+        name,
+        {
+          outcome: outcomeOf(outcome),
+          undone: outcomeOf(undone),
+          items: items === null || items === undefined ? undefined : Number(items),
+        },
+      ];
+    }),
+  );
+}
+
+/** In their order, a part of them at a time. */
+export async function readFields(
+  reader: ShardReader,
+  fields: readonly string[],
+): Promise<readonly (string | null)[]> {
+  const texts: (string | null)[] = [];
+  for (let from = 0; from < fields.length; from += FIELD_CHUNK) {
+    const part = fields.slice(from, from + FIELD_CHUNK);
+    texts.push(...(await reader.read((redis) => redis.hmget(reader.keys.workflows, ...part))));
+  }
+  return texts;
+}
+
+export interface JobNow {
+  readonly job: StoredJob;
+  readonly state: JobState;
+  readonly dueAt: number | undefined;
+}
+
+/** The jobs of steps and of their undoings that there are, by id. */
+export async function readStepJobs(
+  reader: ShardReader,
+  run: string,
+  steps: readonly WorkflowStep[],
+): Promise<ReadonlyMap<string, JobNow>> {
+  const ids = steps.flatMap(({ name, compensate }) => [
+    stepJobId(run, name),
+    ...(compensate === undefined ? [] : [undoJobId(run, name)]),
+  ]);
+  const jobs = await reader.jobs(ids);
+  if (jobs.length === 0) return new Map();
+  const replies = await reader.read((redis) => {
+    const transaction = redis.multi();
+    for (const { id, record } of jobs) transaction.zscore(reader.keys.queue(record.queue).due, id);
+    return transaction.exec();
+  });
+  const scores = transactionReplies<string | null>(replies);
+  return new Map(
+    jobs.map((job, index) => {
+      const due = scores[index] ?? null;
+      const state = stateOf(job, due !== null);
+      return [job.id, { job, state, dueAt: due === null ? undefined : Number(due) }];
+    }),
+  );
+}

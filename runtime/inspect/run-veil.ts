@@ -1,0 +1,87 @@
+/**
+ * Hides what is sensitive in a workflow run: fields of its input and output by the workflow's schemas, results of its steps by
+ * those of their tasks. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message.
+ */
+import type { WorkflowStep } from "../definition/index.js";
+import { evaluate, type Scope } from "../workflow/index.js";
+import { HIDDEN, withoutSecrets } from "./redact.js";
+import type { StepFacts, StoredRun } from "./run-reads.js";
+import type { Redactor } from "./types.js";
+
+export class RunVeil {
+  readonly input: unknown;
+  /** True when it is not known which fields of the workflow are sensitive. */
+  readonly hidden: boolean;
+  readonly #redactor: Redactor | undefined;
+  readonly #workflow: string;
+  readonly #scope: Scope;
+  readonly #results = new Map<string, unknown>();
+  readonly #secrets: string[] = [];
+
+  constructor(run: StoredRun, facts: ReadonlyMap<string, StepFacts>, redactor: Redactor | undefined) {
+    const { workflow, input } = run.record;
+    this.#redactor = redactor;
+    this.#workflow = workflow;
+    const shown = this.#redact(workflow, "input", input);
+    this.hidden = shown === undefined;
+    this.input = shown === undefined ? HIDDEN : shown.value;
+    const steps: Record<string, unknown> = {};
+    for (const { name } of run.definition.steps) {
+      const outcome = facts.get(name)?.outcome;
+      if (outcome === undefined) continue;
+      const { status, detail } = outcome;
+      steps[name] = status === "completed" ? { status, result: detail } : { status };
+    }
+    this.#scope = { input, steps };
+    for (const step of run.definition.steps) this.#learn(step, facts.get(step.name));
+  }
+
+  /** Of a step that has completed. */
+  result(step: string): unknown {
+    return this.#results.get(step);
+  }
+
+  output(value: unknown): unknown {
+    const shown = this.#redact(this.#workflow, "output", value);
+    return shown === undefined ? HIDDEN : shown.value;
+  }
+
+  clean(text: string): string {
+    return withoutSecrets(text, this.#secrets);
+  }
+
+  /** What the payload of an item holds. */
+  learnItem(step: WorkflowStep, index: number, item: unknown): void {
+    this.#learnPayload(step, { ...this.#scope, item, index });
+  }
+
+  #learn(step: WorkflowStep, facts: StepFacts | undefined): void {
+    const { job, forEach, name } = step;
+    const { outcome } = facts ?? {};
+    if (job === undefined || forEach !== undefined) return;
+    if (outcome?.status === "completed") {
+      const shown = this.#redact(job.task, "result", outcome.detail);
+      this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
+    }
+    this.#learnPayload(step, this.#scope);
+  }
+
+  #learnPayload({ job, compensate }: WorkflowStep, scope: Scope): void {
+    if (this.#redactor === undefined) return;
+    for (const made of [job, compensate]) {
+      if (made !== undefined) this.#redact(made.task, "payload", evaluate(made.payload, scope));
+    }
+  }
+
+  /** `undefined` when it is not known what is sensitive. Without a redactor everything is shown: the caller has decided so. */
+  #redact(
+    name: string,
+    kind: "payload" | "result" | "input" | "output",
+    value: unknown,
+  ): { readonly value: unknown } | undefined {
+    if (this.#redactor === undefined) return { value };
+    const shown = this.#redactor.redact(name, kind, value);
+    if (shown !== undefined) this.#secrets.push(...shown.secrets);
+    return shown;
+  }
+}

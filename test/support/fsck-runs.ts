@@ -1,0 +1,45 @@
+// What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
+import { isFinal, parseRecord, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
+import type { Shard } from "./shard.js";
+
+export function runProblems(shard: Shard): readonly string[] {
+  const fields = Object.entries(shard.workflows).filter(([field]) => !field.startsWith("@"));
+  const runs = fields.flatMap(([field]) => (field.includes(" ") ? [] : [field]));
+  const strays = fields.flatMap(([field]) => {
+    const [run = ""] = field.split(" ");
+    return shard.workflows[run] === undefined ? [`no run has the field ${field}`] : [];
+  });
+  const live = liveJobs(shard);
+  return [
+    ...strays,
+    ...runs.flatMap((run) => problemsOfRun(shard, run, live.get(run) ?? 0)),
+    ...[...Object.keys(shard.running), ...Object.keys(shard.ended)].flatMap((run) =>
+      shard.workflows[run] === undefined ? [`a list has the run ${run}, which there is not`] : [],
+    ),
+  ];
+}
+
+function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string[] {
+  const ended = parseRunEnd(shard.workflows[`${run} :state`] ?? null) !== undefined;
+  const listed = [shard.running[run] !== undefined, shard.ended[run] !== undefined];
+  const open = Number(shard.workflows[`${run} :open`] ?? 0);
+  const problems: string[] = [];
+  if (listed[0] === ended || listed[1] !== ended) {
+    problems.push(`run ${run} has ${ended ? "" : "not "}ended, and stands in the wrong list`);
+  }
+  // A worker that dies between two scripts leaves a job whose end is counted; the other way round nobody would ever count it.
+  if (ended ? open !== 0 : open < 1 || open > jobs) {
+    problems.push(`run ${run} counts ${open} jobs, and has ${jobs}: ${ended ? "it has ended" : "it hangs"}`);
+  }
+  return problems;
+}
+
+function liveJobs(shard: Shard): ReadonlyMap<string, number> {
+  const live = new Map<string, number>();
+  for (const [id, text] of Object.entries(shard.jobs)) {
+    const { run } = parseRecord(text)?.options ?? {};
+    if (run === undefined || isFinal(parseRun(shard.runs[id] ?? null).state as never)) continue;
+    live.set(run, (live.get(run) ?? 0) + 1);
+  }
+  return live;
+}
