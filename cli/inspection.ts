@@ -16,11 +16,12 @@ export async function withInspector<Result>(
 ): Promise<Result> {
   const url = await session.redisUrl();
   // The usual mistakes (nobody listens, wrong password, old server) are told with advice.
-  await reachRedis(url);
+  const prefix = await session.prefix();
+  await reachRedis(url, prefix);
   const manifest = await readManifest(session.root);
   const inspector = openInspector({
     url,
-    prefix: await session.prefix(),
+    prefix,
     queues: manifest?.queues ?? [],
     redactor: redactorFor(manifest),
     keepCancelledMs: (task) => manifest?.tasks.get(task)?.keepDeadMs,

@@ -1,6 +1,7 @@
 /** What can be wrong with the Redis of the project. */
-import { Redis } from "ioredis";
-import { ShardKeys, type WorkerSummary } from "../../runtime/inspect/index.js";
+import type { Redis } from "ioredis";
+import { parseRedisAddress } from "../../runtime/config/index.js";
+import { openServer, ShardKeys, type WorkerSummary } from "../../runtime/inspect/index.js";
 import { describeError } from "../error-report.js";
 import { withInspector } from "../inspection.js";
 import { maskUrls } from "../output/mask.js";
@@ -26,7 +27,7 @@ export async function checkRedis(session: Session): Promise<readonly Finding[]> 
   let info: ServerInfo;
   try {
     url = await session.redisUrl();
-    info = await reachRedis(url);
+    info = await reachRedis(url, await session.prefix());
   } catch (error) {
     const { message, fix } = describeError(error);
     return [
@@ -70,11 +71,11 @@ export function checkMemory(info: ServerInfo): Finding {
 
 /** Passwords and payloads travel in clear over redis://. */
 export function checkTransport(url: string): Finding {
-  const { protocol, hostname } = new URL(url);
-  const local = hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
-  if (protocol === "rediss:" || local)
-    return ok("TW-D24", local ? "the server is on this machine" : "the way there is encrypted");
-  return problem("TW-D24", "warning", `the way to ${hostname} is not encrypted`, {
+  const { hosts, tls } = parseRedisAddress(url);
+  const far = hosts.find(({ host }) => !/^(localhost|\[?::1\]?|127\..*)$/.test(host));
+  if (tls || far === undefined)
+    return ok("TW-D24", far === undefined ? "the server is on this machine" : "the way there is encrypted");
+  return problem("TW-D24", "warning", `the way to ${far.host} is not encrypted`, {
     why: "payloads and the password can be read on the network",
     fix: "use rediss:// unless the network itself is private",
   });
@@ -82,11 +83,12 @@ export function checkTransport(url: string): Finding {
 
 /** What only questions beyond INFO tell; a server may refuse any of them. */
 async function askServer(url: string, info: ServerInfo, session: Session): Promise<readonly Finding[]> {
-  const redis = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+  const prefix = await session.prefix();
+  const redis = openServer(url, prefix, { maxRetriesPerRequest: 0, retryStrategy: () => null });
   let failure: unknown;
   redis.on("error", (error: unknown) => (failure = error));
   try {
-    const { tag } = new ShardKeys(await session.prefix());
+    const { tag } = new ShardKeys(prefix);
     const appendfsync = await redis.config("GET", "appendfsync").catch(() => undefined);
     const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
     return [

@@ -7,6 +7,7 @@
  */
 export function maskUrls(text: string): string {
   return text
-    .replace(/(rediss?:\/\/)[^\n]*@/gi, "$1***@")
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)?\S*@/gi, "$1***@");
+    .replace(/(rediss?(?:\+\w+)?:\/\/)[^\n]*@/gi, "$1***@")
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)?\S*@/gi, "$1***@")
+    .replace(/([?&]\w*password=)[^&\s]*/gi, "$1***");
 }

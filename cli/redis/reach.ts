@@ -1,4 +1,5 @@
 /** Asking a server that the user named whether it can be used, before anything is started against it. */
+import { parseRedisAddress, REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { maskUrls } from "../output/mask.js";
@@ -6,10 +7,10 @@ import { MINIMUM_VERSIONS, parseServerInfo, type ServerInfo } from "./server-inf
 
 const CONNECT_WAIT_MS = 5000;
 
-/** @throws CliError when nobody answers, the password is wrong, or the server is too old. */
-export async function reachRedis(url: string): Promise<ServerInfo> {
-  const { Redis } = await import("ioredis");
-  const redis = new Redis(checkedUrl(url), {
+/** @param prefix where a Cluster has its keys. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
+export async function reachRedis(url: string, prefix?: string): Promise<ServerInfo> {
+  const { openServer } = await import("../../runtime/inspect/index.js");
+  const redis = openServer(checkedUrl(url), prefix, {
     lazyConnect: true,
     connectTimeout: CONNECT_WAIT_MS,
     commandTimeout: CONNECT_WAIT_MS,
@@ -31,16 +32,19 @@ export async function reachRedis(url: string): Promise<ServerInfo> {
 
 /** The address itself, when it is one: ioredis takes any text for a host name or a socket path. */
 export function checkedUrl(url: string): string {
-  const scheme = URL.canParse(url) ? new URL(url).protocol : undefined;
-  if (scheme === "redis:" || scheme === "rediss:") return url;
-  throw new CliError(
-    "RedisUrlInvalid",
-    `expected redis://host:port or rediss://host:port, got ${maskUrls(url)}`,
-    {
-      exitCode: EXIT.usage,
-      fix: "correct --redis-url or TASKWEFT_REDIS_URL; in a password write / as %2F, @ as %40 and # as %23",
-    },
-  );
+  try {
+    parseRedisAddress(url);
+    return url;
+  } catch (error) {
+    throw new CliError(
+      "RedisUrlInvalid",
+      `expected ${REDIS_URL_EXPECTED}, got ${maskUrls(url)} (${messageOf(error)})`,
+      {
+        exitCode: EXIT.usage,
+        fix: "correct --redis-url or TASKWEFT_REDIS_URL; in a password write / as %2F, @ as %40 and # as %23",
+      },
+    );
+  }
 }
 
 function checkedVersion(url: string, info: ServerInfo): ServerInfo {

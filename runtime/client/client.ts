@@ -54,7 +54,7 @@ export class TaskweftClient {
     );
     this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
     this.#keys = new ShardKeys(prefixOption(options.prefix ?? DEFAULT_PREFIX));
-    this.#connection = new Connection(options, "client");
+    this.#connection = new Connection(options, "client", this.#keys);
     this.#batcher = new Batcher({
       runner: this.#connection,
       keys: this.#keys,

@@ -46,7 +46,7 @@ export class DurableLane {
 
   constructor(options: DurableLaneOptions) {
     this.#options = options;
-    this.#connection = new Connection(options.connection, "durable");
+    this.#connection = new Connection(options.connection, "durable", options.keys);
     this.#connection.onReconnect(() => (this.#remade += 1));
     this.#batcher = new Batcher({
       ...options,

@@ -162,7 +162,7 @@ export class ResultListener {
 
   async #openSubscriber(): Promise<void> {
     this.#subscriber?.disconnect();
-    const subscriber = new Connection(this.#options, "results");
+    const subscriber = new Connection(this.#options, "results", this.#keys);
     this.#subscriber = subscriber;
     subscriber.redis.on("message", (_channel: string, id: string) => {
       for (const wake of this.#waiting.get(id) ?? []) wake();

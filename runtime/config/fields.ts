@@ -7,6 +7,7 @@ import { DURATION_PATTERN, parseDuration } from "../definition/index.js";
 import { DEFAULT_PREFIX, PREFIX_PATTERN } from "../protocol/index.js";
 import { LOG_LEVELS } from "./log-levels.js";
 import { PROFILE_NAMES } from "./profiles.js";
+import { REDIS_URL_EXPECTED, REDIS_URL_PATTERN } from "./redis-address.js";
 
 export interface ConfigField<Value = unknown> {
   readonly env: string;
@@ -67,8 +68,8 @@ export const CONFIG_FIELDS = {
   "redis.url": {
     env: "TASKWEFT_REDIS_URL",
     description: "Where Redis is. A password belongs into the variable, not into the file.",
-    expected: "redis://user:password@host:port or rediss://",
-    schema: z.string().regex(/^rediss?:\/\//i),
+    expected: REDIS_URL_EXPECTED,
+    schema: z.string().regex(REDIS_URL_PATTERN),
     parse: asText,
     fallback: "redis://127.0.0.1:6379",
     secret: true,

@@ -23,6 +23,7 @@ export {
 } from "./fields.js";
 export { LOG_LEVELS, type LogLevel } from "./log-levels.js";
 export { PROFILES, PROFILE_NAMES } from "./profiles.js";
+export { parseRedisAddress, REDIS_URL_EXPECTED, type RedisAddress } from "./redis-address.js";
 
 export interface Setting {
   readonly value: unknown;

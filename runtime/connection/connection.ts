@@ -2,29 +2,27 @@
  * The one place that knows ioredis. A connection runs our scripts (loading them when a server does not know them),
  * reads claimed jobs, and says when it was re-made. It retries for ever: whoever needs a bound sets a deadline.
  */
-import { Redis, type RedisOptions } from "ioredis";
-import { TaskweftError } from "../errors.js";
+import type { Redis } from "ioredis";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
+import { isElsewhere } from "./cluster-connector.js";
+import { type IoredisOptions, maskUrl, openRedis, reconnectDelay } from "./open-redis.js";
 import { isNoScript, toTaskweftError } from "./reply-errors.js";
 
 const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
-const REDIS_URL = /^rediss?:\/\//i;
-
-/** Options of ioredis, without the one that changes the shape of replies. */
-export type IoredisOptions = Omit<RedisOptions, "replyMapping">;
 
 export interface ConnectionOptions {
-  /** `redis://` or `rediss://` URL. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  /**
+   * `redis://host:port`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.
+   * Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`.
+   */
   readonly url?: string | undefined;
-  /** Further options of ioredis (TLS, Sentinel). They win over the URL. */
+  /** Further options of ioredis (TLS, Sentinels, addresses behind a NAT). They win over the URL. */
   readonly redis?: IoredisOptions | undefined;
 }
 
 /** Fields of one read. */
 const READ_BATCH = 1000;
-/** Longest pause between two attempts to reconnect, in milliseconds. */
-const MAX_RECONNECT_DELAY_MS = 1000;
 /**
  * A connection that waits for an answer and hears nothing for so long is made anew (ms). Where the network drops it
  * without a word, the system notices after a quarter of an hour, or never while a blocking pop waits.
@@ -49,22 +47,23 @@ export class Connection implements ScriptRunner {
   #everReady = false;
   #lastError: Error | undefined;
 
-  constructor(options: ConnectionOptions, role: string) {
+  /** @param shard the one that it is for: it says to which node of a Cluster to connect. Not needed elsewhere. */
+  constructor(options: ConnectionOptions, role: string, shard?: Pick<ShardKeys, "tag">) {
     const url = redisUrl(options);
-    this.address = maskUrl(url);
+    this.address = maskUrl(addressText(options, url));
     const redisOptions: IoredisOptions = {
       ...PLAIN_OPTIONS,
       connectionName: `taskweft-${role}`,
-      retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 8), MAX_RECONNECT_DELAY_MS),
+      retryStrategy: reconnectDelay,
       // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
       reconnectOnError: (error) => {
-        if (!error.message.startsWith("READONLY")) return false;
+        if (!error.message.startsWith("READONLY") && !isElsewhere(error)) return false;
         this.#lastError = error;
         return 2;
       },
       ...options.redis,
     };
-    this.redis = openRedis(url, redisOptions);
+    this.redis = openRedis(url, shard?.tag, redisOptions);
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });
@@ -182,26 +181,9 @@ export function redisUrl(options: ConnectionOptions): string {
   return options.url ?? (process.env["TASKWEFT_REDIS_URL"] || DEFAULT_REDIS_URL);
 }
 
-function openRedis(url: string, options: IoredisOptions): Redis {
-  // ioredis takes what has another scheme, or nothing, for a socket's path or for localhost.
-  if (!REDIS_URL.test(url)) throw urlInvalid(url, "no such URL");
-  try {
-    return new Redis(url, options);
-  } catch (error) {
-    // Not as the cause: Node's error for a broken URL carries the whole URL, password included.
-    throw urlInvalid(url, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function urlInvalid(url: string, reason: string): TaskweftError {
-  return new TaskweftError(
-    "OptionInvalid",
-    `url: expected redis://user:password@host:port or rediss://, got ${maskUrl(url) || '""'} (${reason}). Write "/", "?" and "#" in a password as %2F, %3F and %23.`,
-    { operation: "connect" },
-  );
-}
-
-/** The URL without user and password, for messages. A password may hold `@` and `/`, so all up to the last `@` goes. */
-export function maskUrl(url: string): string {
-  return url.replace(/\/\/.*@/, "//***@").replaceAll(/([?&]password=)[^&]*/gi, "$1***");
+/** Options of ioredis win over the URL, in messages too. */
+function addressText({ redis }: ConnectionOptions, url: string): string {
+  if (redis?.sentinels === undefined) return url;
+  const hosts = redis.sentinels.map(({ host, port }) => `${host}:${port}`);
+  return `redis+sentinel://${hosts.join(",")}/${redis.name}`;
 }

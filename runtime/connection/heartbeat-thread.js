@@ -7,12 +7,12 @@
  *
  * It renews only the name that it was given last, and by renewals only: a lease that was lost stays lost.
  *
- * workerData: url, options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
+ * workerData: url or nodes (of a Cluster), options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
  * turns of the main loop, its renewals, the thread's renewals). Messages: { keys, args } of the renewal to send, or null while there is no name.
  */
 import { parentPort, workerData } from "node:worker_threads";
 
-const { url, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
+const { url, nodes, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
 /** Part of the lease after which the main loop is late: its own renewals come at a third. */
 const LATE_AFTER_MS = 0.4 * leaseMs;
 const LONGEST_RECONNECT_PAUSE_MS = 500;
@@ -40,12 +40,25 @@ setInterval(() => {
 }, paceMs);
 
 async function connect() {
-  const { Redis } = await import("ioredis");
-  const redis = new Redis(url, {
+  const { Cluster, Redis } = await import("ioredis");
+  const pause = (times) => Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS);
+  const all = {
     ...options,
-    retryStrategy: (times) => Math.min(50 * times, LONGEST_RECONNECT_PAUSE_MS),
+    retryStrategy: pause,
+    sentinelRetryStrategy: pause,
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 2 : false),
-  });
+  };
+  const redis =
+    nodes !== undefined
+      ? // Its own search of nodes is good enough for one call that is sent again and again.
+        new Cluster(nodes, {
+          redisOptions: options,
+          clusterRetryStrategy: pause,
+          ...(options.natMap === undefined ? {} : { natMap: options.natMap }),
+        })
+      : url !== undefined
+        ? new Redis(url, all)
+        : new Redis(all);
   // The worker's own connection says what is wrong with Redis; an outage ends the thread of nobody.
   redis.on("error", () => undefined);
   return redis;

@@ -2,15 +2,22 @@
  * The connection of a thread: made there from what can be copied to it. A function or an object with behaviour (a TLS
  * check, a Connector, a credential provider) cannot; how to reconnect is the thread's own business.
  */
+import type { HostAddress } from "../config/redis-address.js";
 import { type ConnectionOptions, PLAIN_OPTIONS, redisUrl } from "./connection.js";
+import { addressOptions, checkedAddress } from "./open-redis.js";
 
 export interface ThreadConnection {
-  readonly url: string;
+  /** As the user wrote it. */
+  readonly address: string;
+  /** Of a server; `undefined` where the options say it all. */
+  readonly url: string | undefined;
+  /** Nodes of a Cluster. */
+  readonly nodes: readonly HostAddress[] | undefined;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
 /** Options that are functions and that the thread answers for itself. */
-const THREADS_OWN = new Set(["reconnectOnError", "retryStrategy"]);
+const THREADS_OWN = new Set(["reconnectOnError", "retryStrategy", "sentinelRetryStrategy"]);
 
 /** The program of a thread that sends one script call again and again; what it is given is in its own head. */
 export const HEARTBEAT_THREAD = new URL("./heartbeat-thread.js", import.meta.url);
@@ -25,9 +32,18 @@ export function threadConnection(
     const obstacle = behaviourIn(value, `redis.${name}`);
     if (obstacle !== undefined) return { obstacle };
   }
+  const written = redisUrl(options);
+  const address = checkedAddress(written);
   return {
-    url: redisUrl(options),
-    options: { ...PLAIN_OPTIONS, connectionName: `taskweft-${role}`, ...Object.fromEntries(given) },
+    address: written,
+    url: address.kind === "server" ? address.url : undefined,
+    nodes: address.kind === "cluster" ? address.hosts : undefined,
+    options: {
+      ...PLAIN_OPTIONS,
+      connectionName: `taskweft-${role}`,
+      ...addressOptions(address),
+      ...Object.fromEntries(given),
+    },
   };
 }
 

@@ -13,7 +13,7 @@ export {
 export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } from "./audit/finding.js";
 export type { CancelOutcome } from "./commands.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
-export { openInspector, type OpenedInspector, type OpenInspectorOptions } from "./open.js";
+export { openInspector, openServer, type OpenedInspector, type OpenInspectorOptions } from "./open.js";
 export { createRedactor, HIDDEN, type TaskJsonSchemas, type WorkflowJsonSchemas } from "./redact.js";
 export { RUN_STATES } from "./run-types.js";
 export type * from "./run-types.js";

@@ -1,11 +1,11 @@
 /** An inspector with a connection of its own, for programs that look, act and end. */
-import { Connection } from "../connection/index.js";
+import { Connection, type IoredisOptions, openRedis } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys } from "../protocol/index.js";
 import { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 
 export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection" | "keys"> {
-  /** `redis://` or `rediss://` URL. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
+  /** As `ConnectionOptions.url`. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
   readonly url?: string;
   /** First part of every key. Default `weft`. */
   readonly prefix?: string;
@@ -20,6 +20,15 @@ export interface OpenedInspector extends Inspector {
 const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_RECONNECTS = 3;
 const RECONNECT_DELAY_MS = 100;
+
+/** The server that has the keys of this prefix, for questions about the server itself. @throws TaskweftError `OptionInvalid`. */
+export function openServer(
+  url: string,
+  prefix: string | undefined,
+  options: IoredisOptions,
+): Connection["redis"] {
+  return openRedis(url, new ShardKeys(prefix).tag, options);
+}
 
 /** @throws TaskweftError `OptionInvalid` for a prefix that cannot be one. Connects on first use. */
 export function openInspector(options: OpenInspectorOptions = {}): OpenedInspector {
@@ -38,7 +47,8 @@ export function openInspector(options: OpenInspectorOptions = {}): OpenedInspect
     maxRetriesPerRequest: MAX_RECONNECTS,
     retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
   };
-  const connection = new Connection({ url, redis }, "inspect");
-  const inspector = createInspector({ ...others, connection, keys: new ShardKeys(prefix) });
+  const keys = new ShardKeys(prefix);
+  const connection = new Connection({ url, redis }, "inspect", keys);
+  const inspector = createInspector({ ...others, connection, keys });
   return { ...inspector, close: () => connection.disconnect() };
 }

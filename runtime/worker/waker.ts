@@ -4,6 +4,7 @@
  * POLL_MS in any case, because a hint may die with the process that popped it.
  */
 import { Connection, type ConnectionOptions } from "../connection/index.js";
+import type { ShardKeys } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
 const POLL_SECONDS = 5;
@@ -13,6 +14,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const ERROR_PAUSE_MS = 250;
 
 export interface WakerPorts {
+  readonly keys: ShardKeys;
   readonly wakeKeys: readonly string[];
   /** Look again. */
   readonly wake: () => void;
@@ -33,7 +35,7 @@ export class Waker {
   #timerAt = Infinity;
 
   constructor(options: ConnectionOptions, ports: WakerPorts) {
-    this.#connection = new Connection(options, "waker");
+    this.#connection = new Connection(options, "waker", ports.keys);
     // The server may have popped a hint for the connection that broke.
     this.#connection.onReconnect(() => ports.wake());
     this.#wakeKeys = ports.wakeKeys;

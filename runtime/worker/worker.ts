@@ -62,7 +62,7 @@ export class Worker {
     this.#options = resolveWorkerOptions(options, registry.queues);
     const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
     this.#keys = new ShardKeys(this.#options.prefix);
-    this.#connection = new Connection(connection, "worker");
+    this.#connection = new Connection(connection, "worker", this.#keys);
     this.#handlers = new HandlerTable(registry, this.#options);
     this.#demand = new ClaimDemand({ concurrency, claimAheadMs, maxBatch: MAX_BATCH });
     const worker = (): string => this.#leaseKeeper.name;
@@ -217,6 +217,7 @@ export class Worker {
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
     const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
     this.#waker = new Waker(connection, {
+      keys: this.#keys,
       wakeKeys,
       wake: () => this.#fetcher.wake(),
       full: () => this.#intake.full,

@@ -125,7 +125,7 @@ describe("a mistake in the file", () => {
     ["a: [", "c.yaml:1:5 "],
     [
       "redis: { url: http://:secret@host }",
-      "redis.url: expected redis://user:password@host:port or rediss://",
+      "redis.url: expected redis://user:password@host:port, redis+sentinel://",
     ],
     ["log: { level: info }\nlog: {}", "c.yaml:2:1 "],
   ];

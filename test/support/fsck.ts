@@ -16,6 +16,8 @@ import { readShard, type Shard } from "./shard.js";
 
 /** @throws an error that lists every problem of the shard. */
 export async function assertSound(redis: Redis, keys: ShardKeys): Promise<void> {
+  // A command with a key: in a Cluster the connection follows the shard by it.
+  await redis.exists(keys.meta);
   const shard = await readShard(redis, keys);
   const problems = problemsOf(shard);
   if (problems.length === 0) return;

@@ -22,6 +22,7 @@ import {
 import { ShardKeys, parseRun, type JobRun } from "../../runtime/protocol/index.js";
 import type { Logger, Worker, WorkerOptions } from "../../runtime/worker/index.js";
 import { assertSound } from "./fsck.js";
+import type { TestCluster } from "./cluster.js";
 import type { TestRedis } from "./redis.js";
 
 /** Handlers by task name; payloads are what the test enqueued. */
@@ -56,7 +57,7 @@ export class RecordingLogger implements Logger {
 }
 
 export interface ProjectOptions {
-  readonly redis: TestRedis;
+  readonly redis: Pick<TestRedis, "client" | "url"> | Pick<TestCluster, "clientFor" | "url">;
   // Contracts of different payloads stand in one list.
   readonly tasks: readonly TaskContract<never, never>[];
   /** Default: one queue named `default`. */
@@ -88,7 +89,7 @@ export class Project {
 
   constructor(options: ProjectOptions) {
     this.#options = options;
-    this.raw = options.redis.client();
+    this.raw = "client" in options.redis ? options.redis.client() : options.redis.clientFor(this.keys.tag);
     // Runs after everything that the test opened has been closed.
     onTestFinished(() => assertSound(this.raw, this.keys));
   }

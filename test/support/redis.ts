@@ -1,6 +1,6 @@
 // A real Redis of its own for a test file. No mocks: what a test sees is what a server does.
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +31,8 @@ export interface StartRedisOptions {
   readonly maxMemoryBytes?: number;
   /** More server arguments, such as ["--hz", "100"]. Default none. */
   readonly args?: readonly string[];
+  /** Lines of a Sentinel's configuration: the program runs as one, and the other options mean nothing. */
+  readonly sentinel?: readonly string[];
 }
 
 /** The connection options that tests vary; the names are those of ioredis. */
@@ -64,6 +66,8 @@ interface RunningServer {
 
 const PORT_ATTEMPTS = 5;
 const START_TIMEOUT_MS = 10_000;
+const SENTINEL_FILE = "sentinel.conf";
+const READY = /Ready to accept connections|\+monitor master/;
 
 /**
  * Starts a server on a free port of 127.0.0.1 and ends it in afterAll, so that a failing test
@@ -71,6 +75,9 @@ const START_TIMEOUT_MS = 10_000;
  */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
   const folder = await mkdtemp(join(tmpdir(), "weft-redis-"));
+  // It rewrites the file while it runs, and reads what it wrote when it starts again.
+  if (options.sentinel !== undefined)
+    await writeFile(join(folder, SENTINEL_FILE), `${options.sentinel.join("\n")}\n`);
   const server = new TestRedisServer(folder, options);
   started.add(server);
   await server.startOnFreePort();
@@ -183,7 +190,7 @@ async function launch(folder: string, port: number, options: StartRedisOptions):
     const timer = setTimeout(() => fail(`not ready after ${START_TIMEOUT_MS} ms`), START_TIMEOUT_MS);
     const onOutput = (chunk: Buffer): void => {
       output += chunk.toString();
-      if (!/Ready to accept connections/.test(output)) return;
+      if (!READY.test(output)) return;
       clearTimeout(timer);
       resolve();
     };
@@ -201,6 +208,10 @@ async function launch(folder: string, port: number, options: StartRedisOptions):
 }
 
 function serverArguments(folder: string, port: number, options: StartRedisOptions): string[] {
+  if (options.sentinel !== undefined) {
+    const own = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
+    return [join(folder, SENTINEL_FILE), "--sentinel", ...own];
+  }
   const settings: Record<string, string> = {
     appendfsync: options.persist ? "always" : "everysec",
     appendonly: options.persist ? "yes" : "no",

@@ -112,6 +112,6 @@ export class HostPool {
   #client(): HostClient | undefined {
     const { connection, prefix } = this.#options;
     const reachable = threadConnection(connection, "client");
-    return "obstacle" in reachable ? undefined : { url: reachable.url, redis: reachable.options, prefix };
+    return "obstacle" in reachable ? undefined : { url: reachable.address, redis: reachable.options, prefix };
   }
 }

@@ -136,12 +136,12 @@ test("is not there with maxBlock 0", async () => {
 
 test("is given up, with the reason on the log, for a connection that cannot be copied", async () => {
   const project = setup();
-  const redisOptions = { sentinelRetryStrategy: () => null, retryStrategy: () => 50 };
+  const redisOptions = { natMap: () => null, retryStrategy: () => 50 };
   await project.worker({ "quick:work": () => "done" }, { redis: redisOptions });
   expect(await (await project.enqueue(quick, { n: 1 })).result()).toBe("done");
   await lookPasses();
   expect(project.logger.messages("warn")).toEqual([
-    "no heartbeat thread, because redis.sentinelRetryStrategy cannot be copied to one; a handler that blocks the event loop for longer than the lease loses its jobs",
+    "no heartbeat thread, because redis.natMap cannot be copied to one; a handler that blocks the event loop for longer than the lease loses its jobs",
   ]);
   expect(await threadClients(project)).toEqual([]);
 });
