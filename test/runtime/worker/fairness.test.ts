@@ -8,7 +8,7 @@ import { signal, until } from "../../support/signal.js";
 const redis = await startRedis();
 
 /** Jobs of the tenant with the backlog. */
-const BACKLOG = Number(process.env["FAIRNESS_BACKLOG"] ?? 100_000);
+const BACKLOG = Number(process.env["FAIRNESS_BACKLOG"] ?? 25_000);
 const TENANTS = 50;
 const CONCURRENCY = 10;
 
