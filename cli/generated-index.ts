@@ -12,6 +12,7 @@ export interface GeneratedIndex {
 export interface Handle {
   readonly id: string;
   readonly deduplicated: boolean;
+  readonly outcome: "stored" | "existing" | "replaced";
   result(options: { timeout: string }): Promise<unknown>;
 }
 

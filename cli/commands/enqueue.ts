@@ -81,9 +81,15 @@ function enqueueOptions({
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
-function announce(task: string, { id, deduplicated }: Handle, session: Session): ExitCode {
-  session.result({ id, task, deduplicated }, () => id);
-  if (!session.json) session.note(deduplicated ? `already there: ${task} has this job` : `enqueued ${task}`);
+const NOTES = {
+  stored: (task: string) => `enqueued ${task}`,
+  existing: (task: string) => `already there: ${task} has this job`,
+  replaced: (task: string) => `already there: ${task} has this job, and it has the new payload now`,
+};
+
+function announce(task: string, { id, deduplicated, outcome }: Handle, session: Session): ExitCode {
+  session.result({ id, task, deduplicated, outcome }, () => id);
+  if (!session.json) session.note(NOTES[outcome](task));
   return EXIT.ok;
 }
 
@@ -91,8 +97,9 @@ async function report(task: string, job: Handle, timeout: string, session: Sessi
   if (!session.json)
     session.note(`${job.deduplicated ? "already there" : "enqueued"}: ${task} ${job.id}, waiting`);
   const result = await job.result({ timeout });
-  session.result({ id: job.id, task, deduplicated: job.deduplicated, result: result ?? null }, () =>
-    result === undefined ? "" : printableLines(JSON.stringify(result, undefined, 2)),
+  session.result(
+    { id: job.id, task, deduplicated: job.deduplicated, outcome: job.outcome, result: result ?? null },
+    () => (result === undefined ? "" : printableLines(JSON.stringify(result, undefined, 2))),
   );
   if (!session.json) session.note("completed");
   return EXIT.ok;

@@ -64,6 +64,8 @@ function contractFields(task: TaskModel): Layout[] {
       ? []
       : [["idempotency: ", objectLayout({ ...definition.idempotency })]]),
     ...(task.idempotencyKey === undefined ? [] : [`idempotencyKey: ${keyFunction(task.idempotencyKey)}`]),
+    ...(definition.dedupe === undefined ? [] : [["dedupe: ", objectLayout({ ...definition.dedupe })]]),
+    ...(task.dedupeKey === undefined ? [] : [`dedupeKey: ${keyFunction(task.dedupeKey)}`]),
     ...(definition.concurrency === undefined
       ? []
       : [["concurrency: ", objectLayout({ ...definition.concurrency })]]),
@@ -115,8 +117,8 @@ function queueLayout({ name, weight, concurrency, maxPending, rateLimit }: Queue
 }
 
 function hasKey(task: TaskModel): boolean {
-  const { batchKey, concurrencyKey, fairnessKey, idempotencyKey, rateLimitKey } = task;
-  return [batchKey, concurrencyKey, fairnessKey, idempotencyKey, rateLimitKey].some(
+  const { batchKey, concurrencyKey, dedupeKey, fairnessKey, idempotencyKey, rateLimitKey } = task;
+  return [batchKey, concurrencyKey, dedupeKey, fairnessKey, idempotencyKey, rateLimitKey].some(
     (key) => key !== undefined,
   );
 }

@@ -24,6 +24,7 @@ import type { Declarations } from "./declarations.js";
 import { definitionHash } from "./hash.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import {
+  resolveDedupe,
   resolveErrorRule,
   resolveIdempotency,
   resolveIsolate,
@@ -105,8 +106,8 @@ function buildTask(
   const result = checked.result === undefined ? undefined : library.extract(checked.result);
   const { name } = settings;
   const key = checked.idempotencyKey;
-  const { batchKey, concurrencyKey, fairnessKey, rateLimitKey } = checked;
-  const keys = { key, concurrencyKey, rateLimitKey, batchKey, fairnessKey };
+  const { batchKey, concurrencyKey, dedupeKey, fairnessKey, rateLimitKey } = checked;
+  const keys = { key, concurrencyKey, dedupeKey, rateLimitKey, batchKey, fairnessKey };
   const hash = definitionHash({ settings, payload, result, ...keys });
   return {
     definition: { ...settings, hash },
@@ -118,6 +119,7 @@ function buildTask(
     payload,
     ...(result === undefined ? {} : { result }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
+    ...(dedupeKey === undefined ? {} : { dedupeKey }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(batchKey === undefined ? {} : { batchKey }),
     ...(fairnessKey === undefined ? {} : { fairnessKey }),
@@ -142,6 +144,7 @@ function resolveSettings(
     retry: resolveRetry(written.retry, policies, defaults.retry),
     retention: resolveRetention(written.retention, defaults.retention),
     ...(written.idempotency === undefined ? {} : { idempotency: resolveIdempotency(written.idempotency) }),
+    ...(written.dedupe === undefined ? {} : { dedupe: resolveDedupe(written.dedupe) }),
     ...(written.concurrency === undefined ? {} : { concurrency: { limit: written.concurrency.limit } }),
     ...(written.batch === undefined
       ? {}

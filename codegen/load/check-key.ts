@@ -1,4 +1,7 @@
-/** `idempotency.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key` against the payload's schema: every field exists, is a scalar, and is there whenever the key is made. */
+/**
+ * `idempotency.key`, `dedupe.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key` against the payload's schema: every
+ * field exists, is a scalar, and is there whenever the key is made.
+ */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import {
@@ -24,6 +27,10 @@ const SAME_KEY = {
   concurrency: {
     message: "the key is the same for every job, so it divides nothing",
     hint: 'name whose jobs share the limit: "${{ payload.customerId }}", or leave the key out',
+  },
+  dedupe: {
+    message: "the key is the same for every job, so there is one job of the task at a time",
+    hint: 'name what a job is about: "${{ payload.userId }}"',
   },
   fairness: {
     message: "the key is the same for every job, so there are no turns to take",

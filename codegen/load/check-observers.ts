@@ -3,6 +3,7 @@ import type { Expression, ValueTemplate } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { checkPayloadKind, type CheckedTask } from "./check-tasks.js";
 import { checkCondition } from "./check-condition.js";
+import { checkDelay } from "./check-dedupe.js";
 import { identifierOf } from "./check-names.js";
 import { checkLimit } from "./check-references.js";
 import type { Declarations } from "./declarations.js";
@@ -80,6 +81,7 @@ function checkAction(action: SourceNode, scope: Scope, check: ObserverCheck): Va
   const node = written?.value ?? ({ kind: "map", entries: [], origin: at } as const);
   if (node.kind !== "map") return { kind: "object", fields: [] };
   checkLimit(findEntry(action, "queue"), name, check.declarations, reporter);
+  checkDelay(findEntry(action, "delay"), name, check.declarations.tasks.get(name), reporter);
   const schema = target?.payload ?? UNKNOWN_SCHEMA;
   return objectTemplate(node, at, schema, { scope, reporter, code: "TW181", taker: name });
 }

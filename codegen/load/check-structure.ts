@@ -3,6 +3,7 @@
  * words are ours, because a reader of YAML does not know what "expected nonoptional" means.
  */
 import type { z } from "zod";
+import { DEDUPE_MODES } from "../../runtime/definition/index.js";
 import { definitionFile } from "../model/definition-file.js";
 import { anyOf, quote } from "../model/quote.js";
 import { didYouMean } from "./did-you-mean.js";
@@ -88,10 +89,13 @@ function reportMissing(path: Path, place: Place, reporter: Reporter): void {
 
 const MISSING_HINTS: Readonly<Record<string, string>> = {
   cron: 'five fields: minute, hour, day of month, month, day of week, such as "0 9 * * MON-FRI"',
+  mode: `one of ${DEDUPE_MODES.toSorted().join(", ")}`,
   payload: 'write "payload: {}" when the job carries nothing',
+  per: "the length of time that the limit is for, such as 10s",
   task: "name the task whose job is enqueued",
   timezone: "laptops and servers disagree about the local time: name a zone, such as Africa/Lagos or UTC",
   type: "one of exponential, fixed, linear, list, polynomial",
+  wait: "a debounce says how long the job waits for further enqueues, such as 5s",
   version: 'begin the file with "version: 1"',
 };
 

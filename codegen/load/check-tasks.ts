@@ -2,6 +2,7 @@
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { quote } from "../model/quote.js";
+import { checkDedupe } from "./check-dedupe.js";
 import { checkKey, type KeyedRule } from "./check-key.js";
 import { identifierOf } from "./check-names.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
@@ -14,6 +15,7 @@ export interface CheckedTask {
   readonly payload: JsonSchemaNode;
   readonly result?: JsonSchemaNode;
   readonly idempotencyKey?: readonly TemplatePart[];
+  readonly dedupeKey?: readonly TemplatePart[];
   readonly concurrencyKey?: readonly TemplatePart[];
   readonly fairnessKey?: readonly TemplatePart[];
   readonly batchKey?: readonly TemplatePart[];
@@ -51,17 +53,20 @@ function checkTask(
     return checkKey(rule, key, text, payload, (node) => library.resolve(node), reporter);
   };
   const idempotencyKey = keyOf("idempotency");
+  const dedupeKey = keyOf("dedupe");
   const concurrencyKey = keyOf("concurrency");
   const batchKey = keyOf("batch");
   const rateLimitKey = keyOf("rateLimit");
   const fairnessKey = keyOf("fairness");
   checkSameKey(task, concurrencyKey, rateLimitKey, reporter);
   checkTurns(task, fairnessKey, { concurrency: concurrencyKey, rateLimit: rateLimitKey }, reporter);
+  checkDedupe(name, task, { dedupeKey, concurrencyKey, rateLimitKey, fairnessKey }, reporter);
   return {
     at,
     payload,
     ...(result === undefined ? {} : { result: library.compileRoot(result.value, identifier) }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(dedupeKey === undefined ? {} : { dedupeKey }),
     ...(concurrencyKey === undefined ? {} : { concurrencyKey }),
     ...(fairnessKey === undefined ? {} : { fairnessKey }),
     ...(batchKey === undefined ? {} : { batchKey }),

@@ -31,12 +31,21 @@ function keysOf(schema: Schema, node: SourceNode): string[] {
   return def.type === "object" ? Object.keys(def.shape) : [];
 }
 
-/** A branch with a literal `type` fits only a map with that `type`. */
+/** What tells the branches of a union apart. */
+const DISCRIMINATORS = ["mode", "type"];
+
+/** A branch with fixed words for `type` or `mode` fits only a map with one of them. */
 function fits(option: Schema, node: SourceNode): boolean {
   const { def } = (option as z.core.$ZodTypes)._zod;
-  const discriminator =
-    def.type === "object" ? (def.shape["type"] as z.core.$ZodTypes | undefined)?._zod.def : undefined;
-  if (discriminator?.type !== "literal") return true;
-  const type = textOf(findEntry(node, "type")?.value);
-  return type === undefined || discriminator.values.includes(type);
+  return DISCRIMINATORS.every((key) => {
+    const words = def.type === "object" ? wordsOf(def.shape[key] as z.core.$ZodTypes | undefined) : undefined;
+    const written = textOf(findEntry(node, key)?.value);
+    return words === undefined || written === undefined || words.includes(written);
+  });
+}
+
+function wordsOf(schema: z.core.$ZodTypes | undefined): readonly unknown[] | undefined {
+  const def = schema?._zod.def;
+  if (def?.type === "literal") return def.values;
+  return def?.type === "enum" ? Object.values(def.entries) : undefined;
 }

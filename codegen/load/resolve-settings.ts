@@ -3,8 +3,10 @@ import {
   type Backoff,
   DEFAULT_IDEMPOTENCY_TTL_MS,
   DEFAULT_MAX_BACKOFF_MS,
+  DEFAULT_MAX_WAITS,
   DEFAULT_RETENTION,
   DEFAULT_RETRY_POLICY,
+  type DedupeRule,
   type ErrorRule,
   type IdempotencyRule,
   type IsolateRule,
@@ -13,6 +15,7 @@ import {
   type Retention,
   type RetryPolicy,
 } from "../../runtime/definition/index.js";
+import type { DedupeDefinition } from "../model/definition-dedupe.js";
 import type { DurationText } from "../model/definition-fields.js";
 import type { BackoffDefinition, RetryDefinition, RetryPolicyDefinition } from "../model/definition-retry.js";
 import { type IsolateDefinition, memoryMb } from "../model/definition-isolate.js";
@@ -108,6 +111,14 @@ export function resolveIsolate(written: IsolateDefinition): IsolateRule {
     ...(written.memory === undefined ? {} : { memoryMb: memoryMb(written.memory) }),
     ...(written.most === undefined ? {} : { most: written.most }),
   };
+}
+
+export function resolveDedupe(written: DedupeDefinition): DedupeRule {
+  if (written.mode === "throttle") return { mode: "throttle", perMs: toMs(written.per) };
+  if (written.mode !== "debounce") return { mode: written.mode };
+  const waitMs = toMs(written.wait);
+  const maxWaitMs = written.maxWait === undefined ? DEFAULT_MAX_WAITS * waitMs : toMs(written.maxWait);
+  return { mode: "debounce", waitMs, maxWaitMs };
 }
 
 export function resolveErrorRule({ retry = "policy" }: ErrorDefinition): ErrorRule {

@@ -1,6 +1,7 @@
 /** One entry of `tasks`. */
 import { z } from "zod";
 import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
+import { dedupeDefinition } from "./definition-dedupe.js";
 import { descriptionText, duration, taskReference } from "./definition-fields.js";
 import { isolateDefinition } from "./definition-isolate.js";
 import { payloadDefinition } from "./definition-payload.js";
@@ -208,6 +209,7 @@ export const taskDefinition = z
   .strictObject({
     batch: batchDefinition.optional(),
     concurrency: concurrencyDefinition.optional(),
+    dedupe: dedupeDefinition.optional(),
     description: descriptionText.optional(),
     durability: z.enum(DURABILITIES).optional().meta({
       description:

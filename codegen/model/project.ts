@@ -41,6 +41,8 @@ export interface TaskModel {
   readonly result?: JsonSchema;
   /** The parts of `idempotency.key`: literal text and payload paths. */
   readonly idempotencyKey?: readonly TemplatePart[];
+  /** The parts of `dedupe.key`. */
+  readonly dedupeKey?: readonly TemplatePart[];
   /** The parts of `concurrency.key`. */
   readonly concurrencyKey?: readonly TemplatePart[];
   /** The parts of `batch.key`. */

@@ -22,8 +22,8 @@ const MAX_BATCH_CHARACTERS = 256 * 1024;
 
 /** The producer that waits for a job to be stored. */
 export interface Waiter {
-  /** `existing` is the id of the job that was there, `undefined` when this one is new. */
-  readonly stored: (existing: string | undefined) => void;
+  /** `existing` is the id of the job that was there, `undefined` when this one is new; `replaced`: that job has its payload now. */
+  readonly stored: (existing: string | undefined, replaced: boolean) => void;
   readonly failed: (error: TaskweftError) => void;
 }
 
@@ -161,7 +161,7 @@ export class Batcher {
 
 function settle({ items, waiters }: Batch, { known, refused, shortfall }: Answer): void {
   if (known.length === 0 && refused.length === 0 && shortfall === undefined) {
-    for (const waiter of waiters) waiter.stored(undefined);
+    for (const waiter of waiters) waiter.stored(undefined, false);
     return;
   }
   const existing = new Map(known.map((entry) => [entry.item, entry]));
@@ -172,7 +172,7 @@ function settle({ items, waiters }: Batch, { known, refused, shortfall }: Answer
     if (full.has(item)) waiter?.failed(queueFull(item));
     else if (entry !== undefined && entry.existing === undefined) waiter?.failed(conflict(item));
     else if (shortfall !== undefined) waiter?.failed(notReached(entry?.existing ?? item.id, shortfall));
-    else waiter?.stored(entry?.existing);
+    else waiter?.stored(entry?.existing, entry?.replaced === true);
   }
 }
 

@@ -18,9 +18,11 @@ import {
 import { PayloadInvalid, type TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
 import type { EnqueueItem } from "../scripts/index.js";
+import type { Waiter } from "./batcher.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import { EmitIncomplete, type EmitFunction, type EmitOptions, type EmitResult } from "./emit-result.js";
+import { outcomeOf } from "./job-handle.js";
 import { JobMaker } from "./job-maker.js";
 import { PayloadCheck } from "./payload-check.js";
 
@@ -168,16 +170,18 @@ class Action<Event> {
     const durability = this.#maker.durability(options);
     const place = jobs.push(undefined) - 1;
     client.registerQueue(this.#maker.queue(item.queue));
-    const stored = (existing: string | undefined): void => {
+    const stored: Waiter["stored"] = (existing, replaced) => {
       const id = existing ?? item.id;
-      if (refusal === undefined) jobs[place] = { ...this.#name, id, deduplicated: existing !== undefined };
+      const outcome = outcomeOf(existing, replaced);
+      if (refusal === undefined)
+        jobs[place] = { ...this.#name, id, deduplicated: existing !== undefined, outcome };
       else failed.push({ ...this.#name, error: refusal, jobId: id });
     };
     replies.push(
       new Promise((resolve) => {
-        const waiter = {
-          stored: (existing: string | undefined) => resolve(stored(existing)),
-          failed: (error: TaskweftError) => {
+        const waiter: Waiter = {
+          stored: (existing, replaced) => resolve(stored(existing, replaced)),
+          failed: (error) => {
             lost.push({ failure: { ...this.#name, error }, error });
             resolve();
           },

@@ -1,6 +1,7 @@
 import type { Durability } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { TaskweftClient } from "./client.js";
+import type { EnqueueOutcome } from "./enqueue-options.js";
 
 export interface EmitOptions {
   /** The client to use. Default: the one made by `connect()`. */
@@ -23,8 +24,10 @@ export type EmittedJob<Observers> = {
     readonly observer: Observer;
     readonly task: Observers[Observer];
     readonly id: string;
-    /** True when the job was there already: the id or the task's idempotency key was known. */
+    /** True when the job was there already: its id, or the idempotency or dedupe key of its task, was known. */
     readonly deduplicated: boolean;
+    /** What the task's `dedupe` made of it; as of a single enqueue. */
+    readonly outcome: EnqueueOutcome;
   };
 }[keyof Observers];
 

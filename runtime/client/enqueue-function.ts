@@ -29,7 +29,8 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
       ): void => {
         client.registerQueue(maker.queue(item.queue));
         const waiter: Waiter = {
-          stored: (existing) => stored(new StoredJobHandle<Result>(client, item.id, existing, awaitable)),
+          stored: (existing, replaced) =>
+            stored(new StoredJobHandle<Result>(client, item.id, existing, replaced, awaitable)),
           failed,
         };
         client.send(item, waiter, durability);

@@ -5,7 +5,7 @@ import type { TaskweftClient } from "./client.js";
 export interface EnqueueOptions<Queue extends string = string> {
   /** The client to use. Default: the one made by `connect()`. */
   readonly client?: TaskweftClient;
-  /** Wait at least this long before the first attempt. Excludes `runAt`. */
+  /** Wait at least this long before the first attempt. Excludes `runAt`; neither is for tasks that debounce. */
   readonly delay?: Duration;
   /** Not before this time (`Date`, or milliseconds since the epoch). Excludes `delay`. */
   readonly runAt?: Date | number;
@@ -54,11 +54,15 @@ export interface EnqueueFunction<Payload, Result, Queue extends string = string>
   ): Promise<readonly JobHandle<Result>[]>;
 }
 
+export type EnqueueOutcome = "stored" | "existing" | "replaced";
+
 /** What an enqueue gives back. */
 export interface JobHandle<Result = unknown> {
   readonly id: string;
-  /** True when the id or the idempotency key was known: this is the job that was already there. */
+  /** True when the id, the idempotency key or the dedupe key was known: this is the job that was already there. */
   readonly deduplicated: boolean;
+  /** `stored`: a new job. `existing`: one that was there, unchanged. `replaced`: one that was there, with this payload from now on. */
+  readonly outcome: EnqueueOutcome;
   /**
    * Waits for the job to finish and gives its result.
    * @throws TaskweftError with code `JobDead`, `JobCancelled`, `TimedOut`, `ResultNotKept` or `JobNotFound`.

@@ -2,7 +2,7 @@ import type { Duration } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { JobRun } from "../protocol/index.js";
 import type { TaskweftClient } from "./client.js";
-import type { JobHandle } from "./enqueue-options.js";
+import type { EnqueueOutcome, JobHandle } from "./enqueue-options.js";
 import { durationMs } from "../option-values.js";
 
 /** How long `result()` waits when it is not told (ms). */
@@ -11,17 +11,31 @@ const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 /** What there is to await: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
 export type Awaitable = "result" | "end" | "nothing";
 
+/** What an enqueue came to, from what the script has answered. */
+export function outcomeOf(existing: string | undefined, replaced: boolean): EnqueueOutcome {
+  if (existing === undefined) return "stored";
+  return replaced ? "replaced" : "existing";
+}
+
 export class StoredJobHandle<Result> implements JobHandle<Result> {
   readonly id: string;
   readonly deduplicated: boolean;
+  readonly outcome: EnqueueOutcome;
   readonly #client: TaskweftClient;
   readonly #awaitable: Awaitable;
 
-  constructor(client: TaskweftClient, id: string, existing: string | undefined, awaitable: Awaitable) {
+  constructor(
+    client: TaskweftClient,
+    id: string,
+    existing: string | undefined,
+    replaced: boolean,
+    awaitable: Awaitable,
+  ) {
     this.#client = client;
     this.#awaitable = awaitable;
     this.id = existing ?? id;
     this.deduplicated = existing !== undefined;
+    this.outcome = outcomeOf(existing, replaced);
   }
 
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {

@@ -5,18 +5,19 @@ import {
   JOB_ID_PATTERN,
   groupKey,
   hasLimit,
+  latestWins,
   type LimitedGroup,
   limitedGroup,
-  MAX_KEY_LENGTH,
   passesGate,
   type QueueDefinition,
   type TaskContract,
 } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { keyField, recordHead, type RecordOptions } from "../protocol/index.js";
+import { recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
+import { assertKey, jobKey, type JobKey, withDebounce } from "./job-key.js";
 import { PayloadCheck } from "./payload-check.js";
 import { durationMs, optionInvalid, wholeNumber } from "../option-values.js";
 
@@ -37,7 +38,8 @@ export class JobMaker<Payload> {
     const { startWithinMs } = contract;
     const queue = this.#queues.get(contract.queue);
     const isLimited = passesGate(contract) || (queue !== undefined && hasLimit(queue));
-    this.#isPlain = contract.idempotencyKey === undefined && !isLimited;
+    const hasKey = contract.idempotencyKey !== undefined || contract.dedupeKey !== undefined;
+    this.#isPlain = !hasKey && !isLimited;
     const always = startWithinMs === undefined ? undefined : { startWithinMs };
     this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
     this.#maxPending = queue?.maxPending ?? 0;
@@ -53,6 +55,7 @@ export class JobMaker<Payload> {
         due: "",
         key: "",
         keyTtlMs: 0,
+        dedupe: undefined,
         group: undefined,
         ownId: false,
         maxPending: this.#maxPending,
@@ -109,43 +112,29 @@ export class JobMaker<Payload> {
   #makeWith(
     client: TaskweftClient,
     checked: { readonly payload: Payload; readonly json: string },
-    options: EnqueueOptions,
+    given: EnqueueOptions,
   ): EnqueueItem {
-    const { name, hash, idempotency } = this.#contract;
-    if (options.id !== undefined && !JOB_ID_PATTERN.test(options.id)) {
-      throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", options.id);
+    const { name, hash } = this.#contract;
+    if (given.id !== undefined && !JOB_ID_PATTERN.test(given.id)) {
+      throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", given.id);
     }
+    const options = withDebounce(this.#contract, given);
     const queue = this.queue(options.queue);
-    const key = this.#key(checked.payload, options);
-    const due = dueText(options);
     const group = this.#group(queue, checked.payload);
-    const recordOptions = this.#recordOptions(client, options, key, group);
+    const place = { queue: queue.name, group: group?.name };
+    const { record: keyOptions, ...key } = jobKey(this.#contract, checked.payload, options, place);
+    const due = dueText(options);
+    const recordOptions = this.#recordOptions(client, options, keyOptions, group);
     return {
       id: options.id ?? client.nextId(),
       queue: queue.name,
       record: `${recordHead(name, queue.name, hash, recordOptions)}${checked.json}]`,
       due,
-      key,
-      keyTtlMs: idempotency?.ttlMs ?? 0,
+      ...key,
       group,
       ownId: options.id !== undefined,
       maxPending: queue.maxPending ?? 0,
     };
-  }
-
-  #key(payload: Payload, options: EnqueueOptions): string {
-    const { name, idempotency, idempotencyKey } = this.#contract;
-    if (idempotency === undefined || idempotencyKey === undefined) {
-      if (options.idempotencyKey === undefined) return "";
-      throw optionInvalid(
-        "idempotencyKey",
-        `none, because ${name} declares no idempotency in its definition`,
-        options.idempotencyKey,
-      );
-    }
-    const key = options.idempotencyKey ?? idempotencyKey(payload);
-    assertKey("idempotencyKey", key);
-    return keyField(name, key);
   }
 
   #group(queue: QueueDefinition, payload: Payload): LimitedGroup | undefined {
@@ -165,11 +154,12 @@ export class JobMaker<Payload> {
   #recordOptions(
     client: TaskweftClient,
     options: EnqueueOptions,
-    key: string,
+    keyOptions: JobKey["record"],
     group: LimitedGroup | undefined,
   ): RecordOptions | undefined {
     const record: RecordOptions = {};
-    if (options.id !== undefined) record.at = client.now();
+    // An id tells when its job was made, but not when its payload was replaced.
+    if (options.id !== undefined || latestWins(keyOptions.dedupe)) record.at = client.now();
     if (options.maxRetries !== undefined) {
       record.maxRetries = wholeNumber("maxRetries", options.maxRetries, 0, 1000);
     }
@@ -181,10 +171,7 @@ export class JobMaker<Payload> {
     const { completed, dead } = options.retention ?? {};
     if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
     if (dead !== undefined) record.keepDeadMs = durationMs("retention.dead", dead, 0);
-    if (key !== "") {
-      record.key = key;
-      if (this.#contract.idempotency?.onDead === "hold") record.hold = 1;
-    }
+    Object.assign(record, keyOptions);
     if (group !== undefined) record.group = group.name;
     return Object.keys(record).length === 0 ? undefined : record;
   }
@@ -205,12 +192,6 @@ export class JobMaker<Payload> {
 function noteDueTime(record: RecordOptions, { delay, runAt }: EnqueueOptions): void {
   if (runAt !== undefined) record.dueAt = Math.round(Number(runAt));
   else if (delay !== undefined) record.delayMs = durationMs("delay", delay, 0);
-}
-
-/** Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up later. */
-function assertKey(option: string, key: string): void {
-  if (key !== "" && key.length <= MAX_KEY_LENGTH && !/[\n\p{Surrogate}]/u.test(key)) return;
-  throw optionInvalid(option, `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`, key);
 }
 
 /** True for the job that most producers send: the definition says everything. */

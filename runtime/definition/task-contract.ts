@@ -30,6 +30,8 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly schemas: TaskSchemas<Payload, Result>;
   /** Compiled from `idempotency.key`; only when the task declares one. */
   readonly idempotencyKey?: (payload: Payload) => string;
+  /** Compiled from `dedupe.key`; only when the task declares one. */
+  readonly dedupeKey?: (payload: Payload) => string;
   /** Compiled from `concurrency.key`; without one all jobs of the task share the limit. */
   readonly concurrencyKey?: (payload: Payload) => string;
   /** Compiled from `fairness.key`: jobs of different keys take turns. Absent: they start in the order in which they came. */
@@ -44,6 +46,7 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
 export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
   readonly idempotencyKey?: (payload: never) => string;
+  readonly dedupeKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;
   readonly fairnessKey?: (payload: never) => string;
   readonly batchKey?: (payload: never) => string;

@@ -30,6 +30,31 @@ export interface IdempotencyRule {
 }
 
 /**
+ * What becomes of an enqueue whose dedupe key another job has. `unfinished`: it gives that job back until it has ended. `waiting`: until
+ * it is under way. `throttle`: for a time, whatever becomes of it. `replace`: that job, while it waits, gets the new payload.
+ * `debounce`: the same, and its start is put off.
+ */
+export const DEDUPE_MODES = ["unfinished", "waiting", "throttle", "replace", "debounce"] as const;
+export type DedupeMode = (typeof DEDUPE_MODES)[number];
+/** The modes that look at the last job of their key. `throttle` looks at the time: its key is stored as an idempotency key is. */
+export type JobDedupeMode = Exclude<DedupeMode, "throttle">;
+
+export interface DedupeRule {
+  readonly mode: DedupeMode;
+  /** Only with `throttle`: so long after an enqueue has stored a job, others of its key give it back (ms). */
+  readonly perMs?: number;
+  /** Only with `debounce`: the job is due so long after the last enqueue of its key (ms). */
+  readonly waitMs?: number;
+  /** Only with `debounce`: the job is due at the latest so long after the first enqueue of its key (ms). */
+  readonly maxWaitMs?: number;
+}
+
+/** True for the modes in which the newest enqueue of a key wins. */
+export function latestWins(mode: DedupeMode | undefined): boolean {
+  return mode === "replace" || mode === "debounce";
+}
+
+/**
  * What an acknowledged enqueue has survived. `memory` (default): the primary has executed it. `local`: it is on the primary's
  * disk. `replicated`: a replica has received it too. No level protects against promoting a replica that did not confirm.
  */
@@ -81,6 +106,8 @@ export interface TaskDefinition {
   readonly retry: RetryPolicy;
   readonly retention: Retention;
   readonly idempotency?: IdempotencyRule;
+  /** Not together with `idempotency`. */
+  readonly dedupe?: DedupeRule;
   /** Absent: any number of jobs may run. */
   readonly concurrency?: ConcurrencyRule;
   /** Absent: a call of the handler is for one job. */
@@ -121,3 +148,5 @@ export const DEFAULT_RETENTION: Retention = Object.freeze({
   deadMs: 90 * 86_400_000,
 });
 export const DEFAULT_IDEMPOTENCY_TTL_MS = 86_400_000;
+/** `maxWait` of a debounce that does not say: so many times its `wait`. */
+export const DEFAULT_MAX_WAITS = 10;

@@ -16,7 +16,7 @@ export async function retryJob(reader: ShardReader, id: string): Promise<void> {
   if ("keyOwner" in reply) {
     throw conflict(
       "retry",
-      `job ${id} cannot be retried: its idempotency key belongs to job ${reply.keyOwner} by now. Look at that job instead.`,
+      `job ${id} cannot be retried: its key belongs to job ${reply.keyOwner} by now. Look at that job instead.`,
     );
   }
   throw conflict(

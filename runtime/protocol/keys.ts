@@ -33,7 +33,7 @@ export class ShardKeys {
   readonly done: string;
   /** ZSET job id -> time of removal (ms): dead jobs. */
   readonly dead: string;
-  /** HASH `<task> <key>` -> job id: idempotency keys. */
+  /** HASH `<task> <key>` -> job id: idempotency keys. `!<task> <key>`, `!<task>@<queue> <key>` -> job id: dedupe keys. */
   readonly keys: string;
   /** ZSET `<task> <key>` -> end of the key (ms). */
   readonly keysExpiry: string;
@@ -157,4 +157,17 @@ export function waitingMember(id: string, entry: string): string {
 /** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */
 export function keyField(task: string, key: string): string {
   return `${task} ${key}`;
+}
+
+/**
+ * Field of the `keys` hash for a dedupe key; the mark tells scripts that it ends with its job. A job whose record may be replaced cannot
+ * leave its queue and its group: with `place` the key is one of these only. Keys hold no line break.
+ */
+export function dedupeField(
+  task: string,
+  place: { readonly queue: string; readonly group: string | undefined } | undefined,
+  key: string,
+): string {
+  if (place === undefined) return `!${task} ${key}`;
+  return `!${task}@${place.queue} ${key}${place.group === undefined ? "" : `\n${place.group}`}`;
 }

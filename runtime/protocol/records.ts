@@ -28,10 +28,14 @@ export interface RecordOptions {
   dueAt?: number;
   keepCompletedMs?: number;
   keepDeadMs?: number;
-  /** Field of the `keys` hash that this job owns. */
+  /** Field of the `keys` hash that this job owns, or has owned. */
   key?: string;
   /** The group in whose limit this job counts. */
   group?: string;
+  /** The mode of `key` where it is a dedupe key. */
+  dedupe?: "unfinished" | "waiting" | "replace" | "debounce";
+  /** 1: this is the record of a newer enqueue of the dedupe key than that which has given the job its id. */
+  replaced?: 1;
   /** 1: the key stays taken when the job ends dead or cancelled. */
   hold?: 1;
   /** The workflow run that it is part of; its payload is computed when it is claimed. */

@@ -10,17 +10,19 @@
 --@include rate
 --@include gate
 --@include withdraw
+--@include cancel
 
-local jobs, runs, active, done, cancels = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[12]
+local shard = { jobs = KEYS[1], runs = KEYS[2], done = KEYS[4], keys = KEYS[6], waits = KEYS[7], notes = KEYS[8] }
+local active, cancels, due = KEYS[3], KEYS[5], KEYS[12]
 local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
 local tag, id, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 
-local record = redis.call('HGET', jobs, id)
+local record = redis.call('HGET', shard.jobs, id)
 if not record or record == '[0]' then
   return 'NOTFOUND'
 end
-local attempts, crashes, state, _, events = split_run(redis.call('HGET', runs, id))
+local run = redis.call('HGET', shard.runs, id)
+local _, _, state = split_run(run)
 if state == 'completed' or state == 'dead' or state == 'cancelled' then
   return 'FINAL ' .. state
 end
@@ -28,24 +30,5 @@ if redis.call('HEXISTS', active, id) == 1 then
   redis.call('SADD', cancels, id)
   return 'REQUESTED'
 end
-
-local time = gate.time
--- A pending list is never searched: the id stays in it as a hole that the claim skips, and the 1 says so.
-local was_due = redis.call('ZREM', due, id) == 1
-local place = (withdraw(gate, id, was_due) or was_due) and 'null' or '1'
-if keep_ms > 0 then
-  local event = string.format('[%.0f,"cancelled"]', time)
-  redis.call('HSET', runs, id, join_run(attempts, crashes, 'cancelled', place, events, event))
-  redis.call('ZADD', done, time + keep_ms, id)
-else
-  redis.call('HDEL', runs, id)
-  forget_notes(notes, { id })
-  if place == '1' then
-    redis.call('HSET', jobs, id, '[0]')
-  else
-    redis.call('HDEL', jobs, id)
-  end
-end
-free_key(keys, options_of(record), id)
-publish(waits, tag, id)
+cancel_waiting(shard, gate, due, tag, id, record, run, keep_ms)
 return 'CANCELLED'

@@ -1,89 +1,90 @@
 #!lua
 -- enqueue: stores new jobs and puts each into the pending list or the due set of its queue, or lets it wait at the gate.
--- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent, 5 limited, 6 groups, 7 waiting; then for each queue: pending, due, wake
--- ARGV 1 call number
---      2.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
---      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field, key
---      ttl, '' or '<limits> <group>' (see come)
+-- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent, 5 limited, 6 groups, 7 waiting, 8 runs, 9 active, 10 done, 11 waits, 12 notes;
+--      then for each queue: pending, due, wake
+-- ARGV 1 call number, 2 tag
+--      3.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
+--      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
+--      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see come)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
---         is there; or '!' where the id is taken by another task or payload; or '#' where the queue is full.
+--         is there, with ' replaced' if it has the new record; or '!' where the id is taken by another task or payload; or '#'
+--         where the queue is full.
 --@include now
 --@include wake
---@include later
 --@include sent
---@include rate
---@include gate
---@include come
+--@include append
 
-local jobs, keys, expiry, sent = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
-local FIRST_QUEUE_KEY = 8
-
-local call = ARGV[1] .. '\n'
-local before = answer_before(sent, call)
+local FIRST_QUEUE_KEY, call = 13, ARGV[1] .. '\n'
+local before = answer_before(KEYS[4], call)
 if before then
   return before
 end
 
-local time = gate.time
-local reply, position, at, room, names = { string.format('%.0f', time) }, 0, 2, {}, {}
+local jobs, groups, time = KEYS[1], KEYS[6], now()
+local reply, position, at, queues = { string.format('%.0f', time) }, 0, 3, {}
 
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  local most, n = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  names[q], room[q] = ARGV[at], math.huge
+  local queue, most, n = { name = ARGV[at] }, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  queue.pending, queue.due, queue.wake, queue.room = KEYS[q], KEYS[q + 1], KEYS[q + 2], math.huge
   if most > 0 then
-    room[q] = most - redis.call('LLEN', KEYS[q]) - (redis.call('HGET', gate.groups, '#' .. names[q]) or 0)
+    queue.room = most - redis.call('LLEN', KEYS[q]) - (redis.call('HGET', groups, '#' .. queue.name) or 0)
   end
-  local fitting = math.max(0, math.min(n, room[q]))
-  if fitting > 0 then
-    local ids = {}
-    for i = 1, fitting do
-      ids[i] = ARGV[at + 1 + 2 * i]
-    end
-    redis.call('HSET', jobs, unpack(ARGV, at + 3, at + 2 * fitting + 2))
-    redis.call('RPUSH', KEYS[q], unpack(ids))
-    wake(KEYS[q + 2])
-  end
+  local fitting = math.max(0, math.min(n, queue.room))
+  append(jobs, queue, at + 3, fitting)
   for i = fitting, n - 1 do
     reply[#reply + 1] = position + i .. ' #'
   end
-  room[q] = room[q] - fitting
+  queue.room = queue.room - fitting
+  queues[#queues + 1] = queue
   at, position = at + 2 * n + 3, position + n
 end
 
+if at > #ARGV then
+  return remember(KEYS[4], call, reply)
+end
+-- What follows is not even made for a call of plain jobs.
+--@include later
+--@include rate
+--@include gate
+--@include come
+--@include withdraw
+--@include record
+--@include finish
+--@include cancel
+--@include dedupe
+--@include place
+--@include known
+
+local shard = { jobs = jobs, keys = KEYS[2], expiry = KEYS[3], runs = KEYS[8], active = KEYS[9] }
+shard.done, shard.waits, shard.notes = KEYS[10], KEYS[11], KEYS[12]
+local gate = { limited = KEYS[5], groups = groups, waiting = KEYS[7], time = time }
+
 while at <= #ARGV do
-  local q, id, record = FIRST_QUEUE_KEY + 3 * tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
-  local due, key, ttl = ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
-  local existing = redis.call('HGET', jobs, id)
-  local owner = key ~= '' and redis.call('HGET', keys, key)
-  if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) <= time then
-    owner = false
-  end
+  local queue, id, record = queues[1 + tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
+  local due, key, ttl, mode, keep = ARGV[at + 3], ARGV[at + 4], string.match(ARGV[at + 5], '^(%d+) ?(%l*) ?(%d*)$')
+  local existing, known, old = redis.call('HGET', jobs, id), nil, nil
   if existing then
-    reply[#reply + 1] = position .. ' ' .. (same(existing, record) and id or '!')
-  elseif owner then
-    reply[#reply + 1] = position .. ' ' .. owner
-  elseif due == '' and room[q] <= 0 then
-    reply[#reply + 1] = position .. ' #'
+    known = (same(existing, record) or was_replaced(existing, key)) and id or '!'
+  elseif mode ~= '' then
+    known, old = deduplicate(shard, gate, queue, { key = key, mode = mode, record = record, due = due })
+  elseif key ~= '' then
+    known = owner_of(shard, key, time)
+  end
+  if not known and due == '' and queue.room <= 0 then
+    known = '#'
+  end
+  if known then
+    reply[#reply + 1] = position .. ' ' .. known
   else
+    if old then
+      cancel_waiting(shard, gate, queue.due, ARGV[2], old.id, old.record, old.run, tonumber(keep))
+    end
     redis.call('HSET', jobs, id, record)
-    if key ~= '' then
-      redis.call('HSET', keys, key, id)
-      redis.call('ZADD', expiry, time + tonumber(ttl), key)
-    end
-    local limits, group = string.match(ARGV[at + 6], '^(%S+) (.*)$')
-    if limits then
-      register(gate, id, names[q], limits, group)
-    end
-    if due ~= '' then
-      put_later(KEYS[q + 1], KEYS[q + 2], (string.sub(due, 1, 1) == '+' and time or 0) + tonumber(due), id)
-    else
-      room[q] = room[q] - 1
-      come(gate, id, limits, KEYS[q], KEYS[q + 2])
-    end
+    give_key(shard, key, id, time + tonumber(ttl))
+    queue.room = queue.room - (due == '' and 1 or 0)
+    place_new(gate, queue, id, due, ARGV[at + 6])
   end
   at, position = at + 7, position + 1
 end
 
-redis.call('SET', sent, call .. table.concat(reply, '\n'), 'PX', 600000)
-return reply
+return remember(KEYS[4], call, reply)

@@ -1,4 +1,4 @@
-import { type LimitedGroup, limitsText } from "../definition/index.js";
+import { type JobDedupeMode, type LimitedGroup, limitsText } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
@@ -17,13 +17,22 @@ export interface EnqueueItem {
   readonly due: string;
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
+  /** How long the key is remembered; of a dedupe key, when it is asked for the first time whether its job has ended. */
   readonly keyTtlMs: number;
+  /** `undefined`: the key is an idempotency key. */
+  readonly dedupe?: Dedupe | undefined;
   /** `undefined`: no limit. */
   readonly group: LimitedGroup | undefined;
   /** True when the caller chose the id: it may be taken already. */
   readonly ownId: boolean;
   /** Most pending jobs of the queue, 0 = any number. */
   readonly maxPending: number;
+}
+
+export interface Dedupe {
+  readonly mode: JobDedupeMode;
+  /** How long a job is kept that is cancelled because this one takes its place. */
+  readonly keepCancelledMs: number;
 }
 
 export interface EnqueueCall {
@@ -40,6 +49,8 @@ export interface KnownItem {
   readonly item: EnqueueItem;
   /** Id of the job that is there; `undefined` when the item's id is taken by another task or payload. */
   readonly existing: string | undefined;
+  /** That job has the record of this item from now on. */
+  readonly replaced: boolean;
 }
 
 export interface EnqueueReply {
@@ -72,8 +83,13 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
     keys.limited,
     keys.groups,
     keys.waiting,
+    keys.runs,
+    keys.active,
+    keys.done,
+    keys.waits,
+    keys.notes,
   ];
-  const args: ScriptArgument[] = [call.call];
+  const args: ScriptArgument[] = [call.call, keys.tag];
   const order: EnqueueItem[] = [];
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
@@ -86,10 +102,14 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
   }
   for (const item of others) {
     const index = queues.get(item.queue)?.index ?? 0;
-    args.push(index, item.id, item.record, item.due, item.key, item.keyTtlMs, groupText(item.group));
+    args.push(index, item.id, item.record, item.due, item.key, keyRule(item), groupText(item.group));
     order.push(item);
   }
   return decode(await runner.run(enqueueScript, scriptKeys, args), order);
+}
+
+function keyRule({ keyTtlMs, dedupe }: EnqueueItem): ScriptArgument {
+  return dedupe === undefined ? keyTtlMs : `${keyTtlMs} ${dedupe.mode} ${dedupe.keepCancelledMs}`;
 }
 
 function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
@@ -97,11 +117,11 @@ function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
   const known: KnownItem[] = [];
   const refused: EnqueueItem[] = [];
   for (const line of lines) {
-    const [position, answer = ""] = line.split(" ");
+    const [position, answer = "", how] = line.split(" ");
     const item = order[Number(position)];
     if (item === undefined) continue;
     if (answer === "#") refused.push(item);
-    else known.push({ item, existing: answer === "!" ? undefined : answer });
+    else known.push({ item, existing: answer === "!" ? undefined : answer, replaced: how !== undefined });
   }
   return { nowMs: Number(nowMs), known, refused };
 }

@@ -5,7 +5,7 @@
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
 -- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
---         becomes cancelled when that was asked for.
+--         becomes cancelled when that was asked for, and where a newer job has taken the place of this one.
 --@include now
 --@include wake
 --@include later
@@ -13,6 +13,7 @@
 --@include gate
 --@include record
 --@include finish
+--@include dedupe
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14], KEYS[15]
@@ -29,13 +30,16 @@ if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == r
   return 'GONE'
 end
 local record, time = redis.call('HGET', jobs, id), gate.time
+local options = record and options_of(record) or {}
+local attempts, crashes, state, _, events = split_run(run)
 redis.call('HDEL', active, id)
 local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
-if asked and record and options_of(record).run then
+-- One that sleeps is under way, and goes on although there is a newer one.
+local is_old = outcome == 'retry' and state == 'retry' and superseded(keys, options, id)
+if asked and options.run then
   -- Its workflow has to hear of it, from the worker that claims it next.
   ms = 0
-elseif asked then
-  local attempts, crashes, _, _, events = split_run(run)
+elseif asked or is_old then
   local event = string.format('[%.0f,"cancelled"]', time)
   outcome, ms, run = 'cancelled', tonumber(ARGV[7]), join_run(attempts, crashes, 'cancelled', 'null', events, event)
 end
@@ -50,7 +54,7 @@ if outcome == 'retry' then
   return outcome
 end
 
-free_key(keys, record and options_of(record) or {}, id)
+free_key(keys, options, id)
 if ms > 0 then
   redis.call('HSET', runs, id, run)
   redis.call('ZADD', outcome == 'dead' and dead or done, time + ms, id)

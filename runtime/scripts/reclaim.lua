@@ -3,8 +3,7 @@
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workers, 6 done, 7 dead, 8 keys, 9 cancels, 10 waits,
 --      11 limited, 12 groups, 13 waiting; then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back | not-started), 4 crashes that make a job dead, 5 keep (ms) of jobs that
---      end here, unless the job has its own, 6 wait (ms) of a suspect, which the next crash makes dead, 7 number of queues, then
---      their names; then the ids that the worker is thought to hold
+--      end here without their own, 6 wait (ms) of a suspect, 7 number of queues, then their names; then ids that it may hold
 -- Returns ALIVE (lease renewed meanwhile), or: number of jobs taken back, queues that the call did not declare. Without ids, it forgets the worker.
 --@include now
 --@include wake
@@ -13,6 +12,7 @@
 --@include hole
 --@include judge
 --@include finish
+--@include dedupe
 --@include rate
 --@include gate
 --@include back
@@ -55,7 +55,7 @@ local function take_back(id)
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))
-  elseif redis.call('SREM', cancels, id) == 1 and not (queue and options_of(record).run) then
+  elseif (redis.call('SREM', cancels, id) == 1 and not (queue and options_of(record).run)) or superseded(keys, options_of(record), id) then
     finish(id, record, 'cancelled', attempts, crashes, events, string.format('[%.0f,"cancelled"]', time))
   elseif not queue or verdict == 'dead' then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)

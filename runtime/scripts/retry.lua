@@ -8,6 +8,7 @@
 --@include now
 --@include wake
 --@include record
+--@include dedupe
 --@include rate
 --@include gate
 --@include come
@@ -30,12 +31,16 @@ local event = string.format('[%.0f,"retried"]', time)
 if state == 'dead' or state == 'cancelled' then
   local options = options_of(record)
   local key = options.key
-  if key and tonumber(redis.call('ZSCORE', expiry, key) or 0) > time then
+  if options.dedupe or (key and tonumber(redis.call('ZSCORE', expiry, key) or 0) > time) then
     local owner = redis.call('HGET', keys, key)
+    if options.dedupe then
+      owner = unfinished(jobs, runs, keys, key)
+    end
     if owner and owner ~= id then
       return 'KEY ' .. owner
     end
     redis.call('HSET', keys, key, id)
+    redis.call('ZADD', expiry, 'NX', time, key)
   end
   redis.call('ZREM', state == 'dead' and dead or done, id)
   redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events, event))

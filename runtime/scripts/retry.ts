@@ -15,7 +15,7 @@ export type RetryReply =
   | "RETRIED"
   /** Nothing to do in this state. */
   | { readonly state: JobState }
-  /** The job's idempotency key belongs to this other job by now. */
+  /** The job's idempotency or dedupe key belongs to this other job by now. */
   | { readonly keyOwner: string };
 
 export async function retry(runner: ScriptRunner, call: RetryCall): Promise<RetryReply> {

@@ -1,13 +1,17 @@
 #!lua flags=allow-oom
--- sweep: removes what has expired: finished jobs, dead jobs, idempotency keys, starts of rates; at most `limit` of each.
+-- sweep: removes what has expired: finished jobs, dead jobs, keys, starts of rates; at most `limit` of each.
 -- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting
 -- ARGV 1 limit
 -- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed
 --@include now
+--@include record
 --@include finish
+--@include dedupe
 --@include forget
 
 local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
+-- A dedupe key has no end of its own: it stays while its job has not ended.
+local ASK_AGAIN_MS = 3600000
 
 local function expired(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', time, 'LIMIT', 0, tonumber(ARGV[1]))
@@ -33,7 +37,14 @@ local function remove(set)
 end
 
 forget_starts({ groups = KEYS[8], waiting = KEYS[9], time = time }, tonumber(ARGV[1]))
-local fields = expired(expiry)
+local fields = {}
+for _, field in ipairs(expired(expiry)) do
+  if string.sub(field, 1, 1) == '!' and unfinished(jobs, runs, keys, field) then
+    redis.call('ZADD', expiry, time + ASK_AGAIN_MS, field)
+  else
+    fields[#fields + 1] = field
+  end
+end
 if #fields > 0 then
   redis.call('HDEL', keys, unpack(fields))
   redis.call('ZREM', expiry, unpack(fields))

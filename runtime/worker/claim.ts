@@ -1,4 +1,5 @@
 /** A job that this worker holds, as read from Redis. */
+import { latestWins } from "../definition/index.js";
 import {
   NEW_RUN,
   RECORD_VERSION,
@@ -21,6 +22,14 @@ export interface Claim {
 export function mayBeLate({ record: { options }, run }: Claim): boolean {
   // An event means that it was started before, or that a person asked for it again.
   return (options.startBy !== undefined || options.startWithinMs !== undefined) && run.events.length === 0;
+}
+
+/**
+ * True for a first attempt that must leave a trace when it is handed back: without one the job would be too late, or its payload
+ * would be replaced although its handler has seen it.
+ */
+export function mustTellThatItBegan(claim: Claim): boolean {
+  return mayBeLate(claim) || (latestWins(claim.record.options.dedupe) && claim.run.events.length === 0);
 }
 
 /** How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. */

@@ -7,7 +7,7 @@ import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js"
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
-import { type Claim, mayBeLate } from "./claim.js";
+import { type Claim, mustTellThatItBegan } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
@@ -157,11 +157,10 @@ export class OutcomeRecorder implements OutcomeSink {
     if (this.#isStale(execution)) return;
     const { claim, worker, contract } = execution;
     const { clock } = this.#ports;
-    if (!mayBeLate(claim)) {
+    if (!mustTellThatItBegan(claim)) {
       this.#giveBack([claim.id], true);
       return;
     }
-    // What is written says that it has begun in time; a job that was only given back would be too late.
     const events = withEvent(claim.run.events, [clock.now(), "handed-back", worker]);
     const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
     this.#settle(claim, worker, { outcome: "retry", run, ms: 0, contract });

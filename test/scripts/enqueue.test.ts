@@ -73,7 +73,7 @@ describe("a call that is sent again", () => {
     const bench = setup();
     const jobs = [item("a"), item("b", { ...KEYED, due: "" }), item("c", { ...KEYED, due: "" })];
     const first = await bench.send(jobs, 7);
-    expect(first.known).toEqual([{ item: jobs[2], existing: "b" }]);
+    expect(first.known).toEqual([{ item: jobs[2], existing: "b", replaced: false }]);
     const ids = await bench.claim("A", 2);
     await bench.advance("A", { dropped: ids });
     await bench.redis.del(bench.keys.queue("q").wake);

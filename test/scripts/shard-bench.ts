@@ -62,6 +62,7 @@ export interface NewJob {
   readonly due?: string;
   readonly key?: string;
   readonly keyTtlMs?: number;
+  readonly dedupe?: EnqueueItem["dedupe"];
   readonly ownId?: boolean;
   readonly maxPending?: number;
   readonly group?: LimitedGroup;
@@ -268,6 +269,7 @@ export function recordText(job: NewJob = {}): string {
   const own = {
     ...(job.key === undefined || job.key === "" ? {} : { key: job.key }),
     ...(job.group === undefined ? {} : { group: job.group.name }),
+    ...(job.dedupe === undefined ? {} : { dedupe: job.dedupe.mode }),
   };
   const options = Object.keys(own).length === 0 ? job.options : { ...own, ...job.options };
   return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
@@ -281,6 +283,7 @@ export function item(id: string, job: NewJob = {}): EnqueueItem {
     due: job.due ?? "",
     key: job.key ?? "",
     keyTtlMs: job.keyTtlMs ?? 0,
+    dedupe: job.dedupe,
     ownId: job.ownId ?? false,
     group: job.group,
     maxPending: job.maxPending ?? 0,

@@ -1,7 +1,9 @@
 // What the scripts mean, said a second time without Redis: plain maps and lists. The property test plays the same moves
 // on both and compares everything.
+import type { JobDedupeMode } from "../../runtime/definition/index.js";
 import type { FinalState } from "../../runtime/protocol/index.js";
 import type { CancelReply, FailReply, RetryReply } from "../../runtime/scripts/index.js";
+import { deduplicate, isSuperseded, unfinishedOf } from "./shard-dedupe.js";
 
 export const QUEUES = ["x", "y"] as const;
 export const MAX_CRASHES = 2;
@@ -23,6 +25,8 @@ export interface ModelItem {
   readonly queue: string;
   readonly key: string;
   readonly hold: boolean;
+  /** The mode of the key where it is a dedupe key. */
+  readonly dedupe?: JobDedupeMode;
   /** Its key has ended at once. */
   readonly expired: boolean;
   readonly payload: number;
@@ -32,8 +36,10 @@ export interface ModelItem {
 }
 
 interface ModelJob {
-  readonly item: ModelItem;
+  item: ModelItem;
   run: ModelRun | undefined;
+  /** By a newer enqueue of its dedupe key. */
+  replaced: boolean;
 }
 
 const NEW: ModelRun = { attempts: 0, crashes: 0, state: "pending", place: false, kinds: [], alone: "" };
@@ -80,10 +86,12 @@ export class ShardModel {
       const existing = this.jobs.get(item.id);
       const owner = this.keyEnds.get(item.key) === false ? this.keys.get(item.key) : undefined;
       if (existing !== undefined || this.tombstones.has(item.id)) {
-        const same = existing !== undefined && identity(existing.item) === identity(item);
-        known.push([item.id, same ? item.id : undefined]);
-      } else if (owner === undefined) this.#store(item);
-      else known.push([item.id, owner]);
+        known.push([item.id, existing !== undefined && isSame(existing, item) ? item.id : undefined]);
+        continue;
+      }
+      const answer = item.dedupe === undefined ? owner : deduplicate(this, item);
+      if (answer === undefined) this.#store(item);
+      else known.push([item.id, answer]);
     }
     return known;
   }
@@ -146,7 +154,7 @@ export class ShardModel {
       state: outcome,
       kinds: [...run.kinds, "failed"],
     };
-    if (outcome === "retry" && !asked) {
+    if (outcome === "retry" && !asked && !isSuperseded(this, id)) {
       this.#release(id);
       this.jobs.get(id)!.run = failed;
       this.due[this.#queueOf(id)]!.set(id, dueAt);
@@ -181,11 +189,12 @@ export class ShardModel {
     const kinds = [...run.kinds, "retried"];
     if (run.state === "completed") return { state: "completed" };
     if (run.state === "dead" || run.state === "cancelled") {
-      const { key } = job.item;
-      const owner = this.keys.get(key);
-      if (key !== "" && this.keyEnds.get(key) === false) {
+      const { key, dedupe } = job.item;
+      const owner = dedupe === undefined ? this.keys.get(key) : unfinishedOf(this, key);
+      if (dedupe !== undefined || this.keyEnds.get(key) === false) {
         if (owner !== undefined && owner !== id) return { keyOwner: owner };
         this.keys.set(key, id);
+        this.keyEnds.set(key, this.keyEnds.get(key) ?? true);
       }
       for (const index of [this.done, this.dead, this.faded]) index.delete(id);
       job.run = { ...NEW, kinds };
@@ -266,15 +275,20 @@ export class ShardModel {
     const dead = [...this.faded].filter((id) => this.dead.has(id));
     const keys = [...this.keyEnds].filter(([, ended]) => ended).map(([key]) => key);
     for (const id of [...done, ...dead]) this.#forget(id, this.runOf(id).place);
+    const stay = keys.filter((key) => key.startsWith("!") && unfinishedOf(this, key) !== undefined);
     for (const key of keys) {
+      if (stay.includes(key)) {
+        this.keyEnds.set(key, false);
+        continue;
+      }
       this.keyEnds.delete(key);
       this.keys.delete(key);
     }
-    return { done: done.length, dead: dead.length, keys: keys.length };
+    return { done: done.length, dead: dead.length, keys: keys.length - stay.length };
   }
 
   #store(item: ModelItem): void {
-    this.jobs.set(item.id, { item, run: undefined });
+    this.jobs.set(item.id, { item, run: undefined, replaced: false });
     if (item.key !== "") {
       this.keys.set(item.key, item.id);
       this.keyEnds.set(item.key, item.expired);
@@ -294,7 +308,7 @@ export class ShardModel {
     const crashes = run.crashes + (blamed ? 1 : 0);
     const kinds = blamed ? [...run.kinds, "crashed"] : run.kinds;
     const suspect = crashes + 1 >= MAX_CRASHES;
-    if (this.cancels.has(id)) {
+    if (this.cancels.has(id) || isSuperseded(this, id)) {
       this.#end(id, { ...run, state: "cancelled", kinds: [...run.kinds, "cancelled"] });
     } else if (blamed && crashes >= MAX_CRASHES) {
       this.#end(id, { ...run, crashes, state: "dead", kinds });
@@ -349,6 +363,11 @@ export class ShardModel {
   #queueOf(id: string): string {
     return this.jobs.get(id)!.item.queue;
   }
+}
+
+/** What is enqueued under the job's id is that job. One whose payload has been replaced is known by its key. */
+function isSame({ item, replaced }: ModelJob, other: ModelItem): boolean {
+  return identity(item) === identity(other) || (replaced && item.key === other.key);
 }
 
 function identity(item: ModelItem): string {

@@ -1,18 +1,23 @@
 // The moves of the property test: each is played on the model and on Redis, and everything that can be seen is compared.
 import fc from "fast-check";
 import { expect } from "vitest";
-import type { EnqueueItem } from "../../runtime/scripts/index.js";
+import type { EnqueueItem, EnqueueReply } from "../../runtime/scripts/index.js";
 import { problemsOf } from "../support/fsck.js";
 import { HOUR_MS, item, runText, type ShardBench } from "./shard-bench.js";
 import { MAX_CRASHES, QUEUES, ShardModel, type ModelItem, type ModelRun } from "./shard-model.js";
 import { seenInModel, seenInRedis } from "./shard-view.js";
 
-/** The keys of the history: one that lasts, one that ends at once, one that its dead job holds. */
-const KEYS = [
+/** The keys of the history: one that lasts, one that ends at once, one that its dead job holds; and one of each dedupe mode. */
+const KEYS: readonly Pick<ModelItem, "key" | "hold" | "expired" | "dedupe">[] = [
   { key: "", hold: false, expired: false },
   { key: "a:task lasts", hold: false, expired: false },
   { key: "a:task ends", hold: false, expired: true },
   { key: "a:task held", hold: true, expired: false },
+  { key: "!a:task u", hold: false, expired: false, dedupe: "unfinished" },
+  { key: "!a:task u-asked-soon", hold: false, expired: true, dedupe: "unfinished" },
+  { key: "!a:task w", hold: false, expired: false, dedupe: "waiting" },
+  { key: "!a:task@QUEUE r", hold: false, expired: false, dedupe: "replace" },
+  { key: "!a:task@QUEUE d", hold: false, expired: false, dedupe: "debounce" },
 ];
 
 /** One history: what both sides have seen so far. */
@@ -39,7 +44,7 @@ async function enqueueAll(history: History, items: readonly ModelItem[]): Promis
   const call = history.next();
   const sent = items.map((one) => toItem(history, one));
   const reply = await history.bench.send(sent, call);
-  const known = reply.known.map((entry) => [entry.item.id, entry.existing]);
+  const known = answersOf(reply);
   expect(known).toEqual(history.model.enqueue(items));
   history.last = { items: sent, call, known };
 }
@@ -47,22 +52,31 @@ async function enqueueAll(history: History, items: readonly ModelItem[]): Promis
 async function resendLast({ bench, last }: History): Promise<void> {
   if (last === undefined) return;
   const reply = await bench.send(last.items, last.call);
-  expect(reply.known.map((entry) => [entry.item.id, entry.existing])).toEqual(last.known);
+  expect(answersOf(reply)).toEqual(last.known);
+}
+
+function answersOf({ known }: EnqueueReply): [id: string, answer: string | undefined][] {
+  return known.map((entry) => [
+    entry.item.id,
+    entry.existing === undefined ? undefined : `${entry.existing}${entry.replaced ? " replaced" : ""}`,
+  ]);
 }
 
 async function compare({ bench, model }: History): Promise<void> {
   const shard = await bench.shard();
   expect(problemsOf(shard)).toEqual([]);
   expect(seenInRedis(shard)).toEqual(seenInModel(model));
-  const holders = [...model.jobs.values()].filter(
-    ({ item: { key }, run }) => key === "a:task lasts" && (run === undefined || isLive(run)),
-  );
-  expect(holders.length, "live jobs of one idempotency key").toBeLessThanOrEqual(1);
+  for (const unique of ["a:task lasts", "!a:task u", "!a:task u-asked-soon"]) {
+    const holders = [...model.jobs.values()].filter(
+      ({ item: { key }, run }) => key === unique && (run === undefined || isLive(run)),
+    );
+    expect(holders.length, `live jobs of ${unique}`).toBeLessThanOrEqual(1);
+  }
 }
 
 function toItem(
   history: History,
-  { id, queue, key, hold, expired, payload, ownId, due }: ModelItem,
+  { id, queue, key, hold, expired, dedupe, payload, ownId, due }: ModelItem,
 ): EnqueueItem {
   return item(id, {
     queue,
@@ -70,6 +84,7 @@ function toItem(
     payload,
     ownId,
     keyTtlMs: expired ? 0 : HOUR_MS,
+    dedupe: dedupe === undefined ? undefined : { mode: dedupe, keepCancelledMs: HOUR_MS },
     due: due === undefined ? "" : due === Infinity ? `+${HOUR_MS}` : String(due),
     options: { at: history.next(), ...(hold ? { hold: 1 } : {}) },
   });
@@ -101,13 +116,19 @@ async function workerOf(history: History, n: number): Promise<string> {
 const enqueueMove: Move = async (history, [a, b, c, d]) => {
   const items = Array.from({ length: 1 + (a % 3) }, (_unused, i): ModelItem => {
     const ownId = (b + i) % 2 === 0;
+    const queue = pick(QUEUES, d + i);
+    const key = pick(KEYS, b + c + i * (a % 2));
     return {
       id: ownId ? `own${(c + i) % 3}` : `new${history.next()}`,
-      queue: pick(QUEUES, d + i),
-      ...pick(KEYS, b + c + i),
-      payload: (a + d) % 5 === 0 ? 1 : 0,
+      queue,
+      ...key,
+      key: key.key.replace("QUEUE", queue),
+      payload: ownId ? Number((a + d) % 5 === 0) : history.next(),
       ownId,
-      due: pick([undefined, undefined, history.next(), Infinity], c + d + i),
+      due:
+        key.dedupe === "debounce"
+          ? Infinity
+          : pick([undefined, undefined, history.next(), Infinity], c + d + i),
     };
   });
   await enqueueAll(history, items);

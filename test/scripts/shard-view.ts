@@ -1,6 +1,6 @@
 // What the property test can see of a shard, in one shape for the model and for Redis. Times are left out but for what
 // they mean.
-import { parseRun, parseSteps, progressField, TOMBSTONE } from "../../runtime/protocol/index.js";
+import { parseRecord, parseRun, parseSteps, progressField, TOMBSTONE } from "../../runtime/protocol/index.js";
 import type { Shard } from "../support/shard.js";
 import { QUEUES, type ShardModel } from "./shard-model.js";
 
@@ -14,7 +14,9 @@ export function seenInRedis(shard: Shard): unknown {
   });
   const lease = (until: number) => (until === 0 ? "condemned" : until === 1 ? "ended" : "held");
   return {
-    jobs: Object.fromEntries(Object.entries(shard.jobs).map(([id, text]) => [id, text !== TOMBSTONE])),
+    jobs: Object.fromEntries(
+      Object.entries(shard.jobs).map(([id, text]) => [id, text !== TOMBSTONE && parseRecord(text)?.payload]),
+    ),
     runs: Object.fromEntries(runs) as unknown,
     pending: shard.pending,
     due: Object.fromEntries(
@@ -38,7 +40,7 @@ export function seenInRedis(shard: Shard): unknown {
 }
 
 export function seenInModel(model: ShardModel): unknown {
-  const jobs = [...model.jobs.keys()].map((id) => [id, true] as const);
+  const jobs = [...model.jobs].map(([id, { item }]) => [id, item.payload] as const);
   const runs = [...model.jobs].flatMap(([id, { run }]) =>
     run === undefined ? [] : [[id, [run.attempts, run.crashes, run.state, run.place, ...run.kinds]] as const],
   );

@@ -65,6 +65,7 @@ const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "can
  */
 const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   at: true,
+  dedupe: true,
   delayMs: true,
   dueAt: true,
   group: false,
@@ -78,6 +79,7 @@ const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   keepDeadMs: true,
   key: true,
   maxRetries: true,
+  replaced: true,
   startBy: true,
   startWithinMs: true,
   timeoutMs: true,

@@ -25,6 +25,7 @@ tasks:
   task:x: { payload: { v: { x: string } } }
   task:nested: { payload: { to: { email: email, name: string? }, lines: { type: array, items: { sku: string }, minItems: 1 } } }
   task:choice: { payload: { v: { oneOf: [{ type: string }, { type: number }] } } }
+  task:paused: { payload: { v: string }, dedupe: { key: "\${{ payload.v }}", mode: debounce, wait: 5s } }
   task:limited: { payload: { v: string }, concurrency: { limit: 1 } }
 observers:
   o:
@@ -151,6 +152,15 @@ do:
       "6:18 TW181 lines: expected at least 1 entries, got 0",
       '7:11 TW181 task:nested has no "more" | fields: to, lines',
       '8:9 TW181 task:text needs "v"',
+    ]);
+  });
+
+  it("says when a job of a task that debounces is to run", () => {
+    const paused = (delay: string): string => `on: order:created
+do: [{ task: task:paused, with: { v: x }${delay} }]`;
+    expect(observer(paused(""))).toEqual([]);
+    expect(observer(paused(", delay: 2s"))).toEqual([
+      '2:47 TW153 "task:paused" debounces: its definition says when it runs | leave delay out',
     ]);
   });
 

@@ -105,7 +105,9 @@ describe("an event", () => {
     await project.worker({ "webhook:deliver": () => void ran++, "email:send": () => void ran++ });
     await until("both to run", () => ran === 2);
     const again = await emit(event, { id: "order-A-1" });
-    expect(again.jobs).toEqual(first.jobs.map((job) => ({ ...job, deduplicated: true })));
+    expect(again.jobs).toEqual(
+      first.jobs.map((job) => ({ ...job, deduplicated: true, outcome: "existing" })),
+    );
     expect(first.jobs.every((job) => !job.deduplicated)).toBe(true);
     expect(await project.raw.hlen(project.keys.jobs)).toBe(2);
   });

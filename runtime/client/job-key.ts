@@ -1,0 +1,85 @@
+/** What makes two enqueues one job: an idempotency key, or a dedupe key. A task has one of them at most. */
+import { DEFAULT_MAX_WAITS, latestWins, MAX_KEY_LENGTH, type TaskContract } from "../definition/index.js";
+import { durationMs, optionInvalid } from "../option-values.js";
+import { dedupeField, keyField, type RecordOptions } from "../protocol/index.js";
+import type { EnqueueItem } from "../scripts/index.js";
+import type { EnqueueOptions } from "./enqueue-options.js";
+
+/** When it is first asked whether the job of a dedupe key has ended (ms); until then the key takes some memory, and no more. */
+const FIRST_LOOK_MS = 3_600_000;
+
+export interface JobKey extends Pick<EnqueueItem, "key" | "keyTtlMs" | "dedupe"> {
+  /** What the job's record says of it. */
+  readonly record: Pick<RecordOptions, "key" | "hold" | "dedupe">;
+}
+
+const NO_KEY: JobKey = Object.freeze({ key: "", keyTtlMs: 0, dedupe: undefined, record: {} });
+
+/** @throws TaskweftError `OptionInvalid` */
+export function jobKey<Payload>(
+  contract: TaskContract<Payload, unknown>,
+  payload: Payload,
+  options: EnqueueOptions,
+  place: { readonly queue: string; readonly group: string | undefined },
+): JobKey {
+  const { name, idempotency, idempotencyKey, dedupe, dedupeKey, retention } = contract;
+  if (idempotency !== undefined && idempotencyKey !== undefined) {
+    const text = options.idempotencyKey ?? idempotencyKey(payload);
+    assertKey("idempotencyKey", text);
+    const key = keyField(name, text);
+    const record = idempotency.onDead === "hold" ? { key, hold: 1 as const } : { key };
+    return { key, keyTtlMs: idempotency.ttlMs, dedupe: undefined, record };
+  }
+  if (options.idempotencyKey !== undefined) {
+    const wanted = `none, because ${name} declares no idempotency in its definition`;
+    throw optionInvalid("idempotencyKey", wanted, options.idempotencyKey);
+  }
+  if (dedupe === undefined || dedupeKey === undefined) return NO_KEY;
+  const text = dedupeKey(payload);
+  assertKey("dedupe.key", text);
+  if (dedupe.mode === "throttle") {
+    const throttled = keyField(name, text);
+    return {
+      key: throttled,
+      keyTtlMs: dedupe.perMs ?? 0,
+      dedupe: undefined,
+      record: { key: throttled, hold: 1 },
+    };
+  }
+  const { mode, waitMs = 0, maxWaitMs = DEFAULT_MAX_WAITS * waitMs } = dedupe;
+  const key = dedupeField(name, latestWins(mode) ? place : undefined, text);
+  const keepCancelledMs = durationMs("retention.dead", options.retention?.dead, retention.deadMs);
+  return {
+    key,
+    keyTtlMs: mode === "debounce" ? Math.max(waitMs, maxWaitMs) : FIRST_LOOK_MS,
+    dedupe: { mode, keepCancelledMs },
+    record: { key, dedupe: mode },
+  };
+}
+
+/**
+ * The options of a job whose task debounces: its wait is its delay.
+ * @throws TaskweftError `OptionInvalid`
+ */
+export function withDebounce(
+  { name, dedupe }: Pick<TaskContract, "name" | "dedupe">,
+  options: EnqueueOptions,
+): EnqueueOptions {
+  if (dedupe?.mode !== "debounce") return options;
+  const given =
+    options.delay === undefined ? (["runAt", options.runAt] as const) : (["delay", options.delay] as const);
+  if (given[1] !== undefined) {
+    throw optionInvalid(
+      given[0],
+      `none, because ${name} debounces: its definition says when it runs`,
+      given[1],
+    );
+  }
+  return { ...options, delay: dedupe.waitMs ?? 0 };
+}
+
+/** Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up later. */
+export function assertKey(option: string, key: string): void {
+  if (key !== "" && key.length <= MAX_KEY_LENGTH && !/[\n\p{Surrogate}]/u.test(key)) return;
+  throw optionInvalid(option, `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`, key);
+}

@@ -1,0 +1,22 @@
+-- When a job is due: '+ms' is a length, 'ms' a time.
+local function due_time(due, time)
+  return (string.sub(due, 1, 1) == '+' and time or 0) + tonumber(due)
+end
+
+-- Puts a stored job where it waits: until its time, in line, or at the gate if it has a limit and no slot or start is free.
+local function place(gate, queue, id, due, has_limit)
+  if due ~= '' then
+    put_later(queue.due, queue.wake, due_time(due, gate.time), id)
+  else
+    come(gate, id, has_limit, queue.pending, queue.wake)
+  end
+end
+
+-- The same for a new job, which comes with its limits: '' or '<limits> <group>'.
+local function place_new(gate, queue, id, due, limited)
+  local limits, group = string.match(limited, '^(%S+) (.*)$')
+  if limits then
+    register(gate, id, queue.name, limits, group)
+  end
+  place(gate, queue, id, due, limits)
+end
