@@ -1,20 +1,37 @@
 // Random workflows, and what must come of them: a small model of the rules, which knows no Redis and no order of time.
 import { isDeepStrictEqual } from "node:util";
-import type { TaskContract, WorkflowDefinition, WorkflowStep } from "../../runtime/definition/index.js";
-import { jobOf, value, workflow } from "./workflow.js";
+import type {
+  Expression,
+  TaskContract,
+  WorkflowDefinition,
+  WorkflowStep,
+} from "../../runtime/definition/index.js";
+import { jobOf, object, path, value, workflow } from "./workflow.js";
 
 export interface RandomWorkflow {
   readonly definition: WorkflowDefinition;
-  /** Steps whose job fails for good. */
+  /** Steps of which a job fails for good. */
   readonly failing: ReadonlySet<string>;
 }
 
-/** `add` fails for a negative payload; `undo` never. */
-export function randomWorkflow(
-  random: () => number,
-  name: string,
-  tasks: { readonly add: TaskContract<never, never>; readonly undo: TaskContract<never, never> },
-): RandomWorkflow {
+export interface RandomTasks {
+  /**
+   * Gives back its `n`, and fails for good for a negative one, or, from -1000, by running longer than it may. With a fraction it may
+   * fail on its first attempt.
+   */
+  readonly add: TaskContract<never, never>;
+  readonly undo: TaskContract<never, never>;
+  /** As `add`, with a limit of concurrency. Default: no step has one. */
+  readonly limited?: TaskContract<never, never>;
+  /** What a job may run that runs too long. Default: none does. */
+  readonly timeoutMs?: number;
+}
+
+/** From here on down a job runs too long. */
+export const RUNS_TOO_LONG = -1000;
+const RETRIED = 0.5;
+
+export function randomWorkflow(random: () => number, name: string, tasks: RandomTasks): RandomWorkflow {
   const size = 1 + Math.floor(random() * 14);
   const fatal = random() < 0.5 ? "fail" : "compensate";
   const failing = new Set<string>();
@@ -22,56 +39,101 @@ export function randomWorkflow(
   for (let i = 0; i < size; i++) {
     const needs = steps.map((step) => step.name).filter(() => random() < 1.8 / (i + 1));
     const fails = random() < 0.08;
-    const step = `s${i}`;
-    if (fails) failing.add(step);
-    steps.push({
-      name: step,
+    const name = `s${i}`;
+    const work = random() < 0.15 ? waiting(random) : working(random, tasks, i, fails);
+    const step: WorkflowStep = {
+      name,
       needs,
       ...(needs.length > 1 && random() < 0.3 ? { join: 1 + Math.floor(random() * needs.length) } : {}),
       ...(random() < 0.15 ? { if: value(false) } : {}),
-      ...(random() < 0.15 ? {} : { job: jobOf(tasks.add, value(fails ? -i - 1 : i + 1)) }),
+      ...work,
       onFailure: fails && random() < 0.4 ? "continue" : fatal,
       ...(random() < 0.4 ? { compensate: jobOf(tasks.undo, value(i + 1)) } : {}),
-    });
+    };
+    // Without a job nothing fails.
+    if (fails && step.job !== undefined && step.if === undefined) failing.add(name);
+    steps.push(step);
   }
-  // Without a job nothing fails.
-  for (const step of steps) if (step.job === undefined || step.if !== undefined) failing.delete(step.name);
-  return { definition: workflow(steps, { hash: name }), failing };
+  const results = steps.map(
+    ({ name }) => [name, ["??", path("steps", name, "result"), value(null)]] as [string, Expression],
+  );
+  return {
+    definition: workflow(steps, { hash: name, output: object(Object.fromEntries(results)) }),
+    failing,
+  };
+}
+
+function waiting(random: () => number): Partial<WorkflowStep> {
+  return random() < 0.5 ? {} : { delayMs: 1 + Math.floor(random() * 3) };
+}
+
+function working(random: () => number, tasks: RandomTasks, i: number, fails: boolean): Partial<WorkflowStep> {
+  const task = tasks.limited !== undefined && random() < 0.3 ? tasks.limited : tasks.add;
+  const n = random() < 0.1 ? i + 1 + RETRIED : i + 1;
+  const tooLong = fails && tasks.timeoutMs !== undefined && random() < 0.2;
+  const bad = tooLong ? RUNS_TOO_LONG - i : -i - 1;
+  const more = tooLong ? { maxRetries: 0, timeoutMs: tasks.timeoutMs } : { maxRetries: 5 };
+  if (random() < 0.75) return { job: { ...jobOf(task, value(fails ? bad : n)), ...more } };
+  const items = Array.from({ length: Math.floor(random() * 6) + (fails ? 1 : 0) }, (_none, k) => n + 100 * k);
+  if (fails) items[Math.floor(random() * items.length)] = bad;
+  return {
+    forEach: value(items),
+    job: { ...jobOf(task, path("item")), ...more },
+    ...(random() < 0.6 ? { maxParallel: 1 + Math.floor(random() * 3) } : {}),
+  };
 }
 
 export interface Expected {
   readonly fails: boolean;
   /** How each step ends that must end, where the run does not fail. */
   readonly statuses: Readonly<Record<string, "completed" | "failed" | "skipped">>;
+  /** What the run gives, where it does not fail. */
+  readonly output: Readonly<Record<string, unknown>>;
   readonly compensates: boolean;
 }
 
 export function expectedOf({ definition, failing }: RandomWorkflow): Expected {
   const goesOn = new Set<string>();
   const statuses: Record<string, "completed" | "failed" | "skipped"> = {};
+  const output: Record<string, unknown> = {};
   let fails = false;
   // Steps stand after those that they need.
   for (const step of definition.steps) {
     const met = step.needs.filter((need) => goesOn.has(need)).length;
     if (met < (step.join ?? step.needs.length)) continue;
-    const status = step.if !== undefined ? "skipped" : failing.has(step.name) ? "failed" : "completed";
+    const failed = failing.has(step.name);
+    if (failed && step.onFailure !== "continue") {
+      fails = true;
+      statuses[step.name] = "failed";
+      continue;
+    }
+    // A fan-out completes without the items that fail.
+    const status =
+      step.if !== undefined ? "skipped" : failed && step.forEach === undefined ? "failed" : "completed";
     statuses[step.name] = status;
-    if (status !== "failed" || step.onFailure === "continue") goesOn.add(step.name);
-    else fails = true;
+    output[step.name] = status === "completed" ? resultOf(step) : null;
+    goesOn.add(step.name);
   }
   const rule = definition.steps.find(
     (step) => failing.has(step.name) && step.onFailure !== "continue",
   )?.onFailure;
-  return { fails, statuses, compensates: fails && rule === "compensate" };
+  return { fails, statuses, output, compensates: fails && rule === "compensate" };
 }
 
-/** What differs from the model, in words; `ended` is how each step ended, and each undoing (`<step>~`). */
+function resultOf({ job, forEach }: WorkflowStep): unknown {
+  const payload = job?.payload as ["object", { n: ["value", number] }] | undefined;
+  if (forEach === undefined) return payload === undefined ? null : payload[1].n[1];
+  return (forEach as ["value", number[]])[1].map((n) => (n < 0 ? null : n));
+}
+
+/** What differs from the model, in words; `ended` is how each step ended, and each undoing (`<step>~`); `output` where it is known. */
 export function differences(
   one: RandomWorkflow,
   end: string,
   ended: Readonly<Record<string, string>>,
+  output?: unknown,
 ): readonly string[] {
-  const { fails, statuses, compensates } = expectedOf(one);
+  const { fails, statuses, compensates, output: expectedOutput } = expectedOf(one);
   const { name, hash, steps } = one.definition;
   const found: string[] = [];
   const compare = (what: string, got: unknown, expected: unknown): void => {
@@ -81,7 +143,9 @@ export function differences(
     );
   };
   compare("end", end, fails ? "RunFailed" : "completed");
-  if (!fails) compare("steps", ended, statuses);
+  const whole = Object.entries(ended).filter(([name]) => !name.includes("."));
+  if (!fails && output !== undefined) compare("output", output, expectedOutput);
+  if (!fails) compare("steps", Object.fromEntries(whole), statuses);
   const toUndo = steps.filter((step) => step.compensate !== undefined && ended[step.name] === "completed");
   const undone = Object.keys(ended).filter((field) => field.endsWith("~"));
   const expected = compensates ? toUndo.map((step) => `${step.name}~`) : [];

@@ -1,0 +1,229 @@
+// Plays workflows on workers of which one lives at a time and dies at the call that the test chooses; says what differs from the model.
+import { onTestFinished } from "vitest";
+import { createWorker, type Job, PermanentError, type TaskContext } from "taskweft/generated-v1";
+import { parseStepOutcome, runFields } from "../../../runtime/protocol/index.js";
+import type { Worker } from "../../../runtime/worker/index.js";
+import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
+import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";
+import { differences, type RandomWorkflow, RUNS_TOO_LONG } from "../../support/random-workflow.js";
+import type { TestRedis } from "../../support/redis.js";
+import { within } from "../../support/signal.js";
+import { start } from "../../support/workflow.js";
+
+/** Far longer than any run here takes: whatever lasts longer hangs. */
+const HANGS_MS = 20_000;
+/** A crashed attempt and its repetition, for each of two deaths, and one that fails before it succeeds. */
+const MOST_STARTS = 4;
+
+export const TASKS = {
+  add: defineTask("math:add"),
+  limited: defineTask("math:limited", { concurrency: { limit: 2 } as never }),
+  undo: defineTask("math:undo"),
+} as const;
+
+type Work = Job<{ readonly n: number }>;
+
+/** What cancelling a run means: it begins nothing more, and what runs is told. */
+const CANCEL = `
+for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
+  local _ = string.sub(id, 1, #ARGV[2]) == ARGV[2] and redis.call('SADD', KEYS[3], id)
+end
+return redis.call('HSETNX', KEYS[1], ARGV[1], 'cancelling')`;
+
+export interface Fate {
+  /** Of the calls that the worker makes from here on. */
+  readonly nth: number;
+  readonly death: Death;
+}
+
+interface Player {
+  readonly worker: Worker;
+  readonly life: Life;
+}
+
+interface End {
+  readonly end: string;
+  readonly output: unknown;
+}
+
+export class MortalStage {
+  readonly #redis: TestRedis;
+  readonly #project: Project;
+  /** How often each job of the run was started. */
+  readonly #starts = new Map<string, number>();
+  /** What differed, in words. */
+  readonly found: string[] = [];
+  /** Deaths so far. */
+  points = 0;
+  #plays = 0;
+  /** A job of this id asks for the end of its run. */
+  #cancelledBy = "";
+  #cancelled = false;
+  #player: Player | undefined;
+
+  constructor(redis: TestRedis) {
+    this.#redis = redis;
+    this.#project = setupProject({ redis, tasks: Object.values(TASKS) as never });
+    onTestFinished(() => this.#player?.worker.stop());
+  }
+
+  /** Plays it once, with a worker for each fate and one that survives. False when the run ended before the first death. */
+  async play(one: RandomWorkflow, fates: readonly Fate[], cancelBy?: string): Promise<boolean> {
+    const run = `${one.definition.hash}-${this.#plays++}`;
+    this.#starts.clear();
+    this.#cancelled = false;
+    this.#cancelledBy = `${run}.${cancelBy}`;
+    const what = `${run} ${JSON.stringify(fates)}, cancelled by ${cancelBy}, to end: ${JSON.stringify(one.definition.steps)}`;
+    // The first is to die in this run, not in what comes before.
+    let player = await this.#arm(fates[0]);
+    const handle = await start(this.#project, one.definition, {}, run);
+    const ended: Promise<End> = handle.result({ timeout: `${2 * HANGS_MS}ms` }).then(
+      (output) => ({ end: "completed", output }),
+      (error: Error) => ({ end: error.message.split(":", 1)[0] ?? "", output: undefined }),
+    );
+    let deaths = 0;
+    while (deaths < fates.length) {
+      await within(HANGS_MS, what, Promise.race([ended, player.life.ended.promise]));
+      if (!player.life.over) {
+        player.life.goOn();
+        break;
+      }
+      await within(HANGS_MS, what, player.life.ended.promise);
+      deaths += 1;
+      player = await this.#replace(player, one, run, fates[deaths]);
+    }
+    const { end, output } = await within(HANGS_MS, what, ended);
+    this.found.push(...this.#differences(one, end, output, await this.#outcomes(one, run)));
+    this.found.push(...(await this.#leftOver(run)));
+    this.points += deaths;
+    return deaths > 0;
+  }
+
+  /** What had ended when the worker died must not be started again: its count of starts is closed. */
+  async #replace(
+    { worker, life }: Player,
+    one: RandomWorkflow,
+    run: string,
+    fate: Fate | undefined,
+  ): Promise<Player> {
+    for (const name of (await this.#outcomes(one, run)).keys()) this.#starts.set(jobOf(run, name), Infinity);
+    if (life.killed) await bury(this.#project, worker, this.#redis.url);
+    this.#player = undefined;
+    return await this.#arm(fate);
+  }
+
+  async #arm(fate: Fate | undefined): Promise<Player> {
+    this.#player ??= await this.#newPlayer();
+    if (fate === undefined) this.#player.life.goOn();
+    else this.#player.life.endAt(fate.nth, fate.death);
+    return this.#player;
+  }
+
+  async #newPlayer(): Promise<Player> {
+    const life = new Life();
+    const worker = createWorker(
+      {
+        contracts: Object.values(TASKS) as never,
+        queues: DEFAULT_QUEUES,
+        schedules: [],
+        handlers: {
+          ...this.#handler(life, "math:add", add),
+          ...this.#handler(life, "math:limited", add),
+          ...this.#handler(life, "math:undo", () => undefined),
+        } as never,
+      },
+      {
+        url: this.#redis.url,
+        prefix: this.#project.prefix,
+        logger: SILENT,
+        grace: "0ms",
+        lease: "60s",
+        maxBlock: 0,
+        redis: { connectionName: life.connectionName },
+      },
+    );
+    life.worker = worker;
+    return { worker: await worker.start(), life };
+  }
+
+  #handler(life: Life, name: string, work: (job: Work, ctx: TaskContext) => unknown): object {
+    const handler = async (job: Work, ctx: TaskContext): Promise<unknown> => {
+      // What is left of a dead worker in this process does nothing.
+      if (life.dead) return await new Promise(() => undefined);
+      const times = (this.#starts.get(job.id) ?? 0) + 1;
+      this.#starts.set(job.id, times);
+      if (times > MOST_STARTS)
+        this.found.push(`${job.id} had ended, or was started too often, and runs again`);
+      if (job.id === this.#cancelledBy) await this.#cancel(job.id.split(".", 1)[0] ?? "");
+      return await work(job, ctx);
+    };
+    return { [name]: async () => ({ name, handler }) };
+  }
+
+  async #cancel(run: string): Promise<void> {
+    const { raw, keys } = this.#project;
+    const state = runFields.state(run);
+    const done = await raw.eval(CANCEL, 3, keys.workflows, keys.active, keys.cancels, state, `${run}.`);
+    // Too late where a step has failed before.
+    if (done === 1) this.#cancelled = true;
+  }
+
+  #differences(
+    one: RandomWorkflow,
+    end: string,
+    output: unknown,
+    outcomes: ReadonlyMap<string, string>,
+  ): string[] {
+    const ended = Object.fromEntries(outcomes);
+    if (!this.#cancelled) return [...differences(one, end, ended, output)];
+    const { hash, steps } = one.definition;
+    const wrong = steps.filter(({ name, compensate }) => {
+      const expected = compensate !== undefined && ended[name] === "completed";
+      return (ended[`${name}~`] !== undefined) !== expected;
+    });
+    return [
+      ...(end === "RunCancelled" ? [] : [`${hash}: was cancelled, and is ${end}`]),
+      ...wrong.map(({ name }) => `${hash}: ${name} is ${ended[name]}, and its undoing ${ended[`${name}~`]}`),
+    ];
+  }
+
+  /** How what can end has ended, by its name in the run: steps, items, undoings. */
+  async #outcomes({ definition }: RandomWorkflow, run: string): Promise<ReadonlyMap<string, string>> {
+    const { raw, keys } = this.#project;
+    const names = definition.steps.flatMap(({ name, forEach }) => {
+      const items = forEach === undefined ? [] : (forEach as ["value", unknown[]])[1];
+      return [name, `${name}~`, ...items.map((_item, i) => `${name}.${i}`)];
+    });
+    const texts = await raw.hmget(keys.workflows, ...names.map((name) => runFields.step(run, name)));
+    return new Map(
+      names.flatMap((name, i) => {
+        const text = texts[i];
+        return typeof text === "string" ? [[name, parseStepOutcome(text).status] as const] : [];
+      }),
+    );
+  }
+
+  /** No job of a run that has ended waits or is held. */
+  async #leftOver(run: string): Promise<string[]> {
+    const { raw, keys } = this.#project;
+    const { pending, due } = keys.queue("default");
+    const [waiting, later, active] = await Promise.all([
+      raw.lrange(pending, 0, -1),
+      raw.zrange(due, 0, "-1"),
+      raw.hkeys(keys.active),
+    ]);
+    const left = [...waiting, ...later, ...active].filter((id) => /^[^.:]+/.exec(id)?.[0] === run);
+    return left.map((id) => `${run} has ended, and its job ${id} has not`);
+  }
+}
+
+async function add({ payload: { n }, attempt }: Work, { signal }: TaskContext): Promise<number> {
+  if (n <= RUNS_TOO_LONG) await new Promise((_resolve, reject) => signal.addEventListener("abort", reject));
+  if (n < 0) throw new PermanentError("no");
+  if (n % 1 !== 0 && attempt === 1) throw new Error("not yet");
+  return n;
+}
+
+function jobOf(run: string, name: string): string {
+  return name.endsWith("~") ? `${run}.${name.slice(0, -1)}.undo` : `${run}.${name}`;
+}
