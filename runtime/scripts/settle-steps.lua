@@ -50,7 +50,8 @@ local function enqueue(id, queue, delay, limit, record)
 end
 
 local function settle(at, run, step, outcome, state, parent)
-  local facts = redis.call('HMGET', workflows, run, run .. ' :state', run .. ' ' .. step)
+  -- Not the record: it holds the input, which may be long, and would be read for each end.
+  local facts = redis.call('HMGET', workflows, run .. ' :open', run .. ' :state', run .. ' ' .. step)
   if not facts[1] or (step ~= '' and facts[3]) then
     return
   end

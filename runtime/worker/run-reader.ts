@@ -1,16 +1,32 @@
 /** Reads what a workflow run knows: its definition, how its steps ended, the items of its fan-outs. */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowDefinition } from "../definition/index.js";
-import { parseStepOutcome, runFields, type ShardKeys } from "../protocol/index.js";
+import {
+  parseRunRecord,
+  parseStepOutcome,
+  type RunRecord,
+  runFields,
+  type ShardKeys,
+} from "../protocol/index.js";
 import { type Scope, WorkflowGraph } from "../workflow/index.js";
 
 export type RunFacts = ReadonlyMap<string, string>;
+
+/** What expressions see of a step; `undefined` while it has not ended. */
+type StepScope = { readonly status: string; readonly result?: unknown } | undefined;
+
+/** Records that are remembered. */
+const MAX_RECORDS = 32;
 
 export class RunReader {
   readonly #connection: Connection;
   readonly #keys: ShardKeys;
   /** By name and hash. A definition never changes under its hash. */
   readonly #graphs = new Map<string, WorkflowGraph>();
+  /** What was made of facts: many steps of a run are read together, and ask for the same. */
+  readonly #made = new WeakMap<RunFacts, Map<string, Promise<StepScope>>>();
+  /** The latest records, by run: the steps of a run come one after the other, and its input may be long. */
+  readonly #records = new Map<string, { readonly text: string; readonly record: RunRecord }>();
 
   constructor(connection: Connection, keys: ShardKeys) {
     this.#connection = connection;
@@ -29,8 +45,27 @@ export class RunReader {
     return graph;
   }
 
+  /** Those that are stored, by name and hash. */
+  async graphs(workflows: readonly string[]): Promise<ReadonlyMap<string, WorkflowGraph>> {
+    for (const workflow of new Set(workflows)) if (!this.#graphs.has(workflow)) await this.graph(workflow);
+    return this.#graphs;
+  }
+
   read(fields: readonly string[]): Promise<RunFacts> {
     return this.#connection.readRunFields(this.#keys, fields);
+  }
+
+  /** `undefined` where nothing is known of the run any more. */
+  record(run: string, facts: RunFacts): RunRecord | undefined {
+    const text = facts.get(run);
+    if (text === undefined) return undefined;
+    const latest = this.#records.get(run);
+    const record = latest?.text === text ? latest.record : parseRunRecord(text);
+    const [oldest] = latest !== undefined || this.#records.size < MAX_RECORDS ? [] : this.#records.keys();
+    if (oldest !== undefined) this.#records.delete(oldest);
+    // This very text, also where an equal one is there: the next of the same read then compare at a glance.
+    this.#records.set(run, { text, record });
+    return record;
   }
 
   /** The fields that say how these steps ended. */
@@ -48,20 +83,34 @@ export class RunReader {
     steps: readonly string[],
     facts: RunFacts,
   ): Promise<Scope> {
+    if (steps.length === 0) return {};
     const entries = await Promise.all(
-      [...new Set(steps)].map(async (name) => {
-        const text = facts.get(runFields.step(run, name));
-        if (text === undefined) return [name, undefined] as const;
-        const { status, detail } = parseStepOutcome(text);
-        if (status !== "completed") return [name, { status }] as const;
-        const total = facts.get(runFields.items(run, name));
-        const fansOut = graph.step(name)?.forEach !== undefined;
-        const result = fansOut ? await this.#itemResults(run, name, Number(total ?? 0)) : detail;
-        // A task without a result gives null, which a path cannot lead into either way.
-        return [name, { status, result }] as const;
-      }),
+      [...new Set(steps)].map(
+        async (name) => [name, await this.#stepScope(graph, run, name, facts)] as const,
+      ),
     );
     return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  }
+
+  #stepScope(graph: WorkflowGraph, run: string, step: string, facts: RunFacts): Promise<StepScope> {
+    const made = this.#made.get(facts) ?? new Map<string, Promise<StepScope>>();
+    this.#made.set(facts, made);
+    const field = runFields.step(run, step);
+    const scope = made.get(field) ?? this.#makeStepScope(graph, run, step, facts);
+    made.set(field, scope);
+    return scope;
+  }
+
+  async #makeStepScope(graph: WorkflowGraph, run: string, step: string, facts: RunFacts): Promise<StepScope> {
+    const text = facts.get(runFields.step(run, step));
+    if (text === undefined) return undefined;
+    const { status, detail } = parseStepOutcome(text);
+    if (status !== "completed") return { status };
+    const total = facts.get(runFields.items(run, step));
+    const fansOut = graph.step(step)?.forEach !== undefined;
+    const result = fansOut ? await this.#itemResults(run, step, Number(total ?? 0)) : detail;
+    // A task without a result gives null, which a path cannot lead into either way.
+    return { status, result };
   }
 
   /** Of items that did not complete: null. */

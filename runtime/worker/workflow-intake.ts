@@ -7,15 +7,9 @@
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
-import {
-  type JobRecord,
-  parseRunRecord,
-  runFields,
-  type ShardKeys,
-  type StepStatus,
-} from "../protocol/index.js";
+import { type JobRecord, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
-import { evaluate, type Scope, stepsRead, undoneField } from "../workflow/index.js";
+import { evaluate, type Scope, stepsRead, undoneField, type WorkflowGraph } from "../workflow/index.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
@@ -97,7 +91,8 @@ export class WorkflowIntake {
   async #tryPrepare(name: string, claims: readonly Claim[]): Promise<readonly Claim[] | undefined> {
     const { reader, logger } = this.#ports;
     try {
-      const contexts = await Promise.all(claims.map((claim) => this.#context(claim)));
+      const graphs = await reader.graphs(claims.map(({ record }) => record.options.workflow ?? ""));
+      const contexts = claims.map((claim) => this.#context(claim, graphs));
       const fields = contexts.flatMap((context) => (context === undefined ? [] : this.#fields(context)));
       const facts = await reader.read([...new Set(fields)]);
       const prepared = await Promise.all(
@@ -111,9 +106,9 @@ export class WorkflowIntake {
   }
 
   /** `undefined` for the job that decides, and where nothing is known of the run any more. */
-  async #context(claim: Claim): Promise<StepContext | undefined> {
+  #context(claim: Claim, graphs: ReadonlyMap<string, WorkflowGraph>): StepContext | undefined {
     const { run = "", workflow = "", step: name, item: index, undo, at: begunAt } = claim.record.options;
-    const graph = await this.#ports.reader.graph(workflow);
+    const graph = graphs.get(workflow);
     const step = name === undefined ? undefined : graph?.step(name);
     if (graph === undefined || step === undefined) return undefined;
     const item = index === undefined ? undefined : { index, total: 0 };
@@ -148,12 +143,12 @@ export class WorkflowIntake {
       return undefined;
     }
     const { graph, run, step, item, undoes } = context;
-    const known = facts.get(run);
+    const known = reader.record(run, facts);
     const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
     if (known === undefined || ended || (facts.has(runFields.state(run)) && !undoes)) {
       return this.#end(context, "cancelled", null);
     }
-    const { input } = parseRunRecord(known);
+    const { input } = known;
     const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
     const scope: Scope = { input, steps, ...itemScope(context, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));

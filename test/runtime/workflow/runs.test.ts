@@ -1,4 +1,5 @@
 // Runs of workflows on a real Redis: the order of steps, what flows between them, and how a run ends.
+import type { Redis } from "ioredis";
 import { describe, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
@@ -15,6 +16,11 @@ const step = (name: string, needs: string[] = [], n = value(1), more = {}) => ({
   job: jobOf(add as never, n),
   ...more,
 });
+
+/** Bytes that the server has sent. */
+async function bytesSent(raw: Redis): Promise<number> {
+  return Number(/total_net_output_bytes:(\d+)/.exec(await raw.info("stats"))?.[1]);
+}
 
 /** Adds one, and notes what it was called with. */
 function adding(project: Project) {
@@ -138,6 +144,26 @@ describe("a fan-out", () => {
     const steps = [{ ...each, maxParallel: 30 }, step("last", ["each"])];
     const run = await start(project, workflow(steps, { output: path("steps", "each", "result") }), { list });
     expect(await run.result()).toEqual(list.map((n) => n + 1));
+  });
+
+  test("whose items read one before it does not read that anew for each of them", async () => {
+    const project = setup();
+    const { worker } = adding(project);
+    await worker({ concurrency: 200 });
+    const list = Array.from({ length: 1200 }, (_unused, n) => n);
+    const sum = {
+      ...each,
+      name: "sum",
+      needs: ["each"],
+      job: jobOf(add as never, path("steps", "each", "result", 7)),
+    };
+    const run = await start(project, workflow([each, sum], { output: path("steps", "sum", "result") }), {
+      list,
+    });
+    const before = await bytesSent(project.raw);
+    expect(await run.result()).toEqual(list.map(() => 9));
+    // The results are some 15 kB, in 1,200 fields.
+    expect((await bytesSent(project.raw)) - before).toBeLessThan(5_000_000);
   });
 
   test("never runs more than maxParallel at once", async () => {
