@@ -120,12 +120,22 @@ test(
       { name: "last", needs: ["each"], job: jobOf(ADD as never) },
     ]);
     const run = await start(project, definition, { list });
+    await project.raw.config("SET", "slowlog-log-slower-than", "1000", "slowlog-max-len", "10000");
     await Promise.all([fleet.start(), fleet.start()]);
     await until("a third of the items to begin", () => fleet.starts().size > size / 3, 60_000);
     await fleet.killAll();
     const before = fleet.starts();
     await fleet.start();
+    const backAt = performance.now();
     await run.result({ timeout: "120s" });
+    if (process.env["CHAOS_FAN_OUT"] !== undefined) {
+      console.info(`ended ${Math.round(performance.now() - backAt)} ms after they came back`);
+      console.info(`slowest commands: ${JSON.stringify(await slowest(project))}`);
+      console.info(`longest values: ${JSON.stringify(await longestValues(project))}`);
+    }
+    // Nothing grows with the list but the input, and the runs of steps are many small fields.
+    const [, second = 0] = await longestValues(project);
+    expect(second).toBeLessThan(4096);
     const starts = fleet.starts();
     expect(starts.size).toBe(size + 1);
     // Only what was under way when they died ran again.
@@ -135,3 +145,21 @@ test(
     await fleet.killAll();
   },
 );
+
+/** Scripts and reads that held Redis longest: name and milliseconds. */
+async function slowest({ raw }: Project): Promise<readonly [string, number][]> {
+  const entries = (await raw.call("SLOWLOG", "GET", "-1")) as [number, number, number, string[]][];
+  return entries
+    .map(([, , micros, [command = "", name = ""]]): [string, number] => [`${command} ${name}`, micros / 1000])
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, 8);
+}
+
+/** Characters of the longest fields of the run's hash. */
+async function longestValues({ raw, keys }: Project): Promise<readonly number[]> {
+  const values = await raw.hvals(keys.workflows);
+  return values
+    .map((value) => value.length)
+    .sort((one, other) => other - one)
+    .slice(0, 3);
+}

@@ -17,8 +17,9 @@ const nothing = (): void => undefined;
 export const SILENT: Logger = { debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 const lives = new Map<string, Life>();
-const send = Redis.prototype.sendCommand;
-Redis.prototype.sendCommand = function (this: Redis, ...args: Parameters<typeof send>): unknown {
+type Send = (this: Redis, ...args: Parameters<Redis["sendCommand"]>) => unknown;
+const send = Reflect.get(Redis.prototype, "sendCommand") as Send;
+Redis.prototype.sendCommand = function (...args): unknown {
   const life = lives.get(this.options.connectionName ?? "");
   const pass = (): unknown => send.apply(this, args);
   return life === undefined ? pass() : life.call(this, args[0].name, pass);
