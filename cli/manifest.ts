@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import {
   createRedactor,
+  type EventJsonSchemas,
   type Redactor,
   type TaskJsonSchemas,
   type WorkflowJsonSchemas,
@@ -13,6 +14,7 @@ export interface ProjectManifest {
   readonly schedules: ReadonlyMap<string, ManifestSchedule>;
   readonly tasks: ReadonlyMap<string, ManifestTask>;
   readonly workflows: ReadonlyMap<string, WorkflowJsonSchemas>;
+  readonly events: ReadonlyMap<string, EventJsonSchemas>;
 }
 
 /** What `weft schedules run` enqueues. */
@@ -46,7 +48,16 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
     const { name, input, output } = workflow;
     return typeof name === "string" ? [[name, { input, output }]] : [];
   });
-  return { queues, schedules: new Map(schedules), tasks: new Map(tasks), workflows: new Map(workflows) };
+  const events = objectsOf(manifest["events"]).flatMap(({ name, payload }): [string, EventJsonSchemas][] =>
+    typeof name === "string" ? [[name, { event: payload }]] : [],
+  );
+  return {
+    queues,
+    schedules: new Map(schedules),
+    tasks: new Map(tasks),
+    workflows: new Map(workflows),
+    events: new Map(events),
+  };
 }
 
 function keepDeadMs({ retention }: Record<string, unknown>): number | undefined {
@@ -56,7 +67,7 @@ function keepDeadMs({ retention }: Record<string, unknown>): number | undefined 
 
 /** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */
 export function redactorFor(manifest: ProjectManifest | undefined): Redactor {
-  return createRedactor(manifest?.tasks ?? new Map(), manifest?.workflows);
+  return createRedactor(manifest?.tasks ?? new Map(), manifest?.workflows, manifest?.events);
 }
 
 function parseObject(text: string): Record<string, unknown> | undefined {

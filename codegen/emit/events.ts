@@ -85,6 +85,8 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
       ),
     ],
   ];
+  const waits = waitFieldsOf(name, project);
+  if (waits.length > 0) fields.push(["waitFields: ", list("[", waits, "]")]);
   const comment = jsdoc([description ?? `Emits \`${name}\`.`, `@see ${source.file}:${source.line}`]);
   const map = heard.length === 0 ? "Record<never, never>" : inlineMembers(heard);
   const definition = [`defineEvent<${type}>(`, { ...list("{", fields, "}"), broken: true }, ")"];
@@ -98,6 +100,19 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
       ", queues);\n",
     ]),
   ].join("");
+}
+
+/** The fields by which steps of workflows wait for it. */
+function waitFieldsOf(event: string, { workflows }: ProjectModel): readonly Layout[] {
+  const waits = workflows.flatMap(({ definition }) => definition.steps.map((step) => step.waitFor));
+  const fields = waits.flatMap((wait) => (wait?.event === event ? [JSON.stringify(wait.field)] : []));
+  return [...new Set(fields)].toSorted(compareText).map((field) =>
+    list(
+      "[",
+      (JSON.parse(field) as string[]).map((name) => literal(name)),
+      "]",
+    ),
+  );
 }
 
 function observerLayout(observer: ObserverModel, event: EventModel, project: ProjectModel): Layout {

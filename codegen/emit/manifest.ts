@@ -60,11 +60,12 @@ function workflowEntry({ definition, source, input, output }: WorkflowModel) {
     source: `${source.file}:${source.line}`,
     input: plainSchema(input),
     ...(output === undefined ? {} : { output: plainSchema(output) }),
-    steps: steps.map(({ name: step, needs, job, delayMs, compensate }) => ({
+    steps: steps.map(({ name: step, needs, job, delayMs, waitFor, compensate }) => ({
       name: step,
       needs,
       task: job?.task,
       delayMs,
+      event: waitFor?.event,
       compensate: compensate?.task,
     })),
   };

@@ -4,7 +4,7 @@ import { type Layout, inlineMembers, list } from "./layout.js";
 import { references } from "./schema-walk.js";
 import { identifier, literal, propertyKey, typeKey } from "./source-text.js";
 import { templateRoots, valueLayout } from "./template-source.js";
-import { inputTypeName, outputTypeName, type TypeNames } from "./type-names.js";
+import { eventTypeName, inputTypeName, outputTypeName, type TypeNames } from "./type-names.js";
 import { typeLayout } from "./types.js";
 
 export interface TypedLayout {
@@ -48,7 +48,7 @@ async function mappingFunction(
   project: ProjectModel,
   names: TypeNames,
 ): Promise<TypedLayout> {
-  const { part, value, task, item, reads } = mapping;
+  const { part, value, task, event, item, reads } = mapping;
   const types = new Set<string>();
   const named = (name: string): string => {
     types.add(name);
@@ -62,6 +62,8 @@ async function mappingFunction(
   const members = roots.map((root): Layout => {
     if (root === "input") return `input: ${named(inputTypeName(workflow))}`;
     if (root === "index") return "index: number";
+    if (root === "run") return "run: { id: string }";
+    if (root === "event") return `event: ${named(eventType(event, project))}`;
     if (root === "item") return ["item: ", itemType];
     return ["steps: ", inlineMembers(reads.map((one) => readLayout(one, project, named)))];
   });
@@ -71,6 +73,7 @@ async function mappingFunction(
     compensate: () => named(`${taskIdentifier(task, project)}Payload`),
     forEach: () => ["(", itemType, ")[]"],
     if: () => "boolean",
+    match: () => "boolean",
     output: () => named(outputTypeName(workflow)),
     with: () => named(`${taskIdentifier(task, project)}Payload`),
   };
@@ -80,19 +83,31 @@ async function mappingFunction(
 }
 
 function readLayout(
-  { step, task, statuses, list: items, optional, ended }: ReadModel,
+  { step, task, event, statuses, list: items, optional, ended }: ReadModel,
   project: ProjectModel,
   named: (name: string) => string,
 ): Layout {
-  const result = task === undefined ? "" : named(`${taskIdentifier(task, project)}Result`);
+  const name =
+    event !== undefined
+      ? eventType(event, project)
+      : task === undefined
+        ? undefined
+        : `${taskIdentifier(task, project)}Result`;
+  const result = name === undefined ? "" : named(name);
   const type = items === undefined ? result : `${items.mayHoldNull ? `(${result} | null)` : result}[]`;
   const fields: Layout[] = [
-    ...(task === undefined ? [] : [`result${optional ? "?" : ""}: ${type}`]),
+    ...(name === undefined ? [] : [`result${optional ? "?" : ""}: ${type}`]),
     ...(statuses === undefined
       ? []
       : [`status${ended ? "" : "?"}: ${statuses.map((status) => literal(status)).join(" | ")}`]),
   ];
   return [`${typeKey(step)}: `, inlineMembers(fields)];
+}
+
+function eventType(name: string | undefined, project: ProjectModel): string {
+  const event = project.events.find((one) => one.name === name);
+  if (event === undefined) throw new Error(`a step waits for the event "${name}", which is not there`);
+  return eventTypeName(event);
 }
 
 function taskIdentifier(name: string | undefined, project: ProjectModel): string {

@@ -52,11 +52,14 @@ function kindOf({ job, forEach }: WorkflowStep): Box["kind"] {
 }
 
 function linesOf(step: WorkflowStep): string[] {
-  const { name, needs, join, job, delayMs, forEach, maxParallel, onFailure } = step;
+  const { name, needs, join, job, delayMs, waitFor, forEach, maxParallel, onFailure } = step;
   return [
     name,
     ...(job === undefined ? [] : [job.task]),
     ...(delayMs === undefined ? [] : [`waits ${formatDuration(delayMs)}`]),
+    ...(waitFor === undefined
+      ? []
+      : [`waits for ${waitFor.event}`, `at most ${formatDuration(waitFor.timeoutMs)}`]),
     ...(forEach === undefined ? [] : ["for each item"]),
     ...(maxParallel === undefined ? [] : [`${maxParallel} at a time`]),
     ...(step.if === undefined ? [] : ["on a condition"]),

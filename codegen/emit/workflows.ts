@@ -85,8 +85,8 @@ function definitionConstant({ identifier: name }: WorkflowModel): string {
 }
 
 function definitionText(workflow: WorkflowModel): string {
-  const { name, hash, queue, steps, output, keepMs } = workflow.definition;
-  const fields = dataFields({ name, hash, queue, steps, output, keepMs });
+  const { name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs } = workflow.definition;
+  const fields = dataFields({ name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs });
   const body = { ...list("{", fields, "}"), broken: true };
   return render([`const ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
 }

@@ -4,6 +4,7 @@ import {
   type FailureRule,
   limitedGroup,
   type StepJob,
+  type StepWait,
   type WorkflowDefinition,
   type WorkflowStep,
 } from "../../runtime/definition/index.js";
@@ -13,7 +14,7 @@ import { compareText } from "../model/diagnostic.js";
 import { expressionsIn, pathsOf, type ValueTemplate } from "../model/expression.js";
 import type { MappingModel, QueueModel, ReadModel, TaskModel, WorkflowModel } from "../model/project.js";
 import { identifierOf } from "./check-names.js";
-import type { CheckedStep, CheckedWorkflow } from "./checked-workflow.js";
+import type { CheckedStep, CheckedWait, CheckedWorkflow } from "./checked-workflow.js";
 import { definitionHash } from "./hash.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import { toMs } from "./resolve-settings.js";
@@ -89,13 +90,15 @@ class WorkflowBuilder {
   }
 
   #definition(): WorkflowDefinition {
-    const { queue, retention } = this.#written;
+    const { onTimeout, queue, retention, timeout } = this.#written;
     const { output, steps } = this.#checked;
     const body = {
       name: this.#name,
       queue: queue ?? this.#resolved.defaultQueue,
       steps: steps.map((step) => this.#step(step)),
       ...(output === undefined ? {} : { output: runTemplate(output.template) }),
+      ...(timeout === undefined ? {} : { timeoutMs: toMs(timeout) }),
+      ...(onTimeout === undefined ? {} : { onTimeout }),
       keepMs: retention === undefined ? DEFAULT_KEEP_MS : toMs(retention),
     };
     return { ...body, hash: definitionHash(body) };
@@ -115,6 +118,7 @@ class WorkflowBuilder {
         ? {}
         : { job: this.#job(written.task, payload.template, written) }),
       ...(sleep === undefined ? {} : { delayMs: toMs(sleep) }),
+      ...(checked.wait === undefined ? {} : { waitFor: waitOf(checked.wait, written) }),
       ...(checked.forEach === undefined ? {} : { forEach: runExpression(checked.forEach.expression) }),
       ...(maxParallel === undefined ? {} : { maxParallel }),
       ...(onFailure === undefined ? {} : { onFailure: onFailure satisfies FailureRule }),
@@ -149,18 +153,21 @@ class WorkflowBuilder {
   #mappings(): MappingModel[] {
     const { steps, output } = this.#checked;
     const mappings = steps.flatMap((step): MappingModel[] => {
-      const { name: own, forEach, payload, compensate } = step;
+      const { name: own, forEach, payload, wait, compensate } = step;
       const written = this.#writtenStep(own);
       const item = forEach === undefined ? {} : { item: this.#library.extract(forEach.item) };
       const one = (
         part: MappingModel["part"],
         value: ValueTemplate,
         place: Place,
-        more: Pick<MappingModel, "item" | "task"> = {},
+        more: Pick<MappingModel, "event" | "item" | "task"> = {},
       ): MappingModel => ({ step: own, part, value, ...more, reads: this.#reads(value, place) });
       return [
         ...(step.if === undefined ? [] : [one("if", valueOf(step.if.expression), step.if.place)]),
         ...(forEach === undefined ? [] : [one("forEach", valueOf(forEach.expression), forEach.place, item)]),
+        ...(wait === undefined
+          ? []
+          : [one("match", valueOf(wait.condition), wait.place, { event: wait.event })]),
         ...(payload === undefined || written.task === undefined
           ? []
           : [one("with", payload.template, payload.place, { task: written.task, ...item })]),
@@ -191,6 +198,15 @@ class WorkflowBuilder {
     if (written === undefined) throw new Error(`the step "${name}" has a position but no content`);
     return written;
   }
+}
+
+function waitOf(
+  { event, condition, field, equals }: CheckedWait,
+  { timeout }: Pick<StepDefinitionEntry, "timeout">,
+): StepWait {
+  if (timeout === undefined) throw new Error(`a wait for "${event}" has no timeout`);
+  const [match, known] = [condition, equals].map(runExpression);
+  return { event, field, equals: known!, match: match!, timeoutMs: toMs(timeout) };
 }
 
 /** An expression alone, as it stands in `if` and `forEach`. */

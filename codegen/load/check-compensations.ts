@@ -2,10 +2,15 @@
 import { quote } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
-import { findEntry } from "./source.js";
+import { findEntry, type SourceNode, textOf } from "./source.js";
 
-export function checkCompensations({ steps, before }: StepGraph, reporter: Reporter): void {
+export function checkCompensations(
+  { steps, before }: StepGraph,
+  workflow: SourceNode,
+  reporter: Reporter,
+): void {
   const all = [...steps.values()];
+  const timeoutAsks = checkTimeout(workflow, all, reporter);
   const comesBefore = (one: GraphStep, other: GraphStep): boolean =>
     before.get(other.name)?.has(one.name) === true;
   for (const step of all) {
@@ -25,7 +30,7 @@ export function checkCompensations({ steps, before }: StepGraph, reporter: Repor
         hint: "write onFailure: fail, or give a step before it a compensate",
       });
     }
-    if (undo === undefined) continue;
+    if (undo === undefined || timeoutAsks) continue;
     const asks = others.some((other) => other.onFailure === "compensate" && !comesBefore(other, step));
     if (asks) continue;
     reporter.report({
@@ -36,6 +41,25 @@ export function checkCompensations({ steps, before }: StepGraph, reporter: Repor
       hint: "add onFailure: compensate to the steps after it",
     });
   }
+}
+
+/** True where the timeout of the run leads to compensations. */
+function checkTimeout(workflow: SourceNode, steps: readonly GraphStep[], reporter: Reporter): boolean {
+  const timeout = findEntry(workflow, "timeout");
+  const rule = findEntry(workflow, "onTimeout");
+  if (rule !== undefined && timeout === undefined) {
+    const message = "onTimeout says what becomes of a run whose timeout is over, and there is no timeout";
+    reporter.report({ code: "TW211", at: rule.keyOrigin, message, hint: "add timeout: 24h, or delete it" });
+  } else if (textOf(rule?.value) === "compensate" && rule !== undefined && !steps.some(isUndoable)) {
+    reporter.report({
+      code: "TW210",
+      severity: "warning",
+      at: rule.value.origin,
+      message: "when the run's time is over there is nothing to undo: no step has compensate",
+      hint: "write onTimeout: fail, or give a step a compensate",
+    });
+  }
+  return timeout !== undefined && textOf(rule?.value) !== "fail";
 }
 
 function isUndoable({ entry }: GraphStep): boolean {

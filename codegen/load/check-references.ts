@@ -12,10 +12,11 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   const queueNames = queues.size === 0 ? [DEFAULT_QUEUE_NAME] : [...queues.keys()];
   const policyNames = [...retryPolicies.keys()];
   const taskNames = [...tasks.keys()];
+  const eventNames = [...declarations.events.keys()];
   for (const { value } of declarations.schedules.values())
     checkName("task", findEntry(value, "task")?.value, taskNames, "tasks", reporter);
   for (const { value } of declarations.observers.values()) {
-    checkName("event", findEntry(value, "on")?.value, [...declarations.events.keys()], "events", reporter);
+    checkName("event", findEntry(value, "on")?.value, eventNames, "events", reporter);
     const actions = findEntry(value, "do")?.value;
     for (const action of actions?.kind === "list" ? actions.items : []) {
       checkName("task", findEntry(action, "task")?.value, taskNames, "tasks", reporter);
@@ -26,6 +27,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
     checkName("queue", findEntry(value, "queue")?.value, queueNames, "queues", reporter);
     for (const { value: step } of entriesOf(findEntry(value, "steps")?.value)) {
       const undo = findEntry(step, "compensate")?.value;
+      checkName("event", findEntry(step, "waitFor")?.value, eventNames, "events", reporter);
       checkName("task", findEntry(step, "task")?.value, taskNames, "tasks", reporter);
       checkName("queue", findEntry(step, "queue")?.value, queueNames, "queues", reporter);
       checkName("task", findEntry(undo, "task")?.value, taskNames, "tasks", reporter);

@@ -4,6 +4,7 @@ import type { JsonSchemaNode } from "../model/json-schema.js";
 import { quote } from "../model/quote.js";
 import { checkCondition, onlyExpression, reportProblems } from "./check-condition.js";
 import { checkLimit } from "./check-references.js";
+import { checkWait } from "./check-wait.js";
 import type { CheckedJob, CheckedStep, WorkflowCheck } from "./checked-workflow.js";
 import { type ExpressionProblem, toExpression } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
@@ -39,6 +40,7 @@ export class StepChecker {
     if (step.task !== undefined) checkLimit(findEntry(value, "queue"), step.task, declarations, reporter);
     const inner = step.fansOut ? { ...place, item: forEach?.item ?? UNKNOWN_SCHEMA } : place;
     const payload = step.task === undefined ? undefined : this.#job(entry, inner);
+    const wait = checkWait(step, place, scopes, this.#check);
     const undo = findEntry(value, "compensate");
     const compensate = undo === undefined ? undefined : this.#job(undo, this.#placeOfUndo(step, place));
     return {
@@ -48,6 +50,7 @@ export class StepChecker {
       ...(condition === undefined ? {} : { if: { expression: condition, place } }),
       ...(forEach === undefined ? {} : { forEach: { ...forEach, place } }),
       ...(payload === undefined ? {} : { payload }),
+      ...(wait === undefined ? {} : { wait }),
       ...(compensate === undefined ? {} : { compensate }),
     };
   }

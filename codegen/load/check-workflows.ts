@@ -47,7 +47,7 @@ function checkWorkflow(
   { keyOrigin, value }: SourceEntry,
   check: WorkflowCheck,
 ): CheckedWorkflow | undefined {
-  const { inputs, library, reporter, tasks } = check;
+  const { inputs, library, reporter } = check;
   const steps = findEntry(value, "steps");
   const entries = entriesOf(steps?.value);
   if (steps?.value.kind !== "map") return undefined;
@@ -58,8 +58,8 @@ function checkWorkflow(
   }
   const input = inputs.get(name) ?? UNKNOWN_SCHEMA;
   const graph = stepGraph(entries, reporter);
-  checkCompensations(graph, reporter);
-  const scopes = new StepScopes(graph, input, tasks, (node) => library.resolve(node));
+  checkCompensations(graph, value, reporter);
+  const scopes = new StepScopes(graph, input, check, (node) => library.resolve(node));
   const checker = new StepChecker({ ...check, graph, scopes });
   const inOrder = new Map(graph.order.map((step) => [step, graph.steps.get(step)]));
   // Steps of a circle have no order, and are checked all the same.

@@ -2,6 +2,7 @@
 import type { Expression, ValueTemplate } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
+import type { CheckedEvent } from "./check-observers.js";
 import type { CheckedTask } from "./check-tasks.js";
 import type { Declarations } from "./declarations.js";
 import type { SchemaLibrary } from "./payload/library.js";
@@ -34,6 +35,7 @@ export interface CheckedStep {
     readonly place: Place;
   };
   readonly payload?: CheckedJob;
+  readonly wait?: CheckedWait;
   readonly compensate?: CheckedJob;
 }
 
@@ -42,8 +44,18 @@ export interface CheckedJob {
   readonly place: Place;
 }
 
+export interface CheckedWait {
+  readonly event: string;
+  readonly condition: Expression;
+  /** A field of the event, and what the run knows from its start that it must be. */
+  readonly field: readonly string[];
+  readonly equals: Expression;
+  readonly place: Place;
+}
+
 export interface WorkflowCheck {
   readonly declarations: Declarations;
+  readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
   /** Of `compileInputs`. */
   readonly inputs: ReadonlyMap<string, JsonSchemaNode>;

@@ -93,7 +93,7 @@ function check(
   checkSchedules(declarations.schedules, tasks, library, reporter);
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
   const observers = checkObservers({ declarations, events, tasks, library, reporter });
-  const workflows = checkWorkflows({ declarations, tasks, inputs, library, reporter });
+  const workflows = checkWorkflows({ declarations, events, tasks, inputs, library, reporter });
   if (reporter.hasErrors()) return undefined;
   return buildProject({
     contents,

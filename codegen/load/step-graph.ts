@@ -1,8 +1,9 @@
 /** Steps of a workflow as a graph: what each is, what it needs, and what has surely ended when it begins. */
 import { quote } from "../model/quote.js";
 import { nameProblem } from "./check-names.js";
+import { checkShape } from "./check-step-shape.js";
 import { didYouMean } from "./did-you-mean.js";
-import type { Problem, Reporter } from "./reporter.js";
+import type { Reporter } from "./reporter.js";
 import { circlesOf, stepsBefore, stepsEnded, stepOrder } from "./step-order.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
@@ -11,6 +12,8 @@ export interface GraphStep {
   readonly entry: SourceEntry;
   /** Absent: it only waits. */
   readonly task?: string;
+  /** That it waits for. */
+  readonly event?: string;
   /** Without repetitions and names that are no steps. */
   readonly needs: readonly string[];
   readonly join: number;
@@ -59,45 +62,18 @@ export function stepGraph(entries: readonly SourceEntry[], reporter: Reporter): 
 function graphStep(entry: SourceEntry, needs: readonly string[], reporter: Reporter): GraphStep {
   const { key: name, value } = entry;
   const task = textOf(findEntry(value, "task")?.value);
+  const event = textOf(findEntry(value, "waitFor")?.value);
   return {
     name,
     entry,
     ...(task === undefined ? {} : { task }),
+    ...(event === undefined ? {} : { event }),
     needs,
     join: joinOf(findEntry(value, "join"), needs.length, reporter),
     fansOut: findEntry(value, "forEach") !== undefined,
     mayBeSkipped: findEntry(value, "if") !== undefined,
     onFailure: textOf(findEntry(value, "onFailure")?.value) ?? "fail",
   };
-}
-
-/** Keys that a step without a job may have. */
-const WAIT_KEYS: ReadonlySet<string> = new Set(["description", "join", "needs", "sleep"]);
-
-function checkShape({ key, keyOrigin, value }: SourceEntry, reporter: Reporter): void {
-  if (value.kind !== "map") return;
-  const report = (at: Problem["at"], message: string, hint?: string): void =>
-    reporter.report({ code: "TW200", at, message, hint });
-  const sleep = findEntry(value, "sleep");
-  const task = findEntry(value, "task");
-  const parallel = findEntry(value, "maxParallel");
-  if (sleep === undefined && task === undefined) {
-    report(keyOrigin, `the step ${quote(key)} does nothing`, "give it a task, or sleep: 1h");
-  } else if (sleep !== undefined && task !== undefined) {
-    report(
-      sleep.keyOrigin,
-      `the step ${quote(key)} has a task, and it waits`,
-      "make the wait a step of its own",
-    );
-  } else if (sleep !== undefined) {
-    for (const other of value.entries) {
-      if (WAIT_KEYS.has(other.key)) continue;
-      const hint = other.key === "if" ? "put the condition on the steps after it" : "delete it";
-      report(other.keyOrigin, `a step that waits has no ${quote(other.key)}`, hint);
-    }
-  }
-  if (task !== undefined && parallel !== undefined && findEntry(value, "forEach") === undefined)
-    report(parallel.keyOrigin, "maxParallel says how many items run at a time, and there is no forEach");
 }
 
 function needsOf(

@@ -2,6 +2,7 @@
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { ReadModel } from "../model/project.js";
 import { listed, quote } from "../model/quote.js";
+import type { CheckedEvent } from "./check-observers.js";
 import type { CheckedTask } from "./check-tasks.js";
 import { didYouMean } from "./did-you-mean.js";
 import type { ExpressionProblem, LocatedPath } from "./expression-parser.js";
@@ -22,26 +23,34 @@ export interface Place {
   readonly completed?: string;
   /** Of `with` beside a `forEach`. */
   readonly item?: JsonSchemaNode;
+  /** Of `match`. */
+  readonly event?: JsonSchemaNode;
 }
 
 const INDEX: JsonSchemaNode = { kind: "number", integer: true, minimum: 0 };
+const RUN: JsonSchemaNode = {
+  kind: "object",
+  properties: [{ name: "id", required: true, schema: { kind: "string" } }],
+  additional: false,
+};
+
+/** Whose results steps have. */
+export interface ResultSources {
+  readonly events: ReadonlyMap<string, CheckedEvent>;
+  readonly tasks: ReadonlyMap<string, CheckedTask>;
+}
 
 /** The scopes of one workflow. */
 export class StepScopes {
   readonly #graph: StepGraph;
   readonly #input: JsonSchemaNode;
-  readonly #tasks: ReadonlyMap<string, CheckedTask>;
+  readonly #sources: ResultSources;
   readonly #resolve: Resolve;
 
-  constructor(
-    graph: StepGraph,
-    input: JsonSchemaNode,
-    tasks: ReadonlyMap<string, CheckedTask>,
-    resolve: Resolve,
-  ) {
+  constructor(graph: StepGraph, input: JsonSchemaNode, sources: ResultSources, resolve: Resolve) {
     this.#graph = graph;
     this.#input = input;
-    this.#tasks = tasks;
+    this.#sources = sources;
     this.#resolve = resolve;
   }
 
@@ -55,7 +64,9 @@ export class StepScopes {
     return {
       roots: new Map<string, JsonSchemaNode>([
         ["input", this.#input],
+        ["run", RUN],
         ["steps", { kind: "object", properties, additional: false }],
+        ...(place.event === undefined ? [] : ([["event", place.event]] as const)),
         ...(place.item === undefined
           ? []
           : ([
@@ -81,6 +92,7 @@ export class StepScopes {
     return {
       step: name,
       ...(fields.has("result") && step.task !== undefined ? { task: step.task } : {}),
+      ...(fields.has("result") && step.event !== undefined ? { event: step.event } : {}),
       ...(fields.has("status") ? { statuses: statusesOf(step) } : {}),
       ...(step.fansOut ? { list: { mayHoldNull: isNullable } } : {}),
       optional: this.#whyMissing(step, place) !== undefined,
@@ -102,8 +114,10 @@ export class StepScopes {
     };
   }
 
-  #resultOf({ task, fansOut, onFailure }: GraphStep): JsonSchemaNode | undefined {
-    const found = task === undefined ? undefined : this.#tasks.get(task);
+  #resultOf({ task, event, fansOut, onFailure }: GraphStep): JsonSchemaNode | undefined {
+    const { events, tasks } = this.#sources;
+    if (event !== undefined) return events.get(event)?.payload ?? UNKNOWN_SCHEMA;
+    const found = task === undefined ? undefined : tasks.get(task);
     if (found === undefined) return task === undefined ? undefined : UNKNOWN_SCHEMA;
     const { result } = found;
     if (result === undefined || !fansOut) return result;
@@ -113,11 +127,15 @@ export class StepScopes {
     return { kind: "array", items };
   }
 
-  #whyMissing({ name, mayBeSkipped, onFailure, fansOut }: GraphStep, place: Place): string | undefined {
+  #whyMissing(
+    { name, event, mayBeSkipped, onFailure, fansOut }: GraphStep,
+    place: Place,
+  ): string | undefined {
     if (place.completed === name) return undefined;
     if (!place.ended.has(name)) return `the step ${name} need not have ended by then`;
     if (mayBeSkipped) return `the step ${name} may be skipped`;
-    return onFailure === "continue" && !fansOut ? `the step ${name} may fail` : undefined;
+    const way = event === undefined ? "fail" : "wait in vain";
+    return onFailure === "continue" && !fansOut ? `the step ${name} may ${way}` : undefined;
   }
 
   #refuse({ root, segments, range }: LocatedPath, place: Place): ExpressionProblem | undefined {

@@ -15,7 +15,7 @@ export const eventDefinition = z
   .meta({ id: "Event", description: "Something that happens in your system." });
 export type EventDefinitionEntry = z.infer<typeof eventDefinition>;
 
-const eventReference = z.string().meta({
+export const eventReference = z.string().meta({
   id: "EventName",
   description: "An event of `events`.",
   examples: ["order:created"],

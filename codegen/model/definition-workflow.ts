@@ -5,10 +5,11 @@ import {
   MAX_STEP_NAME_LENGTH,
   STEP_NAME_PATTERN,
 } from "../../runtime/definition/index.js";
+import { eventReference } from "./definition-event.js";
 import { descriptionText, duration, taskReference } from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { maxRetriesDefinition } from "./definition-retry.js";
-import { ownerText, queueReference, timeoutDefinition } from "./definition-task.js";
+import { ownerText, queueReference } from "./definition-task.js";
 
 /** The decision how a run goes on reads all of its steps. */
 export const MAX_STEPS = 200;
@@ -55,6 +56,16 @@ const stepDefinition = z
         description: "How many of `needs` must have ended before the step begins. Default all.",
         examples: ["any", 2],
       }),
+    match: z
+      .string()
+      .min(1)
+      .max(MAX_EXPRESSION)
+      .optional()
+      .meta({
+        description:
+          "Of a step with `waitFor`: which event it is. Reads `event` beside what the step reads, and holds an equality of a field of the event with something of `input` or `run.id`.",
+        examples: ["${{ event.orderId == input.orderId }}"],
+      }),
     maxParallel: z
       .int()
       .min(1)
@@ -89,7 +100,17 @@ const stepDefinition = z
       allowZero: false,
     }).optional(),
     task: taskReference.optional(),
-    timeout: timeoutDefinition.optional(),
+    timeout: duration({
+      description:
+        "Of a step with a task: longest run of one attempt, instead of the task's. Of one that waits for an event: how long it waits; then it has failed.",
+      examples: ["30s", "24h"],
+      allowZero: false,
+    }).optional(),
+    waitFor: eventReference.optional().meta({
+      description:
+        "The step waits for an event, also for one that came since the run began; its payload is the step's result. Needs `match` and `timeout`.",
+      examples: ["order:approved"],
+    }),
     with: mapping.optional().meta({
       description:
         "The payload; ${{ input.field }} and ${{ steps.name.result.field }} stand for values. Checked against both schemas. Default {}.",
@@ -125,6 +146,10 @@ export const workflowDefinition = z
       description: "What a run is started with. {} for nothing.",
       examples: [{ orderId: "uuid", items: [{ sku: "string" }] }],
     }),
+    onTimeout: z.enum(["compensate", "fail"]).optional().meta({
+      description:
+        "What becomes of a run whose timeout is over. compensate (default): what has completed is undone, the last first, and the run has failed. fail: it has failed.",
+    }),
     output: mapping.optional().meta({
       description: "What a run gives: read of `input` and of the results of its steps. Default: nothing.",
       examples: [{ receiptId: "${{ steps.charge.result.receiptId }}" }],
@@ -143,6 +168,12 @@ export const workflowDefinition = z
       description: "Steps by name. Their order is that of `needs`, not that of the file.",
       examples: [{ charge: { task: "payment:process", with: { orderId: "${{ input.orderId }}" } } }],
     }),
+    timeout: duration({
+      description:
+        "Longest time from the start of a run; after it nothing more begins, and the run has failed. Default: no end.",
+      examples: ["24h"],
+      allowZero: false,
+    }).optional(),
   })
   .meta({ id: "Workflow", description: "A graph of steps that a run walks through." });
 export type WorkflowDefinitionEntry = z.infer<typeof workflowDefinition>;

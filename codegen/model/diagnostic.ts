@@ -49,6 +49,8 @@ export const DIAGNOSTIC_CODES = {
   TW208: "A join that cannot come about.",
   TW209: "A step of a task whose limit has keys, or whose keys take turns.",
   TW210: "A compensation that nothing leads to, or that has nothing to undo.",
+  TW211: "A timeout that is missing, or a rule for one that is.",
+  TW212: "A wait whose match does not say which run an event is for.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

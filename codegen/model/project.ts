@@ -118,12 +118,14 @@ export interface WorkflowModel {
 export interface MappingModel {
   /** Absent: of the run. */
   readonly step?: string;
-  readonly part: "compensate" | "forEach" | "if" | "output" | "with";
+  readonly part: "compensate" | "forEach" | "if" | "match" | "output" | "with";
   readonly value: ValueTemplate;
   /** Whose payload it is; of `compensate` and `with`. */
   readonly task?: string;
   /** What `forEach` gives one of, and `with` then reads as `item`. */
   readonly item?: JsonSchema;
+  /** Which `match` reads. */
+  readonly event?: string;
   /** What it reads of steps, sorted by step. */
   readonly reads: readonly ReadModel[];
 }
@@ -132,6 +134,8 @@ export interface ReadModel {
   readonly step: string;
   /** Whose result it is. Absent: only the status is read. */
   readonly task?: string;
+  /** Whose payload is its result. */
+  readonly event?: string;
   /** How the step may have ended, where that is read. */
   readonly statuses?: readonly string[];
   /** The result of a fan-out is a list; of items that failed it holds null. */

@@ -6,11 +6,18 @@ import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from 
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, JobIdMaker, type RunEnd, ShardKeys, randomName } from "../protocol/index.js";
-import { type EnqueueItem, startRun, type StartRunCall, type StartedRun } from "../scripts/index.js";
+import {
+  type EnqueueItem,
+  startRun,
+  type StartRunCall,
+  type StartedRun,
+  type TellRunsCall,
+} from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { durationMs, prefixOption, wholeNumber } from "../option-values.js";
+import { tellAllRuns } from "./tell-runs.js";
 import { ResultListener, type FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
@@ -167,6 +174,14 @@ export class TaskweftClient {
           `Redis at ${address} did not answer within ${this.#deadlineMs} ms${lastError === undefined ? "" : ` (${lastError})`}; the run ${call.run} may or may not be stored. Start it again under this id.`,
           { operation: "start", jobId: call.run },
         ),
+    );
+  }
+
+  /** @internal Tells the runs that listen to an event; the runs that have heard of it. */
+  async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
+    if (this.#closed) throw closed("emit");
+    return await withDeadline(tellAllRuns(this.#connection, this.#keys, call), this.#deadlineMs, () =>
+      this.#unreachable(),
     );
   }
 

@@ -4,6 +4,7 @@
  *
  *   each observer:  when -> no | each action: payload -> job -> stored | not stored (the emit rejects)
  *                   fails: reported        -> refused by the task's schema: stored to go dead, and reported
+ *   each field by which runs of workflows wait for it -> the runs that listen hear of it
  */
 import { createHash } from "node:crypto";
 import {
@@ -15,9 +16,10 @@ import {
   type QueueDefinition,
   type TaskContract,
 } from "../definition/index.js";
-import { PayloadInvalid, type TaskweftError } from "../errors.js";
+import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
 import type { EnqueueItem } from "../scripts/index.js";
+import { evaluate, listenerHead } from "../workflow/index.js";
 import type { Waiter } from "./batcher.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
@@ -38,6 +40,9 @@ interface Emission {
   readonly jobs: (Job | undefined)[];
   readonly failed: Failure[];
   readonly replies: Promise<void>[];
+  /** Runs of workflows that have heard of it, and why some may have not. */
+  readonly runs: string[];
+  readonly deaf: TaskweftError[];
   /** What Redis did not store. */
   readonly lost: { readonly failure: Failure; readonly error: TaskweftError }[];
 }
@@ -48,6 +53,7 @@ export function createEmitFunction<Event, Observers>(
 ): EmitFunction<Event, Observers> {
   const check = new PayloadCheck(definition.name, definition.payload, "emit");
   const observers = definition.observers.map((observer) => new Observer(observer, queues));
+  const names = queues.map((queue) => queue.name);
 
   async function emit(event: Event, options: EmitOptions = {}): Promise<EmitResult> {
     const { id, durability } = options;
@@ -56,7 +62,7 @@ export function createEmitFunction<Event, Observers>(
     if (durability !== undefined && !DURABILITIES.includes(durability))
       throw optionInvalid("durability", `one of ${DURABILITIES.join(", ")}`, durability);
     const client = options.client ?? currentClient();
-    const { payload } = check.check(event);
+    const { payload, json } = check.check(event);
     const emission: Emission = {
       client,
       id: id ?? client.nextId(),
@@ -64,8 +70,14 @@ export function createEmitFunction<Event, Observers>(
       jobs: [],
       failed: [],
       replies: [],
+      runs: [],
+      deaf: [],
       lost: [],
     };
+    for (const field of definition.waitFields ?? []) {
+      const head = listenerHead(definition.name, field, valueAt(payload, field));
+      emission.replies.push(tell(emission, { head, payload: json, queues: names }));
+    }
     for (const observer of observers) observer.hear(payload, emission);
     await Promise.all(emission.replies);
     return resultOf(definition.name, emission);
@@ -74,12 +86,30 @@ export function createEmitFunction<Event, Observers>(
   return emit as unknown as EmitFunction<Event, Observers>;
 }
 
-function resultOf(event: string, { id, jobs, failed, lost }: Emission): EmitResult {
+function resultOf(event: string, { id, jobs, failed, lost, deaf, ...emission }: Emission): EmitResult {
   const stored = jobs.filter((job) => job !== undefined);
-  const [first] = lost;
-  if (first === undefined) return { id, jobs: stored, failed };
+  const runs = [...new Set(emission.runs)];
+  const first = lost[0]?.error ?? deaf[0];
+  if (first === undefined) return { id, jobs: stored, failed, runs };
   const all = [...failed, ...lost.map(({ failure }) => failure)];
-  throw new EmitIncomplete(event, { id, jobs: stored, failed: all }, first.error);
+  throw new EmitIncomplete(event, { id, jobs: stored, failed: all, runs }, first);
+}
+
+/** Sent in the tick of the emit, beside its jobs. */
+async function tell(
+  { client, id, runs, deaf }: Emission,
+  call: { readonly head: string; readonly payload: string; readonly queues: readonly string[] },
+): Promise<void> {
+  try {
+    runs.push(...(await client.tellRuns({ id, ...call })));
+  } catch (error) {
+    if (!(error instanceof TaskweftError)) throw error;
+    deaf.push(error);
+  }
+}
+
+function valueAt(event: unknown, field: readonly string[]): unknown {
+  return evaluate(["path", "event", ...field], { event });
 }
 
 class Observer<Event> {

@@ -49,14 +49,16 @@ export interface EmitResult<Observers = ObserverTasks> {
   /** In the order of the observers' names and their actions. Observers whose condition does not hold have none. */
   readonly jobs: readonly EmittedJob<Observers>[];
   readonly failed: readonly FailedAction<Observers>[];
+  /** The runs of workflows that have heard of it: those that wait for such an event, or will. */
+  readonly runs: readonly string[];
 }
 
 /** The function that codegen emits for an event. */
 export interface EmitFunction<Event, Observers> {
   /**
-   * Tells all observers of the event: their jobs are stored when this resolves.
+   * Tells all observers of the event, and the runs that wait for it: their jobs are stored, and the runs have heard, when this resolves.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws EmitIncomplete when Redis did not store all jobs; the others are stored. Emit again under its `eventId`.
+   * @throws EmitIncomplete when Redis did not store all of that; the rest is stored. Emit again under its `eventId`.
    * @throws TaskweftError with code `OptionInvalid` or `NotConnected`.
    */
   (event: Event, options?: EmitOptions): Promise<EmitResult<Observers>>;
@@ -76,9 +78,13 @@ export class EmitIncomplete extends TaskweftError {
     const { id, jobs, failed } = result;
     const observers = [...new Set(failed.map(({ observer }) => observer))].join(", ");
     const reason = first.message.slice(first.code.length + 2);
+    const what =
+      failed.length === 0
+        ? `not all runs that wait for the event ${event} are known to have heard of it`
+        : `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}`;
     super(
       first.code,
-      `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}: ${reason.replace(/\.$/, "")}. Emit it again with { id: ${JSON.stringify(id)} }: that stores what is missing, and nothing twice.`,
+      `${what}: ${reason.replace(/\.$/, "")}. Emit it again with { id: ${JSON.stringify(id)} }: that stores what is missing, and nothing twice.`,
       { operation: "emit", cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
     );
     this.eventId = id;

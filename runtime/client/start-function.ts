@@ -9,7 +9,7 @@ import {
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { encodeRunRecord, keyField, parseRunRecord, runFields } from "../protocol/index.js";
-import { WorkflowGraph } from "../workflow/index.js";
+import { listenersOf, WorkflowGraph } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import { pathText } from "./payload-check.js";
@@ -106,6 +106,8 @@ export function createStartFunction<Input, Output>(
       key,
       keyTtlMs: idempotency?.ttlMs ?? 0,
       begins: graph.roots(run, Math.round(now)),
+      timeout: graph.timeout(run, Math.round(now)),
+      listeners: listenersOf(definition, run, checked.data),
     });
     // A call that was sent twice finds its own record.
     const isOther = known !== undefined && known !== record;

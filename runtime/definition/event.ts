@@ -24,6 +24,8 @@ export interface EventDefinition<Event> {
   /** Built on first use. An unknown key is an error. */
   readonly payload: () => Validator<Event>;
   readonly observers: readonly ObserverDefinition<Event>[];
+  /** Fields by which runs of workflows wait for it, each as its path. Absent: none do. */
+  readonly waitFields?: readonly (readonly string[])[];
 }
 
 /** An event of which no more is known: for lists. */

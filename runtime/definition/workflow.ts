@@ -8,7 +8,7 @@ import type { LimitedGroup } from "./limited-group.js";
 /** What is computed from the run when a step begins. Missing parts of a path give `undefined`; nothing is ever called. */
 export type Expression =
   | readonly ["value", unknown]
-  /** Roots: `input`, `steps` (then the step's name and `result` or `status`), `item`, `index`. */
+  /** Roots: `input`, `run` (its `id`), `steps` (then the step's name and `result` or `status`), `item`, `index`, `event`. */
   | readonly ["path", ...segments: (string | number)[]]
   | readonly ["object", Readonly<Record<string, Expression>>]
   | readonly ["list", readonly Expression[]]
@@ -30,6 +30,18 @@ export interface StepJob {
   readonly limit?: LimitedGroup;
 }
 
+/** An event that a step waits for. A run hears of such events from its start, so that none can come too early. */
+export interface StepWait {
+  readonly event: string;
+  /** A field of the event, and what the run knows from its start that it must be: by these an emit finds the run. */
+  readonly field: readonly string[];
+  readonly equals: Expression;
+  /** All that the event must fulfil, with `event` as one more root. */
+  readonly match: Expression;
+  /** From when the step begins to wait (ms); then it has failed. */
+  readonly timeoutMs: number;
+}
+
 /** What becomes of the run when a step has failed for good. */
 export type FailureRule = "fail" | "continue" | "compensate";
 
@@ -41,8 +53,10 @@ export interface WorkflowStep {
   readonly join?: number;
   /** False: the step is skipped, and those after it go on. */
   readonly if?: Expression;
-  /** Without: the step only waits for `delayMs`. */
+  /** Without: the step only waits, for `delayMs` or for an event. */
   readonly job?: StepJob;
+  /** The payload of the event is the step's result. */
+  readonly waitFor?: StepWait;
   /** Time between the end of what it needs and its begin (ms). */
   readonly delayMs?: number;
   /** A list: one job for each item, at most `maxParallel` at once. */
@@ -63,6 +77,10 @@ export interface WorkflowDefinition {
   /** Each after those that it needs. */
   readonly steps: readonly WorkflowStep[];
   readonly output?: Expression;
+  /** From its start (ms): what has not ended by then begins nothing more. Default: no end. */
+  readonly timeoutMs?: number;
+  /** Default: `compensate`. */
+  readonly onTimeout?: "compensate" | "fail";
   /** How long an ended run is kept (ms). */
   readonly keepMs: number;
 }

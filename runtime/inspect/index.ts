@@ -14,7 +14,13 @@ export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } 
 export type { CancelOutcome } from "./commands.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 export { openInspector, openServer, type OpenedInspector, type OpenInspectorOptions } from "./open.js";
-export { createRedactor, HIDDEN, type TaskJsonSchemas, type WorkflowJsonSchemas } from "./redact.js";
+export {
+  createRedactor,
+  type EventJsonSchemas,
+  HIDDEN,
+  type TaskJsonSchemas,
+  type WorkflowJsonSchemas,
+} from "./redact.js";
 export { RUN_STATES } from "./run-types.js";
 export type * from "./run-types.js";
 export type * from "./types.js";

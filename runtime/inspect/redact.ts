@@ -3,7 +3,7 @@
  * payload values into error messages. Works on the JSON Schemas of `generated/manifest.json`.
  */
 import type { StoredJob } from "./shard-reader.js";
-import type { Redactor } from "./types.js";
+import type { RedactedKind, Redactor } from "./types.js";
 
 export const HIDDEN = "***";
 
@@ -23,16 +23,27 @@ export interface WorkflowJsonSchemas {
   readonly output?: unknown;
 }
 
-/** A redactor for tasks and workflows with known schemas; it knows nothing about others and says so. */
+export interface EventJsonSchemas {
+  readonly event?: unknown;
+}
+
+type JsonSchemas = TaskJsonSchemas & WorkflowJsonSchemas & EventJsonSchemas;
+
+/** A redactor for tasks, events and workflows with known schemas; it knows nothing about others and says so. */
 export function createRedactor(
   schemas: ReadonlyMap<string, TaskJsonSchemas>,
   workflows: ReadonlyMap<string, WorkflowJsonSchemas> = new Map(),
+  events: ReadonlyMap<string, EventJsonSchemas> = new Map(),
 ): Redactor {
+  const knownOf = (name: string, kind: RedactedKind): JsonSchemas | undefined => {
+    if (kind === "event") return events.get(name);
+    return kind === "input" || kind === "output" ? workflows.get(name) : schemas.get(name);
+  };
   return {
     redact(name, kind, value) {
-      const known = kind === "input" || kind === "output" ? workflows.get(name) : schemas.get(name);
+      const known = knownOf(name, kind);
       if (known === undefined) return undefined;
-      const schema = (known as TaskJsonSchemas & WorkflowJsonSchemas)[kind];
+      const schema = known[kind];
       if (!isRecord(schema)) {
         return kind === "result" || kind === "output" ? { value, secrets: [] } : undefined;
       }

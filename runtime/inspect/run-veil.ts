@@ -1,12 +1,12 @@
 /**
  * Hides what is sensitive in a workflow run: fields of its input and output by the workflow's schemas, results of its steps by
- * those of their tasks. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message.
+ * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message.
  */
 import type { WorkflowStep } from "../definition/index.js";
 import { evaluate, type Scope } from "../workflow/index.js";
 import { HIDDEN, withoutSecrets } from "./redact.js";
 import type { StepFacts, StoredRun } from "./run-reads.js";
-import type { Redactor } from "./types.js";
+import type { RedactedKind, Redactor } from "./types.js";
 
 export class RunVeil {
   readonly input: unknown;
@@ -32,7 +32,7 @@ export class RunVeil {
       const { status, detail } = outcome;
       steps[name] = status === "completed" ? { status, result: detail } : { status };
     }
-    this.#scope = { input, steps };
+    this.#scope = { input, run: { id: run.id }, steps };
     for (const step of run.definition.steps) this.#learn(step, facts.get(step.name));
   }
 
@@ -56,8 +56,12 @@ export class RunVeil {
   }
 
   #learn(step: WorkflowStep, facts: StepFacts | undefined): void {
-    const { job, forEach, name } = step;
+    const { job, forEach, name, waitFor } = step;
     const { outcome } = facts ?? {};
+    if (waitFor !== undefined && outcome?.status === "completed") {
+      const shown = this.#redact(waitFor.event, "event", outcome.detail);
+      this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
+    }
     if (job === undefined || forEach !== undefined) return;
     if (outcome?.status === "completed") {
       const shown = this.#redact(job.task, "result", outcome.detail);
@@ -74,11 +78,7 @@ export class RunVeil {
   }
 
   /** `undefined` when it is not known what is sensitive. Without a redactor everything is shown: the caller has decided so. */
-  #redact(
-    name: string,
-    kind: "payload" | "result" | "input" | "output",
-    value: unknown,
-  ): { readonly value: unknown } | undefined {
+  #redact(name: string, kind: RedactedKind, value: unknown): { readonly value: unknown } | undefined {
     if (this.#redactor === undefined) return { value };
     const shown = this.#redactor.redact(name, kind, value);
     if (shown !== undefined) this.#secrets.push(...shown.secrets);

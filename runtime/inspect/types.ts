@@ -152,15 +152,17 @@ export interface WorkerSummary {
   readonly about: Readonly<Record<string, unknown>>;
 }
 
+export type RedactedKind = "event" | "input" | "output" | "payload" | "result";
+
 /** Takes sensitive fields out of what is shown. */
 export interface Redactor {
   /**
    * The same value with sensitive parts replaced; `undefined` when it is not known which parts are. `name` is that of a task,
-   * and for `input` and `output` that of a workflow.
+   * for `input` and `output` that of a workflow, and for `event` that of an event.
    */
   redact(
     name: string,
-    kind: "payload" | "result" | "input" | "output",
+    kind: RedactedKind,
     value: unknown,
   ): { readonly value: unknown; readonly secrets: readonly string[] } | undefined;
 }

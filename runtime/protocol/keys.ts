@@ -61,6 +61,8 @@ export class ShardKeys {
   readonly running: string;
   /** ZSET run id -> time of removal (ms): runs that have ended. */
   readonly ended: string;
+  /** ZSET, all scores 0: the steps of runs that an event concerns, by event, field and value. See workflows.ts. */
+  readonly listeners: string;
   /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
   readonly meta: string;
   /** STRING: when any worker was heard last (ms). */
@@ -89,6 +91,7 @@ export class ShardKeys {
     this.workflows = `${this.tag}:workflows`;
     this.running = `${this.tag}:running`;
     this.ended = `${this.tag}:ended`;
+    this.listeners = `${this.tag}:listeners`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;
   }

@@ -3,11 +3,16 @@
  *
  *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
- *   <run> :open           jobs of the run that have not ended
+ *   <run> :open           jobs of the run that have not ended, but for the one of its timeout
+ *   <run> :timeout        when its time was over (ms)
  *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
  *   <run> <step>#         how many of the steps that it needs have ended
  *   <run> <step>*         number of its items;  <run> <step>.3*: item 3;  <run> <step>*#: how many have ended
+ *   <run> <step>!         events that it has heard of for a step that waits: lines of <event id> <ms> <payload>
+ *   <run> <step>?         until when the step waits (ms)
  *   @<workflow> <hash>    the definition
+ *
+ * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON.
  */
 
 export const RUN_VERSION = 1;
@@ -105,12 +110,21 @@ export const runFields = {
   definition: (workflow: string, hash: string): string => `@${workflow} ${hash}`,
   state: (run: string): string => `${run} :state`,
   open: (run: string): string => `${run} :open`,
+  timeout: (run: string): string => `${run} :timeout`,
   step: (run: string, step: string): string => `${run} ${step}`,
   met: (run: string, step: string): string => `${run} ${step}#`,
   itemsEnded: (run: string, step: string): string => `${run} ${step}*#`,
   items: (run: string, step: string): string => `${run} ${step}*`,
+  heard: (run: string, step: string): string => `${run} ${step}!`,
+  waitsUntil: (run: string, step: string): string => `${run} ${step}?`,
   item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
 } as const;
+
+/** Payloads of the events that a run has heard of for a step, the earliest first. */
+export function parseHeard(text: string | undefined): unknown[] {
+  const lines = (text ?? "").split("\n").filter((line) => line !== "");
+  return lines.map((line) => JSON.parse(line.slice(line.indexOf(" ", line.indexOf(" ") + 1))) as unknown);
+}
 
 /** A job of a run that may begin. */
 export interface BeginStep {
@@ -137,6 +151,8 @@ export interface StepEnd {
   readonly outcome: string;
   /** What the run turns to, `""`: it stays. */
   readonly state: string;
+  /** With a state: jobs of the run that only wait, and need not any more. */
+  readonly hasten: readonly string[];
   /** The fan-out of which it is an item. */
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;
   /** Begins when nothing else of the run is under way. */

@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
 -- end-run: a workflow run has ended; its job that decides ends with it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running
--- ARGV 1 tag, 2 worker, 3 job, 4 run, 5 end of the run, 6 keep (ms), 7 key field to free ('' = none)
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners; of the run's own queue:
+--      11 due
+-- ARGV 1 tag, 2 worker, 3 job, 4 run, 5 end of the run, 6 keep (ms), 7 key field to free, 8 job of its timeout ('' = none),
+--      then its listeners
 -- Returns LOST, GONE (the worker does not hold the job), or ENDED
 --@include now
 --@include finish
@@ -26,5 +28,11 @@ if redis.call('HEXISTS', workflows, run) == 1 then
   redis.call('ZADD', ended, now() + tonumber(ARGV[6]), run)
   free_key(keys, { key = ARGV[7] ~= '' and ARGV[7] }, run)
   publish(waits, tag, run)
+  if ARGV[8] ~= '' and redis.call('ZREM', KEYS[11], ARGV[8]) == 1 then
+    redis.call('HDEL', jobs, ARGV[8])
+  end
+  if #ARGV > 8 then
+    redis.call('ZREM', KEYS[10], unpack(ARGV, 9))
+  end
 end
 return 'ENDED'

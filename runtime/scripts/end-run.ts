@@ -14,6 +14,12 @@ export interface EndRunCall {
   readonly keepMs: number;
   /** Field of the `keys` hash to free, or `""`. */
   readonly key: string;
+  /** Where the run's own jobs wait. */
+  readonly queue: string;
+  /** The job of its timeout, which is not needed any more, or `""`. */
+  readonly timeout: string;
+  /** Members of `listeners`. */
+  readonly listeners: readonly string[];
 }
 
 export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"LOST" | "GONE" | "ENDED"> {
@@ -30,7 +36,19 @@ export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"L
       keys.keys,
       keys.waits,
       keys.running,
+      keys.listeners,
+      keys.queue(call.queue).due,
     ],
-    [keys.tag, call.worker, call.id, call.run, call.end, call.keepMs, call.key],
+    [
+      keys.tag,
+      call.worker,
+      call.id,
+      call.run,
+      call.end,
+      call.keepMs,
+      call.key,
+      call.timeout,
+      ...call.listeners,
+    ],
   )) as "LOST" | "GONE" | "ENDED";
 }

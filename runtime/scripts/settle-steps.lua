@@ -4,7 +4,7 @@
 --      then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 n, then n x (job, 1 if the job ends with the step or 0 if another script ends it); then for each:
 --      run, step ('' = none), its outcome, state of the run from now on ('' = as it is), step whose item it is ('' = none),
---      number of its items, queue and record of the job that decides, number of steps that may begin, and those, each:
+--      number of its items, queue and record of the job that decides, jobs to hasten, number of steps that may begin, and those:
 --      step, need, job, queue, delay (ms), limit, record. Need: n = with the nth end, 0 = while the run goes on, -1 = always
 -- Returns LOST, or the number of jobs that began
 --@include now
@@ -17,6 +17,7 @@
 --@include admit
 --@include acknowledge
 --@include begin
+--@include hasten
 
 local jobs, runs, active, leases, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, notes = KEYS[6], KEYS[7], KEYS[8]
@@ -36,13 +37,7 @@ for i = 1, n do
     ended[#ended + 1] = id
   end
 end
-if #ended > 0 then
-  redis.call('HDEL', active, unpack(ended))
-  drop(jobs, runs, ended)
-  if redis.call('EXISTS', waits, cancels, notes, gate.limited) > 0 then
-    clear_rare(waits, cancels, notes, tag, gate, ended)
-  end
-end
+end_held(jobs, runs, active, waits, cancels, notes, tag, gate, ended)
 
 local function enqueue(id, queue, delay, limit, record)
   local q = 12 + 3 * queue
@@ -56,7 +51,10 @@ local function settle(at, run, step, outcome, state, parent)
     return
   end
   local _ = step ~= '' and redis.call('HSET', workflows, run .. ' ' .. step, outcome)
-  _ = state ~= '' and redis.call('HSETNX', workflows, run .. ' :state', state)
+  if state ~= '' and redis.call('HSETNX', workflows, run .. ' :state', state) == 1 then
+    local q = 12 + 3 * ARGV[at + 6]
+    hasten(ARGV[at + 8], KEYS[q], KEYS[q + 1], KEYS[q + 2], woken)
+  end
   local goes_on, whole, count = not facts[2] and state == '', true, 0
   if parent ~= '' then
     whole = redis.call('HINCRBY', workflows, run .. ' ' .. parent .. '*#', 1) == tonumber(ARGV[at + 5])
@@ -64,7 +62,7 @@ local function settle(at, run, step, outcome, state, parent)
       redis.call('HSET', workflows, run .. ' ' .. parent, 'c' .. string.match(outcome, '%d+') .. ' null')
     end
   end
-  for i = at + 9, at + 2 + 7 * tonumber(ARGV[at + 8]), 7 do
+  for i = at + 10, at + 3 + 7 * tonumber(ARGV[at + 9]), 7 do
     local need = tonumber(ARGV[i + 1])
     if need < 0 or (goes_on and (need == 0
       or (whole and redis.call('HINCRBY', workflows, run .. ' ' .. ARGV[i] .. '#', 1) == need))) then
@@ -84,7 +82,7 @@ end
 local at = 4 + 2 * n
 for i = 1, n do
   local _ = held[i] and settle(at, unpack(ARGV, at, at + 4))
-  at = at + 9 + 7 * tonumber(ARGV[at + 8])
+  at = at + 10 + 7 * tonumber(ARGV[at + 9])
 end
 wake_each(woken)
 return begun

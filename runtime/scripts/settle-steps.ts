@@ -51,9 +51,9 @@ export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): 
   const places = new QueuePlaces(keys, scriptKeys);
   const args: ScriptArgument[] = [keys.tag, worker, ends.length];
   for (const { id, endsJob } of ends) args.push(id, endsJob ? 1 : 0);
-  for (const { run, step, outcome, state, itemOf, decider, begins } of ends) {
+  for (const { run, step, outcome, state, hasten, itemOf, decider, begins } of ends) {
     args.push(run, step, outcome, state, itemOf?.step ?? "", itemOf?.total ?? 0);
-    args.push(places.of(decider.queue), decider.record, begins.length);
+    args.push(places.of(decider.queue), decider.record, hasten.join(" "), begins.length);
     for (const begin of begins) {
       args.push(begin.step, begin.need, begin.id, places.of(begin.queue));
       args.push(begin.delayMs, begin.limit, begin.record);

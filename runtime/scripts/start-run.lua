@@ -1,8 +1,9 @@
 #!lua
 -- start-run: stores a workflow run and enqueues the steps that it begins with. Sent again, it does nothing twice.
--- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running; then for each queue: pending, due, wake
--- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), then for each step:
---      job, queue, delay (ms), limit, record
+-- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
+--      pending, due, wake
+-- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), 7 number of jobs that it
+--      waits for before it ends, 8 number of its listeners, then these, then for each job: job, queue, delay (ms), limit, record
 -- Returns the id of the run that there is now (this one, or the one that owns the key), and its record when this call did not store it
 --@include now
 --@include wake
@@ -14,7 +15,7 @@
 
 local jobs, workflows, keys, expiry, run, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
-local woken, open = {}, 0
+local woken = {}
 
 local known = redis.call('HGET', workflows, run)
 if known then
@@ -29,12 +30,14 @@ if key ~= '' then
   redis.call('ZADD', expiry, gate.time + tonumber(ARGV[6]), key)
 end
 redis.call('HSETNX', workflows, ARGV[3], ARGV[4])
-for at = 7, #ARGV, 5 do
-  local q, delay = 9 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
-  begin(jobs, gate, woken, ARGV[at], KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, ARGV[at + 3], ARGV[at + 4])
-  open = open + 1
+for at = 9, 8 + ARGV[8] do
+  redis.call('ZADD', KEYS[9], 0, ARGV[at])
 end
-redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', open)
+for at = 9 + ARGV[8], #ARGV, 5 do
+  local q, delay = 10 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
+  begin(jobs, gate, woken, ARGV[at], KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, ARGV[at + 3], ARGV[at + 4])
+end
+redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', ARGV[7])
 redis.call('ZADD', KEYS[8], gate.time, run)
 wake_each(woken)
 return { run }

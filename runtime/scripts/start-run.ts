@@ -13,6 +13,10 @@ export interface StartRunCall {
   readonly key: string;
   readonly keyTtlMs: number;
   readonly begins: readonly BeginStep[];
+  /** Ends the run when its time is over; it does not wait for this job. */
+  readonly timeout: BeginStep | undefined;
+  /** Members of `listeners`: the events that the run hears of. */
+  readonly listeners: readonly string[];
 }
 
 /** The run that there is now. */
@@ -33,11 +37,12 @@ export async function startRun(runner: ScriptRunner, call: StartRunCall): Promis
     keys.groups,
     keys.waiting,
     keys.running,
+    keys.listeners,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
   const args: ScriptArgument[] = [call.run, call.record, definition.field, definition.text];
-  args.push(call.key, call.keyTtlMs);
-  for (const begin of call.begins) {
+  args.push(call.key, call.keyTtlMs, call.begins.length, call.listeners.length, ...call.listeners);
+  for (const begin of call.timeout === undefined ? call.begins : [...call.begins, call.timeout]) {
     args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
   }
   const [id, known] = (await runner.run(startRunScript, scriptKeys, args)) as [string, string?];

@@ -10,8 +10,18 @@ import {
   type ShardKeys,
   type StepOutcome,
 } from "../protocol/index.js";
-import { endRun } from "../scripts/index.js";
-import { decide, evaluate, stepsRead, undoneField, type WorkflowGraph } from "../workflow/index.js";
+import { endRun, expireRun } from "../scripts/index.js";
+import {
+  decide,
+  evaluate,
+  listenersOf,
+  RUN_COMPENSATING,
+  RUN_FAILING,
+  stepsRead,
+  timeoutJobId,
+  undoneField,
+  type WorkflowGraph,
+} from "../workflow/index.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
@@ -41,11 +51,13 @@ export class RunDecider {
     const { reader, ends, now } = this.#ports;
     const { run = "", workflow = "" } = claim.record.options;
     const graph = await reader.graph(workflow);
+    if (graph !== undefined && claim.id === timeoutJobId(run))
+      return await this.#expire(worker, claim, graph);
     const facts = graph === undefined ? new Map<string, string>() : await reader.read(allFields(graph, run));
     const record = facts.get(run);
     if (graph === undefined || record === undefined) {
       // Nothing is known of the run any more; its job goes.
-      await this.#end(worker, claim, "", "", 0);
+      await this.#end(worker, claim, undefined, "", "", []);
       return;
     }
     const { definition } = graph;
@@ -57,6 +69,7 @@ export class RunDecider {
         definition.steps.map((step) => step.name),
       ),
       undone: undoneOf(facts, run, graph),
+      timedOut: facts.has(runFields.timeout(run)),
     });
     const known = parseRunRecord(record);
     if (decision.kind === "undo") {
@@ -69,6 +82,7 @@ export class RunDecider {
         step: "",
         outcome: "",
         state: "",
+        hasten: [],
         itemOf: undefined,
         decider,
         begins,
@@ -80,31 +94,57 @@ export class RunDecider {
     await this.#finish(worker, claim, graph, known, decision.kind, detail);
   }
 
+  /** What runs is waited for, as when a step has failed. */
+  async #expire(worker: string, claim: Claim, graph: WorkflowGraph): Promise<void> {
+    const { connection, keys, fetcher, onLost } = this.#ports;
+    const { round } = fetcher;
+    const { run = "" } = claim.record.options;
+    const { onTimeout, queue } = graph.definition;
+    const state = onTimeout === "fail" ? RUN_FAILING : RUN_COMPENSATING;
+    const waits = graph.waits(run);
+    const reply = await expireRun(connection, { keys, worker, id: claim.id, run, queue, state, waits });
+    if (reply === "LOST") onLost();
+    else fetcher.forget(claim.id, round);
+  }
+
   async #output(graph: WorkflowGraph, run: string, { input }: RunRecord, facts: RunFacts): Promise<unknown> {
     const { output } = graph.definition;
     if (output === undefined) return null;
     const steps = await this.#ports.reader.scopeOf(graph, run, stepsRead(output), facts);
-    return evaluate(output, { input, steps });
+    return evaluate(output, { input, run: { id: run }, steps });
   }
 
   async #finish(
     worker: string,
     claim: Claim,
     graph: WorkflowGraph,
-    { key }: RunRecord,
+    { key, input }: RunRecord,
     state: RunEndState,
     detail: unknown,
   ): Promise<void> {
     const end = encodeRunEnd({ state, at: Math.round(this.#ports.now()), detail });
     // A run that failed frees its key: the next start begins another one.
-    await this.#end(worker, claim, end, state === "completed" ? "" : key, graph.definition.keepMs);
+    const { run = "" } = claim.record.options;
+    const listeners = listenersOf(graph.definition, run, input);
+    await this.#end(worker, claim, graph, end, state === "completed" ? "" : key, listeners);
   }
 
-  async #end(worker: string, claim: Claim, end: string, key: string, keepMs: number): Promise<void> {
+  async #end(
+    worker: string,
+    claim: Claim,
+    graph: WorkflowGraph | undefined,
+    end: string,
+    key: string,
+    listeners: readonly string[],
+  ): Promise<void> {
     const { connection, keys, fetcher, onLost } = this.#ports;
     const { round } = fetcher;
     const { run = "" } = claim.record.options;
-    const reply = await endRun(connection, { keys, worker, id: claim.id, run, end, keepMs, key });
+    const { keepMs = 0, timeoutMs } = graph?.definition ?? {};
+    const { queue } = claim.record;
+    const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
+    const call = { keys, worker, id: claim.id, run, end, keepMs, key, queue, timeout, listeners };
+    const reply = await endRun(connection, call);
     if (reply === "LOST") onLost();
     else fetcher.forget(claim.id, round);
   }
@@ -112,6 +152,7 @@ export class RunDecider {
 
 function allFields(graph: WorkflowGraph, run: string): string[] {
   const fields = [run, runFields.state(run)];
+  if (graph.definition.timeoutMs !== undefined) fields.push(runFields.timeout(run));
   for (const { name, forEach, compensate } of graph.definition.steps) {
     fields.push(runFields.step(run, name));
     if (forEach !== undefined) fields.push(runFields.items(run, name));

@@ -32,7 +32,7 @@ export class RunSweeper {
     const record = text === undefined ? undefined : parseRunRecord(text);
     const graph =
       record === undefined ? undefined : await this.#reader.graph(`${record.workflow} ${record.hash}`);
-    const fields = [run, runFields.state(run), runFields.open(run)];
+    const fields = [run, runFields.state(run), runFields.open(run), runFields.timeout(run)];
     for (const { name, forEach } of graph?.definition.steps ?? []) {
       fields.push(...fieldsOfRun(run, name));
       if (forEach !== undefined) await this.#forgetItems(run, name);

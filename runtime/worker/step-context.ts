@@ -26,15 +26,25 @@ export function endOfStep(
 ): StepEnd {
   const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
   const outcome = encodeStepOutcome({ status, at: Math.round(now), detail, begunAt, attempts });
-  const end = { id, endsJob, run, outcome, decider: graph.decider(run, now), state: "", itemOf: undefined };
+  const end = {
+    id,
+    endsJob,
+    run,
+    outcome,
+    decider: graph.decider(run, now),
+    state: "",
+    hasten: [],
+    itemOf: undefined,
+  };
   if (undoes) return { ...end, step: undoneField(step.name), begins: [] };
   const { onFailure = "fail" } = step;
   const goesOn =
     status === "completed" || status === "skipped" || (status === "failed" && onFailure === "continue");
   const state =
     status !== "failed" || goesOn ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
+  const hasten = state === "" ? [] : graph.waits(run);
   if (item === undefined) {
-    return { ...end, step: step.name, state, begins: goesOn ? graph.after(run, step.name, now) : [] };
+    return { ...end, step: step.name, state, hasten, begins: goesOn ? graph.after(run, step.name, now) : [] };
   }
   const next = item.index + widthOf(step);
   const begins = goesOn ? graph.afterItem(run, step.name, now) : [];
@@ -42,6 +52,7 @@ export function endOfStep(
     ...end,
     step: `${step.name}.${item.index}`,
     state,
+    hasten,
     // Only ends that go on count: with a failed one the step never completes, and the run does not either.
     itemOf: goesOn ? { step: step.name, total: item.total } : undefined,
     begins: goesOn && next < item.total ? [graph.item(run, step, next, now), ...begins] : begins,
@@ -65,6 +76,7 @@ export function endOfFanOut({ id, graph, run, step }: StepContext, total: number
     step: "",
     outcome: "",
     state: "",
+    hasten: [],
     itemOf: undefined,
     decider: graph.decider(run, now),
     begins,

@@ -4,6 +4,7 @@
  *
  *   claimed -> read the run --> ready (payload computed) -> executor
  *                           --> ended here: skipped, waited, fanned out, its run is over
+ *                           --> waits for an event (EventWaits)
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
@@ -11,6 +12,8 @@ import { type JobRecord, runFields, type ShardKeys, type StepStatus } from "../p
 import { storeItems } from "../scripts/index.js";
 import { evaluate, type Scope, stepsRead, undoneField, type WorkflowGraph } from "../workflow/index.js";
 import type { Claim } from "./claim.js";
+import { EventWaits } from "./event-waits.js";
+import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { RunDecider } from "./run-decider.js";
@@ -33,6 +36,7 @@ export interface IntakePorts {
   readonly reader: RunReader;
   readonly ends: StepEnds;
   readonly decider: RunDecider;
+  readonly fetcher: Pick<Fetcher, "forget" | "round">;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
   /** A step that has lost its worker too often. */
@@ -41,6 +45,7 @@ export interface IntakePorts {
 
 export class WorkflowIntake {
   readonly #ports: IntakePorts;
+  readonly #waits: EventWaits;
   /** Of steps that were handed on and have not ended. */
   readonly #contexts = new WeakMap<JobRecord, StepContext>();
   readonly #underWay = new Set<Promise<void>>();
@@ -48,6 +53,7 @@ export class WorkflowIntake {
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
+    this.#waits = new EventWaits(ports);
   }
 
   /** Claims that are being prepared: they wait for a slot like others. */
@@ -123,6 +129,8 @@ export class WorkflowIntake {
     if (item !== undefined) {
       fields.push(runFields.items(run, step.name), runFields.item(run, step.name, item.index));
     }
+    if (step.waitFor !== undefined)
+      fields.push(runFields.heard(run, step.name), runFields.waitsUntil(run, step.name));
     return [...fields, ...reader.fieldsOf(graph, run, stepsOf(step, undoes))];
   }
 
@@ -150,15 +158,21 @@ export class WorkflowIntake {
     }
     const { input } = known;
     const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
-    const scope: Scope = { input, steps, ...itemScope(context, facts) };
+    const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
     if (item !== undefined) {
       const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
       const complete = { ...context, item: { ...item, total } };
       return this.#ready(claim, complete, evaluate(step.job?.payload ?? NOTHING, scope));
     }
-    if (step.if !== undefined && evaluate(step.if, scope) !== true)
+    // Once it has begun to wait its condition is not asked again: other steps may have ended since.
+    const hasBegun = facts.has(runFields.waitsUntil(run, step.name));
+    if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
       return this.#end(context, "skipped", null);
+    if (step.waitFor !== undefined) {
+      if ((await this.#waits.wait(name, context, step.waitFor, scope, facts)) === undefined) return undefined;
+      return await this.#prepare(name, claim, context, await reader.read(this.#fields(context)));
+    }
     if (step.forEach !== undefined) return await this.#fanOut(name, context, evaluate(step.forEach, scope));
     if (step.job === undefined) return this.#end(context, "completed", null);
     return this.#ready(claim, context, evaluate(step.job.payload, scope));
@@ -214,7 +228,8 @@ function isOfRun(claim: Claim): boolean {
 
 function stepsOf(step: StepContext["step"], undoes: boolean): readonly string[] {
   if (undoes) return stepsRead(step.compensate?.payload);
-  return [...stepsRead(step.if), ...stepsRead(step.forEach), ...stepsRead(step.job?.payload)];
+  const { job, waitFor } = step;
+  return [step.if, step.forEach, job?.payload, waitFor?.match].flatMap(stepsRead);
 }
 
 function itemScope({ run, step, item }: StepContext, facts: RunFacts): Scope {

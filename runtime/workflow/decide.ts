@@ -1,5 +1,5 @@
 /** How a run goes on when nothing of it is under way: it has ended, or there is something to undo. */
-import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
+import { formatDuration, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
 import type { StepOutcome } from "../protocol/index.js";
 
 /** What is known of a run: its state, `undefined` while it runs, and how its steps and their undoings ended. */
@@ -7,6 +7,8 @@ export interface RunSoFar {
   readonly state: string | undefined;
   readonly outcomes: ReadonlyMap<string, StepOutcome>;
   readonly undone: ReadonlyMap<string, StepOutcome>;
+  /** Its time was over before anything of it had failed. */
+  readonly timedOut?: boolean;
 }
 
 export type Decision =
@@ -49,7 +51,8 @@ function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFa
   return last?.step;
 }
 
-function reasonOf({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar): string {
+function reasonOf({ steps, timeoutMs = 0 }: WorkflowDefinition, run: RunSoFar): string {
+  const { outcomes, undone, timedOut } = run;
   const failed = steps
     .flatMap(({ name, onFailure }) => {
       const outcome = outcomes.get(name);
@@ -58,7 +61,11 @@ function reasonOf({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar)
     .sort((one, other) => one.outcome.at - other.outcome.at);
   const [first] = failed;
   const why =
-    first === undefined ? "a step failed" : `step ${first.name} failed: ${String(first.outcome.detail)}`;
+    timedOut === true
+      ? `the run had not ended after ${formatDuration(timeoutMs)}, its timeout`
+      : first === undefined
+        ? "a step failed"
+        : `step ${first.name} failed: ${String(first.outcome.detail)}`;
   const stuck = [...undone].filter(([, { status }]) => status !== "completed").map(([name]) => name);
   return stuck.length === 0 ? why : `${why}; these could not be undone: ${stuck.join(", ")}`;
 }

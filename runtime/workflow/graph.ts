@@ -61,6 +61,20 @@ export class WorkflowGraph {
     return { ...begin, step: "", id: deciderId(run), need: -1, delayMs: 0 };
   }
 
+  /** Ends the run when its time is over. */
+  timeout(run: string, now: number): BeginStep | undefined {
+    const { timeoutMs } = this.definition;
+    if (timeoutMs === undefined) return undefined;
+    return { ...this.decider(run, now), id: timeoutJobId(run), delayMs: timeoutMs };
+  }
+
+  /** Jobs that only wait: in a run that does not go on they need not. */
+  waits(run: string): readonly string[] {
+    return this.definition.steps
+      .filter((step) => step.job === undefined && step.forEach === undefined)
+      .map((step) => stepJobId(run, step.name));
+  }
+
   #begin(run: string, step: WorkflowStep, need: number, now: number): BeginStep {
     // A step that fans out is first a job of the run, which reads the list.
     const job = step.forEach === undefined ? step.job : undefined;
@@ -102,6 +116,10 @@ export function deciderId(run: string): string {
   return `${run}:end`;
 }
 
+export function timeoutJobId(run: string): string {
+  return `${run}:timeout`;
+}
+
 /** All fields of a run that belong to a step, but those of its items. */
 export function fieldsOfRun(run: string, step: string): string[] {
   return [
@@ -110,6 +128,8 @@ export function fieldsOfRun(run: string, step: string): string[] {
     runFields.met(run, step),
     runFields.items(run, step),
     runFields.itemsEnded(run, step),
+    runFields.heard(run, step),
+    runFields.waitsUntil(run, step),
   ];
 }
 

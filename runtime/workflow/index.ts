@@ -2,3 +2,4 @@
 export * from "./decide.js";
 export * from "./expression.js";
 export * from "./graph.js";
+export * from "./listeners.js";

@@ -10,7 +10,7 @@ import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
-import { beginStep, newRun, playRun, stepEnd } from "./run-moves.js";
+import { playRun, runCalls } from "./run-moves.js";
 import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
 
@@ -21,6 +21,7 @@ const DRAINING = [
   "cancel",
   "discard",
   "end-run",
+  "expire-run",
   "fail",
   "forget-run",
   "heartbeat",
@@ -32,6 +33,7 @@ const DRAINING = [
   "settle-steps",
   "suspend",
   "sweep",
+  "wait-step",
 ];
 const ADDING = [
   "await",
@@ -42,6 +44,7 @@ const ADDING = [
   "retry",
   "start-run",
   "store-items",
+  "tell-runs",
   "tick",
 ];
 
@@ -181,7 +184,7 @@ const REPAIR = {
 
 describe("every wrapper", () => {
   const keys = new ShardKeys("contract");
-  const QUEUES = ["first", "second"];
+  const QUEUES = ["first", "second"] as const;
   const quotas = QUEUES.map((queue) => ({ queue, quota: 1 }));
   const job = { keys, id: "j", queue: "first" };
   const worker = { keys, worker: "A" };
@@ -211,25 +214,15 @@ describe("every wrapper", () => {
   const repairOf = (id: string) => ({ ...REPAIR, keys, id });
 
   const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
+    ...runCalls(keys, QUEUES),
     advance: (runner) => scripts.advance(runner, { ...worker, ...claim }),
     await: (runner) => scripts.awaitJob(runner, { ...job, client: "c" }),
-    "await-run": (runner) => scripts.awaitRun(runner, { keys, id: "r", client: "c" }),
     cancel: (runner) => scripts.cancel(runner, { ...job, keepMs: 1 }),
     declare: (runner) => scripts.declare(runner, { keys, ...deploy }),
     discard: (runner) =>
       scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
-    "end-run": (runner) =>
-      scripts.endRun(runner, {
-        ...worker,
-        id: "r:end",
-        run: "r",
-        end: "completed 1 null",
-        keepMs: 1,
-        key: "",
-      }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
-    "forget-run": (runner) => scripts.forgetRun(runner, { keys, run: "r", isLast: true, fields: [] }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
@@ -242,11 +235,6 @@ describe("every wrapper", () => {
       }),
     retry: (runner) => scripts.retry(runner, job),
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
-    "settle-steps": (runner) =>
-      scripts.settleSteps(runner, { ...worker, ends: QUEUES.map((queue) => stepEnd("j", { queue })) }),
-    "start-run": (runner) =>
-      scripts.startRun(runner, { ...newRun, keys, begins: QUEUES.map((queue) => beginStep("j", { queue })) }),
-    "store-items": (runner) => scripts.storeItems(runner, { ...worker, id: "j", fields: [] }),
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
     tick: (runner) => scripts.tick(runner, { keys, ...ticks }),

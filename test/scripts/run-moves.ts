@@ -4,16 +4,21 @@ import {
   encodeRunEnd,
   encodeRunRecord,
   encodeStepOutcome,
+  parseHeard,
   type BeginStep,
+  type ShardKeys,
   type StepEnd,
 } from "../../runtime/protocol/index.js";
 import {
   awaitRun,
   endRun,
+  expireRun,
   forgetRun,
   settleSteps,
   startRun,
   storeItems,
+  tellRuns,
+  waitStep,
   type ScriptRunner,
   type StartRunCall,
 } from "../../runtime/scripts/index.js";
@@ -38,6 +43,7 @@ export function stepEnd(
     step: "",
     outcome: OUTCOME,
     state: "",
+    hasten: [],
     itemOf: undefined,
     decider: beginStep("r:end", { queue }),
     begins: [],
@@ -51,6 +57,8 @@ export const newRun: Omit<StartRunCall, "keys" | "begins"> = {
   definition: { field: "@w h", text: "[]" },
   key: "r:key",
   keyTtlMs: 1000,
+  timeout: beginStep("r:timeout", { delayMs: 60_000 }),
+  listeners: ['e ["x"]\n1\nq r a', 'e ["x"]\n1\nq r c'],
 };
 
 /** Every script of runs does its work once, through `runner`. */
@@ -81,12 +89,40 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
 
   await bench.redis.zadd(keys.queue("q").due, "XX", 1, "r:c");
   expect(await bench.claim(worker, 1)).toEqual(["r:c"]);
+  // The jobs of this run are named as those of another one would be: an event only adds to what is known of them.
+  const waiting = { keys, worker, id: "r:c", run: "r", step: "c", queue: "q", timeoutMs: 60_000 };
+  expect(await waitStep(runner, { ...waiting, heard: "" })).toBe("WAITING");
+  expect(await waitStep(runner, { ...waiting, heard: "" })).toBe("GONE");
+  const event = { keys, id: "event", payload: '{"x":1}', head: 'e ["x"]\n1\n', behind: undefined };
+  for (const queues of [[], ["q"], ["q"]]) {
+    const missingQueues = queues.length === 0 ? ["q"] : [];
+    const runs = queues.length === 0 ? [] : ["r"];
+    expect(await tellRuns(runner, { ...event, queues })).toEqual({ runs, missingQueues, last: undefined });
+  }
+  await bench.redis.zadd(keys.queue("q").due, "XX", 1, "r:c");
+  expect(await bench.claim(worker, 1)).toEqual(["r:c"]);
+  expect(await waitStep(runner, { ...waiting, heard: "" })).toBe("AGAIN");
+  const heard = (await bench.redis.hget(keys.workflows, "r c!")) ?? "";
+  expect(parseHeard(heard)).toEqual([{ x: 1 }]);
+  await bench.redis.hset(keys.workflows, "r c?", 1);
+  expect(await waitStep(runner, { ...waiting, heard })).toBe("OVER");
   const last = stepEnd("r:c", { step: "c" });
   expect(await settleSteps(runner, { keys, worker, ends: [last] })).toBe(1);
 
   expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
   const end = encodeRunEnd({ state: "completed", at: 2, detail: 7 });
-  const ending = { keys, worker, id: "r:end", run: "r", end, keepMs: 0, key: "r:key" };
+  const ending = {
+    keys,
+    worker,
+    id: "r:end",
+    run: "r",
+    end,
+    keepMs: 0,
+    key: "r:key",
+    queue: "q",
+    timeout: "r:timeout",
+    listeners: newRun.listeners,
+  };
   expect(await endRun(runner, ending)).toBe("ENDED");
   expect(await awaitRun(runner, { keys, id: "r", client: "c" })).toEqual({
     record: newRun.record,
@@ -94,5 +130,65 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   });
   const known = await bench.redis.hkeys(keys.workflows);
   await forgetRun(runner, { keys, run: "r", isLast: true, fields: known });
-  expect(await bench.redis.exists(keys.workflows, keys.ended)).toBe(0);
+  expect(await bench.redis.exists(keys.workflows, keys.ended, keys.listeners)).toBe(0);
+  await playTimeout(bench, runner);
+}
+
+/** A run whose time is over while it waits: the wait is hastened, and the run has failed. */
+async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<void> {
+  const { keys } = bench;
+  const worker = "runs";
+  const id = "r:timeout";
+  const begins = [beginStep("r:a", { delayMs: 60_000 })];
+  expect(await startRun(runner, { ...newRun, keys, begins })).toEqual({ id: "r", known: undefined });
+  await bench.redis.zadd(keys.queue("q").due, "XX", 1, id);
+  expect(await bench.claim(worker, 1)).toEqual([id]);
+  const over = { keys, worker, id, run: "r", queue: "q", state: "failing", waits: ["r:a", "r:b"] };
+  expect(await expireRun(runner, over)).toBe("EXPIRED");
+  expect(await expireRun(runner, over)).toBe("GONE");
+  expect(await bench.redis.hget(keys.workflows, "r :state")).toBe("failing");
+  expect(await bench.claim(worker, 1)).toEqual(["r:a"]);
+  const later = { step: "b", need: 0 };
+  const cancelled = stepEnd("r:a", { step: "a", begins: [beginStep("r:b", later)] });
+  expect(await settleSteps(runner, { keys, worker, ends: [cancelled] })).toBe(1);
+  expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
+  const end = encodeRunEnd({ state: "failed", at: 2, detail: "" });
+  await endRun(runner, {
+    keys,
+    worker,
+    id: "r:end",
+    run: "r",
+    end,
+    keepMs: 0,
+    key: "r:key",
+    queue: "q",
+    timeout: id,
+    listeners: newRun.listeners,
+  });
+  await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
+}
+
+type Calls = Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>>;
+
+/** One call of every script of runs. */
+export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]): Calls {
+  const worker = { keys, worker: "A" };
+  const [queue] = queues;
+  const ofRun = { ...worker, run: "r", queue };
+  const end = { end: "completed 1 null", keepMs: 1, key: "", timeout: "r:timeout", listeners: [] };
+  const begins = queues.map((name) => beginStep("j", { queue: name }));
+  const event = { keys, id: "e", payload: "{}", head: 'e ["x"]\n1\n', behind: undefined, queues };
+  return {
+    "await-run": (runner) => awaitRun(runner, { keys, id: "r", client: "c" }),
+    "end-run": (runner) => endRun(runner, { ...ofRun, ...end, id: "r:end" }),
+    "expire-run": (runner) =>
+      expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
+    "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [] }),
+    "settle-steps": (runner) =>
+      settleSteps(runner, { ...worker, ends: queues.map((name) => stepEnd("j", { queue: name })) }),
+    "start-run": (runner) => startRun(runner, { ...newRun, keys, begins, timeout: undefined }),
+    "store-items": (runner) => storeItems(runner, { ...worker, id: "j", fields: [] }),
+    "tell-runs": (runner) => tellRuns(runner, event),
+    "wait-step": (runner) => waitStep(runner, { ...ofRun, id: "r.a", step: "a", timeoutMs: 1, heard: "" }),
+  };
 }

@@ -1,5 +1,6 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
 import { isFinal, parseRecord, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
+import { timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
 export function runProblems(shard: Shard): readonly string[] {
@@ -16,6 +17,13 @@ export function runProblems(shard: Shard): readonly string[] {
     ...[...Object.keys(shard.running), ...Object.keys(shard.ended)].flatMap((run) =>
       shard.workflows[run] === undefined ? [`a list has the run ${run}, which there is not`] : [],
     ),
+    ...shard.listeners.flatMap((member) => {
+      const [, run = "", step = ""] = (member.split("\n").at(-1) ?? "").split(" ");
+      const isOver = parseRunEnd(shard.workflows[`${run} :state`] ?? null) !== undefined;
+      return shard.workflows[run] === undefined || isOver
+        ? [`no run ${run} listens for its step ${step}`]
+        : [];
+    }),
   ];
 }
 
@@ -38,7 +46,13 @@ function liveJobs(shard: Shard): ReadonlyMap<string, number> {
   const live = new Map<string, number>();
   for (const [id, text] of Object.entries(shard.jobs)) {
     const { run } = parseRecord(text)?.options ?? {};
-    if (run === undefined || isFinal(parseRun(shard.runs[id] ?? null).state as never)) continue;
+    // A run does not wait for the job of its timeout.
+    if (
+      run === undefined ||
+      id === timeoutJobId(run) ||
+      isFinal(parseRun(shard.runs[id] ?? null).state as never)
+    )
+      continue;
     live.set(run, (live.get(run) ?? 0) + 1);
   }
   return live;

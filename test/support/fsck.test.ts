@@ -24,6 +24,7 @@ const EMPTY: Shard = {
   workflows: {},
   running: {},
   ended: {},
+  listeners: [],
   meta: {},
   tick: "",
   pending: {},
@@ -89,6 +90,7 @@ describe("fsck finds", () => {
     ],
     ["no run has the field r a", { workflows: { "r a": "c1 null" } }],
     ["a list has the run r", { running: { r: 1 } }],
+    ["no run r listens for its step a", { listeners: ['e ["x"]\n1\nq r a'] }],
     ["no key of the protocol", { strangers: ["{weft:0}:novel"] }],
   ];
   test.each(broken)("%s", (problem, shard) => {

@@ -10,8 +10,10 @@ import { jobOf, object, path, value, workflow } from "./workflow.js";
 
 export interface RandomWorkflow {
   readonly definition: WorkflowDefinition;
-  /** Steps of which a job fails for good. */
+  /** Steps of which a job fails for good, or whose event never comes. */
   readonly failing: ReadonlySet<string>;
+  /** Keys of the events that are to come: one for each step that waits and does not fail. */
+  readonly events: readonly string[];
 }
 
 export interface RandomTasks {
@@ -25,6 +27,8 @@ export interface RandomTasks {
   readonly limited?: TaskContract<never, never>;
   /** What a job may run that runs too long. Default: none does. */
   readonly timeoutMs?: number;
+  /** Steps wait for events, and runs have timeouts that they keep. Default: none. */
+  readonly events?: boolean;
 }
 
 /** From here on down a job runs too long. */
@@ -35,32 +39,53 @@ export function randomWorkflow(random: () => number, name: string, tasks: Random
   const size = 1 + Math.floor(random() * 14);
   const fatal = random() < 0.5 ? "fail" : "compensate";
   const failing = new Set<string>();
+  const events: string[] = [];
   const steps: WorkflowStep[] = [];
   for (let i = 0; i < size; i++) {
     const needs = steps.map((step) => step.name).filter(() => random() < 1.8 / (i + 1));
     const fails = random() < 0.08;
-    const name = `s${i}`;
-    const work = random() < 0.15 ? waiting(random) : working(random, tasks, i, fails);
     const step: WorkflowStep = {
-      name,
+      name: `s${i}`,
       needs,
       ...(needs.length > 1 && random() < 0.3 ? { join: 1 + Math.floor(random() * needs.length) } : {}),
       ...(random() < 0.15 ? { if: value(false) } : {}),
-      ...work,
+      ...workOf(random, tasks, i, fails, `${name} s${i}`),
       onFailure: fails && random() < 0.4 ? "continue" : fatal,
       ...(random() < 0.4 ? { compensate: jobOf(tasks.undo, value(i + 1)) } : {}),
     };
-    // Without a job nothing fails.
-    if (fails && step.job !== undefined && step.if === undefined) failing.add(name);
+    // Without a job or an event nothing fails.
+    const mayFail = (step.job ?? step.waitFor) !== undefined && step.if === undefined;
+    if (fails && mayFail) failing.add(step.name);
+    else if (step.waitFor !== undefined) events.push(`${name} ${step.name}`);
     steps.push(step);
   }
   const results = steps.map(
     ({ name }) => [name, ["??", path("steps", name, "result"), value(null)]] as [string, Expression],
   );
+  const bounded = tasks.events === true && random() < 0.3 ? { timeoutMs: 3_600_000 } : {};
   return {
-    definition: workflow(steps, { hash: name, output: object(Object.fromEntries(results)) }),
+    definition: workflow(steps, { hash: name, output: object(Object.fromEntries(results)), ...bounded }),
     failing,
+    events,
   };
+}
+
+function workOf(
+  random: () => number,
+  tasks: RandomTasks,
+  i: number,
+  fails: boolean,
+  key: string,
+): Partial<WorkflowStep> {
+  if (tasks.events === true && random() < 0.15)
+    return listening(key, fails ? 1 + Math.floor(random() * 50) : 600_000);
+  return random() < 0.15 ? waiting(random) : working(random, tasks, i, fails);
+}
+
+function listening(key: string, timeoutMs: number): Partial<WorkflowStep> {
+  const [field, equals] = [["key"], value(key)];
+  const match: Expression = ["==", path("event", "key"), equals];
+  return { waitFor: { event: "test:event", field, equals, match, timeoutMs } };
 }
 
 function waiting(random: () => number): Partial<WorkflowStep> {
@@ -120,7 +145,8 @@ export function expectedOf({ definition, failing }: RandomWorkflow): Expected {
   return { fails, statuses, output, compensates: fails && rule === "compensate" };
 }
 
-function resultOf({ job, forEach }: WorkflowStep): unknown {
+function resultOf({ job, forEach, waitFor }: WorkflowStep): unknown {
+  if (waitFor !== undefined) return { key: (waitFor.equals as ["value", string])[1] };
   const payload = job?.payload as ["object", { n: ["value", number] }] | undefined;
   if (forEach === undefined) return payload === undefined ? null : payload[1].n[1];
   return (forEach as ["value", number[]])[1].map((n) => (n < 0 ? null : n));

@@ -30,6 +30,8 @@ export interface Shard {
   readonly workflows: Texts;
   readonly running: Scores;
   readonly ended: Scores;
+  /** Members in their order. */
+  readonly listeners: readonly string[];
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
   readonly tick: string;
@@ -99,6 +101,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     workflows: texts(take(keys.workflows)),
     running: scores(take(keys.running)),
     ended: scores(take(keys.ended)),
+    listeners: Object.keys(scores(take(keys.listeners))),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",
     pending: family("pending", (ids) => ids),

@@ -1,8 +1,9 @@
 // Workflows without generated files: definitions written by hand, started on a test's project.
-import { createStartFunction, type RunHandle } from "taskweft/generated-v1";
+import { createEmitFunction, createStartFunction, defineEvent, type RunHandle } from "taskweft/generated-v1";
 import type {
   Expression,
   StepJob,
+  StepWait,
   TaskContract,
   WorkflowDefinition,
   WorkflowStep,
@@ -59,4 +60,33 @@ export async function outcomes(
     if (/^[a-z][\w.]*~?$/i.test(name)) found[name] = parseStepOutcome(text).status;
   }
   return found;
+}
+
+/** A step that waits for `test:event` whose field `key` is the key that the run was started with. */
+export function waitStep(
+  name: string,
+  needs: readonly string[] = [],
+  wait: Partial<StepWait> = {},
+  more: Partial<WorkflowStep> = {},
+): WorkflowStep {
+  const [field, equals] = [["key"], path("input", "key")];
+  const match: Expression = ["==", path("event", ...field), equals];
+  return {
+    name,
+    needs,
+    waitFor: { event: "test:event", field, equals, match, timeoutMs: 600_000, ...wait },
+    ...more,
+  };
+}
+
+export function emitter(
+  project: Pick<Project, "client" | "queues">,
+  waitFields: readonly (readonly string[])[] = [["key"]],
+  queues = project.queues,
+) {
+  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+  const event = { name: "test:event", payload: () => anything, observers: [], waitFields };
+  const emit = createEmitFunction(defineEvent<object>(event), queues);
+  return (payload: object, id?: string) =>
+    emit(payload, { client: project.client, ...(id === undefined ? {} : { id }) });
 }

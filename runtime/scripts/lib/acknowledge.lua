@@ -51,3 +51,14 @@ local function clear_rare(waits, cancels, notes, tag, gate, held)
     end
   end
 end
+
+-- Jobs that this worker holds end, and nothing of them is kept.
+local function end_held(jobs, runs, active, waits, cancels, notes, tag, gate, held)
+  if #held > 0 then
+    redis.call('HDEL', active, unpack(held))
+    drop(jobs, runs, held)
+    if redis.call('EXISTS', waits, cancels, notes, gate.limited) > 0 then
+      clear_rare(waits, cancels, notes, tag, gate, held)
+    end
+  end
+end

@@ -25,7 +25,10 @@ const A = "one: { task: a, with: { n: 1 } }";
 
 describe("the shape of a step", () => {
   it.each([
-    ["x: { needs: [] }", '15:7 TW200 the step "x" does nothing | give it a task, or sleep: 1h'],
+    [
+      "x: { needs: [] }",
+      '15:7 TW200 the step "x" does nothing | give it a task, sleep: 1h, or an event to waitFor',
+    ],
     [
       "x: { task: b, sleep: 1h }",
       '15:21 TW200 the step "x" has a task, and it waits | make the wait a step of its own',
@@ -61,7 +64,7 @@ describe("the shape of a step", () => {
     expect(steps(line)).toEqual([problem]);
   });
 
-  it.each(["waitFor: x", "workflow: w", "delay: 1s"])("%s is unknown", (entry) => {
+  it.each(["workflow: w", "delay: 1s"])("%s is unknown", (entry) => {
     const [key] = entry.split(":");
     expect(steps(`x: { task: b, ${entry} }`)).toEqual([
       expect.stringContaining(`15:21 TW102 unknown key "${key}" in workflows > w > steps > x`),
@@ -171,7 +174,7 @@ describe("what is read of steps", () => {
     [
       A,
       take("needs: [one]", "${{ event.x }}"),
-      /TW131 unknown name "event": step "x" can read input, steps only$/,
+      /TW131 unknown name "event": step "x" can read input, run, steps only$/,
     ],
   ])("%s, %s", (one, two, problem) => {
     expect(steps(one, two)).toEqual([expect.stringMatching(problem)]);
@@ -262,6 +265,7 @@ tasks:
   inventory:reserve: { payload: { orderId: uuid }, result: { reservationId: string } }
   payment:process: { payload: { orderId: uuid, amount: integer }, result: { receiptId: string } }
   warehouse:pack: { payload: { sku: string } }
+events: { order:approved: { payload: { orderId: uuid, by: string } } }
 `;
   expect(problems(tasks + example)).toEqual([]);
 });

@@ -1,12 +1,12 @@
-// 200 random workflows end as a small model says, whatever the order of time: every run ends, no step that completed runs
-// again, and what is undone is undone once.
+// 200 random workflows end as a small model says, whatever the order of time and whenever the events come: every run ends, no step
+// that completed runs again, what is undone is undone once, and nothing of a run is left waiting.
 import { expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, setupProject } from "../../support/project.js";
 import { differences, randomWorkflow } from "../../support/random-workflow.js";
 import { startRedis } from "../../support/redis.js";
 import { seededRandom } from "../../support/signal.js";
-import { endOf, outcomes, start } from "../../support/workflow.js";
+import { emitter, endOf, outcomes, start } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -29,15 +29,23 @@ test("random workflows end as the model says", { timeout: 60_000 }, async () => 
   };
   await project.worker(handlers as never, { concurrency: 7 });
   await project.worker(handlers as never, { concurrency: 50 });
+  const emit = emitter(project);
   const made = Array.from({ length: 200 }, (_unused, n) =>
-    randomWorkflow(random, `w${n}`, { add, undo } as never),
+    randomWorkflow(random, `w${n}`, { add, undo, events: true } as never),
   );
   const found = await Promise.all(
     made.map(async (one) => {
       const run = await start(project, one.definition);
+      await Promise.all(
+        one.events.map(async (key) => {
+          if (random() < 0.7) await new Promise((resolve) => setTimeout(resolve, random() * 200));
+          await emit({ key });
+        }),
+      );
       return differences(one, await endOf(run), await outcomes(project, run.id));
     }),
   );
   expect(found.flat(), `seed ${seed}`).toEqual([]);
+  expect(await project.raw.exists(project.keys.listeners, project.keys.queue("default").due)).toBe(0);
   expect([...calls].filter(([, times]) => times !== 1)).toEqual([]);
 });

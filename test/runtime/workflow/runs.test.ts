@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
+import { signal, until } from "../../support/signal.js";
 import { jobOf, object, outcomes, path, start, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
@@ -224,6 +225,63 @@ test("a delayed step begins when its time has come", async () => {
   );
   await run.result();
   expect(performance.now() - begun).toBeGreaterThan(390);
+});
+
+describe("a run whose time is over", () => {
+  const undoing = (n: number) => ({ compensate: jobOf(undo as never, value(n)) });
+  const bounded = { timeoutMs: 300, hash: "22222222" };
+  const waits = { name: "wait", needs: ["a"], delayMs: 3_600_000 };
+
+  test("fails and undoes what completed, without the wait that was left", async () => {
+    const project = setup();
+    const { undone, worker } = adding(project);
+    await worker();
+    const steps = [step("a", [], value(1), undoing(1)), waits, step("b", ["wait"])];
+    const run = await start(project, workflow(steps, bounded));
+    await expect(run.result()).rejects.toThrow(
+      /RunFailed: .*: the run had not ended after 300ms, its timeout$/,
+    );
+    expect(undone).toEqual([1]);
+    expect(await outcomes(project, run.id)).toEqual({
+      a: "completed",
+      "a~": "completed",
+      wait: "cancelled",
+    });
+    expect(await project.raw.hlen(project.keys.jobs)).toBe(0);
+  });
+
+  test("undoes nothing where its rule is fail, and lets what runs come to its end", async () => {
+    const project = setup();
+    const goOn = signal();
+    const undone: number[] = [];
+    await project.worker({ "math:add": () => goOn.promise, "math:undo": () => void undone.push(1) } as never);
+    const steps = [step("a", [], value(1), undoing(1)), step("b", ["a"])];
+    const run = await start(project, workflow(steps, { ...bounded, timeoutMs: 50, onTimeout: "fail" }));
+    const state = () => project.raw.hget(project.keys.workflows, `${run.id} :state`);
+    await until("the timeout of the run", async () => (await state()) === "failing");
+    goOn.send();
+    await expect(run.result()).rejects.toThrow(/its timeout/);
+    expect(undone).toEqual([]);
+    expect(await outcomes(project, run.id)).toEqual({ a: "completed" });
+  });
+
+  test("was in time, and nothing of the timeout is left", async () => {
+    const project = setup();
+    await adding(project).worker();
+    const run = await start(project, workflow([step("a")], { ...bounded, timeoutMs: 3_600_000 }));
+    await run.result();
+    expect(await project.raw.hlen(project.keys.jobs)).toBe(0);
+    expect(await project.raw.exists(project.keys.queue("default").due)).toBe(0);
+  });
+});
+
+test("a step that fails does not leave its run waiting for a long sleep beside it", async () => {
+  const project = setup();
+  await adding(project).worker();
+  const steps = [{ name: "long", needs: [], delayMs: 3_600_000 }, step("a", [], value(-1))];
+  const run = await start(project, workflow(steps));
+  await expect(run.result()).rejects.toThrow(/step a failed/);
+  expect(await outcomes(project, run.id)).toMatchObject({ long: "cancelled" });
 });
 
 test("the same id, and the same run is given back", async () => {

@@ -69,6 +69,22 @@ export interface WarehousePackResult {
   box: string;
 }
 
+/** What `order:approved` says. */
+export interface OrderApprovedEvent {
+  /** @format uuid */
+  orderId: string;
+  by: {
+    name: string;
+    team?: string;
+  };
+  run: {
+    id: string;
+  };
+}
+
+/** What `order:seen` says. */
+export type OrderSeenEvent = Record<string, never>;
+
 /** Input of `order:checkout`. */
 export interface OrderCheckoutInput {
   /** @format uuid */
@@ -86,6 +102,23 @@ export interface OrderCheckoutOutput {
   } | null)[];
   notified: "completed" | "failed" | "skipped";
   mail?: string;
+  approved?: {
+    /** @format uuid */
+    orderId: string;
+    by: {
+      name: string;
+      team?: string;
+    };
+    run: {
+      id: string;
+    };
+  };
+  approver: string | "nobody";
+  second: {
+    name: string;
+    team?: string;
+  };
+  run: string;
   version: 1;
 }
 

@@ -19,6 +19,7 @@ import type {
   InventoryReservePayload,
   InventoryReserveResult,
   Line,
+  OrderApprovedEvent,
   OrderCheckoutInput,
   OrderCheckoutOutput,
   OrderNothingInput,
@@ -32,7 +33,7 @@ const lineStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), qua
 
 const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "cc4d8c87",
+  hash: "92783f48",
   queue: "low",
   steps: [
     {
@@ -80,6 +81,23 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
         limit: { name: "@critical ", limit: 3 },
       },
       onFailure: "compensate",
+    },
+    {
+      name: "approve",
+      needs: ["charge"],
+      if: [">", ["path", "input", "amount"], ["value", 1000]],
+      waitFor: {
+        event: "order:approved",
+        field: ["orderId"],
+        equals: ["path", "input", "orderId"],
+        match: [
+          "&&",
+          ["==", ["path", "event", "orderId"], ["path", "input", "orderId"]],
+          ["!=", ["path", "event", "by", "name"], ["path", "steps", "reserve", "result", "reservationId"]],
+        ],
+        timeoutMs: 86400000,
+      },
+      onFailure: "continue",
     },
     {
       name: "pack",
@@ -138,12 +156,24 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
               "object",
               {
                 receipt: ["??", ["path", "steps", "charge", "result", "receiptId"], ["value", "none"]],
+                run: ["path", "run", "id"],
                 mail: ["path", "steps", "notify", "result", "messageId"],
                 order: ["path", "input"],
               },
             ],
           },
         ],
+      },
+    },
+    {
+      name: "second",
+      needs: ["approve"],
+      waitFor: {
+        event: "order:approved",
+        field: ["run", "id"],
+        equals: ["path", "run", "id"],
+        match: ["==", ["path", "run", "id"], ["path", "event", "run", "id"]],
+        timeoutMs: 3600000,
       },
     },
   ],
@@ -154,16 +184,21 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
       boxes: ["path", "steps", "pack", "result"],
       notified: ["path", "steps", "notify", "status"],
       mail: ["path", "steps", "notify", "result", "messageId"],
+      approved: ["path", "steps", "approve", "result"],
+      approver: ["??", ["path", "steps", "approve", "result", "by", "name"], ["value", "nobody"]],
+      second: ["path", "steps", "second", "result", "by"],
+      run: ["path", "run", "id"],
       version: ["value", 1],
     },
   ],
+  timeoutMs: 259200000,
   keepMs: 86400000,
 };
 
 /**
  * From the click on "buy" to the mail.
  * Owner: shop-team
- * @see tasks/shop.yaml:26
+ * @see tasks/shop.yaml:29
  */
 export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckoutOutput> = createStartFunction(defineWorkflow<OrderCheckoutInput, OrderCheckoutOutput>({
   definition: orderCheckoutWorkflow,
@@ -197,7 +232,7 @@ const orderNothingWorkflow: WorkflowDefinition = {
 
 /**
  * Starts a run of `order:nothing`.
- * @see tasks/shop.yaml:86
+ * @see tasks/shop.yaml:103
  */
 export const startOrderNothing: StartFunction<OrderNothingInput, void> = createStartFunction(defineWorkflow<OrderNothingInput, void>({
   definition: orderNothingWorkflow,
@@ -228,6 +263,14 @@ export const mappings = {
           reference: `reservation ${keyText(steps.reserve?.result?.reservationId)}`,
         }),
       },
+      approve: {
+        if: ({ input }: { input: OrderCheckoutInput }): boolean => input.amount > 1000,
+        match: ({ event, input, steps }: {
+          event: OrderApprovedEvent;
+          input: OrderCheckoutInput;
+          steps: { reserve: { result: InventoryReserveResult } };
+        }): boolean => event.orderId === input.orderId && event.by?.name !== steps.reserve?.result?.reservationId,
+      },
       pack: {
         forEach: ({ input }: { input: OrderCheckoutInput }): (Line)[] => input.items,
         with: ({ item, index }: { item: Line; index: number }): WarehousePackPayload => ({
@@ -248,30 +291,41 @@ export const mappings = {
         }),
       },
       log: {
-        with: ({ steps, input }: {
+        with: ({ steps, run, input }: {
           steps: { charge: { result?: PaymentProcessResult }; notify: { result?: EmailConfirmationResult } };
+          run: { id: string };
           input: OrderCheckoutInput;
         }): AuditWritePayload => ({
           what: {
             receipt: steps.charge?.result?.receiptId ?? "none",
+            run: run.id,
             order: plain(input),
             ...present({ mail: steps.notify?.result?.messageId }),
           },
         }),
       },
+      second: {
+        match: ({ run, event }: { run: { id: string }; event: OrderApprovedEvent }): boolean => run.id === event.run?.id,
+      },
     },
-    output: ({ steps }: {
+    output: ({ steps, run }: {
       steps: {
+        approve: { result?: OrderApprovedEvent };
         charge: { result: PaymentProcessResult };
         notify: { result?: EmailConfirmationResult; status: "completed" | "failed" | "skipped" };
         pack: { result: (WarehousePackResult | null)[] };
+        second: { result: OrderApprovedEvent };
       };
+      run: { id: string };
     }): OrderCheckoutOutput => ({
       receiptId: steps.charge?.result?.receiptId,
       boxes: plain(steps.pack?.result),
       notified: steps.notify?.status,
+      approver: steps.approve?.result?.by?.name ?? "nobody",
+      second: plain(steps.second?.result?.by),
+      run: run.id,
       version: 1,
-      ...present({ mail: steps.notify?.result?.messageId }),
+      ...present({ mail: steps.notify?.result?.messageId, approved: plain(steps.approve?.result) }),
     }),
   },
   "order:nothing": { steps: { only: { with: (): AuditWritePayload => ({ what: {} }) } } },

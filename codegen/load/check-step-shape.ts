@@ -1,0 +1,72 @@
+/** Which keys of a step go together: it has a task, sleeps, or waits for an event. */
+import { quote } from "../model/quote.js";
+import type { Problem, Reporter } from "./reporter.js";
+import { findEntry, type SourceEntry, type SourceNode } from "./source.js";
+
+/** Keys that a step without a job may have. */
+const SLEEP_KEYS: ReadonlySet<string> = new Set(["description", "join", "needs", "sleep"]);
+const WAIT_KEYS: ReadonlySet<string> = new Set([
+  "description",
+  "if",
+  "join",
+  "match",
+  "needs",
+  "onFailure",
+  "timeout",
+  "waitFor",
+]);
+
+type Report = (at: Problem["at"], message: string, hint?: string, code?: Problem["code"]) => void;
+
+export function checkShape({ key, keyOrigin, value }: SourceEntry, reporter: Reporter): void {
+  if (value.kind !== "map") return;
+  const report: Report = (at, message, hint, code = "TW200") => reporter.report({ code, at, message, hint });
+  const sleep = findEntry(value, "sleep");
+  const task = findEntry(value, "task");
+  const wait = findEntry(value, "waitFor");
+  const match = findEntry(value, "match");
+  const other = sleep ?? wait;
+  if (other === undefined && task === undefined) {
+    report(
+      keyOrigin,
+      `the step ${quote(key)} does nothing`,
+      "give it a task, sleep: 1h, or an event to waitFor",
+    );
+  } else if (other !== undefined && task !== undefined) {
+    const hint = "make the wait a step of its own";
+    report(other.keyOrigin, `the step ${quote(key)} has a task, and it waits`, hint);
+  } else if (sleep !== undefined && wait !== undefined) {
+    const hint = "make one of them a step of its own";
+    report(sleep.keyOrigin, `the step ${quote(key)} sleeps, and it waits for an event`, hint);
+  } else if (sleep !== undefined) {
+    checkKeys(value.entries, SLEEP_KEYS, report);
+  } else if (wait !== undefined) {
+    checkKeys(value.entries, WAIT_KEYS, report);
+    checkWait(key, wait, value, report);
+  }
+  if (match !== undefined && wait === undefined)
+    report(match.keyOrigin, "match says which event a step waits for, and there is no waitFor");
+  const parallel = findEntry(value, "maxParallel");
+  if (task !== undefined && parallel !== undefined && findEntry(value, "forEach") === undefined)
+    report(parallel.keyOrigin, "maxParallel says how many items run at a time, and there is no forEach");
+}
+
+function checkKeys(entries: readonly SourceEntry[], allowed: ReadonlySet<string>, report: Report): void {
+  for (const { key, keyOrigin } of entries) {
+    if (allowed.has(key)) continue;
+    const hint = key === "if" ? "put the condition on the steps after it" : "delete it";
+    report(keyOrigin, `a step that waits has no ${quote(key)}`, hint);
+  }
+}
+
+/** Nothing may hang, and an emit has to find the run. */
+function checkWait(step: string, { keyOrigin }: SourceEntry, value: SourceNode, report: Report): void {
+  if (findEntry(value, "timeout") === undefined) {
+    const message = `the step ${quote(step)} could wait for ever`;
+    report(keyOrigin, message, "add timeout: 24h, and onFailure if the run is to go on then", "TW211");
+  }
+  if (findEntry(value, "match") === undefined) {
+    const message = `the step ${quote(step)} does not say which event is for its run`;
+    report(keyOrigin, message, 'add match: "${{ event.orderId == input.orderId }}"', "TW212");
+  }
+}

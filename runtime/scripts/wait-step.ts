@@ -1,0 +1,30 @@
+import type { ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptRunner } from "./script.js";
+
+export const waitStepScript = new Script("wait-step");
+
+export interface WaitStepCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  /** The job of the step. */
+  readonly id: string;
+  readonly run: string;
+  readonly step: string;
+  /** Where the run's own jobs wait. */
+  readonly queue: string;
+  readonly timeoutMs: number;
+  /** What the run has heard for the step, and none of which is what it waits for. */
+  readonly heard: string;
+}
+
+export type WaitStepReply = "LOST" | "GONE" | "AGAIN" | "OVER" | "WAITING";
+
+export async function waitStep(runner: ScriptRunner, call: WaitStepCall): Promise<WaitStepReply> {
+  const { keys, worker, id, run, step, timeoutMs, heard } = call;
+  const { due, wake } = keys.queue(call.queue);
+  return (await runner.run(
+    waitStepScript,
+    [keys.active, keys.leases, keys.workflows, due, wake],
+    [worker, id, run, step, timeoutMs, Buffer.byteLength(heard)],
+  )) as WaitStepReply;
+}

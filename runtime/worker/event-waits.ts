@@ -1,0 +1,75 @@
+/**
+ * Steps of workflow runs that wait for an event. Their job is claimed when they begin to wait, when the run has heard of an event,
+ * and when their time is over.
+ *
+ *   claimed -> one of the events that the run has heard of fits --> completed, its payload is the result
+ *           -> none does -> time is over --> failed
+ *                        -> waits (in the due set, until its time is over or an emit brings it back)
+ */
+import type { Connection } from "../connection/index.js";
+import { formatDuration, type StepWait } from "../definition/index.js";
+import { parseHeard, runFields, type ShardKeys } from "../protocol/index.js";
+import { waitStep } from "../scripts/index.js";
+import { evaluate, type Scope } from "../workflow/index.js";
+import type { Fetcher } from "./fetcher.js";
+import type { RunFacts } from "./run-reader.js";
+import { endOfStep, type StepContext } from "./step-context.js";
+import type { StepEnds } from "./step-ends.js";
+
+export interface EventWaitsPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  readonly ends: StepEnds;
+  readonly fetcher: Pick<Fetcher, "forget" | "round">;
+}
+
+export class EventWaits {
+  readonly #ports: EventWaitsPorts;
+
+  constructor(ports: EventWaitsPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Ends the step or lets it wait; `again` where there is news of the run, which has to be read first.
+   * @throws what Redis refuses; doing it again is harmless.
+   */
+  async wait(
+    worker: string,
+    context: StepContext,
+    wait: StepWait,
+    scope: Scope,
+    facts: RunFacts,
+  ): Promise<"again" | undefined> {
+    const { connection, keys, now, ends, fetcher } = this.#ports;
+    const { id, graph, run, step } = context;
+    const heard = facts.get(runFields.heard(run, step.name)) ?? "";
+    const event = parseHeard(heard).find((one) => evaluate(wait.match, { ...scope, event: one }) === true);
+    if (event !== undefined) {
+      ends.add(endOfStep(context, "completed", event, now()));
+      return undefined;
+    }
+    const { round } = fetcher;
+    const { queue } = graph.definition;
+    const { timeoutMs } = wait;
+    const reply = await waitStep(connection, {
+      keys,
+      worker,
+      id,
+      run,
+      step: step.name,
+      queue,
+      timeoutMs,
+      heard,
+    });
+    if (reply === "AGAIN") return "again";
+    if (reply === "OVER") {
+      const reason = `no event ${wait.event} that matches came within ${formatDuration(timeoutMs)}`;
+      ends.add(endOfStep(context, "failed", reason, now()));
+    } else if (reply === "WAITING") fetcher.forget(id, round);
+    // LOST, GONE: whoever holds the job now goes on.
+    return undefined;
+  }
+}
