@@ -1,5 +1,6 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
-import { isFinal, parseRecord, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
+import { recordFacts } from "../../runtime/inspect/audit/facts.js";
+import { isFinal, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
 import { timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
@@ -45,7 +46,8 @@ function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string
 function liveJobs(shard: Shard): ReadonlyMap<string, number> {
   const live = new Map<string, number>();
   for (const [id, text] of Object.entries(shard.jobs)) {
-    const { run } = parseRecord(text)?.options ?? {};
+    const record = recordFacts(text, true);
+    const run = record.kind === "job" ? record.options.run : undefined;
     // A run does not wait for the job of its timeout.
     if (
       run === undefined ||

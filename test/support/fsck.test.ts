@@ -34,6 +34,7 @@ const EMPTY: Shard = {
   strangers: [],
 };
 const RECORD = '[1,"a:task","q","h1",0,{}]';
+const OF_RUN = '[1,"a:task","q","h1",{"run":"r","workflow":"a:flow h","step":"s"},null]';
 const KEYED = '[1,"a:task","q","h1",{"key":"a:task k"},{}]';
 const CANCELLED_IN_PLACE = '[0,0,"cancelled",1,[[1,"cancelled"]]]';
 const CANCELLED = '[0,0,"cancelled",null,[[1,"cancelled"]]]';
@@ -100,7 +101,7 @@ describe("fsck finds", () => {
   test("nothing in a shard that is sound", () => {
     const shard: Shard = {
       ...EMPTY,
-      jobs: { a: RECORD, b: KEYED, c: RECORD, d: RECORD, e: "[0]", f: RECORD },
+      jobs: { a: OF_RUN, b: KEYED, c: RECORD, d: RECORD, e: "[0]", f: RECORD },
       runs: { c: CANCELLED_IN_PLACE, d: DEAD, f: CANCELLED },
       pending: { q: ["a", "c", "e"] },
       active: { b: "A" },
@@ -112,7 +113,8 @@ describe("fsck finds", () => {
       keysExpiry: { "a:task k": 2000, "a:task gone": 2000, "a:task freed": 2000 },
       cancels: ["b"],
       waits: { a: "client", r: "client" },
-      workflows: { r: '[1,"a:flow","h",1,"",{}]' },
+      workflows: { r: '[1,"a:flow","h",1,"",{}]', "r :open": "1" },
+      running: { r: 1 },
       wake: { q: ["1"] },
     };
     expect(problemsOf(shard)).toEqual([]);
