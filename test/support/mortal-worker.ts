@@ -8,9 +8,10 @@ import { signal } from "./signal.js";
 
 /**
  * `unsent`: it dies before the call goes out; `unanswered`: Redis has executed the call, and nobody hears the answer; `stopped`: it
- * is told to stop with the call, and has time to put things in order.
+ * is told to stop with the call, and has time to put things in order; `frozen`: it stands still, this call and all later ones wait for
+ * `thaw()`, and so do the answers.
  */
-export type Death = "stopped" | "unanswered" | "unsent";
+export type Death = "frozen" | "stopped" | "unanswered" | "unsent";
 
 const nothing = (): void => undefined;
 /** Thousands of workers that die have much to say. */
@@ -31,6 +32,10 @@ export class Life {
   /** Give it to the worker as `redis: { connectionName }`. */
   readonly connectionName = `mortal-${Life.#made++}`;
   dead = false;
+  /** It has stood still, or does. */
+  frozen = false;
+  /** It does not stand still any more. */
+  readonly thawed = signal();
   /** Nothing that it has sent is under way any more. */
   readonly ended = signal();
   /** The worker whose life it is. */
@@ -38,6 +43,7 @@ export class Life {
   readonly #connections = new Set<Redis>();
   /** Of these, those that answer nothing while they wait. */
   readonly #blocked = new Set<Redis>();
+  #asleep = false;
   #left = Infinity;
   #death: Death = "unsent";
 
@@ -61,6 +67,12 @@ export class Life {
     this.#death = death;
   }
 
+  /** It goes on as if nothing had been, and sends what it wanted to. */
+  thaw(): void {
+    this.#asleep = false;
+    this.thawed.send();
+  }
+
   /** Dies at no call. */
   goOn(): void {
     this.#left = Infinity;
@@ -69,6 +81,7 @@ export class Life {
   call(redis: Redis, name: string, pass: () => unknown): unknown {
     this.#connections.add(redis);
     if (this.dead) return never();
+    if (this.#asleep) return this.#whileAlive(this.thawed.promise.then(pass));
     // A blocking pop is answered at any time: counted, it would make every number mean something else.
     if (name === "blpop") {
       this.#blocked.add(redis);
@@ -80,6 +93,12 @@ export class Life {
       void this.#stop();
       return pass();
     }
+    if (this.#death === "frozen") {
+      this.#asleep = true;
+      this.frozen = true;
+      void this.#freeze();
+      return this.#whileAlive(this.thawed.promise.then(pass));
+    }
     this.dead = true;
     void this.#end(this.#death === "unanswered" ? pass() : undefined);
     return never();
@@ -87,17 +106,31 @@ export class Life {
 
   /** Answers to what was sent before are not heard either. */
   #whileAlive(answer: unknown): unknown {
-    return new Promise((resolve, reject) => {
+    const tell = (say: () => void): unknown =>
+      this.#asleep ? this.thawed.promise.then(say) : this.dead || say();
+    const heard = new Promise((resolve, reject) => {
       (answer as Promise<unknown>).then(
-        (value) => this.dead || resolve(value),
-        (error: unknown) => this.dead || reject(error as Error),
+        (value) => tell(() => resolve(value)),
+        (error: unknown) => tell(() => reject(error as Error)),
       );
     });
+    // Where ioredis asks with a callback, nobody looks at the promise.
+    heard.catch(() => undefined);
+    return heard;
   }
 
   async #stop(): Promise<void> {
     await this.worker?.stop();
     this.dead = true;
+    this.ended.send();
+  }
+
+  async #freeze(): Promise<void> {
+    for (const redis of this.#connections) {
+      // A hint that comes now is for others.
+      if (this.#blocked.has(redis)) redis.disconnect();
+      else if (redis.status === "ready") await send.call(redis, new Command("ping"));
+    }
     this.ended.send();
   }
 
@@ -110,6 +143,8 @@ export class Life {
     }
     this.#connections.clear();
     this.#blocked.clear();
+    // What is left of it in this process ends by itself, without Redis.
+    void this.worker?.stop();
     this.ended.send();
   }
 }
@@ -131,6 +166,4 @@ export async function bury(project: Project, worker: Worker, url: string): Promi
   const { due } = keys.queue("default");
   const waiting = await raw.zrange(due, 0, "-1");
   if (waiting.length > 0) await raw.zadd(due, "XX", ...waiting.flatMap((id) => [1, id]));
-  // What is left of it in this process ends by itself, without Redis.
-  void worker.stop();
 }

@@ -2,7 +2,9 @@
 import { onTestFinished } from "vitest";
 import { createWorker, type Job, PermanentError, type TaskContext } from "taskweft/generated-v1";
 import { parseStepOutcome, runFields } from "../../../runtime/protocol/index.js";
+import type { Expression } from "../../../runtime/definition/index.js";
 import type { Worker } from "../../../runtime/worker/index.js";
+import { fieldsOfItem, fieldsOfRun } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";
 import { differences, type RandomWorkflow, RUNS_TOO_LONG } from "../../support/random-workflow.js";
@@ -60,6 +62,8 @@ export class MortalStage {
   #cancelledBy = "";
   #cancelled = false;
   #player: Player | undefined;
+  /** They wake when the run has ended without them. */
+  readonly #frozen: Player[] = [];
 
   constructor(redis: TestRedis) {
     this.#redis = redis;
@@ -95,21 +99,44 @@ export class MortalStage {
     const { end, output } = await within(HANGS_MS, what, ended);
     this.found.push(...this.#differences(one, end, output, await this.#outcomes(one, run)));
     this.found.push(...(await this.#leftOver(run)));
+    for (const frozen of this.#frozen.splice(0)) this.found.push(...(await this.#thaw(frozen, one, run)));
     this.points += deaths;
     return deaths > 0;
   }
 
   /** What had ended when the worker died must not be started again: its count of starts is closed. */
-  async #replace(
-    { worker, life }: Player,
-    one: RandomWorkflow,
-    run: string,
-    fate: Fate | undefined,
-  ): Promise<Player> {
+  async #replace(player: Player, one: RandomWorkflow, run: string, fate: Fate | undefined): Promise<Player> {
     for (const name of (await this.#outcomes(one, run)).keys()) this.#starts.set(jobOf(run, name), Infinity);
+    const { life, worker } = player;
     if (life.killed) await bury(this.#project, worker, this.#redis.url);
+    if (life.frozen) this.#frozen.push(player);
     this.#player = undefined;
     return await this.#arm(fate);
+  }
+
+  /** One that comes back too late changes nothing of what others have done in its place. */
+  async #thaw({ life, worker }: Player, one: RandomWorkflow, run: string): Promise<string[]> {
+    const before = await this.#fields(one, run);
+    life.thaw();
+    await worker.stop();
+    const after = await this.#fields(one, run);
+    const changed = after.filter((line, i) => line !== before[i]);
+    return [
+      ...changed.map((line) => `changed by one that was thawed: ${line}`),
+      ...(await this.#leftOver(run)),
+    ];
+  }
+
+  /** What is known of the run beside its record. */
+  async #fields({ definition }: RandomWorkflow, run: string): Promise<string[]> {
+    const { raw, keys } = this.#project;
+    const fields = definition.steps.flatMap(({ name, forEach }) => [
+      ...fieldsOfRun(run, name),
+      ...itemsOf(forEach).flatMap((_item, i) => fieldsOfItem(run, name, i)),
+    ]);
+    const names = [runFields.state(run), runFields.open(run), ...fields];
+    const texts = await raw.hmget(keys.workflows, ...names);
+    return names.map((name, i) => `${name}: ${texts[i]}`);
   }
 
   async #arm(fate: Fate | undefined): Promise<Player> {
@@ -150,6 +177,7 @@ export class MortalStage {
     const handler = async (job: Work, ctx: TaskContext): Promise<unknown> => {
       // What is left of a dead worker in this process does nothing.
       if (life.dead) return await new Promise(() => undefined);
+      if (life.frozen) return await life.thawed.promise;
       const times = (this.#starts.get(job.id) ?? 0) + 1;
       this.#starts.set(job.id, times);
       if (times > MOST_STARTS)
@@ -190,10 +218,11 @@ export class MortalStage {
   /** How what can end has ended, by its name in the run: steps, items, undoings. */
   async #outcomes({ definition }: RandomWorkflow, run: string): Promise<ReadonlyMap<string, string>> {
     const { raw, keys } = this.#project;
-    const names = definition.steps.flatMap(({ name, forEach }) => {
-      const items = forEach === undefined ? [] : (forEach as ["value", unknown[]])[1];
-      return [name, `${name}~`, ...items.map((_item, i) => `${name}.${i}`)];
-    });
+    const names = definition.steps.flatMap(({ name, forEach }) => [
+      name,
+      `${name}~`,
+      ...itemsOf(forEach).map((_item, i) => `${name}.${i}`),
+    ]);
     const texts = await raw.hmget(keys.workflows, ...names.map((name) => runFields.step(run, name)));
     return new Map(
       names.flatMap((name, i) => {
@@ -222,6 +251,10 @@ async function add({ payload: { n }, attempt }: Work, { signal }: TaskContext): 
   if (n < 0) throw new PermanentError("no");
   if (n % 1 !== 0 && attempt === 1) throw new Error("not yet");
   return n;
+}
+
+function itemsOf(forEach: Expression | undefined): readonly unknown[] {
+  return forEach === undefined ? [] : (forEach as ["value", unknown[]])[1];
 }
 
 function jobOf(run: string, name: string): string {
