@@ -37,13 +37,13 @@ const QUICK_WORKLOADS = [
 ];
 
 export function helpText(): string {
-  const workloads = WORKLOADS.map(({ name, meaning }) => `  ${name.padEnd(14)} ${meaning}`);
+  const workloads = WORKLOADS.map(({ name, meaning }) => `  ${name.padEnd(20)} ${meaning}`);
   return `Usage: npm run bench -- [options]
 
 Measures taskweft and its peers with the same jobs in interleaved rounds. Needs redis-server on the PATH.
 
 Options
-  --workloads a,b   only these (default: all)
+  --workloads a,b-* only these, or those that begin so, and what they are compared with (default: all)
   --peers a,b       of ${LIBRARIES.join(", ")} (default: all; ratios need bullmq)
   --rounds n        samples per workload and library (default ${FULL.rounds})
   --scale x         multiplies the number of jobs (default ${FULL.scale})
@@ -100,12 +100,17 @@ function readArguments(argv: readonly string[]) {
 
 function pickWorkloads(text: string | undefined, quick: boolean): readonly Workload[] {
   if (text === undefined) return WORKLOADS.filter(({ name }) => !quick || QUICK_WORKLOADS.includes(name));
-  const names = pick(
-    "--workloads",
-    text,
-    WORKLOADS.map(({ name }) => name),
-  );
-  return WORKLOADS.filter(({ name }) => names.includes(name));
+  const known = WORKLOADS.map(({ name }) => name);
+  const asked = text.split(",").flatMap((name) => namesLike(name.trim(), known));
+  const names = pick("--workloads", asked.join(","), known);
+  const bases = WORKLOADS.filter(({ name }) => names.includes(name)).map(({ variantOf }) => variantOf);
+  return WORKLOADS.filter(({ name }) => names.includes(name) || bases.includes(name));
+}
+
+/** `drain-*` stands for all that begin with `drain-`; what stands for none stays, to be refused. */
+function namesLike(asked: string, known: readonly string[]): readonly string[] {
+  const found = known.filter((name) => asked.endsWith("*") && name.startsWith(asked.slice(0, -1)));
+  return found.length > 0 ? found : [asked];
 }
 
 function pick<Name extends string>(

@@ -22,6 +22,15 @@ export interface RedisCounters {
   readonly calls: Readonly<Record<string, number>>;
 }
 
+/** How long commands have held the server up since the last reset, in microseconds. */
+export interface CommandTimes {
+  /** Of scripts; 0 when none ran. */
+  readonly scriptP99Us: number;
+  readonly scriptMaxUs: number;
+  /** The longest command of all. */
+  readonly maxUs: number;
+}
+
 /** A server of its own for one sample, in a directory of its own, without persistence unless asked for. */
 export class RedisServer {
   readonly host = HOST;
@@ -60,6 +69,20 @@ export class RedisServer {
 
   async counters(): Promise<RedisCounters> {
     return parseInfo(await this.#connection.info("everything"));
+  }
+
+  async ping(): Promise<void> {
+    await this.#connection.ping();
+  }
+
+  /** Forgets the times (and counts) of commands so far. */
+  async resetTimes(): Promise<void> {
+    await this.#connection.config("SET", "latency-tracking-info-percentiles", "99 100");
+    await this.#connection.config("RESETSTAT");
+  }
+
+  async commandTimes(): Promise<CommandTimes> {
+    return parseTimes(await this.#connection.info("latencystats"));
   }
 
   /** Plain commands one after the other; how long each took, in microseconds. */
@@ -140,4 +163,20 @@ export function parseInfo(text: string): RedisCounters {
     usedMemory: Number(fields.get("used_memory")),
     calls,
   };
+}
+
+/** Reads the percentiles that `resetTimes` has asked for out of the reply to INFO. */
+export function parseTimes(text: string): CommandTimes {
+  const times = { scriptP99Us: 0, scriptMaxUs: 0, maxUs: 0 };
+  for (const [, name, p99, max] of text.matchAll(
+    /^latency_percentiles_usec_(\S+):p99=([\d.]+),p100=([\d.]+)/gm,
+  )) {
+    // RESETSTAT itself, and what the harness asks for beside it.
+    if (name === "info" || name?.startsWith("config") === true) continue;
+    times.maxUs = Math.max(times.maxUs, Number(max));
+    if (name !== "evalsha") continue;
+    times.scriptP99Us = Number(p99);
+    times.scriptMaxUs = Number(max);
+  }
+  return times;
 }

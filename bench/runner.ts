@@ -10,6 +10,8 @@ import type { Workload } from "./workloads/index.js";
 export interface SampleRecord {
   readonly workload: string;
   readonly library: Library;
+  /** The workload that this one is but for one thing. */
+  readonly variantOf?: string;
   readonly round: number;
   readonly metrics: Metrics;
   /** Calls per job by command, those made inside scripts included. */
@@ -38,7 +40,7 @@ export async function runAll(
     for (const workload of options.workloads) {
       if (round >= (workload.maxRounds ?? options.rounds)) continue;
       if (round > 0 && nowUs() > endsAtUs) return records;
-      for (const library of rotated(options.libraries, round)) {
+      for (const library of rotated(librariesFor(workload, options), round)) {
         const record = await takeRecord(workload, library, round, options);
         records.push(record);
         onSample(record);
@@ -48,9 +50,13 @@ export async function runAll(
   return records;
 }
 
+function librariesFor(workload: Workload, { libraries }: BenchOptions): readonly Library[] {
+  return libraries.filter((library) => workload.libraries?.includes(library) ?? true);
+}
+
 /** The list, begun `by` places later. */
 export function rotated<Item>(items: readonly Item[], by: number): Item[] {
-  const start = by % items.length;
+  const start = by % Math.max(1, items.length);
   return [...items.slice(start), ...items.slice(0, start)];
 }
 
@@ -75,15 +81,17 @@ async function takeRecord(
   }
   if (best === undefined) throw new Error("a sample without a try");
   return {
-    workload: workload.name,
-    library,
-    round,
+    ...identity(workload, library, round),
     metrics: best.metrics,
     callsPerJob: perJob(best),
     foreignCores: rounded(best.window.foreignCores),
     disturbed: isDisturbed(best),
     tries,
   };
+}
+
+function identity({ name, variantOf }: Workload, library: Library, round: number) {
+  return { workload: name, library, round, ...(variantOf !== undefined && { variantOf }) };
 }
 
 function isDisturbed(measured: Measured): boolean {
@@ -98,9 +106,7 @@ function failed(
   error: unknown,
 ): SampleRecord {
   return {
-    workload: workload.name,
-    library,
-    round,
+    ...identity(workload, library, round),
     metrics: {},
     callsPerJob: {},
     foreignCores: 0,

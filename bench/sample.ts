@@ -2,6 +2,7 @@
 import os from "node:os";
 import type { Library, Target } from "./adapters/adapter.js";
 import { AgentProcess } from "./agent/agent-process.js";
+import type { AgentRole } from "./agent/messages.js";
 import { nowUs, processCpuUs } from "./clock.js";
 import type { Metrics } from "./figures/metrics.js";
 import { RedisServer } from "./redis-server.js";
@@ -67,11 +68,15 @@ export class Sample {
   }
 
   /** Starts a fresh process with the library loaded and connected. */
-  async agent(role: "producer" | "worker", options: { keepCompleted?: boolean } = {}): Promise<AgentProcess> {
+  async agent(
+    role: AgentRole,
+    options: Partial<Pick<Target, "features" | "keepCompleted">> = {},
+  ): Promise<AgentProcess> {
     const target: Target = {
       host: this.redis.host,
       port: this.redis.port,
       keepCompleted: options.keepCompleted ?? false,
+      features: options.features ?? [],
     };
     const agent = await AgentProcess.start(this.library, target, role);
     this.#agents.push(agent);

@@ -5,13 +5,31 @@ export interface Adapter {
   openProducer(target: Target): Promise<Producer>;
   /** Connects and stands ready; nothing is fetched before `run()`. */
   openConsumer(target: Target, options: ConsumerOptions): Promise<Consumer>;
+  openOperator(target: Target): Promise<Operator>;
 }
+
+/** What a task can have beside its payload, or a worker be told. Workloads with any of them are for taskweft alone. */
+export const FEATURES = [
+  "batch",
+  "concurrencyKey",
+  "dedupeKey",
+  "fairnessKey",
+  "idempotencyKey",
+  "middleware",
+  "noClaimAhead",
+  "rateLimit",
+  "result",
+  "step",
+  "thread",
+] as const;
+export type Feature = (typeof FEATURES)[number];
 
 export interface Target {
   readonly host: string;
   readonly port: number;
   /** Whether completed jobs stay in Redis. */
   readonly keepCompleted: boolean;
+  readonly features: readonly Feature[];
 }
 
 export interface Producer {
@@ -36,6 +54,17 @@ export interface ConsumerOptions {
 export interface Consumer {
   run(): void;
   /** Stops fetching, waits for running handlers and acknowledges them. */
+  close(): Promise<void>;
+}
+
+/** What a person does with a backlog, by the library's own means. */
+export interface Operator {
+  /** Jobs that wait. */
+  count(): Promise<number>;
+  /** The first `most` jobs that wait; gives how many there are. */
+  list(most: number): Promise<number>;
+  /** Removes every job that waits. */
+  purge(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /** Bee-Queue as it is fastest: no events, no jobs held in memory, `saveAll` for many, completed jobs removed. */
 import type { BenchPayload } from "../payload.js";
-import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
+import type { Adapter, Consumer, ConsumerOptions, Operator, Producer, Target } from "./adapter.js";
 import { loadPeer } from "./peer-modules.js";
 import { QUEUE_NAME } from "./queue-name.js";
 
@@ -15,6 +15,8 @@ interface BeeQueue {
   saveAll(jobs: readonly BeeJob[]): Promise<Map<BeeJob, Error>>;
   process(concurrency: number, handler: (job: { data: BenchPayload }) => Promise<void>): void;
   checkHealth(): Promise<{ waiting: number; active: number; delayed: number; failed: number }>;
+  getJobs(type: "waiting", page: { start: number; end: number }): Promise<readonly unknown[]>;
+  destroy(): Promise<unknown>;
   close(timeoutMs: number): Promise<void>;
 }
 type BeeModule = new (name: string, settings: object) => BeeQueue;
@@ -73,4 +75,15 @@ async function openConsumer(target: Target, options: ConsumerOptions): Promise<C
   };
 }
 
-export const beeAdapter: Adapter = { openProducer, openConsumer };
+/** Bee-Queue cannot remove what waits; `destroy` removes all that the queue has. */
+async function openOperator(target: Target): Promise<Operator> {
+  const queue = await openQueue(target, false);
+  return {
+    count: async () => (await queue.checkHealth()).waiting,
+    list: async (most) => (await queue.getJobs("waiting", { start: 0, end: most - 1 })).length,
+    purge: async () => void (await queue.destroy()),
+    close: () => queue.close(CLOSE_TIMEOUT_MS),
+  };
+}
+
+export const beeAdapter: Adapter = { openProducer, openConsumer, openOperator };

@@ -3,7 +3,7 @@
  * no retry options, `addBulk` for many.
  */
 import type { BenchPayload } from "../payload.js";
-import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
+import type { Adapter, Consumer, ConsumerOptions, Operator, Producer, Target } from "./adapter.js";
 import { loadPeer } from "./peer-modules.js";
 import { QUEUE_NAME } from "./queue-name.js";
 
@@ -17,6 +17,8 @@ interface BullQueue {
   add(name: string, data: BenchPayload, options: JobOptions): Promise<unknown>;
   addBulk(jobs: readonly { name: string; data: BenchPayload; opts: JobOptions }[]): Promise<unknown>;
   getJobCounts(...states: string[]): Promise<Record<string, number>>;
+  getJobs(states: readonly string[], start: number, end: number): Promise<readonly unknown[]>;
+  obliterate(options: { force: boolean }): Promise<void>;
   close(): Promise<void>;
 }
 interface BullWorker {
@@ -37,10 +39,15 @@ interface BullModule {
 const JOB_NAME = "job";
 const UNFINISHED_STATES = ["waiting", "prioritized", "delayed", "active", "failed", "paused"];
 
-async function openProducer(target: Target): Promise<Producer> {
+async function openQueue(target: Target): Promise<BullQueue> {
   const { Queue } = loadPeer("bullmq") as BullModule;
   const queue = new Queue(QUEUE_NAME, { connection: { host: target.host, port: target.port } });
   await queue.waitUntilReady();
+  return queue;
+}
+
+async function openProducer(target: Target): Promise<Producer> {
+  const queue = await openQueue(target);
   const options: JobOptions = { removeOnComplete: !target.keepCompleted };
   return {
     add: (payload) => queue.add(JOB_NAME, payload, options),
@@ -75,4 +82,15 @@ async function openConsumer(target: Target, options: ConsumerOptions): Promise<C
   };
 }
 
-export const bullmqAdapter: Adapter = { openProducer, openConsumer };
+/** `obliterate` removes a thousand jobs a call, where `drain` would hold Redis up with all of them. */
+async function openOperator(target: Target): Promise<Operator> {
+  const queue = await openQueue(target);
+  return {
+    count: async () => (await queue.getJobCounts("waiting"))["waiting"] ?? 0,
+    list: async (most) => (await queue.getJobs(["waiting"], 0, most - 1)).length,
+    purge: () => queue.obliterate({ force: true }),
+    close: () => queue.close(),
+  };
+}
+
+export const bullmqAdapter: Adapter = { openProducer, openConsumer, openOperator };

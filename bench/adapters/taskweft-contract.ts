@@ -11,10 +11,34 @@
  *         note: string
  *         orderId: uuid
  *         seq: { type: integer, minimum: 0 }
+ *
+ * and, each only in the workload that measures it:
+ *
+ *       batch: { size: 100, within: 5ms }
+ *       concurrency: { limit: 10, key: "${{ payload.items[0].sku }}" }
+ *       dedupe: { key: "${{ payload.orderId }}", mode: unfinished }
+ *       fairness: { key: "${{ payload.items[0].sku }}" }
+ *       idempotency: { key: "${{ payload.orderId }}", ttl: 24h }
+ *       isolate: thread
+ *       rateLimit: { limit: 1000000, per: 1s, key: "${{ payload.items[0].sku }}" }
+ *       result: { receiptId: uuid }
  */
-import { defineContract, defineSchemas, type QueueDefinition, z } from "taskweft/generated-v1";
+import {
+  defineContract,
+  defineSchemas,
+  keyText,
+  type QueueDefinition,
+  type TaskContract,
+  z,
+} from "taskweft/generated-v1";
 import type { BenchPayload } from "../payload.js";
+import type { Feature, Target } from "./adapter.js";
 import { QUEUE_NAME } from "./queue-name.js";
+
+/** What the handler returns where the task has a result. */
+export interface Receipt {
+  readonly receiptId: string;
+}
 
 const fields = () => ({
   amount: z.int().gte(1),
@@ -25,18 +49,37 @@ const fields = () => ({
 });
 const item = () => ({ quantity: z.int().gte(1), sku: z.string() });
 
-const benchJobSchemas = defineSchemas<BenchPayload, void>({
+const schemas = {
   payloadStrict: () => z.strictObject({ ...fields(), items: z.array(z.strictObject(item())) }),
   payloadLoose: () => z.looseObject({ ...fields(), items: z.array(z.looseObject(item())) }),
-});
+};
+const resultSchema = () => z.strictObject({ receiptId: z.guid("Invalid UUID") });
 
 export const TASK_NAME = "bench:job";
 const KEPT_MS = 30 * 60_000;
-const DEAD_MS = 90 * 86_400_000;
+const DAY_MS = 86_400_000;
 
-/** The contract of the task; only the retention of completed jobs differs between workloads. */
-export function benchJobContract(keepCompleted: boolean) {
-  return defineContract<BenchPayload, void>({
+/** 1,000 different ones. */
+const skuOf = (payload: BenchPayload): string => keyText(payload.items[0]?.sku ?? "");
+const orderOf = (payload: BenchPayload): string => keyText(payload.orderId);
+
+type Declared = Partial<TaskContract<BenchPayload, Receipt | void>>;
+
+/** What a feature adds to the declaration of the task; the others are matters of the handler or the worker. */
+const DECLARED: Partial<Record<Feature, Declared>> = {
+  batch: { batch: { size: 100, withinMs: 5 } },
+  concurrencyKey: { concurrency: { limit: 10 }, concurrencyKey: skuOf },
+  dedupeKey: { dedupe: { mode: "unfinished" }, dedupeKey: orderOf },
+  fairnessKey: { fairnessKey: skuOf },
+  idempotencyKey: { idempotency: { ttlMs: DAY_MS, onDead: "release" }, idempotencyKey: orderOf },
+  rateLimit: { rateLimit: { limit: 1_000_000, perMs: 1000 }, rateLimitKey: skuOf },
+  result: { schemas: defineSchemas({ ...schemas, result: resultSchema }) },
+  thread: { isolate: { in: "thread" } },
+};
+
+/** The contract of the task; only retention and features differ between workloads. */
+export function benchJobContract({ keepCompleted, features }: Pick<Target, "features" | "keepCompleted">) {
+  return defineContract<BenchPayload, Receipt | void>({
     name: TASK_NAME,
     queue: QUEUE_NAME,
     timeoutMs: 60_000,
@@ -44,10 +87,11 @@ export function benchJobContract(keepCompleted: boolean) {
       maxRetries: 4,
       backoff: { type: "exponential", initialMs: 1000, factor: 2, maxMs: 300_000, jitter: "full" },
     },
-    retention: { completedMs: keepCompleted ? KEPT_MS : 0, deadMs: DEAD_MS },
+    retention: { completedMs: keepCompleted ? KEPT_MS : 0, deadMs: 90 * DAY_MS },
     errors: {},
     hash: "0b5e7c1a",
-    schemas: benchJobSchemas,
+    schemas: defineSchemas(schemas),
+    ...Object.assign({}, ...features.map((feature) => DECLARED[feature])),
   });
 }
 

@@ -1,21 +1,11 @@
 /** taskweft as its users get it: the functions that generated code calls, from the built package. */
 import { Redis } from "ioredis";
-import {
-  createClient,
-  createDefineHandler,
-  createEnqueueFunction,
-  createWorker,
-  type HandlerImports,
-  type Registry,
-} from "taskweft/generated-v1";
-import type { BenchPayload } from "../payload.js";
+import { createClient, createEnqueueFunction, createWorker } from "taskweft/generated-v1";
 import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
-import { benchJobContract, queues, TASK_NAME } from "./taskweft-contract.js";
-
-interface TaskMap {
-  [TASK_NAME]: { payload: BenchPayload; result: void };
-}
-const defineHandler = createDefineHandler<TaskMap>();
+import { benchJobContract, queues } from "./taskweft-contract.js";
+import { openOperator } from "./taskweft-operator.js";
+import { benchRegistry } from "./taskweft-registry.js";
+import { redisUrl } from "./taskweft-url.js";
 
 /** Keys of docs/protocol.md: every stored job, and those of them that are completed. */
 const JOBS_KEY = "{weft:0}:jobs";
@@ -24,7 +14,7 @@ const DONE_KEY = "{weft:0}:done";
 async function openProducer(target: Target): Promise<Producer> {
   const client = createClient({ url: redisUrl(target) });
   await client.ready();
-  const enqueue = createEnqueueFunction(benchJobContract(target.keepCompleted), queues);
+  const enqueue = createEnqueueFunction(benchJobContract(target), queues);
   const options = { client };
   return {
     add: (payload) => enqueue(payload, options),
@@ -46,20 +36,21 @@ async function countUnfinished(target: Target): Promise<number> {
 }
 
 async function openConsumer(target: Target, options: ConsumerOptions): Promise<Consumer> {
-  const contract = benchJobContract(target.keepCompleted);
-  const handler = defineHandler(TASK_NAME, (job) => options.onJob(job.payload));
-  const handlers: HandlerImports<TaskMap> = { [TASK_NAME]: () => Promise.resolve(handler) };
-  const registry: Registry = { contracts: [contract], queues, handlers };
-  const worker = createWorker(registry, {
+  const handlers = await benchRegistry(target, options.onJob);
+  const worker = createWorker(handlers.registry, {
     concurrency: options.concurrency,
     logger: failingLogger(options.onFailure),
     url: redisUrl(target),
+    ...(target.features.includes("noClaimAhead") && { claimAhead: "0ms" }),
   });
   return {
     run() {
       worker.start().catch(options.onFailure);
     },
-    close: () => worker.stop(),
+    async close() {
+      await worker.stop();
+      handlers.close();
+    },
   };
 }
 
@@ -71,8 +62,4 @@ function failingLogger(onFailure: (error: Error) => void) {
   return { debug: ignore, error: fail, info: ignore, warn: fail };
 }
 
-function redisUrl(target: Target): string {
-  return `redis://${target.host}:${target.port}`;
-}
-
-export const taskweftAdapter: Adapter = { openProducer, openConsumer };
+export const taskweftAdapter: Adapter = { openProducer, openConsumer, openOperator };

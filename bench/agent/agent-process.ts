@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Library, Target } from "../adapters/adapter.js";
-import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
+import type { AgentReply, AgentRequest, AgentRole, Operation, Operations } from "./messages.js";
 
 const AGENT_FILE = fileURLToPath(new URL("./agent.ts", import.meta.url));
-/** Longest wait for one operation. The slowest (a million jobs stored one bulk call after the other) takes about 40 s. */
+/** Longest wait for one operation. The slowest (a million jobs removed one by one) takes about a minute. */
 const OPERATION_TIMEOUT_MS = 180_000;
 const CLOSE_TIMEOUT_MS = 10_000;
 
@@ -17,7 +17,7 @@ export class AgentProcess {
   #closing = false;
 
   /** Starts the process and lets it load and connect `library`. */
-  static async start(library: Library, target: Target, role: "producer" | "worker"): Promise<AgentProcess> {
+  static async start(library: Library, target: Target, role: AgentRole): Promise<AgentProcess> {
     const agent = new AgentProcess();
     try {
       await agent.call("open", { library, target, role });

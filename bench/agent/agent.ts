@@ -2,14 +2,16 @@
  * A process that runs one library and nothing else, told what to do by the harness over the IPC channel. It measures its
  * own clock and CPU inside the operation, so that the channel costs nothing in the figures.
  */
-import { type Adapter, loadAdapter, type Producer, type Target } from "../adapters/adapter.js";
-import { enqueue, enqueueDue, enqueueSpaced } from "./producer.js";
+import { type Adapter, loadAdapter, type Operator, type Producer, type Target } from "../adapters/adapter.js";
+import { operate } from "./operator.js";
+import { enqueue, enqueueDue, enqueueLone, enqueueSpaced } from "./producer.js";
 import { type PreparedWorker, prepareWorker } from "./worker.js";
 import { processCpuUs } from "../clock.js";
 import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
 
 let adapter: Adapter | undefined;
 let target: Target | undefined;
+let operator: Operator | undefined;
 let producer: Producer | undefined;
 let worker: PreparedWorker | undefined;
 
@@ -21,11 +23,14 @@ const handlers: Handlers = {
   async open(request) {
     adapter = await loadAdapter(request.library);
     target = request.target;
+    if (request.role === "operator") operator = await adapter.openOperator(target);
     if (request.role === "producer") producer = await adapter.openProducer(target);
   },
   enqueue: (request) => enqueue(opened(producer), request),
   spaced: (request) => enqueueSpaced(opened(producer), request),
   due: (request) => enqueueDue(opened(producer), request).then(() => undefined),
+  lone: (request) => enqueueLone(opened(producer), request),
+  operate: (request) => operate(opened(operator), request),
   unfinished: () => opened(producer).countUnfinished(),
   async prepare(request) {
     worker = await prepareWorker(opened(adapter), opened(target), request);
@@ -41,6 +46,7 @@ const handlers: Handlers = {
   cpu: async () => processCpuUs(),
   async close() {
     await worker?.consumer.close();
+    await operator?.close();
     await producer?.close();
   },
 };

@@ -29,6 +29,19 @@ export interface DueRequest {
   readonly dueAt: number;
 }
 
+export interface LoneRequest {
+  readonly from: number;
+  readonly count: number;
+  /** Shortest time until a job is due; each has another one, up to twice as long. */
+  readonly delayMs: number;
+  /** From the due time of a job until the next one is stored: the job has started and the worker is idle again. */
+  readonly restMs: number;
+}
+
+export const OPERATIONS = ["count", "list", "purge"] as const;
+/** Of an operator on a backlog: `list` asks for a page of 1,000 jobs. */
+export type OperatorRequest = (typeof OPERATIONS)[number];
+
 export interface WorkRequest {
   readonly concurrency: number;
   /** Sequence number of the first job. */
@@ -48,7 +61,7 @@ export interface Timing {
 }
 
 export interface EnqueueReply extends Timing {
-  /** `oneByOne`: how long each call took. `spaced`: when each call was made. Else empty. */
+  /** `oneByOne`: how long each call took. `spaced`: when each call was made. `lone`: when each job was due. Else empty. */
   readonly timesUs: Float64Array;
 }
 
@@ -61,12 +74,17 @@ export interface WorkReply extends Timing {
   readonly duplicates: number;
 }
 
+export type AgentRole = "operator" | "producer" | "worker";
+
 /** Every request with its reply. */
 export interface Operations {
-  open: { request: { library: Library; target: Target; role: "producer" | "worker" }; reply: undefined };
+  open: { request: { library: Library; target: Target; role: AgentRole }; reply: undefined };
   enqueue: { request: EnqueueRequest; reply: EnqueueReply };
   spaced: { request: SpacedRequest; reply: EnqueueReply };
   due: { request: DueRequest; reply: undefined };
+  lone: { request: LoneRequest; reply: EnqueueReply };
+  /** Replies how many jobs there were (0 for `purge`). */
+  operate: { request: OperatorRequest; reply: { readonly tookMs: number; readonly jobs: number } };
   unfinished: { request: undefined; reply: number };
   /** Connects a worker; it stands ready and fetches nothing. */
   prepare: { request: WorkRequest; reply: undefined };

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Producer } from "../adapters/adapter.js";
-import { nowUs, processCpuUs } from "../clock.js";
-import type { DueRequest, EnqueueReply, EnqueueRequest, SpacedRequest } from "./messages.js";
+import { calendarUs, nowUs, processCpuUs } from "../clock.js";
+import type { DueRequest, EnqueueReply, EnqueueRequest, LoneRequest, SpacedRequest } from "./messages.js";
 import { type BenchPayload, makePayloads } from "../payload.js";
 
 /** Jobs a call for many while delayed jobs are stored; not measured. */
@@ -63,4 +63,21 @@ export async function enqueueDue(producer: Producer, request: DueRequest): Promi
     const count = Math.min(DUE_CHUNK, request.count - done);
     await producer.addDueAt(makePayloads(request.from + done, count), request.dueAt);
   }
+}
+
+/** One delayed job after the other, each alone; says when each was due. */
+export async function enqueueLone(producer: Producer, request: LoneRequest): Promise<EnqueueReply> {
+  const payloads = makePayloads(request.from, request.count);
+  const timesUs = new Float64Array(request.count);
+  const startedCpuUs = processCpuUs();
+  const startedAtUs = nowUs();
+  for (const [index, payload] of payloads.entries()) {
+    // Spread over all phases of whatever looks in intervals.
+    const delayMs = request.delayMs + ((index * 37) % request.delayMs);
+    const dueAt = Date.now() + delayMs;
+    timesUs[index] = calendarUs(dueAt);
+    await producer.addDueAt([payload], dueAt);
+    await sleep(dueAt + request.restMs - Date.now());
+  }
+  return { startedAtUs, endedAtUs: nowUs(), cpuUs: processCpuUs() - startedCpuUs, timesUs };
 }

@@ -8,6 +8,8 @@ export const METRICS = {
   latenessP99Ms: { label: "late by, p99 ms", better: "lower" },
   latenessMaxMs: { label: "late by, last job ms", better: "lower" },
   latenessMinMs: { label: "late by, first job ms (negative: before it was due)", better: "lower" },
+  scriptP99Us: { label: "one script in Redis, p99 us", better: "lower" },
+  scriptMaxUs: { label: "longest script us", better: "lower" },
   redisUs: { label: "Redis CPU us per job", better: "lower" },
   commands: { label: "commands per job", better: "lower" },
   nodeUs: { label: "Node CPU us per job", better: "lower" },
@@ -16,6 +18,12 @@ export const METRICS = {
   idleCommandsPerSecond: { label: "commands/s", better: "lower" },
   idleRedisPercent: { label: "Redis CPU % of a core", better: "lower" },
   idleNodePercent: { label: "Node CPU % of a core", better: "lower" },
+  countMs: { label: "to count them ms", better: "lower" },
+  listMs: { label: "to list 1,000 ms", better: "lower" },
+  purgeMs: { label: "to purge all ms", better: "lower" },
+  pingP99Ms: { label: "PING beside it, p99 ms", better: "lower" },
+  pingMaxMs: { label: "PING beside it, longest ms", better: "lower" },
+  commandMaxUs: { label: "longest command in Redis us", better: "lower" },
 } as const;
 
 export type Metric = keyof typeof METRICS;

@@ -15,6 +15,7 @@ export function renderReport(environment: Environment, records: readonly SampleR
     describe(environment, libraries),
     "Median (lowest..highest) of the rounds; **x** = median of the ratios to BullMQ in the same round. `*` = other processes used the CPU.",
     renderTable(figures, libraries),
+    ...renderVariants(figures, records),
     ...renderFailures(records),
     renderMeanings(records),
   ].join("\n\n");
@@ -46,6 +47,35 @@ function renderTable(figures: readonly Figure[], libraries: readonly Library[]):
     lines.push(`${start} ${cells.join(" | ")} |`);
   }
   return lines.join("\n");
+}
+
+const COMPARED: readonly Metric[] = ["rate", "redisUs", "nodeUs"];
+
+/** Variants beside the workload that they are but for one thing. */
+function renderVariants(figures: readonly Figure[], records: readonly SampleRecord[]): string[] {
+  const variants = new Map(records.map(({ workload, variantOf }) => [workload, variantOf]));
+  const lines: string[] = [];
+  for (const [workload, variantOf] of variants) {
+    if (variantOf === undefined) continue;
+    for (const library of LIBRARIES) {
+      const cells = COMPARED.map((metric) => {
+        const figure = figures.find(
+          (one) => one.workload === workload && one.library === library && one.metric === metric,
+        );
+        return figure?.ofPlain === undefined ? "" : `${formatNumber(figure.ofPlain.median)}x`;
+      });
+      if (cells.some((cell) => cell !== "")) {
+        lines.push(`| ${workload} | ${variantOf} | ${library} | ${cells.join(" | ")} |`);
+      }
+    }
+  }
+  if (lines.length === 0) return [];
+  const labels = COMPARED.map((metric) => METRICS[metric].label);
+  const head = `| workload | times | of | ${labels.join(" | ")} |\n|---|---|---|${labels.map(() => "---|").join("")}`;
+  return [
+    "Variants beside the plain workload of the same library (median of the ratios of the rounds):",
+    `${head}\n${lines.join("\n")}`,
+  ];
 }
 
 function renderCell(figure: Figure | undefined): string {
@@ -96,7 +126,7 @@ const HEADLINES: readonly Metric[] = [
 
 /** One line for the terminal while the samples run. */
 export function renderProgress(record: SampleRecord): string {
-  const start = `${record.workload.padEnd(13)} ${record.library.padEnd(9)} round ${record.round + 1}`;
+  const start = `${record.workload.padEnd(19)} ${record.library.padEnd(9)} round ${record.round + 1}`;
   if (record.error !== undefined) return `${start}  FAILED ${record.error}`;
   const figures = HEADLINES.flatMap((metric) => {
     const value = record.metrics[metric];

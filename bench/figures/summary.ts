@@ -12,8 +12,10 @@ export interface Figure {
   readonly metric: Metric;
   readonly library: Library;
   readonly value: Spread;
-  /** Value divided by BullMQ's value of the same round; absent without BullMQ. */
+  /** Value divided by BullMQ's value of the same round, in the workload or else in the one that it is a variant of; absent without BullMQ. */
   readonly ratio?: Spread;
+  /** Of a variant: value divided by the same library's value in the workload that it is a variant of, in the same round. */
+  readonly ofPlain?: Spread;
   /** Made of disturbed samples, because there are no others. */
   readonly disturbed: boolean;
 }
@@ -23,8 +25,7 @@ export function summarise(records: readonly SampleRecord[]): readonly Figure[] {
   const workloads = [...new Set(records.map(({ workload }) => workload))];
   return workloads.flatMap((workload) =>
     (Object.keys(METRICS) as Metric[]).flatMap((metric) => {
-      const own = records.filter((record) => record.workload === workload);
-      return LIBRARIES.flatMap((library) => figure(own, workload, metric, library) ?? []);
+      return LIBRARIES.flatMap((library) => figure(records, workload, metric, library) ?? []);
     }),
   );
 }
@@ -35,12 +36,24 @@ function figure(
   metric: Metric,
   library: Library,
 ): Figure | undefined {
-  const { values, disturbed } = valuesByRound(records, metric, library);
+  const own = records.filter((record) => record.workload === workload);
+  const plain = records.filter((record) => record.workload === own[0]?.variantOf);
+  const { values, disturbed } = valuesByRound(own, metric, library);
   const value = spread([...values.values()]);
   if (value === undefined) return undefined;
-  const base = valuesByRound(records, metric, BASE_LIBRARY).values;
+  const beside = own.some((record) => record.library === BASE_LIBRARY) ? own : plain;
+  const base = valuesByRound(beside, metric, BASE_LIBRARY).values;
   const ratio = library === BASE_LIBRARY ? undefined : spread(pairedRatios(values, base));
-  return { workload, metric, library, value, disturbed, ...(ratio !== undefined && { ratio }) };
+  const ofPlain = spread(pairedRatios(values, valuesByRound(plain, metric, library).values));
+  return {
+    workload,
+    metric,
+    library,
+    value,
+    disturbed,
+    ...(ratio !== undefined && { ratio }),
+    ...(ofPlain !== undefined && { ofPlain }),
+  };
 }
 
 /** Undisturbed samples where there is one, else all: a marked figure is better than none. */

@@ -1,3 +1,4 @@
+import type { Feature } from "../adapters/adapter.js";
 import type { AgentProcess } from "../agent/agent-process.js";
 import type { WorkReply, WorkRequest } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
@@ -11,17 +12,18 @@ import {
   type Workload,
 } from "./workload.js";
 
-interface Shape {
+export interface DrainShape {
   readonly concurrency: number;
   readonly jobs: number;
   readonly handlerMs?: number;
   readonly keepCompleted?: boolean;
+  readonly features?: readonly Feature[];
   /** Jobs that wait behind the measured ones and stay. Not scaled: its size is the point. */
   readonly backlog?: number;
 }
 
-async function measureDrain(sample: Sample, shape: Shape): Promise<Measured> {
-  const options = { keepCompleted: shape.keepCompleted ?? false };
+export async function measureDrain(sample: Sample, shape: DrainShape): Promise<Measured> {
+  const options = { keepCompleted: shape.keepCompleted ?? false, features: shape.features ?? [] };
   const [producer, worker] = await Promise.all([
     sample.agent("producer", options),
     sample.agent("worker", options),
@@ -42,7 +44,9 @@ async function measureDrain(sample: Sample, shape: Shape): Promise<Measured> {
     handlerMs: shape.handlerMs ?? 0,
   };
   await worker.call("prepare", request);
+  await sample.redis.resetTimes();
   const { window, value } = await sample.measure(() => worker.call("work", undefined));
+  const { scriptP99Us, scriptMaxUs } = await sample.redis.commandTimes();
   if (backlog === 0) await proveComplete(producer, request, value);
   const memoryAfter = (await sample.redis.counters()).usedMemory;
   return {
@@ -52,6 +56,8 @@ async function measureDrain(sample: Sample, shape: Shape): Promise<Measured> {
       rate: (jobs / (value.endedAtUs - value.startedAtUs)) * 1e6,
       redisUs: window.redisCpuUs / value.handled,
       commands: countCalls(window) / value.handled,
+      scriptP99Us,
+      scriptMaxUs,
       nodeUs: value.cpuUs / jobs,
       ...(options.keepCompleted && { bytesPerKeptJob: (memoryAfter - memoryEmpty) / (warmUp + jobs) }),
     },
@@ -117,10 +123,17 @@ const drainAt = (concurrency: number, jobs: number): Workload => ({
   measure: (sample) => measureDrain(sample, { concurrency, jobs }),
 });
 
-const drainWithBacklog = (name: string, backlog: number, limits: Pick<Workload, "maxRounds">): Workload => ({
+const drainForFreeSlots = (concurrency: number, jobs: number): Workload => ({
+  name: `drain-${concurrency}-free`,
+  meaning: `as drain-${concurrency}, nothing claimed ahead: only what a handler is free for`,
+  libraries: ["taskweft"],
+  variantOf: `drain-${concurrency}`,
+  measure: (sample) => measureDrain(sample, { concurrency, jobs, features: ["noClaimAhead"] }),
+});
+
+const drainWithBacklog = (name: string, backlog: number): Workload => ({
   name: `backlog-${name}`,
   meaning: `as drain-100, 20,000 jobs, while ${backlog.toLocaleString("en-US")} more wait behind them`,
-  ...limits,
   measure: (sample) => measureDrain(sample, { concurrency: 100, jobs: 20_000, backlog }),
 });
 
@@ -129,6 +142,10 @@ export const drainWorkloads: readonly Workload[] = [
   drainAt(10, MEASURED_JOBS),
   drainAt(100, MEASURED_JOBS),
   drainAt(500, MEASURED_JOBS),
+  drainForFreeSlots(1, 15_000),
+  drainForFreeSlots(10, MEASURED_JOBS),
+  drainForFreeSlots(100, MEASURED_JOBS),
+  drainForFreeSlots(500, MEASURED_JOBS),
   {
     name: "drain-kept",
     meaning: "as drain-100, completed jobs kept; memory is what Redis holds per job afterwards",
@@ -144,7 +161,8 @@ export const drainWorkloads: readonly Workload[] = [
     meaning: "a producer process (1,000 in flight) and a worker process (concurrency 100) at once",
     measure: measureBoth,
   },
-  drainWithBacklog("1k", 1000, { maxRounds: 3 }),
-  drainWithBacklog("100k", 100_000, { maxRounds: 2 }),
-  drainWithBacklog("1m", 1_000_000, { maxRounds: 1 }),
+  drainWithBacklog("1k", 1000),
+  drainWithBacklog("10k", 10_000),
+  drainWithBacklog("100k", 100_000),
+  drainWithBacklog("1m", 1_000_000),
 ];

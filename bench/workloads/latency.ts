@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { nowUs } from "../clock.js";
+import { calendarUs } from "../clock.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
+import type { Metrics } from "../figures/metrics.js";
 import { percentile } from "../figures/statistics.js";
 import { proveComplete } from "./drain.js";
 import type { Workload } from "./workload.js";
@@ -10,6 +11,9 @@ const PICKUP_PAUSE_MS = 8;
 const PICKUP_WARM_UP = 50;
 /** From the enqueue of delayed jobs to their due time; storing 10,000 of them takes the slowest library 0.5 s. */
 const DUE_AFTER_MS = 2500;
+const LONE_DELAY_MS = 100;
+/** The slowest library starts a lone job up to 130 ms late. */
+const LONE_REST_MS = 250;
 /** After its start a worker may check schedules, stalled jobs and the like; that is not idling. */
 const SETTLE_MS = 1000;
 /** Two of the longest blocking waits among the peers (5 s), else a window may see no command at all. */
@@ -53,7 +57,7 @@ async function measureDelayed(sample: Sample): Promise<Measured> {
   const { window, value } = await sample.measure(async () => {
     const working = worker.call("work", undefined);
     const dueAt = Date.now() + DUE_AFTER_MS;
-    const dueAtUs = nowUs() + (dueAt - (performance.timeOrigin + performance.now())) * 1000;
+    const dueAtUs = calendarUs(dueAt);
     const [worked] = await Promise.all([
       working,
       storeInTime(producer.call("due", { from: 0, count, dueAt }), dueAt),
@@ -66,13 +70,38 @@ async function measureDelayed(sample: Sample): Promise<Measured> {
     window,
     jobs: count,
     metrics: {
-      latenessMinMs: percentile(latenessMs, 0),
-      latenessP50Ms: percentile(latenessMs, 0.5),
-      latenessP99Ms: percentile(latenessMs, 0.99),
-      latenessMaxMs: percentile(latenessMs, 1),
+      ...latenesses(latenessMs),
       redisUs: window.redisCpuUs / count,
       commands: countCalls(window) / count,
     },
+  };
+}
+
+/** Delayed jobs one at a time, for a worker that has nothing else to do. */
+async function measureLone(sample: Sample): Promise<Measured> {
+  const [producer, worker] = await Promise.all([sample.agent("producer"), sample.agent("worker")]);
+  const count = sample.scaled(50, 10);
+  const request = { concurrency: 10, from: 0, count, handlerMs: 0 };
+  await worker.call("prepare", request);
+  const { window, value } = await sample.measure(async () => {
+    const [worked, stored] = await Promise.all([
+      worker.call("work", undefined),
+      producer.call("lone", { from: 0, count, delayMs: LONE_DELAY_MS, restMs: LONE_REST_MS }),
+    ]);
+    return { worked, dueAtUs: stored.timesUs };
+  });
+  await proveComplete(producer, request, value.worked);
+  const { handledAtUs } = value.worked;
+  const latenessMs = handledAtUs.map((atUs, index) => (atUs - value.dueAtUs[index]!) / 1000);
+  return { window, jobs: count, metrics: latenesses(latenessMs) };
+}
+
+function latenesses(latenessMs: Float64Array): Metrics {
+  return {
+    latenessMinMs: percentile(latenessMs, 0),
+    latenessP50Ms: percentile(latenessMs, 0.5),
+    latenessP99Ms: percentile(latenessMs, 0.99),
+    latenessMaxMs: percentile(latenessMs, 1),
   };
 }
 
@@ -110,13 +139,16 @@ export const latencyWorkloads: readonly Workload[] = [
   {
     name: "delayed",
     meaning: "10,000 delayed jobs due at one moment, one worker, concurrency 100: how late they start",
-    maxRounds: 3,
     measure: measureDelayed,
   },
   {
+    name: "delayed-lone",
+    meaning: "50 delayed jobs one after the other, each alone, an idle worker: how late they start",
+    measure: measureLone,
+  },
+  {
     name: "idle",
-    meaning: "one worker, nothing to do",
-    maxRounds: 1,
+    meaning: "one worker, nothing to do; commands in all, without those of the harness",
     measure: measureIdle,
   },
 ];

@@ -1,9 +1,14 @@
+import type { Library } from "../adapters/adapter.js";
 import type { Measured, Sample } from "../sample.js";
 
 export interface Workload {
   readonly name: string;
   /** What is done and what is counted, for the help text and the result page. */
   readonly meaning: string;
+  /** Those that can do it. Default: all. */
+  readonly libraries?: readonly Library[];
+  /** Name of the workload that it is but for one thing: its figures are compared with those, of the same round. */
+  readonly variantOf?: string;
   /** Fewer rounds than asked for, where one sample takes long. */
   readonly maxRounds?: number;
   measure(sample: Sample): Promise<Measured>;

@@ -1,0 +1,5 @@
+import type { Target } from "./adapter.js";
+
+export function redisUrl(target: Target): string {
+  return `redis://${target.host}:${target.port}`;
+}
