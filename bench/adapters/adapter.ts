@@ -6,6 +6,8 @@ export interface Adapter {
   /** Connects and stands ready; nothing is fetched before `run()`. */
   openConsumer(target: Target, options: ConsumerOptions): Promise<Consumer>;
   openOperator(target: Target): Promise<Operator>;
+  /** Absent where jobs cannot wait for jobs. */
+  openStarter?(target: Target): Promise<Starter>;
 }
 
 /** What a task can have beside its payload, or a worker be told. Workloads with any of them are for taskweft alone. */
@@ -54,6 +56,16 @@ export interface ConsumerOptions {
 export interface Consumer {
   run(): void;
   /** Stops fetching, waits for running handlers and acknowledges them. */
+  close(): Promise<void>;
+}
+
+/** `chain`: each job begins after the one before. `fan`: all but the last at once, and the last after them. */
+export type FlowShape = "chain" | "fan";
+
+/** Starts graphs of jobs. */
+export interface Starter {
+  /** One graph of a job for each payload, through the call that a user would write. */
+  start(shape: FlowShape, payloads: readonly BenchPayload[]): Promise<unknown>;
   close(): Promise<void>;
 }
 

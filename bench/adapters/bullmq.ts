@@ -3,7 +3,16 @@
  * no retry options, `addBulk` for many.
  */
 import type { BenchPayload } from "../payload.js";
-import type { Adapter, Consumer, ConsumerOptions, Operator, Producer, Target } from "./adapter.js";
+import type {
+  Adapter,
+  Consumer,
+  ConsumerOptions,
+  FlowShape,
+  Operator,
+  Producer,
+  Starter,
+  Target,
+} from "./adapter.js";
 import { loadPeer } from "./peer-modules.js";
 import { QUEUE_NAME } from "./queue-name.js";
 
@@ -27,7 +36,21 @@ interface BullWorker {
   run(): Promise<void>;
   close(): Promise<void>;
 }
+interface FlowJob {
+  readonly name: string;
+  readonly queueName: string;
+  readonly data: BenchPayload;
+  readonly opts: JobOptions;
+  /** They run before it. */
+  readonly children: readonly FlowJob[];
+}
+interface BullFlowProducer {
+  waitUntilReady(): Promise<unknown>;
+  add(flow: FlowJob): Promise<unknown>;
+  close(): Promise<void>;
+}
 interface BullModule {
+  FlowProducer: new (options: object) => BullFlowProducer;
   Queue: new (name: string, options: object) => BullQueue;
   Worker: new (
     name: string,
@@ -93,4 +116,29 @@ async function openOperator(target: Target): Promise<Operator> {
   };
 }
 
-export const bullmqAdapter: Adapter = { openProducer, openConsumer, openOperator };
+async function openStarter(target: Target): Promise<Starter> {
+  const { FlowProducer } = loadPeer("bullmq") as BullModule;
+  const producer = new FlowProducer({ connection: { host: target.host, port: target.port } });
+  await producer.waitUntilReady();
+  return {
+    start: (shape, payloads) => producer.add(flowOf(shape, payloads)),
+    close: () => producer.close(),
+  };
+}
+
+function flowOf(shape: FlowShape, payloads: readonly BenchPayload[]): FlowJob {
+  const before = payloads.slice(0, -1);
+  const children =
+    shape === "fan"
+      ? before.map((data) => flowJob(data, []))
+      : before.length === 0
+        ? []
+        : [flowOf("chain", before)];
+  return flowJob(payloads.at(-1)!, children);
+}
+
+function flowJob(data: BenchPayload, children: readonly FlowJob[]): FlowJob {
+  return { name: JOB_NAME, queueName: QUEUE_NAME, data, opts: { removeOnComplete: true }, children };
+}
+
+export const bullmqAdapter: Adapter = { openProducer, openConsumer, openOperator, openStarter };

@@ -4,6 +4,7 @@ import { createClient, createEnqueueFunction, createWorker } from "taskweft/gene
 import type { Adapter, Consumer, ConsumerOptions, Producer, Target } from "./adapter.js";
 import { benchJobContract, queues } from "./taskweft-contract.js";
 import { openOperator } from "./taskweft-operator.js";
+import { openStarter } from "./taskweft-starter.js";
 import { benchRegistry } from "./taskweft-registry.js";
 import { redisUrl } from "./taskweft-url.js";
 
@@ -62,4 +63,4 @@ function failingLogger(onFailure: (error: Error) => void) {
   return { debug: ignore, error: fail, info: ignore, warn: fail };
 }
 
-export const taskweftAdapter: Adapter = { openProducer, openConsumer, openOperator };
+export const taskweftAdapter: Adapter = { openProducer, openConsumer, openOperator, openStarter };

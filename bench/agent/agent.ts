@@ -2,9 +2,17 @@
  * A process that runs one library and nothing else, told what to do by the harness over the IPC channel. It measures its
  * own clock and CPU inside the operation, so that the channel costs nothing in the figures.
  */
-import { type Adapter, loadAdapter, type Operator, type Producer, type Target } from "../adapters/adapter.js";
+import {
+  type Adapter,
+  loadAdapter,
+  type Operator,
+  type Producer,
+  type Starter,
+  type Target,
+} from "../adapters/adapter.js";
 import { operate } from "./operator.js";
 import { enqueue, enqueueDue, enqueueLone, enqueueSpaced } from "./producer.js";
+import { startGraphs } from "./starter.js";
 import { type PreparedWorker, prepareWorker } from "./worker.js";
 import { processCpuUs } from "../clock.js";
 import type { AgentReply, AgentRequest, Operation, Operations } from "./messages.js";
@@ -13,6 +21,7 @@ let adapter: Adapter | undefined;
 let target: Target | undefined;
 let operator: Operator | undefined;
 let producer: Producer | undefined;
+let starter: Starter | undefined;
 let worker: PreparedWorker | undefined;
 
 type Handlers = {
@@ -25,11 +34,13 @@ const handlers: Handlers = {
     target = request.target;
     if (request.role === "operator") operator = await adapter.openOperator(target);
     if (request.role === "producer") producer = await adapter.openProducer(target);
+    if (request.role === "starter") starter = await adapter.openStarter?.(target);
   },
   enqueue: (request) => enqueue(opened(producer), request),
   spaced: (request) => enqueueSpaced(opened(producer), request),
   due: (request) => enqueueDue(opened(producer), request).then(() => undefined),
   lone: (request) => enqueueLone(opened(producer), request),
+  start: (request) => startGraphs(opened(starter), request),
   operate: (request) => operate(opened(operator), request),
   unfinished: () => opened(producer).countUnfinished(),
   async prepare(request) {
@@ -48,6 +59,7 @@ const handlers: Handlers = {
     await worker?.consumer.close();
     await operator?.close();
     await producer?.close();
+    await starter?.close();
   },
 };
 

@@ -1,5 +1,5 @@
 /** What the harness asks of an agent (a process that runs one library) and what comes back. */
-import type { Library, Target } from "../adapters/adapter.js";
+import type { FlowShape, Library, Target } from "../adapters/adapter.js";
 
 /**
  * How a producer enqueues: `oneByOne` awaits each job, `inFlight` awaits `width` at a time, `bulk` hands `width` jobs to
@@ -38,6 +38,18 @@ export interface LoneRequest {
   readonly restMs: number;
 }
 
+export interface StartRequest {
+  readonly shape: FlowShape;
+  /** Jobs of one graph. */
+  readonly size: number;
+  readonly from: number;
+  readonly graphs: number;
+  /** Graphs that are started at a time, each awaited. */
+  readonly width: number;
+  /** Pause after these, so that they have ended before the next ones start; 0 = none. */
+  readonly pauseMs: number;
+}
+
 export const OPERATIONS = ["count", "list", "purge"] as const;
 /** Of an operator on a backlog: `list` asks for a page of 1,000 jobs. */
 export type OperatorRequest = (typeof OPERATIONS)[number];
@@ -50,6 +62,8 @@ export interface WorkRequest {
   readonly count: number;
   /** How long each handler takes; 0 returns at once. */
   readonly handlerMs: number;
+  /** How long the worker goes on after the last job, for what else there is to do. Default 0. */
+  readonly lingerMs?: number;
 }
 
 /** Times are microseconds of the machine's monotonic clock, comparable between processes. */
@@ -74,7 +88,7 @@ export interface WorkReply extends Timing {
   readonly duplicates: number;
 }
 
-export type AgentRole = "operator" | "producer" | "worker";
+export type AgentRole = "operator" | "producer" | "starter" | "worker";
 
 /** Every request with its reply. */
 export interface Operations {
@@ -83,6 +97,7 @@ export interface Operations {
   spaced: { request: SpacedRequest; reply: EnqueueReply };
   due: { request: DueRequest; reply: undefined };
   lone: { request: LoneRequest; reply: EnqueueReply };
+  start: { request: StartRequest; reply: Timing };
   /** Replies how many jobs there were (0 for `purge`). */
   operate: { request: OperatorRequest; reply: { readonly tookMs: number; readonly jobs: number } };
   unfinished: { request: undefined; reply: number };

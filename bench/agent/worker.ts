@@ -30,14 +30,15 @@ export async function prepareWorker(
     onFailure: (error) => tally.fail(error),
     onJob,
   });
-  return { consumer, work: () => work(consumer, tally) };
+  return { consumer, work: () => work(consumer, tally, request.lingerMs ?? 0) };
 }
 
-async function work(consumer: Consumer, tally: Tally): Promise<WorkReply> {
+async function work(consumer: Consumer, tally: Tally, lingerMs: number): Promise<WorkReply> {
   const startedCpuUs = processCpuUs();
   const startedAtUs = nowUs();
   consumer.run();
   const end = await tally.done;
+  if (lingerMs > 0) await sleep(lingerMs);
   await consumer.close();
   return {
     startedAtUs,

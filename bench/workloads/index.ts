@@ -2,6 +2,7 @@
 import { drainWorkloads } from "./drain.js";
 import { enqueueWorkloads } from "./enqueue.js";
 import { featureWorkloads } from "./features.js";
+import { flowWorkloads } from "./flows.js";
 import { latencyWorkloads } from "./latency.js";
 import { operateWorkloads } from "./operate.js";
 import type { Workload } from "./workload.js";
@@ -14,4 +15,5 @@ export const WORKLOADS: readonly Workload[] = [
   ...operateWorkloads,
   ...latencyWorkloads,
   ...featureWorkloads,
+  ...flowWorkloads,
 ];
