@@ -1,5 +1,5 @@
 // Redis stands still for several leases' time while every worker is healthy: nothing may run twice.
-// CHAOS_STALL_LEASE_MS=15000 plays it with the default lease.
+// CHAOS_STALL_LEASE_MS=15000 CHAOS_STALL_MS=45000 plays it with the default lease.
 import { expect, test } from "vitest";
 import { setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
@@ -10,7 +10,7 @@ import { QUEUES, WORK } from "./tasks.js";
 
 const JOBS = 50;
 const LEASE_MS = Number(process.env["CHAOS_STALL_LEASE_MS"] ?? 1500);
-const STALL_MS = 4 * LEASE_MS;
+const STALL_MS = Number(process.env["CHAOS_STALL_MS"] ?? 4 * LEASE_MS);
 /** Each job runs from before the stall until some leases after it. */
 const JOB_MS = STALL_MS + 4 * LEASE_MS;
 
@@ -41,6 +41,7 @@ test(
     expect(fleet.effects()).toHaveLength(2 * JOBS);
     expect(await project.raw.zcard(dead)).toBe(0);
     for (const worker of workers) expect(worker.output()).not.toMatch(/ERROR/);
+    process.stdout.write(`stall: ${JOBS} jobs of ${JOB_MS} ms, Redis stopped for ${STALL_MS} ms\n`);
   },
-  30_000 + 20 * LEASE_MS,
+  30_000 + 12 * LEASE_MS + 2 * STALL_MS,
 );

@@ -2,7 +2,7 @@
 // happened can be compared with what Redis says. Options come from the environment, as in a deployed worker.
 import { appendFileSync } from "node:fs";
 import { runWorker } from "taskweft/generated-v1";
-import { BLOCK, POISON, QUEUES, SCHEDULES, type Work, WORK } from "./tasks.js";
+import { BLOCK, type Block, POISON, QUEUES, SCHEDULES, type Work, WORK } from "./tasks.js";
 import type { Effect } from "./effects.js";
 
 const file = process.env["CHAOS_EFFECTS"] ?? "";
@@ -20,10 +20,12 @@ await runWorker({
   handlers: {
     [BLOCK.name]: async () => ({
       name: BLOCK.name,
-      handler: (job: { id: string; attempt: number; payload: Work }) => {
+      handler: (job: { id: string; attempt: number; payload: Block }) => {
         record("start", job.id, job.attempt);
-        const end = performance.now() + job.payload.ms;
-        while (performance.now() < end);
+        const { ms, idle = false } = job.payload;
+        const end = performance.now() + ms;
+        if (idle) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+        else while (performance.now() < end);
         record("end", job.id, job.attempt);
         return process.pid;
       },
