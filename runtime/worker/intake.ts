@@ -29,6 +29,9 @@ export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
   readonly onCancelled: (execution: Execution) => void;
 }
 
+/** A start that holds the event loop up for longer ends its turn (ms): what else waits for the loop comes before the next one. */
+const LONG_START_MS = 20;
+
 export class Intake {
   readonly #ports: IntakePorts;
   readonly #buffer: ClaimBuffer;
@@ -39,6 +42,8 @@ export class Intake {
   /** Attempts that run without a slot of their own, beside others of their batch. */
   #sharing = 0;
   #fillQueued = false;
+  /** Set after a handler that blocked the loop, until the timers that are due have run. */
+  #turning: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(ports: IntakePorts) {
@@ -130,20 +135,41 @@ export class Intake {
     this.#closed = true;
   }
 
-  /** Starts what waits, in the free slots. */
+  /**
+   * Starts what waits, in the free slots. Ten handlers that block for half a minute each would block for five minutes if they were
+   * started in one turn of the loop, and the lease would be lost. So the loop turns between them: then the worker is seen
+   * to live, and what waited too long behind one of them is handed back.
+   */
   #fill(): void {
+    if (this.#turning !== undefined) return;
     const { concurrency, executor } = this.#ports;
+    let startedAt = performance.now();
     while (this.slots < concurrency) {
       // Before single jobs: a batch has waited already.
       const batch = this.#gathering.ready ? this.#gathering.take() : undefined;
-      if (batch !== undefined) {
-        this.#startBatch(batch.claims);
-        continue;
+      if (batch !== undefined) this.#startBatch(batch.claims);
+      else {
+        const claim = this.#buffer.shift();
+        if (claim === undefined) return;
+        executor.start(claim);
       }
-      const claim = this.#buffer.shift();
-      if (claim === undefined) return;
-      executor.start(claim);
+      const now = performance.now();
+      if (now - startedAt > LONG_START_MS) {
+        this.#fillAfterTurn();
+        return;
+      }
+      startedAt = now;
     }
+  }
+
+  /** A timer and no `setImmediate`, which would come before the timers that are due by now. */
+  #fillAfterTurn(): void {
+    this.#turning = setTimeout(() => {
+      this.#turning = undefined;
+      if (this.#closed) return;
+      this.#fill();
+      this.#suspects.look();
+    }, 0);
   }
 
   /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */

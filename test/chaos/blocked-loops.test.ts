@@ -41,6 +41,19 @@ test("a handler that blocks for four leases keeps its job beside a worker that w
   expect(await problems(project, fleet, [job.id])).toEqual([]);
 }, 30_000);
 
+test("jobs that were claimed together and block one after the other: maxBlock is for each, not for all", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix, env: { TASKWEFT_WORKER_LEASE: "2s" } });
+  const payloads = Array.from({ length: 8 }, (_unused, n) => ({ n, ms: 1000, idle: true }));
+  const jobs = await project.many(BLOCK, payloads);
+  await fleet.start({ TASKWEFT_WORKER_CONCURRENCY: "20", TASKWEFT_WORKER_MAX_BLOCK: "3s" });
+  await fleet.start({ TASKWEFT_WORKER_QUEUES: "quiet" });
+  await until("all to end", async () => (await project.raw.zcard(project.keys.done)) === jobs.length, 30_000);
+  const ids = jobs.map((job) => job.id);
+  expect(await problems(project, fleet, ids)).toEqual([]);
+  expect(fleet.effects()).toHaveLength(2 * jobs.length);
+}, 60_000);
+
 test("longer than maxBlock: another takes the job over, and what the zombie says is refused", async () => {
   const project = setup();
   const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
