@@ -21,6 +21,8 @@ export interface WorkInHand {
   readonly asked: number;
   /** Jobs that batches which gather have room for: they need no slot of their own. */
   readonly gathering: number;
+  /** The newest handler held the event loop up: while it does, no other runs here, and what was claimed with it waits. */
+  readonly blocking: boolean;
 }
 
 /** Below this a mean says nothing but "very short" (ms). */
@@ -59,6 +61,7 @@ export class ClaimDemand {
     const room = concurrency + this.#ahead(work.running) + work.gathering;
     const free = room - work.running - work.waiting - work.asked;
     if (free <= 0) return 0;
+    if (work.blocking) return work.waiting + work.asked > 0 ? 0 : 1;
     const enough = work.waiting + work.asked > 0 && free < Math.min(room / 2, maxBatch);
     return enough ? 0 : Math.min(free, maxBatch);
   }

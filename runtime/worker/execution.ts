@@ -44,11 +44,12 @@ export class Execution implements TaskContext {
     logger: Logger,
     notebook: Notebook,
     timeoutMs = claim.record.options.timeoutMs ?? contract.timeoutMs,
+    startedAt = performance.now(),
   ) {
     this.claim = claim;
     this.contract = contract;
     this.worker = worker;
-    this.startedAt = performance.now();
+    this.startedAt = startedAt;
     this.timeoutMs = timeoutMs;
     this.deadlineAt = this.startedAt + timeoutMs;
     this.#logger = logger;

@@ -61,14 +61,15 @@ export class Executor {
     return this.#running.size;
   }
 
-  start(claim: Claim): void {
+  /** `startedAt`: local monotonic time, of a caller that knows it already. */
+  start(claim: Claim, startedAt?: number): void {
     const { handlers, sink, logger, notebook, worker } = this.#options;
     const entry = handlers.get(claim.record.task);
     if (entry === undefined) {
       sink.unserved(claim);
       return;
     }
-    const execution = new Execution(claim, entry.contract, worker(), logger, notebook);
+    const execution = new Execution(claim, entry.contract, worker(), logger, notebook, undefined, startedAt);
     this.#running.add(execution);
     this.#deadlines.watch();
     if (entry.handler !== undefined) this.#run(execution, entry.handler);

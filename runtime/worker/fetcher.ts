@@ -38,6 +38,8 @@ export interface FetcherPorts {
   readonly waiting: () => number;
   /** Jobs that batches which gather have room for. */
   readonly gathering: () => number;
+  /** Whether handlers hold the event loop up, so that they run one at a time. */
+  readonly blocking: () => boolean;
   readonly deliver: (
     ids: readonly string[],
     records: readonly (string | null)[],
@@ -162,12 +164,13 @@ export class Fetcher {
 
   #want(): number {
     if (!this.#claiming || this.#idle) return 0;
-    const { demand, running, waiting, gathering } = this.#ports;
+    const { demand, running, waiting, gathering, blocking } = this.#ports;
     return demand.wanted({
       running: running(),
       waiting: waiting(),
       asked: this.#asked,
       gathering: gathering(),
+      blocking: blocking(),
     });
   }
 

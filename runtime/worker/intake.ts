@@ -42,6 +42,7 @@ export class Intake {
   /** Attempts that run without a slot of their own, beside others of their batch. */
   #sharing = 0;
   #fillQueued = false;
+  #blocking = false;
   /** Set after a handler that blocked the loop, until the timers that are due have run. */
   #turning: NodeJS.Timeout | undefined;
   #closed = false;
@@ -79,6 +80,11 @@ export class Intake {
   /** Claimed jobs that wait for a slot. */
   get waiting(): number {
     return this.#buffer.waiting;
+  }
+
+  /** Whether the handler of a single job that started last held the event loop up. */
+  get blocking(): boolean {
+    return this.#blocking;
   }
 
   /** Jobs to claim beyond the free slots. */
@@ -151,10 +157,13 @@ export class Intake {
       else {
         const claim = this.#buffer.shift();
         if (claim === undefined) return;
-        executor.start(claim);
+        executor.start(claim, startedAt);
       }
       const now = performance.now();
-      if (now - startedAt > LONG_START_MS) {
+      const wasLong = now - startedAt > LONG_START_MS;
+      // A batch has work for many jobs, and wants many.
+      this.#blocking = wasLong && batch === undefined;
+      if (wasLong) {
         this.#fillAfterTurn();
         return;
       }

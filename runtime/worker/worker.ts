@@ -103,6 +103,7 @@ export class Worker {
       running: () => this.#intake.slots,
       waiting: () => this.#intake.waiting + this.#workflows.preparing,
       gathering: () => this.#intake.room,
+      blocking: () => this.#intake.blocking,
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
       onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
       onLost: () => this.#leaseKeeper.lost(),

@@ -54,6 +54,21 @@ test("jobs that were claimed together and block one after the other: maxBlock is
   expect(fleet.effects()).toHaveLength(2 * jobs.length);
 }, 60_000);
 
+test("what was claimed behind a handler that blocks goes to a worker that is free", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix, env: { TASKWEFT_WORKER_LEASE: "5s" } });
+  const payloads = Array.from({ length: 12 }, (_unused, n) => ({ n, ms: 800, idle: true }));
+  const jobs = await project.many(BLOCK, payloads);
+  const env = { TASKWEFT_WORKER_CONCURRENCY: "20" };
+  await Promise.all([fleet.start(env), fleet.start(env)]);
+  await until("all to end", async () => (await project.raw.zcard(project.keys.done)) === jobs.length, 30_000);
+  const ids = jobs.map((job) => job.id);
+  expect(await problems(project, fleet, ids)).toEqual([]);
+  // Most of them ran beside another: in turn they would take longer than they do one after the other.
+  const times = fleet.effects().map((effect) => effect.at);
+  expect(Math.max(...times) - Math.min(...times)).toBeLessThan(0.8 * jobs.length * 800);
+}, 60_000);
+
 test("longer than maxBlock: another takes the job over, and what the zombie says is refused", async () => {
   const project = setup();
   const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
