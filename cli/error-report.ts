@@ -22,6 +22,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   OutcomeUnknown: EXIT.redisUnreachable,
   PayloadInvalid: EXIT.usage,
   ProtocolUnknown: EXIT.redisUnreachable,
+  ShardsDiffer: EXIT.redisUnreachable,
   QueueUnknown: EXIT.notFound,
   QueueFull: EXIT.redisUnreachable,
   RedisFull: EXIT.redisUnreachable,

@@ -5,7 +5,7 @@ import { generatedEntry } from "./project.js";
 import { importProjectFile } from "./typescript.js";
 
 export interface GeneratedIndex {
-  connect(options: { url: string; prefix: string }): Promise<{ close(): Promise<void> }>;
+  connect(options: { url: string; prefix: string; shards: number }): Promise<{ close(): Promise<void> }>;
   enqueue(task: string, payload: unknown, options: Readonly<Record<string, unknown>>): Promise<Handle>;
 }
 

@@ -1,7 +1,7 @@
 /** Opens the view on Redis that `jobs`, `queues` and `doctor` use, and closes it in every case. */
 import { openInspector, type Inspector } from "../runtime/inspect/index.js";
 import { readManifest, redactorFor, type ProjectManifest } from "./manifest.js";
-import { reachRedis } from "./redis/reach.js";
+import { reachShards } from "./redis/reach.js";
 import type { Session } from "./session.js";
 
 export interface Inspection {
@@ -17,11 +17,12 @@ export async function withInspector<Result>(
   const url = await session.redisUrl();
   // The usual mistakes (nobody listens, wrong password, old server) are told with advice.
   const prefix = await session.prefix();
-  await reachRedis(url, prefix);
+  const { shards } = await reachShards(url, prefix, await session.saidShards());
   const manifest = await readManifest(session.root);
   const inspector = openInspector({
     url,
     prefix,
+    shards,
     queues: manifest?.queues ?? [],
     redactor: redactorFor(manifest),
     keepCancelledMs: (task) => manifest?.tasks.get(task)?.keepDeadMs,

@@ -87,6 +87,11 @@ export class Session {
     return (await findDevRedis(this.root)) ?? String(config.setting("redis.url").value);
   }
 
+  /** What the configuration says of the number of shards; `undefined`: as many as Redis holds. */
+  async saidShards(): Promise<number | undefined> {
+    return (await this.config()).said("redis.shards");
+  }
+
   /** First part of every key; workers read the same configuration, so both look at the same keys. */
   async prefix(): Promise<string> {
     return String((await this.config()).setting("redis.prefix").value);

@@ -52,6 +52,8 @@ export const ERROR_CODES = [
   "RedisUnsuitable",
   /** What Redis holds was written by a newer protocol. */
   "ProtocolUnknown",
+  /** What Redis holds is divided into another number of shards. */
+  "ShardsDiffer",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
 

@@ -1,6 +1,6 @@
 /** Checks of single options: each says what was expected and what came. */
 import { inspect } from "node:util";
-import { PREFIX_PATTERN } from "./protocol/index.js";
+import { MAX_SHARDS, PREFIX_PATTERN } from "./protocol/index.js";
 import { parseDuration } from "./definition/index.js";
 import { TaskweftError } from "./errors.js";
 
@@ -23,6 +23,11 @@ export function wholeNumber(name: string, value: number, min: number, max: numbe
     throw optionInvalid(name, `a whole number from ${min} to ${max}`, value);
   }
   return value;
+}
+
+/** Default: one. */
+export function shardsOption(value: number | undefined): number {
+  return value === undefined ? 1 : wholeNumber("shards", value, 1, MAX_SHARDS);
 }
 
 export function prefixOption(value: string): string {

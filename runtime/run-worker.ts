@@ -21,8 +21,12 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
   if (thisHost() !== undefined) return;
   const all = { ...workerOptions(await loadConfig()), ...options };
   const worker = createWorker(registry, all);
-  const { url, redis, prefix } = all;
-  provideClient(() => createClient({ url, redis, ...(prefix === undefined ? {} : { prefix }) }));
+  const { url, redis, prefix, shards } = all;
+  const place = {
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(shards === undefined ? {} : { shards }),
+  };
+  provideClient(() => createClient({ url, redis, ...place }));
   let signals = 0;
   let started = false;
   const stopped = new Promise<void>((resolve, reject) => {
@@ -66,6 +70,7 @@ export function workerOptions(config: Config): WorkerOptions {
   const defined = {
     url: config.said("redis.url"),
     prefix: config.said("redis.prefix"),
+    shards: config.said("redis.shards"),
     concurrency: config.said("worker.concurrency"),
     queues: config.said("worker.queues"),
     grace: config.said("worker.grace"),

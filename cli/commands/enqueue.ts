@@ -10,6 +10,7 @@ import type { Io } from "../io.js";
 import { readManifest } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
+import { reachShards } from "../redis/reach.js";
 import type { Session } from "../session.js";
 
 interface EnqueueCommandOptions {
@@ -58,8 +59,10 @@ async function enqueue(
   const value = parsePayload(await readPayload(payload, session.io));
   await assertTask(task, session.root);
   const url = await session.redisUrl();
+  const prefix = await session.prefix();
+  const { shards } = await reachShards(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
-  const client = await generated.connect({ url, prefix: await session.prefix() });
+  const client = await generated.connect({ url, prefix, shards });
   try {
     const job = await generated.enqueue(task, value, enqueueOptions(options));
     return options.wait === true

@@ -10,6 +10,7 @@ import { readManifest } from "../manifest.js";
 import { printable } from "../output/sanitize.js";
 import { scheduleColumns, scheduleText } from "../output/schedule-text.js";
 import { formatTable } from "../output/table.js";
+import { reachShards } from "../redis/reach.js";
 import type { Session } from "../session.js";
 
 export function configure(command: Command, session: Session): void {
@@ -78,8 +79,10 @@ function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"
 async function run(name: string, session: Session): Promise<ExitCode> {
   const { task, payload } = await scheduleOf(name, session.root);
   const url = await session.redisUrl();
+  const prefix = await session.prefix();
+  const { shards } = await reachShards(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
-  const client = await generated.connect({ url, prefix: await session.prefix() });
+  const client = await generated.connect({ url, prefix, shards });
   try {
     const { id, deduplicated } = await generated.enqueue(task, payload, {});
     session.result({ id, task, schedule: name, deduplicated }, () => id);

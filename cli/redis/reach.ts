@@ -1,5 +1,6 @@
 /** Asking a server that the user named whether it can be used, before anything is started against it. */
 import { parseRedisAddress, REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
+import { TaskweftError } from "../../runtime/errors.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT } from "../exit-codes.js";
 import { maskUrls } from "../output/mask.js";
@@ -9,7 +10,16 @@ const CONNECT_WAIT_MS = 5000;
 
 /** @param prefix where a Cluster has its keys. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
 export async function reachRedis(url: string, prefix?: string): Promise<ServerInfo> {
-  const { openServer } = await import("../../runtime/inspect/index.js");
+  return (await reachShards(url, prefix)).info;
+}
+
+/** @param said the number of shards in the configuration. @throws CliError as `reachRedis`, TaskweftError `ShardsDiffer`. */
+export async function reachShards(
+  url: string,
+  prefix: string | undefined,
+  said?: number,
+): Promise<{ readonly info: ServerInfo; readonly shards: number }> {
+  const { findShards, openServer } = await import("../../runtime/inspect/index.js");
   const redis = openServer(checkedUrl(url), prefix, {
     lazyConnect: true,
     connectTimeout: CONNECT_WAIT_MS,
@@ -21,9 +31,10 @@ export async function reachRedis(url: string, prefix?: string): Promise<ServerIn
   redis.on("error", (error: unknown) => (lastError = error));
   try {
     await redis.connect();
-    return checkedVersion(url, parseServerInfo(await redis.info()));
+    const info = checkedVersion(url, parseServerInfo(await redis.info()));
+    return { info, shards: prefix === undefined ? 1 : await findShards(redis, prefix, said) };
   } catch (error) {
-    if (error instanceof CliError) throw error;
+    if (error instanceof CliError || error instanceof TaskweftError) throw error;
     throw unreachable(url, lastError ?? error);
   } finally {
     redis.disconnect();

@@ -42,6 +42,8 @@ export interface BatcherOptions {
   readonly deadlineMs: number;
   /** Why the connection is down, as far as known. */
   readonly lastError: () => string | undefined;
+  /** What a call waits for before it is sent; `undefined` once nothing stands in its way. Default: nothing ever does. */
+  readonly gate?: () => Promise<void> | undefined;
   /** Waits until the last call in this slot is durable enough; says what is missing where it is not. Default: nothing to wait for. */
   readonly confirm?: (slot: number) => Promise<string | undefined>;
 }
@@ -138,7 +140,9 @@ export class Batcher {
   }
 
   async #perform(slot: number, items: readonly EnqueueItem[]): Promise<Answer> {
-    const { runner, keys, client, confirm } = this.#options;
+    const { runner, keys, client, confirm, gate } = this.#options;
+    const waits = gate?.();
+    if (waits !== undefined) await waits;
     const reply = await enqueue(runner, { keys, client, slot, call: ++this.#call, items });
     return { ...reply, shortfall: await confirm?.(slot) };
   }
@@ -188,7 +192,7 @@ function conflict(item: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "IdConflict",
     `the id ${item.id} belongs to a stored job with another task, payload or options, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
-    { operation: "enqueue" },
+    { operation: "enqueue", jobId: item.id },
   );
 }
 

@@ -1,28 +1,23 @@
 /**
- * A producer's door to Redis: one connection for enqueues, a second one only once somebody awaits a result.
- * Assembly only; the batcher sends, the result listener waits.
+ * A producer's door to Redis: one connection a shard for enqueues, a second one only once somebody awaits a result.
+ * Assembly only; the batchers send, the result listeners wait, and the router says which shard it is.
  */
-import { Connection, ServerClock, assertSuitable, type ConnectionOptions } from "../connection/index.js";
+import { ServerClock, type ConnectionOptions } from "../connection/index.js";
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { DEFAULT_PREFIX, JobIdMaker, type RunEnd, ShardKeys, randomName } from "../protocol/index.js";
-import {
-  type EnqueueItem,
-  startRun,
-  type StartRunCall,
-  type StartedRun,
-  type TellRunsCall,
-} from "../scripts/index.js";
-import { Batcher, type Waiter } from "./batcher.js";
+import { DEFAULT_PREFIX, JobIdMaker, randomName, type RunEnd, ShardRouter } from "../protocol/index.js";
+import type { EnqueueItem, StartedRun, StartRunCall, TellRunsCall } from "../scripts/index.js";
+import type { Waiter } from "./batcher.js";
+import { ClientShard } from "./client-shard.js";
 import { withDeadline } from "./deadline.js";
-import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
-import { durationMs, prefixOption, wholeNumber } from "../option-values.js";
-import { tellAllRuns } from "./tell-runs.js";
-import { ResultListener, type FinishedJob } from "./result-listener.js";
+import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } from "../option-values.js";
+import type { FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
   /** First part of every key; separates systems that share a Redis. Default `weft`. */
   readonly prefix?: string;
+  /** How many shards there are, 1 to 64; the same for all producers and workers. See docs/redis.md. Default 1. */
+  readonly shards?: number;
   /** Longest wait for an answer of Redis before a call rejects. Default `30s`. */
   readonly deadline?: Duration;
   /** Longest wait for a replica or the disk to confirm an enqueue of that durability, at most `5s`. Default `1s`. */
@@ -35,53 +30,48 @@ const DEFAULT_DURABILITY_TIMEOUT_MS = 1000;
 const MAX_DURABILITY_TIMEOUT_MS = 5000;
 
 export class TaskweftClient {
-  readonly #connection: Connection;
-  readonly #keys: ShardKeys;
+  readonly #shards: readonly ClientShard[];
+  readonly #router: ShardRouter;
   readonly #clock = new ServerClock();
   readonly #ids = new JobIdMaker();
-  readonly #name = randomName();
   readonly #deadlineMs: number;
-  readonly #batcher: Batcher;
-  readonly #listener: ResultListener;
-  readonly #options: ClientOptions;
-  readonly #durabilityTimeoutMs: number;
-  /** By durability; most clients have none. */
-  readonly #durable = new Map<ConfirmedDurability, DurableLane>();
-  readonly #registered = new Set<string>();
   #closed = false;
 
   /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
   constructor(options: ClientOptions = {}) {
-    this.#options = options;
-    this.#durabilityTimeoutMs = wholeNumber(
+    const durabilityTimeoutMs = wholeNumber(
       "durabilityTimeout",
       durationMs("durabilityTimeout", options.durabilityTimeout, DEFAULT_DURABILITY_TIMEOUT_MS),
       1,
       MAX_DURABILITY_TIMEOUT_MS,
     );
     this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
-    this.#keys = new ShardKeys(prefixOption(options.prefix ?? DEFAULT_PREFIX));
-    this.#connection = new Connection(options, "client", this.#keys);
-    this.#batcher = new Batcher({
-      runner: this.#connection,
-      keys: this.#keys,
-      client: this.#name,
+    this.#router = new ShardRouter(shardsOption(options.shards));
+    const common = {
+      connection: options,
+      prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
+      shards: this.#router.count,
+      client: randomName(),
       clock: this.#clock,
       deadlineMs: this.#deadlineMs,
-      lastError: () => this.#connection.lastError,
-    });
-    this.#listener = new ResultListener(this.#connection, options, this.#keys, this.#name);
+      durabilityTimeoutMs,
+    };
+    const first = new ClientShard({ ...common, shard: 0, first: undefined });
+    const others = Array.from(
+      { length: this.#router.count - 1 },
+      (_unused, index) => new ClientShard({ ...common, shard: index + 1, first }),
+    );
+    this.#shards = [first, ...others];
   }
 
   /**
    * Waits until Redis answers and has been found suitable.
-   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`.
+   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`.
    */
   async ready(): Promise<this> {
     if (this.#closed) throw closed("connect");
-    await withDeadline(assertSuitable(this.#connection.redis, this.#keys), this.#deadlineMs, () =>
-      this.#unreachable(),
-    );
+    const all = Promise.all(this.#shards.map((shard) => shard.ready()));
+    await withDeadline(all, this.#deadlineMs, () => this.#unreachable());
     return this;
   }
 
@@ -90,16 +80,13 @@ export class TaskweftClient {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      const lanes = [...this.#durable.values()];
-      const drained = Promise.all([this.#batcher.drained(), ...lanes.map((lane) => lane.drained())]);
+      const drained = Promise.all(this.#shards.map((shard) => shard.drained()));
       await withDeadline(drained, this.#deadlineMs, () => this.#unreachable());
     } catch (error) {
       // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
       if (!(error instanceof TaskweftError)) throw error;
     }
-    this.#listener.close();
-    for (const lane of this.#durable.values()) lane.close();
-    this.#connection.disconnect();
+    for (const shard of this.#shards) shard.close();
   }
 
   /** @internal A new job id. */
@@ -112,61 +99,59 @@ export class TaskweftClient {
     return this.#clock.now();
   }
 
-  /** @internal Hands an item to the batcher, which answers its waiter. */
+  /**
+   * @internal The id of a job or run whose key, if it has one, decides where it lives: `own` if the caller chose one, behind a stem
+   * where it would lead elsewhere.
+   */
+  idFor(own: string | undefined, key: string): string {
+    if (this.#router.count === 1 || key === "") return own ?? this.nextId();
+    const shard = this.#router.ofKey(key);
+    return own === undefined
+      ? this.#router.makeId(shard, () => this.nextId())
+      : this.#router.idIn(shard, own);
+  }
+
+  /** @internal The id of a run; its jobs begin with it, so it stands as it is chosen. @throws TaskweftError `OptionInvalid`. */
+  runId(own: string | undefined, key: string): string {
+    if (this.#router.count > 1 && own !== undefined && key !== "")
+      throw optionInvalid("id", "none beside an idempotency key where there are several shards", own);
+    return this.idFor(own, key);
+  }
+
+  #shardOf(id: string): ClientShard {
+    return this.#shards[this.#router.ofId(id)]!;
+  }
+
+  /** @internal Hands an item to the batcher of its shard, which answers its waiter. */
   send(item: EnqueueItem, waiter: Waiter, durability: Durability): void {
     if (this.#closed) waiter.failed(closed("enqueue"));
-    else if (durability === "memory") this.#batcher.add(item, waiter);
-    else this.#lane(durability).add(item, waiter);
+    else this.#shardOf(item.id).send(item, waiter, durability);
   }
 
-  #lane(durability: ConfirmedDurability): DurableLane {
-    let lane = this.#durable.get(durability);
-    if (lane === undefined) {
-      lane = new DurableLane({
-        connection: this.#options,
-        keys: this.#keys,
-        // Calls are numbered by client and slot, and each lane numbers its own.
-        client: randomName(),
-        clock: this.#clock,
-        deadlineMs: this.#deadlineMs,
-        durability,
-        timeoutMs: this.#durabilityTimeoutMs,
-      });
-      this.#durable.set(durability, lane);
-    }
-    return lane;
-  }
-
-  /**
-   * @internal Makes a queue known to workers, reapers and the CLI, also before any worker serves it. Sent ahead of its
-   * first job and not waited for: one connection keeps the order, and a wait here would let later jobs overtake.
-   */
+  /** @internal Makes a queue known to workers, reapers and the CLI, also before any worker serves it. */
   registerQueue(queue: QueueDefinition): void {
-    if (this.#registered.has(queue.name) || this.#closed) return;
-    this.#registered.add(queue.name);
-    this.#connection.redis
-      .hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight)
-      .catch(() => this.#registered.delete(queue.name)); // The next job tries again; this one reports its own failure.
+    if (!this.#closed) for (const shard of this.#shards) shard.registerQueue(queue);
   }
 
   /** @internal The end of a job, or `undefined` after `timeoutMs`. */
   async finished(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
     if (this.#closed) throw closed("result");
-    return await this.#listener.wait(id, timeoutMs);
+    return await this.#shardOf(id).listener.wait(id, timeoutMs);
   }
 
   /** @internal The end of a workflow run, or `undefined` after `timeoutMs`. */
   async runEnded(id: string, timeoutMs: number): Promise<RunEnd | undefined> {
     if (this.#closed) throw closed("result");
-    return await this.#listener.waitForRun(id, timeoutMs);
+    return await this.#shardOf(id).listener.waitForRun(id, timeoutMs);
   }
 
   /** @internal Stores a run, unless there is one of its id or key; the run that there is. */
   async startRun(call: Omit<StartRunCall, "keys">): Promise<StartedRun> {
     if (this.#closed) throw closed("start");
-    const { address, lastError } = this.#connection;
+    const shard = this.#shardOf(call.run);
+    const { address, lastError } = shard.connection;
     return await withDeadline(
-      startRun(this.#connection, { keys: this.#keys, ...call }),
+      shard.startRun(call),
       this.#deadlineMs,
       () =>
         new TaskweftError(
@@ -180,13 +165,14 @@ export class TaskweftClient {
   /** @internal Tells the runs that listen to an event; the runs that have heard of it. */
   async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
     if (this.#closed) throw closed("emit");
-    return await withDeadline(tellAllRuns(this.#connection, this.#keys, call), this.#deadlineMs, () =>
-      this.#unreachable(),
-    );
+    // Runs that listen may live anywhere.
+    const told = Promise.all(this.#shards.map((shard) => shard.tellRuns(call)));
+    return (await withDeadline(told, this.#deadlineMs, () => this.#unreachable())).flat();
   }
 
   #unreachable(): TaskweftError {
-    const { address, lastError: reason = "no answer" } = this.#connection;
+    const silent = this.#shards.find(({ connection }) => connection.lastError !== undefined);
+    const { address, lastError: reason = "no answer" } = (silent ?? this.#shards[0]!).connection;
     return new TaskweftError(
       "RedisUnavailable",
       `expected a Redis at ${address}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,

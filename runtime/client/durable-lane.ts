@@ -26,6 +26,8 @@ export interface DurableLaneOptions {
   readonly clock: ServerClock;
   readonly deadlineMs: number;
   readonly durability: ConfirmedDurability;
+  /** As that of a batcher. */
+  readonly gate: () => Promise<void> | undefined;
   /** Longest wait for a confirmation (ms). */
   readonly timeoutMs: number;
 }

@@ -6,6 +6,7 @@ import {
   groupKey,
   hasLimit,
   latestWins,
+  limitKey,
   type LimitedGroup,
   limitedGroup,
   passesGate,
@@ -126,7 +127,7 @@ export class JobMaker<Payload> {
     const due = dueText(options);
     const recordOptions = this.#recordOptions(client, options, keyOptions, group);
     return {
-      id: options.id ?? client.nextId(),
+      id: client.idFor(options.id, key.key === "" ? this.#routingGroup(group) : key.key),
       queue: queue.name,
       record: `${recordHead(name, queue.name, hash, recordOptions)}${checked.json}]`,
       due,
@@ -149,6 +150,11 @@ export class JobMaker<Payload> {
       assertKey(`${hasLimit(this.#contract) ? limit : "fairness"}.key`, key);
     }
     return limitedGroup(this.#contract, queue, payload);
+  }
+
+  /** Only a key of the payload leads its jobs to one shard; a limit of the whole task or queue counts in each. */
+  #routingGroup(group: LimitedGroup | undefined): string {
+    return group === undefined || limitKey(this.#contract) === undefined ? "" : group.name;
   }
 
   #recordOptions(

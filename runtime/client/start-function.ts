@@ -90,7 +90,7 @@ export function createStartFunction<Input, Output>(
     for (const name of used) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
     const { idempotency } = contract;
     const key = idempotency === undefined ? "" : keyField(definition.name, idempotency.key(checked.data));
-    const run = options.id ?? client.nextId();
+    const run = client.runId(options.id, key);
     const now = client.now();
     const record = encodeRunRecord({
       workflow: definition.name,

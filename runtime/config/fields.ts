@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../definition/index.js";
-import { DEFAULT_PREFIX, PREFIX_PATTERN } from "../protocol/index.js";
+import { DEFAULT_PREFIX, MAX_SHARDS, PREFIX_PATTERN } from "../protocol/index.js";
 import { LOG_LEVELS } from "./log-levels.js";
 import { PROFILE_NAMES } from "./profiles.js";
 import { REDIS_URL_EXPECTED, REDIS_URL_PATTERN } from "./redis-address.js";
@@ -82,6 +82,14 @@ export const CONFIG_FIELDS = {
     parse: asText,
     fallback: DEFAULT_PREFIX,
   } satisfies ConfigField<string> as ConfigField<string>,
+  "redis.shards": {
+    env: "TASKWEFT_SHARDS",
+    description: "How many shards there are, each a queue system of its own. Everybody must say the same.",
+    expected: `a whole number from 1 to ${MAX_SHARDS}`,
+    schema: z.int().min(1).max(MAX_SHARDS),
+    parse: (text) => (/^\d+$/.test(text) ? Number(text) : text),
+    fallback: 1,
+  } satisfies ConfigField<number> as ConfigField<number>,
   "worker.concurrency": {
     env: "TASKWEFT_WORKER_CONCURRENCY",
     description: "Handlers that run at the same time in one process.",

@@ -8,7 +8,8 @@
  * It renews only the name that it was given last, and by renewals only: a lease that was lost stays lost.
  *
  * workerData: url or nodes (of a Cluster), options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
- * turns of the main loop, its renewals, the thread's renewals). Messages: { keys, args } of the renewal to send, or null while there is no name.
+ * turns of the main loop; then for each part of the worker its renewals, and the thread's renewals). Messages: { part, call }: the
+ * { keys, args } of the renewal to send for that part, or null while it has no name.
  */
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -18,15 +19,19 @@ const LATE_AFTER_MS = 0.4 * leaseMs;
 const LONGEST_RECONNECT_PAUSE_MS = 500;
 
 const turns = { count: -1, at: performance.now() };
-const renewals = { count: -1, at: performance.now() };
-let call = null;
-let sending = false;
+const parts = Array.from({ length: (counters.length - 1) / 2 }, (_unused, index) => ({
+  renewalsAt: 1 + 2 * index,
+  renewals: { count: -1, at: performance.now() },
+  call: null,
+  sending: false,
+}));
 
 let connected;
 
 parentPort.on("message", (next) => {
-  call = next;
-  renewals.at = performance.now();
+  const part = parts[next.part];
+  part.call = next.call;
+  part.renewals.at = performance.now();
 });
 
 setInterval(() => {
@@ -34,9 +39,11 @@ setInterval(() => {
   connected ??= connect();
   const now = performance.now();
   note(turns, Atomics.load(counters, 0), now);
-  note(renewals, Atomics.load(counters, 1), now);
-  const late = now - renewals.at > LATE_AFTER_MS;
-  if (late && call !== null && !sending && now - turns.at < maxBlockMs) void renew(call, now);
+  for (const part of parts) {
+    note(part.renewals, Atomics.load(counters, part.renewalsAt), now);
+    const late = now - part.renewals.at > LATE_AFTER_MS;
+    if (late && part.call !== null && !part.sending && now - turns.at < maxBlockMs) void renew(part, now);
+  }
 }, paceMs);
 
 async function connect() {
@@ -70,17 +77,18 @@ function note(seen, count, now) {
   seen.at = now;
 }
 
-async function renew(sent, now) {
-  sending = true;
+async function renew(part, now) {
+  const sent = part.call;
+  part.sending = true;
   try {
     const reply = await run(sent);
-    if (reply !== "LOST") Atomics.add(counters, 2, 1);
-    else if (call === sent) call = null;
-    renewals.at = Math.max(renewals.at, now);
+    if (reply !== "LOST") Atomics.add(counters, part.renewalsAt + 1, 1);
+    else if (part.call === sent) part.call = null;
+    part.renewals.at = Math.max(part.renewals.at, now);
   } catch {
     // Not renewed: the next look tries again. Whoever reads the log hears of it from the main loop's own heartbeat.
   } finally {
-    sending = false;
+    part.sending = false;
   }
 }
 

@@ -56,23 +56,48 @@ export function unsuitableReasons(facts: ServerFacts): string[] {
 }
 
 /**
+ * @param shards how many shards the caller thinks there are.
  * @throws TaskweftError `RedisUnsuitable` when the server cannot keep the promises, `ProtocolUnknown` when a newer
- * taskweft wrote what it holds.
+ * taskweft wrote what it holds, `ShardsDiffer` when it is divided into another number of shards.
  */
-export async function assertSuitable(redis: Redis, keys: ShardKeys): Promise<void> {
+export async function assertSuitable(redis: Redis, keys: ShardKeys, shards = 1): Promise<void> {
   try {
     const reasons = unsuitableReasons(await readServerFacts(redis));
     if (reasons.length > 0) throw new TaskweftError("RedisUnsuitable", reasons.join("\n"));
-    assertProtocol(await storedProtocol(redis, keys));
+    await joinShard(redis, keys, shards);
   } catch (error) {
     throw toTaskweftError(error, "connect");
   }
 }
 
-/** The version that the shard is written in; writes ours where none stands. */
-async function storedProtocol(redis: Redis, keys: ShardKeys): Promise<number> {
-  await unlessFull(redis.hsetnx(keys.meta, "protocol", PROTOCOL_VERSION));
-  return Number((await redis.hget(keys.meta, "protocol")) ?? PROTOCOL_VERSION);
+/**
+ * Agrees with the shard on protocol and number of shards; the first who comes decides. With another number the same key would lead
+ * to another shard, and be two jobs.
+ * @throws TaskweftError `ProtocolUnknown`, `ShardsDiffer`.
+ */
+export async function joinShard(redis: Redis, { meta }: ShardKeys, shards: number): Promise<void> {
+  try {
+    // Not waited for one by one: the connection keeps the order.
+    const [, , [protocol, stored]] = await Promise.all([
+      unlessFull(redis.hsetnx(meta, "protocol", PROTOCOL_VERSION)),
+      unlessFull(redis.hsetnx(meta, "shards", shards)),
+      redis.hmget(meta, "protocol", "shards") as Promise<[string | null, string | null]>,
+    ]);
+    assertProtocol(Number(protocol ?? PROTOCOL_VERSION));
+    assertShards(Number(stored ?? shards), shards);
+  } catch (error) {
+    throw toTaskweftError(error, "connect");
+  }
+}
+
+/** @throws TaskweftError `ShardsDiffer` */
+export function assertShards(stored: number, expected: number): void {
+  if (stored === expected) return;
+  const counted = (count: number): string => (count === 1 ? "1 shard" : `${count} shards`);
+  throw new TaskweftError(
+    "ShardsDiffer",
+    `Redis holds ${counted(stored)} under this prefix, this process was told ${counted(expected)}. Set shards to ${stored} everywhere (TASKWEFT_SHARDS for workers and weft, \`shards\` of connect() for producers), or take another prefix.`,
+  );
 }
 
 /**

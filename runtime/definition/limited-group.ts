@@ -62,6 +62,14 @@ export function groupKey({
   return rateLimit === undefined ? fairnessKey : rateLimitKey;
 }
 
+/**
+ * The key of a limit, whose jobs must be counted in one place. Keys that only take turns need not: they do so in each shard, and the
+ * jobs of a large one are better spread.
+ */
+export function limitKey(task: LimitedTask): ((payload: never) => string) | undefined {
+  return hasLimit(task) ? groupKey(task) : undefined;
+}
+
 /** A rate and turns as scripts read them; `undefined` where there are neither. A window of 0 is no rate. */
 export function rateText(
   { rate, turns }: { readonly rate?: RateLimitRule | undefined; readonly turns?: true | undefined },

@@ -13,7 +13,13 @@ export {
 export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } from "./audit/finding.js";
 export type { CancelOutcome } from "./commands.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
-export { openInspector, openServer, type OpenedInspector, type OpenInspectorOptions } from "./open.js";
+export {
+  findShards,
+  openInspector,
+  openServer,
+  type OpenedInspector,
+  type OpenInspectorOptions,
+} from "./open.js";
 export {
   createRedactor,
   type EventJsonSchemas,

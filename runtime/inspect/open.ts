@@ -1,7 +1,8 @@
 /** An inspector with a connection of its own, for programs that look, act and end. */
-import { Connection, type IoredisOptions, openRedis } from "../connection/index.js";
+import { assertShards, Connection, type IoredisOptions, openRedis } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
-import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys } from "../protocol/index.js";
+import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys, ShardRouter } from "../protocol/index.js";
+import { inspectShards } from "./over-shards.js";
 import { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 
 export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection" | "keys"> {
@@ -9,6 +10,8 @@ export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection
   readonly url?: string;
   /** First part of every key. Default `weft`. */
   readonly prefix?: string;
+  /** How many shards there are. Default 1. */
+  readonly shards?: number;
 }
 
 export interface OpenedInspector extends Inspector {
@@ -21,6 +24,22 @@ const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_RECONNECTS = 3;
 const RECONNECT_DELAY_MS = 100;
 
+/**
+ * Into how many shards what stands under the prefix is divided; where nothing stands, as many as were said, or one.
+ * @throws TaskweftError `ShardsDiffer` when another number was said.
+ */
+export async function findShards(
+  redis: Connection["redis"],
+  prefix: string,
+  said: number | undefined,
+): Promise<number> {
+  const [protocol, shards] = await redis.hmget(new ShardKeys(prefix).meta, "protocol", "shards");
+  if (protocol === null) return said ?? 1;
+  const stored = Number(shards ?? 1);
+  if (said !== undefined) assertShards(stored, said);
+  return stored;
+}
+
 /** The server that has the keys of this prefix, for questions about the server itself. @throws TaskweftError `OptionInvalid`. */
 export function openServer(
   url: string,
@@ -32,7 +51,7 @@ export function openServer(
 
 /** @throws TaskweftError `OptionInvalid` for a prefix that cannot be one. Connects on first use. */
 export function openInspector(options: OpenInspectorOptions = {}): OpenedInspector {
-  const { url, prefix = DEFAULT_PREFIX, ...others } = options;
+  const { url, prefix = DEFAULT_PREFIX, shards = 1, ...others } = options;
   if (!PREFIX_PATTERN.test(prefix)) {
     throw new TaskweftError(
       "OptionInvalid",
@@ -47,8 +66,15 @@ export function openInspector(options: OpenInspectorOptions = {}): OpenedInspect
     maxRetriesPerRequest: MAX_RECONNECTS,
     retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
   };
-  const keys = new ShardKeys(prefix);
-  const connection = new Connection({ url, redis }, "inspect", keys);
-  const inspector = createInspector({ ...others, connection, keys });
-  return { ...inspector, close: () => connection.disconnect() };
+  const opened = Array.from({ length: shards }, (_unused, shard) => {
+    const keys = new ShardKeys(prefix, shard);
+    const connection = new Connection({ url, redis }, "inspect", keys);
+    return { connection, inspector: createInspector({ ...others, connection, keys }) };
+  });
+  const inspectors = opened.map(({ inspector }) => inspector);
+  const [only] = inspectors;
+  return {
+    ...(shards === 1 ? only! : inspectShards(inspectors, new ShardRouter(shards))),
+    close: () => opened.forEach(({ connection }) => connection.disconnect()),
+  };
 }

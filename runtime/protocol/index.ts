@@ -5,3 +5,4 @@ export * from "./records.js";
 export * from "./schedules.js";
 export * from "./states.js";
 export * from "./workflows.js";
+export * from "./shard-router.js";

@@ -63,7 +63,7 @@ export class ShardKeys {
   readonly ended: string;
   /** ZSET, all scores 0: the steps of runs that an event concerns, by event, field and value. See workflows.ts. */
   readonly listeners: string;
-  /** HASH: `protocol` -> version; `queue:<name>` -> weight. */
+  /** HASH: `protocol` -> version; `shards` -> how many there are, absent = 1; `queue:<name>` -> weight. */
   readonly meta: string;
   /** STRING: when any worker was heard last (ms). */
   readonly tick: string;

@@ -42,6 +42,6 @@ export function tickJobId(schedule: string, tickMs: number): string {
 
 /** The tick of a job that a schedule made (ms). */
 export function tickOfJob(id: string): number | undefined {
-  const [, ms] = /^cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
+  const [, ms] = /^(?:s\d+\.)?cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
   return ms === undefined ? undefined : parseInt(ms, 36);
 }

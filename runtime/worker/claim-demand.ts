@@ -6,6 +6,8 @@
 
 export interface ClaimDemandOptions {
   readonly concurrency: number;
+  /** Most to have in hand but for what is claimed ahead. Default: `concurrency`. */
+  readonly claimable?: () => number;
   /** Work to hold ready beyond the free slots (ms of handler time); 0 = none. */
   readonly claimAheadMs: number;
   /** Most jobs of one claim. */
@@ -57,8 +59,8 @@ export class ClaimDemand {
 
   /** 0 when there is enough in hand; otherwise at least half of what fits, so that calls stay large. */
   wanted(work: WorkInHand): number {
-    const { concurrency, maxBatch } = this.#options;
-    const room = concurrency + this.#ahead(work.running) + work.gathering;
+    const { concurrency, claimable, maxBatch } = this.#options;
+    const room = (claimable?.() ?? concurrency) + this.#ahead(work.running) + work.gathering;
     const free = room - work.running - work.waiting - work.asked;
     if (free <= 0) return 0;
     if (work.blocking) return work.waiting + work.asked > 0 ? 0 : 1;

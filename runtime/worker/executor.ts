@@ -105,7 +105,6 @@ export class Executor {
 
   stop(): void {
     this.#deadlines.stop();
-    this.#options.handlers.close();
   }
 
   async #loadAndRun(execution: Execution, entry: TaskEntry): Promise<void> {

@@ -20,6 +20,8 @@ const MAX_IN_FLIGHT = 2;
 const INLINE_UP_TO = 16;
 /** Pause after a call that failed (ms): a Redis that refuses must not be asked thousands of times a second. */
 const ERROR_PAUSE_MS = 250;
+/** After so long without an answer (ms) the parts of a worker that serve other shards use the slots. */
+const SILENCE_MS = 1000;
 
 export interface FetcherPorts {
   readonly connection: Connection;
@@ -45,6 +47,8 @@ export interface FetcherPorts {
     records: readonly (string | null)[],
     runs: ReadonlyMap<number, string>,
   ) => void;
+  /** Redis has just said that there is nothing more. */
+  readonly onRest: () => void;
   /** Nothing to do: wait for a hint, at most until `nextDueMs` (-1 = no due time known). */
   readonly onIdle: (nextDueMs: number) => void;
   readonly onLost: () => void;
@@ -59,6 +63,8 @@ export class Fetcher {
   #round = 0;
   #inFlight = 0;
   #asked = 0;
+  /** When a call was answered last, or sent while none was under way (local monotonic time). */
+  #heardAt = 0;
   #idle = false;
   /** How often this was woken: a reply to a call that was sent before the last time does not say that there is nothing. */
   #wakes = 0;
@@ -106,6 +112,21 @@ export class Fetcher {
 
   completedAndKept(job: KeptJob): void {
     this.#kept.push(job);
+  }
+
+  /** True while this claims, and has not heard that there is nothing. */
+  get hungry(): boolean {
+    return this.#claiming && !this.#idle && !this.#closed && !this.#isSilent;
+  }
+
+  /** Jobs asked for in calls that are about to be answered. */
+  get asked(): number {
+    return this.#isSilent ? 0 : this.#asked;
+  }
+
+  /** Redis has not answered for so long that slots must not be kept for what it may say. */
+  get #isSilent(): boolean {
+    return this.#inFlight > 0 && performance.now() - this.#heardAt > SILENCE_MS;
   }
 
   /** Number of the latest claim. */
@@ -180,6 +201,7 @@ export class Fetcher {
     const kept = this.#kept.splice(0, maxBatch - dropped.length);
     const name = worker();
     const wakes = this.#wakes;
+    if (this.#inFlight === 0) this.#heardAt = performance.now();
     this.#inFlight += 1;
     this.#asked += want;
     try {
@@ -204,6 +226,7 @@ export class Fetcher {
       }
       await this.#pause("claim", error);
     } finally {
+      this.#heardAt = performance.now();
       this.#inFlight -= 1;
       this.#asked -= want;
     }
@@ -217,10 +240,14 @@ export class Fetcher {
 
   async #take(name: string, reply: Advanced, want: number, wakes: number): Promise<void> {
     const { ids } = reply;
+    const { onRest } = this.#ports;
     this.#nextDueMs = reply.nextDueMs;
     // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
     // under way may be newer than what the call saw, and nobody repeats it.
-    if (want > 0 && ids.length < want && wakes === this.#wakes) this.#idle = true;
+    if (want > 0 && ids.length < want && wakes === this.#wakes) {
+      this.#idle = true;
+      onRest();
+    }
     // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
     if (ids.length === 0 || this.#ports.worker() !== name) return;
     this.#round += 1;

@@ -11,6 +11,7 @@ import {
   type FollowUpRule,
   JOB_ID_PATTERN,
   limitedGroup,
+  limitKey,
   type QueueDefinition,
 } from "../definition/index.js";
 import {
@@ -26,8 +27,11 @@ import type { Registry } from "./handler.js";
 import { describeError } from "./outcome.js";
 
 export interface FollowUpPorts {
-  readonly connection: Connection;
-  readonly keys: ShardKeys;
+  /** Where a job of this id lives, given the key of its limit (`""` without one), and its id there. */
+  readonly homeOf: (
+    id: string,
+    key: string,
+  ) => { readonly connection: Connection; readonly keys: ShardKeys; readonly id: string };
   readonly clock: ServerClock;
   readonly registry: Registry;
 }
@@ -48,9 +52,11 @@ export class FollowUps {
 
   /** Stores the follow-up when it is called, at most once however often it is called. */
   of(claim: Claim, rule: FollowUpRule, error: unknown): () => Promise<void> {
-    const { connection, keys } = this.#ports;
     const contract = this.#contract(rule.task);
-    const item = this.#item(claim, rule, contract, error);
+    const made = this.#item(claim, rule, contract, error);
+    const routing = limitKey(contract) === undefined ? "" : (made.group?.name ?? "");
+    const { connection, keys, id } = this.#ports.homeOf(made.id, routing);
+    const item = { ...made, id };
     const call = { keys, client: randomName(), slot: 0, call: 1, items: [item] };
     const { weight } = this.#queueOf(contract);
     return async () => {

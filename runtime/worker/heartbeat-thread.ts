@@ -20,13 +20,14 @@ import type { Logger } from "./handler.js";
 const LOOKS_PER_LEASE = 10;
 /** Places of the shared counters. */
 const TURNS = 0;
-const RENEWALS = 1;
-const RENEWALS_OF_THREAD = 2;
+const RENEWALS = (part: number): number => 1 + 2 * part;
+const RENEWALS_OF_THREAD = (part: number): number => 2 + 2 * part;
 const WITHOUT = "a handler that blocks the event loop for longer than the lease loses its jobs";
 
 export interface HeartbeatThreadOptions {
   readonly connection: ConnectionOptions;
-  readonly keys: ShardKeys;
+  /** Of the shard of each part; of the only one. */
+  readonly keys: ShardKeys | readonly ShardKeys[];
   readonly leaseMs: number;
   /** 0: no thread. */
   readonly maxBlockMs: number;
@@ -35,8 +36,11 @@ export interface HeartbeatThreadOptions {
 
 export class HeartbeatThread {
   readonly #options: HeartbeatThreadOptions;
-  readonly #counters = new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
+  readonly #keys: readonly ShardKeys[];
+  readonly #counters: Int32Array<SharedArrayBuffer>;
   readonly #paceMs: number;
+  /** Parts whose leases are kept. */
+  readonly #parts = new Set<number>();
   #thread: Thread | undefined;
   #timer: NodeJS.Timeout | undefined;
   #turnAt = 0;
@@ -44,11 +48,16 @@ export class HeartbeatThread {
 
   constructor(options: HeartbeatThreadOptions) {
     this.#options = options;
+    this.#keys = [options.keys].flat();
+    const places = 1 + 2 * this.#keys.length;
+    this.#counters = new Int32Array(new SharedArrayBuffer(places * Int32Array.BYTES_PER_ELEMENT));
     this.#paceMs = options.leaseMs / LOOKS_PER_LEASE;
   }
 
   /** Nobody waits for the thread to be up: it needs nothing of the main loop for that, and the first job may block at once. */
-  start(): void {
+  start(part = 0): void {
+    this.#parts.add(part);
+    if (this.#timer !== undefined) return;
     const { connection, maxBlockMs, logger } = this.#options;
     this.#turnAt = performance.now();
     this.#timer = setInterval(() => this.#turn(), this.#paceMs).unref();
@@ -90,18 +99,22 @@ export class HeartbeatThread {
   }
 
   /** The name whose lease is to be kept; `undefined` while none is held. */
-  keep(worker: string | undefined): void {
-    const { keys, leaseMs } = this.#options;
+  keep(worker: string | undefined, part = 0): void {
+    const { leaseMs } = this.#options;
+    const keys = this.#keys[part]!;
     const call = worker === undefined ? null : heartbeatParts({ keys, worker, leaseMs, about: undefined });
-    this.#thread?.postMessage(call);
+    this.#thread?.postMessage({ part, call });
   }
 
   /** The worker has renewed its lease by itself. */
-  renewed(): void {
-    Atomics.add(this.#counters, RENEWALS, 1);
+  renewed(part = 0): void {
+    Atomics.add(this.#counters, RENEWALS(part), 1);
   }
 
-  async stop(): Promise<void> {
+  /** Ends with its last part. */
+  async stop(part = 0): Promise<void> {
+    this.#parts.delete(part);
+    if (this.#parts.size > 0) return;
     clearInterval(this.#timer);
     await this.#thread?.terminate();
     this.#thread = undefined;
@@ -112,7 +125,10 @@ export class HeartbeatThread {
     const { leaseMs, maxBlockMs, logger } = this.#options;
     const now = performance.now();
     const blockedMs = Math.round(now - this.#turnAt - this.#paceMs);
-    const helped = Atomics.load(this.#counters, RENEWALS_OF_THREAD);
+    const helped = this.#keys.reduce(
+      (sum, _keys, part) => sum + Atomics.load(this.#counters, RENEWALS_OF_THREAD(part)),
+      0,
+    );
     const kept = helped !== this.#helped && blockedMs < maxBlockMs;
     Atomics.add(this.#counters, TURNS, 1);
     this.#turnAt = now;

@@ -4,5 +4,6 @@ export * from "./handler.js";
 export { LOG_LEVELS, type LogLevel, createConsoleLogger } from "./logger.js";
 export { MiddlewareInvalid } from "./middleware.js";
 export { StepInvalid } from "./step-journal.js";
-export { Worker, createWorker } from "./worker.js";
+export { createWorker } from "./sharded-worker.js";
+export type { Worker } from "./worker-part.js";
 export type { WorkerOptions } from "./worker-options.js";

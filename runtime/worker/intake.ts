@@ -14,7 +14,8 @@ import { Suspects, type SuspectsPorts } from "./suspects.js";
 import type { Notebook } from "./notebook.js";
 
 export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
-  readonly concurrency: number;
+  /** Slots that this may use now. */
+  readonly concurrency: () => number;
   readonly handlers: HandlerTable;
   readonly executor: Executor;
   readonly logger: Logger;
@@ -49,7 +50,7 @@ export class Intake {
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
-    const { giveBack, onStuck, executor, now } = ports;
+    const { giveBack, onStuck, now } = ports;
     this.#mayGather = ports.handlers.hasBatches;
     this.#buffer = new ClaimBuffer((ids) => {
       onStuck();
@@ -58,12 +59,9 @@ export class Intake {
     this.#gathering = new Gathering({ now, giveBack, onReady: () => this.#fill() });
     this.#suspects = new Suspects({
       ...ports,
-      busy: () => executor.running + this.#buffer.waiting + this.#gathering.jobs + ports.preparing(),
+      busy: () => this.inHand,
       start: (claim) => this.#startAlone(claim),
-      onClosed: () => {
-        ports.onClosed();
-        giveBack(this.#gathering.takeIds());
-      },
+      onClosed: () => this.close(),
     });
   }
 
@@ -74,7 +72,7 @@ export class Intake {
 
   /** True while this worker can start nothing. */
   get full(): boolean {
-    return !this.#suspects.open || this.slots >= this.#ports.concurrency;
+    return !this.#suspects.open || this.slots >= this.#ports.concurrency();
   }
 
   /** Claimed jobs that wait for a slot. */
@@ -89,7 +87,14 @@ export class Intake {
 
   /** Jobs to claim beyond the free slots. */
   get room(): number {
-    return this.#mayGather ? this.#gathering.room(this.#ports.concurrency - this.slots) : 0;
+    return this.#mayGather ? this.#gathering.room(this.#ports.concurrency() - this.slots) : 0;
+  }
+
+  /** Jobs that have started or are about to; a suspect that waits is none. */
+  get inHand(): number {
+    return (
+      this.#ports.executor.running + this.#buffer.waiting + this.#gathering.jobs + this.#ports.preparing()
+    );
   }
 
   /** True while jobs run or gather here, so that a cancel must be heard of soon. */
@@ -113,8 +118,7 @@ export class Intake {
       call.left(execution);
       if (call.running) this.#sharing -= 1;
     }
-    this.#fillSoon();
-    this.#suspects.look();
+    this.look();
   }
 
   cancel(id: string): void {
@@ -137,7 +141,19 @@ export class Intake {
     this.#suspects.abandon();
   }
 
+  /** A suspect is to run alone, here or in another part of the worker: nothing is claimed, and nothing gathers. */
   close(): void {
+    this.#ports.onClosed();
+    this.#ports.giveBack(this.#gathering.takeIds());
+  }
+
+  /** A slot may be free, or the last job that a suspect waits for has ended. */
+  look(): void {
+    this.#fillSoon();
+    this.#suspects.look();
+  }
+
+  stop(): void {
     this.#closed = true;
   }
 
@@ -150,7 +166,7 @@ export class Intake {
     if (this.#turning !== undefined) return;
     const { concurrency, executor } = this.#ports;
     let startedAt = performance.now();
-    while (this.slots < concurrency) {
+    while (this.slots < concurrency()) {
       // Before single jobs: a batch has waited already.
       const batch = this.#gathering.ready ? this.#gathering.take() : undefined;
       if (batch !== undefined) this.#startBatch(batch.claims);

@@ -34,6 +34,10 @@ export interface LeaseKeeperPorts {
   readonly onLost: () => void;
   /** A lease is held again, under a new name. */
   readonly onRegained: () => void;
+  /** That of all parts of a worker with several shards. Default: one of its own. */
+  readonly thread?: HeartbeatThread | undefined;
+  /** Which part this is. Default: the only one. */
+  readonly part?: number;
 }
 
 export class LeaseKeeper {
@@ -50,7 +54,7 @@ export class LeaseKeeper {
 
   constructor(ports: LeaseKeeperPorts) {
     this.#ports = ports;
-    this.#thread = new HeartbeatThread({ ...ports, connection: ports.connectionOptions });
+    this.#thread = ports.thread ?? new HeartbeatThread({ ...ports, connection: ports.connectionOptions });
   }
 
   get name(): string {
@@ -58,7 +62,7 @@ export class LeaseKeeper {
   }
 
   async start(): Promise<void> {
-    this.#thread.start();
+    this.#thread.start(this.#ports.part);
     await this.#register();
     this.#plan();
   }
@@ -85,7 +89,7 @@ export class LeaseKeeper {
       },
     );
     this.#name = randomName();
-    this.#thread.keep(undefined);
+    this.#thread.keep(undefined, this.#ports.part);
     onLost();
     this.#registering = this.#register().finally(() => {
       this.#registering = undefined;
@@ -102,7 +106,7 @@ export class LeaseKeeper {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#beating;
-    await this.#thread.stop();
+    await this.#thread.stop(this.#ports.part);
   }
 
   #plan(): void {
@@ -140,7 +144,7 @@ export class LeaseKeeper {
         if (worker === this.#name) this.lost();
       } else {
         this.#renewedAt = performance.now();
-        this.#thread.renewed();
+        this.#thread.renewed(this.#ports.part);
         clock.observe(beat.nowMs);
         for (const id of beat.cancels) onCancel(id);
         const others = beat.expired.filter((name) => name !== this.#name);
@@ -164,7 +168,7 @@ export class LeaseKeeper {
         });
         if (beat !== "LOST") clock.observe(beat.nowMs);
         this.#renewedAt = performance.now();
-        this.#thread.keep(this.#name);
+        this.#thread.keep(this.#name, this.#ports.part);
         return;
       } catch (error) {
         if (this.#stopped) return;

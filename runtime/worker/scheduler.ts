@@ -14,6 +14,7 @@ import {
   type AnyTaskContract,
   type LimitedGroup,
   limitedGroup,
+  limitKey,
   type ScheduleDefinition,
   timingOf,
 } from "../definition/index.js";
@@ -36,6 +37,7 @@ import {
 } from "../scripts/index.js";
 import { type DueTicks, dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
 import type { Logger, Registry } from "./handler.js";
+import type { ShardPlace } from "./shard-place.js";
 
 /** Longest time between two looks (ms): bounds how long a moved clock or a resumed schedule goes unnoticed. */
 const LOOK_MS = 15_000;
@@ -49,6 +51,8 @@ export interface SchedulerPorts {
   readonly registry: Registry;
   readonly logger: Logger;
   readonly random: () => number;
+  /** Schedules are divided over the shards: a schedule and its jobs live in one. */
+  readonly place: ShardPlace;
 }
 
 interface Entry extends Timing {
@@ -73,10 +77,12 @@ export class Scheduler {
 
   constructor(ports: SchedulerPorts) {
     const { schedules = [] } = ports.registry;
+    const { router, shard } = ports.place;
     this.#ports = ports;
-    this.#entries = schedules.map((schedule) => entryOf(schedule, ports.registry));
+    const all = schedules.map((schedule) => entryOf(schedule, ports.registry));
+    this.#entries = all.filter((entry) => router.ofKey(routingKey(entry)) === shard);
     this.#declared = this.#entries.map(declaredOf);
-    const deploy = this.#entries.map(({ schedule, contract }) => [schedule, contract.queue, contract.hash]);
+    const deploy = all.map(({ schedule, contract }) => [schedule, contract.queue, contract.hash]);
     this.#fingerprint = createHash("sha256").update(JSON.stringify(deploy)).digest("hex").slice(0, 16);
   }
 
@@ -220,8 +226,15 @@ export class Scheduler {
     if (contract.batch !== undefined) options.delayMs = Math.max(0, dueMs - nowMs);
     if (group !== undefined) options.group = group.name;
     const head = recordHead(contract.name, contract.queue, contract.hash, options);
-    return { tickMs, id: tickJobId(schedule.name, tickMs), record: `${head}${payload}]`, dueMs };
+    const { router, shard } = this.#ports.place;
+    const id = router.idIn(shard, tickJobId(schedule.name, tickMs));
+    return { tickMs, id, record: `${head}${payload}]`, dueMs };
   }
+}
+
+/** Its jobs must be where others of their key are; else the name decides. */
+function routingKey({ schedule, contract, group }: Entry): string {
+  return group === undefined || limitKey(contract) === undefined ? schedule.name : group.name;
 }
 
 function entryOf(schedule: ScheduleDefinition, { contracts, queues }: Registry): Entry {

@@ -28,7 +28,7 @@ export async function spawnChild<Payload, Options extends object>(
     return (await enqueue(payload, { ...options, id } as unknown as Options)).id;
   } catch (error) {
     // An earlier attempt has stored it with another payload, and was lost before it stored the step: what it did stands.
-    if (error instanceof TaskweftError && error.code === "IdConflict") return id;
+    if (error instanceof TaskweftError && error.code === "IdConflict") return error.jobId ?? id;
     throw error;
   }
 }

@@ -12,6 +12,7 @@ import { runAlone } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
+import type { SharedSuspects } from "./shared-slots.js";
 
 const ERROR_PAUSE_MS = 250;
 
@@ -29,6 +30,8 @@ export interface SuspectsPorts {
   readonly onClosed: () => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
+  /** The parts of this worker that serve other shards: the process is one. */
+  readonly shared: SharedSuspects;
 }
 
 export class Suspects {
@@ -43,17 +46,18 @@ export class Suspects {
 
   /** False while this worker must not claim. */
   get open(): boolean {
-    return this.#state === "open";
+    return this.#state === "open" && this.#ports.shared.elsewhere() === undefined;
   }
 
   /** The claims that may start beside others. Keeps the first suspect; the rest go back, for workers that are free. */
   sift(claims: readonly Claim[], mayBeSuspect: boolean): readonly Claim[] {
-    if (this.#state === "open" && !mayBeSuspect) return claims;
-    const alone = this.#state === "alone";
+    const elsewhere = this.#ports.shared.elsewhere();
+    if (this.#state === "open" && !mayBeSuspect && elsewhere !== "alone") return claims;
+    const alone = this.#state === "alone" || elsewhere === "alone";
     const [harmless, rest]: [Claim[], Claim[]] = [[], []];
     for (const claim of claims) {
       const suspect = isSuspect(claim);
-      if (suspect && this.#state === "open") this.#close(claim);
+      if (suspect && this.#state === "open" && this.#ports.shared.hold()) this.#close(claim);
       else (suspect || alone ? rest : harmless).push(claim);
     }
     this.#ports.giveBack(rest.map((claim) => claim.id));
@@ -62,10 +66,12 @@ export class Suspects {
 
   /** Something here has started or ended. */
   look(): void {
-    if (this.#state === "open" || this.#ports.busy() > 0) return;
+    const { busy, shared } = this.#ports;
+    if (this.#state === "open" || busy() + shared.busyElsewhere() > 0) return;
     if (this.#suspect === undefined) this.#reopen();
     else if (this.#state === "draining") {
       this.#state = "alone";
+      shared.alone();
       void this.#start(this.#suspect);
     }
   }
@@ -81,6 +87,7 @@ export class Suspects {
   abandon(): void {
     this.#suspect = undefined;
     this.#state = "open";
+    this.#ports.shared.release();
   }
 
   #close(suspect: Claim): void {
@@ -96,6 +103,7 @@ export class Suspects {
 
   #reopen(): void {
     this.#state = "open";
+    this.#ports.shared.release();
     this.#ports.onOpen();
   }
 

@@ -6,13 +6,18 @@ import type { Logger } from "./handler.js";
 const LOG_INTERVAL_MS = 3000;
 
 /** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
-export async function waitForRedis(connection: Connection, keys: ShardKeys, logger: Logger): Promise<void> {
+export async function waitForRedis(
+  connection: Connection,
+  keys: ShardKeys,
+  shards: number,
+  logger: Logger,
+): Promise<void> {
   const timer = setInterval(() => {
     const { address, lastError = "no answer" } = connection;
     logger.warn("waiting for Redis", { url: address, error: lastError });
   }, LOG_INTERVAL_MS);
   try {
-    await assertSuitable(connection.redis, keys);
+    await assertSuitable(connection.redis, keys, shards);
   } finally {
     clearInterval(timer);
   }

@@ -1,4 +1,4 @@
-import { durationMs, optionInvalid, prefixOption, wholeNumber } from "../option-values.js";
+import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } from "../option-values.js";
 import type { ConnectionOptions } from "../connection/index.js";
 import type { Duration, QueueDefinition } from "../definition/index.js";
 import { DEFAULT_PREFIX } from "../protocol/index.js";
@@ -24,6 +24,8 @@ export interface WorkerOptions extends ConnectionOptions {
   readonly retentionCompleted?: Duration;
   /** First part of every key. Default `weft`. */
   readonly prefix?: string;
+  /** How many shards there are, 1 to 64; the same for all producers and workers. See docs/redis.md. Default 1. */
+  readonly shards?: number;
   /** Default: lines on standard error, level `info`. */
   readonly logger?: Logger;
   /** Source of jitter: returns [0, 1). Default `Math.random`. */
@@ -42,6 +44,7 @@ export interface ResolvedWorkerOptions {
   readonly maxResultCharacters: number;
   readonly retentionCompletedMs: number | undefined;
   readonly prefix: string;
+  readonly shards: number;
   readonly logger: Logger;
   readonly random: () => number;
 }
@@ -84,6 +87,7 @@ export function resolveWorkerOptions(
         ? undefined
         : durationMs("retentionCompleted", options.retentionCompleted, 0),
     prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
+    shards: shardsOption(options.shards),
     logger: options.logger ?? createConsoleLogger(),
     random: options.random ?? Math.random,
   });

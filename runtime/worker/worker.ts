@@ -1,5 +1,6 @@
 /**
- * One worker: assembly of its actors and their life together. Behaviour lives in the actors.
+ * The part of a worker that serves one shard: assembly of its actors and their life together. Behaviour lives in the actors. With one
+ * shard it is the worker; with several, sharded-worker.ts puts them together.
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
@@ -25,9 +26,12 @@ import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
 import { Scheduler } from "./scheduler.js";
+import { ONLY_PLACE, type ShardPlace } from "./shard-place.js";
+import { type Share, SharedSlots, type SlotUser } from "./shared-slots.js";
 import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
 import { Workflows } from "./workflows.js";
+import type { Worker, WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Most jobs of one claim: one script must not hold Redis for long. */
@@ -36,7 +40,7 @@ const MAX_BATCH = 256;
 const GIVE_UP_LIMIT_MS = 5000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
 
-export class Worker {
+export class ShardWorker implements Worker {
   readonly #registry: Registry;
   readonly #options: ResolvedWorkerOptions;
   readonly #keys: ShardKeys;
@@ -54,17 +58,25 @@ export class Worker {
   readonly #scheduler: Scheduler;
   readonly #demand: ClaimDemand;
   readonly #workflows: Workflows;
+  readonly #share: Share;
+  readonly #place: ShardPlace;
+  readonly #ownsHandlers: boolean;
+  #begun = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(registry: Registry, options: WorkerOptions = {}) {
+  constructor(registry: Registry, options: WorkerOptions = {}, part?: WorkerPart) {
     this.#registry = registry;
     this.#options = resolveWorkerOptions(options, registry.queues);
+    this.#place = part?.place ?? ONLY_PLACE;
     const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
-    this.#keys = new ShardKeys(this.#options.prefix);
+    this.#keys = new ShardKeys(this.#options.prefix, this.#place.shard);
     this.#connection = new Connection(connection, "worker", this.#keys);
-    this.#handlers = new HandlerTable(registry, this.#options);
-    this.#demand = new ClaimDemand({ concurrency, claimAheadMs, maxBatch: MAX_BATCH });
+    this.#handlers = part?.handlers ?? new HandlerTable(registry, this.#options);
+    this.#ownsHandlers = part === undefined;
+    this.#share = (part?.slots ?? new SharedSlots(concurrency)).join(this.#slotUser());
+    const { claimable } = this.#share;
+    this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch: MAX_BATCH });
     const worker = (): string => this.#leaseKeeper.name;
     const base = { connection: this.#connection, keys: this.#keys, logger };
     this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
@@ -74,18 +86,21 @@ export class Worker {
       { sweep: () => this.#workflows.sweep() },
       logger,
     );
-    this.#scheduler = new Scheduler({ ...base, registry, random });
+    this.#scheduler = new Scheduler({ ...base, registry, random, place: this.#place });
     this.#leaseKeeper = new LeaseKeeper({
       ...base,
       clock: this.#clock,
       connectionOptions: connection,
       leaseMs: this.#options.leaseMs,
       maxBlockMs: this.#options.maxBlockMs,
+      thread: part?.thread,
+      part: this.#place.shard,
       about: {
         pid: process.pid,
         version: packageVersion(),
         concurrency,
         queues: queues.map((queue) => queue.name),
+        ...(part === undefined ? {} : { process: part.process, shard: this.#place.shard }),
       },
       busy: () => this.#intake.busy,
       onCancel: (id) => this.#intake.cancel(id),
@@ -105,6 +120,7 @@ export class Worker {
       gathering: () => this.#intake.room,
       blocking: () => this.#intake.blocking,
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
+      onRest: this.#share.freed,
       onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
       onLost: () => this.#leaseKeeper.lost(),
     });
@@ -132,7 +148,11 @@ export class Worker {
       fetcher: this.#fetcher,
       reaper: this.#reaper,
       workflows: this.#workflows,
-      followUps: new FollowUps({ ...base, clock: this.#clock, registry }),
+      followUps: new FollowUps({
+        clock: this.#clock,
+        registry,
+        homeOf: part?.homeOf ?? ((id) => ({ ...this.home, id })),
+      }),
       keepCompletedMs: this.#options.retentionCompletedMs,
       maxResultCharacters: this.#options.maxResultCharacters,
     });
@@ -153,7 +173,8 @@ export class Worker {
     });
     this.#intake = new Intake({
       ...base,
-      concurrency,
+      concurrency: this.#share.startable,
+      shared: this.#share.suspects,
       handlers: this.#handlers,
       executor: this.#executor,
       notebook: this.#notebook,
@@ -169,16 +190,33 @@ export class Worker {
     });
   }
 
-  /** Name under which this worker holds its lease; a new one after a lost lease. */
+  #slotUser(): SlotUser {
+    return {
+      running: () => this.#intake.slots,
+      coming: () => this.#intake.waiting + this.#workflows.preparing + this.#fetcher.asked,
+      hungry: () => this.#fetcher.hungry,
+      busy: () => this.#intake.inHand,
+      look: () => this.look(),
+      close: () => this.#intake.close(),
+      open: () => this.#claimAgain(),
+    };
+  }
+
+  /** A slot may be free. */
+  look(): void {
+    this.#fetcher.schedule();
+    this.#intake.look();
+  }
+
+  /** Where its jobs are. */
+  get home(): { readonly connection: Connection; readonly keys: ShardKeys } {
+    return { connection: this.#connection, keys: this.#keys };
+  }
+
   get name(): string {
     return this.#leaseKeeper.name;
   }
 
-  /**
-   * Loads the handlers, checks Redis, registers and begins to work.
-   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`; `Closed` when it was stopped meanwhile; and what a broken
-   * handler file throws.
-   */
   async start(): Promise<this> {
     try {
       await this.#prepare();
@@ -196,7 +234,7 @@ export class Worker {
     const { queues } = this.#options;
     await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
     this.#assertNotStopped();
-    await waitForRedis(this.#connection, this.#keys, this.#options.logger);
+    await waitForRedis(this.#connection, this.#keys, this.#place.router.count, this.#options.logger);
     this.#assertNotStopped();
     const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
     await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
@@ -226,7 +264,8 @@ export class Worker {
     });
     this.#janitor.start();
     this.#scheduler.start();
-    this.#fetcher.startClaiming();
+    this.#begun = true;
+    this.#claimAgain();
     logger.info("worker started", {
       worker: this.name,
       concurrency: this.#options.concurrency,
@@ -234,10 +273,6 @@ export class Worker {
     });
   }
 
-  /**
-   * Stops claiming, waits for running handlers up to the grace, aborts the rest, and hands back what did not finish
-   * without spending an attempt. The lease is given up last. Calling it again gives the same promise.
-   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop();
     return this.#stopping;
@@ -265,7 +300,8 @@ export class Worker {
     this.#workflows.close();
     this.#notebook.close();
     this.#executor.stop();
-    this.#intake.close();
+    if (this.#ownsHandlers) this.#handlers.close();
+    this.#intake.stop();
     this.#connection.disconnect();
     if (complete) logger.info("worker stopped", { worker: this.name });
     else
@@ -337,6 +373,7 @@ export class Worker {
     if (!(execution instanceof BatchAttempt)) this.#demand.finished(durationMs, now);
     this.#fetcher.schedule();
     this.#intake.ended(execution);
+    this.#share.freed();
   }
 
   #onLost(): void {
@@ -348,7 +385,8 @@ export class Worker {
   }
 
   #claimAgain(): void {
-    if (this.#stopping === undefined) this.#fetcher.startClaiming();
+    const mayClaim = this.#share.suspects.elsewhere() === undefined;
+    if (this.#begun && this.#stopping === undefined && mayClaim) this.#fetcher.startClaiming();
   }
 }
 
@@ -356,9 +394,4 @@ function delay(ms: number): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, ms).unref();
   });
-}
-
-/** Makes a worker for a project's registry; `start()` begins. */
-export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
-  return new Worker(registry, options);
 }

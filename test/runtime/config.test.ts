@@ -47,6 +47,7 @@ describe("a setting comes from", () => {
       ["profile", "throughput", "weft.config.yaml:1"],
       ["redis.url", "redis://flag", "flag"],
       ["redis.prefix", "shop", "weft.config.yaml:2"],
+      ["redis.shards", 1, "default"],
       ["worker.concurrency", 30, "weft.config.yaml:4"],
       ["worker.queues", ["critical"], "weft.config.yaml:5"],
       ["worker.grace", "30s", "default"],

@@ -19,7 +19,7 @@ import {
   type TaskContract,
   type TaskweftClient,
 } from "taskweft/generated-v1";
-import { ShardKeys, parseRun, type JobRun } from "../../runtime/protocol/index.js";
+import { ShardKeys, ShardRouter, parseRun, type JobRun } from "../../runtime/protocol/index.js";
 import type { Logger, Worker, WorkerOptions } from "../../runtime/worker/index.js";
 import { assertSound } from "./fsck.js";
 import type { TestCluster } from "./cluster.js";
@@ -64,6 +64,8 @@ export interface ProjectOptions {
   readonly queues?: readonly QueueDefinition[];
   /** Default: none. */
   readonly schedules?: readonly ScheduleDefinition[];
+  /** Of its clients and workers. Default: one. */
+  readonly shards?: number;
 }
 
 export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", weight: 1 }];
@@ -80,18 +82,31 @@ export interface TestWorkerOptions extends WorkerOptions {
 /** What one test needs; everything it opens is closed when the test ends. */
 export class Project {
   readonly prefix = `t${randomBytes(4).toString("hex")}`;
+  /** Of the first shard. */
   readonly keys = new ShardKeys(this.prefix);
   readonly logger = new RecordingLogger();
+  /** Where the first shard is. */
   readonly raw: Redis;
+  readonly router: ShardRouter;
+  /** Keys of each shard, and a connection to where it is. */
+  readonly shards: readonly { readonly keys: ShardKeys; readonly raw: Redis }[];
   readonly #options: ProjectOptions;
   readonly #functions = new Map<string, EnqueueFunction<never, never>>();
   #client: TaskweftClient | undefined;
 
   constructor(options: ProjectOptions) {
     this.#options = options;
-    this.raw = "client" in options.redis ? options.redis.client() : options.redis.clientFor(this.keys.tag);
+    const { redis, shards = 1 } = options;
+    this.router = new ShardRouter(shards);
+    this.shards = Array.from({ length: shards }, (_unused, shard) => {
+      const keys = new ShardKeys(this.prefix, shard);
+      return { keys, raw: "client" in redis ? redis.client() : redis.clientFor(keys.tag) };
+    });
+    this.raw = this.shards[0]!.raw;
     // Runs after everything that the test opened has been closed.
-    onTestFinished(() => assertSound(this.raw, this.keys));
+    onTestFinished(async () => {
+      for (const { raw, keys } of this.shards) await assertSound(raw, keys);
+    });
   }
 
   get queues(): readonly QueueDefinition[] {
@@ -105,7 +120,8 @@ export class Project {
   }
 
   newClient(options: ClientOptions = {}): TaskweftClient {
-    const client = createClient({ url: this.#options.redis.url, prefix: this.prefix, ...options });
+    const { redis, shards = 1 } = this.#options;
+    const client = createClient({ url: redis.url, prefix: this.prefix, shards, ...options });
     onTestFinished(() => client.close());
     return client;
   }
@@ -162,6 +178,7 @@ export class Project {
       {
         url: this.#options.redis.url,
         prefix: this.prefix,
+        shards: this.router.count,
         logger: this.logger,
         grace: "0ms",
         lease: "1s",
@@ -176,9 +193,14 @@ export class Project {
     return await this.newWorker(handlers, options).start();
   }
 
+  shardOf(id: string): Project["shards"][number] {
+    return this.shards[this.router.ofId(id)]!;
+  }
+
   /** What has happened to a job. */
   async run(id: string): Promise<JobRun> {
-    return parseRun(await this.raw.hget(this.keys.runs, id));
+    const { raw, keys } = this.shardOf(id);
+    return parseRun(await raw.hget(keys.runs, id));
   }
 
   /** Kinds of the events on record, oldest first. */
@@ -188,7 +210,7 @@ export class Project {
 
   /** Where the id stands, by the shard's indexes. */
   async state(id: string): Promise<string> {
-    const { raw, keys } = this;
+    const { raw, keys } = this.shardOf(id);
     if ((await raw.hexists(keys.active, id)) === 1) return "active";
     if ((await raw.zscore(keys.done, id)) !== null) return (await this.run(id)).state;
     if ((await raw.zscore(keys.dead, id)) !== null) return "dead";

@@ -53,7 +53,8 @@ export async function outcomes(
   project: Project,
   run: string,
 ): Promise<Record<string, StepOutcome["status"]>> {
-  const all = await project.raw.hgetall(project.keys.workflows);
+  const { raw, keys } = project.shardOf(run);
+  const all = await raw.hgetall(keys.workflows);
   const found: Record<string, StepOutcome["status"]> = {};
   for (const [field, text] of Object.entries(all)) {
     const name = field.startsWith(`${run} `) ? field.slice(run.length + 1) : "";

@@ -19,6 +19,8 @@ export interface HostPoolOptions {
   readonly module: string;
   readonly connection: ConnectionOptions;
   readonly prefix: string;
+  /** Default: one. */
+  readonly shards?: number;
   readonly logger: Logger;
   /** Default: a minute. */
   readonly idleMs?: number;
@@ -110,8 +112,10 @@ export class HostPool {
   }
 
   #client(): HostClient | undefined {
-    const { connection, prefix } = this.#options;
+    const { connection, prefix, shards = 1 } = this.#options;
     const reachable = threadConnection(connection, "client");
-    return "obstacle" in reachable ? undefined : { url: reachable.address, redis: reachable.options, prefix };
+    return "obstacle" in reachable
+      ? undefined
+      : { url: reachable.address, redis: reachable.options, prefix, shards };
   }
 }

@@ -15,6 +15,7 @@ export interface HostClient {
   readonly url: string;
   readonly redis: Readonly<Record<string, unknown>>;
   readonly prefix: string;
+  readonly shards: number;
 }
 
 export interface HostStart {

@@ -103,7 +103,11 @@ test("a worker that dies between the follow-up and the death leaves no second on
   const connection = new Connection({ url: redis.url }, "worker");
   const { keys, queues } = project;
   const registry = { contracts: TASKS, queues, handlers: {} };
-  const first = new FollowUps({ connection, keys, clock: new ServerClock(), registry });
+  const first = new FollowUps({
+    homeOf: (id) => ({ connection, keys, id }),
+    clock: new ServerClock(),
+    registry,
+  });
   const record = parseRecord((await project.raw.hget(keys.jobs, id)) ?? "")!;
   const run = { attempts: 0, crashes: 0, state: "pending", detail: null, events: [] } as const;
   const store = first.of({ id, record, run }, onExhausted, new Error("the first end"));

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { tickJobId } from "../../../runtime/protocol/index.js";
+import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
 import { Scheduler } from "../../../runtime/worker/scheduler.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -33,7 +34,7 @@ async function startScheduler(project: Project, { schedules = [], queue }: Deplo
   const queues = [queue ?? { name: "default", weight: 1 }];
   const contracts = [{ ...cleanup, queue: queues[0]!.name }] as never;
   const registry = { contracts, queues, schedules, handlers: {} };
-  const scheduler = new Scheduler({ connection, keys, registry, logger, random: () => 0 });
+  const scheduler = new Scheduler({ connection, keys, registry, logger, random: () => 0, place: ONLY_PLACE });
   scheduler.start();
   onTestFinished(async () => {
     await scheduler.stop();

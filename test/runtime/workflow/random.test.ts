@@ -12,40 +12,45 @@ const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
 const undo = defineTask("math:undo");
 
-test("random workflows end as the model says", { timeout: 60_000 }, async () => {
-  const seed = Number(process.env["WORKFLOW_SEED"] ?? Date.now() % 2 ** 31);
-  const random = seededRandom(seed);
-  const project = setupProject({ redis, tasks: [add, undo] as never });
-  const calls = new Map<string, number>();
-  const count = (job: { id: string }) => calls.set(job.id, (calls.get(job.id) ?? 0) + 1);
-  const handlers = {
-    "math:add": async (job: { id: string; payload: { n: number } }) => {
-      count(job);
-      if (job.payload.n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
-      if (job.payload.n < 0) throw new PermanentError("no");
-      return job.payload.n;
-    },
-    "math:undo": (job: { id: string }) => void count(job),
-  };
-  await project.worker(handlers as never, { concurrency: 7 });
-  await project.worker(handlers as never, { concurrency: 50 });
-  const emit = emitter(project);
-  const made = Array.from({ length: 200 }, (_unused, n) =>
-    randomWorkflow(random, `w${n}`, { add, undo, events: true } as never),
-  );
-  const found = await Promise.all(
-    made.map(async (one) => {
-      const run = await start(project, one.definition);
-      await Promise.all(
-        one.events.map(async (key) => {
-          if (random() < 0.7) await new Promise((resolve) => setTimeout(resolve, random() * 200));
-          await emit({ key });
-        }),
-      );
-      return differences(one, await endOf(run), await outcomes(project, run.id));
-    }),
-  );
-  expect(found.flat(), `seed ${seed}`).toEqual([]);
-  expect(await project.raw.exists(project.keys.listeners, project.keys.queue("default").due)).toBe(0);
-  expect([...calls].filter(([, times]) => times !== 1)).toEqual([]);
-});
+test.each([1, 3])(
+  "random workflows end as the model says, over %i shards",
+  { timeout: 60_000 },
+  async (shards) => {
+    const seed = Number(process.env["WORKFLOW_SEED"] ?? Date.now() % 2 ** 31);
+    const random = seededRandom(seed);
+    const project = setupProject({ redis, tasks: [add, undo] as never, shards });
+    const calls = new Map<string, number>();
+    const count = (job: { id: string }) => calls.set(job.id, (calls.get(job.id) ?? 0) + 1);
+    const handlers = {
+      "math:add": async (job: { id: string; payload: { n: number } }) => {
+        count(job);
+        if (job.payload.n % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (job.payload.n < 0) throw new PermanentError("no");
+        return job.payload.n;
+      },
+      "math:undo": (job: { id: string }) => void count(job),
+    };
+    await project.worker(handlers as never, { concurrency: 7 });
+    await project.worker(handlers as never, { concurrency: 50 });
+    const emit = emitter(project);
+    const made = Array.from({ length: shards === 1 ? 200 : 100 }, (_unused, n) =>
+      randomWorkflow(random, `w${n}`, { add, undo, events: true } as never),
+    );
+    const found = await Promise.all(
+      made.map(async (one) => {
+        const run = await start(project, one.definition);
+        await Promise.all(
+          one.events.map(async (key) => {
+            if (random() < 0.7) await new Promise((resolve) => setTimeout(resolve, random() * 200));
+            await emit({ key });
+          }),
+        );
+        return differences(one, await endOf(run), await outcomes(project, run.id));
+      }),
+    );
+    expect(found.flat(), `seed ${seed}`).toEqual([]);
+    for (const { raw, keys } of project.shards)
+      expect(await raw.exists(keys.listeners, keys.queue("default").due)).toBe(0);
+    expect([...calls].filter(([, times]) => times !== 1)).toEqual([]);
+  },
+);

@@ -1,0 +1,156 @@
+/** What a client has of one shard: a connection for enqueues, one for each durability that was asked for, and who waits for results. */
+import {
+  assertSuitable,
+  Connection,
+  type ConnectionOptions,
+  joinShard,
+  type ServerClock,
+} from "../connection/index.js";
+import type { Durability, QueueDefinition } from "../definition/index.js";
+import { randomName, ShardKeys } from "../protocol/index.js";
+import {
+  type EnqueueItem,
+  type StartedRun,
+  startRun,
+  type StartRunCall,
+  type TellRunsCall,
+} from "../scripts/index.js";
+import { Batcher, type Waiter } from "./batcher.js";
+import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
+import { ResultListener } from "./result-listener.js";
+import { tellAllRuns } from "./tell-runs.js";
+
+export interface ClientShardOptions {
+  readonly connection: ConnectionOptions;
+  readonly prefix: string;
+  readonly shard: number;
+  /** How many there are. */
+  readonly shards: number;
+  /** The shard that is asked first whether the number is right: one that is too many would agree to anything. */
+  readonly first: ClientShard | undefined;
+  readonly client: string;
+  readonly clock: ServerClock;
+  readonly deadlineMs: number;
+  readonly durabilityTimeoutMs: number;
+}
+
+export class ClientShard {
+  readonly connection: Connection;
+  readonly listener: ResultListener;
+  readonly #options: ClientShardOptions;
+  readonly #keys: ShardKeys;
+  readonly #batcher: Batcher;
+  /** By durability; most clients have none. */
+  readonly #durable = new Map<ConfirmedDurability, DurableLane>();
+  readonly #registered = new Set<string>();
+  #joining: Promise<void> | undefined;
+  #joined = false;
+
+  constructor(options: ClientShardOptions) {
+    const { client, clock, deadlineMs } = options;
+    this.#options = options;
+    this.#keys = new ShardKeys(options.prefix, options.shard);
+    this.connection = new Connection(options.connection, "client", this.#keys);
+    this.#batcher = new Batcher({
+      runner: this.connection,
+      keys: this.#keys,
+      client,
+      clock,
+      deadlineMs,
+      lastError: () => this.connection.lastError,
+      gate: () => this.gate(),
+    });
+    this.listener = new ResultListener(this.connection, options.connection, this.#keys, client);
+  }
+
+  /** @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`. */
+  async ready(): Promise<void> {
+    await this.#options.first?.gate();
+    await assertSuitable(this.connection.redis, this.#keys, this.#options.shards);
+    this.#joined = true;
+  }
+
+  /** What the first call waits for: that this shard is one of as many as this client thinks. `undefined` when that is known. */
+  gate(): Promise<void> | undefined {
+    if (this.#joined) return undefined;
+    this.#joining ??= this.#join().catch((error: unknown) => {
+      // Whoever comes next asks again.
+      this.#joining = undefined;
+      throw error;
+    });
+    return this.#joining;
+  }
+
+  async #join(): Promise<void> {
+    const { first, shards } = this.#options;
+    await first?.gate();
+    await joinShard(this.connection.redis, this.#keys, shards);
+    this.#joined = true;
+  }
+
+  send(item: EnqueueItem, waiter: Waiter, durability: Durability): void {
+    if (durability === "memory") this.#batcher.add(item, waiter);
+    else this.#lane(durability).add(item, waiter);
+  }
+
+  #lane(durability: ConfirmedDurability): DurableLane {
+    let lane = this.#durable.get(durability);
+    if (lane === undefined) {
+      const { connection, clock, deadlineMs, durabilityTimeoutMs } = this.#options;
+      lane = new DurableLane({
+        connection,
+        keys: this.#keys,
+        // Calls are numbered by client and slot, and each lane numbers its own.
+        client: randomName(),
+        clock,
+        deadlineMs,
+        durability,
+        timeoutMs: durabilityTimeoutMs,
+        gate: () => this.gate(),
+      });
+      this.#durable.set(durability, lane);
+    }
+    return lane;
+  }
+
+  /**
+   * Sent ahead of the queue's first job and not waited for: one connection keeps the order, and a wait here would let later jobs
+   * overtake.
+   */
+  registerQueue(queue: QueueDefinition): void {
+    if (this.#registered.has(queue.name)) return;
+    this.#registered.add(queue.name);
+    const register = (): Promise<unknown> =>
+      this.connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight);
+    const gate = this.gate();
+    (gate === undefined ? register() : gate.then(register)).catch(() => {
+      // The next job tries again; this one reports its own failure.
+      this.#registered.delete(queue.name);
+    });
+  }
+
+  async startRun(call: Omit<StartRunCall, "keys">): Promise<StartedRun> {
+    await this.gate();
+    return await startRun(this.connection, { keys: this.#keys, ...call });
+  }
+
+  /** The runs that have heard of an event. */
+  async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
+    await this.gate();
+    return await tellAllRuns(this.connection, this.#keys, call);
+  }
+
+  /** Resolves when everything that was given to it has been answered. */
+  async drained(): Promise<void> {
+    await Promise.all([
+      this.#batcher.drained(),
+      ...[...this.#durable.values()].map((lane) => lane.drained()),
+    ]);
+  }
+
+  close(): void {
+    this.listener.close();
+    for (const lane of this.#durable.values()) lane.close();
+    this.connection.disconnect();
+  }
+}

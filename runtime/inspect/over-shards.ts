@@ -1,0 +1,239 @@
+/** One view of a system of several shards: asks each, and puts the answers together. */
+import { TaskweftError, type ErrorCode } from "../errors.js";
+import type { ShardRouter } from "../protocol/index.js";
+import type { AuditReport, FindingCode } from "./audit/finding.js";
+import type { Inspector } from "./inspector.js";
+import type { RunListOptions, RunPage } from "./run-types.js";
+import type { JobFilter, JobListOptions, JobPage, QueueSummary, WorkerSummary } from "./types.js";
+
+const DEFAULT_LIMIT = 50;
+const MAX_COLLECTED = 10_000;
+const MOST_FINDINGS = 1000;
+
+/** @param shards one inspector for each shard, in their order. */
+export function inspectShards(shards: readonly Inspector[], router: ShardRouter): Inspector {
+  const all = <Reply>(ask: (shard: Inspector) => Promise<Reply>): Promise<Reply[]> =>
+    Promise.all(shards.map(ask));
+  const byId = <Reply>(id: string, act: (shard: Inspector, id: string) => Promise<Reply>): Promise<Reply> =>
+    findJob(shards, router, id, act);
+  const listQueues = async () => mergeQueues(await all((shard) => shard.listQueues()));
+  const listSchedules = async () =>
+    (await all((shard) => shard.listSchedules())).flat().toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    collectIds: async (filter, limit = MAX_COLLECTED) =>
+      (await eachThatKnows(shards, "QueueUnknown", (shard) => shard.collectIds(filter, limit)))
+        .flat()
+        .slice(0, limit),
+    listJobs: (options = {}) => listJobs(shards, options),
+    listQueues,
+    listRuns: (options = {}) => listRuns(shards, options),
+    listSchedules,
+    listWorkers: async () => mergeWorkers(await all((shard) => shard.listWorkers())),
+    readProtocol: async () => {
+      const protocols = await all((shard) => shard.readProtocol());
+      return protocols.find(({ stored, known }) => stored !== known) ?? protocols[0]!;
+    },
+    showJob: (id) => byId(id, (shard, at) => shard.showJob(at)),
+    showQueue: async (name) => {
+      const found = (await listQueues()).find((queue) => queue.name === name);
+      return found ?? (await shards[0]!.showQueue(name));
+    },
+    showRun: (id) => shards[router.ofId(id)]!.showRun(id),
+    showSchedule: async (name) => (await owner(shards, name)).showSchedule(name),
+    audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
+    cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
+    pauseQueue: async (name) => {
+      await eachThatKnows(shards, "QueueUnknown", (shard) => shard.pauseQueue(name));
+    },
+    pauseSchedule: async (name) => (await owner(shards, name)).pauseSchedule(name),
+    remove: (id) => byId(id, (shard, at) => shard.remove(at)),
+    resumeQueue: async (name) => {
+      await eachThatKnows(shards, "QueueUnknown", (shard) => shard.resumeQueue(name));
+    },
+    resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),
+    retry: (id) => byId(id, (shard, at) => shard.retry(at)),
+  };
+}
+
+/** Where the id leads; else it may be the caller's own, which its key has led to another shard behind a stem. */
+async function findJob<Reply>(
+  shards: readonly Inspector[],
+  router: ShardRouter,
+  id: string,
+  act: (shard: Inspector, id: string) => Promise<Reply>,
+): Promise<Reply> {
+  const home = router.ofId(id);
+  const places = [home, ...[...shards.keys()].filter((shard) => shard !== home)];
+  let notFound: unknown;
+  for (const place of places) {
+    try {
+      return await act(shards[place]!, router.idIn(place, id));
+    } catch (error) {
+      if (!isCode(error, "JobNotFound")) throw error;
+      notFound ??= error;
+    }
+  }
+  throw notFound;
+}
+
+/** The answers of the shards that do not say `unknown`. @throws that error when all say it. */
+async function eachThatKnows<Reply>(
+  shards: readonly Inspector[],
+  unknown: ErrorCode,
+  ask: (shard: Inspector) => Promise<Reply>,
+): Promise<Reply[]> {
+  const settled = await Promise.allSettled(shards.map(ask));
+  const failures = settled.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+  const serious = failures.find((error) => !isCode(error, unknown));
+  if (serious !== undefined) throw serious;
+  if (failures.length === shards.length) throw failures[0];
+  return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
+
+/** A schedule is in one shard. @throws TaskweftError `ScheduleUnknown` that names all there are. */
+async function owner(shards: readonly Inspector[], name: string): Promise<Inspector> {
+  const lists = await Promise.all(shards.map((shard) => shard.listSchedules()));
+  const place = lists.findIndex((list) => list.some((schedule) => schedule.name === name));
+  if (place >= 0) return shards[place]!;
+  const names = lists.flat().map((schedule) => schedule.name);
+  const list = names.length === 0 ? "none yet" : names.toSorted().join(", ");
+  throw new TaskweftError("ScheduleUnknown", `no schedule named ${name}. Schedules: ${list}`, {
+    operation: "showSchedule",
+  });
+}
+
+/** One shard after the other; the cursor says which one is next, and where in it. */
+async function pageOver<Item>(
+  shards: readonly Inspector[],
+  { cursor, limit = DEFAULT_LIMIT }: PageOptions,
+  ask: (shard: Inspector, options: Required<Pick<PageOptions, "limit">> & PageOptions) => Promise<Page<Item>>,
+): Promise<Page<Item>> {
+  let [shard, inside] = decodeCursor(cursor, shards.length);
+  const items: Item[] = [];
+  while (shard < shards.length) {
+    const page = await ask(shards[shard]!, {
+      limit: limit - items.length,
+      ...(inside === "" ? {} : { cursor: inside }),
+    });
+    items.push(...page.items);
+    [shard, inside] = page.next === undefined ? [shard + 1, ""] : [shard, page.next];
+    // A page may end before its limit, when it has looked at enough.
+    if (items.length >= limit || inside !== "") break;
+  }
+  return shard < shards.length ? { items, next: `${shard}:${inside}` } : { items };
+}
+
+interface PageOptions {
+  readonly cursor?: string;
+  readonly limit?: number;
+}
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly next?: string;
+}
+
+async function listJobs(shards: readonly Inspector[], options: JobListOptions): Promise<JobPage> {
+  if (options.queue !== undefined) await assertQueue(shards, options);
+  const { items, ...rest } = await pageOver(shards, options, async (shard, place) => {
+    const { cursor: _cursor, ...filter } = options;
+    const { jobs, ...next } = await pageOf(shard, { ...filter, ...place });
+    return { items: jobs, ...next };
+  });
+  return { jobs: items, ...rest };
+}
+
+async function listRuns(shards: readonly Inspector[], options: RunListOptions): Promise<RunPage> {
+  const { items, ...rest } = await pageOver(shards, options, async (shard, place) => {
+    const { cursor: _cursor, ...filter } = options;
+    const { runs, ...next } = await shard.listRuns({ ...filter, ...place });
+    return { items: runs, ...next };
+  });
+  return { runs: items, ...rest };
+}
+
+async function pageOf(shard: Inspector, options: JobListOptions): Promise<JobPage> {
+  try {
+    return await shard.listJobs(options);
+  } catch (error) {
+    if (isCode(error, "QueueUnknown")) return { jobs: [] };
+    throw error;
+  }
+}
+
+async function assertQueue(shards: readonly Inspector[], filter: JobFilter): Promise<void> {
+  await eachThatKnows(shards, "QueueUnknown", (shard) => shard.showQueue(filter.queue ?? ""));
+}
+
+function decodeCursor(cursor: string | undefined, shards: number): [number, string] {
+  if (cursor === undefined) return [0, ""];
+  const match = /^(\d{1,2}):(.*)$/.exec(cursor);
+  if (match !== null && Number(match[1]) < shards) return [Number(match[1]), match[2] ?? ""];
+  throw new TaskweftError("OptionInvalid", "cursor: expected what the page before gave as `next`", {
+    operation: "listJobs",
+  });
+}
+
+const COUNTS = ["pending", "scheduled", "retry", "active", "completed", "dead", "cancelled"] as const;
+
+function mergeQueues(lists: readonly (readonly QueueSummary[])[]): readonly QueueSummary[] {
+  const merged = new Map<string, QueueSummary>();
+  for (const queue of lists.flat()) {
+    const known = merged.get(queue.name);
+    merged.set(queue.name, known === undefined ? queue : mergeTwo(known, queue));
+  }
+  return [...merged.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function mergeTwo(one: QueueSummary, other: QueueSummary): QueueSummary {
+  const counts = Object.fromEntries(COUNTS.map((field) => [field, one[field] + other[field]]));
+  const oldest = [one.oldestPendingMs, other.oldestPendingMs].filter((ms) => ms !== undefined);
+  const paused = [one.pausedAt, other.pausedAt].filter((at) => at !== undefined);
+  return {
+    ...other,
+    ...one,
+    ...(counts as Record<(typeof COUNTS)[number], number>),
+    estimated: [...new Set([...one.estimated, ...other.estimated])],
+    ...(oldest.length === 0 ? {} : { oldestPendingMs: Math.max(...oldest) }),
+    ...(paused.length === 0 ? {} : { pausedAt: Math.min(...paused) }),
+  };
+}
+
+/** The parts of a worker, one a shard, are one worker. */
+function mergeWorkers(lists: readonly (readonly WorkerSummary[])[]): readonly WorkerSummary[] {
+  const merged = new Map<unknown, WorkerSummary>();
+  for (const part of lists.flat()) {
+    const process = part.about["process"] ?? part.name;
+    const known = merged.get(process);
+    merged.set(
+      process,
+      known === undefined
+        ? part
+        : {
+            ...known,
+            leaseEndsAt: Math.min(known.leaseEndsAt, part.leaseEndsAt),
+            alive: known.alive && part.alive,
+            active: known.active + part.active,
+          },
+    );
+  }
+  return [...merged.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function mergeReports(reports: readonly AuditReport[]): AuditReport {
+  const counts: Partial<Record<FindingCode, number>> = {};
+  for (const report of reports) {
+    for (const [code, count] of Object.entries(report.counts) as [FindingCode, number][])
+      counts[code] = (counts[code] ?? 0) + count;
+  }
+  return {
+    jobs: reports.reduce((sum, { jobs }) => sum + jobs, 0),
+    findings: reports.flatMap(({ findings }) => findings).slice(0, MOST_FINDINGS),
+    counts,
+    remaining: reports.reduce((sum, { remaining }) => sum + remaining, 0),
+  };
+}
+
+function isCode(error: unknown, code: ErrorCode): boolean {
+  return error instanceof TaskweftError && error.code === code;
+}

@@ -1,0 +1,9 @@
+import { ShardRouter } from "../protocol/index.js";
+
+/** Which shard this is, and of how many. */
+export interface ShardPlace {
+  readonly router: ShardRouter;
+  readonly shard: number;
+}
+
+export const ONLY_PLACE: ShardPlace = { router: new ShardRouter(1), shard: 0 };

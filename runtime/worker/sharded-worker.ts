@@ -1,0 +1,117 @@
+/**
+ * A worker over several shards: a part for each, with a lease and connections of its own, because each shard is a queue system by
+ * itself and may be on a server by itself. They share the handlers and the slots of the process.
+ */
+import { hasLimit, limitKey } from "../definition/index.js";
+import { randomName, ShardKeys, ShardRouter } from "../protocol/index.js";
+import { HandlerTable } from "./handler-table.js";
+import type { Logger, Registry } from "./handler.js";
+import { HeartbeatThread } from "./heartbeat-thread.js";
+import { SharedSlots } from "./shared-slots.js";
+import { ShardWorker } from "./worker.js";
+import type { Worker } from "./worker-part.js";
+import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.js";
+
+/** How often the parts look although nothing has happened (ms): one may keep slots for a Redis that does not answer any more. */
+const LOOK_MS = 1000;
+
+export class ShardedWorker implements Worker {
+  readonly #parts: readonly ShardWorker[];
+  readonly #handlers: HandlerTable;
+  readonly #registry: Registry;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(registry: Registry, options: WorkerOptions) {
+    const resolved = resolveWorkerOptions(options, registry.queues);
+    const router = new ShardRouter(resolved.shards);
+    const process = randomName();
+    const slots = new SharedSlots(resolved.concurrency);
+    this.#registry = registry;
+    this.#logger = resolved.logger;
+    this.#handlers = new HandlerTable(registry, resolved);
+    const keys = Array.from(
+      { length: router.count },
+      (_unused, shard) => new ShardKeys(resolved.prefix, shard),
+    );
+    const thread = new HeartbeatThread({ ...resolved, keys });
+    this.#parts = Array.from({ length: router.count }, (_unused, shard) => {
+      const logger = withShard(resolved.logger, shard);
+      return new ShardWorker(
+        registry,
+        { ...options, logger },
+        {
+          place: { router, shard },
+          process,
+          slots,
+          thread,
+          handlers: this.#handlers,
+          homeOf: (id, key) => {
+            const home = key === "" ? shard : router.ofKey(key);
+            return { ...this.#parts[home]!.home, id: router.idIn(home, id) };
+          },
+        },
+      );
+    });
+  }
+
+  get name(): string {
+    return this.#parts[0]!.name;
+  }
+
+  async start(): Promise<this> {
+    const [first, ...others] = this.#parts;
+    try {
+      // Alone: it finds out whether this is the right number of shards, before others make new ones.
+      await first!.start();
+      await Promise.all(others.map((part) => part.start()));
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#timer = setInterval(() => this.#parts.forEach((part) => part.look()), LOOK_MS).unref();
+    this.#warnOfLimits();
+    return this;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#parts.map((part) => part.stop()));
+    this.#handlers.close();
+  }
+
+  /** The limit of a key holds everywhere, because all jobs of a key live in one shard; others hold in each. */
+  #warnOfLimits(): void {
+    const tasks = this.#registry.contracts.filter((task) => hasLimit(task) && limitKey(task) === undefined);
+    const limited = [...tasks, ...this.#registry.queues.filter(hasLimit)].map(({ name }) => name);
+    if (limited.length === 0) return;
+    this.#logger.warn(
+      "limits without a key count in each shard by itself, so over all of them they allow more",
+      {
+        shards: this.#parts.length,
+        limits: limited.join(","),
+      },
+    );
+  }
+}
+
+function withShard(logger: Logger, shard: number): Logger {
+  const at =
+    (level: keyof Logger): Logger["info"] =>
+    (message, fields) =>
+      logger[level](message, { shard, ...fields });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Makes a worker for a project's registry; `start()` begins. @throws TaskweftError `OptionInvalid`. */
+export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
+  return (options.shards ?? 1) === 1
+    ? new ShardWorker(registry, options)
+    : new ShardedWorker(registry, options);
+}

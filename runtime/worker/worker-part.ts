@@ -1,0 +1,36 @@
+import type { FollowUpPorts } from "./follow-ups.js";
+import type { HandlerTable } from "./handler-table.js";
+import type { HeartbeatThread } from "./heartbeat-thread.js";
+import type { ShardPlace } from "./shard-place.js";
+import type { SharedSlots } from "./shared-slots.js";
+
+/** A worker of a project, whatever the number of its shards. */
+export interface Worker {
+  /** Name under which it holds its lease (in the first shard); a new one after a lost lease. */
+  readonly name: string;
+  /**
+   * Loads the handlers, checks Redis, registers and begins to work.
+   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `Closed` when it was stopped meanwhile; and what a
+   * broken handler file throws.
+   */
+  start(): Promise<this>;
+  /**
+   * Stops claiming, waits for running handlers up to the grace, aborts the rest, and hands back what did not finish
+   * without spending an attempt. The lease is given up last. Calling it again gives the same promise.
+   */
+  stop(): Promise<void>;
+}
+
+/** What the part of a worker is given by the whole. */
+export interface WorkerPart {
+  readonly place: ShardPlace;
+  /** A name of the process, by which its parts are known to be one worker. */
+  readonly process: string;
+  /** The slots of the process. */
+  readonly slots: SharedSlots;
+  readonly thread: HeartbeatThread;
+  /** Closed by whoever made it. */
+  readonly handlers: HandlerTable;
+  /** Where the follow-up of a job lives, whose limit may have a key. */
+  readonly homeOf: FollowUpPorts["homeOf"];
+}
