@@ -110,7 +110,7 @@ export function createStartFunction<Input, Output>(
       listeners: listenersOf(definition, run, checked.data),
     });
     // A call that was sent twice finds its own record.
-    const isOther = known !== undefined && known !== record;
+    const isOther = known !== undefined && (id !== run || known !== record);
     if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
     return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };
