@@ -162,8 +162,8 @@ export async function bury(project: Project, worker: Worker, url: string): Promi
   reaper.reap([worker.name]);
   await reaper.settled();
   connection.disconnect();
-  // A suspect stands back for a while after its second crash. What waits is due at once.
+  // A suspect stands back for a while after its second crash. What waits is due at once; only the time of runs is not over.
   const { due } = keys.queue("default");
-  const waiting = await raw.zrange(due, 0, "-1");
+  const waiting = (await raw.zrange(due, 0, "-1")).filter((id) => !id.endsWith(":timeout"));
   if (waiting.length > 0) await raw.zadd(due, "XX", ...waiting.flatMap((id) => [1, id]));
 }

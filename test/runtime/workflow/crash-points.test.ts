@@ -26,7 +26,7 @@ test("a worker dies, stops or stands still at each of its calls", { timeout: 3_6
     // How many numbers are used depends on how many calls are made; the next workflow must not.
     const random = seededRandom(seed + i);
     const upTo = (most: number): number => 1 + Math.floor(random() * most);
-    const one = randomWorkflow(random, `w${i}`, { ...TASKS, timeoutMs: TIMEOUT_MS } as never);
+    const one = randomWorkflow(random, `w${i}`, { ...TASKS, timeoutMs: TIMEOUT_MS, events: true } as never);
     const { steps } = one.definition;
     const cancelBy = random() < CANCELLED ? steps[upTo(steps.length) - 1]?.name : undefined;
     for (const death of ["unsent", "unanswered", "stopped", "frozen"] as const) {

@@ -10,7 +10,7 @@ import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../su
 import { differences, type RandomWorkflow, RUNS_TOO_LONG } from "../../support/random-workflow.js";
 import type { TestRedis } from "../../support/redis.js";
 import { within } from "../../support/signal.js";
-import { start } from "../../support/workflow.js";
+import { emitter, start } from "../../support/workflow.js";
 
 /** Far longer than any run here takes: whatever lasts longer hangs. */
 const HANGS_MS = 20_000;
@@ -51,6 +51,7 @@ interface End {
 export class MortalStage {
   readonly #redis: TestRedis;
   readonly #project: Project;
+  readonly #emit: ReturnType<typeof emitter>;
   /** How often each job of the run was started. */
   readonly #starts = new Map<string, number>();
   /** What differed, in words. */
@@ -68,6 +69,7 @@ export class MortalStage {
   constructor(redis: TestRedis) {
     this.#redis = redis;
     this.#project = setupProject({ redis, tasks: Object.values(TASKS) as never });
+    this.#emit = emitter(this.#project);
     onTestFinished(() => this.#player?.worker.stop());
   }
 
@@ -81,6 +83,8 @@ export class MortalStage {
     // The first is to die in this run, not in what comes before.
     let player = await this.#arm(fates[0]);
     const handle = await start(this.#project, one.definition, {}, run);
+    // While the worker plays and dies: some steps wait already, others begin to later.
+    const emitted = Promise.all(one.events.map((key) => this.#emit({ key })));
     const ended: Promise<End> = handle.result({ timeout: `${2 * HANGS_MS}ms` }).then(
       (output) => ({ end: "completed", output }),
       (error: Error) => ({ end: error.message.split(":", 1)[0] ?? "", output: undefined }),
@@ -97,6 +101,7 @@ export class MortalStage {
       player = await this.#replace(player, one, run, fates[deaths]);
     }
     const { end, output } = await within(HANGS_MS, what, ended);
+    await emitted;
     this.found.push(...this.#differences(one, end, output, await this.#outcomes(one, run)));
     this.found.push(...(await this.#leftOver(run)));
     for (const frozen of this.#frozen.splice(0)) this.found.push(...(await this.#thaw(frozen, one, run)));
