@@ -45,7 +45,9 @@ interface Player {
 
 interface End {
   readonly end: string;
-  readonly output: unknown;
+  readonly output?: unknown;
+  /** Why it did not complete. */
+  readonly reason?: string;
 }
 
 export class MortalStage {
@@ -87,7 +89,7 @@ export class MortalStage {
     const emitted = Promise.all(one.events.map((key) => this.#emit({ key })));
     const ended: Promise<End> = handle.result({ timeout: `${2 * HANGS_MS}ms` }).then(
       (output) => ({ end: "completed", output }),
-      (error: Error) => ({ end: error.message.split(":", 1)[0] ?? "", output: undefined }),
+      ({ message }: Error) => ({ end: message.split(":", 1)[0] ?? "", reason: message }),
     );
     let deaths = 0;
     while (deaths < fates.length) {
@@ -100,9 +102,9 @@ export class MortalStage {
       deaths += 1;
       player = await this.#replace(player, one, run, fates[deaths]);
     }
-    const { end, output } = await within(HANGS_MS, what, ended);
+    const end = await within(HANGS_MS, what, ended);
     await emitted;
-    this.found.push(...this.#differences(one, end, output, await this.#outcomes(one, run)));
+    this.found.push(...this.#differences(one, end, await this.#outcomes(one, run)));
     this.found.push(...(await this.#leftOver(run)));
     for (const frozen of this.#frozen.splice(0)) this.found.push(...(await this.#thaw(frozen, one, run)));
     this.points += deaths;
@@ -201,21 +203,22 @@ export class MortalStage {
     if (done === 1) this.#cancelled = true;
   }
 
+  /** Where the end came from outside, only what is undone is known beforehand: all that had completed, or nothing. */
   #differences(
     one: RandomWorkflow,
-    end: string,
-    output: unknown,
+    { end, output, reason = "" }: End,
     outcomes: ReadonlyMap<string, string>,
   ): string[] {
     const ended = Object.fromEntries(outcomes);
-    if (!this.#cancelled) return [...differences(one, end, ended, output)];
-    const { hash, steps } = one.definition;
+    const timedOut = reason.endsWith("its timeout");
+    if (!this.#cancelled && !timedOut) return [...differences(one, end, ended, output)];
+    const { hash, steps, onTimeout } = one.definition;
     const wrong = steps.filter(({ name, compensate }) => {
-      const expected = compensate !== undefined && ended[name] === "completed";
-      return (ended[`${name}~`] !== undefined) !== expected;
+      const undoes = compensate !== undefined && !(timedOut && onTimeout === "fail");
+      return (ended[`${name}~`] !== undefined) !== (undoes && ended[name] === "completed");
     });
     return [
-      ...(end === "RunCancelled" ? [] : [`${hash}: was cancelled, and is ${end}`]),
+      ...(end === (this.#cancelled ? "RunCancelled" : "RunFailed") ? [] : [`${hash}: is ${end}, ${reason}`]),
       ...wrong.map(({ name }) => `${hash}: ${name} is ${ended[name]}, and its undoing ${ended[`${name}~`]}`),
     ];
   }
