@@ -30,6 +30,7 @@ if redis.call('HEXISTS', workflows, run) == 1 then
   publish(waits, tag, run)
   if ARGV[8] ~= '' and redis.call('ZREM', KEYS[11], ARGV[8]) == 1 then
     redis.call('HDEL', jobs, ARGV[8])
+    redis.call('HDEL', runs, ARGV[8])
   end
   if #ARGV > 8 then
     redis.call('ZREM', KEYS[10], unpack(ARGV, 9))
