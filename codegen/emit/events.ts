@@ -1,5 +1,13 @@
 /** `generated/events.ts`: one typed function an event, with its validator and its observers. */
-import type { ActionModel, EventModel, ObserverModel, ProjectModel, TaskModel } from "../model/project.js";
+import type {
+  ActionModel,
+  EventModel,
+  ObserverModel,
+  ProjectModel,
+  StartModel,
+  TaskModel,
+  WorkflowModel,
+} from "../model/project.js";
 import { compareText } from "../model/diagnostic.js";
 import { contractConstant } from "./contracts.js";
 import { expressionSource, rootsOf } from "./expression-source.js";
@@ -8,7 +16,8 @@ import type { OutputPaths } from "./output-paths.js";
 import { definitionConstants, scopeOf } from "./schemas.js";
 import { identifier, jsdoc, literal, modulePath, typeKey } from "./source-text.js";
 import { helpersOf, parameters, templateRoots, valueLayout } from "./template-source.js";
-import { type TypeNames, eventTypeName } from "./type-names.js";
+import { type TypeNames, eventTypeName, inputTypeName } from "./type-names.js";
+import { startName } from "./workflows.js";
 import { supportCode, supportOf, zodLayout } from "./zod.js";
 
 export function emitEvents(project: ProjectModel, names: TypeNames, paths: OutputPaths): string {
@@ -34,17 +43,29 @@ export function emitEvents(project: ProjectModel, names: TypeNames, paths: Outpu
 /** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
 function imports(project: ProjectModel, paths: OutputPaths): string {
   const actions = project.events.flatMap((event) => event.observers.flatMap((observer) => observer.actions));
-  const used = new Set(actions.flatMap((action) => ["defineAction", ...helpersOf(action.payload)]));
+  const used = new Set(
+    actions.flatMap((action) =>
+      "workflow" in action
+        ? ["defineStart", ...helpersOf(action.input)]
+        : ["defineAction", ...helpersOf(action.payload)],
+    ),
+  );
+  const started = [...new Set(project.events.flatMap((event) => startedBy(event, project)))];
   const door = ["createEmitFunction", ...used, "defineEvent", "type EmitFunction", "z"];
   const sorted = door.toSorted((a, b) => (bare(a) < bare(b) ? -1 : 1));
   const tasks = [...new Set(project.events.flatMap((event) => tasksOf(event, project)))];
   const contracts = [...tasks.map(contractConstant), "queues"].toSorted(compareText);
   const events = project.events.map((event) => identifier(eventTypeName(event)));
-  const types = [...events, ...tasks.map(payloadType)].toSorted(compareText);
+  const inputs = started.map((workflow) => identifier(inputTypeName(workflow)));
+  const types = [...events, ...tasks.map(payloadType), ...inputs].toSorted(compareText);
+  const starts = started.map(startName).toSorted(compareText);
   return [
     render(["import ", list("{", sorted, "}"), ` from "taskweft/generated-v1";\n`]),
     render(["import ", list("{", contracts, "}"), ` from ${modulePath(paths.events, paths.contracts)};\n`]),
     render(["import type ", list("{", types, "}"), ` from ${modulePath(paths.events, paths.types)};\n`]),
+    starts.length === 0
+      ? ""
+      : render(["import ", list("{", starts, "}"), ` from ${modulePath(paths.events, paths.workflows)};\n`]),
   ].join("");
 }
 
@@ -57,7 +78,21 @@ function payloadType(task: TaskModel): string {
 }
 
 function tasksOf({ observers }: EventModel, project: ProjectModel): TaskModel[] {
-  return observers.flatMap(({ actions }) => actions.map((action) => taskOf(action, project)));
+  return observers.flatMap(({ actions }) =>
+    actions.flatMap((action) => ("workflow" in action ? [] : [taskOf(action, project)])),
+  );
+}
+
+function startedBy({ observers }: EventModel, project: ProjectModel): WorkflowModel[] {
+  return observers.flatMap(({ actions }) =>
+    actions.flatMap((action) => ("workflow" in action ? [workflowOf(action, project)] : [])),
+  );
+}
+
+function workflowOf({ workflow }: StartModel, { workflows }: ProjectModel): WorkflowModel {
+  const found = workflows.find(({ definition }) => definition.name === workflow);
+  if (found === undefined) throw new Error(`an action names the workflow "${workflow}", which is not there`);
+  return found;
 }
 
 function taskOf({ task }: ActionModel, project: ProjectModel): TaskModel {
@@ -70,8 +105,9 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
   const { name, source, description, observers } = event;
   const type = identifier(eventTypeName(event));
   const heard = observers.map((observer): Layout => {
-    const tasks = [...new Set(observer.actions.map((action) => action.task))].toSorted(compareText);
-    return `${typeKey(observer.name)}: ${tasks.map((task) => literal(task)).join(" | ")}`;
+    const tasks = observer.actions.flatMap((action) => ("workflow" in action ? [] : [action.task]));
+    const names = [...new Set(tasks)].toSorted(compareText).map((task) => literal(task));
+    return `${typeKey(observer.name)}: ${names.length === 0 ? "never" : names.join(" | ")}`;
   });
   const fields: Layout[] = [
     `name: ${literal(name)}`,
@@ -128,13 +164,22 @@ function observerLayout(observer: ObserverModel, event: EventModel, project: Pro
         "actions: ",
         list(
           "[",
-          actions.map((action) => actionLayout(action, event, project)),
+          actions.map((action) =>
+            "workflow" in action ? startLayout(action, event, project) : actionLayout(action, event, project),
+          ),
           "]",
         ),
       ],
     ],
     "}",
   );
+}
+
+function startLayout(action: StartModel, event: EventModel, project: ProjectModel): Layout {
+  const workflow = workflowOf(action, project);
+  const make: Layout = [`${parameters(templateRoots(action.input))} => (`, valueLayout(action.input), ")"];
+  const open = `defineStart<${identifier(eventTypeName(event))}, ${identifier(inputTypeName(workflow))}>(`;
+  return list(open, [literal(action.workflow), startName(workflow), make], ")");
 }
 
 function actionLayout(action: ActionModel, event: EventModel, project: ProjectModel): Layout {

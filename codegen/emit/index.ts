@@ -223,6 +223,7 @@ function tasksSchema(project: ProjectModel): string {
     retryPolicies: project.retryPolicies ?? [],
     schemas: project.schemas ?? [],
     tasks: project.tasks.map((task) => task.definition.name),
+    workflows: project.workflows.map((workflow) => workflow.definition.name),
   });
   return `${JSON.stringify({ $schema, $comment: `${GENERATED_MARK}. Do not edit.`, ...schema }, undefined, 2)}\n`;
 }

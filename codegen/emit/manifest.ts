@@ -45,7 +45,11 @@ function eventEntry({ name, source, payload, observers }: EventModel) {
     observers: observers.map(({ name: observer, when, actions }) => ({
       name: observer,
       ...(when === undefined ? {} : { when: expressionText(when) }),
-      actions: actions.map(({ task, delayMs, queue }) => ({ task, delayMs, queue })),
+      actions: actions.map((action) => {
+        if ("workflow" in action) return { workflow: action.workflow };
+        const { task, delayMs, queue } = action;
+        return { task, delayMs, queue };
+      }),
     })),
   };
 }

@@ -2,7 +2,7 @@
 import type { DefinitionFile } from "../model/definition-file.js";
 import type { ObserverDefinitionEntry } from "../model/definition-event.js";
 import { compareText } from "../model/diagnostic.js";
-import type { ActionModel, EventModel, ObserverModel } from "../model/project.js";
+import type { ActionModel, EventModel, ObserverModel, StartModel } from "../model/project.js";
 import { identifierOf } from "./check-names.js";
 import type { CheckedEvent, CheckedObserver } from "./check-observers.js";
 import type { SchemaLibrary } from "./payload/library.js";
@@ -43,9 +43,11 @@ function buildObserver(
     ...described(written),
     source: sourceOf(checked.at),
     ...(checked.when === undefined ? {} : { when: checked.when }),
-    actions: written.do.map(({ task, delay, queue }, index): ActionModel => {
+    actions: written.do.map(({ task, workflow, delay, queue }, index): ActionModel | StartModel => {
       const payload = checked.payloads[index];
       if (payload === undefined) throw new Error(`action ${index} of "${name}" has no payload`);
+      if (workflow !== undefined) return { workflow, input: payload };
+      if (task === undefined) throw new Error(`action ${index} of "${name}" does nothing`);
       const delayMs = delay === undefined ? 0 : toMs(delay);
       return {
         task,

@@ -48,6 +48,8 @@ export interface ObserverCheck {
   readonly declarations: Declarations;
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
+  /** Of workflows. */
+  readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;
 }
@@ -72,16 +74,36 @@ export function checkObservers(check: ObserverCheck): Map<string, CheckedObserve
 
 /** Without `with` there is `{}`, and what it lacks is missing at the action. */
 function checkAction(action: SourceNode, scope: Scope, check: ObserverCheck): ValueTemplate {
-  const { reporter, tasks } = check;
+  const { inputs, reporter, tasks } = check;
+  checkShape(action, reporter);
   const written = findEntry(action, "with");
-  const task = findEntry(action, "task");
-  const name = textOf(task?.value) ?? "";
-  const target = tasks.get(name);
-  const at = written?.keyOrigin ?? task?.keyOrigin ?? action.origin;
+  const workflow = findEntry(action, "workflow");
+  const made = findEntry(action, "task") ?? workflow;
+  const name = textOf(made?.value) ?? "";
+  const target = made === workflow ? inputs.get(name) : tasks.get(name)?.payload;
+  const at = written?.keyOrigin ?? made?.keyOrigin ?? action.origin;
   const node = written?.value ?? ({ kind: "map", entries: [], origin: at } as const);
   if (node.kind !== "map") return { kind: "object", fields: [] };
   checkLimit(findEntry(action, "queue"), name, check.declarations, reporter);
   checkDelay(findEntry(action, "delay"), name, check.declarations.tasks.get(name), reporter);
-  const schema = target?.payload ?? UNKNOWN_SCHEMA;
-  return objectTemplate(node, at, schema, { scope, reporter, code: "TW181", taker: name });
+  return objectTemplate(node, at, target ?? UNKNOWN_SCHEMA, { scope, reporter, code: "TW181", taker: name });
+}
+
+/** A job of a task, or a run of a workflow, which begins at once and has queues of its own. */
+function checkShape(action: SourceNode, reporter: Reporter): void {
+  const [task, workflow] = ["task", "workflow"].map((key) => findEntry(action, key));
+  const report = (at: Origin, message: string, hint: string): void =>
+    reporter.report({ code: "TW213", at, message, hint });
+  if (task === undefined && workflow === undefined) {
+    report(action.origin, "an action makes a job or starts a run", "give it a task, or a workflow");
+  } else if (task !== undefined && workflow !== undefined) {
+    report(workflow.keyOrigin, "an action makes a job or starts a run, not both", "make it two actions");
+  } else if (workflow !== undefined) {
+    for (const key of ["delay", "queue"]) {
+      const entry = findEntry(action, key);
+      if (entry === undefined) continue;
+      const hint = key === "delay" ? "let the workflow begin with a sleep" : "a workflow says its queue";
+      report(entry.keyOrigin, `an action that starts a run has no ${key}`, hint);
+    }
+  }
 }

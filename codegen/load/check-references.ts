@@ -12,6 +12,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   const queueNames = queues.size === 0 ? [DEFAULT_QUEUE_NAME] : [...queues.keys()];
   const policyNames = [...retryPolicies.keys()];
   const taskNames = [...tasks.keys()];
+  const workflowNames = [...declarations.workflows.keys()];
   const eventNames = [...declarations.events.keys()];
   for (const { value } of declarations.schedules.values())
     checkName("task", findEntry(value, "task")?.value, taskNames, "tasks", reporter);
@@ -20,6 +21,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
     const actions = findEntry(value, "do")?.value;
     for (const action of actions?.kind === "list" ? actions.items : []) {
       checkName("task", findEntry(action, "task")?.value, taskNames, "tasks", reporter);
+      checkName("workflow", findEntry(action, "workflow")?.value, workflowNames, "workflows", reporter);
       checkName("queue", findEntry(action, "queue")?.value, queueNames, "queues", reporter);
     }
   }

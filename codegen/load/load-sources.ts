@@ -92,7 +92,7 @@ function check(
   const tasks = checkTasks(declarations.tasks, library, reporter);
   checkSchedules(declarations.schedules, tasks, library, reporter);
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
-  const observers = checkObservers({ declarations, events, tasks, library, reporter });
+  const observers = checkObservers({ declarations, events, tasks, inputs, library, reporter });
   const workflows = checkWorkflows({ declarations, events, tasks, inputs, library, reporter });
   if (reporter.hasErrors()) return undefined;
   return buildProject({

@@ -1,6 +1,6 @@
 /** One entry of `events`, and one of `observers`. */
 import { z } from "zod";
-import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { descriptionText, duration, taskReference, workflowReference } from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { queueReference } from "./definition-task.js";
 
@@ -30,17 +30,18 @@ const actionDefinition = z
     queue: queueReference
       .optional()
       .meta({ description: "Another queue than the task's.", examples: ["low"] }),
-    task: taskReference,
+    task: taskReference.optional(),
+    workflow: workflowReference.optional(),
     with: z
       .record(z.string(), z.unknown())
       .optional()
       .meta({
         description:
-          "The payload of the job; ${{ event.field }} stands for a field of the event. Checked against both schemas. Default {}.",
+          "The payload of the job, or the input of the run; ${{ event.field }} stands for a field of the event. Checked against both schemas. Default {}.",
         examples: [{ orderId: "${{ event.orderId }}" }],
       }),
   })
-  .meta({ id: "Action", description: "What an observer does: a job of a task." });
+  .meta({ id: "Action", description: "What an observer does: a job of a task, or a run of a workflow." });
 
 export const observerDefinition = z
   .strictObject({

@@ -51,6 +51,12 @@ export const descriptionText = z.string().max(4000).meta({
   description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
 });
 
+export const workflowReference = z.string().meta({
+  id: "WorkflowName",
+  description: "A workflow of `workflows`.",
+  examples: ["order:checkout"],
+});
+
 export const taskReference = z.string().meta({
   id: "TaskName",
   description: "A task of `tasks`.",

@@ -11,6 +11,7 @@ export interface ProjectNames {
   readonly retryPolicies?: readonly string[];
   readonly schemas?: readonly string[];
   readonly tasks?: readonly string[];
+  readonly workflows?: readonly string[];
 }
 
 /** The schema that ships with the package. A new object each time. */
@@ -31,6 +32,7 @@ export function projectJsonSchema(names: ProjectNames): JsonObject {
   offer(definitions["QueueName"], names.queues);
   offer(definitions["RetryPolicyName"], names.retryPolicies ?? []);
   offer(definitions["TaskName"], names.tasks ?? []);
+  offer(definitions["WorkflowName"], names.workflows ?? []);
   const schemas = names.schemas ?? [];
   const words = (definitions["Field"]?.["anyOf"] as JsonObject[] | undefined)?.[0];
   if (words !== undefined)

@@ -51,6 +51,7 @@ export const DIAGNOSTIC_CODES = {
   TW210: "A compensation that nothing leads to, or that has nothing to undo.",
   TW211: "A timeout that is missing, or a rule for one that is.",
   TW212: "A wait whose match does not say which run an event is for.",
+  TW213: "An action that is not one of a job and a run.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -86,7 +86,14 @@ export interface ObserverModel {
   /** A condition over `event`. Absent: every event. */
   readonly when?: Expression;
   /** In the order of the file: an action's place is part of the ids of its jobs. */
-  readonly actions: readonly ActionModel[];
+  readonly actions: readonly (ActionModel | StartModel)[];
+}
+
+export interface StartModel {
+  /** Name of the workflow of which a run is started. */
+  readonly workflow: string;
+  /** Its input, of `event`. */
+  readonly input: ValueTemplate;
 }
 
 export interface ActionModel {

@@ -14,6 +14,7 @@ import {
   JOB_ID_PATTERN,
   type ObserverDefinition,
   type QueueDefinition,
+  type StartDefinition,
   type TaskContract,
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
@@ -23,10 +24,17 @@ import { evaluate, listenerHead } from "../workflow/index.js";
 import type { Waiter } from "./batcher.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
-import { EmitIncomplete, type EmitFunction, type EmitOptions, type EmitResult } from "./emit-result.js";
+import {
+  EmitIncomplete,
+  type EmitFunction,
+  type EmitOptions,
+  type EmitResult,
+  type StartedRunOf,
+} from "./emit-result.js";
 import { outcomeOf } from "./job-handle.js";
 import { JobMaker } from "./job-maker.js";
 import { PayloadCheck } from "./payload-check.js";
+import { actionRunId } from "./start-action.js";
 
 type Job = EmitResult["jobs"][number];
 type Failure = EmitResult["failed"][number];
@@ -39,6 +47,7 @@ interface Emission {
   /** By its place: replies come in any order. */
   readonly jobs: (Job | undefined)[];
   readonly failed: Failure[];
+  readonly started: StartedRunOf<string>[];
   readonly replies: Promise<void>[];
   /** Runs of workflows that have heard of it, and why some may have not. */
   readonly runs: string[];
@@ -69,6 +78,7 @@ export function createEmitFunction<Event, Observers>(
       options,
       jobs: [],
       failed: [],
+      started: [],
       replies: [],
       runs: [],
       deaf: [],
@@ -86,13 +96,14 @@ export function createEmitFunction<Event, Observers>(
   return emit as unknown as EmitFunction<Event, Observers>;
 }
 
-function resultOf(event: string, { id, jobs, failed, lost, deaf, ...emission }: Emission): EmitResult {
+function resultOf(event: string, emission: Emission): EmitResult {
+  const { id, jobs, failed, lost, deaf, started } = emission;
   const stored = jobs.filter((job) => job !== undefined);
   const runs = [...new Set(emission.runs)];
   const first = lost[0]?.error ?? deaf[0];
-  if (first === undefined) return { id, jobs: stored, failed, runs };
+  if (first === undefined) return { id, jobs: stored, failed, started, runs };
   const all = [...failed, ...lost.map(({ failure }) => failure)];
-  throw new EmitIncomplete(event, { id, jobs: stored, failed: all, runs }, first);
+  throw new EmitIncomplete(event, { id, jobs: stored, failed: all, started, runs }, first);
 }
 
 /** Sent in the tick of the emit, beside its jobs. */
@@ -114,12 +125,14 @@ function valueAt(event: unknown, field: readonly string[]): unknown {
 
 class Observer<Event> {
   readonly #definition: ObserverDefinition<Event>;
-  readonly #actions: readonly Action<Event>[];
+  readonly #actions: readonly { run: (event: Event, emission: Emission) => void }[];
 
   constructor(definition: ObserverDefinition<Event>, queues: readonly QueueDefinition[]) {
     this.#definition = definition;
-    this.#actions = definition.actions.map(
-      (action, index) => new Action(definition.name, index + 1, action, queues),
+    this.#actions = definition.actions.map((action, index) =>
+      "workflow" in action
+        ? new StartAction(definition.name, index + 1, action)
+        : new Action(definition.name, index + 1, action, queues),
     );
   }
 
@@ -222,11 +235,43 @@ class Action<Event> {
   }
 }
 
+class StartAction<Event> {
+  readonly #observer: string;
+  readonly #number: number;
+  readonly #definition: StartDefinition<Event>;
+
+  constructor(observer: string, number: number, definition: StartDefinition<Event>) {
+    this.#observer = observer;
+    this.#number = number;
+    this.#definition = definition;
+  }
+
+  run(event: Event, emission: Emission): void {
+    emission.replies.push(this.#start(event, emission));
+  }
+
+  async #start(event: Event, emission: Emission): Promise<void> {
+    const { client, started, lost } = emission;
+    const { workflow, start } = this.#definition;
+    const name = { observer: this.#observer, workflow };
+    try {
+      const run = await start(event, { client, id: actionRunId(emission.id, this.#observer, this.#number) });
+      started.push({ ...name, id: run.id, deduplicated: run.deduplicated });
+    } catch (error) {
+      // What the workflow refuses is not there afterwards, and would be refused again.
+      const isLost = error instanceof TaskweftError && !(error instanceof PayloadInvalid);
+      if (isLost) lost.push({ failure: { ...name, error }, error });
+      else fail(emission, { ...name, error: asError(error) });
+    }
+  }
+}
+
 /** Nothing is stored that people could find later, so it is said where nobody has to ask for it. */
 function fail({ failed, id }: Emission, failure: Failure): void {
   failed.push(failure);
-  const { observer, task, error } = failure;
-  const what = task === undefined ? "its condition" : `its action ${task}`;
+  const { observer, task, workflow, error } = failure;
+  const made = task ?? workflow;
+  const what = made === undefined ? "its condition" : `its action ${made}`;
   process.emitWarning(
     `the observer ${observer} did not follow the event ${id}: ${what} failed: ${error.message}`,
     {

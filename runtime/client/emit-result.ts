@@ -37,11 +37,22 @@ export type FailedAction<Observers> = {
     readonly observer: Observer;
     /** Absent when the condition failed. */
     readonly task?: Observers[Observer];
+    /** Instead of a task, where a run was to be started. */
+    readonly workflow?: string;
     readonly error: Error;
     /** The job that was stored all the same; its worker refuses the payload, and it is dead. */
     readonly jobId?: string;
   };
 }[keyof Observers];
+
+/** One run of a workflow that followed from an event. */
+export interface StartedRunOf<Observer> {
+  readonly observer: Observer;
+  readonly workflow: string;
+  readonly id: string;
+  /** True when the run was there already: the id or the workflow's idempotency key was known. */
+  readonly deduplicated: boolean;
+}
 
 export interface EmitResult<Observers = ObserverTasks> {
   /** Of the event. */
@@ -49,6 +60,8 @@ export interface EmitResult<Observers = ObserverTasks> {
   /** In the order of the observers' names and their actions. Observers whose condition does not hold have none. */
   readonly jobs: readonly EmittedJob<Observers>[];
   readonly failed: readonly FailedAction<Observers>[];
+  /** The runs that were started, in no order. */
+  readonly started: readonly StartedRunOf<keyof Observers>[];
   /** The runs of workflows that have heard of it: those that wait for such an event, or will. */
   readonly runs: readonly string[];
 }

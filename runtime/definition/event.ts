@@ -12,11 +12,21 @@ export interface ActionDefinition<Event> {
   readonly queue?: string;
 }
 
+/** A run that an observer starts. */
+export interface StartDefinition<Event> {
+  readonly workflow: string;
+  /** Computes the input and starts the run, unless there is one of this id. */
+  readonly start: (
+    event: Event,
+    options: { readonly client: object; readonly id: string },
+  ) => Promise<{ readonly id: string; readonly deduplicated: boolean }>;
+}
+
 export interface ObserverDefinition<Event> {
   readonly name: string;
   /** Compiled from `when`. Absent: every event. */
   readonly when?: (event: Event) => boolean;
-  readonly actions: readonly ActionDefinition<Event>[];
+  readonly actions: readonly (ActionDefinition<Event> | StartDefinition<Event>)[];
 }
 
 export interface EventDefinition<Event> {

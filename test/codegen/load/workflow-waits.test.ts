@@ -135,3 +135,47 @@ describe("a step that waits for an event", () => {
     expect(waits(lenient, read("steps.x.status"))).toEqual([]);
   });
 });
+
+describe("an observer that starts a run", () => {
+  /** The action stands in line 19. */
+  const action = (text: string): string[] =>
+    problems(
+      `${TASKS}      one: { task: b }
+observers:
+  o:
+    on: ok
+    do:
+      - ${text}
+`,
+    );
+  const START = 'workflow: w, with: { n: "${{ event.n }}", list: [], go: true }';
+
+  it.each([
+    [`{ ${START} }`, ""],
+    ["{ workflow: ww }", '19:21 TW108 no workflow "ww" | did you mean "w"?'],
+    ["{ delay: 1s }", "19:9 TW213 an action makes a job or starts a run | give it a task, or a workflow"],
+    [
+      "{ task: b, workflow: w, with: {} }",
+      "19:20 TW213 an action makes a job or starts a run, not both | make it two actions",
+    ],
+    [
+      `{ delay: 1s, ${START} }`,
+      "19:11 TW213 an action that starts a run has no delay | let the workflow begin with a sleep",
+    ],
+    [
+      `{ queue: few, ${START} }`,
+      "19:11 TW213 an action that starts a run has no queue | a workflow says its queue",
+    ],
+    [
+      '{ workflow: w, with: { n: "${{ event.by.name }}", list: [], go: true } }',
+      "19:40 TW181 n of w takes a whole number, got text",
+    ],
+    ["{ workflow: w, with: { list: [], go: true } }", /^19:24 TW181 .*"n"/],
+  ])("%s", (text, problem) => {
+    expect(action(text).join("\n")).toMatch(typeof problem === "string" ? exactly(problem) : problem);
+  });
+});
+
+function exactly(text: string): RegExp {
+  return new RegExp(`^${text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`);
+}

@@ -82,6 +82,15 @@ export interface OrderApprovedEvent {
   };
 }
 
+/** What `order:placed` says. */
+export interface OrderPlacedEvent {
+  /** @format uuid */
+  orderId: string;
+  total: number;
+  lines: Line[];
+  note?: string;
+}
+
 /** What `order:seen` says. */
 export type OrderSeenEvent = Record<string, never>;
 

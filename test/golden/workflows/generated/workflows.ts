@@ -198,7 +198,7 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
 /**
  * From the click on "buy" to the mail.
  * Owner: shop-team
- * @see tasks/shop.yaml:29
+ * @see tasks/shop.yaml:43
  */
 export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckoutOutput> = createStartFunction(defineWorkflow<OrderCheckoutInput, OrderCheckoutOutput>({
   definition: orderCheckoutWorkflow,
@@ -232,7 +232,7 @@ const orderNothingWorkflow: WorkflowDefinition = {
 
 /**
  * Starts a run of `order:nothing`.
- * @see tasks/shop.yaml:103
+ * @see tasks/shop.yaml:117
  */
 export const startOrderNothing: StartFunction<OrderNothingInput, void> = createStartFunction(defineWorkflow<OrderNothingInput, void>({
   definition: orderNothingWorkflow,

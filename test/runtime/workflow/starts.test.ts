@@ -1,0 +1,74 @@
+// Runs that are started by observers of an event: once for each event, with ids of their own.
+import { expect, test } from "vitest";
+import { createEmitFunction, createStartFunction, defineEvent, defineStart } from "taskweft/generated-v1";
+import { defineTask, type Project, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { jobOf, path, workflow } from "../../support/workflow.js";
+
+const redis = await startRedis();
+const add = defineTask("math:add");
+const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+const numbered = {
+  safeParse: (data: { n: number }) =>
+    data.n > 0
+      ? { success: true as const, data }
+      : { success: false as const, error: { issues: [{ path: ["n"], message: "expected more than 0" }] } },
+};
+
+function emitter(project: Project) {
+  const steps = [{ name: "a", needs: [], job: jobOf(add as never, path("input", "n")) }];
+  const definition = workflow(steps, { output: path("steps", "a", "result") });
+  const startIt = createStartFunction<{ n: number }, number>(
+    { definition, input: () => numbered as never },
+    project.queues,
+  );
+  const start = defineStart<{ n: number }, { n: number }>("test:flow", startIt, (event) => ({ n: event.n }));
+  const observers = [
+    { name: "first", actions: [start, start] },
+    { name: "second", when: (event: { n: number }) => event.n > 5, actions: [start] },
+  ];
+  return createEmitFunction<{ n: number }, Record<"first" | "second", never>>(
+    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    project.queues,
+  );
+}
+
+test("an event starts a run for each action whose observer it concerns, once under its id", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  const seen: number[] = [];
+  await project.worker({ "math:add": ({ payload }: never) => void seen.push(payload["n"]) } as never);
+  const emit = emitter(project);
+  const { client } = project;
+  const first = await emit({ n: 3 }, { client, id: "e:1" });
+  expect(first.started.map(({ observer, deduplicated }) => [observer, deduplicated])).toEqual([
+    ["first", false],
+    ["first", false],
+  ]);
+  expect(new Set(first.started.map(({ id }) => id)).size).toBe(2);
+  const again = await emit({ n: 3 }, { client, id: "e:1" });
+  expect(again.started.map(({ id }) => id)).toEqual(first.started.map(({ id }) => id));
+  expect(again.started.every(({ deduplicated }) => deduplicated)).toBe(true);
+  expect((await emit({ n: 7 }, { client })).started).toHaveLength(3);
+  for (const { id } of first.started) expect((await client.runEnded(id, 20_000))?.state).toBe("completed");
+  await expect(emit({ n: 4 }, { client, id: "e:1" })).rejects.toMatchObject({
+    name: "EmitIncomplete",
+    code: "IdConflict",
+  });
+});
+
+test("an input that the workflow refuses is told of, and touches no other", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  const { failed, started } = await emitter(project)({ n: 0 }, { client: project.client });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", note);
+  expect(started).toEqual([]);
+  expect(failed).toMatchObject([
+    { observer: "first", workflow: "test:flow" },
+    { observer: "first", workflow: "test:flow" },
+  ]);
+  expect(failed[0]?.error.message).toContain("expected more than 0");
+  expect(warnings.map(({ message }) => message)[0]).toMatch(/its action test:flow failed/);
+});
