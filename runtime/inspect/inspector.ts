@@ -1,7 +1,7 @@
 /** The operations of inspect/, wired to one shard. */
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
-import type { ShardKeys } from "../protocol/index.js";
+import type { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
 import { cancelJob, pauseQueue, removeJob, resumeQueue, retryJob, type CancelOutcome } from "./commands.js";
@@ -28,6 +28,8 @@ import { listWorkers } from "./worker-list.js";
 export interface InspectorOptions {
   readonly connection: Connection;
   readonly keys: ShardKeys;
+  /** Of a system of several shards: says which jobs have strayed. */
+  readonly router?: ShardRouter;
   /** Names of the queues in the definitions; those that workers have declared in Redis are known anyway. Default none. */
   readonly queues?: readonly string[];
   /** Takes sensitive fields out of payloads, results and errors. Default: all is shown. */
@@ -78,7 +80,7 @@ export interface Inspector {
 const MAX_COLLECTED = 10_000;
 
 export function createInspector(options: InspectorOptions): Inspector {
-  const reader = new ShardReader(options.connection, options.keys);
+  const reader = new ShardReader(options.connection, options.keys, options.router);
   const names = () => queueNames(reader, options.queues ?? []);
   const known = (name: string, operation: string) => assertKnown(name, names, operation);
   const listable = async (filter: JobFilter) => {

@@ -66,15 +66,16 @@ export function openInspector(options: OpenInspectorOptions = {}): OpenedInspect
     maxRetriesPerRequest: MAX_RECONNECTS,
     retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
   };
+  const router = new ShardRouter(shards);
   const opened = Array.from({ length: shards }, (_unused, shard) => {
     const keys = new ShardKeys(prefix, shard);
     const connection = new Connection({ url, redis }, "inspect", keys);
-    return { connection, inspector: createInspector({ ...others, connection, keys }) };
+    return { connection, inspector: createInspector({ ...others, connection, keys, router }) };
   });
   const inspectors = opened.map(({ inspector }) => inspector);
   const [only] = inspectors;
   return {
-    ...(shards === 1 ? only! : inspectShards(inspectors, new ShardRouter(shards))),
+    ...(shards === 1 ? only! : inspectShards(inspectors, router)),
     close: () => opened.forEach(({ connection }) => connection.disconnect()),
   };
 }

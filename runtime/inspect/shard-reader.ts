@@ -9,6 +9,7 @@ import {
   type JobState,
   type RunEvent,
   type ShardKeys,
+  type ShardRouter,
 } from "../protocol/index.js";
 import type { JobSummary } from "./types.js";
 
@@ -24,10 +25,19 @@ export interface StoredJob {
 export class ShardReader {
   readonly keys: ShardKeys;
   readonly #connection: Connection;
+  readonly #router: ShardRouter | undefined;
 
-  constructor(connection: Connection, keys: ShardKeys) {
+  /** @param router of several shards. */
+  constructor(connection: Connection, keys: ShardKeys, router?: ShardRouter) {
     this.#connection = connection;
     this.keys = keys;
+    this.#router = router;
+  }
+
+  /** The shard to which the id leads, where that is another than this one. */
+  leadsElsewhere(id: string): number | undefined {
+    const shard = this.#router?.ofId(id) ?? this.keys.shard;
+    return shard === this.keys.shard ? undefined : shard;
   }
 
   get connection(): Connection {

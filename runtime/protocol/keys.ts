@@ -19,6 +19,8 @@ export interface QueueKeys {
 
 export class ShardKeys {
   readonly tag: string;
+  /** Its number, from 0. */
+  readonly shard: number;
   /** HASH job id -> record, written once by the enqueue. */
   readonly jobs: string;
   /** HASH job id -> run: attempts, crashes, state, result, events. Absent until something has happened to the job. */
@@ -71,6 +73,7 @@ export class ShardKeys {
 
   constructor(prefix: string = DEFAULT_PREFIX, shard = 0) {
     this.tag = `{${prefix}:${shard}}`;
+    this.shard = shard;
     this.jobs = `${this.tag}:jobs`;
     this.runs = `${this.tag}:runs`;
     this.active = `${this.tag}:active`;

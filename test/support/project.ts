@@ -105,7 +105,12 @@ export class Project {
     this.raw = this.shards[0]!.raw;
     // Runs after everything that the test opened has been closed.
     onTestFinished(async () => {
-      for (const { raw, keys } of this.shards) await assertSound(raw, keys);
+      for (const { raw, keys } of this.shards) {
+        await assertSound(raw, keys);
+        const strayed = (await raw.hkeys(keys.jobs)).filter((id) => this.router.ofId(id) !== keys.shard);
+        if (strayed.length > 0)
+          throw new Error(`in ${keys.tag} are jobs that strayed: ${strayed.join(", ")}`);
+      }
     });
   }
 

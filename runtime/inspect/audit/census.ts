@@ -71,9 +71,10 @@ class Counter {
     for await (const page of hashPages(this.#reader, jobs)) {
       for (const [id, text] of pairsOf(page)) {
         const record = recordFacts(text);
+        const strayed = this.#reader.leadsElsewhere(id) === undefined ? 0 : ODD;
         if (record.kind === "job")
           // Set, not added: a scan may show an id twice.
-          this.#seen.set(id, JOB | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
+          this.#seen.set(id, JOB | strayed | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
         else this.#seen.set(id, BITS[record.kind]);
       }
     }

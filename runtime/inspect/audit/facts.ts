@@ -28,6 +28,8 @@ export interface JobFacts {
   readonly due: ReadonlyMap<string, number>;
   /** Queue -> how often the id stands in its pending list; never 0. */
   readonly pending: ReadonlyMap<string, number>;
+  /** The shard to which the id leads, where that is another than the one in which it stands. */
+  readonly leadsElsewhere?: number | undefined;
   readonly cancelAsked: boolean;
   readonly awaited: boolean;
   readonly notes: "none" | "readable" | "unreadable";

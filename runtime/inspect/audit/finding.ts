@@ -8,6 +8,7 @@ export const FINDING_CODES = {
   "TW-F06": "a run that cannot be read",
   "TW-F07": "a job that has ended and stands in neither done nor dead: nobody would remove it",
   "TW-F08": "a job stands in another queue than its own",
+  "TW-F09": "a job in another shard than the one to which its id leads: nobody would find it by its id",
   "TW-F10": "a cancel of a job that is not active",
   "TW-F11": "clients wait for a job that has ended or is gone",
   "TW-F12": "notes of a job that has completed or is gone: nobody would remove them",

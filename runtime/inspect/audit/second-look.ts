@@ -127,6 +127,7 @@ async function readFacts(
     return {
       id,
       nowMs,
+      leadsElsewhere: reader.leadsElsewhere(id),
       record: recordFacts(records![index]),
       run: runFacts(runs![index]),
       owner,

@@ -5,6 +5,7 @@ import { describePlacement, placementOf } from "../placement.js";
 import { keyFindings } from "./keys.js";
 import { leftoverFindings } from "./leftovers.js";
 import { placeFindings } from "./places.js";
+import { shardFindings } from "./shards.js";
 
 export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
@@ -18,6 +19,7 @@ export function jobFindings(facts: JobFacts): readonly AuditFinding[] {
   const others = [...leftoverFindings(facts), ...keyFindings(facts)];
   return [
     ...placed.map((finding) => withRepair(finding, where)),
+    ...shardFindings(facts),
     ...others.map((finding) =>
       withRepair(finding, placement === undefined ? undefined : LEFTOVERS[finding.code]),
     ),

@@ -1,0 +1,8 @@
+/** A job lives where its id leads. Nothing is lost by one that does not: it runs, but is not found by its id. */
+import type { JobFacts } from "../facts.js";
+import type { AuditFinding } from "../finding.js";
+
+export function shardFindings({ id, record, leadsElsewhere }: JobFacts): readonly AuditFinding[] {
+  if (leadsElsewhere === undefined || record.kind === "none") return [];
+  return [{ code: "TW-F09", id, expected: `shard ${leadsElsewhere}`, found: "it in this shard" }];
+}
