@@ -49,7 +49,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/jobs.js"),
   },
   queues: {
-    summary: "List, show, pause and resume queues",
+    summary: "List, show, pause, resume and drain queues",
     load: () => import("./commands/queues.js"),
   },
   runs: {
@@ -59,6 +59,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   schedules: {
     summary: "List, show, pause, resume and run schedules",
     load: () => import("./commands/schedules.js"),
+  },
+  tasks: {
+    summary: "List, show, pause, resume and drain tasks",
+    load: () => import("./commands/tasks.js"),
   },
   worker: {
     summary: "Run a worker process for this project",

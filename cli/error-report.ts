@@ -10,6 +10,7 @@ import type { ErrorCode } from "../runtime/errors.js";
 /** Errors of the runtime by their code. The class cannot be asked: a project's generated code brings its own copy. */
 const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   Closed: EXIT.failed,
+  Draining: EXIT.conflict,
   DurabilityNotReached: EXIT.redisUnreachable,
   IdConflict: EXIT.conflict,
   JobCancelled: EXIT.jobFailed,

@@ -24,6 +24,7 @@ export async function withInspector<Result>(
     prefix,
     shards,
     queues: manifest?.queues ?? [],
+    tasks: [...(manifest?.tasks.keys() ?? [])],
     redactor: redactorFor(manifest),
     keepCancelledMs: (task) => manifest?.tasks.get(task)?.keepDeadMs,
   });

@@ -16,6 +16,8 @@ export const ERROR_CODES = [
   "ScheduleUnknown",
   /** The queue holds as many pending jobs as its `maxPending` allows; this one was not stored. */
   "QueueFull",
+  /** The queue or the task is being drained: it accepts no new jobs until an operator lets it; this one was not stored. */
+  "Draining",
   /** No job with that id: never enqueued, or its retention has ended. */
   "JobNotFound",
   /** The id is taken by a job with another task or payload. */

@@ -27,7 +27,19 @@ export function configure(command: Command, session: Session): void {
     .argument("<names...>", "the queues' names")
     .description("Workers take jobs from these queues again")
     .action(session.action((_options: object, names) => change(names, "resumed", session)));
+  command
+    .command("drain")
+    .argument("<names...>", "the queues' names")
+    .description("Refuse new jobs for these queues; what is there is worked off")
+    .action(session.action((_options: object, names) => change(names, "draining", session)));
+  command
+    .command("accept")
+    .argument("<names...>", "the queues' names")
+    .description("Accept new jobs for these queues again")
+    .action(session.action((_options: object, names) => change(names, "accepting", session)));
 }
+
+type Outcome = "accepting" | "draining" | "paused" | "resumed";
 
 async function list(session: Session): Promise<ExitCode> {
   const queues = await withInspector(session, ({ inspector }) => inspector.listQueues());
@@ -47,7 +59,7 @@ async function show(name: string, session: Session): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-async function change(names: unknown, outcome: "paused" | "resumed", session: Session): Promise<ExitCode> {
+async function change(names: unknown, outcome: Outcome, session: Session): Promise<ExitCode> {
   const queues = await withInspector(session, async ({ inspector }) => {
     const changed: QueueSummary[] = [];
     for (const name of names as readonly string[]) {
@@ -60,6 +72,15 @@ async function change(names: unknown, outcome: "paused" | "resumed", session: Se
   return EXIT.ok;
 }
 
-function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"): Promise<void> {
-  return outcome === "paused" ? inspector.pauseQueue(name) : inspector.resumeQueue(name);
+function apply(inspector: Inspector, name: string, outcome: Outcome): Promise<void> {
+  switch (outcome) {
+    case "accepting":
+      return inspector.acceptQueue(name);
+    case "draining":
+      return inspector.drainQueue(name);
+    case "paused":
+      return inspector.pauseQueue(name);
+    case "resumed":
+      return inspector.resumeQueue(name);
+  }
 }

@@ -43,6 +43,7 @@ function note(job: JobSummary, now: number): string {
 const WAITS_FOR: Readonly<Record<WaitReason, string>> = {
   concurrency: "the limit of concurrency: as many run, or are next, as may",
   fairness: "its turn: others of its key are before it, and each other key has a turn between",
+  paused: "its task or queue to be resumed",
   rateLimit: "the rate limit: as many have started lately, or are next, as may",
 };
 

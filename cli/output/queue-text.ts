@@ -17,7 +17,7 @@ export function queueColumns(): readonly Column<QueueSummary>[] {
       align: "right",
     })),
     { header: "OLDEST", value: oldest, align: "right" },
-    { header: "", value: (queue) => (queue.pausedAt === undefined ? "" : "paused") },
+    { header: "", value: heldText },
   ];
 }
 
@@ -25,10 +25,8 @@ export function queueText(queue: QueueSummary, now: number, colors: Colors): str
   const fields: readonly (readonly [string, string | undefined])[] = [
     ["queue", queue.name],
     ["weight", queue.weight === undefined ? undefined : String(queue.weight)],
-    [
-      "paused",
-      queue.pausedAt === undefined ? "no" : `${timestamp(queue.pausedAt)} (${relative(queue.pausedAt, now)})`,
-    ],
+    ["paused", queue.pausedAt === undefined ? "no" : moment(queue.pausedAt, now)],
+    ["draining", queue.drainingAt === undefined ? undefined : moment(queue.drainingAt, now)],
     ...COUNTS.map((field) => [field, countText(queue, field)] as const),
     ["oldest", queue.oldestPendingMs === undefined ? undefined : oldest(queue)],
   ];
@@ -36,6 +34,19 @@ export function queueText(queue: QueueSummary, now: number, colors: Colors): str
     value === undefined ? [] : [`${colors.dim(name.padEnd(11))}${printable(value)}`],
   );
   return [...lines, ...(queue.estimated.length > 0 ? [colors.dim("~ counted on a sample")] : [])].join("\n");
+}
+
+/** What is held back, in a list: of a queue or a task. */
+export function heldText(one: Pick<QueueSummary, "pausedAt" | "drainingAt">): string {
+  const words = [
+    ...(one.pausedAt === undefined ? [] : ["paused"]),
+    ...(one.drainingAt === undefined ? [] : ["draining"]),
+  ];
+  return words.join(", ");
+}
+
+export function moment(at: number, now: number): string {
+  return `${timestamp(at)} (${relative(at, now)})`;
 }
 
 /** `~` marks what was counted on a sample. */

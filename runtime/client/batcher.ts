@@ -8,7 +8,7 @@
  */
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
-import type { ShardKeys } from "../protocol/index.js";
+import { parseRecord, type ShardKeys } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
 
@@ -163,17 +163,19 @@ export class Batcher {
   }
 }
 
-function settle({ items, waiters }: Batch, { known, refused, shortfall }: Answer): void {
-  if (known.length === 0 && refused.length === 0 && shortfall === undefined) {
+function settle({ items, waiters }: Batch, { known, refused, drained, shortfall }: Answer): void {
+  if (known.length === 0 && refused.length + drained.length === 0 && shortfall === undefined) {
     for (const waiter of waiters) waiter.stored(undefined, false);
     return;
   }
   const existing = new Map(known.map((entry) => [entry.item, entry]));
   const full = new Set(refused);
+  const closed = new Set(drained);
   for (const [index, item] of items.entries()) {
     const entry = existing.get(item);
     const waiter = waiters[index];
     if (full.has(item)) waiter?.failed(queueFull(item));
+    else if (closed.has(item)) waiter?.failed(draining(item));
     else if (entry !== undefined && entry.existing === undefined) waiter?.failed(conflict(item));
     else if (shortfall !== undefined) waiter?.failed(notReached(entry?.existing ?? item.id, shortfall));
     else waiter?.stored(entry?.existing, entry?.replaced === true);
@@ -184,6 +186,14 @@ function queueFull({ queue, maxPending }: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "QueueFull",
     `the queue ${queue} holds its most of ${maxPending} pending jobs (maxPending); this job was not stored. Enqueue it later, add workers, or raise the limit.`,
+    { operation: "enqueue" },
+  );
+}
+
+function draining({ queue, record }: EnqueueItem): TaskweftError {
+  return new TaskweftError(
+    "Draining",
+    `the queue ${queue} or the task ${parseRecord(record)?.task ?? ""} is being drained and accepts no new jobs; this job was not stored. Enqueue it again when \`weft queues accept\` or \`weft tasks accept\` has opened it.`,
     { operation: "enqueue" },
   );
 }

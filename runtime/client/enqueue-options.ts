@@ -41,7 +41,7 @@ export interface EnqueueFunction<Payload, Result, Queue extends string = string>
   /**
    * Validates and enqueues one job.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `IdConflict`, `OutcomeUnknown` or `DurabilityNotReached`.
+   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `Draining`, `IdConflict`, `OutcomeUnknown` or `DurabilityNotReached`.
    */
   (payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>>;
   /**

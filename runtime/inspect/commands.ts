@@ -2,7 +2,7 @@
 import { DEFAULT_RETENTION } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { type FinalState, isFinal, type JobRecord } from "../protocol/index.js";
-import { cancel, remove, retry } from "../scripts/index.js";
+import { cancel, drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
 
@@ -82,6 +82,30 @@ function assertNoStep({ options }: JobRecord, id: string, operation: string): vo
     operation,
     `job ${id} is a step of the workflow run ${options.run}, which would wait for it`,
   );
+}
+
+/** None of its jobs starts from now on; what runs goes on. Pausing twice keeps the first time. */
+export async function pauseTask(reader: ShardReader, task: string): Promise<void> {
+  await pause(reader.connection, { keys: reader.keys, task, action: "pause", queues: [] });
+}
+
+/** `queues`: all of the shard, because jobs of the task may stand in any of them. */
+export async function resumeTask(
+  reader: ShardReader,
+  task: string,
+  queues: readonly string[],
+): Promise<void> {
+  await pause(reader.connection, { keys: reader.keys, task, action: "resume", queues });
+}
+
+/** New jobs are refused with `Draining`, or accepted again. */
+export async function setDraining(
+  reader: ShardReader,
+  kind: "queue" | "task",
+  name: string,
+  action: "drain" | "accept",
+): Promise<void> {
+  await drain(reader.connection, { keys: reader.keys, kind, name, action });
 }
 
 function conflict(operation: string, message: string): TaskweftError {

@@ -1,5 +1,11 @@
-/** Why a pending job does not run yet, where that is a limit of its task or queue, or the turn of another key. */
-import { rateField, waitingMember, type JobState } from "../protocol/index.js";
+/** Why a pending job does not run yet, where that is a limit or a pause of its task or queue, or the turn of another key. */
+import {
+  pausedTaskField,
+  rateField,
+  waitingMember,
+  type JobRecord,
+  type JobState,
+} from "../protocol/index.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { WaitReason } from "./types.js";
 
@@ -7,11 +13,16 @@ import type { WaitReason } from "./types.js";
 export async function readWait(
   reader: ShardReader,
   id: string,
+  { queue, task }: JobRecord,
   state: JobState,
 ): Promise<WaitReason | undefined> {
   if (state !== "pending") return undefined;
-  const { groups, limited, waiting } = reader.keys;
-  const entry = await reader.read((redis) => redis.hget(limited, id));
+  const { groups, limited, paused, waiting } = reader.keys;
+  const [entry, pauses] = await reader.read((redis) =>
+    Promise.all([redis.hget(limited, id), redis.hmget(paused, queue, pausedTaskField(task))]),
+  );
+  // A task that was resumed stands there too, while jobs of it are put aside.
+  if (pauses.some((since) => typeof since === "string" && !since.startsWith("0"))) return "paused";
   if (entry === null) return undefined;
   const group = entry.split(" ").slice(2).join(" ");
   const owner = group.split(" ", 1)[0] ?? "";

@@ -4,7 +4,17 @@ import { TaskweftError } from "../errors.js";
 import type { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
-import { cancelJob, pauseQueue, removeJob, resumeQueue, retryJob, type CancelOutcome } from "./commands.js";
+import {
+  cancelJob,
+  pauseQueue,
+  pauseTask,
+  removeJob,
+  resumeQueue,
+  resumeTask,
+  retryJob,
+  setDraining,
+  type CancelOutcome,
+} from "./commands.js";
 import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
@@ -21,8 +31,10 @@ import type {
   QueueSummary,
   Redactor,
   ScheduleSummary,
+  TaskSummary,
   WorkerSummary,
 } from "./types.js";
+import { listTasks, showTask } from "./task-list.js";
 import { listWorkers } from "./worker-list.js";
 
 export interface InspectorOptions {
@@ -32,6 +44,8 @@ export interface InspectorOptions {
   readonly router?: ShardRouter;
   /** Names of the queues in the definitions; those that workers have declared in Redis are known anyway. Default none. */
   readonly queues?: readonly string[];
+  /** Names of the tasks in the definitions. Default none: any name is taken for that of a task. */
+  readonly tasks?: readonly string[];
   /** Takes sensitive fields out of payloads, results and errors. Default: all is shown. */
   readonly redactor?: Redactor;
   /** How long a cancelled job of a task stays readable, in milliseconds. Default: the default retention. */
@@ -47,6 +61,8 @@ export interface Inspector {
   /** Workflow runs: those that have not ended, then those that have, each the newest first. @throws TaskweftError `OptionInvalid`. */
   listRuns(options?: RunListOptions): Promise<RunPage>;
   listSchedules(): Promise<readonly ScheduleSummary[]>;
+  /** Those of the definitions, and all that are paused or drained. */
+  listTasks(): Promise<readonly TaskSummary[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
   /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
   readProtocol(): Promise<{ readonly stored: number; readonly known: number }>;
@@ -58,21 +74,35 @@ export interface Inspector {
   showRun(id: string): Promise<RunDetails>;
   /** @throws TaskweftError `ScheduleUnknown`. */
   showSchedule(name: string): Promise<ScheduleSummary>;
+  /** @throws TaskweftError `TaskUnknown`. */
+  showTask(name: string): Promise<TaskSummary>;
 
   /** Looks for what must not be, beside a working system. @throws TaskweftError `ProtocolUnknown`. */
   audit(options?: AuditOptions): Promise<AuditReport>;
+  /** New jobs are accepted again. @throws TaskweftError `QueueUnknown`. */
+  acceptQueue(name: string): Promise<void>;
+  /** New jobs are accepted again. @throws TaskweftError `TaskUnknown`. */
+  acceptTask(name: string): Promise<void>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
   cancel(id: string): Promise<CancelOutcome>;
+  /** New jobs are refused with `Draining`, what is there is worked off. @throws TaskweftError `QueueUnknown`. */
+  drainQueue(name: string): Promise<void>;
+  /** The same for a task in any queue. @throws TaskweftError `TaskUnknown`. */
+  drainTask(name: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   pauseQueue(name: string): Promise<void>;
   /** @throws TaskweftError `ScheduleUnknown`. */
   pauseSchedule(name: string): Promise<void>;
+  /** None of its jobs starts until it is resumed; new ones are accepted. @throws TaskweftError `TaskUnknown`. */
+  pauseTask(name: string): Promise<void>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds it. */
   remove(id: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   resumeQueue(name: string): Promise<void>;
   /** It goes on from now. @throws TaskweftError `ScheduleUnknown`. */
   resumeSchedule(name: string): Promise<void>;
+  /** Its jobs go in their order. @throws TaskweftError `TaskUnknown`. */
+  resumeTask(name: string): Promise<void>;
   /** Dead, cancelled, scheduled or retry -> pending. @throws TaskweftError `JobNotFound` or `StateConflict`. */
   retry(id: string): Promise<void>;
 }
@@ -87,6 +117,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     if (filter.queue !== undefined) await known(filter.queue, "listJobs");
     return names();
   };
+  const task = (name: string, operation: string) => showTask(reader, options.tasks ?? [], name, operation);
   return {
     collectIds: async (filter, limit = MAX_COLLECTED) =>
       collectIds(reader, await listable(filter), filter, limit),
@@ -94,6 +125,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     listQueues: async () => listQueues(reader, await names()),
     listRuns: (list = {}) => listRuns(reader, list, options.redactor),
     listSchedules: () => listSchedules(reader),
+    listTasks: () => listTasks(reader, options.tasks ?? []),
     listWorkers: () => listWorkers(reader),
     readProtocol: () => readProtocol(reader),
     showJob: (id) => showJob(reader, id, options.redactor),
@@ -104,20 +136,70 @@ export function createInspector(options: InspectorOptions): Inspector {
     },
     showRun: (id) => showRun(reader, id, options.redactor),
     showSchedule: (name) => showSchedule(reader, name),
+    showTask: (name) => task(name, "showTask"),
+    ...holding(reader, { names, known, task }),
     audit: (auditOptions) => audit(reader, auditOptions),
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
+    pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
+    remove: (id) => removeJob(reader, id),
+    resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
+    retry: (id) => retryJob(reader, id),
+  };
+}
+
+interface Names {
+  readonly names: () => Promise<readonly string[]>;
+  readonly known: (queue: string, operation: string) => Promise<void>;
+  readonly task: (name: string, operation: string) => Promise<TaskSummary>;
+}
+
+export type Holding = Pick<
+  Inspector,
+  | "acceptQueue"
+  | "acceptTask"
+  | "drainQueue"
+  | "drainTask"
+  | "pauseQueue"
+  | "pauseTask"
+  | "resumeQueue"
+  | "resumeTask"
+>;
+
+/** What keeps jobs from starting or from coming in; a name that nobody knows is an error, not a pause of nothing. */
+function holding(reader: ShardReader, { names, known, task }: Names): Holding {
+  return {
+    acceptQueue: async (name) => {
+      await known(name, "acceptQueue");
+      await setDraining(reader, "queue", name, "accept");
+    },
+    acceptTask: async (name) => {
+      await task(name, "acceptTask");
+      await setDraining(reader, "task", name, "accept");
+    },
+    drainQueue: async (name) => {
+      await known(name, "drainQueue");
+      await setDraining(reader, "queue", name, "drain");
+    },
+    drainTask: async (name) => {
+      await task(name, "drainTask");
+      await setDraining(reader, "task", name, "drain");
+    },
     pauseQueue: async (name) => {
       await known(name, "pauseQueue");
       await pauseQueue(reader, name);
     },
-    pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
-    remove: (id) => removeJob(reader, id),
+    pauseTask: async (name) => {
+      await task(name, "pauseTask");
+      await pauseTask(reader, name);
+    },
     resumeQueue: async (name) => {
       await known(name, "resumeQueue");
       await resumeQueue(reader, name);
     },
-    resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
-    retry: (id) => retryJob(reader, id),
+    resumeTask: async (name) => {
+      await task(name, "resumeTask");
+      await resumeTask(reader, name, await names());
+    },
   };
 }
 

@@ -37,7 +37,7 @@ export async function showJob(
     readTimes(reader, id, state, due),
     readLease(reader, job, state),
     readNotes(reader, id),
-    readWait(reader, id, state),
+    readWait(reader, id, job.record, state),
   ]);
   const summary = summarize(job, state, times);
   const details = describe(job, summary, { ...notes, leaseEndsAt }, redactor);

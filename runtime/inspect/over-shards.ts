@@ -2,9 +2,16 @@
 import { TaskweftError, type ErrorCode } from "../errors.js";
 import type { ShardRouter } from "../protocol/index.js";
 import type { AuditReport, FindingCode } from "./audit/finding.js";
-import type { Inspector } from "./inspector.js";
+import type { Holding, Inspector } from "./inspector.js";
 import type { RunListOptions, RunPage } from "./run-types.js";
-import type { JobFilter, JobListOptions, JobPage, QueueSummary, WorkerSummary } from "./types.js";
+import type {
+  JobFilter,
+  JobListOptions,
+  JobPage,
+  QueueSummary,
+  TaskSummary,
+  WorkerSummary,
+} from "./types.js";
 
 const DEFAULT_LIMIT = 50;
 const MAX_COLLECTED = 10_000;
@@ -28,6 +35,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     listQueues,
     listRuns: (options = {}) => listRuns(shards, options),
     listSchedules,
+    listTasks: async () => mergeTasks(await all((shard) => shard.listTasks())),
     listWorkers: async () => mergeWorkers(await all((shard) => shard.listWorkers())),
     readProtocol: async () => {
       const protocols = await all((shard) => shard.readProtocol());
@@ -39,17 +47,14 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
       return found ?? (await shards[0]!.showQueue(name));
     },
     showRun: (id) => shards[router.ofId(id)]!.showRun(id),
+    showTask: async (name) =>
+      mergeTasks((await all((shard) => shard.showTask(name))).map((one) => [one]))[0]!,
     showSchedule: async (name) => (await owner(shards, name)).showSchedule(name),
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
     cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
-    pauseQueue: async (name) => {
-      await eachThatKnows(shards, "QueueUnknown", (shard) => shard.pauseQueue(name));
-    },
+    ...holdingOver(shards),
     pauseSchedule: async (name) => (await owner(shards, name)).pauseSchedule(name),
     remove: (id) => byId(id, (shard, at) => shard.remove(at)),
-    resumeQueue: async (name) => {
-      await eachThatKnows(shards, "QueueUnknown", (shard) => shard.resumeQueue(name));
-    },
     resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),
     retry: (id) => byId(id, (shard, at) => shard.retry(at)),
   };
@@ -189,6 +194,7 @@ function mergeTwo(one: QueueSummary, other: QueueSummary): QueueSummary {
   const counts = Object.fromEntries(COUNTS.map((field) => [field, one[field] + other[field]]));
   const oldest = [one.oldestPendingMs, other.oldestPendingMs].filter((ms) => ms !== undefined);
   const paused = [one.pausedAt, other.pausedAt].filter((at) => at !== undefined);
+  const draining = [one.drainingAt, other.drainingAt].filter((at) => at !== undefined);
   return {
     ...other,
     ...one,
@@ -196,7 +202,38 @@ function mergeTwo(one: QueueSummary, other: QueueSummary): QueueSummary {
     estimated: [...new Set([...one.estimated, ...other.estimated])],
     ...(oldest.length === 0 ? {} : { oldestPendingMs: Math.max(...oldest) }),
     ...(paused.length === 0 ? {} : { pausedAt: Math.min(...paused) }),
+    ...(draining.length === 0 ? {} : { drainingAt: Math.min(...draining) }),
   };
+}
+
+/** What holds a queue or a task back holds in every shard. */
+function holdingOver(shards: readonly Inspector[]): Holding {
+  const queue = (act: (shard: Inspector, name: string) => Promise<void>) => async (name: string) => {
+    await eachThatKnows(shards, "QueueUnknown", (shard) => act(shard, name));
+  };
+  const task = (act: (shard: Inspector, name: string) => Promise<void>) => async (name: string) => {
+    await Promise.all(shards.map((shard) => act(shard, name)));
+  };
+  return {
+    acceptQueue: queue((shard, name) => shard.acceptQueue(name)),
+    acceptTask: task((shard, name) => shard.acceptTask(name)),
+    drainQueue: queue((shard, name) => shard.drainQueue(name)),
+    drainTask: task((shard, name) => shard.drainTask(name)),
+    pauseQueue: queue((shard, name) => shard.pauseQueue(name)),
+    pauseTask: task((shard, name) => shard.pauseTask(name)),
+    resumeQueue: queue((shard, name) => shard.resumeQueue(name)),
+    resumeTask: task((shard, name) => shard.resumeTask(name)),
+  };
+}
+
+function mergeTasks(lists: readonly (readonly TaskSummary[])[]): readonly TaskSummary[] {
+  const merged = new Map<string, TaskSummary>();
+  for (const task of lists.flat()) {
+    const { parked = 0, ...known } = merged.get(task.name) ?? {};
+    // The first shard was told first.
+    merged.set(task.name, { ...task, ...known, parked: parked + task.parked });
+  }
+  return [...merged.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The parts of a worker, one a shard, are one worker. */

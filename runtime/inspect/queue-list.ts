@@ -2,7 +2,7 @@
  * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
  * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
  */
-import { ACTIVE_PAD_FIELD, idTime, waitingField } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, idTime, parseDraining, waitingField } from "../protocol/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
@@ -26,7 +26,9 @@ export async function queueNames(reader: ShardReader, known: readonly string[]):
   const declared = fields
     .filter((field) => field.startsWith(QUEUE_FIELD))
     .map((field) => field.slice(QUEUE_FIELD.length));
-  return [...new Set([...known, ...declared, ...pausedNames])].toSorted();
+  // Paused tasks stand there too; names of queues hold no colon.
+  const pausedQueues = pausedNames.filter((name) => !name.includes(":"));
+  return [...new Set([...known, ...declared, ...pausedQueues])].toSorted();
 }
 
 const QUEUE_FIELD = "queue:";
@@ -36,9 +38,10 @@ export async function listQueues(
   names: readonly string[],
 ): Promise<readonly QueueSummary[]> {
   const { keys } = reader;
-  const [meta, paused, active, dead, done, now] = await Promise.all([
+  const [meta, paused, draining, active, dead, done, now] = await Promise.all([
     reader.read((redis) => redis.hgetall(keys.meta)),
     reader.read((redis) => redis.hgetall(keys.paused)),
+    reader.read((redis) => redis.get(keys.draining)).then(parseDraining),
     sampleActive(reader),
     sampleSorted(reader, keys.dead),
     sampleSorted(reader, keys.done),
@@ -50,10 +53,12 @@ export async function listQueues(
       const own = await readOwn(reader, name, now);
       const weight = toNumber(meta[`${QUEUE_FIELD}${name}`]);
       const pausedAt = toNumber(paused[name]);
+      const drainingAt = draining.queue.get(name);
       return {
         name,
         ...(weight === undefined ? {} : { weight }),
         ...(pausedAt === undefined ? {} : { pausedAt }),
+        ...(drainingAt === undefined ? {} : { drainingAt }),
         ...own.counts,
         ...sharedCounts(shared, name),
         estimated: [...own.estimated, ...estimatedFields(shared)],

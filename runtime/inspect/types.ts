@@ -56,8 +56,8 @@ export interface JobStep {
   readonly bytes: number;
 }
 
-/** What keeps a pending job waiting at the gate, by its key in the definition. */
-export type WaitReason = "concurrency" | "fairness" | "rateLimit";
+/** What keeps a pending job waiting: a limit, by its key in the definition, or a pause of its task or queue. */
+export type WaitReason = "concurrency" | "fairness" | "paused" | "rateLimit";
 
 /** All that is stored about a job. */
 export interface JobDetails extends JobSummary {
@@ -78,7 +78,7 @@ export interface JobDetails extends JobSummary {
   readonly timeline: readonly JobEvent[];
   /** active: when the worker's lease ends. */
   readonly leaseEndsAt?: number;
-  /** pending: the limit of its task or queue that keeps it waiting. Absent when none does. */
+  /** pending: the limit or the pause of its task or queue that keeps it waiting. Absent when none does. */
   readonly waitsFor?: WaitReason;
 }
 
@@ -111,6 +111,8 @@ export interface QueueSummary {
   readonly weight?: number;
   /** Since when it is paused (ms since the epoch). */
   readonly pausedAt?: number;
+  /** Since when it accepts no new jobs (ms since the epoch). */
+  readonly drainingAt?: number;
   /** Length of the waiting list; jobs that were cancelled while waiting count until a worker passes them. */
   readonly pending: number;
   readonly scheduled: number;
@@ -123,6 +125,17 @@ export interface QueueSummary {
   readonly estimated: readonly (keyof QueueSummary)[];
   /** How long the first job of the waiting list has existed, in milliseconds; absent when none waits. */
   readonly oldestPendingMs?: number;
+}
+
+/** A task as an operator has it in hand. Times are milliseconds since the epoch. */
+export interface TaskSummary {
+  readonly name: string;
+  /** Since when none of its jobs starts. */
+  readonly pausedAt?: number;
+  /** Since when it accepts no new jobs. */
+  readonly drainingAt?: number;
+  /** Jobs that its pause has put aside. After a resume they go in their order; those that no worker has met yet are not counted. */
+  readonly parked: number;
 }
 
 /** A schedule as the newest deploy declared it. Times are milliseconds since the epoch. */

@@ -53,8 +53,10 @@ export class ShardKeys {
   readonly groups: string;
   /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
   readonly waiting: string;
-  /** HASH queue -> since when it is paused (ms). */
+  /** HASH queue -> since when it is paused (ms); `task:<task>` the same, or `0 <group>`: resumed, its parked jobs are going. */
   readonly paused: string;
+  /** STRING, a line `<queue | task> <name> <since (ms)>` for each that accepts no new jobs; absent while all do. */
+  readonly draining: string;
   /** HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was heard of. */
   readonly schedules: string;
   /** HASH of workflow runs; its fields are in workflows.ts. */
@@ -90,6 +92,7 @@ export class ShardKeys {
     this.groups = `${this.tag}:groups`;
     this.waiting = `${this.tag}:waiting`;
     this.paused = `${this.tag}:paused`;
+    this.draining = `${this.tag}:draining`;
     this.schedules = `${this.tag}:schedules`;
     this.workflows = `${this.tag}:workflows`;
     this.running = `${this.tag}:running`;
@@ -146,12 +149,52 @@ export function rateField(name: string): string {
   return `%${name}`;
 }
 
+/** Field of the `paused` hash for a task; queues stand there by their names, which hold no colon. */
+export function pausedTaskField(task: string): string {
+  return `task:${task}`;
+}
+
+/** Of the fields of `paused`: task -> since when it is paused (ms), or that it was resumed and jobs of it are still put aside. */
+export function pausedTasks(
+  fields: Readonly<Record<string, string>>,
+): ReadonlyMap<string, number | "resumed"> {
+  const start = pausedTaskField("");
+  const own = Object.entries(fields).filter(([field]) => field.startsWith(start));
+  return new Map(
+    own.map(([field, state]) => [
+      field.slice(start.length),
+      state.startsWith("0") ? "resumed" : Number(state),
+    ]),
+  );
+}
+
+/** Field of the `groups` hash that is there while a task is paused: the gates of its groups are closed. */
+export function closedField(task: string): string {
+  return `!${task}`;
+}
+
+/** The group in which the jobs of a paused task wait that have been taken out of the list of a queue; its gate is never open. */
+export function parkedGroup(task: string, queue: string): string {
+  return `!${task} ${queue}`;
+}
+
+/** Bounds of the members of `waiting` that are parked jobs of a task, in the words of ZLEXCOUNT. */
+export function parkedMembers(task: string): readonly [from: string, to: string] {
+  return [`[!${task} `, `(!${task}!`];
+}
+
 /** Field of the `groups` hash that is there in a shard that has had rates or turns: others need not look for them. */
 export const HAS_RATES_FIELD = "%";
 
 /** The id in a member of `waiting`; a note of a free slot has none. */
 export function waitingId(member: string): string | undefined {
-  return /\n\d+ \S+ (\S+)$/.exec(member)?.[1];
+  return waitingPlace(member)?.id;
+}
+
+/** The job and the queue in a member of `waiting`; `undefined` for a note of a free slot. */
+export function waitingPlace(member: string): { readonly id: string; readonly queue: string } | undefined {
+  const [, queue, id] = /\n\d+ (\S+) (\S+)$/.exec(member) ?? [];
+  return queue === undefined || id === undefined ? undefined : { id, queue };
 }
 
 /** Where a job with this entry in `limited` stands in `waiting` while it waits. */

@@ -5,7 +5,7 @@
  */
 
 /** Why a tick did not run. */
-export const SKIP_REASONS = ["missed", "overlap", "paused"] as const;
+export const SKIP_REASONS = ["draining", "missed", "overlap", "paused"] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 export interface ScheduleState {

@@ -14,12 +14,16 @@
 --@include finish
 --@include rate
 --@include gate
+--@include record
+--@include shut
 --@include admit
 --@include acknowledge
 --@include promote
 --@include claim
 --@include starts
 --@include turns
+--@include letgo
+--@include around
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
@@ -36,29 +40,19 @@ if ARGV[3] ~= '0' then
 end
 -- Rare things are asked for together: a shard without them pays for one command.
 local rare = redis.call('EXISTS', waits, cancels, paused, notes, KEYS[10]) > 0
-local gate = rare and redis.call('EXISTS', KEYS[10]) == 1 and gate_of({ limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12], time = time })
+local shut = rare and want > 0 and shut_of(paused) or { queues = {} }
+local gate = (shut.tasks or (rare and redis.call('EXISTS', KEYS[10]) == 1))
+  and gate_of({ limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12], time = time, jobs = jobs, runs = runs, shut = shut.tasks })
+if shut.tasks then
+  reopen(gate, paused)
+end
 
-local at, n = 7, tonumber(ARGV[6])
-if n > 0 then
-  local held = drop(jobs, runs, release_held(active, worker, { unpack(ARGV, at, at + n - 1) }))
+local function clear(held)
   if rare and #held > 0 then
     clear_rare(waits, cancels, notes, tag, gate, held)
   end
 end
-at = at + n
-n = tonumber(ARGV[at])
-if n > 0 then
-  local ids, run_of, removal_of = {}, {}, {}
-  for i = 1, n do
-    local id = ARGV[at + 3 * i - 2]
-    ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
-  end
-  local held = keep(runs, done, release_held(active, worker, ids), run_of, removal_of)
-  if rare and #held > 0 then
-    clear_rare(waits, cancels, notes, tag, gate, held)
-  end
-end
-at = at + 3 * n + 1
+local at = acknowledge(jobs, runs, active, done, worker, time, 6, clear)
 
 local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
@@ -66,14 +60,19 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   if gate and admit(gate, ARGV[at], KEYS[q], want) then
     wake(KEYS[q + 2])
   end
-  if want > 0 and not (rare and redis.call('HEXISTS', paused, ARGV[at]) == 1) then
+  if want > 0 and not shut.queues[ARGV[at]] then
     local p = #pending + 1
     pending[p], quotas[p], wakes[p], names[p] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2], ARGV[at]
   end
   at = at + 2
 end
 
-local claimed, more = claim(pending, quotas, want, gate and gate.rates and follower(gate, names, pending)), 0
+local follow, claimed, more = gate and gate.rates and follower(gate, names, pending), nil, 0
+if shut.tasks then
+  claimed = claim_around(gate, pending, quotas, want, names, wakes, follow)
+else
+  claimed = claim(pending, quotas, want, follow)
+end
 own(active, worker, claimed)
 next_due = gate and gate.rates and sooner(next_due, nearest_opening(gate)) or next_due
 for q = 1, #claimed == want and #pending or 0 do

@@ -1,27 +1,28 @@
 #!lua
 -- enqueue: stores new jobs and puts each into the pending list or the due set of its queue, or lets it wait at the gate.
--- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent, 5 limited, 6 groups, 7 waiting, 8 runs, 9 active, 10 done, 11 waits, 12 notes;
---      then for each queue: pending, due, wake
--- ARGV 1 call number, 2 tag
---      3.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
+-- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent, 5 limited, 6 groups, 7 waiting, 8 runs, 9 active, 10 done, 11 waits, 12 notes,
+--      13 draining; then for each queue: pending, due, wake
+-- ARGV 1 call number, 2 tag, 3 '1' to store also what is drained
+--      4.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
 --      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see come)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
 --         is there, with ' replaced' if it has the new record; or '!' where the id is taken by another task or payload; or '#'
---         where the queue is full.
+--         where the queue is full; or '~' where the queue or the task is drained.
 --@include now
 --@include wake
 --@include sent
---@include append
+--@include refuse
 
-local FIRST_QUEUE_KEY, call = 13, ARGV[1] .. '\n'
-local before = answer_before(KEYS[4], call)
+local FIRST_QUEUE_KEY, call = 14, ARGV[1] .. '\n'
+local before, draining = answer_before(KEYS[4], call, KEYS[13])
 if before then
   return before
 end
+draining = ARGV[3] == '' and draining
 
 local jobs, groups, time = KEYS[1], KEYS[6], now()
-local reply, position, at, queues = { string.format('%.0f', time) }, 0, 3, {}
+local reply, position, at, queues = { string.format('%.0f', time) }, 0, 4, {}
 
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   local queue, most, n = { name = ARGV[at] }, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
@@ -29,12 +30,7 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   if most > 0 then
     queue.room = most - redis.call('LLEN', KEYS[q]) - (redis.call('HGET', groups, '#' .. queue.name) or 0)
   end
-  local fitting = math.max(0, math.min(n, queue.room))
-  append(jobs, queue, at + 3, fitting)
-  for i = fitting, n - 1 do
-    reply[#reply + 1] = position + i .. ' #'
-  end
-  queue.room = queue.room - fitting
+  queue.room = queue.room - put_plain(jobs, queue, at + 3, n, draining, reply, position)
   queues[#queues + 1] = queue
   at, position = at + 2 * n + 3, position + n
 end
@@ -70,7 +66,9 @@ while at <= #ARGV do
   elseif key ~= '' then
     known = owner_of(shard, key, time)
   end
-  if not known and due == '' and queue.room <= 0 then
+  if not known and draining and is_drained(draining, queue.name, record) then
+    known = '~'
+  elseif not known and due == '' and queue.room <= 0 then
     known = '#'
   end
   if known then

@@ -42,6 +42,8 @@ export interface EnqueueCall {
   readonly slot: number;
   readonly call: number;
   readonly items: readonly EnqueueItem[];
+  /** Stores jobs of drained queues and tasks too: what belongs to the work that is there. Default false. */
+  readonly evenDrained?: boolean;
 }
 
 /** An item that was not new. */
@@ -59,6 +61,8 @@ export interface EnqueueReply {
   readonly known: readonly KnownItem[];
   /** Not stored, because their queue holds as many pending jobs as it may. */
   readonly refused: readonly EnqueueItem[];
+  /** Not stored, because their queue or their task is drained. */
+  readonly drained: readonly EnqueueItem[];
 }
 
 export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
@@ -88,8 +92,9 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
     keys.done,
     keys.waits,
     keys.notes,
+    keys.draining,
   ];
-  const args: ScriptArgument[] = [call.call, keys.tag];
+  const args: ScriptArgument[] = [call.call, keys.tag, call.evenDrained === true ? 1 : ""];
   const order: EnqueueItem[] = [];
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
@@ -116,12 +121,14 @@ function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
   const [nowMs, ...lines] = reply as string[];
   const known: KnownItem[] = [];
   const refused: EnqueueItem[] = [];
+  const drained: EnqueueItem[] = [];
   for (const line of lines) {
     const [position, answer = "", how] = line.split(" ");
     const item = order[Number(position)];
     if (item === undefined) continue;
     if (answer === "#") refused.push(item);
+    else if (answer === "~") drained.push(item);
     else known.push({ item, existing: answer === "!" ? undefined : answer, replaced: how !== undefined });
   }
-  return { nowMs: Number(nowMs), known, refused };
+  return { nowMs: Number(nowMs), known, refused, drained };
 }

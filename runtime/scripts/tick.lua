@@ -1,6 +1,6 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting; of the task's queue: 7 pending, 8 due, 9 wake
+-- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining; of the task's queue: 8 pending, 9 due, 10 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
 --      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record, due time
@@ -14,9 +14,10 @@
 --@include rate
 --@include gate
 --@include come
+--@include refuse
 
 local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
-local pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9]
+local draining, pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }
 local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
 local queue = ARGV[7]
@@ -59,11 +60,13 @@ end
 if tonumber(ARGV[6]) > 0 then
   skipped, reason = tonumber(ARGV[6]), 'missed'
 end
-local stored = 0
+local stored, drained = 0, redis.call('GET', draining)
 for at = 9, #ARGV, 4 do
   local tick, id, record = tonumber(ARGV[at]), ARGV[at + 1], ARGV[at + 2]
   if paused > 0 then
     skipped, reason = tick, 'paused'
+  elseif drained and is_drained(drained, queue, record) then
+    skipped, reason = tick, 'draining'
   elseif skips_overlap and is_under_way(job) then
     skipped, reason = tick, 'overlap'
   elseif stored == 0 and is_full() then

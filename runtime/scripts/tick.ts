@@ -46,6 +46,7 @@ export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickRe
     keys.limited,
     keys.groups,
     keys.waiting,
+    keys.draining,
     queue.pending,
     queue.due,
     queue.wake,

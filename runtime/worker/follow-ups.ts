@@ -57,7 +57,7 @@ export class FollowUps {
     const routing = limitKey(contract) === undefined ? "" : (made.group?.name ?? "");
     const { connection, keys, id } = this.#ports.homeOf(made.id, routing);
     const item = { ...made, id };
-    const call = { keys, client: randomName(), slot: 0, call: 1, items: [item] };
+    const call = { keys, client: randomName(), slot: 0, call: 1, items: [item], evenDrained: true };
     const { weight } = this.#queueOf(contract);
     return async () => {
       // This worker may not serve that queue, and those who take jobs back must know of it.

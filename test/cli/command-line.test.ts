@@ -66,6 +66,7 @@ test.each([
   [["runs", "list"], { runs: [] }],
   [["queues", "list"], { queues: [] }],
   [["schedules", "list"], { schedules: [] }],
+  [["tasks", "list"], { tasks: [] }],
 ] as const)("%j --json prints one document, also with the option in front", async (args, data) => {
   const { code, stdout, stderr } = await call([...args, "--json"], online());
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -80,6 +81,8 @@ test.each([
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
   ["a schedule", ["schedules", "show", "nobody"], "ScheduleUnknown"],
   ["a schedule to pause", ["schedules", "pause", "nobody"], "ScheduleUnknown"],
+  ["a task", ["tasks", "show", "no body"], "TaskUnknown"],
+  ["a task to pause", ["tasks", "pause", "no body"], "TaskUnknown"],
   ["a schedule to run", ["schedules", "run", "nobody"], "ScheduleUnknown"],
 ] as const)("%s that is not there: exit 4, and with --json an error document", async (_what, args, code) => {
   const plain = await call(args, online());
@@ -88,6 +91,33 @@ test.each([
   const json = await call([...args, "--json"], online());
   expect(json).toMatchObject({ code: 4, stderr: "" });
   expect(JSON.parse(json.stdout)).toMatchObject({ v: 1, error: { code } });
+});
+
+test("tasks and queues are held back, and seen to be", async () => {
+  const client = redis.client();
+  await client.hset("{weft:0}:meta", "queue:default", "1");
+  expect((await call(["tasks", "pause", "mail:send", "mail:sort"], online())).stdout).toBe(
+    "mail:send  paused\nmail:sort  paused\n",
+  );
+  expect((await call(["tasks", "drain", "mail:send"], online())).stdout).toBe("mail:send  draining\n");
+  const list = await call(["tasks", "list"], online());
+  expect(list.stdout).toMatch(/^mail:send +paused, draining\nmail:sort +paused$/m);
+  expect((await call(["tasks", "show", "mail:sort"], online())).stdout).toMatch(/^paused +\d.* ago\)$/m);
+  expect((await call(["queues", "drain", "default"], online())).stdout).toBe("default  draining\n");
+  expect((await call(["queues", "list"], online())).stdout).toMatch(/^default .* draining$/m);
+  expect((await call(["queues", "accept", "default"], online())).stdout).toBe("default  accepting\n");
+  await call(["tasks", "accept", "mail:send"], online());
+  await call(["tasks", "resume", "mail:send", "mail:sort"], online());
+  expect(await client.exists("{weft:0}:draining")).toBe(0);
+  expect(JSON.parse((await call(["tasks", "list", "--json"], online())).stdout)).toMatchObject({
+    data: {
+      tasks: [
+        { name: "mail:send", parked: 0 },
+        { name: "mail:sort", parked: 0 },
+      ],
+    },
+  });
+  await client.flushdb();
 });
 
 const CANARY = "s3cr3t-canary";

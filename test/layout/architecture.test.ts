@@ -8,7 +8,7 @@ const PARTS = ["cli", "codegen", "examples", "generated", "runtime", "tasks"];
 const MAX_FILE_LINES = 400;
 const MAX_LUA_LINES = 90;
 // Three of them are the gate, which every script needs that moves jobs into lists or out of them.
-const MAX_LUA_KEYS = 15;
+const MAX_LUA_KEYS = 16;
 
 /** No target: a package. */
 type Arrow = [from: string, specifier: string, target?: string];

@@ -37,12 +37,13 @@ async function live(bench: ShardBench): Promise<Readonly<Record<string, number>>
 const BATCHES = JOBS / BATCH;
 const COMMANDS = {
   exists: 4 * BATCHES,
-  get: BATCHES,
   hdel: 4 * BATCHES,
   hmget: 3 * BATCHES,
   hset: 3 * BATCHES,
   lpop: BATCHES,
   lpush: 1,
+  // What the last call in the slot answered, and whether something is drained.
+  mget: BATCHES,
   rpush: BATCHES,
   set: BATCHES,
   time: 3 * BATCHES + 1,
@@ -71,8 +72,8 @@ test("beside a dead job that has noted something, they cost some commands a batc
     hdel: COMMANDS.hdel + 2 * BATCHES,
     hmget: COMMANDS.hmget + 2 * BATCHES,
     srem: 2 * BATCHES,
-    // One for each queue of a claim.
-    hexists: BATCHES,
+    // What is paused? One for each call that claims.
+    hgetall: BATCHES,
     // Is it that jobs have limits? One for each call.
     exists: COMMANDS.exists + 2 * BATCHES,
   });

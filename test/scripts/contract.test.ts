@@ -20,11 +20,13 @@ const DRAINING = [
   "advance",
   "cancel",
   "discard",
+  "drain",
   "end-run",
   "expire-run",
   "fail",
   "forget-run",
   "heartbeat",
+  "pause",
   "run-alone",
   "reclaim",
   "remove",
@@ -221,11 +223,13 @@ describe("every wrapper", () => {
     declare: (runner) => scripts.declare(runner, { keys, ...deploy }),
     discard: (runner) =>
       scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
+    drain: (runner) => scripts.drain(runner, { keys, kind: "task", name: "a:task", action: "drain" }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
+    pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
     repair: (runner) =>
@@ -328,6 +332,8 @@ describe("a server that grants exactly the declared keys", () => {
     // A fixed seed: other histories are the model test's, here every script must have had its turn.
     await fc.assert(property, { numRuns: 120, seed: 1 });
     await playSchedule(bench);
+    await bench.redis.flushdb();
+    await playPause(bench);
     await admin.redis.flushdb();
     await playRun(bench, runner);
     await bench.put({ lost: { queue: "q" } });
@@ -348,6 +354,18 @@ async function playSchedule(bench: ShardBench): Promise<void> {
   expect(await bench.tick(1, [2, 3], { overlap: "skip" })).toBe(1);
   expect(await bench.tick(3, [4], { jobs: [later] })).toBe(1);
   expect(await bench.suspend("pause")).toBe("OK");
+}
+
+/** The scripts by which operators hold tasks and queues back. */
+async function playPause(bench: ShardBench): Promise<void> {
+  expect(await bench.drain("task", "b:task")).toBe(true);
+  expect(await bench.drain("task", "b:task", "accept")).toBe(true);
+  expect(await bench.pause()).toBe(true);
+  await bench.put({ parked: {}, limited: { group: { name: "a:task k", limit: 1 } } });
+  await bench.claim("P", 0);
+  expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: [] });
+  expect(await bench.resume()).toBe(true);
+  expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: ["parked", "limited"] });
 }
 
 test("the text that is sent is the file with its libraries in it", () => {

@@ -13,8 +13,9 @@ const RUNS = Number(process.env["GATE_RUNS"] ?? 150);
 const SEED = Number(process.env["GATE_SEED"] ?? Date.now() % 2 ** 31);
 
 const QUEUES = ["q", "other"] as const;
-const LIMITS: Readonly<Record<string, number>> = { "a:task": 1, "b:task": 2 };
-const GROUPS = ["a:task k", "a:task l", "b:task k", "b:task ", undefined];
+const LIMITS: Readonly<Record<string, number>> = { "a:task": 1, "b:task": 2, "@q": 2 };
+const GROUPS = ["a:task k", "a:task l", "b:task k", "b:task ", undefined, "@q "];
+const TASKS = ["a:task", "b:task"] as const;
 const ENDED = new Set(["completed", "dead", "cancelled"]);
 
 class History {
@@ -59,9 +60,14 @@ class History {
     const quotas = QUEUES.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
     const reply = await this.bench.advance(worker, { want, dropped, quotas });
     if (reply === "LOST") throw new Error(`expected ${worker} to have its lease`);
-    const { jobs, runs } = await this.bench.shard();
+    const { jobs, runs, groups } = await this.bench.shard();
     const holes = reply.ids.filter((id) => jobs[id] === TOMBSTONE || isHole(runs[id]));
     for (const id of holes) await this.bench.discard(worker, [id], this.queueOf(id));
+    // None of a task that was paused before the call.
+    const closed = TASKS.filter((task) => groups[`!${task}`] !== undefined);
+    const taskOf = (id: string): string => /^\[1,"([^"]*)"/.exec(jobs[id] ?? "")?.[1] ?? "";
+    const wrong = reply.ids.filter((id) => !holes.includes(id) && closed.some((task) => task === taskOf(id)));
+    if (wrong.length > 0) throw new Error(`claimed of a paused task: ${wrong.join(", ")}`);
     this.started.push(...reply.ids.filter((id) => !holes.includes(id) && !this.started.includes(id)));
   }
 }
@@ -83,10 +89,11 @@ const MOVES: Readonly<Record<string, Move>> = {
     for (let i = 0; i <= a % 5; i += 1) {
       const id = `j${history.next()}`;
       const name = GROUPS[(b + i) % GROUPS.length];
-      const queue = QUEUES[c % 11 === 0 ? i % 2 : 0]!;
+      const queue = QUEUES[c % 11 === 0 && name !== "@q " ? i % 2 : 0]!;
+      const task = name?.startsWith("b") === true || (name === "@q " && a % 2 === 0) ? TASKS[1] : TASKS[0];
       const due = c % 7 === 3 ? ["", "1", `+${HOUR_MS}`][i % 3]! : "";
       const group = name === undefined ? undefined : { name, limit: LIMITS[name.split(" ")[0]!]! };
-      jobs[id] = { queue, due, ...(group === undefined ? {} : { group }) };
+      jobs[id] = { task, queue, due, ...(group === undefined ? {} : { group }) };
       history.made.set(id, { group: name, queue });
       if (due !== "" || queue !== "q") history.unordered.add(name ?? "");
     }
@@ -134,6 +141,12 @@ const MOVES: Readonly<Record<string, Move>> = {
     history.unordered.add(history.made.get(id)?.group ?? "");
     await history.bench.retry(id, history.queueOf(id));
   },
+  pause: async ({ bench }, [a]) => {
+    await bench.pause(TASKS[a % 2]);
+  },
+  resume: async ({ bench }, [a]) => {
+    await bench.resume(TASKS[a % 2], QUEUES);
+  },
   timePasses: async ({ bench }) => {
     for (const queue of QUEUES) {
       const { due } = bench.keys.queue(queue);
@@ -161,6 +174,7 @@ const histories = fc.array(oneMove, { maxLength: 40, size: "max" });
 async function check({ bench }: History): Promise<Shard> {
   const shard = await bench.shard();
   expect(problemsOf(shard)).toEqual([]);
+  expect(Object.keys(shard.groups).filter((field) => /^!.* /.test(field))).toEqual([]);
   for (const [group, held] of Object.entries(shard.groups).filter(([field]) => field.includes(" "))) {
     expect({ group, held: Number(held) }).toSatisfy(() => Number(held) <= LIMITS[group.split(" ")[0]!]!);
   }
@@ -168,6 +182,7 @@ async function check({ bench }: History): Promise<Shard> {
 }
 
 async function drain(history: History): Promise<void> {
+  for (const task of TASKS) await history.bench.resume(task, QUEUES);
   for (let round = 0; ; round += 1) {
     const shard = await check(history);
     const left = Object.keys(shard.jobs).filter((id) => {
@@ -184,7 +199,10 @@ async function drain(history: History): Promise<void> {
       await history.claim(worker, 3, heldBy(await history.bench.shard(), worker));
     }
   }
-  expect((await history.bench.shard()).limited).toEqual({});
+  // The next call finds that nothing of the tasks is left to let go.
+  await history.claim(await history.worker(0), 1, []);
+  const { limited, paused } = await history.bench.shard();
+  expect({ limited, paused }).toEqual({ limited: {}, paused: {} });
 }
 
 test(

@@ -19,11 +19,13 @@ import {
   cancel,
   declare,
   discard,
+  drain,
   enqueue,
   fail,
   heartbeat,
   runAlone,
   note,
+  pause,
   reclaim,
   remove,
   retry,
@@ -249,6 +251,19 @@ export class ShardBench {
     } as const;
     const upToMs = run.at(-1) ?? 0;
     return await tick(this.#runner, { keys: this.keys, ...base, lastMs, upToMs, jobs, ...call });
+  }
+
+  /** True when it was not paused before. */
+  async pause(task = "a:task"): Promise<boolean> {
+    return await pause(this.#runner, { keys: this.keys, task, action: "pause", queues: [] });
+  }
+
+  async resume(task = "a:task", queues: readonly string[] = ["q"]): Promise<boolean> {
+    return await pause(this.#runner, { keys: this.keys, task, action: "resume", queues });
+  }
+
+  async drain(kind: "queue" | "task", name: string, action: "drain" | "accept" = "drain"): Promise<boolean> {
+    return await drain(this.#runner, { keys: this.keys, kind, name, action });
   }
 
   async suspend(action: "pause" | "resume", schedule = "s"): Promise<"NOTFOUND" | "OK"> {

@@ -1,5 +1,14 @@
 // The gate of jobs with a limit: no slot is lost, none is held twice, nobody waits for ever. See runtime/scripts/lib/gate.lua.
-import { parseRecord, rateField, TOMBSTONE, waitingField, waitingId } from "../../runtime/protocol/index.js";
+import {
+  closedField,
+  parkedGroup,
+  parseRecord,
+  pausedTaskField,
+  rateField,
+  TOMBSTONE,
+  waitingField,
+  waitingId,
+} from "../../runtime/protocol/index.js";
 import type { Shard } from "./shard.js";
 
 interface Entry {
@@ -26,7 +35,7 @@ export function gateProblems(shard: Shard): readonly string[] {
     ...countProblems(shard, entries, listed, waiting),
     ...reservationProblems(shard, entries),
     ...waiting
-      .filter((entry) => hasRoom(shard, entry.group))
+      .filter((entry) => hasRoom(shard, entry.group) && !isReopening(shard, entry.group))
       .filter((entry) => !noted.has(entry.group))
       .map((entry) => `job ${entry.id} waits although its group has room, and no note says so`),
   ];
@@ -49,11 +58,18 @@ function noteGroup(member: string): string | undefined {
 export function hasRoom({ groups }: Shard, group: string): boolean {
   const task = group.split(" ")[0] ?? "";
   const [limit, rate] = [groups[task], groups[rateField(task)]];
+  if (task.startsWith("!") || groups[closedField(task)] !== undefined) return false;
   const isOpen = limit === undefined || Number(groups[group] ?? 0) < Number(limit);
   if (!isOpen || rate === undefined) return isOpen;
   const [most, per, turns] = rate.split(" ").map(Number);
   const reserved = reservedOf(groups, group);
   return (per === 0 || reserved < most!) && (turns === undefined || reserved === 0);
+}
+
+/** Its task was resumed, and claims have not come to the group yet: they invite groups in their order. */
+function isReopening({ paused }: Shard, group: string): boolean {
+  const state = paused[pausedTaskField(group.split(" ")[0] ?? "")];
+  return state?.startsWith("0 ") === true && group > state.slice(2);
 }
 
 function reservedOf(groups: Shard["groups"], group: string): number {
@@ -65,6 +81,7 @@ function entryProblems(shard: Shard, { id, queue, group }: Entry): string[] {
   if (text === undefined) return [`job ${id} is gone, but still known at the gate`];
   if (text === TOMBSTONE) return [];
   const record = parseRecord(text);
+  if (record !== undefined && group === parkedGroup(record.task, queue)) return [];
   return record?.options.group === group && record.queue === queue
     ? []
     : [`job ${id} stands at the gate for ${group} in ${queue}, but its record says otherwise`];

@@ -20,6 +20,7 @@ const EMPTY: Shard = {
   groups: {},
   waiting: [],
   paused: {},
+  draining: "",
   schedules: {},
   workflows: {},
   running: {},

@@ -26,6 +26,7 @@ export interface Shard {
   /** Members in their order. */
   readonly waiting: readonly string[];
   readonly paused: Texts;
+  readonly draining: string;
   readonly schedules: Texts;
   readonly workflows: Texts;
   readonly running: Scores;
@@ -104,6 +105,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     listeners: Object.keys(scores(take(keys.listeners))),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",
+    draining: take(keys.draining)[0] ?? "",
     pending: family("pending", (ids) => ids),
     due: family("due", scores),
     wake: family("wake", (hints) => hints),

@@ -2,7 +2,7 @@
  * The first look: one number an id, gathered page by page while work goes on. Whatever is not plainly sound by it is a
  * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
  */
-import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
+import { ACTIVE_PAD_FIELD, waitingPlace } from "../../protocol/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
@@ -96,6 +96,13 @@ class Counter {
       }
       for await (const page of sortedSetPages(this.#reader, due)) {
         for (const [id] of pairsOf(page)) this.#addPlace(id, DUE, number);
+      }
+    }
+    for await (const page of sortedSetPages(this.#reader, keys.waiting)) {
+      // Who waits at the gate is pending; a note of a free slot has no id.
+      for (const [member] of pairsOf(page)) {
+        const place = waitingPlace(member);
+        if (place !== undefined) this.#addPlace(place.id, PENDING, this.#queues.indexOf(place.queue));
       }
     }
     for await (const page of hashPages(this.#reader, keys.active)) {

@@ -2,10 +2,10 @@
  * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
  * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
  */
-import { parseRunEnd, progressField, runFields } from "../../protocol/index.js";
+import { parseRunEnd, progressField, runFields, waitingPlace } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
-import { listPages } from "./pages.js";
+import { listPages, pairsOf, sortedSetPages } from "./pages.js";
 
 /** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
 const AT_ONCE = 50;
@@ -48,6 +48,12 @@ async function readPlaces(
   for (const queue of queues) {
     for await (const page of listPages(reader, reader.keys.queue(queue).pending)) {
       for (const id of page) if (ids.has(id)) addPlace(places, id, queue);
+    }
+  }
+  for await (const page of sortedSetPages(reader, reader.keys.waiting)) {
+    for (const [member] of pairsOf(page)) {
+      const place = waitingPlace(member);
+      if (place !== undefined && ids.has(place.id)) addPlace(places, place.id, place.queue);
     }
   }
   return places;

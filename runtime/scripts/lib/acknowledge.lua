@@ -62,3 +62,23 @@ local function end_held(jobs, runs, active, waits, cancels, notes, tag, gate, he
     end
   end
 end
+
+-- Acknowledges the jobs that the arguments name from `at` on: those of which nothing is kept, then those that are kept. Hands what this
+-- worker held of them to `clear`; returns the position of the first argument after them.
+local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
+  local n = tonumber(ARGV[at])
+  if n > 0 then
+    clear(drop(jobs, runs, release_held(active, worker, { unpack(ARGV, at + 1, at + n) })))
+  end
+  at = at + n + 1
+  n = tonumber(ARGV[at])
+  if n > 0 then
+    local ids, run_of, removal_of = {}, {}, {}
+    for i = 1, n do
+      local id = ARGV[at + 3 * i - 2]
+      ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
+    end
+    clear(keep(runs, done, release_held(active, worker, ids), run_of, removal_of))
+  end
+  return at + 3 * n + 1
+end

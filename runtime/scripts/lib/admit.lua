@@ -23,7 +23,7 @@ end
 -- Lets those of a queue in for whom a note says that there is room now, of at most 100 groups a call. True where a hint is
 -- needed: the call itself claims nothing, or there may be more.
 local function admit(gate, queue, pending, want)
-  local start, ids = '\n' .. queue .. '\n', {}
+  local start, ids, n = '\n' .. queue .. '\n', {}, 0
   gate.queues[#gate.queues + 1] = queue
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
   if gate.rates and #notes < 100 then
@@ -38,11 +38,14 @@ local function admit(gate, queue, pending, want)
     redis.call('ZREM', gate.waiting, notes[i])
     local first, _, of, id = first_of(gate, group)
     local opens, log = opens_at(gate, group)
-    while first and of == queue and #ids < 500 and opens == 0 do
+    while first and of == queue and n < 500 and opens == 0 do
       redis.call('ZREM', gate.waiting, first)
-      redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
-      take(gate, group, log)
-      ids[#ids + 1] = id
+      if not (gate.shut and parks(gate, first, id)) then
+        redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
+        take(gate, group, log)
+        ids[#ids + 1] = id
+      end
+      n = n + 1
       first, _, of, id = first_of(gate, group)
       opens, log = opens_at(gate, group)
     end
@@ -52,5 +55,5 @@ local function admit(gate, queue, pending, want)
   if #ids > 0 then
     redis.call('RPUSH', pending, unpack(ids))
   end
-  return #ids > 0 and (want == 0 or #notes == 100 or #ids == 500)
+  return n > 0 and (want == 0 or #notes == 100 or n == 500)
 end

@@ -12,9 +12,10 @@ end
 -- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up. Then its starts.
 local function opens_at(gate, group)
   local task = string.match(group, '^%S+')
-  local held, limit, rate, text = unpack(redis.call('HMGET', gate.groups, group, task, '%' .. task, '%' .. group))
+  local held, limit, rate, text, shut = unpack(redis.call('HMGET', gate.groups, group, task, '%' .. task, '%' .. group, '!' .. task))
   held = tonumber(held or 0)
-  if limit and held >= tonumber(limit) then
+  -- Closed while its task is paused; one of parked jobs (`!`) always: see shut.lua.
+  if shut or string.byte(group) == 33 or (limit and held >= tonumber(limit)) then
     return math.huge
   end
   local log = read_starts(gate, group, rate, text, held)

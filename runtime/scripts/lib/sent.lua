@@ -1,9 +1,9 @@
 -- What the last call in a client's slot answered, if it was this very call, sent again after a lost reply: it must not be done
--- again, for its jobs may have run and gone by now.
-local function answer_before(sent, call)
-  local before = redis.call('GET', sent)
+-- again, for its jobs may have run and gone by now. Second, the text of `draining`, which is asked for with it.
+local function answer_before(sent, call, draining)
+  local before, drained = unpack(redis.call('MGET', sent, draining))
   if not before or string.sub(before, 1, #call) ~= call then
-    return nil
+    return nil, drained
   end
   local answer = {}
   for line in string.gmatch(string.sub(before, #call + 1), '[^\n]+') do

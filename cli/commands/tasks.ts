@@ -1,0 +1,90 @@
+/** `weft tasks`: holding single tasks back, whatever queue their jobs stand in. */
+import type { Command } from "commander";
+import type { Inspector, TaskSummary } from "../../runtime/inspect/index.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { withInspector } from "../inspection.js";
+import { formatTable } from "../output/table.js";
+import { taskColumns, taskText } from "../output/task-text.js";
+import type { Session } from "../session.js";
+
+interface VerbEntry {
+  readonly verb: string;
+  readonly description: string;
+  readonly outcome: string;
+  readonly act: (inspector: Inspector, name: string) => Promise<void>;
+}
+
+const VERBS: readonly VerbEntry[] = [
+  {
+    verb: "pause",
+    description: "Start no more jobs of these tasks; new ones are accepted, what runs goes on",
+    outcome: "paused",
+    act: (inspector, name) => inspector.pauseTask(name),
+  },
+  {
+    verb: "resume",
+    description: "Let the jobs of these tasks go, in their order",
+    outcome: "resumed",
+    act: (inspector, name) => inspector.resumeTask(name),
+  },
+  {
+    verb: "drain",
+    description: "Refuse new jobs of these tasks; what is there is worked off",
+    outcome: "draining",
+    act: (inspector, name) => inspector.drainTask(name),
+  },
+  {
+    verb: "accept",
+    description: "Accept new jobs of these tasks again",
+    outcome: "accepting",
+    act: (inspector, name) => inspector.acceptTask(name),
+  },
+];
+
+export function configure(command: Command, session: Session): void {
+  command
+    .command("list")
+    .description("List the tasks, and which of them are paused or drained")
+    .action(session.action(() => list(session)));
+  command
+    .command("show")
+    .argument("<name>", "the task's name")
+    .description("Show one task")
+    .action(session.action((_options: object, name) => show(name!, session)));
+  for (const entry of VERBS) {
+    command
+      .command(entry.verb)
+      .argument("<names...>", "the tasks' names")
+      .description(entry.description)
+      .action(session.action((_options: object, names) => change(names, entry, session)));
+  }
+}
+
+async function list(session: Session): Promise<ExitCode> {
+  const tasks = await withInspector(session, ({ inspector }) => inspector.listTasks());
+  session.result({ tasks }, () =>
+    tasks.length === 0 ? "" : formatTable(taskColumns(), tasks, session.io.stdout, session.colors("stdout")),
+  );
+  if (tasks.length === 0 && !session.json)
+    session.note("no tasks: this is no project's folder, and none is paused or drained");
+  return EXIT.ok;
+}
+
+async function show(name: string, session: Session): Promise<ExitCode> {
+  const task = await withInspector(session, ({ inspector }) => inspector.showTask(name));
+  session.result(task, () => taskText(task, Date.now(), session.colors("stdout")));
+  return EXIT.ok;
+}
+
+async function change(names: unknown, { act, outcome }: VerbEntry, session: Session): Promise<ExitCode> {
+  const tasks = await withInspector(session, async ({ inspector }) => {
+    const changed: TaskSummary[] = [];
+    for (const name of names as readonly string[]) {
+      await act(inspector, name);
+      changed.push(await inspector.showTask(name));
+    }
+    return changed;
+  });
+  session.result({ tasks }, () => tasks.map(({ name }) => `${name}  ${outcome}`).join("\n"));
+  return EXIT.ok;
+}

@@ -1,0 +1,50 @@
+/** Tasks as an operator has them in hand: paused, drained, and how many of their jobs are put aside. */
+import { TASK_NAME_PATTERN } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { parkedMembers, parseDraining, pausedTasks } from "../protocol/index.js";
+import { transactionReplies, type ShardReader } from "./shard-reader.js";
+import type { TaskSummary } from "./types.js";
+
+/** The tasks that the caller knows, and all that are held back; a task that is gone from the definitions can still be. */
+export async function listTasks(
+  reader: ShardReader,
+  known: readonly string[],
+): Promise<readonly TaskSummary[]> {
+  const { keys } = reader;
+  const [fields, text] = transactionReplies<unknown>(
+    await reader.read((redis) => redis.multi().hgetall(keys.paused).get(keys.draining).exec()),
+  );
+  const paused = pausedTasks(fields as Record<string, string>);
+  const draining = parseDraining(text as string | null).task;
+  const names = [...new Set([...known, ...paused.keys(), ...draining.keys()])].toSorted();
+  return Promise.all(
+    names.map(async (name): Promise<TaskSummary> => {
+      const state = paused.get(name);
+      const drainingAt = draining.get(name);
+      const [from, to] = parkedMembers(name);
+      // Without a state nothing of it is put aside: most tasks cost no question.
+      const parked =
+        state === undefined ? 0 : await reader.read((redis) => redis.zlexcount(keys.waiting, from, to));
+      return {
+        name,
+        ...(state === undefined || state === "resumed" ? {} : { pausedAt: state }),
+        ...(drainingAt === undefined ? {} : { drainingAt }),
+        parked,
+      };
+    }),
+  );
+}
+
+/** @throws TaskweftError `TaskUnknown`, where the caller knows the tasks of the project and this is none of them, nor held back. */
+export async function showTask(
+  reader: ShardReader,
+  known: readonly string[],
+  name: string,
+  operation: string,
+): Promise<TaskSummary> {
+  const tasks = await listTasks(reader, known.length === 0 ? [name] : known);
+  const task = TASK_NAME_PATTERN.test(name) ? tasks.find((one) => one.name === name) : undefined;
+  if (task !== undefined) return task;
+  const list = known.length === 0 ? "" : ` Tasks: ${known.join(", ")}`;
+  throw new TaskweftError("TaskUnknown", `no task named ${name}.${list}`, { operation });
+}
