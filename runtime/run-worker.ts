@@ -79,6 +79,7 @@ export function workerOptions(config: Config): WorkerOptions {
     maxResult: config.said("worker.maxResult"),
     claimAhead: config.said("worker.claimAhead"),
     retentionCompleted: config.said("retention.completed"),
+    jobLog: config.said("log.jobs"),
     logger: createConsoleLogger(config.said("log.level")),
   };
   return Object.fromEntries(

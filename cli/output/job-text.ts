@@ -74,6 +74,7 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
     ...valueLines(job, colors),
     "",
     ...stepLines(job, colors),
+    ...logLines(job, colors),
     colors.dim("timeline"),
     ...job.timeline.flatMap((event) => eventLines(event, colors)),
   ].join("\n");
@@ -81,6 +82,15 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
 
 function progressText(progress: unknown): string | undefined {
   return typeof progress === "number" ? `${progress} %` : JSON.stringify(progress);
+}
+
+function logLines({ log }: JobDetails, colors: Colors): readonly string[] {
+  if (log === undefined) return [];
+  const lines = log.lines.map(
+    ({ at, level, text }) => `  ${timestamp(at)} ${level.toUpperCase().padEnd(5)} ${printable(text)}`,
+  );
+  const left = log.dropped === 0 ? [] : [colors.dim(`  ${log.dropped} lines before these were dropped`)];
+  return [colors.dim("log"), ...left, ...lines, ""];
 }
 
 function stepLines({ steps = [] }: JobDetails, colors: Colors): readonly string[] {

@@ -144,6 +144,11 @@ export const CONFIG_FIELDS = {
     description: "The least important lines that a worker writes.",
     fallback: "info",
   }),
+  "log.jobs": choice(["keep", "off"], {
+    env: "TASKWEFT_LOG_JOBS",
+    description: "Whether what handlers log is kept with their jobs too, for people who look at one.",
+    fallback: "keep",
+  }),
 } as const;
 
 export type ConfigPath = keyof typeof CONFIG_FIELDS;

@@ -7,6 +7,8 @@ export {
   JOB_STATES,
   ShardKeys,
   type FinalState,
+  type JobLog,
+  type JobLogLine,
   type JobState,
   type RecordOptions,
 } from "../protocol/index.js";

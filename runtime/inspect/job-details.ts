@@ -1,8 +1,11 @@
 /** Everything about one job. */
 import { TaskweftError } from "../errors.js";
 import {
+  logField,
+  parseJobLog,
   parseSteps,
   progressField,
+  type JobLog,
   type JobState,
   type RecordOptions,
   type RunEvent,
@@ -68,22 +71,24 @@ async function readLease(reader: ShardReader, job: StoredJob, state: JobState): 
 interface Notes {
   readonly steps: ReadonlyMap<string, unknown>;
   readonly progress: unknown;
+  readonly log: JobLog | undefined;
 }
 
 async function readNotes(reader: ShardReader, id: string): Promise<Notes> {
-  const [steps, progress] = await reader.read((redis) =>
-    redis.hmget(reader.keys.notes, id, progressField(id)),
+  const [steps, progress, log] = await reader.read((redis) =>
+    redis.hmget(reader.keys.notes, id, progressField(id), logField(id)),
   );
   return {
     steps: parseSteps(steps ?? null),
     progress: typeof progress === "string" ? (JSON.parse(progress) as unknown) : undefined,
+    log: typeof log === "string" ? parseJobLog(log) : undefined,
   };
 }
 
 function describe(
   job: StoredJob,
   summary: JobSummary,
-  { steps, progress, leaseEndsAt }: Notes & { readonly leaseEndsAt: number | undefined },
+  { steps, progress, log, leaseEndsAt }: Notes & { readonly leaseEndsAt: number | undefined },
   redactor: Redactor | undefined,
 ): JobDetails {
   const { record, run } = job;
@@ -110,9 +115,14 @@ function describe(
     ...(steps.size === 0
       ? {}
       : { steps: [...steps].map(([name, result]) => toStep(shown.hidden ? HIDDEN : clean(name), result)) }),
+    ...(log === undefined ? {} : { log: cleanLog(log, (text) => (shown.hidden ? HIDDEN : clean(text))) }),
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
   };
+}
+
+function cleanLog({ lines, dropped }: JobLog, clean: (text: string) => string): JobLog {
+  return { dropped, lines: lines.map((line) => ({ ...line, text: clean(line.text) })) };
 }
 
 /** Keys are made of the payload, so they are hidden with it. */

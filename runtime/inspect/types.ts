@@ -1,5 +1,5 @@
 import type { ScheduleSettings } from "../definition/index.js";
-import type { JobState, RecordOptions, SkipReason } from "../protocol/index.js";
+import type { JobLog, JobState, RecordOptions, SkipReason } from "../protocol/index.js";
 
 /** A job in one line. Times are milliseconds since the epoch, by the clock of Redis. */
 export interface JobSummary {
@@ -74,6 +74,8 @@ export interface JobDetails extends JobSummary {
   readonly progress?: unknown;
   /** Done, and not run again by a later attempt; oldest first. Absent when there are none. */
   readonly steps?: readonly JobStep[];
+  /** What its handlers have logged; without sensitive values. Absent when they logged nothing. */
+  readonly log?: JobLog;
   /** Oldest first. */
   readonly timeline: readonly JobEvent[];
   /** active: when the worker's lease ends. */

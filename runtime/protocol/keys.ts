@@ -43,7 +43,7 @@ export class ShardKeys {
   readonly cancels: string;
   /** HASH job id -> clients that wait for its end, separated by spaces. */
   readonly waits: string;
-  /** HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress. Only of jobs that noted something. */
+  /** HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress; `<job id> log` -> log lines. Only of jobs that noted something. */
   readonly notes: string;
   /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
   readonly limited: string;
@@ -137,6 +137,11 @@ export const ACTIVE_PAD_VALUE = "-".repeat(72);
 /** Field of the `notes` hash for a job's progress; its steps stand under the id alone. Ids hold no space. */
 export function progressField(id: string): string {
   return `${id} progress`;
+}
+
+/** Field of the `notes` hash for the lines that a job's handlers have logged. */
+export function logField(id: string): string {
+  return `${id} log`;
 }
 
 /** Field of the `groups` hash with the number of jobs of a queue that wait at the gate. */

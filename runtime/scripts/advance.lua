@@ -47,9 +47,9 @@ if shut.tasks then
   reopen(gate, paused)
 end
 
-local function clear(held)
+local function clear(held, keeps_log)
   if rare and #held > 0 then
-    clear_rare(waits, cancels, notes, tag, gate, held)
+    clear_rare(waits, cancels, notes, tag, gate, held, keeps_log)
   end
 end
 local at = acknowledge(jobs, runs, active, done, worker, time, 6, clear)

@@ -13,6 +13,7 @@ export * from "./fail.js";
 export * from "./forget-run.js";
 export * from "./heartbeat.js";
 export * from "./run-alone.js";
+export * from "./log.js";
 export * from "./note.js";
 export * from "./pause.js";
 export * from "./reclaim.js";

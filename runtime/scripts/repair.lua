@@ -75,7 +75,7 @@ write(runs, ARGV[7])
 
 local gone, _, _, state = ARGV[6] ~= 'keep', split_run(ARGV[7] ~= '' and ARGV[7])
 if gone or state == 'completed' then
-  forget_notes(notes, { id })
+  forget_notes(notes, { id }, not gone)
 elseif state == 'dead' or state == 'cancelled' then
   free_key(keys, options_of(record), id)
 end

@@ -9,10 +9,10 @@
 import type { AnyTaskContract, Duration } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
-import { idTime } from "../protocol/index.js";
+import { idTime, type JobLogLevel } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
-import { withFields } from "./logger.js";
+import { keptBy, withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
@@ -73,12 +73,18 @@ export class Execution implements TaskContext {
   }
 
   get log(): Logger {
-    this.#log ??= withFields(this.#logger, {
-      job: this.claim.id,
-      task: this.contract.name,
-      attempt: this.attempt,
-    });
+    if (this.#log === undefined) {
+      const fields = { job: this.claim.id, task: this.contract.name, attempt: this.attempt };
+      this.#log = keptBy(withFields(this.#logger, fields), (level, message, own) =>
+        this.keepLine(level, message, own),
+      );
+    }
     return this.#log;
+  }
+
+  /** Keeps a line with the job, without writing it to the worker's log. */
+  keepLine(level: JobLogLevel, message: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#notebook.lines.keep(this, level, message, fields);
   }
 
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {

@@ -37,6 +37,11 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Same value in every attempt of this job: hand it to external systems that take an idempotency key. */
   readonly idempotencyKey: string;
+  /**
+   * Writes to the log of the worker. Lines of `info` and above are kept with the job, too, for `weft jobs show` and `inspect`: the
+   * newest 200, of at most 1,000 characters each and 32 KiB together, over all attempts. They are written about four times a second, so the
+   * last quarter second before a crash may be lost, and go with the job.
+   */
   readonly log: Logger;
   /**
    * Runs `fn` once for the job: what it gave is stored, and later attempts get it back without running `fn`, also after a crash

@@ -1,4 +1,5 @@
 import { LOG_LEVELS, type LogLevel } from "../config/log-levels.js";
+import type { JobLogLevel } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
 export { LOG_LEVELS, type LogLevel };
@@ -10,18 +11,33 @@ export function createConsoleLogger(level: LogLevel = "info"): Logger {
     (name: LogLevel) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
       if (LOG_LEVELS.indexOf(name) < lowest) return;
-      const rest = Object.entries(fields).map(([field, value]) => ` ${field}=${oneLine(value)}`);
       process.stderr.write(
-        `${new Date().toISOString()} ${name.toUpperCase().padEnd(5)} ${flat(message)}${rest.join("")}\n`,
+        `${new Date().toISOString()} ${name.toUpperCase().padEnd(5)} ${lineText(message, fields)}\n`,
       );
     };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
 
+/** Message and fields as one line, as in the log. */
+export function lineText(message: string, fields: Readonly<Record<string, unknown>>): string {
+  const rest = Object.entries(fields).map(([field, value]) => ` ${field}=${oneLine(value)}`);
+  return `${flat(message)}${rest.join("")}`;
+}
+
 function oneLine(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = value instanceof Error ? `${value.name}: ${value.message}` : String(value);
+  const text = value instanceof Error ? `${value.name}: ${value.message}` : textOf(value);
   return visible(/[\s"=]/.test(text) ? JSON.stringify(text) : text);
+}
+
+/** Of an object its JSON, where it has one: `[object Object]` tells nobody anything. */
+function textOf(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }
 
 function flat(message: string): string {
@@ -34,6 +50,24 @@ function visible(text: string): string {
     /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
+}
+
+type Keep = (level: JobLogLevel, message: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/** The same logger, which also hands every line but those for debugging to `keep`. */
+export function keptBy(logger: Logger, keep: Keep): Logger {
+  const at =
+    (level: JobLogLevel) =>
+    (message: string, fields: Readonly<Record<string, unknown>> = {}): void => {
+      logger[level](message, fields);
+      keep(level, message, fields);
+    };
+  return {
+    debug: (message, fields) => logger.debug(message, fields),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+  };
 }
 
 /** The same logger with fields that every line carries. */

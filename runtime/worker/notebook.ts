@@ -4,8 +4,9 @@
  */
 import { optionInvalid } from "../option-values.js";
 import { note } from "../scripts/index.js";
-import type { Logger, Progress } from "./handler.js";
-import { type Attempt, type JournalPorts, StepJournal } from "./step-journal.js";
+import type { Progress } from "./handler.js";
+import { LineKeeper, type LineKeeperPorts } from "./line-keeper.js";
+import { type Attempt, StepJournal } from "./step-journal.js";
 
 /** Shortest time between two writes of progress (ms). */
 const INTERVAL_MS = 250;
@@ -14,11 +15,11 @@ const PAUSE_AFTER_ERROR_MS = 5000;
 const BATCH = 500;
 const MAX_PROGRESS_BYTES = 4096;
 
-export interface NotebookPorts extends JournalPorts {
-  readonly logger: Logger;
-}
+export type NotebookPorts = LineKeeperPorts;
 
 export class Notebook {
+  /** What handlers log. */
+  readonly lines: LineKeeper;
   readonly #ports: NotebookPorts;
   readonly #latest = new Map<Attempt, string>();
   /** Local monotonic time before which nothing is written. */
@@ -29,6 +30,7 @@ export class Notebook {
 
   constructor(ports: NotebookPorts) {
     this.#ports = ports;
+    this.lines = new LineKeeper(ports);
   }
 
   /** Redis time (ms). */
@@ -49,6 +51,7 @@ export class Notebook {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.lines.close();
   }
 
   #plan(): void {

@@ -28,6 +28,8 @@ export interface WorkerOptions extends ConnectionOptions {
   readonly shards?: number;
   /** Default: lines on standard error, level `info`. */
   readonly logger?: Logger;
+  /** Whether what handlers log is kept with their jobs too, in Redis, for people who look at one. Default `keep`. */
+  readonly jobLog?: "keep" | "off";
   /** Source of jitter: returns [0, 1). Default `Math.random`. */
   readonly random?: () => number;
 }
@@ -45,6 +47,7 @@ export interface ResolvedWorkerOptions {
   readonly retentionCompletedMs: number | undefined;
   readonly prefix: string;
   readonly shards: number;
+  readonly keepsJobLog: boolean;
   readonly logger: Logger;
   readonly random: () => number;
 }
@@ -88,6 +91,7 @@ export function resolveWorkerOptions(
         : durationMs("retentionCompleted", options.retentionCompleted, 0),
     prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
     shards: shardsOption(options.shards),
+    keepsJobLog: keepsJobLog(options.jobLog ?? "keep"),
     logger: options.logger ?? createConsoleLogger(),
     random: options.random ?? Math.random,
   });
@@ -105,6 +109,11 @@ function servedQueues(
     if (queue === undefined) throw optionInvalid("queues", `names of defined queues (${known})`, name);
     return queue;
   });
+}
+
+function keepsJobLog(value: string): boolean {
+  if (value !== "keep" && value !== "off") throw optionInvalid("jobLog", "keep or off", value);
+  return value === "keep";
 }
 
 function atLeast(name: string, ms: number, least: number): number {

@@ -159,6 +159,7 @@ export class ShardWorker implements Worker {
     this.#notebook = new Notebook({
       ...base,
       worker,
+      keepsLines: this.#options.keepsJobLog,
       now: () => this.#clock.now(),
       onLost: () => this.#leaseKeeper.lost(),
     });
@@ -314,6 +315,7 @@ export class ShardWorker implements Worker {
   async #giveUpEverything(): Promise<void> {
     try {
       await this.#workflows.settled();
+      await this.#notebook.lines.finish();
       await this.#recorder.settled();
       await this.#fetcher.settled();
       await this.#leaseKeeper.registered();

@@ -57,6 +57,7 @@ describe("a setting comes from", () => {
       ["worker.maxResult", 1_048_576, "default"],
       ["retention.completed", 0, "weft.config.yaml:7"],
       ["log.level", "info", "default"],
+      ["log.jobs", "keep", "default"],
     ]);
   });
 

@@ -42,6 +42,7 @@ const ADDING = [
   "await-run",
   "declare",
   "enqueue",
+  "log",
   "note",
   "retry",
   "start-run",
@@ -228,6 +229,7 @@ describe("every wrapper", () => {
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
+    log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
@@ -366,6 +368,7 @@ async function playPause(bench: ShardBench): Promise<void> {
   expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: [] });
   expect(await bench.resume()).toBe(true);
   expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: ["parked", "limited"] });
+  expect(await bench.log("P", { parked: ["a line"] })).toBe(1);
 }
 
 test("the text that is sent is the file with its libraries in it", () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeAll } from "vitest";
 import { Connection } from "../../runtime/connection/index.js";
 import type { LimitedGroup } from "../../runtime/definition/index.js";
 import {
+  encodeLogLine,
   encodeRun,
   NEW_RUN,
   parseRun,
@@ -23,6 +24,7 @@ import {
   enqueue,
   fail,
   heartbeat,
+  log,
   runAlone,
   note,
   pause,
@@ -201,6 +203,20 @@ export class ShardBench {
   async note(worker: string, progress: Readonly<Record<string, unknown>>): Promise<number | "LOST"> {
     const jobs = Object.entries(progress).map(([id, value]) => ({ id, progress: JSON.stringify(value) }));
     return await note(this.#runner, { keys: this.keys, worker, jobs });
+  }
+
+  /** Adds lines to the logs of jobs; of each at most 5, of 200 bytes together. */
+  async log(
+    worker: string,
+    lines: Readonly<Record<string, readonly string[]>>,
+    leftOut = 0,
+  ): Promise<number | "LOST"> {
+    const jobs = Object.entries(lines).map(([id, texts]) => ({
+      id,
+      leftOut,
+      lines: texts.map((text) => encodeLogLine({ at: 1, level: "info", text })).join(""),
+    }));
+    return await log(this.#runner, { keys: this.keys, worker, maxLines: 5, maxBytes: 200, jobs });
   }
 
   async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {

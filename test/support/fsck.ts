@@ -4,6 +4,7 @@ import { notesFacts, recordFacts, runFacts, type JobFacts } from "../../runtime/
 import { FINDING_CODES, type AuditFinding } from "../../runtime/inspect/audit/finding.js";
 import { hintFindings, jobFindings, workerFindings } from "../../runtime/inspect/audit/rules/index.js";
 import {
+  logField,
   parseRunEnd,
   progressField,
   runFields,
@@ -108,6 +109,7 @@ function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFac
     cancelAsked: shard.cancels.includes(id),
     awaited: shard.waits[id] !== undefined && !isUnderWay(shard, id),
     notes: notesFacts(shard.notes[id], shard.notes[progressField(id)]),
+    logged: shard.notes[logField(id)] !== undefined,
     keys: Object.entries(shard.keys)
       .filter(([, keyOwner]) => keyOwner === id)
       .map(([field]) => ({ field, ends: shard.keysExpiry[field] !== undefined })),

@@ -127,6 +127,11 @@ class Counter {
     for await (const page of hashPages(this.#reader, notes)) {
       for (const [field, text] of pairsOf(page)) {
         const [id = "", kind] = field.split(" ");
+        // The log of a job stays as long as its record.
+        if (kind === "log") {
+          if (!this.#has(id, JOB | NEWER)) this.#suspect(id);
+          continue;
+        }
         const state = kind === undefined ? notesFacts(text, null) : notesFacts(null, text);
         if (state === "unreadable" || !this.#has(id, JOB) || this.#has(id, COMPLETED)) this.#suspect(id);
       }

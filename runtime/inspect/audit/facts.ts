@@ -33,6 +33,8 @@ export interface JobFacts {
   readonly cancelAsked: boolean;
   readonly awaited: boolean;
   readonly notes: "none" | "readable" | "unreadable";
+  /** It has a log, which goes with its record. */
+  readonly logged: boolean;
   /** Idempotency keys whose owner it is. */
   readonly keys: readonly KeyFacts[];
 }

@@ -2,7 +2,7 @@
  * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
  * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
  */
-import { parseRunEnd, progressField, runFields, waitingPlace } from "../../protocol/index.js";
+import { logField, parseRunEnd, progressField, runFields, waitingPlace } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
 import { listPages, pairsOf, sortedSetPages } from "./pages.js";
@@ -113,13 +113,14 @@ async function readFacts(
       .hmget(keys.waits, ...ids)
       .hmget(keys.notes, ...ids)
       .hmget(keys.notes, ...ids.map(progressField))
+      .hmget(keys.notes, ...ids.map(logField))
       .zrange(keys.leases, 0, "-1", "WITHSCORES")
       .hmget(keys.workflows, ...ids)
       .hmget(keys.workflows, ...ids.map(runFields.state));
     for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
     return reading.exec();
   });
-  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, ...others] =
+  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, logs, ...others] =
     transactionReplies<(string | null)[]>(replies);
   const [leases, workflowRuns, workflowStates, ...due] = others;
   const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
@@ -145,6 +146,7 @@ async function readFacts(
       cancelAsked: Number(cancels![index]) === 1,
       awaited: typeof waits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
       notes: notesFacts(steps![index], progress![index]),
+      logged: typeof logs![index] === "string",
       keys: [],
     };
   });

@@ -38,9 +38,9 @@ end
 
 -- What few completed jobs have: a cancel that came too late, notes, clients that wait, a slot. Asked for all of them at once: notes of
 -- dead jobs stay in a shard for months, and must not cost a command for each job that completes beside them.
-local function clear_rare(waits, cancels, notes, tag, gate, held)
+local function clear_rare(waits, cancels, notes, tag, gate, held, keeps_log)
   redis.call('SREM', cancels, unpack(held))
-  forget_notes(notes, held)
+  forget_notes(notes, held, keeps_log)
   if gate then
     release_all(gate, held)
   end
@@ -78,7 +78,7 @@ local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
       local id = ARGV[at + 3 * i - 2]
       ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
     end
-    clear(keep(runs, done, release_held(active, worker, ids), run_of, removal_of))
+    clear(keep(runs, done, release_held(active, worker, ids), run_of, removal_of), true)
   end
   return at + 3 * n + 1
 end

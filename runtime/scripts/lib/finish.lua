@@ -17,11 +17,12 @@ local function free_key(keys, options, id)
   end
 end
 
--- Forgets what the handlers of these jobs have noted: their steps and their progress.
-local function forget_notes(notes, ids)
+-- Forgets what the handlers of these jobs have noted: their steps and their progress, and their log unless the jobs are kept.
+local function forget_notes(notes, ids, keeps_log)
   local fields = {}
   for i = 1, #ids do
-    fields[2 * i - 1], fields[2 * i] = ids[i], ids[i] .. ' progress'
+    fields[#fields + 1], fields[#fields + 2] = ids[i], ids[i] .. ' progress'
+    fields[#fields + 1] = not keeps_log and ids[i] .. ' log' or nil
   end
   redis.call('HDEL', notes, unpack(fields))
 end

@@ -119,7 +119,7 @@ export class Host {
       case "ended":
         return this.#ended(message);
       case "log":
-        return this.#ports.logger[message.level](message.message, decodeFields(message.fields));
+        return this.#logged(message, execution);
       case "progress":
         return execution?.progress(JSON.parse(message.value) as number);
       case "step":
@@ -132,6 +132,14 @@ export class Host {
       case "sleep":
         return this.#answer(message.call, sleepOf(execution, message.name, message.time));
     }
+  }
+
+  #logged({ level, message, fields: texts }: FromHost & { type: "log" }, execution?: Execution): void {
+    const fields = decodeFields(texts);
+    this.#ports.logger[level](message, fields);
+    // Its own fields name the job, with which the line is kept.
+    const { job: _job, task: _task, attempt: _attempt, ...own } = fields;
+    if (level !== "debug") execution?.keepLine(level, message, own);
   }
 
   #free(): void {

@@ -70,6 +70,7 @@ const broken: [what: string, codes: readonly string[], breakIt: () => Promise<un
   ],
   ["a cancel of a job that waits", ["TW-F10"], () => db.sadd(keys.cancels, "a")],
   ["clients that wait for nothing", ["TW-F11"], () => db.hset(keys.waits, "gone", "client")],
+  ["the log of nothing", ["TW-F12"], () => db.hset(keys.notes, "gone log", "0\n")],
   ["notes of nothing", ["TW-F12"], () => db.hset(keys.notes, "gone progress", "5", "gone", '["s"]')],
   ["notes that cannot be read", ["TW-F13 by hand"], () => db.hset(keys.notes, "a", '["s"')],
   ["a key without an end", ["TW-F20"], () => db.hset(keys.keys, KEY, "gone")],

@@ -2,6 +2,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { createWorker, type Worker, type WorkerOptions } from "../../../runtime/index.js";
+import { logField, parseJobLog } from "../../../runtime/protocol/index.js";
 import { cancel } from "../../../runtime/scripts/index.js";
 import { type Project, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -176,6 +177,11 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
     expect(fields?.["error"]).toBeInstanceOf(Error);
     expect(String(fields?.["error"])).toBe("RangeError: here");
     expect(fields?.["text"]).toBe("Symbol(s)");
+    const kept = (): Promise<string | null> => project.raw.hget(project.keys.notes, logField(id));
+    await until("the line to be kept", async () => (await kept()) !== null);
+    expect(parseJobLog((await kept()) ?? "").lines).toMatchObject([
+      { level: "warn", text: String.raw`look error="RangeError: here" object="{\"n\":1}" text=Symbol(s)` },
+    ]);
   });
 
   test("sleeps end the attempt and pass the next time; children are stored", async () => {

@@ -17,7 +17,7 @@ export function leftoverFindings(facts: JobFacts): readonly AuditFinding[] {
     ),
     ...finding(facts.awaited && isOver(facts), "TW-F11", "a job that has not ended", `one that is ${state}`),
     ...finding(
-      notes !== "none" && (gone || state === "completed"),
+      (notes !== "none" && (gone || state === "completed")) || (facts.logged && gone),
       "TW-F12",
       "a job that has not completed",
       `one that is ${state}`,
