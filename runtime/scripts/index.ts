@@ -17,6 +17,8 @@ export * from "./log.js";
 export * from "./note.js";
 export * from "./pause.js";
 export * from "./reclaim.js";
+export * from "./recount.js";
+export * from "./regate.js";
 export * from "./remove.js";
 export * from "./repair.js";
 export * from "./retry.js";

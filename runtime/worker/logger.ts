@@ -34,7 +34,7 @@ function oneLine(value: unknown): string {
 function textOf(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   try {
-    return JSON.stringify(value) ?? String(value);
+    return JSON.stringify(value) ?? "undefined";
   } catch {
     return Object.prototype.toString.call(value);
   }

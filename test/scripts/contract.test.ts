@@ -10,6 +10,7 @@ import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
+import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
 import { playRun, runCalls } from "./run-moves.js";
 import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
@@ -27,6 +28,8 @@ const DRAINING = [
   "forget-run",
   "heartbeat",
   "pause",
+  "recount",
+  "regate",
   "run-alone",
   "reclaim",
   "remove",
@@ -232,6 +235,8 @@ describe("every wrapper", () => {
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
+    recount: (runner) => scripts.recountGroup(runner, { keys, ...A_RECOUNT, queues: QUEUES }),
+    regate: (runner) => scripts.regate(runner, { ...job, ...A_REGATE }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),
     remove: (runner) => scripts.remove(runner, job),
     repair: (runner) =>
@@ -356,19 +361,6 @@ async function playSchedule(bench: ShardBench): Promise<void> {
   expect(await bench.tick(1, [2, 3], { overlap: "skip" })).toBe(1);
   expect(await bench.tick(3, [4], { jobs: [later] })).toBe(1);
   expect(await bench.suspend("pause")).toBe("OK");
-}
-
-/** The scripts by which operators hold tasks and queues back. */
-async function playPause(bench: ShardBench): Promise<void> {
-  expect(await bench.drain("task", "b:task")).toBe(true);
-  expect(await bench.drain("task", "b:task", "accept")).toBe(true);
-  expect(await bench.pause()).toBe(true);
-  await bench.put({ parked: {}, limited: { group: { name: "a:task k", limit: 1 } } });
-  await bench.claim("P", 0);
-  expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: [] });
-  expect(await bench.resume()).toBe(true);
-  expect(await bench.advance("P", { want: 9 })).toMatchObject({ ids: ["parked", "limited"] });
-  expect(await bench.log("P", { parked: ["a line"] })).toBe(1);
 }
 
 test("the text that is sent is the file with its libraries in it", () => {

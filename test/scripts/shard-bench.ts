@@ -29,6 +29,8 @@ import {
   note,
   pause,
   reclaim,
+  recountGroup,
+  regate,
   remove,
   retry,
   saveStep,
@@ -45,9 +47,11 @@ import {
   type EnqueueReply,
   type FailCall,
   type FailReply,
+  type GroupRecount,
   type Heartbeat,
   type ReclaimCall,
   type Reclaimed,
+  type RegateCall,
   type RetryReply,
   type ScriptRunner,
   type Swept,
@@ -217,6 +221,14 @@ export class ShardBench {
       lines: texts.map((text) => encodeLogLine({ at: 1, level: "info", text })).join(""),
     }));
     return await log(this.#runner, { keys: this.keys, worker, maxLines: 5, maxBytes: 200, jobs });
+  }
+
+  async regate(call: Omit<RegateCall, "keys">): Promise<string> {
+    return await regate(this.#runner, { keys: this.keys, ...call });
+  }
+
+  async recount(call: Omit<GroupRecount, "keys">): Promise<string> {
+    return await recountGroup(this.#runner, { keys: this.keys, ...call });
   }
 
   async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {

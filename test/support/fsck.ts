@@ -10,6 +10,7 @@ import {
   runFields,
   type ShardKeys,
   waitingId,
+  waitingMember,
 } from "../../runtime/protocol/index.js";
 import { gateProblems } from "./fsck-gate.js";
 import { runProblems } from "./fsck-runs.js";
@@ -71,7 +72,7 @@ function idsOf(shard: Shard): Set<string> {
   ]);
 }
 
-/** Id -> queue -> how often it stands in its pending list or waits at the gate: jobs there are pending too. */
+/** Id -> queue -> how often it stands in its pending list. */
 function pendingOf(shard: Shard): ReadonlyMap<string, ReadonlyMap<string, number>> {
   const places = new Map<string, Map<string, number>>();
   const add = (id: string, queue: string): void => {
@@ -79,10 +80,6 @@ function pendingOf(shard: Shard): ReadonlyMap<string, ReadonlyMap<string, number
     places.set(id, counts.set(queue, (counts.get(queue) ?? 0) + 1));
   };
   for (const [queue, ids] of Object.entries(shard.pending)) for (const id of ids) add(id, queue);
-  for (const member of shard.waiting) {
-    const [, queue, id] = /\n\d+ (\S+) (\S+)$/.exec(member) ?? [];
-    if (queue !== undefined && id !== undefined) add(id, queue);
-  }
   return places;
 }
 
@@ -93,10 +90,16 @@ function isUnderWay({ workflows }: Shard, id: string): boolean {
 
 function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFacts {
   const owner = shard.active[id];
+  const entry = shard.limited[id];
+  const own = entry === undefined ? undefined : waitingMember(id, entry);
+  const members = shard.waiting.filter((member) => waitingId(member) === id);
   return {
     id,
+    entry,
+    atGate: own !== undefined && members.includes(own),
+    strays: members.filter((member) => member !== own),
     nowMs: shard.nowMs,
-    record: recordFacts(shard.jobs[id], true),
+    record: recordFacts(shard.jobs[id]),
     run: runFacts(shard.runs[id]),
     owner,
     ownerLives: owner !== undefined && (shard.leases[owner] ?? 0) > shard.nowMs,

@@ -5,12 +5,13 @@
  */
 import { TaskweftError } from "../../errors.js";
 import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
-import { reclaim, repair } from "../../scripts/index.js";
+import { reclaim, regate, repair } from "../../scripts/index.js";
 import { readProtocol, type ShardReader } from "../shard-reader.js";
 import { takeCensus } from "./census.js";
 import type { JobFacts } from "./facts.js";
 import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
-import { placementOf } from "./placement.js";
+import { lookAtGate } from "./gate-look.js";
+import { type Placement, placementOf } from "./placement.js";
 import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
 import { jobFindings } from "./rules/index.js";
 import { lookAgain, type Suspects } from "./second-look.js";
@@ -49,6 +50,10 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
           : undefined;
       report.add(...findings.map((finding) => withOutcome(finding, outcome)));
     }
+  }
+  // After the jobs: what the gate says of one decides what is counted.
+  for (const { finding, repair: mend } of await lookAtGate(reader, [...named])) {
+    report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
   // Last: a job may have been put into a queue that had none.
   await auditQueues(reader, [...named], report, repairs);
@@ -96,6 +101,32 @@ async function repairJob(reader: ShardReader, facts: JobFacts): Promise<RepairOu
     longestSearch: LONGEST_SEARCH,
     keyFields: facts.keys.map(({ field }) => field),
     keyEndsAt: facts.nowMs + LOST_KEY_MS,
+  });
+  if (reply !== "REPAIRED") return reply === "LONG" ? "too-long" : "moved";
+  return placement.gate === undefined ? "repaired" : await repairAtGate(reader, facts, placement);
+}
+
+/** After its places: a run that the repair has changed counts as it is now. */
+async function repairAtGate(
+  reader: ShardReader,
+  { id, record, entry, owner }: JobFacts,
+  placement: Placement,
+): Promise<RepairOutcome> {
+  const { gate } = placement;
+  if (gate === undefined) return "repaired";
+  const kept = placement.record === "keep" ? "job" : placement.record;
+  const reply = await regate(reader.connection, {
+    keys: reader.keys,
+    id,
+    seen: {
+      record: kept,
+      run: placement.run,
+      owner: placement.active ? owner : undefined,
+      entry,
+    },
+    ...gate,
+    queue: record.kind === "job" ? record.queue : (entry?.split(" ")[1] ?? "none"),
+    longestSearch: LONGEST_SEARCH,
   });
   return reply === "REPAIRED" ? "repaired" : reply === "LONG" ? "too-long" : "moved";
 }

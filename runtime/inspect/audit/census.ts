@@ -2,7 +2,7 @@
  * The first look: one number an id, gathered page by page while work goes on. Whatever is not plainly sound by it is a
  * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
  */
-import { ACTIVE_PAD_FIELD, waitingPlace } from "../../protocol/index.js";
+import { ACTIVE_PAD_FIELD, waitingMember, waitingPlace } from "../../protocol/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
@@ -48,6 +48,7 @@ export async function takeCensus(reader: ShardReader, queues: readonly string[])
   const census = new Counter(reader, queues);
   await census.countJobs();
   await census.countIndexes();
+  await census.countGate();
   await census.countLeftovers();
   await census.countKeys();
   return census.result();
@@ -58,6 +59,8 @@ class Counter {
   readonly #queues: readonly string[];
   readonly #seen = new Map<string, number>();
   readonly #owners = new Map<string, string[]>();
+  /** Group of each job that has one. */
+  readonly #grouped = new Map<string, string>();
   readonly #suspects = new Map<string, string[]>();
 
   constructor(reader: ShardReader, queues: readonly string[]) {
@@ -76,6 +79,8 @@ class Counter {
           // Set, not added: a scan may show an id twice.
           this.#seen.set(id, JOB | strayed | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
         else this.#seen.set(id, BITS[record.kind]);
+        if (record.kind === "job" && record.options.group !== undefined)
+          this.#grouped.set(id, record.options.group);
       }
     }
     for await (const page of hashPages(this.#reader, runs)) {
@@ -98,13 +103,6 @@ class Counter {
         for (const [id] of pairsOf(page)) this.#addPlace(id, DUE, number);
       }
     }
-    for await (const page of sortedSetPages(this.#reader, keys.waiting)) {
-      // Who waits at the gate is pending; a note of a free slot has no id.
-      for (const [member] of pairsOf(page)) {
-        const place = waitingPlace(member);
-        if (place !== undefined) this.#addPlace(place.id, PENDING, this.#queues.indexOf(place.queue));
-      }
-    }
     for await (const page of hashPages(this.#reader, keys.active)) {
       for (const [id, owner] of pairsOf(page)) if (id !== ACTIVE_PAD_FIELD) this.#addActive(id, owner);
     }
@@ -114,6 +112,31 @@ class Counter {
     for await (const page of sortedSetPages(this.#reader, keys.dead)) {
       for (const [id] of pairsOf(page)) this.#add(id, DEAD);
     }
+  }
+
+  /** Who waits at the gate is pending too. Entries before members: what comes meanwhile is looked at again. */
+  async countGate(): Promise<void> {
+    const { limited, waiting } = this.#reader.keys;
+    const entries = new Map<string, string>();
+    for await (const page of hashPages(this.#reader, limited)) {
+      for (const [id, entry] of pairsOf(page)) {
+        entries.set(id, entry);
+        const group = entry.split(" ").slice(2).join(" ");
+        if (!this.#has(id, JOB | TOMBSTONE | NEWER) || this.#grouped.get(id) !== group) this.#suspect(id);
+      }
+    }
+    for (const id of this.#grouped.keys()) if (!entries.has(id) && this.#lives(id)) this.#suspect(id);
+    for await (const page of sortedSetPages(this.#reader, waiting)) {
+      for (const [member] of pairsOf(page)) {
+        const place = waitingPlace(member);
+        if (place === undefined) continue;
+        const entry = entries.get(place.id);
+        if (entry !== undefined && waitingMember(place.id, entry) === member)
+          this.#addPlace(place.id, PENDING, this.#queues.indexOf(place.queue));
+        else this.#suspect(place.id, member);
+      }
+    }
+    for (const id of entries.keys()) if (this.#has(id, COMPLETED | DEAD_RUN)) this.#suspect(id);
   }
 
   async countLeftovers(): Promise<void> {

@@ -30,6 +30,12 @@ export interface JobFacts {
   readonly pending: ReadonlyMap<string, number>;
   /** The shard to which the id leads, where that is another than the one in which it stands. */
   readonly leadsElsewhere?: number | undefined;
+  /** What the gate knows of it, `<number> <queue> <group>`. */
+  readonly entry: string | undefined;
+  /** It waits at the gate where this entry says. */
+  readonly atGate: boolean;
+  /** Other members of `waiting` that name it. */
+  readonly strays: readonly string[];
   readonly cancelAsked: boolean;
   readonly awaited: boolean;
   readonly notes: "none" | "readable" | "unreadable";
@@ -72,7 +78,7 @@ const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   dedupe: true,
   delayMs: true,
   dueAt: true,
-  group: false,
+  group: true,
   item: true,
   run: true,
   step: true,
@@ -89,18 +95,14 @@ const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   timeoutMs: true,
 };
 
-/** `seesGate`: whoever asks has looked at the gate too, so that a job with a limit is not taken for lost. */
-export function recordFacts(text: string | null | undefined, seesGate = false): RecordFacts {
+export function recordFacts(text: string | null | undefined): RecordFacts {
   if (text === null || text === undefined) return { kind: "none" };
   if (text === TOMBSTONE) return { kind: "tombstone" };
   const record = readable(() => parseRecord(text));
   if (typeof record?.version === "number" && record.version > RECORD_VERSION) return { kind: "newer" };
   if (record === undefined || !isRecord(record))
     return { kind: "unreadable", bytes: Buffer.byteLength(text) };
-  if (
-    !Object.keys(record.options).every((option) => isUnderstood(option) || (seesGate && option === "group"))
-  )
-    return { kind: "newer" };
+  if (!Object.keys(record.options).every(isUnderstood)) return { kind: "newer" };
   return { kind: "job", task: record.task, queue: record.queue, options: record.options };
 }
 

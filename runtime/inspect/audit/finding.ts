@@ -18,6 +18,12 @@ export const FINDING_CODES = {
   "TW-F30": "a worker without a lease: nobody would take back its jobs, or forget it",
   "TW-F40": "a queue with jobs that nobody has declared",
   "TW-F41": "more than one hint for idle workers",
+  "TW-F50": "a job with a limit of which the gate does not know: it would not be counted",
+  "TW-F51": "the gate knows an id that has ended or is gone, or not as its record says",
+  "TW-F52": "an id waits at the gate in a place that is not its own",
+  "TW-F53": "a group counts other slots than its jobs hold",
+  "TW-F54": "a queue counts other jobs at the gate than wait there",
+  "TW-F55": "a group has room for one that waits, and no note says so: it would wait for ever",
   "TW-F42": "a key of another type than the protocol says",
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;

@@ -6,7 +6,9 @@
  * due set. A worker that lives is never taken a job from.
  */
 import { DEFAULT_RETENTION } from "../../definition/index.js";
+import { waitingMember } from "../../protocol/index.js";
 import { isOver, type JobFacts } from "./facts.js";
+import { gateFindings, groupOf } from "./rules/gate.js";
 
 export interface Placement {
   readonly record: "keep" | "none" | "tombstone";
@@ -15,9 +17,19 @@ export interface Placement {
   readonly active: boolean;
   /** Queue in whose pending list it stands, once. */
   readonly pending: string | undefined;
+  /** What the gate is to know of it; `undefined`: as it is. */
+  readonly gate?: GatePlace | undefined;
   readonly due: { readonly queue: string; readonly at: number } | undefined;
   readonly done: number | undefined;
   readonly dead: number | undefined;
+}
+
+export interface GatePlace {
+  /** See regate. */
+  readonly target: "forget" | "known" | "come";
+  readonly group: string;
+  /** Members that are to go. */
+  readonly members: readonly string[];
 }
 
 const NOWHERE = {
@@ -31,6 +43,45 @@ const NOWHERE = {
 const KEEP_COMPLETED_MS = 24 * 3_600_000;
 
 export function placementOf(facts: JobFacts): Placement | undefined {
+  const placement = placeOf(facts);
+  return placement === undefined ? undefined : withGate(facts, placement);
+}
+
+/** One that stands nowhere else comes to its gate, instead of standing in a list for which it has no slot. */
+function withGate(facts: JobFacts, placement: Placement): Placement {
+  const { id, entry, atGate, strays, pending } = facts;
+  const known = entry !== undefined || strays.length > 0;
+  const group = groupOf(facts);
+  const own = entry === undefined || !atGate ? [] : [waitingMember(id, entry)];
+  const isWrong = gateFindings(facts).length > 0;
+  const elsewhere = placement.active || placement.due !== undefined || pending.size > 0;
+  if (facts.record.kind === "tombstone" && placement.record === "tombstone")
+    return strays.length === 0 || entry === undefined
+      ? placement
+      : {
+          ...placement,
+          gate: { target: "known", group: entry.split(" ").slice(2).join(" "), members: strays },
+        };
+  if (group === undefined || placement.record !== "keep") {
+    const isParked = atGate && !isWrong && !elsewhere && placement.record === "keep";
+    // What ends here keeps nothing at the gate, and a job without a limit only while its task is paused.
+    return known && !isParked
+      ? { ...placement, gate: { target: "forget", group: "", members: [...own, ...strays] } }
+      : placement;
+  }
+  if (elsewhere || facts.run.hole)
+    return isWrong || atGate
+      ? { ...placement, gate: { target: "known", group, members: [...own, ...strays] } }
+      : placement;
+  if (atGate && !isWrong) return placement;
+  const comes = { target: "come", group, members: [...own, ...strays] } as const;
+  // It waits where it belongs, and somewhere besides.
+  return atGate && gateFindings({ ...facts, strays: [] }).length === 0
+    ? { ...placement, gate: { target: "known", group, members: strays } }
+    : { ...placement, pending: undefined, gate: comes };
+}
+
+function placeOf(facts: JobFacts): Placement | undefined {
   const { record, run } = facts;
   if (record.kind === "none" || record.kind === "tombstone") return placeOfNoJob(facts);
   if (record.kind !== "job") return undefined;
@@ -80,6 +131,7 @@ function placeOfEnded(
 function placeOfLiving(facts: JobFacts, keep: Placement, queue: string): Placement | undefined {
   if (facts.owner !== undefined) return { ...keep, active: true };
   if (facts.pending.size > 0) return { ...keep, pending: queue };
+  if (facts.atGate) return keep;
   const at = facts.due.get(queue) ?? [...facts.due.values()][0];
   if (at !== undefined) return { ...keep, due: { queue, at } };
   // It may have ended and its run be lost: running it again and dropping it are both for a person to decide.
@@ -94,6 +146,13 @@ function firstKey(map: ReadonlyMap<string, unknown>): string | undefined {
   return map.keys().next().value;
 }
 
+function staysAtGate({ atGate, run }: JobFacts, { active, pending, due, gate }: Placement): boolean {
+  if (gate?.target === "come") return true;
+  return (
+    atGate && !active && pending === undefined && due === undefined && !run.hole && gate?.target !== "forget"
+  );
+}
+
 /** What a repair does, for people. */
 export function describePlacement(facts: JobFacts, placement: Placement): string {
   const { active, pending, due, done, dead } = placement;
@@ -102,6 +161,7 @@ export function describePlacement(facts: JobFacts, placement: Placement): string
     ...(done === undefined ? [] : ["done"]),
     ...(dead === undefined ? [] : ["dead"]),
     ...(pending === undefined ? [] : [`pending:${pending}`]),
+    ...(staysAtGate(facts, placement) ? ["the gate"] : []),
     ...(due === undefined ? [] : [`due:${due.queue}`]),
   ];
   if (placement.record === "tombstone")

@@ -2,10 +2,17 @@
  * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
  * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
  */
-import { logField, parseRunEnd, progressField, runFields, waitingPlace } from "../../protocol/index.js";
+import {
+  logField,
+  parseRunEnd,
+  progressField,
+  runFields,
+  waitingMember,
+  waitingPlace,
+} from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
-import { listPages, pairsOf, sortedSetPages } from "./pages.js";
+import { listPages } from "./pages.js";
 
 /** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
 const AT_ONCE = 50;
@@ -32,8 +39,31 @@ export async function lookAgain(
   );
 }
 
-function fingerprint({ record, run, owner, due, done, dead, cancelAsked, awaited, keys }: JobFacts): string {
-  return JSON.stringify([record.kind, run.text, owner, [...due], done, dead, cancelAsked, awaited, keys]);
+function fingerprint({
+  record,
+  run,
+  owner,
+  due,
+  done,
+  dead,
+  cancelAsked,
+  awaited,
+  keys,
+  ...facts
+}: JobFacts): string {
+  const gate = [facts.entry, facts.atGate, facts.strays];
+  return JSON.stringify([
+    record.kind,
+    run.text,
+    owner,
+    [...due],
+    done,
+    dead,
+    cancelAsked,
+    awaited,
+    keys,
+    gate,
+  ]);
 }
 
 type Places = Map<string, Map<string, number>>;
@@ -50,12 +80,6 @@ async function readPlaces(
       for (const id of page) if (ids.has(id)) addPlace(places, id, queue);
     }
   }
-  for await (const page of sortedSetPages(reader, reader.keys.waiting)) {
-    for (const [member] of pairsOf(page)) {
-      const place = waitingPlace(member);
-      if (place !== undefined && ids.has(place.id)) addPlace(places, place.id, place.queue);
-    }
-  }
   return places;
 }
 
@@ -66,8 +90,8 @@ function addPlace(places: Places, id: string, queue: string): void {
 
 /** A job that was handed back while the list was read stands at its front, which was passed before. */
 async function searchFronts(reader: ShardReader, all: readonly JobFacts[], places: Places): Promise<void> {
-  for (const { id, record, owner, due, done, dead } of all) {
-    const placed = places.has(id) || owner !== undefined || due.size > 0;
+  for (const { id, record, owner, due, done, dead, atGate } of all) {
+    const placed = places.has(id) || owner !== undefined || due.size > 0 || atGate;
     if (record.kind !== "job" || placed || done !== undefined || dead !== undefined) continue;
     const { pending } = reader.keys.queue(record.queue);
     const position = await reader.read((redis) => redis.lpos(pending, id, "MAXLEN", FRONT));
@@ -84,11 +108,7 @@ async function factsOf(
   const all: JobFacts[] = [];
   for (let start = 0; start < suspects.length; start += AT_ONCE) {
     const some = suspects.slice(start, start + AT_ONCE);
-    const facts = await readFacts(
-      reader,
-      some.map(([id]) => id),
-      queues,
-    );
+    const facts = await readFacts(reader, some, queues);
     all.push(...(await withKeys(reader, facts, new Map(some))));
   }
   return all;
@@ -96,10 +116,14 @@ async function factsOf(
 
 async function readFacts(
   reader: ShardReader,
-  ids: readonly string[],
+  suspects: readonly (readonly [id: string, fields: readonly string[]])[],
   queues: readonly string[],
 ): Promise<readonly JobFacts[]> {
   const { keys } = reader;
+  const ids = suspects.map(([id]) => id);
+  // Where an id should wait is told by its entry, which must be known before; it is read again with all else.
+  const entries = await reader.read((redis) => redis.hmget(keys.limited, ...ids));
+  const members = suspects.map(([id, fields], index) => membersOf(id, entries[index] ?? undefined, fields));
   const replies = await reader.read((redis) => {
     const reading = redis
       .multi()
@@ -115,14 +139,17 @@ async function readFacts(
       .hmget(keys.notes, ...ids.map(progressField))
       .hmget(keys.notes, ...ids.map(logField))
       .zrange(keys.leases, 0, "-1", "WITHSCORES")
+      .hmget(keys.limited, ...ids)
+      .zmscore(keys.waiting, ...(members.flat().length === 0 ? [""] : members.flat()))
       .hmget(keys.workflows, ...ids)
       .hmget(keys.workflows, ...ids.map(runFields.state));
     for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
     return reading.exec();
   });
-  const [time, records, runs, owners, done, dead, cancels, waits, steps, progress, logs, ...others] =
+  const [time, records, runs, owners, done, dead, cancels, awaits, steps, progress, logs, ...others] =
     transactionReplies<(string | null)[]>(replies);
-  const [leases, workflowRuns, workflowStates, ...due] = others;
+  const [leases, limited, waiting, workflowRuns, workflowStates, ...due] = others;
+  const waits = new Set(members.flat().filter((_member, index) => waiting![index] !== null));
   const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
   const lives = (owner: string): boolean => Number(leases![leases!.indexOf(owner) + 1] ?? 0) > nowMs;
   return ids.map((id, index) => {
@@ -131,10 +158,15 @@ async function readFacts(
       const score = due[number]![index];
       return score === null || score === undefined ? [] : [[queue, Number(score)]];
     });
+    const entry = limited![index] ?? undefined;
+    const own = entry === undefined ? undefined : waitingMember(id, entry);
     return {
       id,
       nowMs,
       leadsElsewhere: reader.leadsElsewhere(id),
+      entry,
+      atGate: own !== undefined && waits.has(own),
+      strays: members[index]!.filter((member) => member !== own && waits.has(member)),
       record: recordFacts(records![index]),
       run: runFacts(runs![index]),
       owner,
@@ -144,7 +176,8 @@ async function readFacts(
       due: new Map(dues),
       pending: new Map(),
       cancelAsked: Number(cancels![index]) === 1,
-      awaited: typeof waits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
+      awaited:
+        typeof awaits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
       notes: notesFacts(steps![index], progress![index]),
       logged: typeof logs![index] === "string",
       keys: [],
@@ -155,6 +188,12 @@ async function readFacts(
 /** A workflow run: clients wait for those as for jobs. */
 function isUnderWay(record: string | null | undefined, state: string | null | undefined): boolean {
   return typeof record === "string" && parseRunEnd(state ?? null) === undefined;
+}
+
+/** Members of `waiting` that may name it: that of its entry, and those of which it was suspected. */
+function membersOf(id: string, entry: string | undefined, fields: readonly string[]): readonly string[] {
+  const own = entry === undefined ? [] : [waitingMember(id, entry)];
+  return [...new Set([...own, ...fields.filter((field) => waitingPlace(field)?.id === id)])];
 }
 
 function scoreOf(score: string | null | undefined): number | undefined {

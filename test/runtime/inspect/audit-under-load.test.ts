@@ -8,6 +8,12 @@ import { startRedis } from "../../support/redis.js";
 const redis = await startRedis();
 const JOBS = 2000;
 const BURST = 200;
+const limited = defineTask<{ n: number }>("limited:work", {
+  concurrency: { limit: 2 },
+  concurrencyKey: ({ n }) => String(n % 5),
+  retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 20, jitter: "none" } },
+  retention: { completedMs: 0, deadMs: 60_000 },
+});
 const order = defineTask("order:work", {
   retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 20, jitter: "none" } },
   retention: { completedMs: 200, deadMs: 60_000 },
@@ -17,7 +23,7 @@ test(
   "finds nothing while jobs are enqueued, run, fail, are cancelled, retried and handed back",
   { timeout: 60_000 },
   async () => {
-    const project = setupProject({ redis, tasks: [order] as never });
+    const project = setupProject({ redis, tasks: [order, limited] as never });
     const connection = new Connection({ url: redis.url }, "test");
     const inspector = createInspector({ connection, keys: project.keys });
     const handlers = {
@@ -26,6 +32,7 @@ test(
         await new Promise((resolve) => setImmediate(resolve));
       },
     };
+    Object.assign(handlers, { "limited:work": handlers["order:work"] });
     let working = true;
     const audits = (async () => {
       const found: unknown[] = [];
@@ -37,6 +44,8 @@ test(
       const worker = await project.worker(handlers as never, { concurrency: 10 });
       const numbers = Array.from({ length: BURST }, (_unused, index) => ({ n: start + index }));
       const jobs = await project.many(order, numbers);
+      await project.many(limited, numbers);
+      await (start % 400 === 0 ? inspector.pauseTask("limited:work") : inspector.resumeTask("limited:work"));
       const late = await project.many(order, numbers.slice(0, 50), { delay: "10ms" });
       for (const { id } of [...jobs.slice(-30), ...late.slice(-10)])
         await inspector.cancel(id).catch(() => undefined);
@@ -45,6 +54,7 @@ test(
       // In the middle of its work: it hands back what it has claimed.
       await worker.stop();
     }
+    await inspector.resumeTask("limited:work");
     working = false;
     const { found, looks } = await audits;
     connection.disconnect();

@@ -2,6 +2,7 @@
 import type { JobFacts } from "../facts.js";
 import type { AuditFinding } from "../finding.js";
 import { describePlacement, placementOf } from "../placement.js";
+import { gateFindings } from "./gate.js";
 import { keyFindings } from "./keys.js";
 import { leftoverFindings } from "./leftovers.js";
 import { placeFindings } from "./places.js";
@@ -16,7 +17,7 @@ export function jobFindings(facts: JobFacts): readonly AuditFinding[] {
   const placed = placeFindings(facts);
   const where = placement === undefined ? undefined : describePlacement(facts, placement);
   // What is known about a job goes by where it belongs: while that is open, all of it stays.
-  const others = [...leftoverFindings(facts), ...keyFindings(facts)];
+  const others = [...leftoverFindings(facts), ...keyFindings(facts), ...gateFindings(facts)];
   return [
     ...placed.map((finding) => withRepair(finding, where)),
     ...shardFindings(facts),
@@ -32,6 +33,9 @@ const LEFTOVERS: Readonly<Partial<Record<AuditFinding["code"], string>>> = {
   "TW-F12": "remove the notes",
   "TW-F20": "let it end in 24 h",
   "TW-F21": "free it",
+  "TW-F50": "tell the gate of it",
+  "TW-F51": "put the entry right, or forget it",
+  "TW-F52": "take it away from there",
 };
 
 function withRepair(finding: AuditFinding, repair: string | undefined): AuditFinding {

@@ -48,8 +48,14 @@ function placesOf(facts: JobFacts): readonly string[] {
     ...(facts.dead === undefined ? [] : ["dead"]),
     ...(facts.done === undefined ? [] : ["done"]),
     ...[...facts.due.keys()].map((queue) => `due:${queue}`),
+    ...(facts.atGate ? [`pending:${queueOf(facts)}`] : []),
     ...[...facts.pending].flatMap(([queue, times]) => Array<string>(times).fill(`pending:${queue}`)),
   ];
+}
+
+/** Where its entry at the gate says that it waits. */
+function queueOf({ entry = "" }: JobFacts): string {
+  return entry.split(" ")[1] ?? "";
 }
 
 function kindsOf(places: readonly string[]): string {

@@ -1,0 +1,288 @@
+/**
+ * The gate as a whole: the slots that a group counts are those of its jobs, a queue counts who waits there, and nobody waits for ever at a
+ * gate that has room. Counts move all the time, so what looks wrong in the pages is compared once more by one script, which says nothing when
+ * anybody may have come meanwhile; the same script repairs.
+ */
+import {
+  closedField,
+  pausedTaskField,
+  rateField,
+  waitingField,
+  waitingId,
+  waitingMember,
+  waitingPlace,
+} from "../../protocol/index.js";
+import { recountGroup, recountQueue, type RecountReply } from "../../scripts/index.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { AuditFinding, RepairOutcome } from "./finding.js";
+import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
+
+const LOOKS = 3;
+/** Ids whose places are read in one transaction. */
+const AT_ONCE = 200;
+/** Ids of a group that one script compares: some 5 ms. */
+const MOST_HOLDERS = 2000;
+/** Members of `waiting` that one script walks: some 5 ms. */
+const LONGEST_WALK = 10_000;
+
+interface Suspicion {
+  readonly group?: string;
+  /** The same in each look, however much the counts move meanwhile. */
+  readonly key: string;
+  readonly finding: AuditFinding;
+  readonly recount: (mends: boolean) => Promise<RecountReply>;
+}
+
+export interface GateProblem {
+  readonly finding: AuditFinding;
+  readonly repair: () => Promise<RepairOutcome>;
+}
+
+/** What moves while it is looked at is looked at again, and is no finding as long as it moves. */
+export async function lookAtGate(
+  reader: ShardReader,
+  queues: readonly string[],
+): Promise<readonly GateProblem[]> {
+  const found: GateProblem[] = [];
+  let open: ReadonlySet<string> | undefined;
+  for (let look = 0; look < LOOKS && open?.size !== 0; look++) {
+    const moving = new Set<string>();
+    for (const { key, finding, recount } of await new GateLook(reader, queues).suspicions()) {
+      if (open?.has(key) === false) continue;
+      const reply = await recount(false);
+      if (reply === "MOVED") moving.add(key);
+      if (reply === "WRONG") found.push({ finding, repair: async () => OUTCOMES[await recount(true)] });
+    }
+    open = moving;
+  }
+  return found;
+}
+
+const OUTCOMES: Readonly<Record<RecountReply, RepairOutcome>> = {
+  MOVED: "moved",
+  REPAIRED: "repaired",
+  RIGHT: "repaired",
+  WRONG: "moved",
+};
+
+class GateLook {
+  readonly #reader: ShardReader;
+  readonly #queues: readonly string[];
+  /** Fields of `groups`. */
+  readonly #groups = new Map<string, string>();
+  /** Group -> ids with an entry of it that do not wait at the gate. */
+  readonly #others = new Map<string, string[]>();
+  /** Group -> first member that waits; queue -> jobs that wait. */
+  readonly #first = new Map<string, string>();
+  readonly #atGate = new Map<string, number>();
+  /** Group -> how many of it wait, with numbers up to the last one. */
+  readonly #waits = new Map<string, number>();
+  readonly #noted = new Set<string>();
+  #last = "0";
+
+  constructor(reader: ShardReader, queues: readonly string[]) {
+    this.#reader = reader;
+    this.#queues = queues;
+  }
+
+  async suspicions(): Promise<readonly Suspicion[]> {
+    const { groups, paused } = this.#reader.keys;
+    this.#last = (await this.#reader.read((redis) => redis.hget(groups, "#"))) ?? "0";
+    const entries = await this.#readWaiting();
+    for (const [id, group] of entries) {
+      const ids = this.#others.get(group);
+      if (ids === undefined) this.#others.set(group, [id]);
+      else ids.push(id);
+    }
+    for await (const page of hashPages(this.#reader, groups)) {
+      for (const [field, value] of pairsOf(page)) this.#groups.set(field, value);
+    }
+    const pauses = await this.#reader.read((redis) => redis.hgetall(paused));
+    const slots = await this.#slotProblems();
+    const rooms = this.#roomProblems(pauses, new Set(slots.map(({ group }) => group)));
+    return [...slots, ...this.#queueProblems(), ...rooms];
+  }
+
+  /** Entries of those that do not wait: id -> group. */
+  async #readWaiting(): Promise<ReadonlyMap<string, string>> {
+    const { limited, waiting } = this.#reader.keys;
+    const members = new Set<string>();
+    for await (const page of sortedSetPages(this.#reader, waiting)) {
+      for (const [member] of pairsOf(page)) members.add(member);
+    }
+    for (const member of members) this.#sort(member);
+    const others = new Map<string, string>();
+    for await (const page of hashPages(this.#reader, limited)) {
+      for (const [id, entry] of pairsOf(page)) {
+        if (!members.has(waitingMember(id, entry))) others.set(id, entry.split(" ").slice(2).join(" "));
+      }
+    }
+    return others;
+  }
+
+  #sort(member: string): void {
+    const place = waitingPlace(member);
+    if (place === undefined) {
+      const group = /^\n[^\n]+\n(?:\d{16}\n)?([^\n]*)$/.exec(member)?.[1];
+      if (group !== undefined) this.#noted.add(group);
+      return;
+    }
+    const group = member.slice(0, member.indexOf("\n"));
+    const first = this.#first.get(group);
+    if (first === undefined || member < first) this.#first.set(group, member);
+    if (Number(member.slice(group.length + 1, group.length + 17)) <= Number(this.#last))
+      this.#waits.set(group, (this.#waits.get(group) ?? 0) + 1);
+    this.#atGate.set(place.queue, (this.#atGate.get(place.queue) ?? 0) + 1);
+  }
+
+  async #slotProblems(): Promise<readonly Suspicion[]> {
+    const fields = [...this.#groups.keys()].filter((field) => field.includes(" "));
+    const rated = rateField("");
+    const counted = fields.map((field) => (field.startsWith(rated) ? field.slice(rated.length) : field));
+    const problems: Suspicion[] = [];
+    for (const group of new Set([...counted, ...this.#others.keys()])) {
+      // Parked jobs hold nothing.
+      const found = group.startsWith("!") ? undefined : await this.#slotProblem(group);
+      if (found !== undefined) problems.push(found);
+    }
+    return problems;
+  }
+
+  async #slotProblem(group: string): Promise<Suspicion | undefined> {
+    const ids = this.#others.get(group) ?? [];
+    const { held, listed } = await this.#holders(ids);
+    const count = this.#groups.get(group) ?? "0";
+    const more = Number(count) - held;
+    // Those that stood in the list before their task had a rate have none reserved; one too many would never come free.
+    const over = Math.max(0, (this.#reservedOf(group) ?? 0) - listed);
+    if (more === 0 && over === 0) return undefined;
+    const places = over === 0 ? "" : `, and ${over} starts reserved for nobody`;
+    return {
+      group,
+      key: JSON.stringify(["slots", group, more, over]),
+      finding: problem("TW-F53", shownGroup(group), `${held} slots`, `${count}${places}`, "count anew"),
+      recount: (mends) => this.#recount(group, count, ids, mends),
+    };
+  }
+
+  /** How many of these ids hold a slot, and how many of those stand in a list: whoever is neither due nor active. */
+  async #holders(ids: readonly string[]): Promise<{ readonly held: number; readonly listed: number }> {
+    const { keys } = this.#reader;
+    let [held, listed] = [0, 0];
+    for (let start = 0; start < ids.length; start += AT_ONCE) {
+      const some = ids.slice(start, start + AT_ONCE);
+      const replies = await this.#reader.read((redis) => {
+        const reading = redis.multi().hmget(keys.active, ...some);
+        for (const queue of this.#queues) reading.zmscore(keys.queue(queue).due, ...some);
+        return reading.exec();
+      });
+      const [owners, ...due] = transactionReplies<(string | null)[]>(replies);
+      for (const index of some.keys()) {
+        if (due.some((scores) => scores[index] !== null)) continue;
+        held++;
+        if (owners![index] === null) listed++;
+      }
+    }
+    return { held, listed };
+  }
+
+  #reservedOf(group: string): number | undefined {
+    if (!this.#groups.has(rateField(taskOf(group)))) return undefined;
+    return Number.parseInt(this.#groups.get(rateField(group)) ?? "0", 10);
+  }
+
+  #queueProblems(): readonly Suspicion[] {
+    const start = waitingField("");
+    const counted = [...this.#groups.keys()]
+      .filter((field) => field.startsWith(start) && field !== start)
+      .map((field) => field.slice(start.length));
+    return [...new Set([...counted, ...this.#atGate.keys()])].flatMap((queue): Suspicion[] => {
+      const jobs = this.#atGate.get(queue) ?? 0;
+      const count = this.#groups.get(waitingField(queue)) ?? "0";
+      if (Number(count) === jobs) return [];
+      const { connection, keys } = this.#reader;
+      const call = { keys, queue, longestWalk: LONGEST_WALK, counted: count, lastNumber: this.#last };
+      return [
+        {
+          key: JSON.stringify(["queue", queue, Number(count) - jobs]),
+          finding: problem("TW-F54", `queue ${queue}`, `${jobs} jobs at the gate`, count, "count anew"),
+          recount: (mends) => recountQueue(connection, { ...call, mends }),
+        },
+      ];
+    });
+  }
+
+  #roomProblems(
+    pauses: Readonly<Record<string, string>>,
+    recounted: ReadonlySet<string | undefined>,
+  ): readonly Suspicion[] {
+    return [...this.#first].flatMap(([group, first]): Suspicion[] => {
+      const state = pauses[pausedTaskField(taskOf(group))];
+      // Claims have not come to the group yet since its task was resumed.
+      const reopens = state?.startsWith("0 ") === true && group > state.slice(2);
+      // Whether one that is counted anew has room is known afterwards; the same repair looks.
+      if (recounted.has(group) || this.#noted.has(group) || reopens || !this.#hasRoom(group)) return [];
+      const ids = this.#others.get(group) ?? [];
+      const about = `${shownGroup(group)}, job ${waitingId(first)}`;
+      const finding = problem("TW-F55", about, "a note that it may come in", "none", "leave one, and a hint");
+      return [
+        {
+          key: JSON.stringify(["room", group]),
+          finding,
+          recount: (mends) => this.#recount(group, this.#groups.get(group) ?? "0", ids, mends),
+        },
+      ];
+    });
+  }
+
+  #hasRoom(group: string): boolean {
+    const task = taskOf(group);
+    if (group.startsWith("!") || this.#groups.has(closedField(task))) return false;
+    const limit = this.#groups.get(task);
+    if (limit !== undefined && Number(this.#groups.get(group) ?? 0) >= Number(limit)) return false;
+    const [most = 0, per = 0, turns] = (this.#groups.get(rateField(task)) ?? "0 0").split(" ").map(Number);
+    const reserved = this.#reservedOf(group) ?? 0;
+    return (per === 0 || reserved < most) && (turns === undefined || reserved === 0);
+  }
+
+  async #recount(
+    group: string,
+    counted: string,
+    ids: readonly string[],
+    mends: boolean,
+  ): Promise<RecountReply> {
+    // Nothing is said of a group that is too large to be compared at one moment.
+    if (ids.length > MOST_HOLDERS) return "MOVED";
+    const { connection, keys } = this.#reader;
+    const call = {
+      keys,
+      mends,
+      group,
+      counted,
+      lastNumber: this.#last,
+      ids,
+      waiting: this.#waits.get(group) ?? 0,
+      queues: this.#queues,
+    };
+    return await recountGroup(connection, call);
+  }
+}
+
+function taskOf(group: string): string {
+  return group.split(" ", 1)[0] ?? "";
+}
+
+/** Keys of limits are made of payloads: only the task, or the queue, is told. */
+function shownGroup(group: string): string {
+  return `a group of ${taskOf(group)}`;
+}
+
+function problem(
+  code: AuditFinding["code"],
+  subject: string,
+  expected: string,
+  found: string,
+  repair: string,
+): AuditFinding {
+  return { code, subject, expected, found, repair };
+}
