@@ -38,6 +38,17 @@ export function workflowModel(text: string, task = "a:task"): WorkflowModel {
           compensate: job,
         },
         { name: "two", needs: ["one"], job, forEach: ["path", "input", text], maxParallel: 3 },
+        {
+          name: "three",
+          needs: [],
+          waitFor: {
+            event: "a:event",
+            field: [text],
+            equals: ["path", "input", text],
+            match: ["==", ["path", "event", text], ["value", text]],
+            timeoutMs: 1000,
+          },
+        },
       ],
       output: ["object", { [text]: ["path", "steps", "one", "result", text] }],
       keepMs: 1000,

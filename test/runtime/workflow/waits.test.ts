@@ -1,6 +1,9 @@
 // Steps that wait for an event, on a real Redis: whoever is told, when, and what becomes of those that wait in vain.
 import { describe, expect, test } from "vitest";
 import { createClient } from "taskweft/generated-v1";
+import { Connection } from "../../../runtime/connection/index.js";
+import { RunReader } from "../../../runtime/worker/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";
@@ -143,6 +146,26 @@ test("an event that is emitted again under its id is heard once", async () => {
   expect((await emit({ key: 1 }, "event-1")).runs).toEqual([]);
 });
 
+test("nothing is left of a run whose retention has ended", async () => {
+  const { project, emit } = await setup();
+  const bounded = { timeoutMs: 3_600_000, keepMs: 1, hash: "55555555" };
+  const vainly = workflow([waitStep("wait", [], { timeoutMs: 50 })], { ...bounded, hash: "66666666" });
+  const runs = [workflow([waitStep("wait")], bounded), vainly];
+  const [heard, vain] = await Promise.all(runs.map((one, key) => start(project, one, { key })));
+  await waiting(project, heard!.id);
+  await emit({ key: 0 });
+  expect(await Promise.all([endOf(heard!), endOf(vain!)])).toEqual(["completed", "RunFailed"]);
+  const connection = new Connection({ url: redis.url }, "test");
+  const sweeper = new RunSweeper(connection, project.keys, new RunReader(connection, project.keys));
+  await until("both are removed", async () => {
+    await sweeper.sweep();
+    return (await project.raw.exists(project.keys.ended)) === 0;
+  });
+  connection.disconnect();
+  const fields = await project.raw.hkeys(project.keys.workflows);
+  expect(fields.filter((field) => !field.startsWith("@"))).toEqual([]);
+});
+
 test("one run is told by its id", async () => {
   const { project } = await setup();
   const emit = emitter(project, [["to", "run"]]);
@@ -206,6 +229,7 @@ test("an emit that cannot tell its runs says so, and that it is to be emitted ag
   const { project, emit } = await setup();
   const run = await start(project, workflow([waitStep("wait")]), { key: 1 });
   const client = createClient({ url: redis.url, prefix: project.keys.tag.slice(1, -3) });
+  await client.ready();
   await client.close();
   const failing = emitter({ client, queues: project.queues })({ key: 1 }, "e-1");
   await expect(failing).rejects.toMatchObject({
