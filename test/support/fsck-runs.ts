@@ -46,7 +46,7 @@ function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string
 function liveJobs(shard: Shard): ReadonlyMap<string, number> {
   const live = new Map<string, number>();
   for (const [id, text] of Object.entries(shard.jobs)) {
-    const record = recordFacts(text, true);
+    const record = recordFacts(text);
     const run = record.kind === "job" ? record.options.run : undefined;
     // A run does not wait for the job of its timeout.
     if (
