@@ -35,14 +35,24 @@ const AT_ONCE = 50;
 export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
   return withInspector(session, async ({ inspector }) => {
     const ids = action.ids.length > 0 ? namedIds(action) : await matchingIds(action, inspector);
-    const outcomes = await actOnAll(ids, action, inspector);
-    const shown = outcomes.map(({ id, ...rest }) => ({
-      id,
-      ...("exitCode" in rest ? { ok: rest.ok, code: rest.code, message: rest.message } : rest),
-    }));
-    session.result({ jobs: shown }, () => outcomes.map(outcomeLine).join("\n"));
-    return exitCodeOf(outcomes);
+    return await actOnIds("jobs", ids, (id) => action.act(inspector, id), session);
   });
+}
+
+/** Does it to each, with a line of its own, and gives the exit code. `what`: their name in JSON. */
+export async function actOnIds(
+  what: "jobs" | "runs",
+  ids: readonly string[],
+  act: (id: string) => Promise<string>,
+  session: Session,
+): Promise<ExitCode> {
+  const outcomes = await actOnAll(ids, act);
+  const shown = outcomes.map(({ id, ...rest }) => ({
+    id,
+    ...("exitCode" in rest ? { ok: rest.ok, code: rest.code, message: rest.message } : rest),
+  }));
+  session.result({ [what]: shown }, () => outcomes.map(outcomeLine).join("\n"));
+  return exitCodeOf(outcomes);
 }
 
 function namedIds({ ids, filter, verb }: JobAction): readonly string[] {
@@ -77,21 +87,20 @@ async function matchingIds(
 
 async function actOnAll(
   ids: readonly string[],
-  action: JobAction,
-  inspector: Inspector,
+  act: (id: string) => Promise<string>,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
   for (let index = 0; index < ids.length; index += AT_ONCE) {
     const some = ids.slice(index, index + AT_ONCE);
-    outcomes.push(...(await Promise.all(some.map((id) => actOnOne(id, action, inspector)))));
+    outcomes.push(...(await Promise.all(some.map((id) => actOnOne(id, act)))));
   }
   return outcomes;
 }
 
-/** One job that has moved on must not keep the others from being served. */
-async function actOnOne(id: string, { act }: JobAction, inspector: Inspector): Promise<Outcome> {
+/** One that has moved on must not keep the others from being served. */
+async function actOnOne(id: string, act: (id: string) => Promise<string>): Promise<Outcome> {
   try {
-    return { id, ok: true, outcome: await act(inspector, id) };
+    return { id, ok: true, outcome: await act(id) };
   } catch (error) {
     const { code, message, exitCode } = describeError(error);
     if (exitCode !== EXIT.notFound && exitCode !== EXIT.conflict) throw error;

@@ -1,6 +1,7 @@
-/** `weft runs`: look at workflow runs. */
+/** `weft runs`: look at workflow runs, and cancel them. */
 import { Option, type Command } from "commander";
 import { RUN_STATES, type RunState } from "../../runtime/inspect/index.js";
+import { actOnIds } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { wholeNumberOption } from "../options.js";
@@ -32,6 +33,11 @@ export function configure(command: Command, session: Session): void {
     .argument("<id>", "the run's id")
     .description("Show a run, and what became of each of its steps")
     .action(session.action((_options: object, id) => show(id!, session)));
+  command
+    .command("cancel")
+    .argument("<ids...>", "the runs' ids")
+    .description("Stop runs, and undo what their steps have done")
+    .action(session.action((_options: object, ids) => cancel(ids as unknown as readonly string[], session)));
 }
 
 async function list(options: ListOptions, session: Session): Promise<ExitCode> {
@@ -55,6 +61,24 @@ async function list(options: ListOptions, session: Session): Promise<ExitCode> {
   }
   return EXIT.ok;
 }
+
+async function cancel(ids: readonly string[], session: Session): Promise<ExitCode> {
+  return await withInspector(session, ({ inspector }) =>
+    actOnIds(
+      "runs",
+      [...new Set(ids)],
+      async (id) => CANCELLED[await inspector.cancelRun(id)] ?? "",
+      session,
+    ),
+  );
+}
+
+/** By the state that the run has from then on. */
+const CANCELLED: Partial<Readonly<Record<RunState, string>>> = {
+  cancelling: "cancelling: what runs is stopped, and what has completed is undone",
+  compensating: "compensating already: what runs is stopped, and what has completed is undone",
+  failing: "failing already: what runs is stopped",
+};
 
 async function show(id: string, session: Session): Promise<ExitCode> {
   const run = await withInspector(session, ({ inspector }) => inspector.showRun(id));

@@ -157,8 +157,10 @@ class StoredRunHandle<Output> implements RunHandle<Output> {
       );
     }
     if (end.state === "completed") return end.detail as Output;
-    const code = end.state === "failed" ? "RunFailed" : "RunCancelled";
-    throw new TaskweftError(code, `${what} ${end.state}: ${String(end.detail)}`, { operation: "result" });
+    if (end.state === "cancelled") {
+      throw new TaskweftError("RunCancelled", `${what}: ${String(end.detail)}`, { operation: "result" });
+    }
+    throw new TaskweftError("RunFailed", `${what} failed: ${String(end.detail)}`, { operation: "result" });
   }
 }
 

@@ -76,11 +76,13 @@ export async function resumeQueue(reader: ShardReader, queue: string): Promise<v
 }
 
 /** A workflow run must hear how each of its steps ended: one that is taken away behind its back would let it wait for ever. */
-function assertNoStep({ options }: JobRecord, id: string, operation: string): void {
-  if (options.run === undefined) return;
+function assertNoStep({ options }: JobRecord, id: string, operation: "cancel" | "remove" | "retry"): void {
+  const { run } = options;
+  if (run === undefined) return;
+  const verb = operation === "remove" ? "cancel" : operation;
   throw conflict(
     operation,
-    `job ${id} is a step of the workflow run ${options.run}, which would wait for it`,
+    `job ${id} is a step of the workflow run ${run}, which would never hear of it. Act on the run: weft runs ${verb} ${run}`,
   );
 }
 

@@ -19,9 +19,10 @@ import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
+import { cancelOneRun } from "./run-commands.js";
 import { showRun } from "./run-details.js";
 import { listRuns } from "./run-list.js";
-import type { RunDetails, RunListOptions, RunPage } from "./run-types.js";
+import type { RunDetails, RunListOptions, RunPage, RunState } from "./run-types.js";
 import { readProtocol, ShardReader } from "./shard-reader.js";
 import type {
   JobDetails,
@@ -85,6 +86,11 @@ export interface Inspector {
   acceptTask(name: string): Promise<void>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
   cancel(id: string): Promise<CancelOutcome>;
+  /**
+   * The run begins nothing more, what runs is stopped, and what has completed is undone. Gives its state from now on: `cancelling`, or
+   * `failing` or `compensating` where it was that already. @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended.
+   */
+  cancelRun(id: string): Promise<RunState>;
   /** New jobs are refused with `Draining`, what is there is worked off. @throws TaskweftError `QueueUnknown`. */
   drainQueue(name: string): Promise<void>;
   /** The same for a task in any queue. @throws TaskweftError `TaskUnknown`. */
@@ -140,6 +146,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     ...holding(reader, { names, known, task }),
     audit: (auditOptions) => audit(reader, auditOptions),
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
+    cancelRun: (id) => cancelOneRun(reader, id),
     pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
     remove: (id) => removeJob(reader, id),
     resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),

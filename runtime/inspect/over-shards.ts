@@ -53,6 +53,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
     cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
     ...holdingOver(shards),
+    cancelRun: (id) => shards[router.ofId(id)]!.cancelRun(id),
     pauseSchedule: async (name) => (await owner(shards, name)).pauseSchedule(name),
     remove: (id) => byId(id, (shard, at) => shard.remove(at)),
     resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),

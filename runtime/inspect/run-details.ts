@@ -100,7 +100,8 @@ function endedStep(step: WorkflowStep, outcome: StepOutcome, veil: RunVeil): Omi
   const fansOut = step.forEach !== undefined;
   return {
     state: status,
-    ...(begunAt === undefined ? {} : { begunAt }),
+    // That of a fan-out is of its last item.
+    ...(begunAt === undefined || fansOut ? {} : { begunAt }),
     endedAt: at,
     ...(attempts === undefined || step.job === undefined || fansOut ? {} : { attempts }),
     ...(status === "completed" && !fansOut && detail !== null ? { result: veil.result(step.name) } : {}),
@@ -165,7 +166,7 @@ async function readItems(
     if (text === null) continue;
     counts[text.charAt(0) as keyof typeof counts]++;
     if (!text.startsWith("f") || failures.length === MOST_FAILURES) continue;
-    failures.push({ index, failure: String(parseStepOutcome(text).detail) });
+    failures.push({ index, failure: String(parseStepOutcome(text).detail).replace(/^item \d+: /, "") });
   }
   const failed = failures.map(({ index }) => runFields.item(run, step.name, index));
   for (const [place, text] of (await readFields(reader, failed)).entries()) {

@@ -3,8 +3,8 @@
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners; of the run's own queue:
 --      11 due
 -- ARGV 1 tag, 2 worker, 3 job, 4 run, 5 end of the run, 6 keep (ms), 7 key field to free, 8 job of its timeout ('' = none),
---      then its listeners
--- Returns LOST, GONE (the worker does not hold the job), or ENDED
+--      9 state of the run when that was decided ('' = none), then its listeners
+-- Returns LOST, GONE (the worker does not hold the job), MOVED (its state is another; nothing was done), or ENDED
 --@include now
 --@include finish
 
@@ -17,6 +17,9 @@ if not lease or lease == '0' then
 end
 if redis.call('HGET', active, job) ~= worker then
   return 'GONE'
+end
+if (redis.call('HGET', workflows, run .. ' :state') or '') ~= ARGV[9] then
+  return 'MOVED'
 end
 redis.call('HDEL', active, job)
 redis.call('HDEL', jobs, job)
@@ -32,8 +35,8 @@ if redis.call('HEXISTS', workflows, run) == 1 then
     redis.call('HDEL', jobs, ARGV[8])
     redis.call('HDEL', runs, ARGV[8])
   end
-  if #ARGV > 8 then
-    redis.call('ZREM', KEYS[10], unpack(ARGV, 9))
+  if #ARGV > 9 then
+    redis.call('ZREM', KEYS[10], unpack(ARGV, 10))
   end
 end
 return 'ENDED'

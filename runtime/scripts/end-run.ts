@@ -18,11 +18,16 @@ export interface EndRunCall {
   readonly queue: string;
   /** The job of its timeout, which is not needed any more, or `""`. */
   readonly timeout: string;
+  /** The state when that was decided, `""`: it ran. */
+  readonly state: string;
   /** Members of `listeners`. */
   readonly listeners: readonly string[];
 }
 
-export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"LOST" | "GONE" | "ENDED"> {
+/** MOVED: the run has turned to another state meanwhile. */
+export type EndRunReply = "LOST" | "GONE" | "MOVED" | "ENDED";
+
+export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<EndRunReply> {
   const { keys } = call;
   return (await runner.run(
     endRunScript,
@@ -48,7 +53,8 @@ export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<"L
       call.keepMs,
       call.key,
       call.timeout,
+      call.state,
       ...call.listeners,
     ],
-  )) as "LOST" | "GONE" | "ENDED";
+  )) as EndRunReply;
 }

@@ -3,6 +3,7 @@ export * from "./advance.js";
 export * from "./await.js";
 export * from "./await-run.js";
 export * from "./cancel.js";
+export * from "./cancel-run.js";
 export * from "./declare.js";
 export * from "./discard.js";
 export * from "./drain.js";

@@ -56,7 +56,8 @@ local function settle(at, run, step, outcome, state, parent)
     hasten(ARGV[at + 8], KEYS[q], KEYS[q + 1], KEYS[q + 2], woken)
   end
   local goes_on, whole, count = not facts[2] and state == '', true, 0
-  if parent ~= '' then
+  local _ = parent ~= '' and state ~= '' and redis.call('HSETNX', workflows, run .. ' ' .. parent, outcome)
+  if parent ~= '' and state == '' then
     whole = redis.call('HINCRBY', workflows, run .. ' ' .. parent .. '*#', 1) == tonumber(ARGV[at + 5])
     if whole then
       redis.call('HSET', workflows, run .. ' ' .. parent, 'c' .. string.match(outcome, '%d+') .. ' null')
@@ -64,7 +65,7 @@ local function settle(at, run, step, outcome, state, parent)
   end
   for i = at + 10, at + 3 + 7 * tonumber(ARGV[at + 9]), 7 do
     local need = tonumber(ARGV[i + 1])
-    if need < 0 or (goes_on and (need == 0
+    if need < 0 or (goes_on and ((need == 0 and redis.call('HEXISTS', workflows, run .. ' ' .. ARGV[i]) == 0)
       or (whole and redis.call('HINCRBY', workflows, run .. ' ' .. ARGV[i] .. '#', 1) == need))) then
       enqueue(ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6])
       count = count + 1

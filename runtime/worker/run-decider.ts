@@ -5,12 +5,11 @@ import {
   parseRunRecord,
   parseStepOutcome,
   runFields,
-  type RunEndState,
   type RunRecord,
   type ShardKeys,
   type StepOutcome,
 } from "../protocol/index.js";
-import { endRun, expireRun } from "../scripts/index.js";
+import { endRun, type EndRunCall, type EndRunReply, expireRun } from "../scripts/index.js";
 import {
   decide,
   evaluate,
@@ -57,12 +56,13 @@ export class RunDecider {
     const record = facts.get(run);
     if (graph === undefined || record === undefined) {
       // Nothing is known of the run any more; its job goes.
-      await this.#end(worker, claim, undefined, "", "", []);
+      await this.#end(worker, claim, { end: "", key: "", keepMs: 0, state: "", timeout: "", listeners: [] });
       return;
     }
     const { definition } = graph;
+    const state = facts.get(runFields.state(run));
     const decision = decide(definition, {
-      state: facts.get(runFields.state(run)),
+      state,
       outcomes: outcomesOf(
         facts,
         run,
@@ -91,7 +91,16 @@ export class RunDecider {
     }
     const detail =
       decision.kind === "completed" ? await this.#output(graph, run, known, facts) : decision.reason;
-    await this.#finish(worker, claim, graph, known, decision.kind, detail);
+    const end = encodeRunEnd({ state: decision.kind, at: Math.round(now()), detail });
+    // A run that failed frees its key: the next start begins another one.
+    const key = decision.kind === "completed" ? "" : known.key;
+    const { keepMs, timeoutMs } = definition;
+    const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
+    const listeners = listenersOf(definition, run, known.input);
+    const call = { end, key, keepMs, state: state ?? "", timeout, listeners };
+    const reply = await this.#end(worker, claim, call);
+    // It was cancelled after it was read.
+    if (reply === "MOVED") await this.decide(worker, claim);
   }
 
   /** What runs is waited for, as when a step has failed. */
@@ -114,39 +123,19 @@ export class RunDecider {
     return evaluate(output, { input, run: { id: run }, steps });
   }
 
-  async #finish(
-    worker: string,
-    claim: Claim,
-    graph: WorkflowGraph,
-    { key, input }: RunRecord,
-    state: RunEndState,
-    detail: unknown,
-  ): Promise<void> {
-    const end = encodeRunEnd({ state, at: Math.round(this.#ports.now()), detail });
-    // A run that failed frees its key: the next start begins another one.
-    const { run = "" } = claim.record.options;
-    const listeners = listenersOf(graph.definition, run, input);
-    await this.#end(worker, claim, graph, end, state === "completed" ? "" : key, listeners);
-  }
-
   async #end(
     worker: string,
     claim: Claim,
-    graph: WorkflowGraph | undefined,
-    end: string,
-    key: string,
-    listeners: readonly string[],
-  ): Promise<void> {
+    call: Pick<EndRunCall, "end" | "keepMs" | "key" | "listeners" | "state" | "timeout">,
+  ): Promise<EndRunReply> {
     const { connection, keys, fetcher, onLost } = this.#ports;
     const { round } = fetcher;
-    const { run = "" } = claim.record.options;
-    const { keepMs = 0, timeoutMs } = graph?.definition ?? {};
-    const { queue } = claim.record;
-    const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
-    const call = { keys, worker, id: claim.id, run, end, keepMs, key, queue, timeout, listeners };
-    const reply = await endRun(connection, call);
+    const { queue, options } = claim.record;
+    const { run = "" } = options;
+    const reply = await endRun(connection, { keys, worker, id: claim.id, run, queue, ...call });
     if (reply === "LOST") onLost();
-    else fetcher.forget(claim.id, round);
+    else if (reply !== "MOVED") fetcher.forget(claim.id, round);
+    return reply;
   }
 }
 

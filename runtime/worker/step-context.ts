@@ -25,7 +25,8 @@ export function endOfStep(
   endsJob = true,
 ): StepEnd {
   const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
-  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail, begunAt, attempts });
+  const words = status === "failed" && item !== undefined ? `item ${item.index}: ${String(detail)}` : detail;
+  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail: words, begunAt, attempts });
   const end = {
     id,
     endsJob,
@@ -53,8 +54,8 @@ export function endOfStep(
     step: `${step.name}.${item.index}`,
     state,
     hasten,
-    // Only ends that go on count: with a failed one the step never completes, and the run does not either.
-    itemOf: goesOn ? { step: step.name, total: item.total } : undefined,
+    // Ends that go on count; with one that does not, the step has failed. Cancelled ones say nothing of it.
+    itemOf: goesOn || state !== "" ? { step: step.name, total: item.total } : undefined,
     begins: goesOn && next < item.total ? [graph.item(run, step, next, now), ...begins] : begins,
   };
 }

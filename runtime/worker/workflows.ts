@@ -1,6 +1,7 @@
 /** The workflow part of a worker: assembly of its actors, and what the rest of the worker asks of them. */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { Cancelled } from "./abort-reasons.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
@@ -62,6 +63,10 @@ export class Workflows {
   beforeDeath(claim: Claim, error: unknown): (() => Promise<void>) | undefined {
     const context = this.#intake.contextOf(claim);
     if (context === undefined) return undefined;
+    if (error instanceof Cancelled) {
+      const cancelled = endOfStep(context, "cancelled", null, this.#now(), false);
+      return () => this.#ends.written(cancelled);
+    }
     const { name, message } = describeError(error);
     const end = endOfStep(context, "failed", `${name}: ${message}`, this.#now(), false);
     return () => this.#ends.written(end);

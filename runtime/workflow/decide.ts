@@ -35,8 +35,10 @@ export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision 
     const step = nextToUndo(definition, run);
     if (step !== undefined) return { kind: "undo", step };
   }
-  if (run.state === RUN_CANCELLING) return { kind: "cancelled", reason: "the run was cancelled" };
-  return { kind: "failed", reason: reasonOf(definition, run) };
+  const stuck = [...run.undone].filter(([, { status }]) => status !== "completed").map(([name]) => name);
+  const also = stuck.length === 0 ? "" : `; these could not be undone: ${stuck.join(", ")}`;
+  if (run.state === RUN_CANCELLING) return { kind: "cancelled", reason: `the run was cancelled${also}` };
+  return { kind: "failed", reason: `${reasonOf(definition, run)}${also}` };
 }
 
 /** The step that completed last, of those that can be undone and are not: in reverse order, as in a saga. */
@@ -52,7 +54,7 @@ function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFa
 }
 
 function reasonOf({ steps, timeoutMs = 0 }: WorkflowDefinition, run: RunSoFar): string {
-  const { outcomes, undone, timedOut } = run;
+  const { outcomes, timedOut } = run;
   const failed = steps
     .flatMap(({ name, onFailure }) => {
       const outcome = outcomes.get(name);
@@ -60,12 +62,6 @@ function reasonOf({ steps, timeoutMs = 0 }: WorkflowDefinition, run: RunSoFar): 
     })
     .sort((one, other) => one.outcome.at - other.outcome.at);
   const [first] = failed;
-  const why =
-    timedOut === true
-      ? `the run had not ended after ${formatDuration(timeoutMs)}, its timeout`
-      : first === undefined
-        ? "a step failed"
-        : `step ${first.name} failed: ${String(first.outcome.detail)}`;
-  const stuck = [...undone].filter(([, { status }]) => status !== "completed").map(([name]) => name);
-  return stuck.length === 0 ? why : `${why}; these could not be undone: ${stuck.join(", ")}`;
+  if (timedOut === true) return `the run had not ended after ${formatDuration(timeoutMs)}, its timeout`;
+  return first === undefined ? "a step failed" : `step ${first.name} failed: ${String(first.outcome.detail)}`;
 }

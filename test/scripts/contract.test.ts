@@ -20,6 +20,7 @@ const MAX_LINES = 90;
 const DRAINING = [
   "advance",
   "cancel",
+  "cancel-run",
   "discard",
   "drain",
   "end-run",

@@ -11,6 +11,7 @@ import {
 } from "../../runtime/protocol/index.js";
 import {
   awaitRun,
+  cancelRun,
   endRun,
   expireRun,
   forgetRun,
@@ -121,8 +122,10 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
     key: "r:key",
     queue: "q",
     timeout: "r:timeout",
+    state: "",
     listeners: newRun.listeners,
   };
+  expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("MOVED");
   expect(await endRun(runner, ending)).toBe("ENDED");
   expect(await awaitRun(runner, { keys, id: "r", client: "c" })).toEqual({
     record: newRun.record,
@@ -132,6 +135,37 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   await forgetRun(runner, { keys, run: "r", isLast: true, fields: known });
   expect(await bench.redis.exists(keys.workflows, keys.ended, keys.listeners)).toBe(0);
   await playTimeout(bench, runner);
+  await playCancel(bench, runner);
+}
+
+/** A run that is cancelled while a step runs, one waits for a time, and one at the gate: nothing of it waits any longer. */
+async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void> {
+  const { keys } = bench;
+  const limit = "1 q a:task ";
+  const begins = [
+    beginStep("r.a", { limit }),
+    beginStep("r.b", { delayMs: 60_000 }),
+    beginStep("r.c", { limit }),
+  ];
+  expect(await cancelRun(runner, { keys, run: "r", jobs: [] })).toBe("NOTFOUND");
+  await startRun(runner, { ...newRun, keys, begins, timeout: undefined });
+  expect(await bench.claim("runs", 1)).toEqual(["r.a"]);
+  const jobs = ["r.a", "r.b", "r.c"].map((id) => ({ id, queue: "q" }));
+  for (const _again of [1, 2]) expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe("cancelling");
+  const shard = await bench.shard();
+  expect([shard.cancels, shard.due, shard.waiting]).toEqual([["r.a"], {}, []]);
+  expect(shard.pending).toEqual({ q: ["r.b", "r.c"] });
+  expect(await bench.claim("runs", 2)).toEqual(["r.b", "r.c"]);
+  const outcome = encodeStepOutcome({ status: "cancelled", at: 1, detail: null });
+  const ends = ["a", "b", "c"].map((step) => stepEnd(`r.${step}`, { step, outcome }));
+  expect(await settleSteps(runner, { keys, worker: "runs", ends })).toBe(1);
+  expect(await bench.claim("runs", 1)).toEqual(["r:end"]);
+  const end = encodeRunEnd({ state: "cancelled", at: 2, detail: "the run was cancelled" });
+  const ofRun = { keys, worker: "runs", id: "r:end", run: "r", queue: "q" };
+  const ending = { ...ofRun, end, keepMs: 0, key: "r:key", timeout: "", listeners: newRun.listeners };
+  expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
+  expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
+  await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
 }
 
 /** A run whose time is over while it waits: the wait is hastened, and the run has failed. */
@@ -163,6 +197,7 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
     key: "r:key",
     queue: "q",
     timeout: id,
+    state: "failing",
     listeners: newRun.listeners,
   });
   await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
@@ -175,11 +210,13 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
   const worker = { keys, worker: "A" };
   const [queue] = queues;
   const ofRun = { ...worker, run: "r", queue };
-  const end = { end: "completed 1 null", keepMs: 1, key: "", timeout: "r:timeout", listeners: [] };
+  const end = { end: "completed 1 null", keepMs: 1, key: "", timeout: "r:timeout", state: "", listeners: [] };
   const begins = queues.map((name) => beginStep("j", { queue: name }));
   const event = { keys, id: "e", payload: "{}", head: 'e ["x"]\n1\n', behind: undefined, queues };
   return {
     "await-run": (runner) => awaitRun(runner, { keys, id: "r", client: "c" }),
+    "cancel-run": (runner) =>
+      cancelRun(runner, { keys, run: "r", jobs: queues.map((name) => ({ id: "r.a", queue: name })) }),
     "end-run": (runner) => endRun(runner, { ...ofRun, ...end, id: "r:end" }),
     "expire-run": (runner) =>
       expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),

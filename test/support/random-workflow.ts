@@ -158,6 +158,7 @@ export function differences(
   end: string,
   ended: Readonly<Record<string, string>>,
   output?: unknown,
+  cancelled = false,
 ): readonly string[] {
   const { fails, statuses, compensates, output: expectedOutput } = expectedOf(one);
   const { name, hash, steps } = one.definition;
@@ -168,13 +169,13 @@ export function differences(
       `${name} ${hash}: ${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}, of ${JSON.stringify(steps)}`,
     );
   };
-  compare("end", end, fails ? "RunFailed" : "completed");
+  compare("end", end, cancelled ? "RunCancelled" : fails ? "RunFailed" : "completed");
   const whole = Object.entries(ended).filter(([name]) => !name.includes("."));
   if (!fails && output !== undefined) compare("output", output, expectedOutput);
-  if (!fails) compare("steps", Object.fromEntries(whole), statuses);
+  if (!fails && !cancelled) compare("steps", Object.fromEntries(whole), statuses);
   const toUndo = steps.filter((step) => step.compensate !== undefined && ended[step.name] === "completed");
   const undone = Object.keys(ended).filter((field) => field.endsWith("~"));
-  const expected = compensates ? toUndo.map((step) => `${step.name}~`) : [];
+  const expected = compensates || cancelled ? toUndo.map((step) => `${step.name}~`) : [];
   compare("undone", undone.toSorted(), expected.toSorted());
   return found;
 }
