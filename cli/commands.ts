@@ -53,7 +53,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/queues.js"),
   },
   runs: {
-    summary: "List, show and cancel workflow runs",
+    summary: "List, show, cancel and retry workflow runs",
     load: () => import("./commands/runs.js"),
   },
   schedules: {

@@ -16,7 +16,7 @@ export function findProjectRoot(cwd: string): string {
 }
 
 /** `generated/<name>.ts`, else the `.js` that the user's build made of it. @throws CliError when there is neither. */
-export function generatedEntry(root: string, name: "index" | "worker"): string {
+export function generatedEntry(root: string, name: "contracts" | "index" | "worker"): string {
   for (const extension of ["ts", "js"]) {
     const file = join(root, "generated", `${name}.${extension}`);
     if (existsSync(file)) return file;

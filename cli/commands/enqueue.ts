@@ -1,12 +1,10 @@
 /** `weft enqueue`: one job from the shell, through the project's own generated code: the same checks, the same defaults. */
-import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
-import { CliError, codeOf, messageOf } from "../errors.js";
+import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { type Handle, importGenerated } from "../generated-index.js";
-import type { Io } from "../io.js";
+import { readJsonArgument } from "../json-argument.js";
 import { readManifest } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
@@ -56,7 +54,7 @@ async function enqueue(
       exitCode: EXIT.usage,
     });
   }
-  const value = parsePayload(await readPayload(payload, session.io));
+  const value = await readJsonArgument(payload, "payload", session.io);
   await assertTask(task, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
@@ -118,37 +116,4 @@ async function assertTask(task: string, root: string): Promise<void> {
     exitCode: EXIT.notFound,
     fix: suggestion === undefined ? `tasks: ${names.join(", ")}` : `did you mean ${suggestion}?`,
   });
-}
-
-async function readPayload(argument: string, io: Io): Promise<string> {
-  if (argument === "-") {
-    const chunks: string[] = [];
-    const decoder = new TextDecoder();
-    for await (const chunk of io.stdin) {
-      chunks.push(typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }));
-    }
-    return chunks.join("") + decoder.decode();
-  }
-  if (!argument.startsWith("@")) return argument;
-  try {
-    return await readFile(resolve(io.cwd, argument.slice(1)), "utf8");
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    throw new CliError("PayloadMissing", `expected a file at ${argument.slice(1)}, found none`, {
-      exitCode: EXIT.usage,
-      cause: error,
-    });
-  }
-}
-
-function parsePayload(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new CliError("PayloadNotJson", `the payload is not JSON: ${messageOf(error)}`, {
-      exitCode: EXIT.usage,
-      fix: `quote it for the shell, e.g. '{"orderId":"A-1"}', or pass it as @file or on standard input with -`,
-      cause: error,
-    });
-  }
 }

@@ -1,12 +1,15 @@
-/** `weft runs`: look at workflow runs, and cancel them. */
+/** `weft runs`: look at workflow runs, cancel them, and let those that have ended badly go on. */
 import { Option, type Command } from "commander";
 import { RUN_STATES, type RunState } from "../../runtime/inspect/index.js";
 import { actOnIds } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
+import { readJsonArgument } from "../json-argument.js";
 import { wholeNumberOption } from "../options.js";
 import { runColumns, runText } from "../output/run-text.js";
+import { printable } from "../output/sanitize.js";
 import { formatTable } from "../output/table.js";
+import { checkResult } from "../result-check.js";
 import type { Session } from "../session.js";
 
 interface ListOptions {
@@ -38,6 +41,18 @@ export function configure(command: Command, session: Session): void {
     .argument("<ids...>", "the runs' ids")
     .description("Stop runs, and undo what their steps have done")
     .action(session.action((_options: object, ids) => cancel(ids as unknown as readonly string[], session)));
+  command
+    .command("retry")
+    .argument("<ids...>", "the runs' ids")
+    .description("Let runs that have failed or were cancelled go on; what completed is not run again")
+    .action(session.action((_options: object, ids) => retry(ids as unknown as readonly string[], session)));
+  command
+    .command("skip")
+    .argument("<id>", "the run's id")
+    .argument("<step>", "the step that failed; of a fan-out an item, e.g. pack.3")
+    .argument("[result]", "its result: JSON; - reads it from standard input, @file from a file", "null")
+    .description("Let a run go on with a result for a step that failed")
+    .action(session.action((_options: object, id, step, result) => skip(id!, step!, result!, session)));
 }
 
 async function list(options: ListOptions, session: Session): Promise<ExitCode> {
@@ -71,6 +86,34 @@ async function cancel(ids: readonly string[], session: Session): Promise<ExitCod
       session,
     ),
   );
+}
+
+async function retry(ids: readonly string[], session: Session): Promise<ExitCode> {
+  return await withInspector(session, ({ inspector }) =>
+    actOnIds(
+      "runs",
+      [...new Set(ids)],
+      async (id) => {
+        await inspector.retryRun(id);
+        return "retrying";
+      },
+      session,
+    ),
+  );
+}
+
+async function skip(id: string, name: string, argument: string, session: Session): Promise<ExitCode> {
+  const result = await readJsonArgument(argument, "result", session.io);
+  const checked = await withInspector(session, async ({ inspector }) => {
+    const { steps } = await inspector.showRun(id);
+    const task = steps.find((step) => step.name === name.split(".", 1)[0])?.task;
+    const known = task === undefined || (await checkResult(session.root, task, result));
+    await inspector.skipStep(id, name, result);
+    return known;
+  });
+  session.result({ id, step: name, checked }, () => `${printable(id)}  retrying, without ${printable(name)}`);
+  if (!checked && !session.json) session.note("the result was not checked: nothing here knows the task");
+  return EXIT.ok;
 }
 
 /** By the state that the run has from then on. */

@@ -19,7 +19,7 @@ import { showJob } from "./job-details.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
-import { cancelOneRun } from "./run-commands.js";
+import { cancelOneRun, retryOneRun, skipStep } from "./run-commands.js";
 import { showRun } from "./run-details.js";
 import { listRuns } from "./run-list.js";
 import type { RunDetails, RunListOptions, RunPage, RunState } from "./run-types.js";
@@ -111,6 +111,16 @@ export interface Inspector {
   resumeTask(name: string): Promise<void>;
   /** Dead, cancelled, scheduled or retry -> pending. @throws TaskweftError `JobNotFound` or `StateConflict`. */
   retry(id: string): Promise<void>;
+  /**
+   * A run that has failed or was cancelled goes on: what completed and was not undone is not run again.
+   * @throws TaskweftError `JobNotFound` or `StateConflict`.
+   */
+  retryRun(id: string): Promise<void>;
+  /**
+   * The same, with a step (or an item of a fan-out, `pack.3`) that has this result instead of having failed. The result is not
+   * checked against the schema of its task. @throws TaskweftError `JobNotFound`, `OptionInvalid` or `StateConflict`.
+   */
+  skipStep(id: string, step: string, result?: unknown): Promise<void>;
 }
 
 const MAX_COLLECTED = 10_000;
@@ -151,6 +161,8 @@ export function createInspector(options: InspectorOptions): Inspector {
     remove: (id) => removeJob(reader, id),
     resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
     retry: (id) => retryJob(reader, id),
+    retryRun: (id) => retryOneRun(reader, id),
+    skipStep: (id, step, result = null) => skipStep(reader, id, step, result),
   };
 }
 

@@ -58,6 +58,8 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     remove: (id) => byId(id, (shard, at) => shard.remove(at)),
     resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),
     retry: (id) => byId(id, (shard, at) => shard.retry(at)),
+    retryRun: (id) => shards[router.ofId(id)]!.retryRun(id),
+    skipStep: (id, step, result) => shards[router.ofId(id)]!.skipStep(id, step, result),
   };
 }
 

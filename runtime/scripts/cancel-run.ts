@@ -11,8 +11,8 @@ export interface CancelRunCall {
   readonly jobs: readonly { readonly id: string; readonly queue: string }[];
 }
 
-/** The state of the run, or its end as `encodeRunEnd` makes it. */
-export async function cancelRun(runner: ScriptRunner, call: CancelRunCall): Promise<"NOTFOUND" | string> {
+/** `NOTFOUND`, or the state of the run, or its end as `encodeRunEnd` makes it. */
+export async function cancelRun(runner: ScriptRunner, call: CancelRunCall): Promise<string> {
   const { keys } = call;
   const scriptKeys = [keys.active, keys.workflows, keys.cancels, keys.limited, keys.groups, keys.waiting];
   const places = new QueuePlaces(keys, scriptKeys);

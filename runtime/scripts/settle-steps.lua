@@ -59,9 +59,7 @@ local function settle(at, run, step, outcome, state, parent)
   local _ = parent ~= '' and state ~= '' and redis.call('HSETNX', workflows, run .. ' ' .. parent, outcome)
   if parent ~= '' and state == '' then
     whole = redis.call('HINCRBY', workflows, run .. ' ' .. parent .. '*#', 1) == tonumber(ARGV[at + 5])
-    if whole then
-      redis.call('HSET', workflows, run .. ' ' .. parent, 'c' .. string.match(outcome, '%d+') .. ' null')
-    end
+    _ = whole and redis.call('HSET', workflows, run .. ' ' .. parent, 'c' .. string.match(outcome, '%d+') .. ' null')
   end
   for i = at + 10, at + 3 + 7 * tonumber(ARGV[at + 9]), 7 do
     local need = tonumber(ARGV[i + 1])

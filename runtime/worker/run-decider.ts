@@ -16,6 +16,8 @@ import {
   listenersOf,
   RUN_COMPENSATING,
   RUN_FAILING,
+  RUN_RETRYING,
+  type RunSoFar,
   stepsRead,
   timeoutJobId,
   undoneField,
@@ -24,6 +26,7 @@ import {
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
+import { RunResumer } from "./run-resumer.js";
 import type { StepEnds } from "./step-ends.js";
 
 export interface DeciderPorts {
@@ -33,16 +36,18 @@ export interface DeciderPorts {
   readonly now: () => number;
   readonly reader: RunReader;
   readonly ends: StepEnds;
-  readonly fetcher: Pick<Fetcher, "forget" | "round">;
+  readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
   /** The lease under that name is gone. */
   readonly onLost: () => void;
 }
 
 export class RunDecider {
   readonly #ports: DeciderPorts;
+  readonly #resumer: RunResumer;
 
   constructor(ports: DeciderPorts) {
     this.#ports = ports;
+    this.#resumer = new RunResumer(ports);
   }
 
   /** @throws what Redis refuses; deciding again is harmless. */
@@ -61,7 +66,7 @@ export class RunDecider {
     }
     const { definition } = graph;
     const state = facts.get(runFields.state(run));
-    const decision = decide(definition, {
+    const soFar: RunSoFar = {
       state,
       outcomes: outcomesOf(
         facts,
@@ -70,7 +75,12 @@ export class RunDecider {
       ),
       undone: undoneOf(facts, run, graph),
       timedOut: facts.has(runFields.timeout(run)),
-    });
+    };
+    if (state === RUN_RETRYING) {
+      await this.#resume(worker, claim, graph, soFar, facts);
+      return;
+    }
+    const decision = decide(definition, soFar);
     const known = parseRunRecord(record);
     if (decision.kind === "undo") {
       const begins = [graph.undo(run, decision.step, now())];
@@ -114,6 +124,25 @@ export class RunDecider {
     const reply = await expireRun(connection, { keys, worker, id: claim.id, run, queue, state, waits });
     if (reply === "LOST") onLost();
     else fetcher.forget(claim.id, round);
+  }
+
+  async #resume(
+    worker: string,
+    claim: Claim,
+    graph: WorkflowGraph,
+    soFar: RunSoFar,
+    facts: RunFacts,
+  ): Promise<void> {
+    const { fetcher, onLost } = this.#ports;
+    const { round } = fetcher;
+    const { reply, isOver } = await this.#resumer.resume(worker, claim, graph, soFar, facts);
+    if (reply === "LOST") onLost();
+    // It was cancelled meanwhile, or has nothing to run.
+    else if (reply === "MOVED" || (reply === "RESUMED" && isOver)) await this.decide(worker, claim);
+    else {
+      fetcher.forget(claim.id, round);
+      fetcher.wake();
+    }
   }
 
   async #output(graph: WorkflowGraph, run: string, { input }: RunRecord, facts: RunFacts): Promise<unknown> {

@@ -17,6 +17,8 @@ type StepScope = { readonly status: string; readonly result?: unknown } | undefi
 
 /** Records that are remembered. */
 const MAX_RECORDS = 32;
+/** Items read at once. */
+const ITEM_CHUNK = 200;
 
 export class RunReader {
   readonly #connection: Connection;
@@ -122,5 +124,19 @@ export class RunReader {
       const outcome = text === undefined ? undefined : parseStepOutcome(text);
       return outcome?.status === "completed" ? outcome.detail : null;
     });
+  }
+
+  /** Of each item of a fan-out, whether it has ended; read a part at a time. */
+  async itemsEnded(run: string, step: string, total: number): Promise<readonly boolean[]> {
+    const ended: boolean[] = [];
+    while (ended.length < total) {
+      const size = Math.min(ITEM_CHUNK, total - ended.length);
+      const fields = Array.from({ length: size }, (_unused, i) =>
+        runFields.step(run, `${step}.${ended.length + i}`),
+      );
+      const facts = await this.read(fields);
+      ended.push(...fields.map((field) => facts.has(field)));
+    }
+    return ended;
   }
 }

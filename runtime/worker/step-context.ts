@@ -26,7 +26,10 @@ export function endOfStep(
 ): StepEnd {
   const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
   const words = status === "failed" && item !== undefined ? `item ${item.index}: ${String(detail)}` : detail;
-  const outcome = encodeStepOutcome({ status, at: Math.round(now), detail: words, begunAt, attempts });
+  const at = Math.round(now);
+  // Two clocks may differ by a little: nothing ends before it has begun.
+  const begun = begunAt === undefined ? undefined : Math.min(begunAt, at);
+  const outcome = encodeStepOutcome({ status, at, detail: words, begunAt: begun, attempts });
   const end = {
     id,
     endsJob,
@@ -65,11 +68,12 @@ export function widthOf(step: WorkflowStep): number {
   return step.maxParallel ?? DEFAULT_MAX_PARALLEL;
 }
 
-/** The fan-out has stored its items; the step itself ends with the last of them. */
-export function endOfFanOut({ id, graph, run, step }: StepContext, total: number, now: number): StepEnd {
-  const begins = Array.from({ length: Math.min(total, widthOf(step)) }, (_unused, index) =>
-    graph.item(run, step, index, now),
-  );
+/** The fan-out has stored its items, and begins these; the step itself ends with the last of them. */
+export function endOfFanOut(
+  { id, graph, run, step }: StepContext,
+  indexes: readonly number[],
+  now: number,
+): StepEnd {
   return {
     id,
     endsJob: true,
@@ -80,6 +84,6 @@ export function endOfFanOut({ id, graph, run, step }: StepContext, total: number
     hasten: [],
     itemOf: undefined,
     decider: graph.decider(run, now),
-    begins,
+    begins: indexes.map((index) => graph.item(run, step, index, now)),
   };
 }

@@ -10,7 +10,14 @@
 import type { Connection } from "../connection/index.js";
 import { type JobRecord, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
-import { evaluate, type Scope, stepsRead, undoneField, type WorkflowGraph } from "../workflow/index.js";
+import {
+  evaluate,
+  firstOfLanes,
+  type Scope,
+  stepsRead,
+  undoneField,
+  type WorkflowGraph,
+} from "../workflow/index.js";
 import type { Claim } from "./claim.js";
 import { EventWaits } from "./event-waits.js";
 import type { Fetcher } from "./fetcher.js";
@@ -18,7 +25,7 @@ import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
-import { type StepContext, endOfFanOut, endOfStep } from "./step-context.js";
+import { type StepContext, endOfFanOut, endOfStep, widthOf } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
@@ -128,7 +135,7 @@ export class WorkflowIntake {
     const fields = [run, runFields.state(run), this.#ownField(run, step.name, item?.index, undoes)];
     if (item !== undefined) {
       fields.push(runFields.items(run, step.name), runFields.item(run, step.name, item.index));
-    }
+    } else if (step.forEach !== undefined && !undoes) fields.push(runFields.items(run, step.name));
     if (step.waitFor !== undefined)
       fields.push(runFields.heard(run, step.name), runFields.waitsUntil(run, step.name));
     return [...fields, ...reader.fieldsOf(graph, run, stepsOf(step, undoes))];
@@ -173,7 +180,11 @@ export class WorkflowIntake {
       if ((await this.#waits.wait(name, context, step.waitFor, scope, facts)) === undefined) return undefined;
       return await this.#prepare(name, claim, context, await reader.read(this.#fields(context)));
     }
-    if (step.forEach !== undefined) return await this.#fanOut(name, context, evaluate(step.forEach, scope));
+    if (step.forEach !== undefined) {
+      const begun = Number(facts.get(runFields.items(run, step.name)) ?? 0);
+      if (begun > 0 && (await this.#goOn(context, begun))) return undefined;
+      return await this.#fanOut(name, context, evaluate(step.forEach, scope));
+    }
     if (step.job === undefined) return this.#end(context, "completed", null);
     return this.#ready(claim, context, evaluate(step.job.payload, scope));
   }
@@ -215,8 +226,21 @@ export class WorkflowIntake {
       const reply = await storeItems(connection, { keys, worker: name, id, fields: fields.splice(0) });
       if (reply !== "STORED") return undefined;
     }
-    ends.add(endOfFanOut(context, items.length, now()));
+    const begun = Array.from({ length: Math.min(items.length, widthOf(step)) }, (_unused, index) => index);
+    ends.add(endOfFanOut(context, begun, now()));
     return undefined;
+  }
+
+  /** A fan-out of a run that was retried goes on with the items that it had; false where not all of them were stored. */
+  async #goOn(context: StepContext, total: number): Promise<boolean> {
+    const { reader, ends, now } = this.#ports;
+    const { run, step } = context;
+    const last = runFields.item(run, step.name, total - 1);
+    if (!(await reader.read([last])).has(last)) return false;
+    const begins = firstOfLanes(await reader.itemsEnded(run, step.name, total), widthOf(step));
+    if (begins.length === 0) this.#end(context, "completed", null);
+    else ends.add(endOfFanOut(context, begins, now()));
+    return true;
   }
 }
 

@@ -49,6 +49,11 @@ export class WorkflowGraph {
     return { ...begin, step: step.name, id: stepJobId(run, step.name, index), need: 0, delayMs: 0 };
   }
 
+  /** Begins a step of a run that is retried. */
+  again(run: string, step: WorkflowStep, now: number): BeginStep {
+    return this.#begin(run, step, -1, now);
+  }
+
   /** Undoes a step, also when the run does not go on. */
   undo(run: string, step: WorkflowStep, now: number): BeginStep {
     const begin = this.#jobOf(run, step.compensate, { run, step: step.name, undo: 1, at: now });

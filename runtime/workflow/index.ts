@@ -3,3 +3,4 @@ export * from "./decide.js";
 export * from "./expression.js";
 export * from "./graph.js";
 export * from "./listeners.js";
+export * from "./resume.js";

@@ -1,13 +1,14 @@
 // Workflow runs on the command line: a list, and one run with what became of its steps.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
 import { endOf, jobOf, start, value, workflow } from "../support/workflow.js";
-import { inProcess, type WeftResult } from "./weft.js";
+import { inProcess, weft, type WeftResult } from "./weft.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -49,3 +50,56 @@ test("are listed with why they failed, and shown with their steps", async () => 
   expect(json.data).toMatchObject({ id: "order-7", input: "***", steps: [{ result: "***" }, {}, {}] });
   expect((await call("runs", "list", "--state", "completed")).stderr).toBe("no runs\n");
 });
+
+test("are cancelled and retried, each with a line of its own", async () => {
+  const { project, call } = setup();
+  const flow = workflow([{ name: "a", needs: [], job: job() }]);
+  for (const id of ["one", "two"]) await start(project, flow, {}, id);
+  const cancelled = await call("runs", "cancel", "one", "nobody");
+  expect(cancelled.code).toBe(4);
+  expect(cancelled.stdout).toMatch(/^one {2}cancelling: what runs is stopped/m);
+  expect(cancelled.stdout).toMatch(/^nobody {2}JobNotFound: /m);
+  const running = await call("runs", "retry", "two");
+  expect([running.code, running.stdout]).toEqual([
+    5,
+    expect.stringContaining("two is running: only runs that"),
+  ]);
+  await project.worker({ "math:add": failsBelowZero } as never);
+  await endOf(await start(project, flow, {}, "one"));
+  expect(await call("runs", "retry", "one", "--json")).toMatchObject({ code: 0 });
+  expect(await endOf(await start(project, flow, {}, "one"))).toBe("completed");
+});
+
+test(
+  "go on without a step, whose result is checked where its task is known",
+  { timeout: 60_000 },
+  async () => {
+    const { project, call } = setup();
+    await project.worker({ "math:add": failsBelowZero } as never);
+    const flow = workflow([{ name: "a", needs: [], job: job(-1) }], {
+      output: ["path", "steps", "a", "result"],
+    });
+    for (const id of ["here", "there"]) await endOf(await start(project, flow, {}, id));
+    expect((await call("runs", "skip", "there", "a", "{")).stderr).toContain("ResultNotJson");
+    const unchecked = await call("runs", "skip", "there", "a", "7");
+    expect(unchecked.stdout).toBe("there  retrying, without a\n");
+    expect(unchecked.stderr).toContain("not checked");
+    expect(await (await start(project, flow, {}, "there")).result()).toBe(7);
+
+    const own = join(folder, "own");
+    await mkdir(join(own, "tasks"), { recursive: true });
+    await mkdir(join(own, "node_modules"));
+    await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(own, "node_modules", "taskweft"));
+    await writeFile(join(own, "package.json"), '{ "type": "module" }');
+    const tasks =
+      "version: 1\ntasks:\n  math:add:\n    payload: { n: integer }\n    result: { sum: integer }\n";
+    await writeFile(join(own, "tasks", "math.yaml"), tasks);
+    const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+    expect(await inProcess(["codegen"], { cwd: own, env })).toMatchObject({ code: 0 });
+    const skip = (result: string) => weft(["runs", "skip", "here", "a", result], { cwd: own, env });
+    const refused = await skip('{ "sum": "x" }');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/ResultInvalid.*\n +sum: /)]);
+    expect((await skip('{ "sum": 3 }')).stderr).toBe("");
+    expect(await (await start(project, flow, {}, "here")).result()).toEqual({ sum: 3 });
+  },
+);

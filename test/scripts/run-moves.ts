@@ -15,6 +15,10 @@ import {
   endRun,
   expireRun,
   forgetRun,
+  resumeRun,
+  type ResumeRunCall,
+  retryRun,
+  type RetryRunCall,
   settleSteps,
   startRun,
   storeItems,
@@ -60,6 +64,26 @@ export const newRun: Omit<StartRunCall, "keys" | "begins"> = {
   keyTtlMs: 1000,
   timeout: beginStep("r:timeout", { delayMs: 60_000 }),
   listeners: ['e ["x"]\n1\nq r a', 'e ["x"]\n1\nq r c'],
+};
+
+/** A last part that changes nothing. */
+export const resumption: Omit<ResumeRunCall, "begins" | "keys" | "worker"> = {
+  id: "r:end",
+  run: "r",
+  isLast: true,
+  removed: [],
+  dropped: [],
+  counts: new Map(),
+  timeout: undefined,
+  listeners: ["listener"],
+};
+
+export const retrial: Omit<RetryRunCall, "keys" | "queue"> = {
+  run: "r",
+  end: encodeRunEnd({ state: "cancelled", at: 2, detail: "the run was cancelled" }),
+  key: "r:key",
+  record: recordText(),
+  skip: undefined,
 };
 
 /** Every script of runs does its work once, through `runner`. */
@@ -165,7 +189,44 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
   const ending = { ...ofRun, end, keepMs: 0, key: "r:key", timeout: "", listeners: newRun.listeners };
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
   expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
+  await playRetry(bench, runner);
   await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
+}
+
+/** A run that was cancelled goes on, but for a step that is skipped. */
+async function playRetry(bench: ShardBench, runner: ScriptRunner): Promise<void> {
+  const { keys, redis } = bench;
+  const worker = "runs";
+  const skip = { step: "b", outcome: OUTCOME, itemOf: "each" };
+  const call = { ...retrial, keys, queue: "q" };
+  await redis.zadd(keys.ended, "XX", 9_999_999_999_999, "r");
+  expect(await retryRun(runner, { ...call, end: "failed 2 null" })).toBe("MOVED");
+  await redis.hset(keys.keys, "r:key", "other");
+  expect(await retryRun(runner, call)).toEqual({ keyOwner: "other" });
+  await redis.hdel(keys.keys, "r:key");
+  expect(await retryRun(runner, { ...call, skip })).toBe("RETRIED");
+  expect(await retryRun(runner, { ...call, skip })).toBe("MOVED");
+  expect(await redis.hmget(keys.workflows, "r b", "r each*#", "r :open")).toEqual([OUTCOME, "1", "1"]);
+
+  expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
+  const part = { ...resumption, keys, worker, begins: [] };
+  expect(await resumeRun(runner, { ...part, isLast: false, removed: ["r a"], dropped: ["r.x"] })).toBe(
+    "RESUMED",
+  );
+  const last = { ...part, removed: ["r c"], counts: new Map([["r c#", 1]]), begins: [beginStep("r.a")] };
+  expect(await resumeRun(runner, last)).toBe("RESUMED");
+  expect(await resumeRun(runner, last)).toBe("GONE");
+  const fields = ["r a", "r b", "r c", "r c#", "r :open", "r :state"];
+  expect(await redis.hmget(keys.workflows, ...fields)).toEqual([null, OUTCOME, null, "1", "1", null]);
+  expect(await bench.claim(worker, 1)).toEqual(["r.a"]);
+  const ends = [stepEnd("r.a", { step: "a" })];
+  expect(await settleSteps(runner, { keys, worker, ends })).toBe(1);
+  expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
+  expect(await resumeRun(runner, last)).toBe("MOVED");
+  const ending = { keys, worker, id: "r:end", run: "r", end: "completed 3 null", keepMs: 0, key: "" };
+  expect(await redis.zrange(keys.listeners, 0, "-1")).toEqual(["listener"]);
+  const rest = { queue: "q", timeout: "", listeners: ["listener"], state: "" };
+  expect(await endRun(runner, { ...ending, ...rest })).toBe("ENDED");
 }
 
 /** A run whose time is over while it waits: the wait is hastened, and the run has failed. */
@@ -221,6 +282,8 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
     "expire-run": (runner) =>
       expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
     "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [] }),
+    "resume-run": (runner) => resumeRun(runner, { ...worker, ...resumption, begins }),
+    "retry-run": (runner) => retryRun(runner, { ...retrial, keys, queue }),
     "settle-steps": (runner) =>
       settleSteps(runner, { ...worker, ends: queues.map((name) => stepEnd("j", { queue: name })) }),
     "start-run": (runner) => startRun(runner, { ...newRun, keys, begins, timeout: undefined }),

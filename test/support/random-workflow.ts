@@ -179,3 +179,18 @@ export function differences(
   compare("undone", undone.toSorted(), expected.toSorted());
   return found;
 }
+
+/** What differs from the model in a run that was retried until it completed, with nothing that fails any more. */
+export function differencesOfRetried(
+  { definition, failing }: RandomWorkflow,
+  ended: Readonly<Record<string, string>>,
+): readonly string[] {
+  const expected = definition.steps.map(({ name, if: condition, onFailure }) => {
+    // One that the run went on without stays failed.
+    const passed = failing.has(name) && onFailure === "continue" && ended[name] === "failed";
+    return [name, condition !== undefined ? "skipped" : passed ? "failed" : "completed"] as const;
+  });
+  const found = Object.fromEntries(Object.entries(ended).filter(([name]) => !name.includes(".")));
+  if (isDeepStrictEqual(found, Object.fromEntries(expected))) return [];
+  return [`retried: expected ${JSON.stringify(expected)}, got ${JSON.stringify(found)}`];
+}

@@ -1,0 +1,52 @@
+/** JSON that a command is given: as an argument, from a file or from standard input. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { CliError, codeOf, messageOf } from "./errors.js";
+import { EXIT } from "./exit-codes.js";
+import type { Io } from "./io.js";
+
+/** `-` reads standard input, `@file` a file. `what`: `payload` or `result`, for messages. */
+export async function readJsonArgument(
+  argument: string,
+  what: "payload" | "result",
+  io: Io,
+): Promise<unknown> {
+  return parse(await readText(argument, what, io), what);
+}
+
+async function readText(argument: string, what: string, io: Io): Promise<string> {
+  if (argument === "-") {
+    const chunks: string[] = [];
+    const decoder = new TextDecoder();
+    for await (const chunk of io.stdin) {
+      chunks.push(typeof chunk === "string" ? chunk : decoder.decode(chunk, { stream: true }));
+    }
+    return chunks.join("") + decoder.decode();
+  }
+  if (!argument.startsWith("@")) return argument;
+  try {
+    return await readFile(resolve(io.cwd, argument.slice(1)), "utf8");
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    throw new CliError(`${capital(what)}Missing`, `expected a file at ${argument.slice(1)}, found none`, {
+      exitCode: EXIT.usage,
+      cause: error,
+    });
+  }
+}
+
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CliError(`${capital(what)}NotJson`, `the ${what} is not JSON: ${messageOf(error)}`, {
+      exitCode: EXIT.usage,
+      fix: `quote it for the shell, e.g. '{"orderId":"A-1"}', or pass it as @file or on standard input with -`,
+      cause: error,
+    });
+  }
+}
+
+function capital(word: string): string {
+  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`;
+}

@@ -1,0 +1,81 @@
+#!lua flags=allow-oom
+-- resume-run: a workflow run that is retried forgets the ends of the steps that run again, a part at a time; with the last part it goes on.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 done, 7 dead, 8 notes, 9 limited, 10 groups, 11 waiting,
+--      12 listeners; then for each queue: pending, due, wake
+-- ARGV 1 worker, 2 job that decides, 3 run, 4 1 with the last part, else 0, 5 number of fields to remove, then these, number of
+--      jobs of earlier attempts to remove, then these, number of counts, then fields and counts, number of its
+--      listeners, then these, number of jobs that it waits for before it ends, then for each job that begins: job, queue, delay (ms),
+--      limit, record
+-- Returns LOST, GONE (the worker does not hold the job), MOVED (the run is not retried any longer), or RESUMED. With the last part
+--         the job ends too, unless nothing begins: then it has to decide again.
+--@include now
+--@include wake
+--@include later
+--@include record
+--@include finish
+--@include rate
+--@include gate
+--@include come
+--@include begin
+
+local jobs, runs, active, leases, workflows, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local notes, gate = KEYS[8], { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
+local worker, job, run, woken, at = ARGV[1], ARGV[2], ARGV[3], {}, 5
+
+local lease = redis.call('ZSCORE', leases, worker)
+if not lease or lease == '0' then
+  return 'LOST'
+end
+if redis.call('HGET', active, job) ~= worker then
+  return 'GONE'
+end
+if redis.call('HGET', workflows, run .. ' :state') ~= 'retrying' then
+  return 'MOVED'
+end
+
+-- The next list of the arguments.
+local function take_list(size)
+  local first, last = at + 1, at + size * tonumber(ARGV[at])
+  at = last + 1
+  return first, last
+end
+local first, last = take_list(1)
+local _ = last >= first and redis.call('HDEL', workflows, unpack(ARGV, first, last))
+first, last = take_list(1)
+for i = first, last do
+  redis.call('HDEL', jobs, ARGV[i])
+  redis.call('HDEL', runs, ARGV[i])
+  redis.call('ZREM', done, ARGV[i])
+  redis.call('ZREM', dead, ARGV[i])
+  forget_notes(notes, { ARGV[i] })
+end
+first, last = take_list(2)
+_ = last >= first and redis.call('HSET', workflows, unpack(ARGV, first, last))
+if ARGV[4] == '0' then
+  return 'RESUMED'
+end
+first, last = take_list(1)
+for i = first, last do
+  redis.call('ZADD', KEYS[12], 0, ARGV[i])
+end
+
+for i = at + 1, #ARGV, 5 do
+  local id, q, text = ARGV[i], 13 + 3 * ARGV[i + 1], redis.call('HGET', runs, ARGV[i])
+  -- What its handler has noted stays: what that has done already is not done again.
+  if text then
+    local event, _, _, _, _, events = string.format('[%.0f,"retried"]', gate.time), split_run(text)
+    redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events or '[]', event))
+    redis.call('ZREM', done, id)
+    redis.call('ZREM', dead, id)
+  end
+  begin(jobs, gate, woken, id, KEYS[q], KEYS[q + 1], KEYS[q + 2], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+end
+redis.call('HDEL', workflows, run .. ' :state')
+if ARGV[at] ~= '0' then
+  redis.call('HSET', workflows, run .. ' :open', ARGV[at])
+  redis.call('HDEL', active, job)
+  redis.call('HDEL', jobs, job)
+  redis.call('HDEL', runs, job)
+end
+wake_each(woken)
+return 'RESUMED'

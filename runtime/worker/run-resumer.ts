@@ -1,0 +1,141 @@
+/**
+ * Lets a retried run go on: forgets the ends of the steps that run again, and begins those whose turn it is. It does so with the job
+ * that decides in hand, a part at a time; whoever gets that job after a crash makes the same plan from what is left.
+ */
+import type { Connection } from "../connection/index.js";
+import { parseRunRecord, runFields, type ShardKeys } from "../protocol/index.js";
+import { resumeRun, type ResumeRunCall, type ResumeRunReply } from "../scripts/index.js";
+import {
+  fieldsOfItem,
+  listenersOf,
+  resume,
+  type ReopenedStep,
+  type RunSoFar,
+  stepJobId,
+  undoJobId,
+  undoneField,
+  type WorkflowGraph,
+} from "../workflow/index.js";
+import type { Claim } from "./claim.js";
+import type { RunFacts, RunReader } from "./run-reader.js";
+
+/** Items of one part: neither a read nor a script may hold Redis for long. */
+const ITEM_CHUNK = 200;
+
+export interface ResumerPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  readonly reader: RunReader;
+}
+
+type Part = Omit<ResumeRunCall, "id" | "keys" | "run" | "worker">;
+const NOTHING: Part = {
+  begins: [],
+  counts: new Map(),
+  dropped: [],
+  isLast: false,
+  listeners: [],
+  removed: [],
+  timeout: undefined,
+};
+
+export interface Resumed {
+  readonly reply: ResumeRunReply;
+  /** Nothing began, because every step keeps its end: the run has to be decided again. */
+  readonly isOver: boolean;
+}
+
+export class RunResumer {
+  readonly #ports: ResumerPorts;
+
+  constructor(ports: ResumerPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws what Redis refuses; doing it again is harmless. */
+  async resume(
+    worker: string,
+    claim: Claim,
+    graph: WorkflowGraph,
+    soFar: RunSoFar,
+    facts: RunFacts,
+  ): Promise<Resumed> {
+    const { connection, keys, now } = this.#ports;
+    const { run = "" } = claim.record.options;
+    const send = async (part: Part): Promise<ResumeRunReply> =>
+      await resumeRun(connection, { keys, worker, id: claim.id, run, ...part });
+    const { reopened, stuck } = resume(graph.definition, soFar);
+    for (const one of reopened) {
+      for await (const part of this.#itemParts(run, one, facts)) {
+        const reply = await send({ ...NOTHING, ...part });
+        if (reply !== "RESUMED") return { reply, isOver: false };
+      }
+    }
+    const begins = reopened.filter((one) => one.begins).map(({ step }) => graph.again(run, step, now()));
+    const counts = new Map(reopened.map(({ step, met }) => [runFields.met(run, step.name), met]));
+    const removed = [
+      runFields.timeout(run),
+      ...reopened.flatMap((one) => fieldsToForget(run, one)),
+      ...stuck.map((step) => runFields.step(run, undoneField(step))),
+    ];
+    const dropped = [
+      ...stuck.map((step) => undoJobId(run, step)),
+      // What comes before these runs again: what their handlers noted of earlier attempts counts no longer.
+      ...reopened.filter((one) => !one.begins).map(({ step }) => stepJobId(run, step.name)),
+    ];
+    const isOver = begins.length === 0;
+    const record = facts.get(run);
+    const listeners =
+      isOver || record === undefined ? [] : listenersOf(graph.definition, run, parseRunRecord(record).input);
+    // Its time counts anew.
+    const timeout = isOver ? undefined : graph.timeout(run, now());
+    const reply = await send({ isLast: true, removed, dropped, counts, begins, timeout, listeners });
+    return { reply, isOver };
+  }
+
+  /** Of a fan-out that was undone all items run again; of another those that failed or were cancelled. */
+  async *#itemParts(
+    run: string,
+    { step, wasUndone }: ReopenedStep,
+    facts: RunFacts,
+  ): AsyncGenerator<Pick<Part, "dropped" | "removed">> {
+    if (step.forEach === undefined) return;
+    const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
+    for (let from = 0; from < total; from += ITEM_CHUNK) {
+      const indexes = Array.from({ length: Math.min(ITEM_CHUNK, total - from) }, (_unused, i) => from + i);
+      const again = wasUndone ? indexes : await this.#notDone(run, step, indexes);
+      if (again.length === 0) continue;
+      yield {
+        removed: again.flatMap((index) =>
+          wasUndone ? fieldsOfItem(run, step.name, index) : [runFields.step(run, `${step.name}.${index}`)],
+        ),
+        dropped: again.map((index) => stepJobId(run, step.name, index)),
+      };
+    }
+  }
+
+  async #notDone(
+    run: string,
+    { name, onFailure }: ReopenedStep["step"],
+    indexes: readonly number[],
+  ): Promise<readonly number[]> {
+    const fieldOf = (index: number): string => runFields.step(run, `${name}.${index}`);
+    const facts = await this.#ports.reader.read(indexes.map(fieldOf));
+    return indexes.filter((index) => {
+      const letter = facts.get(fieldOf(index))?.charAt(0);
+      return letter === "x" || (letter === "f" && onFailure !== "continue");
+    });
+  }
+}
+
+function fieldsToForget(run: string, { step, wasUndone }: ReopenedStep): readonly string[] {
+  const fields = [
+    runFields.step(run, step.name),
+    runFields.step(run, undoneField(step.name)),
+    runFields.waitsUntil(run, step.name),
+  ];
+  if (step.forEach === undefined || !wasUndone) return fields;
+  return [...fields, runFields.items(run, step.name), runFields.itemsEnded(run, step.name)];
+}

@@ -1,0 +1,77 @@
+// A worker dies at each of its calls to Redis in turn while it lets a retried run go on: the run completes all the same, and what had
+// completed before is not run again.
+import { expect, onTestFinished, test } from "vitest";
+import { PermanentError } from "taskweft/generated-v1";
+import { openInspector } from "../../../runtime/inspect/index.js";
+import { bury, Life, SILENT } from "../../support/mortal-worker.js";
+import { defineTask, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { within } from "../../support/signal.js";
+import { endOf, jobOf, path, start, value, workflow } from "../../support/workflow.js";
+
+const redis = await startRedis();
+const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
+const undo = defineTask("math:undo");
+const job = (n = value(1)) => jobOf(add as never, n);
+const HANGS_MS = 20_000;
+/** More than the worker makes until the run has gone on. */
+const CALLS = 12;
+
+test.each(["unsent", "unanswered"] as const)("dies %s", { timeout: 120_000 }, async (death) => {
+  const project = setupProject({ redis, tasks: [add, undo] as never });
+  const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+  onTestFinished(() => inspector.close());
+  const completed = new Map<string, number>();
+  let broken = true;
+  const handlers = (life?: Life) => ({
+    "math:add": async ({ id, payload: { n } }: { id: string; payload: { n: number } }) => {
+      if (life?.dead === true) return await new Promise(() => undefined);
+      if (n < 0 && broken) throw new PermanentError("no");
+      completed.set(id, (completed.get(id) ?? 0) + 1);
+      return n;
+    },
+    "math:undo": () => undefined,
+  });
+  const steps = [
+    { name: "kept", needs: [], job: job() },
+    {
+      name: "undone",
+      needs: [],
+      forEach: value([1, 2, 3]),
+      job: job(path("item")),
+      compensate: jobOf(undo as never),
+    },
+    { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, job: job(path("item")) },
+    { name: "last", needs: ["each", "undone"], job: job(value(-1)), onFailure: "compensate" as const },
+  ].map((step) => ({ onFailure: "compensate" as const, ...step }));
+  for (let nth = 1; nth <= CALLS; nth++) {
+    broken = true;
+    const first = await project.worker(handlers() as never);
+    const run = await start(project, workflow(steps));
+    expect(await endOf(run)).toBe("RunFailed");
+    await first.stop();
+    broken = false;
+    const life = new Life();
+    const options = {
+      lease: "60s",
+      maxBlock: 0,
+      logger: SILENT,
+      redis: { connectionName: life.connectionName },
+    };
+    const mortal = await project.worker(handlers(life) as never, options as never);
+    life.worker = mortal;
+    life.endAt(nth, death);
+    await inspector.retryRun(run.id);
+    const ended = endOf(run);
+    await within(HANGS_MS, `the death at call ${nth}, or the end`, Promise.race([life.ended.promise, ended]));
+    if (life.over) await bury(project, mortal, redis.url);
+    else life.goOn();
+    const last = await project.worker(handlers() as never);
+    expect(await within(HANGS_MS, `the run to end after a death at call ${nth}`, ended)).toBe("completed");
+    await last.stop();
+    if (!life.over) await mortal.stop();
+    expect([completed.get(`${run.id}.kept`), completed.get(`${run.id}.each.0`)], `call ${nth}`).toEqual([
+      1, 1,
+    ]);
+  }
+});
