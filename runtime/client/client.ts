@@ -118,6 +118,13 @@ export class TaskweftClient {
     return this.idFor(own, key);
   }
 
+  /** @internal The same for an id that follows from something: a number may be put behind it, so that it leads where the key does. */
+  derivedRunId(base: string, key: string): string {
+    if (this.#router.count === 1 || key === "") return base;
+    let tried = 0;
+    return this.#router.makeId(this.#router.ofKey(key), () => (tried++ === 0 ? base : `${base}-${tried}`));
+  }
+
   #shardOf(id: string): ClientShard {
     return this.#shards[this.#router.ofId(id)]!;
   }

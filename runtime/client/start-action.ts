@@ -14,7 +14,7 @@ export function defineStart<Event, Input>(
     workflow,
     // What goes wrong in the mapping rejects too.
     start: async (event, { client, id }) =>
-      await start(input(event), { client: client as TaskweftClient, id }),
+      await start(input(event), { client: client as TaskweftClient, startedBy: id }),
   };
 }
 

@@ -42,6 +42,8 @@ export interface StartOptions {
    * another input is an `IdConflict`.
    */
   readonly id?: string;
+  /** @internal Instead of an id: one is made of it, always the same. */
+  readonly startedBy?: string;
 }
 
 /** A run that is stored. */
@@ -78,6 +80,7 @@ export function createStartFunction<Input, Output>(
 
   return async (input, options = {}) => {
     const client = options.client ?? currentClient();
+    const { startedBy } = options;
     const checked = contract.input().safeParse(input);
     if (!checked.success)
       throw new PayloadInvalid(
@@ -90,7 +93,7 @@ export function createStartFunction<Input, Output>(
     for (const name of used) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
     const { idempotency } = contract;
     const key = idempotency === undefined ? "" : keyField(definition.name, idempotency.key(checked.data));
-    const run = client.runId(options.id, key);
+    const run = startedBy === undefined ? client.runId(options.id, key) : client.derivedRunId(startedBy, key);
     const now = client.now();
     const record = encodeRunRecord({
       workflow: definition.name,

@@ -3,7 +3,7 @@
  * (an idempotency key, or the key of a limit), the id is made so that it says the same.
  *
  *   shard of an id   = crc32(stem of the id) mod number of shards
- *   stem of an id    = the id up to its first dot, and without `:end` at its end
+ *   stem of an id    = the id up to its first dot, and without `:end` or `:timeout` at its end
  *   shard of a key   = crc32(`<task> <key>`) mod number of shards
  *
  * crc32 is that of zlib, over UTF-8. What is named after another job or a run (a follow-up, a child, a step) begins with its id
@@ -56,7 +56,7 @@ export class ShardRouter {
 function stemOf(id: string): string {
   const dot = id.indexOf(".");
   if (dot >= 0) return id.slice(0, dot);
-  return id.endsWith(":end") ? id.slice(0, -":end".length) : id;
+  return id.replace(/:(?:end|timeout)$/, "");
 }
 
 function firstStem(shard: number, count: number): string {

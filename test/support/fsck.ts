@@ -30,8 +30,11 @@ export async function assertSound(redis: Redis, keys: ShardKeys): Promise<void> 
 /** What is wrong with the shard, one line each; empty when nothing is. */
 export function problemsOf(shard: Shard): readonly string[] {
   const pending = pendingOf(shard);
+  const members = membersOf(shard);
   const findings = [
-    ...[...idsOf(shard)].flatMap((id) => jobFindings(factsOf(shard, id, pending.get(id) ?? new Map()))),
+    ...[...idsOf(shard)].flatMap((id) =>
+      jobFindings(factsOf(shard, id, pending.get(id) ?? new Map(), members.get(id) ?? [])),
+    ),
     ...[...new Set([...Object.values(shard.active), ...Object.keys(shard.workers)])].flatMap((name) =>
       workerFindings({
         name,
@@ -83,16 +86,30 @@ function pendingOf(shard: Shard): ReadonlyMap<string, ReadonlyMap<string, number
   return places;
 }
 
+/** Id -> where it stands in `waiting`. */
+function membersOf({ waiting }: Shard): ReadonlyMap<string, readonly string[]> {
+  const members = new Map<string, string[]>();
+  for (const member of waiting) {
+    const id = waitingId(member);
+    if (id !== undefined) members.set(id, [...(members.get(id) ?? []), member]);
+  }
+  return members;
+}
+
 /** A workflow run that has not ended. */
 function isUnderWay({ workflows }: Shard, id: string): boolean {
   return workflows[id] !== undefined && parseRunEnd(workflows[runFields.state(id)] ?? null) === undefined;
 }
 
-function factsOf(shard: Shard, id: string, pending: JobFacts["pending"]): JobFacts {
+function factsOf(
+  shard: Shard,
+  id: string,
+  pending: JobFacts["pending"],
+  members: readonly string[],
+): JobFacts {
   const owner = shard.active[id];
   const entry = shard.limited[id];
   const own = entry === undefined ? undefined : waitingMember(id, entry);
-  const members = shard.waiting.filter((member) => waitingId(member) === id);
   return {
     id,
     entry,

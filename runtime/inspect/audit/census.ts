@@ -2,7 +2,7 @@
  * The first look: one number an id, gathered page by page while work goes on. Whatever is not plainly sound by it is a
  * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
  */
-import { ACTIVE_PAD_FIELD, waitingMember, waitingPlace } from "../../protocol/index.js";
+import { ACTIVE_PAD_FIELD, closedField, waitingMember, waitingPlace } from "../../protocol/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
@@ -118,11 +118,16 @@ class Counter {
   async countGate(): Promise<void> {
     const { limited, waiting } = this.#reader.keys;
     const entries = new Map<string, string>();
+    // Of a pause; they wait at the gate, or are wrong.
+    const parked = new Set<string>();
     for await (const page of hashPages(this.#reader, limited)) {
       for (const [id, entry] of pairsOf(page)) {
         entries.set(id, entry);
         const group = entry.split(" ").slice(2).join(" ");
-        if (!this.#has(id, JOB | TOMBSTONE | NEWER) || this.#grouped.get(id) !== group) this.#suspect(id);
+        const isParked = group.startsWith(closedField(""));
+        if (isParked) parked.add(id);
+        const isOwn = isParked || this.#grouped.get(id) === group;
+        if (!isOwn || !this.#has(id, JOB | TOMBSTONE | NEWER)) this.#suspect(id);
       }
     }
     for (const id of this.#grouped.keys()) if (!entries.has(id) && this.#lives(id)) this.#suspect(id);
@@ -131,11 +136,13 @@ class Counter {
         const place = waitingPlace(member);
         if (place === undefined) continue;
         const entry = entries.get(place.id);
-        if (entry !== undefined && waitingMember(place.id, entry) === member)
+        if (entry !== undefined && waitingMember(place.id, entry) === member) {
+          parked.delete(place.id);
           this.#addPlace(place.id, PENDING, this.#queues.indexOf(place.queue));
-        else this.#suspect(place.id, member);
+        } else this.#suspect(place.id, member);
       }
     }
+    for (const id of parked) this.#suspect(id);
     for (const id of entries.keys()) if (this.#has(id, COMPLETED | DEAD_RUN)) this.#suspect(id);
   }
 

@@ -1,6 +1,12 @@
 // Runs that are started by observers of an event: once for each event, with ids of their own.
 import { expect, test } from "vitest";
-import { createEmitFunction, createStartFunction, defineEvent, defineStart } from "taskweft/generated-v1";
+import {
+  createClient,
+  createEmitFunction,
+  createStartFunction,
+  defineEvent,
+  defineStart,
+} from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { jobOf, path, workflow } from "../../support/workflow.js";
@@ -71,4 +77,28 @@ test("an input that the workflow refuses is told of, and touches no other", asyn
   ]);
   expect(failed[0]?.error.message).toContain("expected more than 0");
   expect(warnings.map(({ message }) => message)[0]).toMatch(/its action test:flow failed/);
+});
+
+test("with several shards a run lives where its idempotency key leads, and is there once for each event", async () => {
+  const client = createClient({ url: redis.url, prefix: "starts", shards: 8 });
+  await client.ready();
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never, path("input", "n")) }]);
+  const key = (input: { n: number }): string => String(input.n % 20);
+  const startIt = createStartFunction<{ n: number }, number>(
+    { definition, input: () => anything as never, idempotency: { key, ttlMs: 60_000 } },
+    [{ name: "default", weight: 1 }],
+  );
+  const start = defineStart<{ n: number }, { n: number }>("test:flow", startIt, (event) => event);
+  const observers = [{ name: "o", actions: [start] }];
+  const emit = createEmitFunction<{ n: number }, Record<"o", never>>(
+    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    [],
+  );
+  const started = async (n: number) => (await emit({ n }, { client, id: `e-${n}` })).started[0]!;
+  const first = await Promise.all(Array.from({ length: 20 }, (_unused, n) => started(n)));
+  expect(first.every(({ deduplicated }) => !deduplicated)).toBe(true);
+  const again = await Promise.all(Array.from({ length: 40 }, (_unused, n) => started(n)));
+  expect(again.every(({ deduplicated }) => deduplicated)).toBe(true);
+  expect(again.map(({ id }) => id)).toEqual([...first, ...first].map(({ id }) => id));
+  await client.close();
 });
