@@ -52,11 +52,13 @@ export class SharedSlots {
 
   /** Most that this part may have running, claimed and asked for, but for what it claims ahead. */
   claimable(user: SlotUser): number {
+    if (this.isUndivided) return this.concurrency;
     return this.#leftFor(user, (other) => other.running() + other.coming());
   }
 
   /** Most that this part may have running. */
   startable(user: SlotUser): number {
+    if (this.isUndivided) return this.concurrency;
     return this.#leftFor(user, (other) => other.running());
   }
 
@@ -65,7 +67,6 @@ export class SharedSlots {
    * @param loadOf what counts of a part that looks for nothing.
    */
   #leftFor(user: SlotUser, loadOf: (other: SlotUser) => number): number {
-    if (this.isUndivided) return this.concurrency;
     const hungry = this.#users.filter((other) => other === user || other.hungry());
     let left = this.concurrency;
     for (const other of this.#users) {
@@ -83,8 +84,9 @@ export class SharedSlots {
 
   /** A job of this part has ended, or its shard has nothing more: others may go on. */
   freed(user: SlotUser): void {
+    if (this.isUndivided) return;
     this.#turn += 1;
-    if (this.#users.length > 1) for (const other of this.#users) if (other !== user) other.look();
+    for (const other of this.#users) if (other !== user) other.look();
   }
 
   /** Takes the right to run a suspect alone; false while another part has it. */
