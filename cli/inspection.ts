@@ -17,7 +17,7 @@ export async function withInspector<Result>(
   const url = await session.redisUrl();
   // The usual mistakes (nobody listens, wrong password, old server) are told with advice.
   const prefix = await session.prefix();
-  const { shards } = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachShards(url, prefix, await session.saidShards());
   const manifest = await readManifest(session.root);
   const inspector = openInspector({
     url,

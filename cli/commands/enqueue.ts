@@ -58,7 +58,7 @@ async function enqueue(
   await assertTask(task, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
-  const { shards } = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachShards(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const client = await generated.connect({ url, prefix, shards });
   try {

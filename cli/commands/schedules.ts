@@ -80,7 +80,7 @@ async function run(name: string, session: Session): Promise<ExitCode> {
   const { task, payload } = await scheduleOf(name, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
-  const { shards } = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachShards(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const client = await generated.connect({ url, prefix, shards });
   try {

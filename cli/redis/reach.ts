@@ -1,4 +1,5 @@
 /** Asking a server that the user named whether it can be used, before anything is started against it. */
+import type { Redis, RedisOptions } from "ioredis";
 import { parseRedisAddress, REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
 import { TaskweftError } from "../../runtime/errors.js";
 import { CliError, codeOf, messageOf } from "../errors.js";
@@ -10,17 +11,31 @@ const CONNECT_WAIT_MS = 5000;
 
 /** @param prefix where a Cluster has its keys. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
 export async function reachRedis(url: string, prefix?: string): Promise<ServerInfo> {
-  return (await reachShards(url, prefix)).info;
+  const { openServer } = await import("../../runtime/inspect/index.js");
+  return await withServer(url, (address, options) => openServer(address, prefix, options), readInfo);
 }
 
-/** @param said the number of shards in the configuration. @throws CliError as `reachRedis`, TaskweftError `ShardsDiffer`. */
-export async function reachShards(
-  url: string,
-  prefix: string | undefined,
-  said?: number,
-): Promise<{ readonly info: ServerInfo; readonly shards: number }> {
+/**
+ * How many shards there are. `said`: what the configuration says of it.
+ * @throws CliError as `reachRedis`, TaskweftError `ShardsDiffer`.
+ */
+export async function reachShards(url: string, prefix: string, said?: number): Promise<number> {
   const { findShards, openServer } = await import("../../runtime/inspect/index.js");
-  const redis = openServer(checkedUrl(url), prefix, {
+  const open: Open = (address, options) => openServer(address, prefix, options);
+  return await withServer(url, open, async (redis) => {
+    await readInfo(redis, url);
+    return await findShards(redis, prefix, said);
+  });
+}
+
+type Open = (url: string, options: RedisOptions) => Redis;
+
+async function withServer<Reply>(
+  url: string,
+  open: Open,
+  use: (redis: Redis, url: string) => Promise<Reply>,
+): Promise<Reply> {
+  const redis = open(checkedUrl(url), {
     lazyConnect: true,
     connectTimeout: CONNECT_WAIT_MS,
     commandTimeout: CONNECT_WAIT_MS,
@@ -31,14 +46,17 @@ export async function reachShards(
   redis.on("error", (error: unknown) => (lastError = error));
   try {
     await redis.connect();
-    const info = checkedVersion(url, parseServerInfo(await redis.info()));
-    return { info, shards: prefix === undefined ? 1 : await findShards(redis, prefix, said) };
+    return await use(redis, url);
   } catch (error) {
     if (error instanceof CliError || error instanceof TaskweftError) throw error;
     throw unreachable(url, lastError ?? error);
   } finally {
     redis.disconnect();
   }
+}
+
+async function readInfo(redis: Redis, url: string): Promise<ServerInfo> {
+  return checkedVersion(url, parseServerInfo(await redis.info()));
 }
 
 /** The address itself, when it is one: ioredis takes any text for a host name or a socket path. */
