@@ -10,6 +10,7 @@ const CHANNEL = "CHANNEL";
 /** Every command of the runtime, its scripts included, with arguments that the server accepts. In the order of the alphabet. */
 export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: string[]])[] = [
   ["BLPOP", KEY, "1"],
+  ["DEL", KEY],
   ["EVAL", "return 1", "1", KEY],
   ["EVALSHA", "0".repeat(40), "1", KEY],
   ["EXISTS", KEY],
@@ -26,6 +27,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["HSCAN", KEY, "0"],
   ["HSET", KEY, "f", "v"],
   ["HSETNX", KEY, "f", "v"],
+  ["HSTRLEN", KEY, "f"],
   ["HVALS", KEY],
   ["INFO"],
   ["LINDEX", KEY, "0"],
@@ -36,6 +38,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["LRANGE", KEY, "0", "1"],
   ["LREM", KEY, "1", "v"],
   ["LTRIM", KEY, "0", "1"],
+  ["MGET", KEY],
   ["MULTI"],
   ["PEXPIRE", KEY, "1"],
   ["PING"],
@@ -56,6 +59,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["ZADD", KEY, "1", "v"],
   ["ZCARD", KEY],
   ["ZCOUNT", KEY, "0", "1"],
+  ["ZLEXCOUNT", KEY, "-", "+"],
   ["ZMSCORE", KEY, "v"],
   ["ZRANGE", KEY, "0", "1"],
   ["ZRANGEBYLEX", KEY, "-", "+"],
