@@ -78,6 +78,20 @@ export function recordHead(
   return `[${RECORD_VERSION},"${task}","${queue}","${hash}",${options === undefined ? "0" : JSON.stringify(options)},`;
 }
 
+/** The text of records without a payload around the options in which they differ; these are put between, each with a comma behind it. */
+export interface RecordMold {
+  readonly before: string;
+  readonly after: string;
+}
+
+/** `options`: at least one, those that all records of the mold have. */
+export function recordMold(task: string, queue: string, hash: string, options: RecordOptions): RecordMold {
+  return {
+    before: `[${RECORD_VERSION},"${task}","${queue}","${hash}",{`,
+    after: `${JSON.stringify(options).slice(1)},null]`,
+  };
+}
+
 const NO_OPTIONS: RecordOptions = Object.freeze({});
 
 /** The fields of a parsed record; `undefined` for a tombstone. */

@@ -11,7 +11,7 @@ import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 
 /** Ends of one call: one script must not hold Redis for long. */
-const MAX_BATCH = 128;
+const MAX_BATCH = 64;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 

@@ -1,6 +1,12 @@
 /** Which jobs a run begins, and when. Two workers that ask the same get the same jobs, under the same ids. */
 import { limitsText, type StepJob, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
-import { type BeginStep, recordHead, type RecordOptions, runFields } from "../protocol/index.js";
+import {
+  type BeginStep,
+  type RecordMold,
+  recordMold,
+  type RecordOptions,
+  runFields,
+} from "../protocol/index.js";
 
 /** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
 export const RUN_TASK = "@workflow";
@@ -9,6 +15,8 @@ export class WorkflowGraph {
   readonly definition: WorkflowDefinition;
   readonly #steps: ReadonlyMap<string, WorkflowStep>;
   readonly #after = new Map<string, WorkflowStep[]>();
+  /** Of the jobs of a step, and of those that belong to the run itself. A worker makes thousands of them in a second. */
+  readonly #molds = new Map<StepJob | undefined, JobMold>();
 
   constructor(definition: WorkflowDefinition) {
     this.definition = definition;
@@ -45,7 +53,7 @@ export class WorkflowGraph {
   }
 
   item(run: string, step: WorkflowStep, index: number, now: number): BeginStep {
-    const begin = this.#jobOf(run, step.job, { run, step: step.name, item: index, at: now });
+    const begin = this.#jobOf(step.job, run, now, `"step":"${step.name}","item":${index},`);
     return { ...begin, step: step.name, id: stepJobId(run, step.name, index), need: 0, delayMs: 0 };
   }
 
@@ -56,13 +64,13 @@ export class WorkflowGraph {
 
   /** Undoes a step, also when the run does not go on. */
   undo(run: string, step: WorkflowStep, now: number): BeginStep {
-    const begin = this.#jobOf(run, step.compensate, { run, step: step.name, undo: 1, at: now });
+    const begin = this.#jobOf(step.compensate, run, now, `"step":"${step.name}","undo":1,`);
     return { ...begin, step: step.name, id: undoJobId(run, step.name), need: -1, delayMs: 0 };
   }
 
   /** Says how the run goes on when nothing of it is under way. */
   decider(run: string, now: number): BeginStep {
-    const begin = this.#jobOf(run, undefined, { run, at: now });
+    const begin = this.#jobOf(undefined, run, now, "");
     return { ...begin, step: "", id: deciderId(run), need: -1, delayMs: 0 };
   }
 
@@ -83,30 +91,44 @@ export class WorkflowGraph {
   #begin(run: string, step: WorkflowStep, need: number, now: number): BeginStep {
     // A step that fans out is first a job of the run, which reads the list.
     const job = step.forEach === undefined ? step.job : undefined;
-    const begin = this.#jobOf(run, job, { run, step: step.name, at: now });
+    const begin = this.#jobOf(job, run, now, `"step":"${step.name}",`);
     return { ...begin, step: step.name, id: stepJobId(run, step.name), need, delayMs: step.delayMs ?? 0 };
   }
 
+  /** `options`: those of this job alone, as they stand in its record. Names and ids need no escaping. */
   #jobOf(
-    run: string,
     job: StepJob | undefined,
-    options: RecordOptions,
+    run: string,
+    now: number,
+    options: string,
   ): Pick<BeginStep, "limit" | "queue" | "record"> {
-    const { name, hash, queue } = this.definition;
-    options.workflow = `${name} ${hash}`;
-    if (job === undefined) {
-      return { queue, limit: "", record: `${recordHead(RUN_TASK, queue, hash, options)}null]` };
+    let mold = this.#molds.get(job);
+    if (mold === undefined) {
+      mold = moldOf(this.definition, job);
+      this.#molds.set(job, mold);
     }
-    const { task, limit, maxRetries, timeoutMs } = job;
-    if (maxRetries !== undefined) options.maxRetries = maxRetries;
-    if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
-    if (limit !== undefined) options.group = limit.name;
-    return {
-      queue: job.queue,
-      limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
-      record: `${recordHead(task, job.queue, job.hash, options)}null]`,
-    };
+    const { queue, limit, before, after } = mold;
+    return { queue, limit, record: `${before}"run":"${run}",${options}"at":${Math.round(now)},${after}` };
   }
+}
+
+interface JobMold extends RecordMold {
+  readonly queue: string;
+  readonly limit: string;
+}
+
+function moldOf({ name, hash, queue }: WorkflowDefinition, job: StepJob | undefined): JobMold {
+  const options: RecordOptions = { workflow: `${name} ${hash}` };
+  if (job === undefined) return { queue, limit: "", ...recordMold(RUN_TASK, queue, hash, options) };
+  const { task, limit, maxRetries, timeoutMs } = job;
+  if (maxRetries !== undefined) options.maxRetries = maxRetries;
+  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+  if (limit !== undefined) options.group = limit.name;
+  return {
+    queue: job.queue,
+    limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
+    ...recordMold(task, job.queue, job.hash, options),
+  };
 }
 
 export function stepJobId(run: string, step: string, item?: number): string {
