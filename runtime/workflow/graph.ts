@@ -53,8 +53,10 @@ export class WorkflowGraph {
   }
 
   item(run: string, step: WorkflowStep, index: number, now: number): BeginStep {
-    const begin = this.#jobOf(step.job, run, now, `"step":"${step.name}","item":${index},`);
-    return { ...begin, step: step.name, id: stepJobId(run, step.name, index), need: 0, delayMs: 0 };
+    const options = `"step":"${step.name}","item":${index},`;
+    const { queue, limit, record } = this.#jobOf(step.job, run, now, options);
+    const id = stepJobId(run, step.name, index);
+    return { step: step.name, need: 0, id, queue, delayMs: 0, limit, record };
   }
 
   /** Begins a step of a run that is retried. */
@@ -64,14 +66,15 @@ export class WorkflowGraph {
 
   /** Undoes a step, also when the run does not go on. */
   undo(run: string, step: WorkflowStep, now: number): BeginStep {
-    const begin = this.#jobOf(step.compensate, run, now, `"step":"${step.name}","undo":1,`);
-    return { ...begin, step: step.name, id: undoJobId(run, step.name), need: -1, delayMs: 0 };
+    const options = `"step":"${step.name}","undo":1,`;
+    const { queue, limit, record } = this.#jobOf(step.compensate, run, now, options);
+    return { step: step.name, need: -1, id: undoJobId(run, step.name), queue, delayMs: 0, limit, record };
   }
 
   /** Says how the run goes on when nothing of it is under way. */
   decider(run: string, now: number): BeginStep {
-    const begin = this.#jobOf(undefined, run, now, "");
-    return { ...begin, step: "", id: deciderId(run), need: -1, delayMs: 0 };
+    const { queue, limit, record } = this.#jobOf(undefined, run, now, "");
+    return { step: "", need: -1, id: deciderId(run), queue, delayMs: 0, limit, record };
   }
 
   /** Ends the run when its time is over. */
@@ -91,8 +94,9 @@ export class WorkflowGraph {
   #begin(run: string, step: WorkflowStep, need: number, now: number): BeginStep {
     // A step that fans out is first a job of the run, which reads the list.
     const job = step.forEach === undefined ? step.job : undefined;
-    const begin = this.#jobOf(job, run, now, `"step":"${step.name}",`);
-    return { ...begin, step: step.name, id: stepJobId(run, step.name), need, delayMs: step.delayMs ?? 0 };
+    const { queue, limit, record } = this.#jobOf(job, run, now, `"step":"${step.name}",`);
+    const { name, delayMs = 0 } = step;
+    return { step: name, need, id: stepJobId(run, name), queue, delayMs, limit, record };
   }
 
   /** `options`: those of this job alone, as they stand in its record. Names and ids need no escaping. */
