@@ -1,6 +1,6 @@
 /** A claimed job of a workflow run, with what is known of the run: makes the end of its step from how the job ended. */
 import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
-import { encodeStepOutcome, type StepEnd, type StepStatus } from "../protocol/index.js";
+import { type BeginStep, encodeStepOutcome, type StepEnd, type StepStatus } from "../protocol/index.js";
 import { RUN_COMPENSATING, RUN_FAILING, undoneField, type WorkflowGraph } from "../workflow/index.js";
 
 export interface StepContext {
@@ -30,37 +30,32 @@ export function endOfStep(
   // Two clocks may differ by a little: nothing ends before it has begun.
   const begun = begunAt === undefined ? undefined : Math.min(begunAt, at);
   const outcome = encodeStepOutcome({ status, at, detail: words, begunAt: begun, attempts });
-  const end = {
+  const { onFailure = "fail" } = step;
+  const isGood = status === "completed" || status === "skipped";
+  const goesOn = !undoes && (isGood || (status === "failed" && onFailure === "continue"));
+  const stops = !undoes && !goesOn && status === "failed";
+  const state = !stops ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
+  // One literal: objects that are spread over each other cost more than all the rest of an end.
+  return {
     id,
     endsJob,
     run,
+    step: undoes ? undoneField(step.name) : item === undefined ? step.name : `${step.name}.${item.index}`,
     outcome,
-    decider: graph.decider(run, now),
-    state: "",
-    hasten: [],
-    itemOf: undefined,
-  };
-  if (undoes) return { ...end, step: undoneField(step.name), begins: [] };
-  const { onFailure = "fail" } = step;
-  const goesOn =
-    status === "completed" || status === "skipped" || (status === "failed" && onFailure === "continue");
-  const state =
-    status !== "failed" || goesOn ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
-  const hasten = state === "" ? [] : graph.waits(run);
-  if (item === undefined) {
-    return { ...end, step: step.name, state, hasten, begins: goesOn ? graph.after(run, step.name, now) : [] };
-  }
-  const next = item.index + widthOf(step);
-  const begins = goesOn ? graph.afterItem(run, step.name, now) : [];
-  return {
-    ...end,
-    step: `${step.name}.${item.index}`,
     state,
-    hasten,
+    hasten: stops ? graph.waits(run) : [],
     // Ends that go on count; with one that does not, the step has failed. Cancelled ones say nothing of it.
-    itemOf: goesOn || state !== "" ? { step: step.name, total: item.total } : undefined,
-    begins: goesOn && next < item.total ? [graph.item(run, step, next, now), ...begins] : begins,
+    itemOf: item !== undefined && (goesOn || stops) ? { step: step.name, total: item.total } : undefined,
+    decider: graph.decider(run, now),
+    begins: goesOn ? beginsAfter(context, now) : [],
   };
+}
+
+function beginsAfter({ graph, run, step, item }: StepContext, now: number): readonly BeginStep[] {
+  if (item === undefined) return graph.after(run, step.name, now);
+  const next = item.index + widthOf(step);
+  const begins = graph.afterItem(run, step.name, now);
+  return next < item.total ? [graph.item(run, step, next, now), ...begins] : begins;
 }
 
 /** Items that run at once: each that ends begins the one so many places further on. */
