@@ -197,9 +197,10 @@ export class WorkflowIntake {
   }
 
   #withPayload(claim: Claim, context: StepContext, payload: unknown): Claim {
-    const record = { ...claim.record, payload };
+    const { version, task, queue, hash, options } = claim.record;
+    const record = { version, task, queue, hash, options, payload };
     this.#contexts.set(record, context);
-    return { ...claim, record };
+    return { id: claim.id, record, run: claim.run };
   }
 
   #end(context: StepContext, status: StepStatus, detail: unknown): undefined {
