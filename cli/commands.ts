@@ -36,6 +36,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Enqueue one job, checked against its task's schema",
     load: () => import("./commands/enqueue.js"),
   },
+  events: {
+    summary: "List, show and replay events that are kept",
+    load: () => import("./commands/events.js"),
+  },
   fsck: {
     summary: "Look for jobs that are not where they belong, and repair what is safe to repair",
     load: () => import("./commands/fsck.js"),

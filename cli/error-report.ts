@@ -12,6 +12,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   Closed: EXIT.failed,
   Draining: EXIT.conflict,
   DurabilityNotReached: EXIT.redisUnreachable,
+  EventUnknown: EXIT.notFound,
   IdConflict: EXIT.conflict,
   JobCancelled: EXIT.jobFailed,
   JobDead: EXIT.jobFailed,

@@ -16,6 +16,30 @@ export interface Handle {
   result(options: { timeout: string }): Promise<unknown>;
 }
 
+/** The function of an event. */
+export interface GeneratedEvent {
+  readonly event: string;
+  replay(
+    id: string,
+    options: { readonly again?: boolean; readonly observers?: readonly string[] },
+  ): Promise<EmitResult>;
+}
+
+export interface EmitResult {
+  readonly id: string;
+  readonly jobs: readonly { observer: string; task: string; id: string; outcome: string }[];
+  readonly failed: readonly { observer: string; error: Error }[];
+  readonly started: readonly { observer: string; workflow: string; id: string }[];
+  readonly runs: readonly string[];
+}
+
+/** Those of the definitions, in their order. */
+export function generatedEvents(generated: GeneratedIndex): readonly GeneratedEvent[] {
+  return Object.values(generated as unknown as Record<string, unknown>).filter(
+    (value): value is GeneratedEvent => typeof value === "function" && "event" in value && "replay" in value,
+  );
+}
+
 export async function importGenerated(root: string): Promise<GeneratedIndex> {
   const file = generatedEntry(root, "index");
   const loaded = await importProjectFile(file);

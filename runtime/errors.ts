@@ -14,6 +14,8 @@ export const ERROR_CODES = [
   "QueueUnknown",
   /** No schedule of that name: no worker of a deploy that has it has run. */
   "ScheduleUnknown",
+  /** No event of that id is kept: it was never emitted, its retention has ended, or its definition says none. */
+  "EventUnknown",
   /** The queue holds as many pending jobs as its `maxPending` allows; this one was not stored. */
   "QueueFull",
   /** The queue or the task is being drained: it accepts no new jobs until an operator lets it; this one was not stored. */

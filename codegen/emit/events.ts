@@ -121,6 +121,7 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
       ),
     ],
   ];
+  if (event.keepMs !== undefined) fields.push(`keepMs: ${literal(event.keepMs)}`);
   const waits = waitFieldsOf(name, project);
   if (waits.length > 0) fields.push(["waitFields: ", list("[", waits, "]")]);
   const comment = jsdoc([description ?? `Emits \`${name}\`.`, `@see ${source.file}:${source.line}`]);

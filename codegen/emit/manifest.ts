@@ -37,11 +37,12 @@ export function emitManifest(
   return `${JSON.stringify(head, undefined, 2).slice(0, -2)},\n  "tasks": ${tasks}\n}\n`;
 }
 
-function eventEntry({ name, source, payload, observers }: EventModel) {
+function eventEntry({ name, source, payload, keepMs, observers }: EventModel) {
   return {
     name,
     source: `${source.file}:${source.line}`,
     payload: plainSchema(payload),
+    keepMs,
     observers: observers.map(({ name: observer, when, actions }) => ({
       name: observer,
       ...(when === undefined ? {} : { when: expressionText(when) }),

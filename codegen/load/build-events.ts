@@ -1,6 +1,6 @@
 /** Events with the observers that hear of them. */
 import type { DefinitionFile } from "../model/definition-file.js";
-import type { ObserverDefinitionEntry } from "../model/definition-event.js";
+import type { EventDefinitionEntry, ObserverDefinitionEntry } from "../model/definition-event.js";
 import { compareText } from "../model/diagnostic.js";
 import type { ActionModel, EventModel, ObserverModel, StartModel } from "../model/project.js";
 import { identifierOf } from "./check-names.js";
@@ -25,6 +25,7 @@ export function buildEvents({ contents, events, observers, library }: EventInput
     ...described(written.get(name)),
     source: sourceOf(at),
     payload: library.extract(payload),
+    ...kept(written.get(name)),
     observers: rules
       .filter(([, rule]) => rule.on === name)
       .map(([observer, rule]) => buildObserver(observer, rule, observers.get(observer)))
@@ -57,6 +58,10 @@ function buildObserver(
       };
     }),
   };
+}
+
+function kept(written: EventDefinitionEntry | undefined): { keepMs?: number } {
+  return written?.retention === undefined ? {} : { keepMs: toMs(written.retention) };
 }
 
 function described(written: { readonly description?: string | undefined } | undefined): {

@@ -11,6 +11,11 @@ export const eventDefinition = z
       description: "What the event says. {} for nothing.",
       examples: [{ orderId: "uuid", total: "number" }],
     }),
+    retention: duration({
+      description: "How long events of it are kept, to be replayed. Default: they are not kept.",
+      examples: ["7d"],
+      allowZero: false,
+    }).optional(),
   })
   .meta({ id: "Event", description: "Something that happens in your system." });
 export type EventDefinitionEntry = z.infer<typeof eventDefinition>;

@@ -75,6 +75,8 @@ export interface EventModel {
   readonly description?: string;
   readonly source: SourcePosition;
   readonly payload: JsonSchema;
+  /** How long events of it are kept (ms). Absent: they are not. */
+  readonly keepMs?: number;
   /** Those that hear of it, sorted by name. */
   readonly observers: readonly ObserverModel[];
 }

@@ -7,9 +7,11 @@ import {
   type ServerClock,
 } from "../connection/index.js";
 import type { Durability, QueueDefinition } from "../definition/index.js";
-import { randomName, ShardKeys } from "../protocol/index.js";
+import { eventField, type KeptEvent, parseKeptEvent, randomName, ShardKeys } from "../protocol/index.js";
 import {
   type EnqueueItem,
+  keepEvent,
+  type KeepEventCall,
   type StartedRun,
   startRun,
   type StartRunCall,
@@ -138,6 +140,17 @@ export class ClientShard {
   async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
     await this.gate();
     return await tellAllRuns(this.connection, this.#keys, call);
+  }
+
+  async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
+    await this.gate();
+    return await keepEvent(this.connection, { keys: this.#keys, ...call });
+  }
+
+  async keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
+    await this.gate();
+    const text = await this.connection.readEvent(this.#keys, eventField(event, id));
+    return text === null ? undefined : parseKeptEvent(text);
   }
 
   /** Resolves when everything that was given to it has been answered. */

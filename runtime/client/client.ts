@@ -5,8 +5,15 @@
 import { ServerClock, type ConnectionOptions } from "../connection/index.js";
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { DEFAULT_PREFIX, JobIdMaker, randomName, type RunEnd, ShardRouter } from "../protocol/index.js";
-import type { EnqueueItem, StartedRun, StartRunCall, TellRunsCall } from "../scripts/index.js";
+import {
+  DEFAULT_PREFIX,
+  JobIdMaker,
+  type KeptEvent,
+  randomName,
+  type RunEnd,
+  ShardRouter,
+} from "../protocol/index.js";
+import type { EnqueueItem, KeepEventCall, StartedRun, StartRunCall, TellRunsCall } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import { ClientShard } from "./client-shard.js";
 import { withDeadline } from "./deadline.js";
@@ -175,6 +182,20 @@ export class TaskweftClient {
     // Runs that listen may live anywhere.
     const told = Promise.all(this.#shards.map((shard) => shard.tellRuns(call)));
     return (await withDeadline(told, this.#deadlineMs, () => this.#unreachable())).flat();
+  }
+
+  /** @internal Keeps an event for its retention. */
+  async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
+    if (this.#closed) throw closed("emit");
+    const kept = this.#shardOf(call.id).keepEvent(call);
+    return await withDeadline(kept, this.#deadlineMs, () => this.#unreachable());
+  }
+
+  /** @internal An event that is kept. */
+  async keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
+    if (this.#closed) throw closed("replay");
+    const found = this.#shardOf(id).keptEvent(event, id);
+    return await withDeadline(found, this.#deadlineMs, () => this.#unreachable());
   }
 
   #unreachable(): TaskweftError {

@@ -15,6 +15,16 @@ export interface EmitOptions {
   readonly id?: string;
 }
 
+export interface ReplayOptions<Observer extends string = string> extends Omit<EmitOptions, "id"> {
+  /**
+   * True: everything runs again, as an event of its own, with a new id that stands in the result. Default: false, only what the event
+   * has not come to yet is done: observers added since, conditions that hold now, and actions that failed or were not stored.
+   */
+  readonly again?: boolean;
+  /** Only these observers hear of it, and no runs that wait for it. Default: all. */
+  readonly observers?: readonly Observer[];
+}
+
 /** The tasks of the observers of an event, by the name of the observer. */
 export type ObserverTasks = Readonly<Record<string, string>>;
 
@@ -75,6 +85,15 @@ export interface EmitFunction<Event, Observers> {
    * @throws TaskweftError with code `OptionInvalid` or `NotConnected`.
    */
   (event: Event, options?: EmitOptions): Promise<EmitResult<Observers>>;
+  /** The event's name. */
+  readonly event: string;
+  /**
+   * Brings an event that is kept (`retention` in its definition) to the observers that there are now. The result has what this call did.
+   * @throws TaskweftError with code `EventUnknown`: none of that id is kept.
+   * @throws PayloadInvalid where what was emitted does not fit the schema that the event has now.
+   * @throws EmitIncomplete as an emit does. Replay again under its `eventId`.
+   */
+  replay(id: string, options?: ReplayOptions<keyof Observers & string>): Promise<EmitResult<Observers>>;
 }
 
 /**
@@ -87,20 +106,35 @@ export class EmitIncomplete extends TaskweftError {
   /** The jobs that are stored, and what failed. */
   readonly result: EmitResult;
 
-  constructor(event: string, result: EmitResult, first: TaskweftError) {
+  constructor(
+    event: string,
+    result: EmitResult,
+    first: TaskweftError,
+    { kept, operation }: { readonly kept: boolean; readonly operation: "emit" | "replay" },
+  ) {
     const { id, jobs, failed } = result;
-    const observers = [...new Set(failed.map(({ observer }) => observer))].join(", ");
     const reason = first.message.slice(first.code.length + 2);
-    const what =
-      failed.length === 0
-        ? `not all runs that wait for the event ${event} are known to have heard of it`
-        : `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}`;
+    const again = operation === "emit" ? `Emit it again with { id: ${JSON.stringify(id)} }` : `Replay ${id}`;
     super(
       first.code,
-      `${what}: ${reason.replace(/\.$/, "")}. Emit it again with { id: ${JSON.stringify(id)} }: that stores what is missing, and nothing twice.`,
-      { operation: "emit", cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
+      `${shortfall(event, jobs, failed, kept)}: ${reason.replace(/\.$/, "")}. ${again}: that stores what is missing, and nothing twice.`,
+      { operation, cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
     );
     this.eventId = id;
     this.result = result;
   }
+}
+
+function shortfall(
+  event: string,
+  jobs: EmitResult["jobs"],
+  failed: EmitResult["failed"],
+  kept: boolean,
+): string {
+  if (failed.length > 0) {
+    const observers = [...new Set(failed.map(({ observer }) => observer))].join(", ");
+    return `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}`;
+  }
+  if (!kept) return `the event ${event} is not known to be kept`;
+  return `not all runs that wait for the event ${event} are known to have heard of it`;
 }

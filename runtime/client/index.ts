@@ -5,5 +5,6 @@ export * from "./emit-function.js";
 export * from "./emit-result.js";
 export * from "./enqueue-function.js";
 export * from "./enqueue-options.js";
+export { actionJobId } from "./observer.js";
 export { defineStart } from "./start-action.js";
 export * from "./start-function.js";

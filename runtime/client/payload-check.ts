@@ -5,14 +5,16 @@ import { PayloadInvalid } from "../errors.js";
 /** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
 export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
 
+type Operation = "emit" | "enqueue" | "replay";
+
 export class PayloadCheck<Payload> {
   readonly #name: string;
   readonly #build: () => Validator<Payload>;
-  readonly #operation: "emit" | "enqueue";
+  readonly #operation: Operation;
   #validator: Validator<Payload> | undefined;
 
   /** `build`: makes the validator when the first payload comes. */
-  constructor(name: string, build: () => Validator<Payload>, operation: "emit" | "enqueue" = "enqueue") {
+  constructor(name: string, build: () => Validator<Payload>, operation: Operation = "enqueue") {
     this.#name = name;
     this.#build = build;
     this.#operation = operation;

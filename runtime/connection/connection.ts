@@ -106,6 +106,15 @@ export class Connection implements ScriptRunner {
     }
   }
 
+  /** An event that is kept, `null` where there is none. */
+  async readEvent(keys: ShardKeys, field: string): Promise<string | null> {
+    try {
+      return await this.redis.hget(keys.events, field);
+    } catch (error) {
+      throw toTaskweftError(error, "read");
+    }
+  }
+
   /** Runs of `ids` by position, without those that have none. */
   async readRuns(keys: ShardKeys, ids: readonly string[]): Promise<ReadonlyMap<number, string>> {
     try {

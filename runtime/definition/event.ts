@@ -34,6 +34,8 @@ export interface EventDefinition<Event> {
   /** Built on first use. An unknown key is an error. */
   readonly payload: () => Validator<Event>;
   readonly observers: readonly ObserverDefinition<Event>[];
+  /** How long what is emitted can be replayed (ms). Absent: it is not kept. */
+  readonly keepMs?: number;
   /** Fields by which runs of workflows wait for it, each as its path. Absent: none do. */
   readonly waitFields?: readonly (readonly string[])[];
 }

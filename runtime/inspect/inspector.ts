@@ -16,6 +16,7 @@ import {
   type CancelOutcome,
 } from "./commands.js";
 import { showJob } from "./job-details.js";
+import { listEvents, showEvent } from "./event-list.js";
 import { collectIds, listJobs } from "./job-list.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
@@ -25,6 +26,9 @@ import { listRuns } from "./run-list.js";
 import type { RunDetails, RunListOptions, RunPage, RunState } from "./run-types.js";
 import { readProtocol, ShardReader } from "./shard-reader.js";
 import type {
+  EventDetails,
+  EventListOptions,
+  EventPage,
   JobDetails,
   JobFilter,
   JobListOptions,
@@ -56,6 +60,8 @@ export interface InspectorOptions {
 export interface Inspector {
   /** Ids of the jobs that match, at most `limit` (default 10,000): for acting on many. */
   collectIds(filter: JobFilter, limit?: number): Promise<readonly string[]>;
+  /** Events that are kept, in pages; the one that is kept longest first. @throws TaskweftError `OptionInvalid`. */
+  listEvents(options?: EventListOptions): Promise<EventPage>;
   /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */
   listJobs(options?: JobListOptions): Promise<JobPage>;
   listQueues(): Promise<readonly QueueSummary[]>;
@@ -67,6 +73,8 @@ export interface Inspector {
   listWorkers(): Promise<readonly WorkerSummary[]>;
   /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
   readProtocol(): Promise<{ readonly stored: number; readonly known: number }>;
+  /** @throws TaskweftError `EventUnknown`. */
+  showEvent(event: string, id: string): Promise<EventDetails>;
   /** @throws TaskweftError `JobNotFound`. */
   showJob(id: string): Promise<JobDetails>;
   /** @throws TaskweftError `QueueUnknown`. */
@@ -137,6 +145,7 @@ export function createInspector(options: InspectorOptions): Inspector {
   return {
     collectIds: async (filter, limit = MAX_COLLECTED) =>
       collectIds(reader, await listable(filter), filter, limit),
+    listEvents: (list = {}) => listEvents(reader, list),
     listJobs: async (list = {}) => listJobs(reader, await listable(list), list, options.redactor),
     listQueues: async () => listQueues(reader, await names()),
     listRuns: (list = {}) => listRuns(reader, list, options.redactor),
@@ -144,6 +153,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     listTasks: () => listTasks(reader, options.tasks ?? []),
     listWorkers: () => listWorkers(reader),
     readProtocol: () => readProtocol(reader),
+    showEvent: (event, id) => showEvent(reader, event, id, options.redactor),
     showJob: (id) => showJob(reader, id, options.redactor),
     showQueue: async (name) => {
       await known(name, "showQueue");

@@ -5,6 +5,8 @@ import type { AuditReport, FindingCode } from "./audit/finding.js";
 import type { Holding, Inspector } from "./inspector.js";
 import type { RunListOptions, RunPage } from "./run-types.js";
 import type {
+  EventListOptions,
+  EventPage,
   JobFilter,
   JobListOptions,
   JobPage,
@@ -31,6 +33,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
       (await eachThatKnows(shards, "QueueUnknown", (shard) => shard.collectIds(filter, limit)))
         .flat()
         .slice(0, limit),
+    listEvents: (options = {}) => listEvents(shards, options),
     listJobs: (options = {}) => listJobs(shards, options),
     listQueues,
     listRuns: (options = {}) => listRuns(shards, options),
@@ -41,6 +44,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
       const protocols = await all((shard) => shard.readProtocol());
       return protocols.find(({ stored, known }) => stored !== known) ?? protocols[0]!;
     },
+    showEvent: (event, id) => shards[router.ofId(id)]!.showEvent(event, id),
     showJob: (id) => byId(id, (shard, at) => shard.showJob(at)),
     showQueue: async (name) => {
       const found = (await listQueues()).find((queue) => queue.name === name);
@@ -158,6 +162,15 @@ async function listRuns(shards: readonly Inspector[], options: RunListOptions): 
     return { items: runs, ...next };
   });
   return { runs: items, ...rest };
+}
+
+async function listEvents(shards: readonly Inspector[], options: EventListOptions): Promise<EventPage> {
+  const { items, ...rest } = await pageOver(shards, options, async (shard, place) => {
+    const { cursor: _cursor, ...filter } = options;
+    const { events, ...next } = await shard.listEvents({ ...filter, ...place });
+    return { items: events, ...next };
+  });
+  return { events: items, ...rest };
 }
 
 async function pageOf(shard: Inspector, options: JobListOptions): Promise<JobPage> {

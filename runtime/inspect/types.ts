@@ -181,3 +181,38 @@ export interface Redactor {
     value: unknown,
   ): { readonly value: unknown; readonly secrets: readonly string[] } | undefined;
 }
+
+/** An event that is kept for its retention. */
+export interface EventSummary {
+  readonly event: string;
+  readonly id: string;
+  /** First, by the clock of Redis (ms). */
+  readonly emittedAt: number;
+  /** When its retention ends (ms). */
+  readonly removedAt: number;
+  /** Of its payload as JSON. */
+  readonly bytes: number;
+}
+
+export interface EventDetails extends EventSummary {
+  /** Actions that a replay passes over, `<observer>.<number>`: they are stored, or were left out when it was replayed as a new event. */
+  readonly settled: readonly string[];
+  readonly payload: unknown;
+  /** True when it is not known which fields are sensitive: none is shown. */
+  readonly hidden: boolean;
+}
+
+export interface EventListOptions {
+  /** Only events of this name. */
+  readonly event?: string;
+  /** 1 to 1,000. Default 50. */
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly cursor?: string;
+}
+
+export interface EventPage {
+  readonly events: readonly EventSummary[];
+  /** Absent on the last page. */
+  readonly next?: string;
+}

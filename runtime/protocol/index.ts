@@ -1,5 +1,6 @@
 /** What stands in Redis: key names, record texts, states, ids. Pure data and pure functions; talks to nobody. */
 export * from "./draining.js";
+export * from "./events.js";
 export * from "./ids.js";
 export * from "./job-log.js";
 export * from "./keys.js";

@@ -39,6 +39,10 @@ export class ShardKeys {
   readonly keys: string;
   /** ZSET `<task> <key>` -> end of the key (ms). */
   readonly keysExpiry: string;
+  /** HASH `<event> <id>` -> event that is kept for its retention; see events.ts. */
+  readonly events: string;
+  /** ZSET `<event> <id>` -> time of removal (ms). */
+  readonly eventsExpiry: string;
   /** SET of active job ids whose cancel was asked for. */
   readonly cancels: string;
   /** HASH job id -> clients that wait for its end, separated by spaces. */
@@ -85,6 +89,8 @@ export class ShardKeys {
     this.dead = `${this.tag}:dead`;
     this.keys = `${this.tag}:keys`;
     this.keysExpiry = `${this.tag}:keys-expiry`;
+    this.events = `${this.tag}:events`;
+    this.eventsExpiry = `${this.tag}:events-expiry`;
     this.cancels = `${this.tag}:cancels`;
     this.waits = `${this.tag}:waits`;
     this.notes = `${this.tag}:notes`;

@@ -14,6 +14,7 @@ export * from "./fail.js";
 export * from "./forget-run.js";
 export * from "./heartbeat.js";
 export * from "./run-alone.js";
+export * from "./keep-event.js";
 export * from "./log.js";
 export * from "./note.js";
 export * from "./pause.js";

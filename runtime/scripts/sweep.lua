@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- sweep: removes what has expired: finished jobs, dead jobs, keys, starts of rates; at most `limit` of each.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting
+-- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, starts of rates; at most `limit` of each.
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events, 11 events-expiry
 -- ARGV 1 limit
--- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed
+-- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed
 --@include now
 --@include record
 --@include finish
@@ -49,4 +49,9 @@ if #fields > 0 then
   redis.call('HDEL', keys, unpack(fields))
   redis.call('ZREM', expiry, unpack(fields))
 end
-return { remove(KEYS[3]), remove(KEYS[4]), #fields }
+local gone = expired(KEYS[11])
+if #gone > 0 then
+  redis.call('HDEL', KEYS[10], unpack(gone))
+  redis.call('ZREM', KEYS[11], unpack(gone))
+end
+return { remove(KEYS[3]), remove(KEYS[4]), #fields, #gone }

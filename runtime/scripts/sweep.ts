@@ -9,11 +9,13 @@ export interface Swept {
   readonly dead: number;
   /** Idempotency keys whose ttl has ended. */
   readonly keys: number;
+  /** Events whose retention has ended. */
+  readonly events: number;
 }
 
 /** Removes what has expired, at most `limit` of each kind. */
 export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number): Promise<Swept> {
-  const [done, dead, removedKeys] = (await runner.run(
+  const [done, dead, removedKeys, events] = (await runner.run(
     sweepScript,
     [
       keys.jobs,
@@ -25,8 +27,10 @@ export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number
       keys.notes,
       keys.groups,
       keys.waiting,
+      keys.events,
+      keys.eventsExpiry,
     ],
     [limit],
-  )) as [number, number, number];
-  return { done, dead, keys: removedKeys };
+  )) as [number, number, number, number];
+  return { done, dead, keys: removedKeys, events };
 }

@@ -63,6 +63,7 @@ test.each([
 
 test.each([
   [["jobs", "list"], { jobs: [] }],
+  [["events", "list"], { events: [] }],
   [["runs", "list"], { runs: [] }],
   [["queues", "list"], { queues: [] }],
   [["schedules", "list"], { schedules: [] }],
@@ -76,6 +77,7 @@ test.each([
 
 test.each([
   ["a job", ["jobs", "show", "nobody"], "JobNotFound"],
+  ["an event", ["events", "show", "order:created", "nobody"], "EventUnknown"],
   ["a run", ["runs", "show", "nobody"], "JobNotFound"],
   ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],

@@ -47,6 +47,7 @@ const ADDING = [
   "await-run",
   "declare",
   "enqueue",
+  "keep-event",
   "log",
   "note",
   "retry",
@@ -140,7 +141,9 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
         const key = /^KEYS\[(\d+)\]$/.exec(value)?.[1];
         if (key === undefined) continue;
         const declared = fixed[Number(key) - 1];
-        expect([declared, declared?.replace("keys-", ""), `${declared}_key`]).toContain(locals[index]);
+        expect([declared, declared?.replace(/^(keys|events)-/, ""), `${declared}_key`]).toContain(
+          locals[index],
+        );
       }
     }
   });
@@ -182,6 +185,8 @@ function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
     ),
   );
 }
+
+const AN_EVENT = { event: "e", id: "1", payload: "{}", keepMs: 1, settled: [], open: [] } as const;
 
 const REPAIR = {
   seen: { record: "job", run: undefined, owner: undefined },
@@ -235,6 +240,7 @@ describe("every wrapper", () => {
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
+    "keep-event": (runner) => scripts.keepEvent(runner, { keys, ...AN_EVENT }),
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
@@ -346,6 +352,7 @@ describe("a server that grants exactly the declared keys", () => {
     await playPause(bench);
     await admin.redis.flushdb();
     await playRun(bench, runner);
+    expect(await scripts.keepEvent(runner, { keys: bench.keys, ...AN_EVENT })).toBe("KEPT");
     await bench.put({ lost: { queue: "q" } });
     const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };

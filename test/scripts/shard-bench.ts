@@ -24,6 +24,7 @@ import {
   enqueue,
   fail,
   heartbeat,
+  keepEvent,
   log,
   runAlone,
   note,
@@ -49,6 +50,7 @@ import {
   type FailReply,
   type GroupRecount,
   type Heartbeat,
+  type KeepEventCall,
   type ReclaimCall,
   type Reclaimed,
   type RegateCall,
@@ -250,6 +252,12 @@ export class ShardBench {
 
   async await(id: string, client: string): Promise<AwaitReply> {
     return await awaitJob(this.#runner, { keys: this.keys, id, client });
+  }
+
+  /** Keeps an event `e` with an empty payload. */
+  async keep(id: string, call: Partial<KeepEventCall> = {}): Promise<"CONFLICT" | "KEPT"> {
+    const event = { event: "e", id, payload: "{}", keepMs: HOUR_MS, settled: [], open: [] };
+    return await keepEvent(this.#runner, { keys: this.keys, ...event, ...call });
   }
 
   async sweep(limit = 500): Promise<Swept> {

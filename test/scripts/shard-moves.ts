@@ -319,7 +319,7 @@ const MOVES: Readonly<Record<string, Move>> = {
         }
       }
     }
-    expect(await bench.sweep()).toEqual(model.sweep());
+    expect(await bench.sweep()).toMatchObject(model.sweep());
   },
   timePasses: async (history) => {
     for (const queue of QUEUES) {

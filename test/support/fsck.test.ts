@@ -13,6 +13,8 @@ const EMPTY: Shard = {
   dead: {},
   keys: {},
   keysExpiry: {},
+  events: {},
+  eventsExpiry: {},
   cancels: [],
   waits: {},
   notes: {},

@@ -2,7 +2,12 @@
 import type { Redis } from "ioredis";
 import { notesFacts, recordFacts, runFacts, type JobFacts } from "../../runtime/inspect/audit/facts.js";
 import { FINDING_CODES, type AuditFinding } from "../../runtime/inspect/audit/finding.js";
-import { hintFindings, jobFindings, workerFindings } from "../../runtime/inspect/audit/rules/index.js";
+import {
+  eventFindings,
+  hintFindings,
+  jobFindings,
+  workerFindings,
+} from "../../runtime/inspect/audit/rules/index.js";
 import {
   logField,
   parseRunEnd,
@@ -42,6 +47,9 @@ export function problemsOf(shard: Shard): readonly string[] {
         isKnown: shard.workers[name] !== undefined,
         active: Object.values(shard.active).filter((owner) => owner === name).length,
       }),
+    ),
+    ...Object.keys(shard.events).flatMap((field) =>
+      eventFindings({ field, hasEnd: shard.eventsExpiry[field] !== undefined }),
     ),
     ...Object.entries(shard.wake).flatMap(([queue, hints]) => hintFindings(queue, hints.length)),
   ];

@@ -18,6 +18,8 @@ export interface Shard {
   readonly dead: Scores;
   readonly keys: Texts;
   readonly keysExpiry: Scores;
+  readonly events: Texts;
+  readonly eventsExpiry: Scores;
   readonly cancels: readonly string[];
   readonly waits: Texts;
   readonly notes: Texts;
@@ -91,6 +93,8 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     dead: scores(take(keys.dead)),
     keys: texts(take(keys.keys)),
     keysExpiry: scores(take(keys.keysExpiry)),
+    events: texts(take(keys.events)),
+    eventsExpiry: scores(take(keys.eventsExpiry)),
     cancels: take(keys.cancels).toSorted(),
     waits: texts(take(keys.waits)),
     notes: texts(take(keys.notes)),

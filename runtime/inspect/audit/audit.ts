@@ -10,6 +10,7 @@ import { readProtocol, type ShardReader } from "../shard-reader.js";
 import { takeCensus } from "./census.js";
 import type { JobFacts } from "./facts.js";
 import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
+import { lookAtEvents, repairEvent } from "./event-look.js";
 import { lookAtGate } from "./gate-look.js";
 import { type Placement, placementOf } from "./placement.js";
 import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
@@ -55,6 +56,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
   for (const { finding, repair: mend } of await lookAtGate(reader, [...named])) {
     report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
+  await auditEvents(reader, report, repairs);
   // Last: a job may have been put into a queue that had none.
   await auditQueues(reader, [...named], report, repairs);
   return report.result(jobs);
@@ -129,6 +131,13 @@ async function repairAtGate(
     longestSearch: LONGEST_SEARCH,
   });
   return reply === "REPAIRED" ? "repaired" : reply === "LONG" ? "too-long" : "moved";
+}
+
+async function auditEvents(reader: ShardReader, report: Report, repairs: boolean): Promise<void> {
+  for (const { field, findings } of await lookAtEvents(reader)) {
+    if (repairs) await repairEvent(reader, field, (await reader.now()) + LOST_KEY_MS);
+    report.add(...findings.map((finding) => withOutcome(finding, repairs ? "repaired" : undefined)));
+  }
 }
 
 async function auditQueues(

@@ -15,6 +15,8 @@ const FIXED_TYPES = {
   dead: "zset",
   keys: "hash",
   keysExpiry: "zset",
+  events: "hash",
+  eventsExpiry: "zset",
   cancels: "set",
   waits: "hash",
   notes: "hash",

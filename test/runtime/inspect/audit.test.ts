@@ -160,6 +160,15 @@ test("every state of a sound shard, keys of other people, and keys whose jobs ar
   expect(await readShard(db, keys)).toEqual({ ...before, nowMs: expect.any(Number) as number });
 });
 
+test("an event without an end is given one, and one that has it is left alone", async () => {
+  await db.hset(keys.events, "order:placed 1", '[1,1,"",{}]', "order:placed secret", '[1,1,"",{}]');
+  await db.zadd(keys.eventsExpiry, FAR, "order:placed 1");
+  const [finding] = (await inspector.audit()).findings;
+  expect(finding?.subject).toMatch(/^event order:placed sha256:[0-9a-f]{8}$/);
+  expect(await mend()).toEqual({ found: ["TW-F22"], left: [] });
+  expect(Number(await db.zscore(keys.eventsExpiry, "order:placed secret"))).toBeGreaterThan(Date.now());
+});
+
 test("clients wait for a workflow run until it has ended", async () => {
   await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]');
   await db.hset(keys.waits, "r", "client");

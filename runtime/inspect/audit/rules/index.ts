@@ -8,6 +8,7 @@ import { leftoverFindings } from "./leftovers.js";
 import { placeFindings } from "./places.js";
 import { shardFindings } from "./shards.js";
 
+export { eventFindings } from "./events.js";
 export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
 

@@ -23,7 +23,7 @@ export function keyFindings(facts: JobFacts): readonly AuditFinding[] {
 }
 
 /** A key may be made of what is sensitive in a payload: its digest is enough to tell two apart. */
-function shownKey(field: string): string {
+export function shownKey(field: string): string {
   const space = field.indexOf(" ");
   const digest = createHash("sha256").update(field).digest("hex").slice(0, DIGEST_LENGTH);
   return `${space < 0 ? "" : field.slice(0, space)} sha256:${digest}`.trim();

@@ -6,21 +6,21 @@ import type { AuditWritePayload, EmailSendPayload, QueueName, TaskMap, WebhookDe
 
 /**
  * Enqueues `audit:write`.
- * @see tasks/orders.yaml:43
+ * @see tasks/orders.yaml:44
  */
 export const enqueueAuditWrite: EnqueueFunction<AuditWritePayload, void, QueueName> =
   createEnqueueFunction(auditWriteContract, queues);
 
 /**
  * Enqueues `email:send`.
- * @see tasks/orders.yaml:45
+ * @see tasks/orders.yaml:46
  */
 export const enqueueEmailSend: EnqueueFunction<EmailSendPayload, void, QueueName> =
   createEnqueueFunction(emailSendContract, queues);
 
 /**
  * Enqueues `webhook:deliver`.
- * @see tasks/orders.yaml:52
+ * @see tasks/orders.yaml:53
  */
 export const enqueueWebhookDeliver: EnqueueFunction<WebhookDeliverPayload, void, QueueName> =
   createEnqueueFunction(webhookDeliverContract, queues);

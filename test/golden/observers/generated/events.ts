@@ -70,11 +70,12 @@ export const emitOrderCreated: EmitFunction<OrderCreatedEvent, {
       ],
     },
   ],
+  keepMs: 604800000,
 }), queues);
 
 /**
  * Emits `order:seen`.
- * @see tasks/orders.yaml:18
+ * @see tasks/orders.yaml:19
  */
 export const emitOrderSeen: EmitFunction<OrderSeenEvent, Record<never, never>> = createEmitFunction(defineEvent<OrderSeenEvent>({
   name: "order:seen",

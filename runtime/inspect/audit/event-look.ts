@@ -1,0 +1,36 @@
+/** Looks for events that nobody would ever remove. A script keeps an event and its end in one move, so one that lacks it twice has lost it. */
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { AuditFinding } from "./finding.js";
+import { hashPages, pairsOf } from "./pages.js";
+import { eventFindings } from "./rules/index.js";
+
+export interface EventLook {
+  readonly field: string;
+  readonly findings: readonly AuditFinding[];
+}
+
+export async function lookAtEvents(reader: ShardReader): Promise<readonly EventLook[]> {
+  const { events, eventsExpiry } = reader.keys;
+  const suspects = new Set<string>();
+  for await (const page of hashPages(reader, events)) {
+    const fields = [...pairsOf(page)].map(([field]) => field);
+    if (fields.length === 0) continue;
+    const ends = await reader.read((redis) => redis.zmscore(eventsExpiry, ...fields));
+    for (const [index, field] of fields.entries()) if (ends[index] === null) suspects.add(field);
+  }
+  const looks: EventLook[] = [];
+  for (const field of suspects) {
+    const replies = await reader.read((redis) =>
+      redis.multi().hexists(events, field).zscore(eventsExpiry, field).exec(),
+    );
+    const [isKept, end] = transactionReplies<unknown>(replies);
+    const findings = eventFindings({ field, hasEnd: isKept === 0 || end !== null });
+    if (findings.length > 0) looks.push({ field, findings });
+  }
+  return looks;
+}
+
+/** A plain write: where the event has gone meanwhile, it is the end of nothing, and goes when its time has come. */
+export async function repairEvent(reader: ShardReader, field: string, endsAt: number): Promise<void> {
+  await reader.read((redis) => redis.zadd(reader.keys.eventsExpiry, "NX", endsAt, field));
+}

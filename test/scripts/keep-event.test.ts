@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { parseKeptEvent } from "../../runtime/protocol/index.js";
+import { HOUR_MS, useShards } from "./shard-bench.js";
+
+const setup = useShards();
+
+const PAYLOAD = '{"note":"a \\"quoted\\" [1,2,\\"x\\"] text","name":"Ada ä"}';
+
+describe("keep-event", () => {
+  test("keeps an event with its time, its end and the actions that are settled", async () => {
+    const bench = setup();
+    expect(await bench.keep("1", { payload: PAYLOAD, settled: ["mail.1", "hook.2"] })).toBe("KEPT");
+    const { events, eventsExpiry, nowMs } = await bench.shard();
+    const { at, ...kept } = parseKeptEvent(events["e 1"]!)!;
+    expect(kept).toEqual({ settled: ["mail.1", "hook.2"], payload: PAYLOAD });
+    expect(nowMs - at).toBeLessThan(10_000);
+    expect(eventsExpiry).toEqual({ "e 1": at + HOUR_MS });
+  });
+
+  test("kept again it keeps its time and its end, and settles more", async () => {
+    const bench = setup();
+    await bench.keep("1", { payload: PAYLOAD, settled: ["mail.1"] });
+    const before = await bench.shard();
+    const again = { payload: PAYLOAD, settled: ["hook.1", "mail.1"], keepMs: 1 };
+    for (let call = 0; call < 2; call++) expect(await bench.keep("1", again)).toBe("KEPT");
+    const after = await bench.shard();
+    expect(after.eventsExpiry).toEqual(before.eventsExpiry);
+    expect(after.events["e 1"]).toBe(before.events["e 1"]!.replace("mail.1", "mail.1 hook.1"));
+  });
+
+  test("opens actions that were settled too early, also those of the same call", async () => {
+    const bench = setup();
+    await bench.keep("1", { settled: ["a.1", "a.10", "b.1"] });
+    await bench.keep("1", { settled: ["a.1", "b.1", "c.1"], open: ["a.1", "c.1"] });
+    expect(parseKeptEvent((await bench.shard()).events["e 1"]!)!.settled).toEqual(["a.10", "b.1"]);
+  });
+
+  test("refuses another payload under the id, and changes nothing; another event may have it", async () => {
+    const bench = setup();
+    await bench.keep("1", { payload: PAYLOAD });
+    const before = await bench.shard();
+    for (const payload of ["{}", PAYLOAD.slice(1), `${PAYLOAD} `])
+      expect(await bench.keep("1", { payload, settled: ["a.1"] })).toBe("CONFLICT");
+    expect({ ...(await bench.shard()), nowMs: 0 }).toEqual({ ...before, nowMs: 0 });
+    expect(await bench.keep("1", { event: "other" })).toBe("KEPT");
+  });
+
+  test("lets one be that a newer version has written", async () => {
+    const bench = setup();
+    await bench.redis.hset(bench.keys.events, "e 1", '[2,{"novel":1}]');
+    await bench.redis.zadd(bench.keys.eventsExpiry, 1, "e 1");
+    expect(await bench.keep("1")).toBe("CONFLICT");
+    expect(parseKeptEvent('[2,{"novel":1}]')).toBeUndefined();
+  });
+});
