@@ -81,6 +81,8 @@ export function backoffDelayMs(backoff: Backoff, retry: number): number {
 /** The delay before retry `retry` with jitter applied, a whole number of milliseconds. `random` returns [0, 1). */
 export function jitteredDelayMs(backoff: Backoff, retry: number, random: () => number): number {
   const delay = backoffDelayMs(backoff, retry);
+  // An `initial` of 0 times a factor that has grown beyond all numbers is NaN, and no time.
+  if (!(delay > 0)) return 0;
   switch (backoff.jitter) {
     case "none":
       return Math.round(delay);

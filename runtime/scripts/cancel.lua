@@ -15,7 +15,7 @@
 local shard = { jobs = KEYS[1], runs = KEYS[2], done = KEYS[4], keys = KEYS[6], waits = KEYS[7], notes = KEYS[8] }
 local active, cancels, due = KEYS[3], KEYS[5], KEYS[12]
 local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
-local tag, id, keep_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local tag, id, keep_ms = ARGV[1], ARGV[2], ms_of(ARGV[3])
 
 local record = redis.call('HGET', shard.jobs, id)
 if not record or record == '[0]' then

@@ -57,7 +57,8 @@ local gate = { limited = KEYS[5], groups = groups, waiting = KEYS[7], time = tim
 
 while at <= #ARGV do
   local queue, id, record = queues[1 + tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
-  local due, key, ttl, mode, keep = ARGV[at + 3], ARGV[at + 4], string.match(ARGV[at + 5], '^(%d+) ?(%l*) ?(%d*)$')
+  local key, ttl, mode, keep = ARGV[at + 4], string.match(ARGV[at + 5], '^(%d+) ?(%l*) ?(%d*)$')
+  local due, ends = due_time(ARGV[at + 3], time), time + ms_of(ttl)
   local existing, known, old = redis.call('HGET', jobs, id), nil, nil
   if existing then
     known = (same(existing, record) or was_replaced(existing, key)) and id or '!'
@@ -68,7 +69,7 @@ while at <= #ARGV do
   end
   if not known and draining and is_drained(draining, queue.name, record) then
     known = '~'
-  elseif not known and due == '' and queue.room <= 0 then
+  elseif not known and not due and queue.room <= 0 then
     known = '#'
   end
   if known then
@@ -78,8 +79,8 @@ while at <= #ARGV do
       cancel_waiting(shard, gate, queue.due, ARGV[2], old.id, old.record, old.run, tonumber(keep))
     end
     redis.call('HSET', jobs, id, record)
-    give_key(shard, key, id, time + tonumber(ttl))
-    queue.room = queue.room - (due == '' and 1 or 0)
+    give_key(shard, key, id, ends)
+    queue.room = queue.room - (due and 0 or 1)
     place_new(gate, queue, id, due, ARGV[at + 6])
   end
   at, position = at + 7, position + 1

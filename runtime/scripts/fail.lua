@@ -18,7 +18,8 @@
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14], KEYS[15]
 local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
-local tag, worker, id, outcome, run, ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local tag, worker, id, outcome, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local ms, keep_ms = ms_of(ARGV[6]), ms_of(ARGV[7])
 
 local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
@@ -41,7 +42,7 @@ if asked and options.run then
   ms = 0
 elseif asked or is_old then
   local event = string.format('[%.0f,"cancelled"]', time)
-  outcome, ms, run = 'cancelled', tonumber(ARGV[7]), join_run(attempts, crashes, 'cancelled', 'null', events, event)
+  outcome, ms, run = 'cancelled', keep_ms, join_run(attempts, crashes, 'cancelled', 'null', events, event)
 end
 
 -- Also where the next of the group is of another queue: a hint too many costs one look.

@@ -9,7 +9,7 @@
 local active, leases, workers, cancels, tick = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 -- Part of a lease: more than a worker that lives ever lets pass, less than what ends the lease of another.
 local SILENCE = 0.7
-local worker, lease_ms, about = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local worker, lease_ms, about = ARGV[1], ms_of(ARGV[2]), ARGV[3]
 
 local lease = redis.call('ZSCORE', leases, worker)
 if about ~= '' then

@@ -18,9 +18,9 @@
 --@include back
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), tonumber(ARGV[5])
+local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), ms_of(ARGV[5])
 local keys, cancels, waits, gate = KEYS[8], KEYS[9], KEYS[10], { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
-local FIRST_QUEUE_KEY, queues, time, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, {}, 0, {}
+local FIRST_QUEUE_KEY, queues, time, wait_ms, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, ms_of(ARGV[6]), {}, 0, {}
 
 if crashed and not condemn(leases, worker, time) then
   return 'ALIVE'
@@ -70,7 +70,7 @@ local function take_back(id)
     end
     if verdict == 'retry' then
       give_up(id, false)
-      redis.call('ZADD', KEYS[q + 1], time + tonumber(ARGV[6]), id)
+      redis.call('ZADD', KEYS[q + 1], time + wait_ms, id)
     elseif comes_back(gate, id, ARGV[3] ~= 'not-started') then
       redis.call('LPUSH', KEYS[q], id)
     end

@@ -72,7 +72,7 @@ for at = 9, #ARGV, 4 do
   elseif stored == 0 and is_full() then
     return 'FULL'
   elseif redis.call('HEXISTS', jobs, id) == 0 then
-    put(id, record, tonumber(ARGV[at + 3]))
+    put(id, record, ms_of(ARGV[at + 3]))
     job, stored = id, stored + 1
   end
 end

@@ -40,6 +40,12 @@ describe("a new job", () => {
     expect(shard.pending).toEqual({});
   });
 
+  test.each(["+NaN", "+", "-1", "soon"])("due %s is refused, and nothing of it is stored", async (due) => {
+    const bench = setup();
+    await expect(bench.put({ a: { due } })).rejects.toThrow(/expected whole milliseconds, got/);
+    expect((await bench.shard()).jobs).toEqual({});
+  });
+
   test("wakes workers when it is due before all others, else not", async () => {
     const bench = setup();
     await bench.put({ late: { due: `+${2 * HOUR_MS}` } });

@@ -25,6 +25,17 @@ describe("a retry", () => {
     expect([shard.keys, shard.wake]).toEqual([{ "a:task k": "a" }, { q: ["1"] }]);
   });
 
+  test.each([Number.NaN, -1, Infinity, 2 ** 60])(
+    "whose time is %d is refused, and the job stays where it is",
+    async (ms) => {
+      const bench = await setupActive();
+      const { nowMs: _then, ...before } = await bench.shard();
+      await expect(bench.fail("A", "a", "retry", { ms })).rejects.toThrow(/expected whole milliseconds, got/);
+      expect(await bench.shard()).toMatchObject(before);
+      expect(await bench.fail("A", "a", "retry", { ms: 0 })).toBe("retry");
+    },
+  );
+
   test("behind another due job wakes nobody", async () => {
     const bench = await setupActive();
     await bench.put({ b: { due: "+1000" } });

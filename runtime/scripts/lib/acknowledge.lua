@@ -76,7 +76,7 @@ local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
     local ids, run_of, removal_of = {}, {}, {}
     for i = 1, n do
       local id = ARGV[at + 3 * i - 2]
-      ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + tonumber(ARGV[at + 3 * i])
+      ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + ms_of(ARGV[at + 3 * i])
     end
     clear(keep(runs, done, release_held(active, worker, ids), run_of, removal_of), true)
   end

@@ -22,7 +22,7 @@ local function replace(shard, gate, queue, id, new)
   end
   if new.mode == 'debounce' then
     local latest = tonumber(redis.call('ZSCORE', shard.expiry, new.key) or gate.time)
-    redis.call('ZADD', queue.due, math.min(due_time(new.due, gate.time), latest), id)
+    redis.call('ZADD', queue.due, math.min(new.due or gate.time, latest), id)
   else
     redis.call('ZREM', queue.due, id)
     place(gate, queue, id, new.due, true)

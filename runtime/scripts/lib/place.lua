@@ -1,12 +1,12 @@
--- When a job is due: '+ms' is a length, 'ms' a time.
+-- When a job is due: '+ms' is a length, 'ms' a time, '' is at once, which is nil from here on.
 local function due_time(due, time)
-  return (string.sub(due, 1, 1) == '+' and time or 0) + tonumber(due)
+  return due ~= '' and (string.sub(due, 1, 1) == '+' and time or 0) + ms_of(due) or nil
 end
 
 -- Puts a stored job where it waits: until its time, in line, or at the gate if it has a limit and no slot or start is free.
 local function place(gate, queue, id, due, has_limit)
-  if due ~= '' then
-    put_later(queue.due, queue.wake, due_time(due, gate.time), id)
+  if due then
+    put_later(queue.due, queue.wake, due, id)
   else
     come(gate, id, has_limit, queue.pending, queue.wake)
   end
