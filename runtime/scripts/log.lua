@@ -3,7 +3,7 @@
 -- KEYS 1 jobs, 2 active, 3 leases, 4 notes
 -- ARGV 1 worker, 2 most lines, 3 most bytes of a job; then for each job: id, lines that were left out before these, the lines, each
 --      with a line break at its end
--- Returns LOST (no lease), or the number of jobs whose lines were added: those that are gone or that another worker holds are passed over.
+-- Returns LOST (no lease), or the number of jobs whose lines are there: those that are gone or that another worker holds are passed over.
 
 local jobs, active, leases, notes = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local worker, most, most_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -15,6 +15,10 @@ end
 
 local function add(field, left_out, lines)
   local before, text = string.match(redis.call('HGET', notes, field) or '0\n', '^(%d+)\n(.*)$')
+  -- The call was sent again after a lost reply.
+  if #lines > 0 and string.sub(text, -#lines) == lines then
+    return
+  end
   text = text .. lines
   local _, count = string.gsub(text, '\n', '')
   local from, dropped = 1, 0

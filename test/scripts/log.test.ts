@@ -23,6 +23,15 @@ describe("log", () => {
     expect(await logOf(bench, "b")).toEqual({ dropped: 0, texts: ["x\ny"] });
   });
 
+  test("adds nothing when the call is sent again after a lost reply", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.claim("A", 1);
+    for (const lines of [["1", "2"], ["1", "2"], ["3"], ["3"]])
+      expect(await bench.log("A", { a: lines })).toBe(1);
+    expect(await logOf(bench, "a")).toEqual({ dropped: 0, texts: ["1", "2", "3"] });
+  });
+
   test("keeps the newest lines, and counts what it has dropped or was not sent", async () => {
     const bench = setup();
     await bench.put({ a: {} });
