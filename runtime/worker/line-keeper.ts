@@ -5,6 +5,7 @@
 import { encodeLogLine, type JobLogLevel } from "../protocol/index.js";
 import { log } from "../scripts/index.js";
 import { lineText } from "./logger.js";
+import { textOf } from "./outcome.js";
 import type { Attempt, JournalPorts } from "./step-journal.js";
 import type { Logger } from "./handler.js";
 
@@ -53,7 +54,7 @@ export class LineKeeper {
     if (attempt.settled || !this.#ports.keepsLines) return;
     let waiting = this.#waiting.get(attempt);
     if (waiting === undefined) this.#waiting.set(attempt, (waiting = { lines: [], leftOut: 0 }));
-    const text = lineText(message, fields).slice(0, MAX_LINE_CHARACTERS);
+    const text = textOf(() => lineText(message, fields), MAX_LINE_CHARACTERS);
     waiting.lines.push(encodeLogLine({ at: this.#ports.now(), level, text }));
     // A handler that logs in a loop must not fill the memory between two writes.
     if (waiting.lines.length > MAX_LINES) {

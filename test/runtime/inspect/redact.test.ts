@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createRedactor, HIDDEN } from "../../../runtime/inspect/index.js";
+import { withoutSecrets } from "../../../runtime/inspect/redact.js";
+import { lineText } from "../../../runtime/worker/logger.js";
 
 function redact(schema: unknown, value: unknown) {
   return createRedactor(new Map([["t", { payload: schema, result: schema }]])).redact("t", "payload", value);
@@ -36,6 +38,22 @@ test("a schema that refers to itself ends", () => {
     value: { secret: HIDDEN, next: { secret: HIDDEN, next: null } },
     secrets: ["one!", "two!"],
   });
+});
+
+test("a secret is hidden in the forms that log lines and messages give it", () => {
+  const secret = 'key "1"\nline two';
+  const { secrets } = redact({ properties: { a: SENSITIVE } }, { a: secret })!;
+  const log = `${lineText(`got ${secret}`, { secret, order: { secret } })} ${secret}`;
+  const shown = withoutSecrets(log, secrets);
+  expect(shown).not.toMatch(/key|line two/);
+  expect(shown).toContain(`got ${HIDDEN} | ${HIDDEN} secret=`);
+});
+
+test("what is left of a secret at the end of a text that was cut is hidden too", () => {
+  const cut = (text: string): string => withoutSecrets(text, ["secret-1234", "other"]);
+  expect(cut("token secret-12… (990 characters cut)")).toBe(`token ${HIDDEN}… (990 characters cut)`);
+  expect(cut("token sec… (990 characters cut)")).toBe("token sec… (990 characters cut)");
+  expect(cut("token secret-12")).toBe("token secret-12");
 });
 
 test("keys that reach for prototypes stay plain keys", () => {
