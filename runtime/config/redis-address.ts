@@ -43,6 +43,9 @@ export function parseRedisAddress(text: string): RedisAddress {
   if (!REDIS_URL_PATTERN.test(text)) throw new Error("no such URL");
   const parts = MANY_HOSTS.exec(text)?.groups;
   if (parts === undefined) return serverAddress(text);
+  if (/\?sentinel(username|password)=/i.test(parts["user"] ?? "")) {
+    throw new Error('expected "@" in sentinelUsername and sentinelPassword as %40');
+  }
   const kind = parts["kind"]?.toLowerCase() === "sentinel" ? "sentinel" : "cluster";
   const tls = parts["scheme"]?.toLowerCase() === "rediss";
   const hosts = (parts["hosts"] ?? "").split(",").map((host) => hostOf(host, DEFAULT_PORTS[kind]));

@@ -63,6 +63,10 @@ describe("an address", () => {
       "redis+sentinel://a/m?sentinelPasswort=x",
       /unknown parameter "sentinelPasswort"; known: sentinelUsername/,
     ],
+    [
+      "redis+sentinel://u:p@a/m?sentinelPassword=p@b",
+      'expected "@" in sentinelUsername and sentinelPassword as %40',
+    ],
     ["redis+foo://a", "no such URL"],
     ["redis+cluster://a b", 'expected host:port,host:port, got "a b" among the hosts'],
   ])("%s is refused: %s", (text, message) => {
