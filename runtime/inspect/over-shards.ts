@@ -52,7 +52,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     },
     showRun: (id) => shards[router.ofId(id)]!.showRun(id),
     showTask: async (name) =>
-      mergeTasks((await all((shard) => shard.showTask(name))).map((one) => [one]))[0]!,
+      mergeTasks([await eachThatKnows(shards, "TaskUnknown", (shard) => shard.showTask(name))])[0]!,
     showSchedule: async (name) => (await owner(shards, name)).showSchedule(name),
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
     cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
@@ -228,7 +228,7 @@ function holdingOver(shards: readonly Inspector[]): Holding {
     await eachThatKnows(shards, "QueueUnknown", (shard) => act(shard, name));
   };
   const task = (act: (shard: Inspector, name: string) => Promise<void>) => async (name: string) => {
-    await Promise.all(shards.map((shard) => act(shard, name)));
+    await eachThatKnows(shards, "TaskUnknown", (shard) => act(shard, name));
   };
   return {
     acceptQueue: queue((shard, name) => shard.acceptQueue(name)),

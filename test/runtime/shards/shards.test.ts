@@ -45,7 +45,7 @@ describe("enqueues", () => {
     expect(counts.every((count) => count > 60)).toBe(true);
     expect(counts.reduce((sum, count) => sum + count)).toBe(420);
     await project.worker({ "plain:work": ({ payload }: Numbered) => payload.n * 2 } as never);
-    const results = await Promise.all(jobs.map((job) => job.result({ timeout: "15s" })));
+    const results = await Promise.all(jobs.map((job) => job.result({ timeout: "50s" })));
     expect(results).toEqual(numbers(400).map(({ n }) => n * 2));
     const later = await project.enqueue(plain, { n: 3 }, { delay: "150ms" });
     expect(await later.result()).toBe(6);
@@ -325,6 +325,22 @@ describe("people", () => {
     await inspector.resumeQueue("default");
     await until("the others to have run", () => ran === 21);
     expect(await inspector.audit()).toMatchObject({ jobs: 31, remaining: 0 });
+  });
+
+  test("resume a task that some shards alone know as paused, because the pause broke off", async () => {
+    const project = setup();
+    const { raw, keys } = project.shards[2]!;
+    await raw.hset(keys.groups, "!gone:work", "1");
+    await raw.hset(keys.paused, "task:gone:work", Date.now());
+    const options = { url: redis.url, prefix: project.prefix, shards: SHARDS, tasks: ["plain:work"] };
+    const inspector = openInspector(options);
+    onTestFinished(() => inspector.close());
+    expect(await inspector.showTask("gone:work")).toMatchObject({ pausedAt: expect.any(Number) });
+    await inspector.resumeTask("gone:work");
+    expect(await raw.hexists(keys.groups, "!gone:work")).toBe(0);
+    expect(await rejection(inspector.resumeTask("gone:wrok"))).toMatchObject({ code: "TaskUnknown" });
+    await project.worker({ "plain:work": () => undefined } as never);
+    await until("nothing to be left of the pause", async () => (await raw.exists(keys.paused)) === 0);
   });
 
   test("are told of a job that strayed: it runs, but its id leads elsewhere", async () => {
