@@ -14,8 +14,9 @@ export default defineConfig({
     // Processes, not threads: tests send signals, change directory and read process.exitCode.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // For a slow machine that does other things besides: a test that hangs says so by its own bounds.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A test that was left unawaited must fail the run instead of vanishing in the log.
     dangerouslyIgnoreUnhandledErrors: false,
     restoreMocks: true,

@@ -91,4 +91,4 @@ test("a worker frozen longer than its lease: another takes over, and what the zo
   expect(await (await project.enqueue(WORK, { n: 2, ms: 1 })).result()).toBe(zombie.pid);
   expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
   await assertExplained(project, fleet, [job.id]);
-}, 40_000);
+}, 120_000);

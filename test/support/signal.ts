@@ -15,7 +15,7 @@ export function signal<Value = void>(): Signal<Value> {
 }
 
 const LOOK_EVERY_MS = 5;
-const LONGEST_LOOK_MS = 10_000;
+const LONGEST_LOOK_MS = 30_000;
 
 /** Looks until the condition holds; fails with `what` after `longestMs`. Only where nothing signals the change. */
 export async function until(

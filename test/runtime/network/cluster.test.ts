@@ -39,14 +39,14 @@ describe("one shard", () => {
       plain,
       Array.from({ length: 600 }, (_unused, n) => ({ n })),
     );
-    expect(await jobs[599]!.result({ timeout: "10s" })).toBe(600);
+    expect(await jobs[599]!.result({ timeout: "40s" })).toBe(600);
     const first = await project.enqueue(keyed, { n: 7 });
-    expect(await first.result({ timeout: "10s" })).toBe("stepped");
+    expect(await first.result({ timeout: "40s" })).toBe("stepped");
     expect((await project.enqueue(keyed, { n: 7 })).deduplicated).toBe(true);
     const moved = await project.enqueue(money, { n: 1 });
-    expect(await moved.result({ timeout: "10s" })).toBe("moved");
+    expect(await moved.result({ timeout: "40s" })).toBe("moved");
     const later = await project.enqueue(plain, { n: 1 }, { delay: "200ms" });
-    expect(await later.result({ timeout: "10s" })).toBe(2);
+    expect(await later.result({ timeout: "40s" })).toBe(2);
     const dead = await project.enqueue(failing, { n: 1 });
     await until("the job to be dead", async () => (await project.state(dead.id)) === "dead");
   });

@@ -54,7 +54,7 @@ describe("a batch is called", () => {
     const { calls, handler } = recorder();
     await project.worker({}, { batches: { "bulk:work": handler }, concurrency });
     const jobs = await project.many(bulk, numbers(300));
-    await within(5000, "all to end", Promise.all(jobs.map((job) => job.result())));
+    await within(9000, "all to end", Promise.all(jobs.map((job) => job.result())));
     expect(calls.map((call) => call.length)).toEqual([100, 100, 100]);
     expect(calls.flatMap(numbersOf).toSorted((a, b) => a - b)).toEqual(numbers(300).map(({ n }) => n));
     for (const { id } of jobs) expect(await project.kinds(id)).toEqual(["completed"]);
@@ -80,7 +80,7 @@ describe("a batch is called", () => {
     const { calls, handler } = recorder();
     const jobs = await project.many(bulk, numbers(60), { runAt: Date.now() - 3_600_000 });
     await project.worker({}, { batches: { "bulk:work": handler } });
-    await within(3000, "all to end", Promise.all(jobs.map((job) => job.result())));
+    await within(9000, "all to end", Promise.all(jobs.map((job) => job.result())));
     expect(calls.map((call) => call.length)).toEqual([60]);
   });
 
@@ -98,7 +98,7 @@ describe("a batch is called", () => {
       await project.worker({}, { batches: { "bulk:work": handler } });
       await until("the first to be claimed", async () => (await project.state(first.id)) === "active");
       const second = await project.enqueue(task, { n: 1 }, { delay: "400ms" });
-      await within(5000, "both to end", Promise.all([first.result(), second.result()]));
+      await within(9000, "both to end", Promise.all([first.result(), second.result()]));
       expect(calls.map(numbersOf)).toEqual([[0, 1]]);
     },
   );
@@ -109,7 +109,7 @@ describe("a batch is called", () => {
     await project.worker({}, { batches: { "keyed:work": handler }, concurrency: 3 });
     const payloads = numbers(63).map(({ n }) => ({ n, tenant: `t${n % 3}` }));
     const jobs = await project.many(keyed, payloads);
-    await within(5000, "all to end", Promise.all(jobs.map((job) => job.result())));
+    await within(9000, "all to end", Promise.all(jobs.map((job) => job.result())));
     for (const call of calls)
       expect(new Set(call.map((job) => (job.payload as { tenant: string }).tenant)).size).toBe(1);
     expect(calls.map((call) => call.length)).toEqual([10, 10, 10, 10, 10, 10, 1, 1, 1]);
@@ -127,7 +127,7 @@ describe("a batch is called", () => {
       keyed,
       numbers(120).map(({ n }) => ({ n, tenant: `t${n % 30}` })),
     );
-    await within(5000, "all to end", Promise.all(jobs.map((job) => job.result())));
+    await within(9000, "all to end", Promise.all(jobs.map((job) => job.result())));
     expect(calls.map((call) => call.length)).toEqual(Array.from({ length: 30 }, () => 4));
   });
 
@@ -176,7 +176,7 @@ describe("each job of a batch", () => {
       },
     );
     const jobs = await project.many(quick, numbers(10));
-    const ends = await Promise.allSettled(jobs.map((job) => job.result({ timeout: "5s" })));
+    const ends = await Promise.allSettled(jobs.map((job) => job.result({ timeout: "30s" })));
     expect(ends.map(({ status }) => status === "fulfilled")).toEqual(
       numbers(10).map(({ n }) => n !== 4 && n !== 5),
     );
@@ -211,7 +211,7 @@ describe("each job of a batch", () => {
     await until("the first call", () => calls === 1);
     await until("one to be dead", async () => (await project.raw.zcard(project.keys.dead)) === 1);
     const more = await project.enqueue(bulk, { n: 100 });
-    const ends = await Promise.allSettled([...jobs, more].map((job) => job.result({ timeout: "5s" })));
+    const ends = await Promise.allSettled([...jobs, more].map((job) => job.result({ timeout: "30s" })));
     expect(ends.filter(({ status }) => status === "rejected")).toHaveLength(1);
     expect(calls).toBe(2);
     const runs = await Promise.all(jobs.map(({ id }) => project.run(id)));
@@ -235,7 +235,7 @@ describe("each job of a batch", () => {
       },
     );
     const jobs = await project.many(summed, numbers(5));
-    const ends = await Promise.allSettled(jobs.map((job) => job.result({ timeout: "5s" })));
+    const ends = await Promise.allSettled(jobs.map((job) => job.result({ timeout: "30s" })));
     expect(ends.map((end) => (end.status === "fulfilled" ? end.value.square : "failed"))).toEqual([
       0,
       1,
@@ -258,7 +258,7 @@ describe("each job of a batch", () => {
     const project = setup();
     await project.worker({}, { batches: { "summed:work": give as never } });
     const jobs = await project.many(summed, numbers(5));
-    const errors = await Promise.all(jobs.map((job) => rejection(job.result({ timeout: "5s" }))));
+    const errors = await Promise.all(jobs.map((job) => rejection(job.result({ timeout: "30s" }))));
     for (const error of errors) expect(error.message).toMatch(message);
   });
 
@@ -274,9 +274,9 @@ describe("each job of a batch", () => {
       record?.replace('{"n":2}', '{"n":"x"}') ?? "",
     );
     await project.worker({}, { batches: { "quick:batch": handler } });
-    expect((await rejection(late.result({ timeout: "5s" }))).message).toMatch(/StartedTooLate/);
-    expect((await rejection(good[1]!.result({ timeout: "5s" }))).message).toMatch(/does not fit the schema/);
-    await good[0]!.result({ timeout: "5s" });
+    expect((await rejection(late.result({ timeout: "30s" }))).message).toMatch(/StartedTooLate/);
+    expect((await rejection(good[1]!.result({ timeout: "30s" }))).message).toMatch(/does not fit the schema/);
+    await good[0]!.result({ timeout: "30s" });
     expect(calls.map(numbersOf)).toEqual([[1]]);
   });
 

@@ -59,7 +59,7 @@ describe("a completed job", () => {
     expect(await project.raw.hexists(project.keys.runs, short.id)).toBe(0);
     expect(await project.state(long.id)).toBe("completed");
     expect(await project.state(dead.id)).toBe("dead");
-  }, 25_000);
+  }, 60_000);
 });
 
 describe("a dead job", () => {

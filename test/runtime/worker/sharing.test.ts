@@ -65,7 +65,7 @@ describe("weights", () => {
       },
       { concurrency: 8 },
     );
-    await within(3000, "all eight slots to be used by the low queue", full.promise);
+    await within(15_000, "all eight slots to be used by the low queue", full.promise);
     go.send();
     expect(running).toBe(8);
   });
@@ -142,7 +142,7 @@ describe("several workers", () => {
     await project.worker({ "some:work": handler("second") } as never, { concurrency: 2 });
     const rest = Promise.all(mixed.slice(2).map((job) => job.result()));
     try {
-      await within(3000, "the short jobs to end although two slow ones run", rest);
+      await within(15_000, "the short jobs to end although two slow ones run", rest);
     } finally {
       go.send();
     }

@@ -51,7 +51,7 @@ describe("an idle worker", () => {
     process.stdout.write(`idle pickup: ${JSON.stringify(figures)}\n`);
     expect(figures.medianMs).toBeLessThan(50);
     // The poll comes after 5 s: one lost hint would show here.
-    expect(figures.maxMs).toBeLessThan(1500);
+    expect(figures.maxMs).toBeLessThan(3000);
   });
 
   test("asks nothing of Redis while there is nothing to do", async () => {
@@ -78,9 +78,9 @@ describe("an idle worker", () => {
       },
     });
     const job = await project.enqueue(flaky, { n: 1 });
-    await rejection(job.result({ timeout: "20s" }));
+    await rejection(job.result({ timeout: "50s" }));
     expect(gaps).toHaveLength(201);
-    expect(Math.max(...gaps)).toBeLessThan(1500);
+    expect(Math.max(...gaps)).toBeLessThan(3000);
   });
 
   test("never starts a delayed job early, and starts it soon", async () => {
@@ -117,7 +117,7 @@ describe("an idle worker", () => {
     process.stdout.write(`delayed jobs, lateness: ${JSON.stringify(figures)}\n`);
     // The two clocks are read one after the other: a few ms of doubt, never more.
     expect(figures.earliestMs).toBeGreaterThan(-20);
-    expect(figures.p99Ms).toBeLessThan(500);
+    expect(figures.p99Ms).toBeLessThan(2000);
   });
 
   test("hears of a job that is due earlier than the one it sleeps for", async () => {
@@ -126,7 +126,7 @@ describe("an idle worker", () => {
     await project.enqueue(quick, { n: 1 }, { delay: "1h" });
     await asleep(project);
     const soon = await project.enqueue(quick, { n: 2 }, { delay: "50ms" });
-    expect(await within(1500, "the nearer job to run", soon.result())).toBeUndefined();
+    expect(await within(4000, "the nearer job to run", soon.result())).toBeUndefined();
   });
 
   test("hears of a dead job that is retried by hand", async () => {
@@ -176,7 +176,7 @@ describe("several workers", () => {
       await asleep(project, 1);
       for (let n = 0; n < 3; n++) {
         const job = await project.enqueue(quick, { n });
-        const by = await within(1500, "the idle worker to take the job", job.result());
+        const by = await within(4000, "the idle worker to take the job", job.result());
         expect(by).not.toBe(busy);
       }
       release.send();
@@ -208,6 +208,6 @@ describe("a paused queue", () => {
     expect(ran).toEqual([side.id]);
     expect(await project.raw.llen(project.keys.queue("default").pending)).toBe(2);
     await inspector.resumeQueue("default");
-    await within(1500, "the held jobs to run", Promise.all(held.map((job) => job.result())));
+    await within(4000, "the held jobs to run", Promise.all(held.map((job) => job.result())));
   });
 });
