@@ -102,9 +102,27 @@ export function decodeRecord(record: RecordArray): JobRecord | undefined {
     task: record[1],
     queue: record[2],
     hash: record[3],
-    options: record[4] === 0 ? NO_OPTIONS : record[4],
+    options: withSoundRetention(record[4] || NO_OPTIONS),
     payload: record[5],
   };
+}
+
+/**
+ * A producer of another kind may have written anything. A retention that is no time is none: scripts refuse it, and the job
+ * could never end.
+ */
+function withSoundRetention(options: RecordOptions): RecordOptions {
+  if (isTime(options.keepCompletedMs) && isTime(options.keepDeadMs)) return options;
+  const { keepCompletedMs, keepDeadMs, ...rest } = options;
+  return {
+    ...rest,
+    ...(keepCompletedMs !== undefined && isTime(keepCompletedMs) ? { keepCompletedMs } : {}),
+    ...(keepDeadMs !== undefined && isTime(keepDeadMs) ? { keepDeadMs } : {}),
+  };
+}
+
+function isTime(ms: number | undefined): boolean {
+  return ms === undefined || (typeof ms === "number" && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER);
 }
 
 export function parseRecord(text: string): JobRecord | undefined {

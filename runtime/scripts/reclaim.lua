@@ -40,7 +40,7 @@ local function finish(id, record, state, attempts, crashes, events, event)
   local options = options_of(record)
   give_up(id, true)
   redis.call('HSET', runs, id, join_run(attempts, crashes, state, 'null', events, event))
-  redis.call('ZADD', state == 'dead' and dead or done, time + (options.keepDeadMs or keep_ms), id)
+  redis.call('ZADD', state == 'dead' and dead or done, time + (tonumber(options.keepDeadMs) or keep_ms), id)
   free_key(keys, options, id)
   publish(waits, tag, id)
 end

@@ -55,12 +55,30 @@ describe("a completed job", () => {
     const dead = await project.enqueue(dying, { n: 3 });
     await rejection(dead.result());
     await long.result();
-    await until("the sweep", async () => (await project.state(short.id)) === "gone", 17_000);
+    await until("the sweep", async () => (await project.state(short.id)) === "gone", 40_000);
     expect(await project.raw.hexists(project.keys.runs, short.id)).toBe(0);
     expect(await project.state(long.id)).toBe("completed");
     expect(await project.state(dead.id)).toBe("dead");
   }, 60_000);
 });
+
+test.each(['"soon"', "-1", "1e300", "null"])(
+  "a retention of %s in a record of another producer is none: the job ends as its definition says",
+  async (ms) => {
+    const project = setup();
+    const retention = { completed: 1234, dead: 1234 };
+    const done = await project.enqueue(kept, { n: 1 }, { retention });
+    const dead = await project.enqueue(dying, { n: 2 }, { retention });
+    for (const { id } of [done, dead]) {
+      const record = (await project.raw.hget(project.keys.jobs, id)) ?? "";
+      await project.raw.hset(project.keys.jobs, id, record.replaceAll(":1234", `:${ms}`));
+    }
+    await project.worker(handlers);
+    expect(await done.result()).toBe("result");
+    await rejection(dead.result());
+    expect(Number(await project.raw.zscore(project.keys.dead, dead.id))).toBeGreaterThan(Date.now());
+  },
+);
 
 describe("a dead job", () => {
   test("stays for its retention, and its record with it", async () => {
