@@ -1,7 +1,9 @@
 /** Runs the job of a workflow run that says how it goes on: it writes the end of the run, or begins what undoes a step. */
 import type { Connection } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
 import {
   encodeRunEnd,
+  parseRunEnd,
   parseRunRecord,
   parseStepOutcome,
   runFields,
@@ -25,13 +27,20 @@ import {
 } from "../workflow/index.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
+import type { Logger } from "./handler.js";
+import { describeError } from "./outcome.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { RunResumer } from "./run-resumer.js";
+import { endOfOwnJob } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
+
+/** How long a run is kept (ms) whose definition cannot be read. */
+const GIVEN_UP_KEEP_MS = 7 * 86_400_000;
 
 export interface DeciderPorts {
   readonly connection: Connection;
   readonly keys: ShardKeys;
+  readonly logger: Logger;
   /** Redis time (ms). */
   readonly now: () => number;
   readonly reader: RunReader;
@@ -50,30 +59,39 @@ export class RunDecider {
     this.#resumer = new RunResumer(ports);
   }
 
-  /** @throws what Redis refuses; deciding again is harmless. */
+  /**
+   * Where what is stored of the run cannot be used, the run has failed: it would not be usable the next time either.
+   * @throws what Redis refuses; deciding again is harmless.
+   */
   async decide(worker: string, claim: Claim): Promise<void> {
+    try {
+      await this.#decide(worker, claim);
+    } catch (error) {
+      if (error instanceof TaskweftError) throw error;
+      await this.#giveUp(worker, claim, `what is stored of it cannot be used (${describeError(error).name})`);
+    }
+  }
+
+  async #decide(worker: string, claim: Claim): Promise<void> {
     const { reader, ends, now } = this.#ports;
     const { run = "", workflow = "" } = claim.record.options;
     const graph = await reader.graph(workflow);
     if (graph !== undefined && claim.id === timeoutJobId(run))
       return await this.#expire(worker, claim, graph);
-    const facts = graph === undefined ? new Map<string, string>() : await reader.read(allFields(graph, run));
+    const facts = await reader.read(graph === undefined ? [run] : allFields(graph, run));
     const record = facts.get(run);
-    if (graph === undefined || record === undefined) {
+    if (record === undefined) {
       // Nothing is known of the run any more; its job goes.
       await this.#end(worker, claim, { end: "", key: "", keepMs: 0, state: "", timeout: "", listeners: [] });
       return;
     }
+    if (graph === undefined) return await this.#giveUp(worker, claim, "its definition is not stored");
     const { definition } = graph;
     const state = facts.get(runFields.state(run));
     const soFar: RunSoFar = {
       state,
-      outcomes: outcomesOf(
-        facts,
-        run,
-        definition.steps.map((step) => step.name),
-      ),
-      undone: undoneOf(facts, run, graph),
+      outcomes: outcomesOf(facts, run, graph, (name) => name),
+      undone: outcomesOf(facts, run, graph, undoneField),
       timedOut: facts.has(runFields.timeout(run)),
     };
     if (state === RUN_RETRYING) {
@@ -84,19 +102,7 @@ export class RunDecider {
     const known = parseRunRecord(record);
     if (decision.kind === "undo") {
       const begins = [graph.undo(run, decision.step, now())];
-      const decider = graph.decider(run, now());
-      ends.add({
-        id: claim.id,
-        endsJob: true,
-        run,
-        step: "",
-        outcome: "",
-        state: "",
-        hasten: [],
-        itemOf: undefined,
-        decider,
-        begins,
-      });
+      ends.add(endOfOwnJob({ id: claim.id, graph, run }, begins, now()));
       return;
     }
     const detail =
@@ -145,6 +151,31 @@ export class RunDecider {
     }
   }
 
+  /** Ends the run without its definition, or without its record. */
+  async #giveUp(worker: string, claim: Claim, reason: string): Promise<void> {
+    const { reader, logger, now } = this.#ports;
+    const { run = "", workflow = "" } = claim.record.options;
+    const facts = await reader.read([run, runFields.state(run)]);
+    const state = facts.get(runFields.state(run)) ?? "";
+    const detail = `the run cannot go on: ${reason}`;
+    const hasEnded = parseRunEnd(state) !== undefined;
+    const end = hasEnded ? state : encodeRunEnd({ state: "failed", at: Math.round(now()), detail });
+    if (!hasEnded) logger.error("a workflow run cannot go on, and has failed", { run, reason });
+    let kept = { key: "", keepMs: GIVEN_UP_KEEP_MS, listeners: [] as readonly string[] };
+    try {
+      const { key, input } = parseRunRecord(facts.get(run) ?? "");
+      kept = { ...kept, key };
+      const graph = await reader.graph(workflow);
+      if (graph !== undefined)
+        kept = { key, keepMs: graph.definition.keepMs, listeners: listenersOf(graph.definition, run, input) };
+    } catch (error) {
+      // What cannot be read says nothing of what the run has; an emit removes listeners of a run that is gone.
+      if (error instanceof TaskweftError) throw error;
+    }
+    const reply = await this.#end(worker, claim, { ...kept, end, state, timeout: timeoutJobId(run) });
+    if (reply === "MOVED") await this.#giveUp(worker, claim, reason);
+  }
+
   async #output(graph: WorkflowGraph, run: string, { input }: RunRecord, facts: RunFacts): Promise<unknown> {
     const { output } = graph.definition;
     if (output === undefined) return null;
@@ -179,20 +210,17 @@ function allFields(graph: WorkflowGraph, run: string): string[] {
   return fields;
 }
 
-function outcomesOf(facts: RunFacts, run: string, names: readonly string[]): Map<string, StepOutcome> {
+/** How the steps ended that have; `fieldOf`: where that stands of each. */
+function outcomesOf(
+  facts: RunFacts,
+  run: string,
+  { definition }: WorkflowGraph,
+  fieldOf: (step: string) => string,
+): Map<string, StepOutcome> {
   const outcomes = new Map<string, StepOutcome>();
-  for (const name of names) {
-    const text = facts.get(runFields.step(run, name));
+  for (const { name } of definition.steps) {
+    const text = facts.get(runFields.step(run, fieldOf(name)));
     if (text !== undefined) outcomes.set(name, parseStepOutcome(text));
   }
   return outcomes;
-}
-
-function undoneOf(facts: RunFacts, run: string, graph: WorkflowGraph): Map<string, StepOutcome> {
-  const undone = new Map<string, StepOutcome>();
-  for (const { name } of graph.definition.steps) {
-    const text = facts.get(runFields.step(run, undoneField(name)));
-    if (text !== undefined) undone.set(name, parseStepOutcome(text));
-  }
-  return undone;
 }

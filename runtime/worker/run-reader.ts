@@ -1,6 +1,7 @@
 /** Reads what a workflow run knows: its definition, how its steps ended, the items of its fan-outs. */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowDefinition } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
 import {
   parseRunRecord,
   parseStepOutcome,
@@ -47,9 +48,15 @@ export class RunReader {
     return graph;
   }
 
-  /** Those that are stored, by name and hash. */
+  /** Those that are stored and can be read, by name and hash. */
   async graphs(workflows: readonly string[]): Promise<ReadonlyMap<string, WorkflowGraph>> {
-    for (const workflow of new Set(workflows)) if (!this.#graphs.has(workflow)) await this.graph(workflow);
+    for (const workflow of new Set(workflows)) {
+      if (this.#graphs.has(workflow)) continue;
+      await this.graph(workflow).catch((error: unknown) => {
+        // Whoever asks for this one alone hears of it.
+        if (error instanceof TaskweftError) throw error;
+      });
+    }
     return this.#graphs;
   }
 

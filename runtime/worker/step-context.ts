@@ -1,6 +1,12 @@
 /** A claimed job of a workflow run, with what is known of the run: makes the end of its step from how the job ended. */
 import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
-import { type BeginStep, encodeStepOutcome, type StepEnd, type StepStatus } from "../protocol/index.js";
+import {
+  type BeginStep,
+  encodeStepOutcome,
+  runFields,
+  type StepEnd,
+  type StepStatus,
+} from "../protocol/index.js";
 import { RUN_COMPENSATING, RUN_FAILING, undoneField, type WorkflowGraph } from "../workflow/index.js";
 
 export interface StepContext {
@@ -14,6 +20,13 @@ export interface StepContext {
   /** When its job was enqueued (ms), and which attempt at it this is. */
   readonly begunAt: number | undefined;
   readonly attempts: number;
+}
+
+/** An item with the number of all. */
+export function withTotal(context: StepContext, facts: ReadonlyMap<string, string>): StepContext {
+  const { run, step, item } = context;
+  if (item === undefined) return context;
+  return { ...context, item: { ...item, total: Number(facts.get(runFields.items(run, step.name)) ?? 0) } };
 }
 
 /** `endsJob`: false where another script writes what becomes of the job. */
@@ -64,9 +77,19 @@ export function widthOf(step: WorkflowStep): number {
 }
 
 /** The fan-out has stored its items, and begins these; the step itself ends with the last of them. */
-export function endOfFanOut(
-  { id, graph, run, step }: StepContext,
-  indexes: readonly number[],
+export function endOfFanOut(context: StepContext, indexes: readonly number[], now: number): StepEnd {
+  const { graph, run, step } = context;
+  return endOfOwnJob(
+    context,
+    indexes.map((index) => graph.item(run, step, index, now)),
+    now,
+  );
+}
+
+/** A job that ends no step: it belongs to the run itself, and begins others. */
+export function endOfOwnJob(
+  { id, graph, run }: Pick<StepContext, "graph" | "id" | "run">,
+  begins: readonly BeginStep[],
   now: number,
 ): StepEnd {
   return {
@@ -79,6 +102,6 @@ export function endOfFanOut(
     hasten: [],
     itemOf: undefined,
     decider: graph.decider(run, now),
-    begins: indexes.map((index) => graph.item(run, step, index, now)),
+    begins,
   };
 }

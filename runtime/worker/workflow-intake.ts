@@ -8,6 +8,7 @@
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
 import { type JobRecord, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
 import {
@@ -22,10 +23,11 @@ import type { Claim } from "./claim.js";
 import { EventWaits } from "./event-waits.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
+import { describeError } from "./outcome.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
-import { type StepContext, endOfFanOut, endOfStep, widthOf } from "./step-context.js";
+import { type StepContext, endOfFanOut, endOfStep, widthOf, withTotal } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
@@ -57,6 +59,7 @@ export class WorkflowIntake {
   readonly #contexts = new WeakMap<JobRecord, StepContext>();
   readonly #underWay = new Set<Promise<void>>();
   #preparing = 0;
+  #closed = false;
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
@@ -86,36 +89,69 @@ export class WorkflowIntake {
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
   }
 
+  close(): void {
+    this.#closed = true;
+  }
+
   async #prepareAll(claims: readonly Claim[]): Promise<void> {
     const { worker, ready } = this.#ports;
     const name = worker();
-    let prepared: readonly Claim[] | undefined;
+    let open = claims;
     // The ids are ours: a failing read is tried until it succeeds, or they would stay active for nobody.
-    while (prepared === undefined && worker() === name) {
-      prepared = await this.#tryPrepare(name, claims);
-      if (prepared === undefined) await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
+    while (open.length > 0) {
+      const isOver = this.#closed || worker() !== name;
+      const prepared = isOver ? [] : await this.#tryPrepare(name, open);
+      const again = open.filter((_claim, i) => prepared[i] === "again");
+      // Before they are handed on: whoever waits until nothing is under way looks then.
+      this.#preparing -= open.length - again.length;
+      ready(worker() === name ? prepared.filter((one) => one !== undefined && one !== "again") : []);
+      open = again;
+      if (open.length > 0) await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
     }
-    // Before they are handed on: whoever waits until nothing is under way looks then.
-    this.#preparing -= claims.length;
-    ready(worker() === name ? (prepared ?? []) : []);
   }
 
-  /** `undefined` where Redis refused. */
-  async #tryPrepare(name: string, claims: readonly Claim[]): Promise<readonly Claim[] | undefined> {
-    const { reader, logger } = this.#ports;
+  /** By their places; `again` where Redis refused. */
+  async #tryPrepare(name: string, claims: readonly Claim[]): Promise<readonly Prepared[]> {
+    const { reader } = this.#ports;
     try {
       const graphs = await reader.graphs(claims.map(({ record }) => record.options.workflow ?? ""));
       const contexts = claims.map((claim) => this.#context(claim, graphs));
       const fields = contexts.flatMap((context) => (context === undefined ? [] : this.#fields(context)));
       const facts = await reader.read([...new Set(fields)]);
-      const prepared = await Promise.all(
-        claims.map((claim, i) => this.#prepare(name, claim, contexts[i], facts)),
-      );
-      return prepared.filter((claim) => claim !== undefined);
+      return await Promise.all(claims.map((claim, i) => this.#prepareOne(name, claim, contexts[i], facts)));
     } catch (error) {
-      logger.warn("reading a workflow run failed; trying again", { error });
-      return undefined;
+      this.#warn(error);
+      return claims.map(() => "again");
     }
+  }
+
+  /** What cannot be read or evaluated would not be the next time either: its step has failed, and holds nothing else up. */
+  async #prepareOne(
+    name: string,
+    claim: Claim,
+    bare: StepContext | undefined,
+    facts: RunFacts,
+  ): Promise<Prepared> {
+    const context = bare === undefined ? undefined : withTotal(bare, facts);
+    try {
+      return await this.#prepare(name, claim, context, facts);
+    } catch (error) {
+      if (context === undefined || error instanceof TaskweftError) {
+        this.#warn(error);
+        return "again";
+      }
+      // Only its name: what JSON says of a text repeats a part of it, which may be sensitive.
+      const what = describeError(error).name;
+      this.#ports.logger.error("a step of a workflow run cannot begin, and has failed", {
+        job: claim.id,
+        error: what,
+      });
+      return this.#end(context, "failed", `${what}: what the step reads of its run cannot be used`);
+    }
+  }
+
+  #warn(error: unknown): void {
+    this.#ports.logger.warn("reading a workflow run failed; trying again", { error });
   }
 
   /** `undefined` for the job that decides, and where nothing is known of the run any more. */
@@ -167,11 +203,7 @@ export class WorkflowIntake {
     const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
     const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
-    if (item !== undefined) {
-      const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
-      const complete = { ...context, item: { ...item, total } };
-      return this.#ready(claim, complete, evaluate(step.job?.payload ?? NOTHING, scope));
-    }
+    if (item !== undefined) return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
     // Once it has begun to wait its condition is not asked again: other steps may have ended since.
     const hasBegun = facts.has(runFields.waitsUntil(run, step.name));
     if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
@@ -244,6 +276,9 @@ export class WorkflowIntake {
     return true;
   }
 }
+
+/** A claim that may start; `undefined`: it has been seen to; `again`: Redis refused. */
+type Prepared = Claim | "again" | undefined;
 
 const NOTHING = ["value", null] as const;
 

@@ -87,6 +87,7 @@ export class Workflows {
   }
 
   close(): void {
+    this.#intake.close();
     this.#ends.close();
   }
 }

@@ -1,0 +1,120 @@
+// What is stored of a run cannot be used: its step or the run fails, others go on, and nothing hangs.
+import { expect, test } from "vitest";
+import { Connection } from "../../../runtime/connection/index.js";
+import { runFields } from "../../../runtime/protocol/index.js";
+import type { Claim } from "../../../runtime/worker/claim.js";
+import { RunReader } from "../../../runtime/worker/run-reader.js";
+import { WorkflowIntake } from "../../../runtime/worker/workflow-intake.js";
+import { defineTask, RecordingLogger, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { until } from "../../support/signal.js";
+import { jobOf, object, outcomes, path, start, waitStep, workflow } from "../../support/workflow.js";
+
+const redis = await startRedis();
+const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
+const step = (name: string, needs: string[] = [], more = {}) => ({
+  name,
+  needs,
+  job: jobOf(add as never),
+  ...more,
+});
+const chain = [step("a"), step("b", ["a"])];
+const setup = () => setupProject({ redis, tasks: [add] as never });
+const handlers = { "math:add": () => 1 } as never;
+
+test.each([
+  [
+    "whose record is spoiled",
+    "{",
+    /^RunFailed: .* the run cannot go on: what is stored of it cannot be used/,
+  ],
+  ["whose record is something else", "7", /^RunFailed: .* cannot be used \(TypeError\)/],
+])("a run %s fails, and holds up none that is claimed with it", async (_what, text, reason) => {
+  const project = setup();
+  const { keys, raw } = project;
+  const runs = await Promise.all([1, 2, 3, 4].map(() => start(project, workflow(chain))));
+  await raw.hset(keys.workflows, runs[0]!.id, text);
+  await project.worker(handlers);
+  for (const run of runs.slice(1)) await run.result();
+  await expect(runs[0]!.result()).rejects.toThrow(reason);
+  expect(await outcomes(project, runs[0]!.id)).toEqual({ a: "failed" });
+  expect(await raw.hlen(keys.jobs)).toBe(0);
+});
+
+test.each([
+  ["is spoiled", "{", /what is stored of it cannot be used \(SyntaxError\)/],
+  ["is not stored", undefined, /its definition is not stored/],
+])("a run whose definition %s fails", async (_what, text, reason) => {
+  const project = setup();
+  const { keys, raw } = project;
+  const bad = workflow(chain, { hash: "bbbbbbbb", timeoutMs: 600_000 });
+  const [good, broken] = [await start(project, workflow(chain)), await start(project, bad)];
+  const field = runFields.definition(bad.name, bad.hash);
+  if (text === undefined) await raw.hdel(keys.workflows, field);
+  else await raw.hset(keys.workflows, field, text);
+  await project.worker(handlers);
+  await good.result();
+  await expect(broken.result()).rejects.toThrow(reason);
+  expect(await raw.hlen(keys.jobs)).toBe(0);
+});
+
+test("a run whose output cannot be made fails, frees its key and listens no more", async () => {
+  const project = setup();
+  const output = ["object", null] as never;
+  const run = await start(
+    project,
+    workflow([step("a"), waitStep("wait", [], {}, { if: ["value", false] })], { output }),
+    { key: 1 },
+  );
+  await project.worker(handlers);
+  await expect(run.result()).rejects.toThrow(/cannot be used \(TypeError\)/);
+  expect(await project.raw.exists(project.keys.listeners, project.keys.jobs)).toBe(0);
+});
+
+test("an item that is spoiled fails, and its rule says what becomes of the run", async () => {
+  const project = setup();
+  const each = step("each", [], {
+    forEach: path("input", "list"),
+    job: jobOf(add as never, path("item")),
+    maxParallel: 1,
+    onFailure: "continue",
+  });
+  const definition = workflow([each], { output: object({ made: path("steps", "each", "result") }) });
+  const run = await start(project, definition, { list: [1, 2, 3] });
+  const spoil = () => project.raw.hset(project.keys.workflows, runFields.item(run.id, "each", 1), "{");
+  await project.worker({
+    "math:add": async ({ payload }: { payload: { n: number } }) => {
+      if (payload.n === 1) await spoil();
+      return payload.n;
+    },
+  } as never);
+  expect(await run.result()).toEqual({ made: [1, null, 3] });
+});
+
+test("a worker that is stopped without Redis asks no longer", async () => {
+  const project = setup();
+  const { keys } = project;
+  const logger = new RecordingLogger();
+  const connection = new Connection({ url: redis.url }, "test");
+  connection.disconnect();
+  const ready: Claim[] = [];
+  const intake = new WorkflowIntake({
+    connection,
+    keys,
+    logger,
+    worker: () => "w",
+    now: () => 0,
+    reader: new RunReader(connection, keys),
+    ends: undefined as never,
+    decider: undefined as never,
+    fetcher: undefined as never,
+    ready: (claims) => void ready.push(...claims),
+    quarantine: () => undefined,
+  });
+  const options = { run: "r", workflow: "test:flow 0a1b2c3d", step: "a" };
+  intake.sift([{ id: "r.a", record: { options }, run: { attempts: 0, crashes: 0 } } as never]);
+  await until("it has asked", () => logger.messages("warn").length > 0);
+  intake.close();
+  await intake.settled();
+  expect([intake.preparing, ready.length]).toEqual([0, 0]);
+});
