@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- forget-run: removes fields of a workflow run whose retention has ended, a part of them at a time.
--- KEYS 1 workflows, 2 ended
--- ARGV 1 run, 2 1 with the last part, else 0; then fields
+-- forget-run: removes fields of a workflow run whose retention has ended, and what is kept of its jobs, a part of them at a time.
+-- KEYS 1 workflows, 2 ended, 3 jobs, 4 runs, 5 done, 6 dead, 7 notes
+-- ARGV 1 run, 2 1 with the last part, else 0, 3 number of fields, then these, then jobs
 -- Returns the number of fields removed
 --@include now
+--@include finish
 
-local workflows, ended, run = KEYS[1], KEYS[2], ARGV[1]
+local workflows, ended, done, dead, run, last = KEYS[1], KEYS[2], KEYS[5], KEYS[6], ARGV[1], 3 + ARGV[3]
 
 local removal = redis.call('ZSCORE', ended, run)
 if not removal or tonumber(removal) > now() then
@@ -14,4 +15,16 @@ end
 if ARGV[2] == '1' then
   redis.call('ZREM', ended, run)
 end
-return redis.call('HDEL', workflows, unpack(ARGV, 3))
+-- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
+local kept = {}
+for i = last + 1, #ARGV do
+  if redis.call('ZREM', done, ARGV[i]) + redis.call('ZREM', dead, ARGV[i]) > 0 then
+    kept[#kept + 1] = ARGV[i]
+  end
+end
+if #kept > 0 then
+  redis.call('HDEL', KEYS[3], unpack(kept))
+  redis.call('HDEL', KEYS[4], unpack(kept))
+  forget_notes(KEYS[7], kept)
+end
+return last > 3 and redis.call('HDEL', workflows, unpack(ARGV, 4, last)) or 0

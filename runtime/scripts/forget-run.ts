@@ -9,9 +9,15 @@ export interface ForgetRunCall {
   /** With this part nothing is known of the run any more. */
   readonly isLast: boolean;
   readonly fields: readonly string[];
+  /** Of these, those that are kept after their end are removed. */
+  readonly jobs: readonly string[];
 }
 
 export async function forgetRun(runner: ScriptRunner, call: ForgetRunCall): Promise<void> {
-  const { keys, run, isLast, fields } = call;
-  await runner.run(forgetRunScript, [keys.workflows, keys.ended], [run, isLast ? 1 : 0, ...fields]);
+  const { keys, run, isLast, fields, jobs } = call;
+  await runner.run(
+    forgetRunScript,
+    [keys.workflows, keys.ended, keys.jobs, keys.runs, keys.done, keys.dead, keys.notes],
+    [run, isLast ? 1 : 0, fields.length, ...fields, ...jobs],
+  );
 }

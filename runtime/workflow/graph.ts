@@ -151,8 +151,8 @@ export function timeoutJobId(run: string): string {
   return `${run}:timeout`;
 }
 
-/** All fields of a run that belong to a step, but those of its items. */
-export function fieldsOfRun(run: string, step: string): string[] {
+/** All fields of a step, but those of its items. */
+export function fieldsOfStep(run: string, step: string): string[] {
   return [
     runFields.step(run, step),
     runFields.step(run, undoneField(step)),

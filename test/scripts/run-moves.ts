@@ -156,7 +156,10 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
     state: end,
   });
   const known = await bench.redis.hkeys(keys.workflows);
-  await forgetRun(runner, { keys, run: "r", isLast: true, fields: known });
+  await bench.redis.zadd(keys.dead, 1, "r.x");
+  await bench.redis.hset(keys.jobs, "r.x", recordText());
+  await forgetRun(runner, { keys, run: "r", isLast: true, fields: known, jobs: ["r.x", "r.y"] });
+  expect(await bench.redis.exists(keys.dead, keys.jobs)).toBe(0);
   expect(await bench.redis.exists(keys.workflows, keys.ended, keys.listeners)).toBe(0);
   await playTimeout(bench, runner);
   await playCancel(bench, runner);
@@ -190,7 +193,13 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
   expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
   await playRetry(bench, runner);
-  await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
+  await forgetRun(runner, {
+    keys,
+    run: "r",
+    isLast: true,
+    fields: await bench.redis.hkeys(keys.workflows),
+    jobs: [],
+  });
 }
 
 /** A run that was cancelled goes on, but for a step that is skipped. */
@@ -261,7 +270,13 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
     state: "failing",
     listeners: newRun.listeners,
   });
-  await forgetRun(runner, { keys, run: "r", isLast: true, fields: await bench.redis.hkeys(keys.workflows) });
+  await forgetRun(runner, {
+    keys,
+    run: "r",
+    isLast: true,
+    fields: await bench.redis.hkeys(keys.workflows),
+    jobs: [],
+  });
 }
 
 type Calls = Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>>;
@@ -281,7 +296,7 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
     "end-run": (runner) => endRun(runner, { ...ofRun, ...end, id: "r:end" }),
     "expire-run": (runner) =>
       expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
-    "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [] }),
+    "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [], jobs: [] }),
     "resume-run": (runner) => resumeRun(runner, { ...worker, ...resumption, begins }),
     "retry-run": (runner) => retryRun(runner, { ...retrial, keys, queue }),
     "settle-steps": (runner) =>

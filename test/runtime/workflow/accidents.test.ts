@@ -4,6 +4,7 @@ import { Connection } from "../../../runtime/connection/index.js";
 import { runFields } from "../../../runtime/protocol/index.js";
 import type { Claim } from "../../../runtime/worker/claim.js";
 import { RunReader } from "../../../runtime/worker/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { WorkflowIntake } from "../../../runtime/worker/workflow-intake.js";
 import { defineTask, RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -117,4 +118,35 @@ test("a worker that is stopped without Redis asks no longer", async () => {
   intake.close();
   await intake.settled();
   expect([intake.preparing, ready.length]).toEqual([0, 0]);
+});
+
+test("with a run that is removed go its dead jobs, also where its record is spoiled", async () => {
+  const project = setup();
+  const { keys, raw } = project;
+  await project.worker({
+    "math:add": () => {
+      throw new Error("no");
+    },
+  } as never);
+  const each = step("each", [], { forEach: path("input", "list") });
+  const definition = workflow([each, step("a")], { keepMs: 1 });
+  const runs = await Promise.all(
+    ["r", "spoiled"].map((id) => start(project, definition, { list: [1, 2] }, id)),
+  );
+  for (const run of runs) await expect(run.result()).rejects.toThrow(/RunFailed/);
+  expect(await raw.zrange(keys.dead, 0, "-1")).toContain("r.a");
+  await raw.hset(keys.workflows, "spoiled", "{");
+  const connection = new Connection({ url: redis.url }, "test");
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys));
+  await until("both are removed", async () => {
+    await sweeper.sweep();
+    return (await raw.exists(keys.ended)) === 0;
+  });
+  connection.disconnect();
+  for (const key of [keys.jobs, keys.runs])
+    expect((await raw.hkeys(key)).filter((id) => id.startsWith("r."))).toEqual([]);
+  expect((await raw.zrange(keys.dead, 0, "-1")).filter((id) => id.startsWith("r."))).toEqual([]);
+  // Of the spoiled one nobody can say which fields it has.
+  expect(await raw.hexists(keys.workflows, "spoiled")).toBe(0);
+  await raw.del(keys.workflows);
 });

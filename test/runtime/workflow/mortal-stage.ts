@@ -4,7 +4,7 @@ import { createWorker, type Job, PermanentError, type TaskContext } from "taskwe
 import { parseStepOutcome, runFields } from "../../../runtime/protocol/index.js";
 import type { Expression } from "../../../runtime/definition/index.js";
 import type { Worker } from "../../../runtime/worker/index.js";
-import { fieldsOfItem, fieldsOfRun } from "../../../runtime/workflow/index.js";
+import { fieldsOfItem, fieldsOfStep } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";
 import { differences, type RandomWorkflow, RUNS_TOO_LONG } from "../../support/random-workflow.js";
@@ -138,7 +138,7 @@ export class MortalStage {
   async #fields({ definition }: RandomWorkflow, run: string): Promise<string[]> {
     const { raw, keys } = this.#project;
     const fields = definition.steps.flatMap(({ name, forEach }) => [
-      ...fieldsOfRun(run, name),
+      ...fieldsOfStep(run, name),
       ...itemsOf(forEach).flatMap((_item, i) => fieldsOfItem(run, name, i)),
     ]);
     const names = [runFields.state(run), runFields.open(run), ...fields];
