@@ -62,11 +62,12 @@ export class RunVeil {
       const shown = this.#redact(waitFor.event, "event", outcome.detail);
       this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
     }
-    if (job === undefined || forEach !== undefined) return;
-    if (outcome?.status === "completed") {
+    if (job === undefined) return;
+    if (forEach === undefined && outcome?.status === "completed") {
       const shown = this.#redact(job.task, "result", outcome.detail);
       this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
     }
+    // Of a fan-out, what does not come from its items, and what undoes it.
     this.#learnPayload(step, this.#scope);
   }
 

@@ -170,6 +170,34 @@ test("what is sensitive is hidden wherever it turns up, also where only the task
   expect(listed!.error).toBe("step c failed: PermanentError");
 });
 
+test("what a fan-out and what undoes it were made of is hidden in messages too", async () => {
+  const payload = { properties: { n: { type: "string", "x-sensitive": true } } };
+  const tasks = new Map([
+    ["math:add", {}],
+    ["math:undo", { payload }],
+  ]);
+  const { project, inspector } = setup(
+    createRedactor(tasks as never, new Map([["test:flow", { input: {} }]])),
+  );
+  await project.worker({
+    "math:add": ({ payload: { n } }: { payload: { n: number } }) => {
+      if (n < 0) throw new PermanentError("no");
+    },
+    "math:undo": ({ payload: { n } }: { payload: { n: string } }) => {
+      throw new PermanentError(`no ${n}`);
+    },
+  } as never);
+  const compensate = jobOf(undo as never, path("input", "card"));
+  const definition = workflow([
+    { name: "each", needs: [], forEach: path("input", "list"), job: job(path("item")), compensate },
+    { name: "b", needs: ["each"], job: job(value(-1)), onFailure: "compensate" },
+  ]);
+  const run = await start(project, definition, { list: [1, 2], card: "4111-1111" });
+  expect(await endOf(run)).toBe("RunFailed");
+  const [each] = (await inspector.showRun(run.id)).steps;
+  expect(each!.undoing!.failure).toContain(`no ${HIDDEN}`);
+});
+
 test("of a workflow that nobody knows, the input is hidden, and an unknown run is not found", async () => {
   const { project, inspector } = setup(createRedactor(new Map()));
   await echoing(project);
