@@ -9,8 +9,8 @@ import type { ShardReader } from "./shard-reader.js";
 
 /** Jobs of one call, and ids of one read: a run may have 100,000, and no command may hold Redis for long. */
 const JOB_CHUNK = 200;
-/** As for results of handlers. */
-const MAX_RESULT_CHARACTERS = 256 * 1024;
+/** As many as results of handlers may have where nobody says otherwise. */
+const MAX_RESULT_CHARACTERS = 1_048_576;
 
 /**
  * The run begins nothing more. What runs is stopped, what waits ends, and what has completed is undone. Gives the state of the

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
-import { endOf, jobOf, start, value, workflow } from "../support/workflow.js";
+import { endOf, jobOf, start, value, waitStep, workflow } from "../support/workflow.js";
 import { inProcess, weft, type WeftResult } from "./weft.js";
 
 const redis = await startRedis();
@@ -103,3 +103,15 @@ test(
     expect(await (await start(project, flow, {}, "here")).result()).toEqual({ sum: 3 });
   },
 );
+
+test("go on without a step that waited in vain, for whose event nobody has a schema here", async () => {
+  const { project, call } = setup();
+  await project.worker({ "math:add": failsBelowZero } as never);
+  const flow = workflow([waitStep("wait", [], { timeoutMs: 1 })], {
+    output: ["path", "steps", "wait", "result"],
+  });
+  expect(await endOf(await start(project, flow, { key: 1 }, "vain"))).toBe("RunFailed");
+  const skipped = await call("runs", "skip", "vain", "wait", '{ "by": "ada" }', "--json");
+  expect(JSON.parse(skipped.stdout)).toMatchObject({ data: { checked: false } });
+  expect(await (await start(project, flow, { key: 1 }, "vain")).result()).toEqual({ by: "ada" });
+});
