@@ -1,5 +1,5 @@
 /** Lists of workflow runs in pages, by rank in the sets of those that run and those that have ended. See job-list. */
-import { parseRunEnd, parseRunRecord, runFields } from "../protocol/index.js";
+import { parseRunEnd, parseRunRecord, runFields, type RunRecord } from "../protocol/index.js";
 import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
 import type { RunListOptions, RunPage, RunState, RunSummary } from "./run-types.js";
 import type { ShardReader } from "./shard-reader.js";
@@ -7,6 +7,8 @@ import type { Redactor } from "./types.js";
 
 /** Runs read at once; their records hold inputs. */
 const CHUNK = 100;
+/** Stands for the workflow of a run whose record cannot be read; no workflow can have the name. */
+const UNREADABLE = "?";
 /** Runs that one call looks at: a filter that matches nothing must not read a million. */
 const SCAN_BUDGET = 5000;
 
@@ -85,7 +87,7 @@ export function summarizeRun(
   stateText: string | null,
   removedAt: number | undefined,
 ): RunSummary {
-  const { workflow, startedAt } = parseRunRecord(record);
+  const { workflow, startedAt } = readable(record) ?? { workflow: UNREADABLE, startedAt: 0 };
   const end = parseRunEnd(stateText);
   const state = end?.state ?? ((stateText ?? "running") as RunState);
   return {
@@ -97,6 +99,15 @@ export function summarizeRun(
     ...(removedAt === undefined ? {} : { removedAt }),
     ...(end === undefined || end.state === "completed" ? {} : { error: String(end.detail) }),
   };
+}
+
+/** One spoiled record must not keep people from seeing the others. */
+function readable(record: string): RunRecord | undefined {
+  try {
+    return parseRunRecord(record);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Messages repeat what payloads hold, and a list reads no payloads: only what cannot hold any is left. */

@@ -24,7 +24,7 @@ export interface StoredRun {
   readonly definition: WorkflowDefinition;
 }
 
-/** @throws TaskweftError `JobNotFound`. */
+/** @throws TaskweftError `JobNotFound`; `StateConflict` where it cannot be read. */
 export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
   const { workflows, ended } = reader.keys;
   const replies = await reader.read((redis) =>
@@ -33,7 +33,7 @@ export async function readRun(reader: ShardReader, id: string, operation: string
   const [texts, removedAt] = transactionReplies<unknown>(replies) as [(string | null)[], string | null];
   const [recordText = null, stateText = null] = id.includes(" ") || id.startsWith("@") ? [] : texts;
   if (recordText === null) throw runUnknown(id, operation);
-  const record = parseRunRecord(recordText);
+  const record = parsed(() => parseRunRecord(recordText), id, operation);
   const field = runFields.definition(record.workflow, record.hash);
   const definition = await reader.read((redis) => redis.hget(workflows, field));
   if (definition === null) throw runUnknown(id, operation);
@@ -43,8 +43,18 @@ export async function readRun(reader: ShardReader, id: string, operation: string
     record,
     stateText,
     removedAt: removedAt === null ? undefined : Number(removedAt),
-    definition: JSON.parse(definition) as WorkflowDefinition,
+    definition: parsed(() => JSON.parse(definition) as WorkflowDefinition, id, operation),
   };
+}
+
+function parsed<Value>(parse: () => Value, id: string, operation: string): Value {
+  try {
+    return parse();
+  } catch {
+    // Without what JSON says of it, which repeats a part of the text.
+    const message = `what Redis holds of the workflow run ${id} is spoiled and cannot be read; the run has failed or will`;
+    throw new TaskweftError("StateConflict", message, { operation });
+  }
 }
 
 export function runUnknown(id: string, operation: string): TaskweftError {

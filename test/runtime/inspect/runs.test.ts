@@ -212,3 +212,21 @@ test("of a workflow that nobody knows, the input is hidden, and an unknown run i
     await expect(inspector.showRun(id)).rejects.toThrow(/JobNotFound: no workflow run with the id/);
   }
 });
+
+test("a run that cannot be read is listed among others, and shown with that word", async () => {
+  const { project, inspector } = setup();
+  const { keys, raw } = project;
+  const flow = workflow([{ name: "a", needs: [], job: job() }]);
+  for (const id of ["well", "spoiled"]) await start(project, flow, {}, id);
+  await raw.hset(keys.workflows, "spoiled", '[1,"secret');
+  const { runs } = await inspector.listRuns();
+  expect(new Map(runs.map(({ id, workflow: name }) => [id, name]))).toEqual(
+    new Map([
+      ["well", "test:flow"],
+      ["spoiled", "?"],
+    ]),
+  );
+  const failing = expect(inspector.showRun("spoiled")).rejects;
+  await failing.toThrow(/^StateConflict: what Redis holds of the workflow run spoiled is spoiled/);
+  await expect(inspector.showRun("spoiled")).rejects.not.toThrow(/secret/);
+});
