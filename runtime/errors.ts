@@ -95,10 +95,11 @@ export class PayloadInvalid extends TaskweftError {
   readonly task: string;
   readonly problems: readonly PayloadProblem[];
 
-  /** `task`: its name, or that of the event. */
+  /** `task`: its name, or that of the event or workflow. */
   constructor(task: string, problems: readonly PayloadProblem[], operation = "enqueue") {
-    const lines = problems.map((problem) => `  ${problem.path || "payload"}: ${problem.message}`);
-    super("PayloadInvalid", `the payload of ${task} does not fit its schema\n${lines.join("\n")}`, {
+    const what = operation === "start" ? "input" : "payload";
+    const lines = problems.map((problem) => `  ${problem.path || what}: ${problem.message}`);
+    super("PayloadInvalid", `the ${what} of ${task} does not fit its schema\n${lines.join("\n")}`, {
       operation,
     });
     this.task = task;

@@ -86,6 +86,7 @@ export function createStartFunction<Input, Output>(
       throw new PayloadInvalid(
         definition.name,
         checked.error.issues.map(({ path, message }) => ({ path: pathText(path), message })),
+        "start",
       );
     if (options.id !== undefined && !RUN_ID.test(options.id)) {
       throw optionInvalid("id", "1 to 80 of A-Z a-z 0-9 _ -", options.id);

@@ -75,7 +75,10 @@ test("an input that the workflow refuses is told of, and touches no other", asyn
     { observer: "first", workflow: "test:flow" },
     { observer: "first", workflow: "test:flow" },
   ]);
-  expect(failed[0]?.error.message).toContain("expected more than 0");
+  expect(failed[0]?.error).toMatchObject({
+    message: "PayloadInvalid: the input of test:flow does not fit its schema\n  n: expected more than 0",
+    operation: "start",
+  });
   expect(warnings.map(({ message }) => message)[0]).toMatch(/its action test:flow failed/);
 });
 
