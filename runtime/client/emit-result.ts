@@ -112,12 +112,12 @@ export class EmitIncomplete extends TaskweftError {
     first: TaskweftError,
     { kept, operation }: { readonly kept: boolean; readonly operation: "emit" | "replay" },
   ) {
-    const { id, jobs, failed } = result;
+    const { id } = result;
     const reason = first.message.slice(first.code.length + 2);
     const again = operation === "emit" ? `Emit it again with { id: ${JSON.stringify(id)} }` : `Replay ${id}`;
     super(
       first.code,
-      `${shortfall(event, jobs, failed, kept)}: ${reason.replace(/\.$/, "")}. ${again}: that stores what is missing, and nothing twice.`,
+      `${shortfall(event, result, first, kept)}: ${reason.replace(/\.$/, "")}. ${again}: that stores what is missing, and nothing twice.`,
       { operation, cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
     );
     this.eventId = id;
@@ -127,13 +127,15 @@ export class EmitIncomplete extends TaskweftError {
 
 function shortfall(
   event: string,
-  jobs: EmitResult["jobs"],
-  failed: EmitResult["failed"],
+  { jobs, started, failed }: EmitResult,
+  first: TaskweftError,
   kept: boolean,
 ): string {
-  if (failed.length > 0) {
+  if (failed.some(({ error }) => error === first)) {
     const observers = [...new Set(failed.map(({ observer }) => observer))].join(", ");
-    return `${jobs.length} of ${jobs.length + failed.length} jobs of the event ${event} are known to be stored, without ${observers}`;
+    const stored = jobs.length + started.length;
+    const hasRuns = started.length > 0 || failed.some(({ workflow }) => workflow !== undefined);
+    return `${stored} of ${stored + failed.length} ${hasRuns ? "jobs and runs" : "jobs"} of the event ${event} are known to be stored, without ${observers}`;
   }
   if (!kept) return `the event ${event} is not known to be kept`;
   return `not all runs that wait for the event ${event} are known to have heard of it`;

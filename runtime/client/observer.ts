@@ -184,6 +184,9 @@ class Action<Event> implements OneAction<Event> {
   }
 }
 
+/** Codes of what is wrong with an input, or with the key that is made of it. */
+const REFUSALS: ReadonlySet<string> = new Set(["OptionInvalid", "PayloadInvalid"]);
+
 class StartAction<Event> implements OneAction<Event> {
   readonly name: string;
   readonly #observer: string;
@@ -212,7 +215,7 @@ class StartAction<Event> implements OneAction<Event> {
     } catch (error) {
       kept?.open.push(this.name);
       // What the workflow refuses is not there afterwards, and would be refused again.
-      const isLost = error instanceof TaskweftError && !(error instanceof PayloadInvalid);
+      const isLost = error instanceof TaskweftError && !REFUSALS.has(error.code);
       if (isLost) lost.push({ failure: { ...about, error }, error });
       else fail(emission, { ...about, error: asError(error) });
     }

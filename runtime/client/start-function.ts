@@ -12,6 +12,7 @@ import { encodeRunRecord, keyField, parseRunRecord, runFields } from "../protoco
 import { listenersOf, WorkflowGraph } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
+import { assertKey } from "./job-key.js";
 import { pathText } from "./payload-check.js";
 
 /** A workflow as generated code hands it to the runtime. */
@@ -93,7 +94,7 @@ export function createStartFunction<Input, Output>(
     }
     for (const name of used) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
     const { idempotency } = contract;
-    const key = idempotency === undefined ? "" : keyField(definition.name, idempotency.key(checked.data));
+    const key = idempotency === undefined ? "" : runKey(definition.name, idempotency.key(checked.data));
     const run = startedBy === undefined ? client.runId(options.id, key) : client.derivedRunId(startedBy, key);
     const now = client.now();
     const record = encodeRunRecord({
@@ -118,6 +119,12 @@ export function createStartFunction<Input, Output>(
     if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
     return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };
+}
+
+/** An empty key would make one run of all that lack it. @throws TaskweftError `OptionInvalid` */
+function runKey(workflow: string, text: string): string {
+  assertKey("idempotency.key", text);
+  return keyField(workflow, text);
 }
 
 /** The same workflow with the same input, whenever and by whatever deploy. */

@@ -105,3 +105,37 @@ test("with several shards a run lives where its idempotency key leads, and is th
   expect(again.map(({ id }) => id)).toEqual([...first, ...first].map(({ id }) => id));
   await client.close();
 });
+
+test("a key that is empty starts nothing: it would be that of all runs which lack it", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  const { client } = project;
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never) }]);
+  const idempotency = { key: ({ of = "" }: { of?: string }) => of, ttlMs: 60_000 };
+  const startIt = createStartFunction<{ of?: string }, null>(
+    { definition, input: () => anything as never, idempotency },
+    project.queues,
+  );
+  await expect(startIt({}, { client })).rejects.toThrow(
+    /^OptionInvalid: idempotency.key: expected 1 to 512 characters/,
+  );
+  const start = defineStart<object, { of?: string }>("test:flow", startIt, () => ({}));
+  const observers = [{ name: "o", actions: [start] }];
+  const emit = createEmitFunction<object, Record<"o", never>>(
+    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    [],
+  );
+  const { failed, started } = await emit({}, { client });
+  expect([failed.map(({ workflow: name }) => name), started]).toEqual([["test:flow"], []]);
+  expect(await project.raw.exists(project.keys.jobs, project.keys.workflows)).toBe(0);
+});
+
+test("an emit that cannot start its runs says how many there are, of jobs and runs together", async () => {
+  const client = createClient({ url: redis.url, prefix: "closed" });
+  await client.ready();
+  await client.close();
+  await expect(
+    emitter(setupProject({ redis, tasks: [add] as never }))({ n: 3 }, { client, id: "e" }),
+  ).rejects.toThrow(
+    /^Closed: 0 of 2 jobs and runs of the event test:event are known to be stored, without first: /,
+  );
+});
