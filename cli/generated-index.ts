@@ -1,4 +1,5 @@
 /** What commands use of a project's `generated/index.js`: the same checks and defaults as in the project's programs. */
+import { identifierOf } from "../codegen/load/check-names.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import { generatedEntry } from "./project.js";
@@ -8,6 +9,10 @@ export interface GeneratedIndex {
   connect(options: { url: string; prefix: string; shards: number }): Promise<{ close(): Promise<void> }>;
   enqueue(task: string, payload: unknown, options: Readonly<Record<string, unknown>>): Promise<Handle>;
 }
+
+export type StartFunction = (
+  input: unknown,
+) => Promise<{ readonly id: string; readonly deduplicated: boolean }>;
 
 export interface Handle {
   readonly id: string;
@@ -47,6 +52,16 @@ export async function importGenerated(root: string): Promise<GeneratedIndex> {
     return loaded as unknown as GeneratedIndex;
   }
   throw new CliError("GeneratedStale", `expected connect() and enqueue() in ${file}`, {
+    exitCode: EXIT.stale,
+    fix: "run: weft codegen",
+  });
+}
+
+export function startFunctionOf(generated: GeneratedIndex, workflow: string): StartFunction {
+  const name = `start${identifierOf(workflow)}`;
+  const start = (generated as unknown as Readonly<Record<string, unknown>>)[name];
+  if (typeof start === "function") return start as StartFunction;
+  throw new CliError("GeneratedStale", `expected ${name}() in generated/index`, {
     exitCode: EXIT.stale,
     fix: "run: weft codegen",
   });

@@ -17,11 +17,10 @@ export interface ProjectManifest {
   readonly events: ReadonlyMap<string, EventJsonSchemas>;
 }
 
-/** What `weft schedules run` enqueues. */
-interface ManifestSchedule {
-  readonly task: string;
-  readonly payload: unknown;
-}
+/** What `weft schedules run` enqueues or starts. */
+export type ManifestSchedule =
+  | { readonly task: string; readonly payload: unknown }
+  | { readonly workflow: string; readonly input: unknown };
 
 interface ManifestTask extends TaskJsonSchemas {
   /** `retention.dead` in milliseconds; absent in manifests of older versions. */
@@ -41,8 +40,10 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
     typeof queue["name"] === "string" ? [queue["name"]] : [],
   );
   const schedules = objectsOf(manifest["schedules"]).flatMap((schedule): [string, ManifestSchedule][] => {
-    const { name, task, payload } = schedule;
-    return typeof name === "string" && typeof task === "string" ? [[name, { task, payload }]] : [];
+    const { name, task, payload, workflow, input } = schedule;
+    if (typeof name !== "string") return [];
+    if (typeof workflow === "string") return [[name, { workflow, input }]];
+    return typeof task === "string" ? [[name, { task, payload }]] : [];
   });
   const workflows = objectsOf(manifest["workflows"]).flatMap((workflow): [string, WorkflowJsonSchemas][] => {
     const { name, input, output } = workflow;

@@ -4,9 +4,9 @@ import { closest } from "../../codegen/load/did-you-mean.js";
 import type { Inspector, ScheduleSummary } from "../../runtime/inspect/index.js";
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
-import { importGenerated } from "../generated-index.js";
+import { importGenerated, startFunctionOf } from "../generated-index.js";
 import { withInspector } from "../inspection.js";
-import { readManifest } from "../manifest.js";
+import { type ManifestSchedule, readManifest } from "../manifest.js";
 import { printable } from "../output/sanitize.js";
 import { scheduleColumns, scheduleText } from "../output/schedule-text.js";
 import { formatTable } from "../output/table.js";
@@ -36,7 +36,7 @@ export function configure(command: Command, session: Session): void {
   command
     .command("run")
     .argument("<name>", "the schedule's name")
-    .description("Enqueue the job of a schedule now; its ticks stay as they are")
+    .description("Enqueue the job of a schedule now, or start its run; its ticks stay as they are")
     .action(session.action((_options: object, name) => run(name!, session)));
 }
 
@@ -77,13 +77,22 @@ function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"
 
 /** Through the project's own generated code, as `weft enqueue`: Redis does not know the payload. */
 async function run(name: string, session: Session): Promise<ExitCode> {
-  const { task, payload } = await scheduleOf(name, session.root);
+  const schedule = await scheduleOf(name, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
   const shards = await reachShards(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const client = await generated.connect({ url, prefix, shards });
   try {
+    if ("workflow" in schedule) {
+      const { workflow, input } = schedule;
+      const { id, deduplicated } = await startFunctionOf(generated, workflow)(input);
+      session.result({ id, workflow, schedule: name, deduplicated }, () => id);
+      if (!session.json)
+        session.note(deduplicated ? `already there: ${workflow} has this run` : `started ${workflow}`);
+      return EXIT.ok;
+    }
+    const { task, payload } = schedule;
     const { id, deduplicated } = await generated.enqueue(task, payload, {});
     session.result({ id, task, schedule: name, deduplicated }, () => id);
     if (!session.json)
@@ -94,10 +103,7 @@ async function run(name: string, session: Session): Promise<ExitCode> {
   }
 }
 
-async function scheduleOf(
-  name: string,
-  root: string,
-): Promise<{ readonly task: string; readonly payload: unknown }> {
+async function scheduleOf(name: string, root: string): Promise<ManifestSchedule> {
   const schedules = (await readManifest(root))?.schedules;
   const schedule = schedules?.get(name);
   if (schedule !== undefined) return schedule;

@@ -8,7 +8,7 @@ import { relative, roughly, timestamp } from "./times.js";
 export function scheduleColumns(now: number): readonly Column<ScheduleSummary>[] {
   return [
     { header: "SCHEDULE", value: (schedule) => schedule.name },
-    { header: "TASK", value: (schedule) => schedule.task, shrinks: true },
+    { header: "TASK", value: ({ task, workflow }) => task ?? `run of ${workflow}`, shrinks: true },
     { header: "CRON", value: (schedule) => schedule.cron },
     { header: "ZONE", value: (schedule) => schedule.timezone, shrinks: true },
     {
@@ -22,17 +22,23 @@ export function scheduleColumns(now: number): readonly Column<ScheduleSummary>[]
 
 export function scheduleText(schedule: ScheduleSummary, now: number, colors: Colors): string {
   const at = (ms: number): string => `${timestamp(ms)} (${relative(ms, now)})`;
-  const { pausedAt, lastTickAt, lastJob, skippedAt, skippedBecause, jitterMs } = schedule;
+  const { workflow, pausedAt, lastTickAt, lastJob, skippedAt, skippedBecause, jitterMs } = schedule;
   const fields: readonly (readonly [string, string | undefined])[] = [
     ["schedule", schedule.name],
     ["task", schedule.task],
+    ["workflow", workflow],
     ["queue", schedule.queue],
     ["cron", `${schedule.cron}  ${schedule.timezone}`],
     ["missed", schedule.missed],
     ["overlap", schedule.overlap],
     ["jitter", jitterMs === 0 ? undefined : roughly(jitterMs)],
     ["paused", pausedAt === undefined ? "no" : at(pausedAt)],
-    ["last", lastTickAt === undefined ? undefined : `${at(lastTickAt)}, job ${lastJob}`],
+    [
+      "last",
+      lastTickAt === undefined
+        ? undefined
+        : `${at(lastTickAt)}, ${workflow === undefined ? "job" : "run"} ${lastJob}`,
+    ],
     ["skipped", skippedAt === undefined ? undefined : `${at(skippedAt)}, ${skippedBecause}`],
     ...schedule.next.map((tick, index) => {
       const zoned = `${inZone(tick, schedule.timezone)}  ${timestamp(tick)} (${relative(tick, now)})`;

@@ -14,6 +14,7 @@ const HEADS: readonly (readonly string[])[] = [
   ["const", "*", ":", "WorkflowDefinition", "=", "{"],
   ["const", "allOf", "="],
   ["const", "canonicalJson", "="],
+  ["const", "schedules", "=", "[", "defineRunSchedule", "<"],
   ["const", "schedules", "=", "[", "defineSchedule", "("],
   ["export", "*", "from"],
   [

@@ -1,12 +1,12 @@
 /** The modules that people and processes import: `index.ts` (producers), `registry.ts` and `worker.ts` (workers). */
 import { compareText } from "../model/diagnostic.js";
-import type { ProjectModel, ScheduleModel, TaskModel } from "../model/project.js";
-import { contractConstant } from "./contracts.js";
+import type { ProjectModel, TaskModel } from "../model/project.js";
 import type { HandlerLocation } from "./handler-location.js";
 import { type Layout, list, members, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
+import { emitSchedules, scheduledImports } from "./schedules.js";
+import { modulePath, propertyAccess, typeKey } from "./source-text.js";
 import { startName } from "./workflows.js";
-import { literal, modulePath, propertyAccess, typeKey } from "./source-text.js";
 
 const DEFINE_BATCH_HANDLER = `
 /** Ties a handler of many jobs at once to its task, for tasks that declare \`batch\`. */
@@ -58,38 +58,39 @@ export function emitRegistry(
     return `${typeKey(task.definition.name)}: () => ${load}.then((module) => module${propertyAccess(exportName, false)})`;
   });
   const handlers = { ...members("{", entries, "}"), separator: "," } as const;
-  const scheduled = scheduledConstants(project);
+  const scheduled = scheduledImports(project);
   const loadMiddleware = `import(${modulePath(paths.registry, paths.middleware)})`;
   const registryFields = [
     "contracts",
     "queues",
     "handlers",
-    ...(scheduled.length === 0 ? [] : ["schedules"]),
+    ...(project.schedules.length === 0 ? [] : ["schedules"]),
     ...(hasMiddleware ? [`middleware: () => ${loadMiddleware}.then((module) => module.default)`] : []),
   ];
   const isolated = project.tasks.some(({ definition }) => definition.isolate !== undefined);
   return [
-    doorImport([...(scheduled.length === 0 ? [] : ["defineSchedule"]), ...(isolated ? ["isolatedIn"] : [])]),
+    doorImport([...scheduled.door, ...(isolated ? ["isolatedIn"] : [])]),
     render([
       "import ",
-      list("{", ["contracts", "queues", ...scheduled], "}"),
+      list("{", ["contracts", "queues", ...scheduled.contracts], "}"),
       ` from ${modulePath(paths.registry, paths.contracts)};\n`,
     ]),
-    `import type { TaskMap } from ${modulePath(paths.registry, paths.types)};\n\n`,
-    render(["const handlers: HandlerImports<TaskMap> = ", handlers, ";\n"]),
-    ...(scheduled.length === 0
+    render([
+      "import type ",
+      list("{", [...scheduled.types, "TaskMap"].toSorted(compareText), "}"),
+      ` from ${modulePath(paths.registry, paths.types)};\n`,
+    ]),
+    ...(scheduled.workflows.length === 0
       ? []
       : [
           render([
-            "\nconst schedules = ",
-            list(
-              "[",
-              project.schedules.map((one) => scheduleLayout(one, project)),
-              "]",
-            ),
-            ";\n",
+            "import ",
+            list("{", scheduled.workflows, "}"),
+            ` from ${modulePath(paths.registry, paths.workflows)};\n`,
           ]),
         ]),
+    render(["\nconst handlers: HandlerImports<TaskMap> = ", handlers, ";\n"]),
+    ...emitSchedules(project),
     ...registryStatement(registryFields, isolated),
   ].join("");
 }
@@ -112,25 +113,6 @@ function registryStatement(fields: readonly string[], isolated: boolean): string
     "\n/** Everything that a worker process runs. The threads and processes of isolated tasks import this module as well. */\n",
     render(["export const registry: Registry = isolatedIn(import.meta.url, ", value, ");\n"]),
   ];
-}
-
-function scheduledConstants(project: ProjectModel): string[] {
-  const constants = project.schedules.map((schedule) => scheduledConstant(schedule, project));
-  return [...new Set(constants)].toSorted(compareText);
-}
-
-function scheduledConstant(schedule: ScheduleModel, project: ProjectModel): string {
-  const task = project.tasks.find(({ definition }) => definition.name === schedule.task);
-  if (task === undefined) throw new Error(`the schedule "${schedule.name}" is for a task that is not there`);
-  return contractConstant(task);
-}
-
-/** The contract gives the payload its type, so that the user's compiler checks it too. */
-function scheduleLayout(schedule: ScheduleModel, project: ProjectModel): Layout {
-  const { name, cron, timezone, missed, overlap, jitterMs, payload } = schedule;
-  const settings = Object.entries({ name, cron, timezone, missed, overlap, jitterMs, payload });
-  const fields = settings.map(([key, value]) => `${key}: ${literal(value)}`);
-  return [`defineSchedule(${scheduledConstant(schedule, project)}, `, list("{", fields, "}"), ")"];
 }
 
 export function emitWorker(paths: OutputPaths): string {

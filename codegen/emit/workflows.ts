@@ -17,6 +17,9 @@ export async function emitWorkflows(
   paths: OutputPaths,
 ): Promise<string> {
   const { workflows } = project;
+  const scheduled = new Set(
+    project.schedules.flatMap((schedule) => ("workflow" in schedule ? [schedule.workflow] : [])),
+  );
   const mappings = await Promise.all(workflows.map((workflow) => mappingsOf(workflow, project, names)));
   const scopes = workflows.map(({ input }) => scopeOf(input, "strict", names));
   const nodes = workflows.flatMap(({ input }) => [
@@ -28,7 +31,7 @@ export async function emitWorkflows(
     ...supportCode(supportOf(nodes)),
     ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
     ...workflows.flatMap((workflow, index) => [
-      definitionText(workflow),
+      definitionText(workflow, scheduled.has(workflow.definition.name)),
       startText(workflow, zodLayout(workflow.input.root, scopes[index]!)),
     ]),
     mappingsText(workflows, mappings),
@@ -80,15 +83,18 @@ function imports(
   ].join("");
 }
 
-function definitionConstant({ identifier: name }: WorkflowModel): string {
+/** `orderCheckoutWorkflow` */
+export function definitionConstant({ identifier: name }: WorkflowModel): string {
   return identifier(`${lowerFirst(name)}Workflow`);
 }
 
-function definitionText(workflow: WorkflowModel): string {
+/** The registry reads the definitions of which schedules start runs. */
+function definitionText(workflow: WorkflowModel, isScheduled: boolean): string {
   const { name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs } = workflow.definition;
   const fields = dataFields({ name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs });
   const body = { ...list("{", fields, "}"), broken: true };
-  return render([`const ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
+  const keyword = isScheduled ? "export const" : "const";
+  return render([`${keyword} ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
 }
 
 /** Plain data that may be long. */

@@ -171,17 +171,19 @@ function buildSchedules(contents: readonly DefinitionFile[]): ScheduleModel[] {
 }
 
 function buildSchedule(name: string, written: ScheduleDefinitionEntry): ScheduleModel {
-  return {
-    name,
-    task: written.task,
-    cron: written.cron,
-    timezone: written.timezone,
+  const { cron, description, jitter, task, timezone, workflow } = written;
+  const settings = {
+    cron,
+    timezone,
     missed: written.missed ?? "latest",
     overlap: written.overlap ?? "allow",
-    jitterMs: written.jitter === undefined ? 0 : toMs(written.jitter),
-    payload: (written.payload ?? {}) as JsonValue,
-    ...(written.description === undefined ? {} : { description: written.description }),
+    jitterMs: jitter === undefined ? 0 : toMs(jitter),
   };
+  const described = description === undefined ? {} : { description };
+  if (workflow !== undefined)
+    return { name, workflow, ...settings, input: (written.input ?? {}) as JsonValue, ...described };
+  if (task === undefined) throw new Error(`the schedule "${name}" makes nothing`);
+  return { name, task, ...settings, payload: (written.payload ?? {}) as JsonValue, ...described };
 }
 
 function buildQueues({ contents, declarations }: BuildInput): QueueModel[] {

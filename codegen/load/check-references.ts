@@ -1,4 +1,4 @@
-/** Queues and retry policies that tasks name, and tasks that schedules name, must be declared somewhere in the project. */
+/** Queues and retry policies that tasks name, and what schedules and steps name, must be declared somewhere in the project. */
 import { DEFAULT_QUEUE_NAME } from "../../runtime/definition/index.js";
 import { listed, quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
@@ -14,8 +14,10 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   const taskNames = [...tasks.keys()];
   const workflowNames = [...declarations.workflows.keys()];
   const eventNames = [...declarations.events.keys()];
-  for (const { value } of declarations.schedules.values())
+  for (const { value } of declarations.schedules.values()) {
     checkName("task", findEntry(value, "task")?.value, taskNames, "tasks", reporter);
+    checkName("workflow", findEntry(value, "workflow")?.value, workflowNames, "workflows", reporter);
+  }
   for (const { value } of declarations.observers.values()) {
     checkName("event", findEntry(value, "on")?.value, eventNames, "events", reporter);
     const actions = findEntry(value, "do")?.value;

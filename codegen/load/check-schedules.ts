@@ -1,6 +1,6 @@
-/** Schedules: the cron expression, the time zone, and the payload against the schema of the task. */
+/** Schedules: the cron expression, the time zone, and what they carry against the schema of the task or workflow. */
 import type { z } from "zod";
-import { isTimeZone, parseCron } from "../../runtime/definition/index.js";
+import { isTimeZone, MAX_RUN_SCHEDULE_NAME_LENGTH, parseCron } from "../../runtime/definition/index.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed, quote } from "../model/quote.js";
 import type { CheckedTask } from "./check-tasks.js";
@@ -10,27 +10,69 @@ import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
 import { findEntry, type Origin, type SourceEntry, type SourceNode, textOf, toPlain } from "./source.js";
 
-export function checkSchedules(
-  schedules: ReadonlyMap<string, SourceEntry>,
-  tasks: ReadonlyMap<string, CheckedTask>,
-  library: SchemaLibrary,
-  reporter: Reporter,
-): void {
+export interface ScheduleCheck {
+  readonly tasks: ReadonlyMap<string, CheckedTask>;
+  /** Of workflows. */
+  readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
+  readonly library: SchemaLibrary;
+  readonly reporter: Reporter;
+}
+
+export function checkSchedules(schedules: ReadonlyMap<string, SourceEntry>, check: ScheduleCheck): void {
+  const { tasks, inputs, library, reporter } = check;
   for (const entry of schedules.values()) {
     checkCron(findEntry(entry.value, "cron")?.value, reporter);
     checkTimezone(findEntry(entry.value, "timezone")?.value, reporter);
     checkPolicies(entry.value, reporter);
-    const task = textOf(findEntry(entry.value, "task")?.value) ?? "";
-    const written = findEntry(entry.value, "payload") ?? emptyPayload(entry);
-    const schema = tasks.get(task)?.payload;
+    if (!checkShape(entry, reporter)) continue;
+    const workflow = textOf(findEntry(entry.value, "workflow")?.value);
+    const taker = workflow ?? textOf(findEntry(entry.value, "task")?.value) ?? "";
+    const key = workflow === undefined ? "payload" : "input";
+    const written = findEntry(entry.value, key) ?? emptyMap(key, entry);
+    const schema = workflow === undefined ? tasks.get(taker)?.payload : inputs.get(taker);
     if (schema !== undefined && written.value.kind === "map")
-      checkPayload({ task, written, schema, library, reporter });
+      checkPayload({ key, taker, written, schema, library, reporter });
   }
 }
 
-/** Without a payload there is `{}`, and what it lacks is missing at the schedule. */
-function emptyPayload({ keyOrigin }: SourceEntry): SourceEntry {
-  return { key: "payload", keyOrigin, value: { kind: "map", entries: [], origin: keyOrigin } };
+/** Jobs of a task, or runs of a workflow, each with its keys. False: neither is said, or both. */
+function checkShape({ key: name, keyOrigin, value }: SourceEntry, reporter: Reporter): boolean {
+  const [task, workflow] = ["task", "workflow"].map((key) => findEntry(value, key));
+  const report = (at: Origin, message: string, hint: string): void =>
+    reporter.report({ code: "TW214", at, message, hint });
+  if (value.kind !== "map") return false;
+  if (task === undefined && workflow === undefined) {
+    report(keyOrigin, "a schedule makes jobs or starts runs", "give it a task, or a workflow");
+    return false;
+  }
+  if (task !== undefined && workflow !== undefined) {
+    report(workflow.keyOrigin, "a schedule makes jobs or starts runs, not both", "make it two schedules");
+    return false;
+  }
+  const [own, other] = workflow === undefined ? ["payload", "input"] : ["input", "payload"];
+  const wrong = findEntry(value, other!);
+  const kind = workflow === undefined ? "a task" : "a workflow";
+  if (wrong !== undefined) report(wrong.keyOrigin, `a schedule of ${kind} has no ${other}`, `write ${own}`);
+  if (workflow !== undefined) checkRuns(name, keyOrigin, value, reporter);
+  return wrong === undefined;
+}
+
+function checkRuns(name: string, at: Origin, schedule: SourceNode, reporter: Reporter): void {
+  const overlap = findEntry(schedule, "overlap")?.value;
+  if (overlap !== undefined && textOf(overlap) === "replace") {
+    const message =
+      '"overlap: replace" is for jobs: a run takes its time to stop and to be undone, and the next would run beside that';
+    reporter.report({ code: "TW214", at: overlap.origin, message, hint: "write overlap: skip, or allow" });
+  }
+  if (name.length > MAX_RUN_SCHEDULE_NAME_LENGTH) {
+    const message = `expected a name of at most ${MAX_RUN_SCHEDULE_NAME_LENGTH} characters for a schedule of a workflow, got ${name.length}`;
+    reporter.report({ code: "TW107", at, message });
+  }
+}
+
+/** Where nothing is written there is `{}`, and what it lacks is missing at the schedule. */
+function emptyMap(key: string, { keyOrigin }: SourceEntry): SourceEntry {
+  return { key, keyOrigin, value: { kind: "map", entries: [], origin: keyOrigin } };
 }
 
 function checkCron(node: SourceNode | undefined, reporter: Reporter): void {
@@ -78,7 +120,9 @@ function checkPolicies(schedule: SourceNode, reporter: Reporter): void {
 }
 
 interface PayloadCheck {
-  readonly task: string;
+  readonly key: "input" | "payload";
+  /** The task or the workflow. */
+  readonly taker: string;
   readonly written: SourceEntry;
   readonly schema: JsonSchemaNode;
   readonly library: SchemaLibrary;
@@ -93,14 +137,14 @@ function checkPayload(check: PayloadCheck): void {
 }
 
 function reportIssue(check: PayloadCheck, issue: z.core.$ZodIssue): void {
-  const { task, written, reporter } = check;
+  const { key, taker, written, reporter } = check;
   let { value: node, keyOrigin: at } = written;
-  let path = "payload";
+  let path: string = key;
   for (const segment of issue.path) {
     const entry = findEntry(node, String(segment));
     const next = entry?.value ?? (node.kind === "list" ? node.items[Number(segment)] : undefined);
     if (next === undefined) {
-      const message = `the payload of ${task} needs ${quote(String(segment))}${inPath(path)}`;
+      const message = `the ${key} of ${taker} needs ${quote(String(segment))}${inPath(path, key)}`;
       reporter.report({ code: "TW141", at, message });
       return;
     }
@@ -113,7 +157,7 @@ function reportIssue(check: PayloadCheck, issue: z.core.$ZodIssue): void {
 }
 
 function reportUnknown(
-  { task, schema, library, reporter }: PayloadCheck,
+  { key: root, taker, schema, library, reporter }: PayloadCheck,
   { keys, path: segments }: z.core.$ZodIssueUnrecognizedKeys,
   node: SourceNode,
   path: string,
@@ -123,14 +167,14 @@ function reportUnknown(
     reporter.report({
       code: "TW141",
       at: findEntry(node, key)?.keyOrigin ?? node.origin,
-      message: `the payload of ${task} has no ${quote(key)}${inPath(path)}`,
+      message: `the ${root} of ${taker} has no ${quote(key)}${inPath(path, root)}`,
       hint: didYouMean(key, fields) ?? (fields.length === 0 ? undefined : `fields: ${listed(fields)}`),
     });
   }
 }
 
-function inPath(path: string): string {
-  return path === "payload" ? "" : ` in ${path}`;
+function inPath(path: string, root: string): string {
+  return path === root ? "" : ` in ${path}`;
 }
 
 function fieldsAt(schema: JsonSchemaNode, path: readonly PropertyKey[], library: SchemaLibrary): string[] {

@@ -90,7 +90,7 @@ function check(
   const events = checkEvents(declarations.events, library, reporter);
   const inputs = compileInputs(declarations.workflows, library, reporter);
   const tasks = checkTasks(declarations.tasks, library, reporter);
-  checkSchedules(declarations.schedules, tasks, library, reporter);
+  checkSchedules(declarations.schedules, { tasks, inputs, library, reporter });
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
   const observers = checkObservers({ declarations, events, tasks, inputs, library, reporter });
   const workflows = checkWorkflows({ declarations, events, tasks, inputs, library, reporter });

@@ -118,7 +118,7 @@ export const definitionFile = z
       .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_SCHEDULE_NAME_LENGTH), scheduleDefinition)
       .optional()
       .meta({
-        description: "Schedules by name: jobs that workers enqueue by the clock.",
+        description: "Schedules by name: jobs that workers enqueue, and runs that they start, by the clock.",
         examples: [
           { "otp-cleanup": { task: "system:cleanup", cron: "0 * * * *", timezone: "Africa/Lagos" } },
         ],

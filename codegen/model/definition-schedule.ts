@@ -1,7 +1,7 @@
-/** One entry of `schedules`. */
+/** One entry of `schedules`: jobs of a task, or runs of a workflow; which keys go with which is checked in load/check-schedules.ts. */
 import { z } from "zod";
 import { MISSED, OVERLAPS } from "../../runtime/definition/index.js";
-import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { descriptionText, duration, taskReference, workflowReference } from "./definition-fields.js";
 
 const MAX_JITTER_MS = 3_600_000;
 
@@ -17,9 +17,16 @@ export const scheduleDefinition = z
         examples: ["0 * * * *", "30 9 * * MON-FRI"],
       }),
     description: descriptionText.optional(),
+    input: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({
+        description: "What each run is started with; checked against the workflow's input. Default {}.",
+        examples: [{}],
+      }),
     jitter: duration({
       description:
-        "Each job is due at random up to this time after its tick, so that many do not start at once.",
+        "Each job or run is due at random up to this time after its tick, so that many do not start at once.",
       examples: ["30s"],
       maxMs: MAX_JITTER_MS,
     }).optional(),
@@ -29,7 +36,7 @@ export const scheduleDefinition = z
     }),
     overlap: z.enum(OVERLAPS).optional().meta({
       description:
-        "When the job of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job is cancelled.",
+        "When the job or run of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job is cancelled; not for runs.",
     }),
     payload: z
       .record(z.string(), z.unknown())
@@ -38,7 +45,7 @@ export const scheduleDefinition = z
         description: "What each job carries; checked against the task's payload. Default {}.",
         examples: [{}],
       }),
-    task: taskReference,
+    task: taskReference.optional(),
     timezone: z
       .string()
       .min(1)
@@ -47,6 +54,10 @@ export const scheduleDefinition = z
         description: "Name of the IANA time zone in which the cron expression is read.",
         examples: ["Africa/Lagos", "UTC"],
       }),
+    workflow: workflowReference.optional(),
   })
-  .meta({ id: "Schedule", description: "A job that is enqueued again and again." });
+  .meta({
+    id: "Schedule",
+    description: "A job that is enqueued, or a run that is started, again and again.",
+  });
 export type ScheduleDefinitionEntry = z.infer<typeof scheduleDefinition>;

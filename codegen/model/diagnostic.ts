@@ -23,7 +23,7 @@ export const DIAGNOSTIC_CODES = {
   TW131: "A ${{ }} expression that does not fit the schema it reads.",
   TW132: "Two limits of which only one can hold for a job.",
   TW140: "A cron expression or time zone that cannot be read.",
-  TW141: "A schedule's payload that its task does not take.",
+  TW141: "A schedule's payload or input that its task or workflow does not take.",
   TW142: "An onExhausted task that cannot take what it is told.",
   TW143: "Two limits of a task that have different keys.",
   TW150: "A task with both idempotency and dedupe.",
@@ -52,6 +52,7 @@ export const DIAGNOSTIC_CODES = {
   TW211: "A timeout that is missing, or a rule for one that is.",
   TW212: "A wait whose match does not say which run an event is for.",
   TW213: "An action that is not one of a job and a run.",
+  TW214: "A schedule that is not one of a job and a run, or a key that does not go with it.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

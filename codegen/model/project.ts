@@ -60,12 +60,22 @@ export interface QueueModel extends QueueDefinition {
   readonly source?: SourcePosition;
 }
 
-export interface ScheduleModel extends ScheduleSettings {
+export type ScheduleModel = JobScheduleModel | RunScheduleModel;
+
+export interface JobScheduleModel extends ScheduleSettings {
   readonly description?: string;
   /** Name of the task. */
   readonly task: string;
   /** Fits the task's payload. */
   readonly payload: JsonValue;
+}
+
+export interface RunScheduleModel extends ScheduleSettings {
+  readonly description?: string;
+  /** Name of the workflow. */
+  readonly workflow: string;
+  /** Fits the workflow's input. */
+  readonly input: JsonValue;
 }
 
 export interface EventModel {

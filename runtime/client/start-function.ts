@@ -8,8 +8,8 @@ import {
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
-import { encodeRunRecord, keyField, parseRunRecord, runFields } from "../protocol/index.js";
-import { listenersOf, WorkflowGraph } from "../workflow/index.js";
+import { keyField, parseRunRecord } from "../protocol/index.js";
+import { RunStarter } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import { assertKey } from "./job-key.js";
@@ -74,9 +74,7 @@ export function createStartFunction<Input, Output>(
   queues: readonly QueueDefinition[],
 ): StartFunction<Input, Output> {
   const { definition } = contract;
-  const graph = new WorkflowGraph(definition);
-  const text = JSON.stringify(definition);
-  const used = new Set([definition.queue, ...definition.steps.flatMap(queuesOf)]);
+  const starter = new RunStarter(definition);
   const settings = new Map(queues.map((queue) => [queue.name, queue]));
 
   return async (input, options = {}) => {
@@ -92,28 +90,13 @@ export function createStartFunction<Input, Output>(
     if (options.id !== undefined && !RUN_ID.test(options.id)) {
       throw optionInvalid("id", "1 to 80 of A-Z a-z 0-9 _ -", options.id);
     }
-    for (const name of used) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
+    for (const name of starter.queues) client.registerQueue(settings.get(name) ?? { name, weight: 1 });
     const { idempotency } = contract;
     const key = idempotency === undefined ? "" : runKey(definition.name, idempotency.key(checked.data));
     const run = startedBy === undefined ? client.runId(options.id, key) : client.derivedRunId(startedBy, key);
-    const now = client.now();
-    const record = encodeRunRecord({
-      workflow: definition.name,
-      hash: definition.hash,
-      startedAt: Math.round(now),
-      key,
-      input: checked.data,
-    });
-    const { id, known } = await client.startRun({
-      run,
-      record,
-      definition: { field: runFields.definition(definition.name, definition.hash), text },
-      key,
-      keyTtlMs: idempotency?.ttlMs ?? 0,
-      begins: graph.roots(run, Math.round(now)),
-      timeout: graph.timeout(run, Math.round(now)),
-      listeners: listenersOf(definition, run, checked.data),
-    });
+    const start = starter.start({ run, key, input: checked.data, now: client.now() });
+    const { record } = start;
+    const { id, known } = await client.startRun({ ...start, key, keyTtlMs: idempotency?.ttlMs ?? 0 });
     // A call that was sent twice finds its own record.
     const isOther = known !== undefined && (id !== run || known !== record);
     if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
@@ -173,8 +156,4 @@ class StoredRunHandle<Output> implements RunHandle<Output> {
     }
     throw new TaskweftError("RunFailed", `${what} failed: ${String(end.detail)}`, { operation: "result" });
   }
-}
-
-function queuesOf({ job, compensate }: WorkflowDefinition["steps"][number]): string[] {
-  return [job, compensate].flatMap((made) => (made === undefined ? [] : [made.queue]));
 }

@@ -1,6 +1,7 @@
 import { type CronSpec, parseCron } from "./cron.js";
 import type { TaskContract } from "./task-contract.js";
 import { TimeZone } from "./ticks.js";
+import type { WorkflowDefinition } from "./workflow.js";
 
 /** What becomes of ticks that passed while no worker ran: none of them runs, the last one, or all (the last MAX_CAUGHT_UP). */
 export const MISSED = ["skip", "latest", "all"] as const;
@@ -17,6 +18,9 @@ export const ON_TIME_MS = 60_000;
 
 /** Ids of scheduled jobs are made from the name, and an id has at most 128 characters. */
 export const MAX_SCHEDULE_NAME_LENGTH = 100;
+
+/** The same for runs: their ids are made so too, and have at most 80 characters, with a number between where there are shards. */
+export const MAX_RUN_SCHEDULE_NAME_LENGTH = 60;
 
 export interface ScheduleSettings {
   readonly name: string;
@@ -37,12 +41,28 @@ export interface ScheduleDefinition extends ScheduleSettings {
   readonly payload: unknown;
 }
 
+/** One that starts runs of a workflow. */
+export interface RunScheduleDefinition extends ScheduleSettings {
+  readonly workflow: WorkflowDefinition;
+  readonly input: unknown;
+  /** A run cannot be replaced: it would be undone beside the one that takes its place. */
+  readonly overlap: Exclude<Overlap, "replace">;
+}
+
 /** The contract only gives the payload its type: a schedule whose payload is wrong does not compile. */
 export function defineSchedule<Payload>(
   contract: Pick<TaskContract<Payload>, "name" | "schemas">,
   schedule: ScheduleSettings & { readonly payload: NoInfer<Payload> },
 ): ScheduleDefinition {
   return Object.freeze({ task: contract.name, ...schedule });
+}
+
+/** Generated code says the type of the input: a schedule whose input is wrong does not compile. */
+export function defineRunSchedule<Input>(
+  workflow: WorkflowDefinition,
+  schedule: Omit<RunScheduleDefinition, "workflow" | "input"> & { readonly input: Input },
+): RunScheduleDefinition {
+  return Object.freeze({ workflow, ...schedule });
 }
 
 /** Spec and zone of a schedule. @throws Error for settings that codegen would have refused. */

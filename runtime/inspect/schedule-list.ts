@@ -45,7 +45,8 @@ export async function suspendSchedule(
 function summary(name: string, stateText: string, definitionText: string, now: number): ScheduleSummary {
   const state = parseScheduleState(stateText);
   const definition = JSON.parse(definitionText) as Omit<ScheduleSettings, "name"> & {
-    task: string;
+    task?: string;
+    workflow?: string;
     queue: string;
   };
   const { spec, zone } = timingOf(definition);

@@ -142,7 +142,11 @@ export interface TaskSummary {
 
 /** A schedule as the newest deploy declared it. Times are milliseconds since the epoch. */
 export interface ScheduleSummary extends ScheduleSettings {
-  readonly task: string;
+  /** Of its jobs; absent where it starts runs. */
+  readonly task?: string;
+  /** Of its runs. */
+  readonly workflow?: string;
+  /** Of its jobs; of a workflow that of the run's own. */
   readonly queue: string;
   /** The next three ticks, also while it is paused. */
   readonly next: readonly number[];
@@ -150,7 +154,7 @@ export interface ScheduleSummary extends ScheduleSettings {
   readonly pausedAt?: number;
   /** The last tick that ran; absent before the first. */
   readonly lastTickAt?: number;
-  /** Id of its job. */
+  /** Id of its job or run. */
   readonly lastJob?: string;
   /** The last tick that did not run. */
   readonly skippedAt?: number;

@@ -3,6 +3,7 @@
  *
  *   state  [timing, last settled tick, paused since | 0, id of the last job, last skipped tick | 0, reason]
  */
+import type { ShardRouter } from "./shard-router.js";
 
 /** Why a tick did not run. */
 export const SKIP_REASONS = ["draining", "missed", "overlap", "paused"] as const;
@@ -13,7 +14,7 @@ export interface ScheduleState {
   readonly lastMs: number;
   /** 0: it is not paused. */
   readonly pausedAtMs: number;
-  /** Empty: none yet. */
+  /** Job or run of the last tick that ran. Empty: none yet. */
   readonly lastJob: string;
   readonly skipped: { readonly atMs: number; readonly reason: SkipReason } | undefined;
 }
@@ -40,7 +41,16 @@ export function tickJobId(schedule: string, tickMs: number): string {
   return `cron:${schedule}:${tickMs.toString(36)}`;
 }
 
-/** The tick of a job that a schedule made (ms). */
+/** The id of a tick's run. It lives in the shard of its schedule: a number before the tick leads it there, which ends no name. */
+export function tickRunId(router: ShardRouter, shard: number, schedule: string, tickMs: number): string {
+  let tried = 0;
+  return router.makeId(shard, () => {
+    tried += 1;
+    return tickJobId(tried === 1 ? schedule : `${schedule}:${tried}`, tickMs);
+  });
+}
+
+/** The tick of a job or run that a schedule made (ms). */
 export function tickOfJob(id: string): number | undefined {
   const [, ms] = /^(?:s\d+\.)?cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
   return ms === undefined ? undefined : parseInt(ms, 36);

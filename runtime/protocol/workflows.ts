@@ -140,6 +140,18 @@ export interface BeginStep {
   readonly record: string;
 }
 
+/** All that is stored when a run starts. */
+export interface RunStart {
+  readonly run: string;
+  readonly record: string;
+  readonly definition: { readonly field: string; readonly text: string };
+  readonly begins: readonly BeginStep[];
+  /** Ends the run when its time is over; it does not wait for this job. */
+  readonly timeout: BeginStep | undefined;
+  /** Members of `listeners`: the events that the run hears of. */
+  readonly listeners: readonly string[];
+}
+
 /** The end of a step, or of another job of a run. */
 export interface StepEnd {
   readonly id: string;

@@ -34,5 +34,6 @@ export * from "./store-items.js";
 export * from "./suspend.js";
 export * from "./sweep.js";
 export * from "./tell-runs.js";
+export * from "./tick-run.js";
 export * from "./tick.js";
 export * from "./wait-step.js";

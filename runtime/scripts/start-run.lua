@@ -12,10 +12,16 @@
 --@include gate
 --@include come
 --@include begin
+--@include launch
 
-local jobs, workflows, keys, expiry, run, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
+local workflows, keys, expiry, run, key = KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
+local stores = { jobs = KEYS[1], workflows = workflows, running = KEYS[8], listeners = KEYS[9] }
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
-local woken = {}
+
+local function keys_of(place)
+  local q = 10 + 3 * place
+  return KEYS[q], KEYS[q + 1], KEYS[q + 2]
+end
 
 local known = redis.call('HGET', workflows, run)
 if known then
@@ -29,15 +35,5 @@ if key ~= '' then
   redis.call('HSET', keys, key, run)
   redis.call('ZADD', expiry, gate.time + tonumber(ARGV[6]), key)
 end
-redis.call('HSETNX', workflows, ARGV[3], ARGV[4])
-for at = 9, 8 + ARGV[8] do
-  redis.call('ZADD', KEYS[9], 0, ARGV[at])
-end
-for at = 9 + ARGV[8], #ARGV, 5 do
-  local q, delay = 10 + 3 * ARGV[at + 1], tonumber(ARGV[at + 2])
-  begin(jobs, gate, woken, ARGV[at], KEYS[q], KEYS[q + 1], KEYS[q + 2], delay, ARGV[at + 3], ARGV[at + 4])
-end
-redis.call('HSET', workflows, run, ARGV[2], run .. ' :open', ARGV[7])
-redis.call('ZADD', KEYS[8], gate.time, run)
-wake_each(woken)
+launch(stores, gate, run, ARGV[2], ARGV[3], ARGV[4], ARGV[7], 8, keys_of)
 return { run }

@@ -1,22 +1,14 @@
-import type { BeginStep, ShardKeys } from "../protocol/index.js";
+import type { RunStart, ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 import { QueuePlaces } from "./settle-steps.js";
 
 export const startRunScript = new Script("start-run");
 
-export interface StartRunCall {
+export interface StartRunCall extends RunStart {
   readonly keys: ShardKeys;
-  readonly run: string;
-  readonly record: string;
-  readonly definition: { readonly field: string; readonly text: string };
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
   readonly keyTtlMs: number;
-  readonly begins: readonly BeginStep[];
-  /** Ends the run when its time is over; it does not wait for this job. */
-  readonly timeout: BeginStep | undefined;
-  /** Members of `listeners`: the events that the run hears of. */
-  readonly listeners: readonly string[];
 }
 
 /** The run that there is now. */
@@ -27,7 +19,7 @@ export interface StartedRun {
 }
 
 export async function startRun(runner: ScriptRunner, call: StartRunCall): Promise<StartedRun> {
-  const { keys, definition } = call;
+  const { keys } = call;
   const scriptKeys = [
     keys.jobs,
     keys.workflows,
@@ -40,11 +32,24 @@ export async function startRun(runner: ScriptRunner, call: StartRunCall): Promis
     keys.listeners,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
-  const args: ScriptArgument[] = [call.run, call.record, definition.field, definition.text];
-  args.push(call.key, call.keyTtlMs, call.begins.length, call.listeners.length, ...call.listeners);
-  for (const begin of call.timeout === undefined ? call.begins : [...call.begins, call.timeout]) {
-    args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
-  }
+  const args = [...storedArguments(call), call.key, call.keyTtlMs, ...begunArguments(call, places)];
   const [id, known] = (await runner.run(startRunScript, scriptKeys, args)) as [string, string?];
   return { id, known };
+}
+
+/** Id, record and definition of a run. */
+export function storedArguments({ run, record, definition }: RunStart): ScriptArgument[] {
+  return [run, record, definition.field, definition.text];
+}
+
+/** What a run begins with, as lib/launch.lua reads it; its queues get their places behind the other keys. */
+export function begunArguments(
+  { begins, timeout, listeners }: RunStart,
+  places: QueuePlaces,
+): ScriptArgument[] {
+  const args: ScriptArgument[] = [begins.length, listeners.length, ...listeners];
+  for (const begin of timeout === undefined ? begins : [...begins, timeout]) {
+    args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
+  }
+  return args;
 }

@@ -1,6 +1,7 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining; of the task's queue: 8 pending, 9 due, 10 wake
+-- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining, 8 workflows; of the task's queue: 9 pending, 10 due,
+--      11 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
 --      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record, due time
@@ -9,6 +10,7 @@
 --@include now
 --@include record
 --@include schedule
+--@include overlap
 --@include wake
 --@include later
 --@include rate
@@ -16,8 +18,8 @@
 --@include come
 --@include refuse
 
-local jobs, runs, schedules = KEYS[1], KEYS[2], KEYS[3]
-local draining, pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local jobs, runs, schedules, draining, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8]
+local pending, due, wake_key = KEYS[9], KEYS[10], KEYS[11]
 local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }
 local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
 local queue = ARGV[7]
@@ -33,15 +35,6 @@ end
 
 local function is_full()
   return most > 0 and redis.call('LLEN', pending) + (redis.call('HGET', gate.groups, '#' .. queue) or 0) >= most
-end
-
-local function is_under_way(id)
-  local record = id ~= '' and redis.call('HGET', jobs, id)
-  if not record or record == '[0]' then
-    return false
-  end
-  local _, _, state = split_run(redis.call('HGET', runs, id))
-  return state ~= 'completed' and state ~= 'dead' and state ~= 'cancelled'
 end
 
 local function put(id, record, at)
@@ -67,7 +60,7 @@ for at = 9, #ARGV, 4 do
     skipped, reason = tick, 'paused'
   elseif drained and is_drained(drained, queue, record) then
     skipped, reason = tick, 'draining'
-  elseif skips_overlap and is_under_way(job) then
+  elseif skips_overlap and is_under_way(jobs, runs, workflows, job) then
     skipped, reason = tick, 'overlap'
   elseif stored == 0 and is_full() then
     return 'FULL'

@@ -47,6 +47,7 @@ export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickRe
     keys.groups,
     keys.waiting,
     keys.draining,
+    keys.workflows,
     queue.pending,
     queue.due,
     queue.wake,

@@ -1,4 +1,10 @@
-import type { AnyTaskContract, Duration, QueueDefinition, ScheduleDefinition } from "../definition/index.js";
+import type {
+  AnyTaskContract,
+  Duration,
+  QueueDefinition,
+  RunScheduleDefinition,
+  ScheduleDefinition,
+} from "../definition/index.js";
 
 /** The job as a handler sees it. */
 export interface Job<Payload = unknown> {
@@ -235,8 +241,10 @@ export interface Registry {
   /** Made by `isolatedIn`. Default: handlers run in the worker itself, whatever their tasks say. */
   readonly isolated?: IsolatedRegistry;
   /** Default: none. */
-  readonly schedules?: readonly ScheduleDefinition[];
+  readonly schedules?: readonly AnySchedule[];
 }
+
+export type AnySchedule = RunScheduleDefinition | ScheduleDefinition;
 
 /** How threads and processes come by the handlers of a registry. */
 export interface IsolatedRegistry {

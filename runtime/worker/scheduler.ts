@@ -1,5 +1,5 @@
 /**
- * Enqueues the jobs of schedules. Every worker has a scheduler and none is special: each looks when a tick is due, and
+ * Enqueues the jobs of schedules, and starts their runs. Every worker has a scheduler and none is special: each looks when a tick is due, and
  * the script lets one of them settle it.
  *
  *   looking: declare the schedules, learn how far they have come --(ticks have passed)--> settle them --> waiting
@@ -9,35 +9,14 @@
  * The time is that of Redis, carried by each reply; the local timer only says when to look.
  */
 import { createHash } from "node:crypto";
-import type { Connection } from "../connection/index.js";
-import {
-  type AnyTaskContract,
-  type LimitedGroup,
-  limitedGroup,
-  limitKey,
-  type ScheduleDefinition,
-  timingOf,
-} from "../definition/index.js";
-import {
-  parseRecord,
-  recordHead,
-  type RecordOptions,
-  type ScheduleState,
-  type ShardKeys,
-  tickJobId,
-  waitingField,
-} from "../protocol/index.js";
-import {
-  cancel,
-  declare,
-  type DeclaredSchedule,
-  tick,
-  type TickJob,
-  type TickReply,
-} from "../scripts/index.js";
-import { type DueTicks, dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
-import type { Logger, Registry } from "./handler.js";
-import type { ShardPlace } from "./shard-place.js";
+import { timingOf } from "../definition/index.js";
+import type { ScheduleState } from "../protocol/index.js";
+import { declare, type DeclaredSchedule } from "../scripts/index.js";
+import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
+import type { AnySchedule, Logger, Registry } from "./handler.js";
+import { JobTicks } from "./job-ticks.js";
+import { RunTicks } from "./run-ticks.js";
+import type { TickPorts, TickTarget } from "./tick-target.js";
 
 /** Longest time between two looks (ms): bounds how long a moved clock or a resumed schedule goes unnoticed. */
 const LOOK_MS = 15_000;
@@ -45,22 +24,15 @@ const LOOK_MS = 15_000;
 const PATIENCE_MS = 4 * LOOK_MS;
 const ERROR_PAUSE_MS = 1000;
 
-export interface SchedulerPorts {
-  readonly connection: Connection;
-  readonly keys: ShardKeys;
+/** `place`: schedules are divided over the shards; a schedule and what it makes live in one. */
+export interface SchedulerPorts extends TickPorts {
   readonly registry: Registry;
   readonly logger: Logger;
-  readonly random: () => number;
-  /** Schedules are divided over the shards: a schedule and its jobs live in one. */
-  readonly place: ShardPlace;
 }
 
 interface Entry extends Timing {
-  readonly schedule: ScheduleDefinition;
-  readonly contract: AnyTaskContract;
-  readonly maxPending: number;
-  readonly payload: string;
-  readonly group: LimitedGroup | undefined;
+  readonly schedule: AnySchedule;
+  readonly target: TickTarget;
 }
 
 export class Scheduler {
@@ -79,10 +51,10 @@ export class Scheduler {
     const { schedules = [] } = ports.registry;
     const { router, shard } = ports.place;
     this.#ports = ports;
-    const all = schedules.map((schedule) => entryOf(schedule, ports.registry));
-    this.#entries = all.filter((entry) => router.ofKey(routingKey(entry)) === shard);
+    const all = schedules.map((schedule) => entryOf(schedule, ports));
+    this.#entries = all.filter(({ target }) => router.ofKey(target.routingKey) === shard);
     this.#declared = this.#entries.map(declaredOf);
-    const deploy = all.map(({ schedule, contract }) => [schedule, contract.queue, contract.hash]);
+    const deploy = all.map(({ schedule, target }) => [schedule, target.queue, target.hash]);
     this.#fingerprint = createHash("sha256").update(JSON.stringify(deploy)).digest("hex").slice(0, 16);
   }
 
@@ -135,7 +107,7 @@ export class Scheduler {
   /** As a producer does: tools must know of a queue with jobs that no worker serves yet. */
   async #registerQueues(): Promise<void> {
     const { connection, keys, registry } = this.#ports;
-    const used = new Set(this.#entries.map(({ contract }) => contract.queue));
+    const used = new Set(this.#entries.flatMap(({ target }) => [...target.queues]));
     const queues = registry.queues.filter(({ name }) => used.has(name));
     await Promise.all(
       queues.map(({ name, weight }) => connection.redis.hsetnx(keys.meta, `queue:${name}`, weight)),
@@ -154,104 +126,34 @@ export class Scheduler {
       );
   }
 
-  async #settle(entry: Entry, state: ScheduleState, nowMs: number): Promise<void> {
+  async #settle({ schedule, target, spec, zone }: Entry, state: ScheduleState, nowMs: number): Promise<void> {
     const { logger } = this.#ports;
-    const { schedule, contract } = entry;
-    const due = dueTicks(entry, schedule.missed, state.lastMs, nowMs);
+    const due = dueTicks({ spec, zone }, schedule.missed, state.lastMs, nowMs);
     if (due === undefined) return;
     const { run, missedMs, upToMs } = due;
-    const reply = await this.#tick(entry, state, due, nowMs);
+    const reply = await target.settle(state, due, nowMs);
     const fields = { schedule: schedule.name, tick: new Date(upToMs).toISOString() };
     if (reply === "FULL")
-      logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: contract.queue });
+      logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: target.queue });
     else if (typeof reply === "number" && reply < run.length)
-      logger.warn("a tick was skipped: paused, or the job before it has not ended", fields);
+      logger.warn(`a tick was skipped: paused, or the ${target.makes} before it has not ended`, fields);
     else if (typeof reply === "number" && missedMs > 0)
       logger.warn("ticks passed while no worker ran", { ...fields, missed: schedule.missed, run: reply });
   }
-
-  async #tick(entry: Entry, state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply> {
-    const { connection, keys } = this.#ports;
-    const { schedule, contract, maxPending } = entry;
-    const { run, missedMs, upToMs } = due;
-    if (schedule.overlap === "replace" && run.length > 0 && state.pausedAtMs === 0) {
-      // The earlier job stays while there is no place for the one that is to replace it.
-      if (await this.#isFull(entry)) return "FULL";
-      await this.#cancelEarlier(state.lastJob, contract);
-    }
-    return await tick(connection, {
-      keys,
-      schedule: schedule.name,
-      queue: contract.queue,
-      lastMs: state.lastMs,
-      upToMs,
-      overlap: schedule.overlap,
-      maxPending,
-      missedMs,
-      group: entry.group,
-      jobs: run.map((tickMs) => this.#jobOf(entry, tickMs, nowMs)),
-    });
-  }
-
-  async #isFull({ contract, maxPending }: Entry): Promise<boolean> {
-    if (maxPending === 0) return false;
-    const { redis } = this.#ports.connection;
-    const { keys } = this.#ports;
-    const [inLine, atGate] = await Promise.all([
-      redis.llen(keys.queue(contract.queue).pending),
-      redis.hget(keys.groups, waitingField(contract.queue)),
-    ]);
-    return inLine + Number(atGate ?? 0) >= maxPending;
-  }
-
-  /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */
-  async #cancelEarlier(id: string, { retention }: AnyTaskContract): Promise<void> {
-    const { connection, keys } = this.#ports;
-    const record = parseRecord((await connection.redis.hget(keys.jobs, id)) ?? "");
-    if (record === undefined) return;
-    await cancel(connection, {
-      keys,
-      id,
-      queue: record.queue,
-      keepMs: record.options.keepDeadMs ?? retention.deadMs,
-    });
-  }
-
-  #jobOf({ schedule, contract, payload, group }: Entry, tickMs: number, nowMs: number): TickJob {
-    const delayMs = Math.floor(this.#ports.random() * schedule.jitterMs);
-    const dueMs = tickMs + delayMs;
-    const options: RecordOptions = { at: nowMs };
-    if (contract.startWithinMs !== undefined)
-      options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
-    if (contract.batch !== undefined) options.delayMs = Math.max(0, dueMs - nowMs);
-    if (group !== undefined) options.group = group.name;
-    const head = recordHead(contract.name, contract.queue, contract.hash, options);
-    const { router, shard } = this.#ports.place;
-    const id = router.idIn(shard, tickJobId(schedule.name, tickMs));
-    return { tickMs, id, record: `${head}${payload}]`, dueMs };
-  }
 }
 
-/** Its jobs must be where others of their key are; else the name decides. */
-function routingKey({ schedule, contract, group }: Entry): string {
-  return group === undefined || limitKey(contract) === undefined ? schedule.name : group.name;
+function entryOf(schedule: AnySchedule, ports: SchedulerPorts): Entry {
+  const target =
+    "workflow" in schedule ? new RunTicks(schedule, ports) : new JobTicks(schedule, ports.registry, ports);
+  return { schedule, target, ...timingOf(schedule) };
 }
 
-function entryOf(schedule: ScheduleDefinition, { contracts, queues }: Registry): Entry {
-  const contract = contracts.find(({ name }) => name === schedule.task);
-  if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
-  const queue = queues.find(({ name }) => name === contract.queue) ?? { name: contract.queue, weight: 1 };
-  const { maxPending = 0 } = queue;
-  const group = limitedGroup(contract, queue, schedule.payload);
-  const payload = JSON.stringify(schedule.payload);
-  return { schedule, contract, maxPending, payload, group, ...timingOf(schedule) };
-}
-
-function declaredOf({ schedule, spec, contract }: Entry): DeclaredSchedule {
-  const { name, task, cron, timezone, missed, overlap, jitterMs } = schedule;
+function declaredOf({ schedule, spec, target }: Entry): DeclaredSchedule {
+  const { name, cron, timezone, missed, overlap, jitterMs } = schedule;
+  const { named, queue } = target;
   return {
     name,
     timing: `${spec.text} ${timezone}`,
-    definition: JSON.stringify({ task, queue: contract.queue, cron, timezone, missed, overlap, jitterMs }),
+    definition: JSON.stringify({ ...named, queue, cron, timezone, missed, overlap, jitterMs }),
   };
 }

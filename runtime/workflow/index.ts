@@ -4,3 +4,4 @@ export * from "./expression.js";
 export * from "./graph.js";
 export * from "./listeners.js";
 export * from "./resume.js";
+export * from "./start.js";

@@ -11,6 +11,8 @@ import { inProcess, startWeft, weft, type WeftResult } from "./weft.js";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 60_000;
 const SCHEDULE = `{ task: hello:greet, cron: "0 2 * * *", timezone: Africa/Lagos, payload: { name: Ada } }`;
+const RUNS = `{ workflow: hello:tour, cron: "0 3 * * *", timezone: UTC, input: { name: Eve } }`;
+const WORKFLOW = `{ input: { name: string }, steps: { greet: { task: hello:greet, with: { name: "\${{ input.name }}" } } } }`;
 const redis = await startRedis();
 const env = { TASKWEFT_REDIS_URL: redis.url };
 let folder: string;
@@ -22,7 +24,10 @@ beforeAll(async () => {
   await call("init");
   await mkdir(join(folder, "node_modules"), { recursive: true });
   await symlink(ROOT, join(folder, "node_modules", "taskweft"));
-  await appendFile(join(folder, "tasks/hello.yaml"), `schedules:\n  nightly: ${SCHEDULE}\n`);
+  await appendFile(
+    join(folder, "tasks/hello.yaml"),
+    `schedules:\n  nightly: ${SCHEDULE}\n  tour: ${RUNS}\nworkflows:\n  hello:tour: ${WORKFLOW}\n`,
+  );
   const generated = await call("codegen");
   if (generated.code !== 0) throw new Error(generated.stderr);
   const worker = startWeft(["worker"], { cwd: folder, env });
@@ -59,6 +64,22 @@ test(
     await until("the job to run", async () => (await show()).includes("completed"));
     expect(await show()).toContain("Ada");
     expect((await call("schedules", "run", "nightli")).stderr).toContain("did you mean nightly?");
+  },
+  DEADLINE_MS,
+);
+
+test(
+  "of a workflow say so, and start a run now, with the input of the definition",
+  async () => {
+    expect((await call("schedules", "list")).stdout).toMatch(/^tour +run of hello:tour +0 3 \* \* \* +UTC/m);
+    const shown = (await call("schedules", "show", "tour")).stdout;
+    expect(shown).toMatch(/^workflow +hello:tour$/m);
+    expect(shown).not.toMatch(/^task /m);
+    const { stdout, stderr } = await weft(["schedules", "run", "tour"], { cwd: folder, env });
+    expect(stderr).toContain("started hello:tour");
+    const show = async (): Promise<string> => (await call("runs", "show", stdout.trim())).stdout;
+    await until("the run to end", async () => (await show()).includes("completed"));
+    expect(await show()).toContain("Eve");
   },
   DEADLINE_MS,
 );

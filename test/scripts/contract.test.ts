@@ -11,7 +11,7 @@ import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/sc
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
-import { playRun, runCalls } from "./run-moves.js";
+import { beginStep, newRun, playRun, runCalls } from "./run-moves.js";
 import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
 
@@ -56,6 +56,7 @@ const ADDING = [
   "store-items",
   "tell-runs",
   "tick",
+  "tick-run",
 ];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
@@ -225,6 +226,7 @@ describe("every wrapper", () => {
     jobs: [],
   } as const;
   const items = QUEUES.map((queue) => item(queue, { queue }));
+  const begun = (queue: string) => beginStep(queue, { queue });
   const repairOf = (id: string) => ({ ...REPAIR, keys, id });
 
   const calls: Readonly<Record<string, (runner: ScriptRunner) => Promise<unknown>>> = {
@@ -258,6 +260,12 @@ describe("every wrapper", () => {
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
     tick: (runner) => scripts.tick(runner, { keys, ...ticks }),
+    "tick-run": (runner) =>
+      scripts.tickRun(runner, {
+        keys,
+        ...ticks,
+        start: { ...newRun, timeout: undefined, begins: QUEUES.map(begun) },
+      }),
   };
 
   test.each(bodies.map((file) => [nameOf(file), file] as const))(
@@ -370,6 +378,10 @@ async function playSchedule(bench: ShardBench): Promise<void> {
   const later = { tickMs: 4, id: "later", record: recordText(), dueMs };
   expect(await bench.tick(1, [2, 3], { overlap: "skip" })).toBe(1);
   expect(await bench.tick(3, [4], { jobs: [later] })).toBe(1);
+  const start = { ...newRun, run: "t5", begins: [beginStep("t5.a"), beginStep("t5.b", { delayMs: 60_000 })] };
+  expect(await bench.tickRun(4, 5, { start, overlap: "skip" })).toBe(0);
+  await bench.cancel("later");
+  expect(await bench.tickRun(5, 6, { start: { ...start, run: "t6" }, overlap: "skip" })).toBe(1);
   expect(await bench.suspend("pause")).toBe("OK");
 }
 

@@ -7,12 +7,14 @@ import type { LimitedGroup } from "../../runtime/definition/index.js";
 import {
   encodeLogLine,
   encodeRun,
+  encodeRunRecord,
   NEW_RUN,
   parseRun,
   recordHead,
   ShardKeys,
   type JobRun,
   type RecordOptions,
+  type RunStart,
 } from "../../runtime/protocol/index.js";
 import {
   advance,
@@ -38,6 +40,7 @@ import {
   suspend,
   sweep,
   tick,
+  tickRun,
   type AdvanceCall,
   type Advanced,
   type AwaitReply,
@@ -59,6 +62,8 @@ import {
   type Swept,
   type TickCall,
   type TickReply,
+  type TickRunCall,
+  type TickRunReply,
 } from "../../runtime/scripts/index.js";
 import { assertSound } from "../support/fsck.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
@@ -287,6 +292,23 @@ export class ShardBench {
     } as const;
     const upToMs = run.at(-1) ?? 0;
     return await tick(this.#runner, { keys: this.keys, ...base, lastMs, upToMs, jobs, ...call });
+  }
+
+  /** Settles the ticks up to one, by the run `t<tick>` of one step in queue `q`, for the schedule `s`. */
+  async tickRun(lastMs: number, upToMs: number, call: Partial<TickRunCall> = {}): Promise<TickRunReply> {
+    const run = `t${upToMs}`;
+    const record = recordText({ options: { run } });
+    const step = { step: "", need: 0, id: `${run}.a`, queue: "q", delayMs: 0, limit: "", record };
+    const start: RunStart = {
+      run,
+      record: encodeRunRecord({ workflow: "w", hash: "h", startedAt: 1, key: "", input: {} }),
+      definition: { field: "@w h", text: "{}" },
+      begins: [step],
+      timeout: undefined,
+      listeners: [],
+    };
+    const base = { schedule: "s", overlap: "allow", missedMs: 0, start } as const;
+    return await tickRun(this.#runner, { keys: this.keys, ...base, lastMs, upToMs, ...call });
   }
 
   /** True when it was not paused before. */

@@ -14,7 +14,7 @@ import {
   type DefinedMiddleware,
   type JobHandle,
   type QueueDefinition,
-  type ScheduleDefinition,
+  type Registry,
   type TaskContext,
   type TaskContract,
   type TaskweftClient,
@@ -63,7 +63,7 @@ export interface ProjectOptions {
   /** Default: one queue named `default`. */
   readonly queues?: readonly QueueDefinition[];
   /** Default: none. */
-  readonly schedules?: readonly ScheduleDefinition[];
+  readonly schedules?: NonNullable<Registry["schedules"]>;
   /** Of its clients and workers. Default: one. */
   readonly shards?: number;
 }
@@ -72,7 +72,7 @@ export const DEFAULT_QUEUES: readonly QueueDefinition[] = [{ name: "default", we
 
 export interface TestWorkerOptions extends WorkerOptions {
   /** Default: those of the project. */
-  readonly schedules?: readonly ScheduleDefinition[];
+  readonly schedules?: NonNullable<Registry["schedules"]>;
   /** Default: none. */
   readonly batches?: TestBatchHandlers;
   /** Default: none. */

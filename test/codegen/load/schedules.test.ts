@@ -88,7 +88,7 @@ describe("schedules", () => {
     [`${RIGHT}\njitter: 2h`, '13:13 TW104 schedules > nightly > jitter: expected at most 1h, got "2h"'],
     [
       `${RIGHT}\nevery: 5m`,
-      '13:5 TW102 unknown key "every" in schedules > nightly | known keys: cron, description, jitter, missed, overlap, payload, task, timezone',
+      '13:5 TW102 unknown key "every" in schedules > nightly | known keys: cron, description, input, jitter, missed, overlap, payload, task, timezone, workflow',
     ],
   ])("%j is refused at its place", (body, expected) => {
     expect(problems(schedule(body))).toEqual([expected]);
@@ -152,6 +152,70 @@ describe("the payload of a schedule", () => {
     expect(problems(schedule(body))).toEqual([
       '14:20 TW141 payload.kinds[1]: Invalid option: expected one of "sms"|"email"',
       "15:12 TW141 payload.max: Too small: expected number to be >=1",
+    ]);
+  });
+});
+
+describe("a schedule of a workflow", () => {
+  const WORKFLOWS = `workflows:
+  report:weekly:
+    input: { to: email, days: { type: integer, minimum: 1 } }
+    steps: { clean: { task: otp:cleanup } }
+`;
+  const RUNS = 'workflow: report:weekly\ncron: "0 3 * * *"\ntimezone: UTC\ninput: { to: a@b.cd, days: 7 }';
+  const runs = (body: string, name?: string): string => schedule(body, name) + WORKFLOWS;
+
+  it("carries the input of its runs", () => {
+    expect(load(runs(RUNS)).project?.schedules).toEqual([
+      {
+        name: "nightly",
+        workflow: "report:weekly",
+        cron: "0 3 * * *",
+        timezone: "UTC",
+        missed: "latest",
+        overlap: "allow",
+        jitterMs: 0,
+        input: { to: "a@b.cd", days: 7 },
+      },
+    ]);
+  });
+
+  it.each([
+    [
+      RUNS.replace("report:weekly", "report:wekly"),
+      '10:15 TW108 no workflow "report:wekly" | did you mean "report:weekly"?',
+    ],
+    [
+      RUNS.replace("workflow: report:weekly\n", ""),
+      "9:3 TW214 a schedule makes jobs or starts runs | give it a task, or a workflow",
+    ],
+    [
+      `${RUNS}\ntask: otp:cleanup`,
+      "10:5 TW214 a schedule makes jobs or starts runs, not both | make it two schedules",
+    ],
+    [RUNS.replace("input:", "payload:"), "13:5 TW214 a schedule of a workflow has no payload | write input"],
+    [`${RIGHT}\ninput: {}`, "13:5 TW214 a schedule of a task has no input | write payload"],
+    [
+      `${RUNS}\noverlap: replace`,
+      '14:14 TW214 "overlap: replace" is for jobs: a run takes its time to stop and to be undone, and the next would run beside that | write overlap: skip, or allow',
+    ],
+    [RUNS.replace("days: 7", "days: 0"), "13:32 TW141 input.days: Too small: expected number to be >=1"],
+    [
+      RUNS.replace("days: 7", "day: 7"),
+      '13:26 TW141 the input of report:weekly has no "day" | did you mean "days"?',
+    ],
+    [
+      RUNS.replace("\ninput: { to: a@b.cd, days: 7 }", "\ninput: { days: 7 }"),
+      '13:5 TW141 the input of report:weekly needs "to"',
+    ],
+  ])("%j is refused at its place", (body, expected) => {
+    expect(problems(runs(body))).toContain(expected);
+  });
+
+  it("has a name of at most 60 characters, because the ids of its runs are made from it", () => {
+    expect(problems(runs(RUNS, "n".repeat(60)))).toEqual([]);
+    expect(problems(runs(RUNS, "n".repeat(61)))).toEqual([
+      "9:3 TW107 expected a name of at most 60 characters for a schedule of a workflow, got 61",
     ]);
   });
 });

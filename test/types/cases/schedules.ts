@@ -1,5 +1,5 @@
 // What generated code may schedule. Compiled beside the generated code of the golden case `several-files`.
-import { defineSchedule } from "taskweft/generated-v1";
+import { defineRunSchedule, defineSchedule, type WorkflowDefinition } from "taskweft/generated-v1";
 import { gigEscrowReleaseContract } from "./generated/contracts.js";
 
 const settings = {
@@ -23,3 +23,17 @@ export const extra = defineSchedule(gigEscrowReleaseContract, { ...settings, pay
 
 // @ts-expect-error no such policy
 export const policy = defineSchedule(gigEscrowReleaseContract, { ...settings, payload, missed: "some" });
+
+interface Input {
+  readonly region: string;
+}
+declare const workflow: WorkflowDefinition;
+
+export const run = defineRunSchedule<Input>(workflow, { ...settings, input: { region: "west" } });
+
+// @ts-expect-error a field is missing
+export const emptyRun = defineRunSchedule<Input>(workflow, { ...settings, input: {} });
+
+const replacing = { ...settings, overlap: "replace", input: { region: "west" } } as const;
+// @ts-expect-error a run cannot be replaced
+export const replacedRun = defineRunSchedule<Input>(workflow, replacing);

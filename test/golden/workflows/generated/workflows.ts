@@ -31,7 +31,7 @@ import type {
 
 const lineStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), quantity: z.int() }));
 
-const orderCheckoutWorkflow: WorkflowDefinition = {
+export const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
   hash: "92783f48",
   queue: "low",
@@ -198,7 +198,7 @@ const orderCheckoutWorkflow: WorkflowDefinition = {
 /**
  * From the click on "buy" to the mail.
  * Owner: shop-team
- * @see tasks/shop.yaml:43
+ * @see tasks/shop.yaml:53
  */
 export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckoutOutput> = createStartFunction(defineWorkflow<OrderCheckoutInput, OrderCheckoutOutput>({
   definition: orderCheckoutWorkflow,
@@ -211,7 +211,7 @@ export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckout
   idempotency: { key: (input) => `order ${keyText(input.orderId)}`, ttlMs: 7200000 },
 }), queues);
 
-const orderNothingWorkflow: WorkflowDefinition = {
+export const orderNothingWorkflow: WorkflowDefinition = {
   name: "order:nothing",
   hash: "f2caef39",
   queue: "default",
@@ -232,7 +232,7 @@ const orderNothingWorkflow: WorkflowDefinition = {
 
 /**
  * Starts a run of `order:nothing`.
- * @see tasks/shop.yaml:117
+ * @see tasks/shop.yaml:127
  */
 export const startOrderNothing: StartFunction<OrderNothingInput, void> = createStartFunction(defineWorkflow<OrderNothingInput, void>({
   definition: orderNothingWorkflow,

@@ -1,0 +1,55 @@
+#!lua
+-- tick-run: settles the ticks of a schedule up to one of them, by a run of a workflow or a skip, once however many workers try.
+-- KEYS 1 jobs, 2 runs, 3 workflows, 4 schedules, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
+--      pending, due, wake
+-- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the run is for
+--      4 overlap (allow, skip), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
+--      record, 8 field and 9 text of its definition, 10 number of jobs that it waits for before it ends, 11 number of its listeners,
+--      then these, then for each job: job, queue, delay (ms), limit, record
+-- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), or 1 if the run was started, else 0.
+--@include now
+--@include record
+--@include schedule
+--@include overlap
+--@include wake
+--@include later
+--@include rate
+--@include gate
+--@include come
+--@include begin
+--@include launch
+
+local schedules = KEYS[4]
+local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[3], running = KEYS[8], listeners = KEYS[9] }
+local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
+local name, up_to, run = ARGV[1], tonumber(ARGV[3]), ARGV[6]
+
+local function keys_of(place)
+  local q = 10 + 3 * place
+  return KEYS[q], KEYS[q + 1], KEYS[q + 2]
+end
+
+local timing, last, paused, earlier, skipped, reason = split_schedule(redis.call('HGET', schedules, name))
+if not timing or last ~= tonumber(ARGV[2]) or up_to <= last then
+  return 'MOVED'
+end
+if up_to > gate.time then
+  return 'EARLY'
+end
+
+if tonumber(ARGV[5]) > 0 then
+  skipped, reason = tonumber(ARGV[5]), 'missed'
+end
+local started = 0
+if run ~= '' then
+  if paused > 0 then
+    skipped, reason = up_to, 'paused'
+  elseif ARGV[4] == 'skip' and is_under_way(stores.jobs, stores.runs, stores.workflows, earlier) then
+    skipped, reason = up_to, 'overlap'
+  elseif redis.call('HEXISTS', stores.workflows, run) == 0 then
+    launch(stores, gate, run, ARGV[7], ARGV[8], ARGV[9], ARGV[10], 11, keys_of)
+    earlier, started = run, 1
+  end
+end
+redis.call('HSET', schedules, name, join_schedule(timing, up_to, paused, earlier, skipped, reason))
+return started

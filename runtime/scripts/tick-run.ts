@@ -1,0 +1,43 @@
+import type { Overlap } from "../definition/index.js";
+import type { RunStart, ShardKeys } from "../protocol/index.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+import { QueuePlaces } from "./settle-steps.js";
+import { begunArguments, storedArguments } from "./start-run.js";
+
+export const tickRunScript = new Script("tick-run");
+
+export interface TickRunCall {
+  readonly keys: ShardKeys;
+  readonly schedule: string;
+  /** The last settled tick that the caller knows of. */
+  readonly lastMs: number;
+  /** The tick of the run, if there is one. */
+  readonly upToMs: number;
+  readonly overlap: Exclude<Overlap, "replace">;
+  /** The newest tick that was missed and does not run; 0 = none. */
+  readonly missedMs: number;
+  /** `undefined`: no tick runs. */
+  readonly start: RunStart | undefined;
+}
+
+/** Number of runs that were started, or why nothing was done. */
+export type TickRunReply = 0 | 1 | "EARLY" | "MOVED";
+
+export async function tickRun(runner: ScriptRunner, call: TickRunCall): Promise<TickRunReply> {
+  const { keys, schedule, lastMs, upToMs, overlap, missedMs, start } = call;
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.workflows,
+    keys.schedules,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
+    keys.running,
+    keys.listeners,
+  ];
+  const args: ScriptArgument[] = [schedule, lastMs, upToMs, overlap, missedMs];
+  if (start === undefined) args.push("");
+  else args.push(...storedArguments(start), ...begunArguments(start, new QueuePlaces(keys, scriptKeys)));
+  return (await runner.run(tickRunScript, scriptKeys, args)) as TickRunReply;
+}

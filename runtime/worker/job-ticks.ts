@@ -1,0 +1,116 @@
+/** Ticks that enqueue jobs of a task. */
+import {
+  type AnyTaskContract,
+  type LimitedGroup,
+  limitedGroup,
+  limitKey,
+  type ScheduleDefinition,
+} from "../definition/index.js";
+import {
+  parseRecord,
+  recordHead,
+  type RecordOptions,
+  type ScheduleState,
+  tickJobId,
+  waitingField,
+} from "../protocol/index.js";
+import { cancel, tick, type TickJob, type TickReply } from "../scripts/index.js";
+import type { DueTicks } from "./due-ticks.js";
+import type { Registry } from "./handler.js";
+import type { TickPorts, TickTarget } from "./tick-target.js";
+
+export class JobTicks implements TickTarget {
+  readonly makes = "job";
+  readonly named: { readonly task: string };
+  readonly queue: string;
+  readonly queues: readonly string[];
+  readonly hash: string;
+  /** Its jobs must be where others of their key are; else the name decides. */
+  readonly routingKey: string;
+  readonly #schedule: ScheduleDefinition;
+  readonly #contract: AnyTaskContract;
+  readonly #maxPending: number;
+  readonly #payload: string;
+  readonly #group: LimitedGroup | undefined;
+  readonly #ports: TickPorts;
+
+  constructor(schedule: ScheduleDefinition, { contracts, queues }: Registry, ports: TickPorts) {
+    const contract = contracts.find(({ name }) => name === schedule.task);
+    if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
+    const queue = queues.find(({ name }) => name === contract.queue) ?? { name: contract.queue, weight: 1 };
+    const group = limitedGroup(contract, queue, schedule.payload);
+    this.#schedule = schedule;
+    this.#contract = contract;
+    this.#maxPending = queue.maxPending ?? 0;
+    this.#payload = JSON.stringify(schedule.payload);
+    this.#group = group;
+    this.#ports = ports;
+    this.named = { task: schedule.task };
+    this.queue = contract.queue;
+    this.queues = [contract.queue];
+    this.hash = contract.hash;
+    this.routingKey = group === undefined || limitKey(contract) === undefined ? schedule.name : group.name;
+  }
+
+  async settle(state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply> {
+    const { connection, keys } = this.#ports;
+    const { name, overlap } = this.#schedule;
+    const { run, missedMs, upToMs } = due;
+    if (overlap === "replace" && run.length > 0 && state.pausedAtMs === 0) {
+      // The earlier job stays while there is no place for the one that is to replace it.
+      if (await this.#isFull()) return "FULL";
+      await this.#cancelEarlier(state.lastJob);
+    }
+    return await tick(connection, {
+      keys,
+      schedule: name,
+      queue: this.queue,
+      lastMs: state.lastMs,
+      upToMs,
+      overlap,
+      maxPending: this.#maxPending,
+      missedMs,
+      group: this.#group,
+      jobs: run.map((tickMs) => this.#jobOf(tickMs, nowMs)),
+    });
+  }
+
+  async #isFull(): Promise<boolean> {
+    if (this.#maxPending === 0) return false;
+    const { redis } = this.#ports.connection;
+    const { keys } = this.#ports;
+    const [inLine, atGate] = await Promise.all([
+      redis.llen(keys.queue(this.queue).pending),
+      redis.hget(keys.groups, waitingField(this.queue)),
+    ]);
+    return inLine + Number(atGate ?? 0) >= this.#maxPending;
+  }
+
+  /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */
+  async #cancelEarlier(id: string): Promise<void> {
+    const { connection, keys } = this.#ports;
+    const record = parseRecord((await connection.redis.hget(keys.jobs, id)) ?? "");
+    if (record === undefined) return;
+    await cancel(connection, {
+      keys,
+      id,
+      queue: record.queue,
+      keepMs: record.options.keepDeadMs ?? this.#contract.retention.deadMs,
+    });
+  }
+
+  #jobOf(tickMs: number, nowMs: number): TickJob {
+    const [{ name, jitterMs }, contract] = [this.#schedule, this.#contract];
+    const delayMs = Math.floor(this.#ports.random() * jitterMs);
+    const dueMs = tickMs + delayMs;
+    const options: RecordOptions = { at: nowMs };
+    if (contract.startWithinMs !== undefined)
+      options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
+    if (contract.batch !== undefined) options.delayMs = Math.max(0, dueMs - nowMs);
+    if (this.#group !== undefined) options.group = this.#group.name;
+    const head = recordHead(contract.name, contract.queue, contract.hash, options);
+    const { router, shard } = this.#ports.place;
+    const id = router.idIn(shard, tickJobId(name, tickMs));
+    return { tickMs, id, record: `${head}${this.#payload}]`, dueMs };
+  }
+}

@@ -1,0 +1,69 @@
+/** Ticks that start runs of a workflow, each in the move that settles it. */
+import type { RunScheduleDefinition } from "../definition/index.js";
+import { type RunStart, type ScheduleState, tickRunId } from "../protocol/index.js";
+import { tickRun, type TickReply } from "../scripts/index.js";
+import { RunStarter } from "../workflow/index.js";
+import type { DueTicks } from "./due-ticks.js";
+import type { TickPorts, TickTarget } from "./tick-target.js";
+
+export class RunTicks implements TickTarget {
+  readonly makes = "run";
+  readonly named: { readonly workflow: string };
+  readonly queue: string;
+  readonly queues: ReadonlySet<string>;
+  readonly hash: string;
+  readonly routingKey: string;
+  readonly #schedule: RunScheduleDefinition;
+  readonly #ports: TickPorts;
+  readonly #starter: RunStarter;
+
+  constructor(schedule: RunScheduleDefinition, ports: TickPorts) {
+    const { name, hash, queue } = schedule.workflow;
+    this.#schedule = schedule;
+    this.#ports = ports;
+    this.#starter = new RunStarter(schedule.workflow);
+    this.named = { workflow: name };
+    this.queue = queue;
+    this.queues = this.#starter.queues;
+    this.hash = hash;
+    this.routingKey = schedule.name;
+  }
+
+  /** One call for each run: a hundred runs that were missed may begin with thousands of jobs. */
+  async settle({ lastMs }: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply> {
+    const { run, missedMs, upToMs } = due;
+    if (run.length === 0) return await this.#tick({ lastMs, upToMs, missedMs, start: undefined });
+    let [before, missed, started] = [lastMs, missedMs, 0];
+    for (const tickMs of run) {
+      const start = this.#startOf(tickMs, nowMs);
+      const reply = await this.#tick({ lastMs: before, upToMs: tickMs, missedMs: missed, start });
+      // Another worker goes on from here.
+      if (typeof reply !== "number") return reply;
+      [before, missed, started] = [tickMs, 0, started + reply];
+    }
+    return started;
+  }
+
+  async #tick(call: {
+    readonly lastMs: number;
+    readonly upToMs: number;
+    readonly missedMs: number;
+    readonly start: RunStart | undefined;
+  }): Promise<TickReply> {
+    const { connection, keys } = this.#ports;
+    const { name, overlap } = this.#schedule;
+    return await tickRun(connection, { keys, schedule: name, overlap, ...call });
+  }
+
+  #startOf(tickMs: number, nowMs: number): RunStart {
+    const { random, place } = this.#ports;
+    const { name, input, jitterMs } = this.#schedule;
+    const dueMs = tickMs + Math.floor(random() * jitterMs);
+    return this.#starter.start({
+      run: tickRunId(place.router, place.shard, name, tickMs),
+      input,
+      now: nowMs,
+      delayMs: Math.max(0, dueMs - Math.round(nowMs)),
+    });
+  }
+}
