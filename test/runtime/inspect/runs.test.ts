@@ -226,7 +226,8 @@ test("a run that cannot be read is listed among others, and shown with that word
       ["spoiled", "?"],
     ]),
   );
-  const failing = expect(inspector.showRun("spoiled")).rejects;
-  await failing.toThrow(/^StateConflict: what Redis holds of the workflow run spoiled is spoiled/);
+  await expect(inspector.showRun("spoiled")).rejects.toThrow(
+    /^StateConflict: what Redis holds of the workflow run spoiled is spoiled/,
+  );
   await expect(inspector.showRun("spoiled")).rejects.not.toThrow(/secret/);
 });

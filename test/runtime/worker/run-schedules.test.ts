@@ -4,6 +4,7 @@ import type { RunScheduleDefinition } from "taskweft/generated-v1";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { parseRunEnd, parseScheduleState, tickJobId, tickOfJob } from "../../../runtime/protocol/index.js";
 import { RunStarter } from "../../../runtime/workflow/index.js";
+import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -175,3 +176,48 @@ test("an operator sees what it starts, and its last run", async () => {
     inspector.close();
   }
 });
+
+/** The worker dies at its nth call to Redis, whichever that is, or has done all before; then another one comes. */
+async function playDeath(
+  nth: number,
+  death: Death,
+): Promise<{ died: boolean; runs: string[]; ends: unknown }> {
+  const project = setup([nightly]);
+  await settledUpTo(project, lastTick() - 1);
+  const life = new Life();
+  const first = project.newWorker(adding([]), {
+    logger: SILENT,
+    lease: "60s",
+    maxBlock: 0,
+    redis: { connectionName: life.connectionName },
+  });
+  life.worker = first;
+  await first.start();
+  // The scheduler has sent its first call, and has no answer yet.
+  life.endAt(nth, death);
+  const isDone = async (): Promise<boolean> => Object.keys(await completed(project)).length > 0;
+  await until("the worker to die, or the run to end", async () => life.dead || (await isDone()));
+  const died = life.dead;
+  if (died) {
+    await life.ended.promise;
+    await bury(project, first, redis.url);
+  }
+  await project.worker(adding([]));
+  await until("the run to end", isDone);
+  await until("the tick to be settled", async () => (await stateOf(project)).lastMs === lastTick());
+  const fields = await project.raw.hkeys(project.keys.workflows);
+  const runs = fields.filter((field) => !/[ @]/.test(field));
+  return { died, runs, ends: await completed(project) };
+}
+
+test("a worker that dies at any call, before it is sent or after it was executed, leaves one run of the tick", async () => {
+  const run = tickJobId("nightly", lastTick());
+  const calls = Array.from({ length: 16 }, (_unused, index) => index + 1);
+  const deaths = (["unsent", "unanswered"] as const).flatMap((death) =>
+    calls.map((nth) => [nth, death] as const),
+  );
+  const rounds = await Promise.all(deaths.map(([nth, death]) => playDeath(nth, death)));
+  expect(rounds.map(({ runs }) => runs)).toEqual(deaths.map(() => [run]));
+  expect(rounds.map(({ ends }) => ends)).toEqual(deaths.map(() => ({ [run]: 9 })));
+  expect(rounds.filter(({ died }) => died).length).toBeGreaterThan(16);
+}, 60_000);
