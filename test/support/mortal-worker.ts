@@ -129,7 +129,7 @@ export class Life {
     for (const redis of this.#connections) {
       // A hint that comes now is for others.
       if (this.#blocked.has(redis)) redis.disconnect();
-      else if (redis.status === "ready") await send.call(redis, new Command("ping"));
+      else await answered(redis);
     }
     this.ended.send();
   }
@@ -138,7 +138,7 @@ export class Life {
     await Promise.resolve(last).catch(() => undefined);
     for (const redis of this.#connections) {
       // Answers come in the order of the calls: with this one all that was sent before has been executed.
-      if (redis.status === "ready" && !this.#blocked.has(redis)) await send.call(redis, new Command("ping"));
+      if (!this.#blocked.has(redis)) await answered(redis);
       redis.disconnect();
     }
     this.#connections.clear();
@@ -147,6 +147,12 @@ export class Life {
     void this.worker?.stop();
     this.ended.send();
   }
+}
+
+/** Nothing that was sent before is under way any more. A connection that is being closed still says that it is ready. */
+async function answered(redis: Redis): Promise<void> {
+  if (redis.status !== "ready") return;
+  await (send.call(redis, new Command("ping")) as Promise<unknown>).catch(() => undefined);
 }
 
 function never(): Promise<never> {
