@@ -9,11 +9,12 @@ import { Fleet } from "./fleet.js";
 import { BLOCK, QUEUES, WORK } from "./tasks.js";
 
 const JOBS = Number(process.env["CHAOS_BLOCKED_JOBS"] ?? 8);
-/** Shorter ones burn the processor; the long ones only block, one in ten excepted: a machine has few processors. */
-const BLOCK_MS = Number(process.env["CHAOS_BLOCK_MS"] ?? 1700);
+const BLOCK_MS = Number(process.env["CHAOS_BLOCK_MS"] ?? 4000);
 const IS_LONG = BLOCK_MS > 10_000;
 /** All block for longer than it. */
-const LEASE = IS_LONG ? "15s" : "1s";
+const LEASE = IS_LONG ? "15s" : "3s";
+/** One in so many burns the processor, the others only block: a machine has few processors, and the heartbeats need some. */
+const BURNING = IS_LONG ? 10 : 4;
 const PROCESSES = IS_LONG ? 20 : 4;
 /** The long form has the default: one process may claim twenty at once. */
 const CONCURRENCY = IS_LONG ? "20" : "2";
@@ -98,7 +99,7 @@ test(
     const payloads = Array.from({ length: JOBS }, (_unused, n) => ({
       n,
       ms: BLOCK_MS,
-      idle: IS_LONG && n % 10 !== 0,
+      idle: n % BURNING !== 0,
     }));
     const jobs = await project.many(BLOCK, payloads);
     await until(
