@@ -20,7 +20,7 @@ const IN_FLIGHT = 1000;
 const WARM_UP_STEPS = 10_000;
 const CHAIN = 10;
 /** Long enough for the end of the last graphs to be written down. */
-const LINGER_MS = 300;
+const LINGER_MS = 2000;
 /** Ten steps take a tenth of it at most. */
 const PAUSE_MS = 60;
 const LATENCY_WARM_UP = 10;
