@@ -73,7 +73,9 @@ function hostOf(text: string, defaultPort: number): HostAddress {
   const host = bracketed ?? plain;
   const number = port === undefined ? defaultPort : Number(port);
   if (host === undefined || number < 1 || number > 65_535) {
-    throw new Error(`expected host:port,host:port, got ${JSON.stringify(text)} among the hosts`);
+    // Behind the colon of an address that lacks its host stands a password.
+    const shown = text.replace(/:(?!\d{1,5}$).*/s, ":***");
+    throw new Error(`expected host:port,host:port, got ${JSON.stringify(shown)} among the hosts`);
   }
   return { host, port: number };
 }

@@ -66,7 +66,13 @@ function urlInvalid(url: string, error: unknown): TaskweftError {
   );
 }
 
-/** The URL without user and passwords, for messages. A password may hold `@` and `/`, so all up to the last `@` goes. */
+/**
+ * The URL without user and passwords, for messages. A password may hold `@` and `/`, so all up to the last `@` goes; and so does what
+ * stands in the place of a port and is none, in an address that lacks its host.
+ */
 export function maskUrl(url: string): string {
-  return url.replace(/\/\/.*@/, "//***@").replaceAll(/([?&]\w*password=)[^&]*/gi, "$1***");
+  return url
+    .replace(/\/\/.*@/, "//***@")
+    .replace(/((?:\/\/|,)[^:/?#,@[]*):(?!\d{1,5}(?:[,/?#]|$)).*/s, "$1:***")
+    .replaceAll(/([?&]\w*password=)[^&]*/gi, "$1***");
 }

@@ -89,6 +89,12 @@ test("no part of a password survives, however it is written", () => {
     }),
   );
   expect(maskUrls("redis://host:6379/0 is up")).toBe("redis://host:6379/0 is up");
+  expect(maskUrls("redis://[::1]:6379 and redis+cluster://a:1,b:2: up")).toBe(
+    "redis://[::1]:6379 and redis+cluster://a:1,b:2: up",
+  );
+  expect(maskUrls("got redis://user:canary, and redis+cluster://a:1,:canary")).toBe(
+    "got redis://user:*** and redis+cluster://a:1,:***",
+  );
   expect(maskUrls("at redis://user:with space@host: no")).toBe("at redis://***@host: no");
 });
 

@@ -1,6 +1,7 @@
 // What an address of Redis may say, and what is said of one that says something else.
 import { describe, expect, test } from "vitest";
 import { parseRedisAddress } from "../../runtime/config/redis-address.js";
+import { maskUrl } from "../../runtime/connection/index.js";
 import { createClient } from "../../runtime/generated-v1.js";
 
 describe("an address", () => {
@@ -71,6 +72,26 @@ describe("an address", () => {
     ["redis+cluster://a b", 'expected host:port,host:port, got "a b" among the hosts'],
   ])("%s is refused: %s", (text, message) => {
     expect(() => parseRedisAddress(text)).toThrow(message);
+  });
+
+  test.each([
+    ["redis://user:canary", "redis://user:***"],
+    ["redis://user:canary/0", "redis://user:***"],
+    ["redis+sentinel://user:canary", "redis+sentinel://user:***"],
+    ["redis+cluster://a:1,:canary", "redis+cluster://a:1,:***"],
+  ])("%s, which lacks its host, is told without its password", (url, shown) => {
+    const open = () => createClient({ url });
+    expect(open).toThrow(`got ${shown} (`);
+    expect(open).not.toThrow(/canary/);
+  });
+
+  test.each([
+    "redis://host:6379/0",
+    "redis://[::1]:6379",
+    "redis+cluster://a:1,b:2",
+    "redis+sentinel://a,b:2/main/1",
+  ])("%s is told whole", (url) => {
+    expect(maskUrl(url)).toBe(url);
   });
 
   test("that is wrong is told without its passwords", () => {
