@@ -109,9 +109,11 @@ test("a heartbeat thread follows the failover, and renews the lease at the new p
   thread.start();
   // A lease that outlasts the failover: the thread renews for a second at a time.
   await heartbeat(connection, { keys, worker: "A", leaseMs: 60_000, about: "{}" });
-  thread.keep("A");
   const endOf = async (): Promise<number> => Number(await raw.zscore(keys.leases, "A"));
+  // Replicas are a moment behind; and what the thread writes first must not be taken for what it renews.
+  await until("the replica to have the lease", async () => (await endOf()) > 0);
   const first = await endOf();
+  thread.keep("A");
   await until("the thread to renew", async () => (await endOf()) < first);
   await primary.kill9();
   await heartbeat(connection, { keys, worker: "A", leaseMs: 60_000, about: "{}" });
