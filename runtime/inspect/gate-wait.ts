@@ -1,5 +1,6 @@
 /** Why a pending job does not run yet, where that is a limit or a pause of its task or queue, or the turn of another key. */
 import {
+  parseSlots,
   pausedTaskField,
   rateField,
   waitingMember,
@@ -29,14 +30,14 @@ export async function readWait(
   const [place, texts] = await reader.read((redis) =>
     Promise.all([
       redis.zscore(waiting, waitingMember(id, entry)),
-      redis.hmget(groups, group, owner, rateField(owner), rateField(group)),
+      redis.hmget(groups, group, owner, rateField(owner)),
     ]),
   );
-  const [held, limit, rate, reserved] = texts;
+  const [slots, limit, rate] = texts;
+  const { held, reserved } = parseSlots(slots);
   if (place === null) return undefined;
-  if (typeof limit === "string" && Number(held ?? 0) >= Number(limit)) return "concurrency";
+  if (typeof limit === "string" && held >= Number(limit)) return "concurrency";
   if (typeof rate !== "string") return undefined;
   const [, per, turns] = rate.split(" ");
-  const isNext = Number.parseInt(reserved ?? "0", 10) > 0;
-  return turns !== undefined && (isNext || per === "0") ? "fairness" : "rateLimit";
+  return turns !== undefined && (reserved > 0 || per === "0") ? "fairness" : "rateLimit";
 }

@@ -160,6 +160,15 @@ export function rateField(name: string): string {
   return `%${name}`;
 }
 
+/** What the gate knows of a group: ids that hold a slot, and those of them that have the place of a start reserved. */
+export function parseSlots(text: string | null | undefined): {
+  readonly held: number;
+  readonly reserved: number;
+} {
+  const [held = 0, reserved = 0] = (text ?? "0").split(" ").map(Number);
+  return { held, reserved };
+}
+
 /** Field of the `paused` hash for a task; queues stand there by their names, which hold no colon. */
 export function pausedTaskField(task: string): string {
   return `task:${task}`;

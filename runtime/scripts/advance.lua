@@ -9,13 +9,10 @@
 -- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, for those that
 --         have a run: position from 0, run; then, when they are few, their records. An acknowledged id that the worker
 --         does not hold is passed over.
---@include now
---@include wake
---@include finish
---@include rate
---@include gate
---@include record
---@include shut
+--@include now wake finish
+--@include rate book group gate
+--@include record shut
+--@include throng
 --@include admit
 --@include acknowledge
 --@include promote
@@ -57,6 +54,9 @@ local at = acknowledge(jobs, runs, active, done, worker, time, 6, clear)
 local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate))
+end
+local _ = gate and call_up(gate, at)
+for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   if gate and admit(gate, ARGV[at], KEYS[q], want) then
     wake(KEYS[q + 2])
   end
@@ -74,6 +74,7 @@ else
   claimed = claim(pending, quotas, want, follow)
 end
 own(active, worker, claimed)
+_ = gate and write_down(gate)
 next_due = gate and gate.rates and sooner(next_due, nearest_opening(gate)) or next_due
 for q = 1, #claimed == want and #pending or 0 do
   if redis.call('EXISTS', pending[q]) == 1 then

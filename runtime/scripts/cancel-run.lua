@@ -6,8 +6,7 @@
 -- Returns NOTFOUND, or the state of the run from now on, which is its end if it has ended
 --@include now
 --@include wake
---@include rate
---@include gate
+--@include rate book group gate
 --@include withdraw
 
 local active, workflows, cancels, run, woken = KEYS[1], KEYS[2], KEYS[3], ARGV[1], {}

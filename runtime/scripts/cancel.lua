@@ -7,8 +7,7 @@
 --@include now
 --@include record
 --@include finish
---@include rate
---@include gate
+--@include rate book group gate
 --@include withdraw
 --@include cancel
 

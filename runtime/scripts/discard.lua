@@ -7,8 +7,7 @@
 --@include wake
 --@include record
 --@include hole
---@include rate
---@include gate
+--@include rate book group gate
 --@include back
 
 local jobs, runs, active, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]

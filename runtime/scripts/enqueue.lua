@@ -40,8 +40,7 @@ if at > #ARGV then
 end
 -- What follows is not even made for a call of plain jobs.
 --@include later
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 --@include withdraw
 --@include record
@@ -53,7 +52,7 @@ end
 
 local shard = { jobs = jobs, keys = KEYS[2], expiry = KEYS[3], runs = KEYS[8], active = KEYS[9] }
 shard.done, shard.waits, shard.notes = KEYS[10], KEYS[11], KEYS[12]
-local gate = { limited = KEYS[5], groups = groups, waiting = KEYS[7], time = time }
+local gate = { limited = KEYS[5], groups = groups, waiting = KEYS[7], time = time, late = {}, counts = {} }
 
 while at <= #ARGV do
   local queue, id, record = queues[1 + tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
@@ -86,4 +85,5 @@ while at <= #ARGV do
   at, position = at + 7, position + 1
 end
 
+write_down(gate)
 return remember(KEYS[4], call, reply)

@@ -9,8 +9,7 @@
 --@include now
 --@include wake
 --@include later
---@include rate
---@include gate
+--@include rate book group gate
 --@include record
 --@include finish
 --@include dedupe

@@ -13,8 +13,7 @@
 --@include judge
 --@include finish
 --@include dedupe
---@include rate
---@include gate
+--@include rate book group gate
 --@include back
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

@@ -7,9 +7,7 @@
 -- Returns MOVED (others may have come meanwhile; nothing is known), RIGHT (nothing is wrong), WRONG (look), or REPAIRED (mend)
 --@include now
 --@include wake
---@include rate
---@include gate
---@include back
+--@include rate book group gate
 
 local active, limited, groups, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local gate = { limited = limited, groups = groups, waiting = waiting, time = now() }
@@ -39,7 +37,8 @@ end
 -- Whoever has a later number stands behind the first that waits; if nobody else has come or gone in, no job holds a slot that the look
 -- has not seen.
 local up_to_last = redis.call('ZLEXCOUNT', waiting, '[' .. group .. '\n', string.format('(%s\n%016.0f', group, tonumber(last) + 1))
-local first, number, first_queue = first_of(gate, group)
+local first = first_of(gate, group, 1)[1]
+local number, first_queue = string.match(first or '', '\n(%d+) (%S+) %S+$')
 if up_to_last ~= tonumber(ARGV[5]) or not (is_still or (first and tonumber(number) <= tonumber(last))) then
   return 'MOVED'
 end
@@ -61,24 +60,18 @@ for i = 9 + queues, #ARGV do
   end
 end
 
-local log = starts_of(gate, '0 - ' .. group)
-local places = tonumber(string.match(redis.call('HGET', groups, '%' .. group) or '0', '^%d+'))
-local opens = first and opens_at(gate, group) or math.huge
+local counted = group_of(gate, group)
+local places = counted.rule.rate and tonumber(string.match(counted.slots, ' (%d+)$') or 0) or 0
+local opens = first and opens_at(gate, counted) or math.huge
 local at = opens > 0 and opens < math.huge and string.format('%016.0f\n', opens) or ''
 local noted = opens == math.huge or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\n' .. at .. group)
-local is_wrong = held ~= tonumber(ARGV[6]) or (log and places > listed) or not noted
+local is_wrong = held ~= counted.held or places > listed or not noted
 if only_looks or not is_wrong then
   return is_wrong and 'WRONG' or 'RIGHT'
 end
-redis.call('HSET', groups, group, held)
-if held == 0 then
-  redis.call('HDEL', groups, group)
-end
-if log then
-  log.reserved = math.min(places, listed)
-  write_starts(gate, log)
-end
-local woken = invite(gate, group)
+counted.held, counted.reserved = held, math.min(places, listed)
+changed(gate, counted)
+local woken = invite(gate, counted)
 if woken and wake_of[woken] then
   wake(wake_of[woken])
 end

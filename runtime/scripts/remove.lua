@@ -7,8 +7,7 @@
 --@include now
 --@include record
 --@include finish
---@include rate
---@include gate
+--@include rate book group gate
 --@include withdraw
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

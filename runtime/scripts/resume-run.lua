@@ -13,8 +13,7 @@
 --@include later
 --@include record
 --@include finish
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 --@include begin
 

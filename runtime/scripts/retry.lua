@@ -9,8 +9,7 @@
 --@include wake
 --@include record
 --@include dedupe
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

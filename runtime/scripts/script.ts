@@ -1,6 +1,6 @@
 /**
  * A Lua script as the runtime sees it: a name, a text and its SHA-1. The text is read on first use, never at import.
- * `--@include name` at the head of a script pulls in `lib/<name>.lua`; there is one level of includes and no more.
+ * `--@include name name` at the head of a script pulls in `lib/<name>.lua`; there is one level of includes and no more.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -36,8 +36,11 @@ export class Script {
 }
 
 function readScript(name: string): string {
-  return readLua(`./${name}.lua`).replaceAll(/^--@include (\w+)$/gm, (_line, include: string) =>
-    readLua(`./lib/${include}.lua`).trimEnd(),
+  return readLua(`./${name}.lua`).replaceAll(/^--@include ([\w ]+)$/gm, (_line, names: string) =>
+    names
+      .split(" ")
+      .map((include) => readLua(`./lib/${include}.lua`).trimEnd())
+      .join("\n"),
   );
 }
 

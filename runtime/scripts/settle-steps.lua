@@ -11,10 +11,9 @@
 --@include wake
 --@include later
 --@include finish
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
---@include admit
+--@include throng
 --@include acknowledge
 --@include begin
 --@include hasten

@@ -8,8 +8,7 @@
 --@include now
 --@include wake
 --@include later
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 --@include begin
 --@include launch

@@ -13,8 +13,7 @@
 --@include overlap
 --@include wake
 --@include later
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 --@include begin
 --@include launch

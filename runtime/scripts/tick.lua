@@ -13,8 +13,7 @@
 --@include overlap
 --@include wake
 --@include later
---@include rate
---@include gate
+--@include rate book group gate
 --@include come
 --@include refuse
 
@@ -40,13 +39,11 @@ end
 local function put(id, record, at)
   redis.call('HSET', jobs, id, record)
   local limits, group = string.match(ARGV[8], '^(%S+) (.*)$')
-  if limits then
-    register(gate, id, queue, limits, group)
-  end
+  local entry = limits and register(gate, id, queue, limits, group)
   if at > time then
     put_later(due, wake_key, at, id)
   else
-    come(gate, id, limits, pending, wake_key)
+    come(gate, id, entry, pending, wake_key)
   end
 end
 

@@ -6,7 +6,8 @@ export async function timePasses(bench: ShardBench, ms: number): Promise<void> {
   const { redis, keys } = bench;
   for (const [field, text] of Object.entries(await redis.hgetall(keys.groups))) {
     if (!field.startsWith("%") || !field.includes(" ")) continue;
-    const moved = text.replaceAll(/ (\d+) (\d+)/g, (_all, end, n) => ` ${Number(end) - ms} ${n}`);
+    const [total, first, last, ...parts] = text.split(" ");
+    const moved = [total, Number(first) - ms, Number(last) - ms, ...parts].join(" ");
     await redis.hset(keys.groups, field, moved);
   }
   for (const member of await redis.zrange(keys.waiting, 0, "-1")) {

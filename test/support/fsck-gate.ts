@@ -4,6 +4,7 @@ import {
   parkedGroup,
   parseRecord,
   pausedTaskField,
+  parseSlots,
   rateField,
   TOMBSTONE,
   waitingField,
@@ -59,7 +60,7 @@ export function hasRoom({ groups }: Shard, group: string): boolean {
   const task = group.split(" ")[0] ?? "";
   const [limit, rate] = [groups[task], groups[rateField(task)]];
   if (task.startsWith("!") || groups[closedField(task)] !== undefined) return false;
-  const isOpen = limit === undefined || Number(groups[group] ?? 0) < Number(limit);
+  const isOpen = limit === undefined || parseSlots(groups[group]).held < Number(limit);
   if (!isOpen || rate === undefined) return isOpen;
   const [most, per, turns] = rate.split(" ").map(Number);
   const reserved = reservedOf(groups, group);
@@ -73,7 +74,7 @@ function isReopening({ paused }: Shard, group: string): boolean {
 }
 
 function reservedOf(groups: Shard["groups"], group: string): number {
-  return Number.parseInt(groups[rateField(group)] ?? "0", 10);
+  return parseSlots(groups[group]).reserved;
 }
 
 function entryProblems(shard: Shard, { id, queue, group }: Entry): string[] {
@@ -128,7 +129,7 @@ function countProblems(
       .filter((name) => name.includes(" ") && !name.startsWith(rateField("")))
       .map((name) => {
         const held = entries.filter(({ id, group }) => group === name && listed.has(id)).length;
-        return { name, held, counted: Number(shard.groups[name] ?? 0) };
+        return { name, held, counted: parseSlots(shard.groups[name]).held };
       })
       .filter(({ held, counted }) => held !== counted)
       .map(({ name, held, counted }) => `group ${name} counts ${counted} slots, but ${held} jobs hold one`),

@@ -6,6 +6,7 @@
 import {
   closedField,
   pausedTaskField,
+  parseSlots,
   rateField,
   waitingField,
   waitingId,
@@ -152,15 +153,17 @@ class GateLook {
     const ids = this.#others.get(group) ?? [];
     const { held, listed } = await this.#holders(ids);
     const count = this.#groups.get(group) ?? "0";
-    const more = Number(count) - held;
+    const slots = parseSlots(count);
+    const more = slots.held - held;
     // Those that stood in the list before their task had a rate have none reserved; one too many would never come free.
-    const over = Math.max(0, (this.#reservedOf(group) ?? 0) - listed);
+    const isRated = this.#groups.has(rateField(taskOf(group)));
+    const over = isRated ? Math.max(0, slots.reserved - listed) : 0;
     if (more === 0 && over === 0) return undefined;
     const places = over === 0 ? "" : `, and ${over} starts reserved for nobody`;
     return {
       group,
       key: JSON.stringify(["slots", group, more, over]),
-      finding: problem("TW-F53", shownGroup(group), `${held} slots`, `${count}${places}`, "count anew"),
+      finding: problem("TW-F53", shownGroup(group), `${held} slots`, `${slots.held}${places}`, "count anew"),
       recount: (mends) => this.#recount(group, count, ids, mends),
     };
   }
@@ -184,11 +187,6 @@ class GateLook {
       }
     }
     return { held, listed };
-  }
-
-  #reservedOf(group: string): number | undefined {
-    if (!this.#groups.has(rateField(taskOf(group)))) return undefined;
-    return Number.parseInt(this.#groups.get(rateField(group)) ?? "0", 10);
   }
 
   #queueProblems(): readonly Suspicion[] {
@@ -239,9 +237,9 @@ class GateLook {
     const task = taskOf(group);
     if (group.startsWith("!") || this.#groups.has(closedField(task))) return false;
     const limit = this.#groups.get(task);
-    if (limit !== undefined && Number(this.#groups.get(group) ?? 0) >= Number(limit)) return false;
+    const { held, reserved } = parseSlots(this.#groups.get(group));
+    if (limit !== undefined && held >= Number(limit)) return false;
     const [most = 0, per = 0, turns] = (this.#groups.get(rateField(task)) ?? "0 0").split(" ").map(Number);
-    const reserved = this.#reservedOf(group) ?? 0;
     return (per === 0 || reserved < most) && (turns === undefined || reserved === 0);
   }
 

@@ -39,11 +39,14 @@ end
 -- What few completed jobs have: a cancel that came too late, notes, clients that wait, a slot. Asked for all of them at once: notes of
 -- dead jobs stay in a shard for months, and must not cost a command for each job that completes beside them.
 local function clear_rare(waits, cancels, notes, tag, gate, held, keeps_log)
-  redis.call('SREM', cancels, unpack(held))
-  forget_notes(notes, held, keeps_log)
   if gate then
     release_all(gate, held)
+    if redis.call('EXISTS', cancels, notes, waits) == 0 then
+      return
+    end
   end
+  redis.call('SREM', cancels, unpack(held))
+  forget_notes(notes, held, keeps_log)
   local waiting = redis.call('HMGET', waits, unpack(held))
   for i = 1, #held do
     if waiting[i] then

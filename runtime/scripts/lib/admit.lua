@@ -1,30 +1,29 @@
--- Completed jobs give their slots back.
-local function release_all(gate, ids)
-  local entries = redis.call('HMGET', gate.limited, unpack(ids))
-  for i = 1, #ids do
-    if entries[i] then
-      redis.call('HDEL', gate.limited, ids[i])
-      leave(gate, entries[i])
+-- Groups of whose slots some have been given back in this call come into `gate.called`, by the queue of the first that waits; a note
+-- tells workers of other queues. The call serves those from `ARGV[at]` on.
+local function call_up(gate, at)
+  gate.called = {}
+  for i = at, #ARGV, 2 do
+    gate.called[ARGV[i]] = {}
+  end
+  for i = 1, anyone_waits(gate) and #gate.freed or 0 do
+    local group = gate.freed[i]
+    if not group.line then
+      local first = opens_at(gate, group) == 0 and first_of(gate, group.name, 1)[1]
+      local queue = first and who(group.name, first)
+      group.line = queue or true
+      if queue and gate.called[queue] then
+        table.insert(gate.called[queue], { group, first })
+      else
+        invite(gate, group)
+      end
     end
   end
+  gate.freed = nil
 end
 
--- Those of the ids that may go into their pending list; the others wait at the gate from now on.
-local function entering(gate, ids)
-  local entries, entered = redis.call('HMGET', gate.limited, unpack(ids)), {}
-  for i = 1, #ids do
-    if not entries[i] or pass(gate, ids[i], entries[i]) then
-      entered[#entered + 1] = ids[i]
-    end
-  end
-  return entered
-end
-
--- Lets those of a queue in for whom a note says that there is room now, of at most 100 groups a call. True where a hint is
--- needed: the call itself claims nothing, or there may be more.
-local function admit(gate, queue, pending, want)
-  local start, ids, n = '\n' .. queue .. '\n', {}, 0
-  gate.queues[#gate.queues + 1] = queue
+-- The groups of a queue that were called up, and 100 of those of whom a note says that there is room; second, whether there are more.
+local function invited(gate, queue)
+  local start, line = '\n' .. queue .. '\n', gate.called[queue]
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
   if gate.rates and #notes < 100 then
     local until_now = string.format('(%s%016.0f', start, gate.time + 1)
@@ -34,26 +33,57 @@ local function admit(gate, queue, pending, want)
     end
   end
   for i = 1, #notes do
-    local group = string.match(notes[i], '([^\n]*)$')
-    redis.call('ZREM', gate.waiting, notes[i])
-    local first, _, of, id = first_of(gate, group)
-    local opens, log = opens_at(gate, group)
-    while first and of == queue and n < 500 and opens == 0 do
-      redis.call('ZREM', gate.waiting, first)
-      if not (gate.shut and parks(gate, first, id)) then
-        redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
-        take(gate, group, log)
-        ids[#ids + 1] = id
-      end
-      n = n + 1
-      first, _, of, id = first_of(gate, group)
-      opens, log = opens_at(gate, group)
+    local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
+    line[#line + 1] = group.line ~= queue and { group } or nil
+    group.line = queue
+  end
+  local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
+  return line, #notes == 100
+end
+
+-- Lets `members` of a group in, as far as it is open, they wait for this queue, and fewer than 500 have come. True if all came in.
+local function let_in(gate, queue, group, members, came)
+  for i = 1, #members do
+    local of, id = who(group.name, members[i])
+    if of ~= queue or came.n == 500 or opens_at(gate, group) > 0 then
+      return false
     end
-    -- The next may be one of another queue, too many for one call, or one whose time has not come.
-    invite(gate, group)
+    came.n, came.gone[#came.gone + 1] = came.n + 1, members[i]
+    if not (gate.shut and parks(gate, members[i], id)) then
+      take(gate, group)
+      came.ids[#came.ids + 1] = id
+    end
   end
-  if #ids > 0 then
-    redis.call('RPUSH', pending, unpack(ids))
+  return true
+end
+
+-- Fills a pending list. True where a hint is needed: the call itself claims nothing, or there may be more.
+local function admit(gate, queue, pending, want)
+  gate.queues[#gate.queues + 1] = queue
+  local came, stopped, line, more = { n = 0, ids = {} }, {}, invited(gate, queue)
+  while #line > 0 do
+    local open = {}
+    came.gone = {}
+    for i = 1, #line do
+      local group, first = line[i][1], line[i][2]
+      local most = math.max(1, math.min(32, group.rule.limit - group.held))
+      local members = first and most == 1 and { first } or first_of(gate, group.name, most)
+      if not let_in(gate, queue, group, members, came) or opens_at(gate, group) > 0 then
+        stopped[#stopped + 1] = group
+      elseif #members == most then
+        open[#open + 1] = { group }
+      end
+    end
+    local _ = #came.gone > 0 and redis.call('ZREM', gate.waiting, unpack(came.gone))
+    line = open
   end
-  return n > 0 and (want == 0 or #notes == 100 or n == 500)
+  if #came.ids > 0 then
+    redis.call('RPUSH', pending, unpack(came.ids))
+    count_waiting(gate, queue, -#came.ids)
+  end
+  -- The next may be one of another queue, too many for one call, or one whose time has not come.
+  for i = 1, #stopped do
+    invite(gate, stopped[i])
+  end
+  return came.n > 0 and (want == 0 or more or came.n == 500)
 end

@@ -1,24 +1,25 @@
--- The starts of the group of a limited job; nil where it has no rate.
-local function starts_of(gate, entry)
-  local group = string.match(entry or '', '^%d+ %S+ (.*)$')
-  local rate = group and redis.call('HGET', gate.groups, '%' .. string.match(group, '^%S+'))
-  if rate then
-    local held, text = unpack(redis.call('HMGET', gate.groups, group, '%' .. group))
-    return read_starts(gate, group, rate, text, tonumber(held or 0))
+-- One of the latest starts has not been one.
+local function take_back_start(log)
+  log.n, log.total = math.max(0, log.n - 1), math.max(0, log.total - 1)
+  local rest, n, gap = string.match(log.n == 0 and log.older or '', '^(.*) (%d+) (%d+)$')
+  if rest then
+    log.older, log.n, log.last = rest, tonumber(n), log.last - gap
   end
+end
+
+-- The group of a limited job, with its starts; nil where it has no rate.
+local function rated(gate, entry)
+  local group = entry and group_of(gate, string.match(entry, '^%d+ %S+ (.*)$'))
+  return group and group.rule.rate and group or nil
 end
 
 -- A claimed id has not started after all: it was a hole, or goes back into its list, where it has a start reserved again.
 local function uncount(gate, id, goes_back)
-  local log = starts_of(gate, redis.call('HGET', gate.limited, id))
-  if log then
-    local last = log[#log]
-    if last then
-      last.n = last.n - 1
-      log[#log] = last.n > 0 and last or nil
-    end
-    log.reserved = log.reserved + (goes_back and 1 or 0)
-    write_starts(gate, log)
+  local group = rated(gate, redis.call('HGET', gate.limited, id))
+  if group then
+    take_back_start(log_of(gate, group))
+    group.reserved = group.reserved + (goes_back and 1 or 0)
+    changed(gate, group)
   end
 end
 
@@ -28,7 +29,7 @@ local function comes_back(gate, id, has_started)
   local entry = redis.call('HGET', gate.limited, id)
   if not has_started then
     uncount(gate, id, true)
-  elseif starts_of(gate, entry) then
+  elseif rated(gate, entry) then
     leave(gate, entry)
     return (pass(gate, id, entry))
   end

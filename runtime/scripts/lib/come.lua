@@ -1,23 +1,31 @@
--- Gives a new job its number. The newest worker says what the limits are; the producer's word counts until one has. `limits` is
--- "<limit>", "<limit>,<most starts>,<window in ms>" or the same and ",1" where groups take turns, with 0 for no limit.
+-- Gives a new job its number, and returns its entry. The newest worker says what the limits are; the producer's word counts until one
+-- has. `limits` is "<limit>", "<limit>,<most starts>,<window in ms>" or the same and ",1" where groups take turns, with 0 for no limit.
 local function register(gate, id, queue, limits, group)
-  local entry = string.format('%016.0f', redis.call('HINCRBY', gate.groups, '#', 1)) .. ' ' .. queue .. ' ' .. group
+  local entry = string.format('%016.0f', next_number(gate)) .. ' ' .. queue .. ' ' .. group
   redis.call('HSET', gate.limited, id, entry)
-  local limit, most, per, turns = string.match(limits or '', '^(%d+),?(%d*),?(%d*)(,?1?)$')
   local task = string.match(group, '^%S+')
-  if limit and limit ~= '0' then
-    redis.call('HSETNX', gate.groups, task, limit)
+  gate.told = gate.told or {}
+  if limits and gate.told[task] ~= limits then
+    gate.told[task] = limits
+    local limit, most, per, turns = string.match(limits, '^(%d+),?(%d*),?(%d*)(,?1?)$')
+    if limit and limit ~= '0' then
+      redis.call('HSETNX', gate.groups, task, limit)
+    end
+    if per and per ~= '' then
+      redis.call('HSETNX', gate.groups, '%' .. task, most .. ' ' .. per .. (turns == ',1' and ' 1' or ''))
+      redis.call('HSETNX', gate.groups, '%', 1)
+    end
   end
-  if per and per ~= '' then
-    redis.call('HSETNX', gate.groups, '%' .. task, most .. ' ' .. per .. (turns == ',1' and ' 1' or ''))
-    redis.call('HSETNX', gate.groups, '%', 1)
-  end
+  return entry
 end
 
--- A job comes on its way into its pending list: it goes in if it has no limit or gets a slot, else it waits at the gate.
-local function come(gate, id, has_limit, pending, wake_key)
-  local entry = has_limit and redis.call('HGET', gate.limited, id)
+-- A job comes on its way into its pending list: it goes in if it has no limit or gets a slot, else it waits at the gate. `entry` is
+-- true where it may have one.
+local function come(gate, id, entry, pending, wake_key)
   local enters, wakes = true, true
+  if entry == true then
+    entry = redis.call('HGET', gate.limited, id)
+  end
   if entry then
     enters, wakes = pass(gate, id, entry)
   end

@@ -5,7 +5,7 @@ local function forget_starts(gate, limit)
   for i = 1, #notes do
     local group = string.match(notes[i], '\n(.*)$')
     local held, text = unpack(redis.call('HMGET', gate.groups, group, '%' .. group))
-    local last = tonumber(string.match(text or '', ' (%d+) %d+$') or 0)
+    local last = tonumber(string.match(text or '', '^%d+ %d+ (%d+)') or 0)
     redis.call('ZREM', gate.waiting, notes[i])
     if text and (last > gate.time or held) then
       redis.call('ZADD', gate.waiting, 0, string.format('\r%016.0f\n', math.max(last, gate.time + 60000)) .. group)

@@ -1,71 +1,76 @@
 -- The gate before the pending lists, for jobs with a limit: of each group at most `limit` hold a slot, the others wait outside,
 -- so that a million of them cost nobody anything. An id holds a slot while it stands in a pending list or in `active`. Fields:
 -- limited: job id -> entry "<number> <queue> <group>", until the job ends; a group is "<task> <key>"
--- groups: <task> -> limit, <group> -> slots held, # -> last number given, #<queue> -> jobs that wait; rates: see rate.lua
+-- groups: <task> -> limit, <group> -> slots held, with a rate also " <places of starts reserved>", # -> last number given, #<queue> -> jobs that wait; rates: see rate.lua
 -- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>", or from a
 -- time on: "\n<queue>\n<time>\n<group>", with 16 digits, so that these stand in front of the others
-local function first_of(gate, group)
-  local first = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. group .. '\n', '(' .. group .. '\v', 'LIMIT', 0, 1)[1]
-  return first, string.match(first or '', '\n(%d+) (%S+) (%S+)$')
-end
 
--- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up. Then its starts.
+-- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up, or its task is resumed.
 local function opens_at(gate, group)
-  local task = string.match(group, '^%S+')
-  local held, limit, rate, text, shut = unpack(redis.call('HMGET', gate.groups, group, task, '%' .. task, '%' .. group, '!' .. task))
-  held = tonumber(held or 0)
-  -- Closed while its task is paused; one of parked jobs (`!`) always: see shut.lua.
-  if shut or string.byte(group) == 33 or (limit and held >= tonumber(limit)) then
+  if group.rule.shut or group.held >= group.rule.limit then
     return math.huge
   end
-  local log = read_starts(gate, group, rate, text, held)
-  return log and next_start(gate, log) or 0, log
+  local rate, reserved = group.rule.rate, group.reserved
+  if rate and rate.turns and reserved > 0 then
+    return math.huge
+  elseif not rate or rate.per == 0 then
+    return 0
+  end
+  -- Those that no longer count may be among these; as a rule there is room with them, and nothing has to be read.
+  local most = not group.log and tonumber(string.match(group.text or '0', '^%d+'))
+  return most and reserved + most < rate.most and 0 or next_start(log_of(gate, group), reserved)
 end
 
 -- One takes a slot, and reserves its start.
-local function take(gate, group, log)
-  redis.call('HINCRBY', gate.groups, group, 1)
-  if log then
-    log.reserved = log.reserved + 1
-    write_starts(gate, log)
-  end
+local function take(gate, group)
+  group.held = group.held + 1
+  group.reserved = group.rule.rate and group.reserved + 1 or 0
+  changed(gate, group)
 end
 
 -- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look.
 local function invite(gate, group)
-  local first, _, queue = first_of(gate, group)
-  local opens = first and opens_at(gate, group) or math.huge
-  if opens < math.huge then
-    local at = opens > 0 and string.format('%016.0f\n', opens) or ''
-    return (redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group) == 1 or opens == 0) and queue
+  local opens = anyone_waits(gate) and opens_at(gate, group) or math.huge
+  local first = opens < math.huge and first_of(gate, group.name, 1)[1]
+  if first then
+    local queue, at = who(group.name, first), opens > 0 and string.format('%016.0f\n', opens) or ''
+    return (redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group.name) == 1 or opens == 0) and queue
   end
 end
 
 -- A job comes to the gate: true if it holds a slot now, else it waits. One that has been here before is before all later ones.
 -- Second, whether a worker of its queue has to look.
 local function pass(gate, id, entry)
-  local number, queue, group = string.match(entry, '^(%d+) (%S+) (.*)$')
-  local opens, log = opens_at(gate, group)
-  local first, ahead = nil, nil
+  local number, queue, name = string.match(entry, '^(%d+) (%S+) (.*)$')
+  local group = group_of(gate, name)
+  local opens = opens_at(gate, group)
   if opens == 0 then
-    first, ahead = first_of(gate, group)
-    if not first or number < ahead then
-      take(gate, group, log)
+    local first = first_of(gate, name, 1)[1]
+    if not first or number < string.sub(first, #name + 2, #name + 17) then
+      take(gate, group)
       return true, true
     end
   end
-  redis.call('ZADD', gate.waiting, 0, group .. '\n' .. number .. ' ' .. queue .. ' ' .. id)
-  redis.call('HINCRBY', gate.groups, '#' .. queue, 1)
+  redis.call('ZADD', gate.waiting, 0, name .. '\n' .. number .. ' ' .. queue .. ' ' .. id)
+  gate.crowd = true
+  count_waiting(gate, queue, 1)
   return false, opens < math.huge and invite(gate, group) == queue and opens > 0
 end
 
--- Gives the slot of an entry back; returns the queue whose workers may let another in, if there is one.
-local function leave(gate, entry)
-  local group = string.match(entry, '^%d+ %S+ (.*)$')
-  if redis.call('HINCRBY', gate.groups, group, -1) <= 0 then
-    redis.call('HDEL', gate.groups, group)
+-- One of a group gives its slot back. Returns the queue whose workers may let another in, if there is one; a call that lets jobs in
+-- itself notes whose slots these were.
+local function give_back(gate, group)
+  group.held = math.max(0, group.held - 1)
+  group.reserved = math.min(group.reserved, group.held)
+  changed(gate, group)
+  if not gate.freed then
+    return invite(gate, group)
   end
-  return invite(gate, group)
+  gate.freed[#gate.freed + 1] = group
+end
+
+local function leave(gate, entry)
+  return give_back(gate, group_of(gate, string.match(entry, '^%d+ %S+ (.*)$')))
 end
 
 -- An id leaves its pending list or `active`, for good or until it comes to the gate again; returns what `leave` does.

@@ -14,7 +14,7 @@ local function let_go(gate, queue, n, claimed)
     if #ids > 0 then
       redis.call('ZREM', gate.waiting, unpack(members))
       redis.call('HDEL', gate.limited, unpack(ids))
-      redis.call('HINCRBY', gate.groups, '#' .. queue, -#ids)
+      count_waiting(gate, queue, -#ids)
     end
     local records = #ids > 0 and redis.call('HMGET', gate.jobs, unpack(ids)) or {}
     for i = 1, #ids do
@@ -42,7 +42,7 @@ local function reopen(gate, paused)
       local member = redis.call('ZRANGEBYLEX', gate.waiting, from, '(' .. task .. '!', 'LIMIT', 0, 1)[1]
       group = member and string.match(member, '^([^\n]*)') or task .. '!'
       from, n = '(' .. group .. '\v', member and n + 1 or 101
-      invite(gate, group)
+      invite(gate, group_of(gate, group))
     end
     local parked_too = n == 101 and redis.call('ZRANGEBYLEX', gate.waiting, '[!' .. task .. ' ', '(!' .. task .. '!', 'LIMIT', 0, 1)
     if n == 101 and #parked_too == 0 then

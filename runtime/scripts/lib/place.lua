@@ -4,19 +4,16 @@ local function due_time(due, time)
 end
 
 -- Puts a stored job where it waits: until its time, in line, or at the gate if it has a limit and no slot or start is free.
-local function place(gate, queue, id, due, has_limit)
+local function place(gate, queue, id, due, entry)
   if due then
     put_later(queue.due, queue.wake, due, id)
   else
-    come(gate, id, has_limit, queue.pending, queue.wake)
+    come(gate, id, entry, queue.pending, queue.wake)
   end
 end
 
 -- The same for a new job, which comes with its limits: '' or '<limits> <group>'.
 local function place_new(gate, queue, id, due, limited)
   local limits, group = string.match(limited, '^(%S+) (.*)$')
-  if limits then
-    register(gate, id, queue.name, limits, group)
-  end
-  place(gate, queue, id, due, limits)
+  place(gate, queue, id, due, limits and register(gate, id, queue.name, limits, group))
 end

@@ -2,77 +2,53 @@
 -- place of its start reserved. Fields of `groups` besides those of the gate, `time` being that of Redis:
 -- % -> 1 where the shard has had rates, %<task> -> "<most starts> <window in ms>", and " 1" where its groups take turns (see
 -- turns.lua), with a window of 0 where they have no rate
--- %<group> -> "<places reserved>", then for each of at most some 50 parts of the window " <end> <starts>": they count until then
-local function grain_of(most, per)
-  return most > 50 and math.max(1, math.floor(per / 50)) or 1
+-- %<group> -> "<starts that count> <first end> <last end> <starts>": the starts stand in at most some 50 parts of the window and
+-- count until the end of theirs, and those named are of the last part; then for each part before it, the oldest first,
+-- " <starts> <ms to the end of the next>". So what a claim reads and writes is short.
+local function rate_of(text)
+  local most, per, turns = string.match(text or '', '^(%d+) (%d+) ?(1?)$')
+  if most then
+    most, per = tonumber(most), tonumber(per)
+    return { most = most, per = per, turns = turns == '1', grain = most > 50 and math.max(1, math.floor(per / 50)) or 1 }
+  end
 end
 
--- What is known of a group with a rate, nil without one. No end is further away than a window: where one is, the clock has gone
--- back or a deploy has made the window shorter. No more places are reserved than ids hold slots.
-local function read_starts(gate, group, rate, text, held)
-  local most, per, turns = string.match(rate or '', '^(%d+) (%d+) ?(1?)$')
-  if not most then
-    return nil
+-- What is known of the starts of a group. No end is further away than a window: where one is, the clock has gone back or a deploy
+-- has made the window shorter, and all come nearer by so much.
+local function read_starts(gate, rate, text)
+  local total, first, last, n, at = string.match(text or '', '^(%d+) (%d+) (%d+) (%d+)()')
+  last = total and tonumber(last) or 0
+  if last <= gate.time then
+    return { rate = rate, total = 0, first = 0, last = 0, n = 0, older = '' }
   end
-  local reserved, ends = string.match(text or '0', '^(%d+)(.*)$')
-  local log = { group = group, most = tonumber(most), per = tonumber(per), reserved = math.min(tonumber(reserved), held), total = 0 }
-  log.grain, log.turns = grain_of(log.most, log.per), turns == '1'
-  local latest = gate.time + log.per + log.grain
-  for ending, n in string.gmatch(ends, ' (%d+) (%d+)') do
-    ending, n = tonumber(ending), tonumber(n)
-    if ending > gate.time then
-      log[#log + 1] = { ending = math.min(ending, latest), n = n }
-      log.total, log.moved = log.total + n, log.moved or ending > latest
-    end
+  local latest = gate.time + rate.per + rate.grain
+  total, first = tonumber(total), tonumber(first) - math.max(0, last - latest)
+  local some, gap, behind = string.match(text, '^ (%d+) (%d+)()', at)
+  while some and first <= gate.time do
+    total, first, at = total - some, first + gap, behind
+    some, gap, behind = string.match(text, '^ (%d+) (%d+)()', at)
   end
-  return log
+  local older = string.sub(text, at)
+  return { rate = rate, total = total, first = first, last = math.min(last, latest), n = tonumber(n), older = older, moved = last > latest }
 end
 
-local function write_starts(gate, log)
-  local parts = { string.format('%.0f', log.reserved) }
-  for i = 1, #log do
-    parts[i + 1] = string.format('%.0f %.0f', log[i].ending, log[i].n)
-  end
-  if log.reserved == 0 and #log == 0 then
-    redis.call('HDEL', gate.groups, '%' .. log.group)
-  else
-    redis.call('HSET', gate.groups, '%' .. log.group, table.concat(parts, ' '))
-  end
+-- As it is stored; nil for nothing.
+local function starts_text(log)
+  return log.n > 0 and string.format('%d %d %d %d', log.total, log.first, log.last, log.n) .. log.older or nil
 end
 
 -- Time from which the group may start one more: 0 = now, huge = ids that have not started yet have all places.
-local function next_start(gate, log)
-  local over = log.per > 0 and log.reserved + log.total - log.most + 1 or 0
-  if log.moved then
-    write_starts(gate, log)
-  end
-  if log.turns and log.reserved > 0 then
-    return math.huge
-  elseif over <= 0 then
+local function next_start(log, reserved)
+  local ending, over = log.first, reserved + log.total - log.rate.most + 1
+  if over <= 0 then
     return 0
   end
-  for i = 1, #log do
-    over = over - log[i].n
+  for n, gap in string.gmatch(log.older, ' (%d+) (%d+)') do
+    over = over - n
     if over <= 0 then
-      return log[i].ending
+      return ending
     end
+    ending = ending + gap
   end
-  return math.huge
-end
-
--- So many ids of the group start now. Notes, once for a group that had none, from when on its starts may be forgotten.
-local function add_starts(gate, log, n)
-  local ending, last = math.ceil((gate.time + log.per) / log.grain) * log.grain, log[#log]
-  log.reserved = math.max(0, log.reserved - n)
-  if log.per == 0 then
-    return write_starts(gate, log)
-  elseif last and last.ending >= ending then
-    last.n = last.n + n
-  else
-    log[#log + 1] = { ending = ending, n = n }
-    if not last then
-      redis.call('ZADD', gate.waiting, 0, string.format('\r%016.0f\n', ending) .. log.group)
-    end
-  end
-  write_starts(gate, log)
+  return over <= log.n and log.last or math.huge
 end

@@ -28,14 +28,9 @@ end
 
 -- An id leaves its list before it has started: its slot and the place of its start are free.
 local function step_out(gate, entry)
-  local group = string.match(entry, '^%d+ %S+ (.*)$')
-  local held, rate, text = unpack(redis.call('HMGET', gate.groups, group, '%' .. string.match(group, '^%S+'), '%' .. group))
-  local log = read_starts(gate, group, rate, text, tonumber(held or 0))
-  if log then
-    log.reserved = math.max(0, log.reserved - 1)
-    write_starts(gate, log)
-  end
-  leave(gate, entry)
+  local group = group_of(gate, string.match(entry, '^%d+ %S+ (.*)$'))
+  group.reserved = math.max(0, group.reserved - 1)
+  give_back(gate, group)
 end
 
 -- Parks ids that have left the list of their queue; `tasks` has the task of each.
@@ -61,7 +56,8 @@ local function park(gate, queue, ids, tasks)
     redis.call('HSET', gate.limited, unpack(known))
   end
   redis.call('ZADD', gate.waiting, unpack(members))
-  redis.call('HINCRBY', gate.groups, '#' .. queue, #ids)
+  gate.crowd = true
+  count_waiting(gate, queue, #ids)
 end
 
 -- Parks a job that waits at the gate of a queue's limit and has been taken away from there, if its task is paused.

@@ -1,36 +1,55 @@
 -- The gate as `advance` needs it: only a shard that has had rates pays for them.
 local function gate_of(gate)
-  gate.rates, gate.queues = redis.call('HEXISTS', gate.groups, '%') == 1, {}
+  gate.rates, gate.queues, gate.freed = redis.call('HEXISTS', gate.groups, '%') == 1, {}, {}
+  gate.late, gate.counts = {}, {}
   return gate
 end
 
--- Counts the starts of claimed ids, and notes when those who wait behind them may come in. Returns what is known of the groups
--- that take turns, in the order of their starts.
+-- So many ids of a group with a rate start now. Returns from when on its starts may be forgotten, if none has counted before.
+local function add_starts(gate, group, n)
+  local rate = group.rule.rate
+  group.reserved = math.max(0, group.reserved - n)
+  changed(gate, group)
+  if rate.per == 0 then
+    return nil
+  end
+  rate.ending = rate.ending or math.ceil((gate.time + rate.per) / rate.grain) * rate.grain
+  local log, ending = log_of(gate, group), rate.ending
+  local is_first = log.n == 0
+  if is_first then
+    log.first, log.last = ending, ending
+  elseif log.last < ending then
+    log.older = log.older .. string.format(' %d %d', log.n, ending - log.last)
+    log.last, log.n = ending, 0
+  end
+  log.n, log.total = log.n + n, log.total + n
+  return is_first and ending
+end
+
+-- Counts the starts of claimed ids, and notes when those who wait behind them may come in. Returns the groups that take turns, in
+-- the order of their starts.
 local function count_starts(gate, ids)
-  local entries, starts, groups, turns = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, {}
+  local entries, starts, names, turns = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, {}
   for i = 1, #ids do
-    local group = entries[i] and string.match(entries[i], '^%d+ %S+ (.*)$')
-    if group and not starts[group] then
-      groups[#groups + 1] = group
+    local name = entries[i] and string.match(entries[i], '^%d+ %S+ (.*)$')
+    if name and not starts[name] then
+      names[#names + 1] = name
     end
-    if group then
-      starts[group] = (starts[group] or 0) + 1
+    if name then
+      starts[name] = (starts[name] or 0) + 1
     end
   end
-  for i = 1, #groups do
-    local group, task = groups[i], string.match(groups[i], '^%S+')
-    local rate, limit, held, text = unpack(redis.call('HMGET', gate.groups, '%' .. task, task, group, '%' .. group))
-    local log = read_starts(gate, group, rate, text, tonumber(held or 0))
-    if log then
-      add_starts(gate, log, starts[group])
-    elseif text and not string.find(text, ' ', 1, true) then
-      -- Only places, of turns that a deploy has ended; nothing else would ever forget them.
-      redis.call('HDEL', gate.groups, '%' .. group)
+  read_up(gate, names)
+  for i = 1, #names do
+    local group = gate.book[names[i]]
+    local rate = group.rule.rate
+    local first = rate and add_starts(gate, group, starts[names[i]])
+    if first then
+      redis.call('ZADD', gate.waiting, 0, string.format('\r%016.0f\n', first) .. names[i])
     end
-    if log and log.turns then
-      log.has_limit = limit or log.per > 0
-      turns[#turns + 1] = log
-    elseif log then
+    if rate and rate.turns then
+      turns[#turns + 1] = group
+    elseif rate then
       invite(gate, group)
     end
   end
@@ -46,7 +65,7 @@ local function next_opening(gate, queue)
     return -1
   end
   local at, group = string.match(first, '\n(%d+)\n(.*)$')
-  if tonumber(at) <= gate.time or opens_at(gate, group) >= tonumber(at) then
+  if tonumber(at) <= gate.time or opens_at(gate, group_of(gate, group)) >= tonumber(at) then
     return math.max(0, tonumber(at) - gate.time)
   end
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, from, to, 'LIMIT', 0, 100)

@@ -3,11 +3,10 @@
 -- was put there before, may be one more for a while.
 
 -- Up to `most` of those of a group that wait for this queue, first ones first.
-local function next_of(gate, log, queue, most)
-  local from, to = '[' .. log.group .. '\n', '(' .. log.group .. '\v'
-  local members, ids = redis.call('ZRANGEBYLEX', gate.waiting, from, to, 'LIMIT', 0, most), {}
+local function next_of(gate, group, queue, most)
+  local members, ids = first_of(gate, group.name, most), {}
   for i = 1, #members do
-    local of, id = string.match(members[i], '\n%d+ (%S+) (%S+)$')
+    local of, id = who(group.name, members[i])
     if of ~= queue then
       break
     end
@@ -18,34 +17,30 @@ end
 
 -- The next of each of these groups, of which ids have been claimed, come in. Where the claim wants more than stand in the list, which
 -- is empty then, so many of each come as it takes to fill it, in turns. True if any has come.
-local function take_turns(gate, queue, pending, logs, wanted)
-  local rounds, came, most = {}, false, math.max(1, math.ceil(wanted / math.max(1, #logs)))
-  for g = 1, #logs do
-    local log = logs[g]
-    local opens = log.has_limit and opens_at(gate, log.group) or next_start(gate, log)
-    local ids, members = {}, {}
-    if opens == 0 then
-      ids, members = next_of(gate, log, queue, log.has_limit and 1 or most)
-    end
-    if #ids > 0 then
-      redis.call('ZREM', gate.waiting, unpack(members, 1, #ids))
-      redis.call('HINCRBY', gate.groups, log.group, #ids)
-      log.reserved = log.reserved + #ids
-      write_starts(gate, log)
-    elseif log.has_limit or #members > 0 then
-      invite(gate, log.group)
+local function take_turns(gate, queue, pending, groups, wanted)
+  local rounds, gone, came, most = {}, {}, 0, math.max(1, math.ceil(wanted / math.max(1, #groups)))
+  for g = 1, #groups do
+    local group, ids, members = groups[g], {}, {}
+    local has_limit = group.rule.limit < math.huge or group.rule.rate.per > 0
+    if opens_at(gate, group) == 0 then
+      ids, members = next_of(gate, group, queue, has_limit and 1 or most)
     end
     for r = 1, #ids do
+      take(gate, group)
       rounds[r] = rounds[r] or {}
-      rounds[r][#rounds[r] + 1] = ids[r]
+      rounds[r][#rounds[r] + 1], gone[#gone + 1] = ids[r], members[r]
+    end
+    if #ids == 0 and (has_limit or #members > 0) then
+      invite(gate, group)
     end
   end
+  local _ = #gone > 0 and redis.call('ZREM', gate.waiting, unpack(gone))
   for r = 1, #rounds do
     redis.call('RPUSH', pending, unpack(rounds[r]))
-    redis.call('HINCRBY', gate.groups, '#' .. queue, -#rounds[r])
-    came = true
+    came = came + #rounds[r]
   end
-  return came
+  _ = came > 0 and count_waiting(gate, queue, -came)
+  return came > 0
 end
 
 -- For `claim`: what follows when ids have been taken from a list.

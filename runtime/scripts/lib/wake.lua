@@ -1,7 +1,10 @@
--- Leaves one hint in a wake list. An idle worker's blocking pop takes it at once; otherwise it waits for the next one.
+-- Leaves one hint in a wake list. An idle worker's blocking pop takes it at once; otherwise it waits for the next one. Nobody takes
+-- it before the script ends.
+local hinted = {}
 local function wake(key)
-  if redis.call('EXISTS', key) == 0 then
-    redis.call('LPUSH', key, '1')
+  if not hinted[key] then
+    hinted[key] = true
+    local _ = redis.call('EXISTS', key) == 0 and redis.call('LPUSH', key, '1')
   end
 end
 

@@ -4,9 +4,9 @@ local function withdraw(gate, id, was_due)
   local number, queue, group = string.match(redis.call('HGET', gate.limited, id) or '', '^(%d+) (%S+) (.*)$')
   local waited = number and redis.call('ZREM', gate.waiting, group .. '\n' .. number .. ' ' .. queue .. ' ' .. id) == 1
   if waited then
-    redis.call('HINCRBY', gate.groups, '#' .. queue, -1)
+    count_waiting(gate, queue, -1)
     redis.call('ZREM', gate.waiting, '\n' .. queue .. '\n' .. group)
-    invite(gate, group)
+    invite(gate, group_of(gate, group))
   end
   if waited or was_due then
     redis.call('HDEL', gate.limited, id)

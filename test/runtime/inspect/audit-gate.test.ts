@@ -89,10 +89,9 @@ describe("finds and mends", () => {
     const rate = { rate: { limit: 2, perMs: 3_600_000 } };
     for (const id of ["a", "b", "c"]) await add(id, rate);
     await shard.claim(1);
-    await db.hset(keys.groups, `%${GROUP}`, "2");
     await db.lrem(pending, 0, "b");
     await db.zadd(due, FAR, "b");
-    await db.hincrby(keys.groups, GROUP, -1);
+    await db.hset(keys.groups, GROUP, "1 2");
     await db.zrem(keys.waiting, `\ndefault\n${GROUP}`);
     const found = await mended();
     expect(found).toContain("TW-F53");

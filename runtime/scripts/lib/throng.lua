@@ -1,0 +1,29 @@
+-- The gate for many ids at once: those whose jobs have completed, and those that are due.
+
+-- Completed jobs give their slots back.
+local function release_all(gate, ids)
+  local entries, limited, names = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}
+  for i = 1, #ids do
+    if entries[i] then
+      limited[#limited + 1], names[#names + 1] = ids[i], string.match(entries[i], '^%d+ %S+ (.*)$')
+    end
+  end
+  if #limited > 0 then
+    redis.call('HDEL', gate.limited, unpack(limited))
+    read_up(gate, names)
+    for i = 1, #names do
+      give_back(gate, gate.book[names[i]])
+    end
+  end
+end
+
+-- Those of the ids that may go into their pending list; the others wait at the gate from now on.
+local function entering(gate, ids)
+  local entries, entered = redis.call('HMGET', gate.limited, unpack(ids)), {}
+  for i = 1, #ids do
+    if not entries[i] or pass(gate, ids[i], entries[i]) then
+      entered[#entered + 1] = ids[i]
+    end
+  end
+  return entered
+end
