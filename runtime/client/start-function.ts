@@ -76,11 +76,14 @@ export function createStartFunction<Input, Output>(
   const { definition } = contract;
   const starter = new RunStarter(definition);
   const settings = new Map(queues.map((queue) => [queue.name, queue]));
+  // Made with the first start: to make a validator takes longer than all the rest of a start.
+  let validator: Validator<Input> | undefined;
 
   return async (input, options = {}) => {
     const client = options.client ?? currentClient();
     const { startedBy } = options;
-    const checked = contract.input().safeParse(input);
+    validator ??= contract.input();
+    const checked = validator.safeParse(input);
     if (!checked.success)
       throw new PayloadInvalid(
         definition.name,

@@ -139,3 +139,21 @@ test("an emit that cannot start its runs says how many there are, of jobs and ru
     /^Closed: 0 of 2 jobs and runs of the event test:event are known to be stored, without first: /,
   );
 });
+
+test("the validator of an input is made once, and not before the first start", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  await project.worker({ "math:add": () => undefined } as never);
+  let made = 0;
+  const steps = [{ name: "a", needs: [], job: jobOf(add as never, path("input", "n")) }];
+  const input = () => {
+    made += 1;
+    return numbered as never;
+  };
+  const startIt = createStartFunction<{ n: number }, null>(
+    { definition: workflow(steps), input },
+    project.queues,
+  );
+  expect(made).toBe(0);
+  for (const n of [1, 2]) await (await startIt({ n }, { client: project.client })).result();
+  expect(made).toBe(1);
+});
