@@ -1,6 +1,6 @@
 /** What an operator may do to workflow runs. State moves are scripts; here stands what their answers mean. */
 import { TaskweftError } from "../errors.js";
-import { encodeStepOutcome, parseRunEnd, parseStepOutcome, runFields } from "../protocol/index.js";
+import { begunJob, encodeStepOutcome, parseRunEnd, parseStepOutcome, runFields } from "../protocol/index.js";
 import { cancelRun, retryRun, type RetryRunCall } from "../scripts/index.js";
 import { stepJobId, WorkflowGraph } from "../workflow/index.js";
 import { readFields, readRun, readSteps, runUnknown, type StoredRun } from "./run-reads.js";
@@ -63,8 +63,8 @@ async function goOn(
   const { connection, keys } = reader;
   const { id, definition, record } = run;
   const end = assertEnded(run, operation);
-  const decider = new WorkflowGraph(definition).decider(id, await reader.now());
-  const { queue, record: deciderRecord } = decider;
+  const { decider } = new WorkflowGraph(definition);
+  const { queue, record: deciderRecord } = begunJob(decider, id, await reader.now());
   const reply = await retryRun(connection, {
     keys,
     run: id,

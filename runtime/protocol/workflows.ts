@@ -14,6 +14,7 @@
  *
  * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON.
  */
+import type { RecordMold } from "./records.js";
 
 export const RUN_VERSION = 1;
 
@@ -126,12 +127,29 @@ export function parseHeard(text: string | undefined): unknown[] {
   return lines.map((line) => JSON.parse(line.slice(line.indexOf(" ", line.indexOf(" ") + 1))) as unknown);
 }
 
-/** A job of a run that may begin. */
-export interface BeginStep {
-  /** Whose ends are counted, for `need` above 0. */
+/** What the jobs of one step have in common in all runs of a definition. */
+export interface JobMold extends RecordMold {
+  /** `""`: they decide how the run goes on. */
   readonly step: string;
+  /** What stands behind the run in their ids. */
+  readonly suffix: string;
+  readonly queue: string;
+  readonly delayMs: number;
+  /** `""`: none. */
+  readonly limit: string;
+}
+
+/** A job of a run that may begin. */
+export interface StepBegin {
+  readonly mold: JobMold;
   /** n: with the nth end of what it waits for; 0: while the run goes on; -1: always. */
   readonly need: number;
+  /** Number of the item, of a fan-out. */
+  readonly item?: number;
+}
+
+/** A job of a run that begins. */
+export interface BegunJob {
   readonly id: string;
   readonly queue: string;
   readonly delayMs: number;
@@ -140,14 +158,24 @@ export interface BeginStep {
   readonly record: string;
 }
 
+/** `at`: when it begins (ms). Scripts make the same text, see lib/mold.lua. */
+export function begunJob(
+  { suffix, queue, delayMs, limit, before, after }: JobMold,
+  run: string,
+  at: number,
+): BegunJob {
+  const record = `${before}"run":"${run}","at":${Math.round(at)},${after}`;
+  return { id: `${run}${suffix}`, queue, delayMs, limit, record };
+}
+
 /** All that is stored when a run starts. */
 export interface RunStart {
   readonly run: string;
   readonly record: string;
   readonly definition: { readonly field: string; readonly text: string };
-  readonly begins: readonly BeginStep[];
+  readonly begins: readonly BegunJob[];
   /** Ends the run when its time is over; it does not wait for this job. */
-  readonly timeout: BeginStep | undefined;
+  readonly timeout: BegunJob | undefined;
   /** Members of `listeners`: the events that the run hears of. */
   readonly listeners: readonly string[];
 }
@@ -168,6 +196,6 @@ export interface StepEnd {
   /** The fan-out of which it is an item. */
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;
   /** Begins when nothing else of the run is under way. */
-  readonly decider: BeginStep;
-  readonly begins: readonly BeginStep[];
+  readonly decider: JobMold;
+  readonly begins: readonly StepBegin[];
 }

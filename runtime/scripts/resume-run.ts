@@ -1,4 +1,4 @@
-import type { BeginStep, ShardKeys } from "../protocol/index.js";
+import type { BegunJob, ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 import { QueuePlaces } from "./settle-steps.js";
 
@@ -18,9 +18,9 @@ export interface ResumeRunCall {
   readonly dropped: readonly string[];
   /** Field of the `workflows` hash -> count. */
   readonly counts: ReadonlyMap<string, number>;
-  readonly begins: readonly BeginStep[];
+  readonly begins: readonly BegunJob[];
   /** Ends the run when its time is over; it does not wait for this job. */
-  readonly timeout: BeginStep | undefined;
+  readonly timeout: BegunJob | undefined;
   /** Members of `listeners`: the events that the run hears of. */
   readonly listeners: readonly string[];
 }

@@ -1,4 +1,4 @@
-import type { ShardKeys, StepEnd } from "../protocol/index.js";
+import type { JobMold, ShardKeys, StepEnd } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const settleStepsScript = new Script("settle-steps");
@@ -6,6 +6,7 @@ export const settleStepsScript = new Script("settle-steps");
 export interface SettleStepsCall {
   readonly keys: ShardKeys;
   readonly worker: string;
+  /** At least one. */
   readonly ends: readonly StepEnd[];
 }
 
@@ -32,6 +33,32 @@ export class QueuePlaces {
   }
 }
 
+/** Numbers the molds of a call, and writes them down as lib/mold.lua reads them. */
+class Molds {
+  readonly args: ScriptArgument[] = [];
+  readonly #numbers = new Map<JobMold, number>();
+  readonly #places: QueuePlaces;
+
+  constructor(places: QueuePlaces) {
+    this.#places = places;
+  }
+
+  get count(): number {
+    return this.#numbers.size;
+  }
+
+  of(mold: JobMold): number {
+    let number = this.#numbers.get(mold);
+    if (number === undefined) {
+      number = this.#numbers.size + 1;
+      this.#numbers.set(mold, number);
+      const { step, suffix, queue, delayMs, limit, before, after } = mold;
+      this.args.push(step, suffix, this.#places.of(queue), delayMs, limit, before, after);
+    }
+    return number;
+  }
+}
+
 /** The number of jobs that began. */
 export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): Promise<number | "LOST"> {
   const { keys, worker, ends } = call;
@@ -48,16 +75,27 @@ export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): 
     keys.groups,
     keys.waiting,
   ];
-  const places = new QueuePlaces(keys, scriptKeys);
-  const args: ScriptArgument[] = [keys.tag, worker, ends.length];
-  for (const { id, endsJob } of ends) args.push(id, endsJob ? 1 : 0);
-  for (const { run, step, outcome, state, hasten, itemOf, decider, begins } of ends) {
-    args.push(run, step, outcome, state, itemOf?.step ?? "", itemOf?.total ?? 0);
-    args.push(places.of(decider.queue), decider.record, hasten.join(" "), begins.length);
-    for (const begin of begins) {
-      args.push(begin.step, begin.need, begin.id, places.of(begin.queue));
-      args.push(begin.delayMs, begin.limit, begin.record);
-    }
+  const molds = new Molds(new QueuePlaces(keys, scriptKeys));
+  const endArgs: ScriptArgument[] = [];
+  for (const end of ends) {
+    const { id, run, step, outcome, decider } = end;
+    endArgs.push(id, run, step, outcome, molds.of(decider), begunText(end, molds), rareText(end));
   }
+  const args = [keys.tag, worker, molds.count, ...molds.args, ...endArgs];
   return (await runner.run(settleStepsScript, scriptKeys, args)) as number | "LOST";
+}
+
+function begunText({ begins }: StepEnd, molds: Molds): string {
+  let text = "";
+  for (const { mold, need, item } of begins) {
+    text += `${text === "" ? "" : ","}${molds.of(mold)} ${need}${item === undefined ? "" : ` ${item}`}`;
+  }
+  return text;
+}
+
+/** What most ends do not have. */
+function rareText({ endsJob, state, itemOf, hasten }: StepEnd): string {
+  if (endsJob && state === "" && itemOf === undefined) return "";
+  const { step = "-", total = 0 } = itemOf ?? {};
+  return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hasten.join(" ")}`;
 }

@@ -101,8 +101,7 @@ export class RunDecider {
     const decision = decide(definition, soFar);
     const known = parseRunRecord(record);
     if (decision.kind === "undo") {
-      const begins = [graph.undo(run, decision.step, now())];
-      ends.add(endOfOwnJob({ id: claim.id, graph, run }, begins, now()));
+      ends.add(endOfOwnJob({ id: claim.id, graph, run }, [graph.undo(decision.step)]));
       return;
     }
     const detail =

@@ -1,9 +1,9 @@
 /** A claimed job of a workflow run, with what is known of the run: makes the end of its step from how the job ended. */
 import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
 import {
-  type BeginStep,
   encodeStepOutcome,
   runFields,
+  type StepBegin,
   type StepEnd,
   type StepStatus,
 } from "../protocol/index.js";
@@ -59,16 +59,16 @@ export function endOfStep(
     hasten: stops ? graph.waits(run) : [],
     // Ends that go on count; with one that does not, the step has failed. Cancelled ones say nothing of it.
     itemOf: item !== undefined && (goesOn || stops) ? { step: step.name, total: item.total } : undefined,
-    decider: graph.decider(run, now),
-    begins: goesOn ? beginsAfter(context, now) : [],
+    decider: graph.decider,
+    begins: goesOn ? beginsAfter(context) : [],
   };
 }
 
-function beginsAfter({ graph, run, step, item }: StepContext, now: number): readonly BeginStep[] {
-  if (item === undefined) return graph.after(run, step.name, now);
+function beginsAfter({ graph, step, item }: StepContext): readonly StepBegin[] {
+  if (item === undefined) return graph.after(step.name);
   const next = item.index + widthOf(step);
-  const begins = graph.afterItem(run, step.name, now);
-  return next < item.total ? [graph.item(run, step, next, now), ...begins] : begins;
+  const begins = graph.afterItem(step.name);
+  return next < item.total ? [graph.item(step, next), ...begins] : begins;
 }
 
 /** Items that run at once: each that ends begins the one so many places further on. */
@@ -77,20 +77,18 @@ export function widthOf(step: WorkflowStep): number {
 }
 
 /** The fan-out has stored its items, and begins these; the step itself ends with the last of them. */
-export function endOfFanOut(context: StepContext, indexes: readonly number[], now: number): StepEnd {
-  const { graph, run, step } = context;
+export function endOfFanOut(context: StepContext, indexes: readonly number[]): StepEnd {
+  const { graph, step } = context;
   return endOfOwnJob(
     context,
-    indexes.map((index) => graph.item(run, step, index, now)),
-    now,
+    indexes.map((index) => graph.item(step, index)),
   );
 }
 
 /** A job that ends no step: it belongs to the run itself, and begins others. */
 export function endOfOwnJob(
   { id, graph, run }: Pick<StepContext, "graph" | "id" | "run">,
-  begins: readonly BeginStep[],
-  now: number,
+  begins: readonly StepBegin[],
 ): StepEnd {
   return {
     id,
@@ -101,7 +99,7 @@ export function endOfOwnJob(
     state: "",
     hasten: [],
     itemOf: undefined,
-    decider: graph.decider(run, now),
+    decider: graph.decider,
     begins,
   };
 }

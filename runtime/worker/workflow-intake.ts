@@ -240,7 +240,7 @@ export class WorkflowIntake {
   }
 
   async #fanOut(name: string, context: StepContext, items: unknown): Promise<undefined> {
-    const { connection, keys, ends, now } = this.#ports;
+    const { connection, keys, ends } = this.#ports;
     const { id, run, step } = context;
     if (!Array.isArray(items) || items.length > MAX_ITEMS) {
       const got = Array.isArray(items) ? `${items.length} items` : typeof items;
@@ -260,19 +260,19 @@ export class WorkflowIntake {
       if (reply !== "STORED") return undefined;
     }
     const begun = Array.from({ length: Math.min(items.length, widthOf(step)) }, (_unused, index) => index);
-    ends.add(endOfFanOut(context, begun, now()));
+    ends.add(endOfFanOut(context, begun));
     return undefined;
   }
 
   /** A fan-out of a run that was retried goes on with the items that it had; false where not all of them were stored. */
   async #goOn(context: StepContext, total: number): Promise<boolean> {
-    const { reader, ends, now } = this.#ports;
+    const { reader, ends } = this.#ports;
     const { run, step } = context;
     const last = runFields.item(run, step.name, total - 1);
     if (!(await reader.read([last])).has(last)) return false;
     const begins = firstOfLanes(await reader.itemsEnded(run, step.name, total), widthOf(step));
     if (begins.length === 0) this.#end(context, "completed", null);
-    else ends.add(endOfFanOut(context, begins, now()));
+    else ends.add(endOfFanOut(context, begins));
     return true;
   }
 }

@@ -1,29 +1,40 @@
 /** Which jobs a run begins, and when. Two workers that ask the same get the same jobs, under the same ids. */
 import { limitsText, type StepJob, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
 import {
-  type BeginStep,
-  type RecordMold,
+  type BegunJob,
+  begunJob,
+  type JobMold,
   recordMold,
   type RecordOptions,
   runFields,
+  type StepBegin,
 } from "../protocol/index.js";
 
 /** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
 export const RUN_TASK = "@workflow";
 
+/** What may begin with the end of a step. */
+interface Followers {
+  readonly ofStep: readonly StepBegin[];
+  /** Only the last item ends a step that fans out, and then even a single need is counted. */
+  readonly ofItem: readonly StepBegin[];
+}
+
 export class WorkflowGraph {
   readonly definition: WorkflowDefinition;
+  /** Of the job that says how a run goes on when nothing of it is under way. */
+  readonly decider: JobMold;
   readonly #steps: ReadonlyMap<string, WorkflowStep>;
-  readonly #after = new Map<string, WorkflowStep[]>();
-  /** Of the jobs of a step, and of those that belong to the run itself. A worker makes thousands of them in a second. */
-  readonly #molds = new Map<StepJob | undefined, JobMold>();
+  readonly #followers = new Map<string, Followers>();
+  /** Of the jobs that begin steps, that are their items, and that undo them, by step. A worker asks thousands of times in a second. */
+  readonly #begins = new Map<string, JobMold>();
+  readonly #items = new Map<string, JobMold>();
+  readonly #undoes = new Map<string, JobMold>();
 
   constructor(definition: WorkflowDefinition) {
     this.definition = definition;
     this.#steps = new Map(definition.steps.map((step) => [step.name, step]));
-    for (const step of definition.steps) {
-      for (const need of step.needs) this.#after.set(need, [...(this.#after.get(need) ?? []), step]);
-    }
+    this.decider = { step: "", suffix: deciderId(""), delayMs: 0, ...this.#jobOf(undefined, {}) };
   }
 
   step(name: string): WorkflowStep | undefined {
@@ -31,57 +42,55 @@ export class WorkflowGraph {
   }
 
   /** What the run begins with: the steps that wait for nothing. A run without steps has only its end to decide. */
-  roots(run: string, now: number): readonly BeginStep[] {
-    if (this.definition.steps.length === 0) return [this.decider(run, now)];
+  roots(run: string, now: number): readonly BegunJob[] {
+    if (this.definition.steps.length === 0) return [begunJob(this.decider, run, now)];
     return this.definition.steps
       .filter((step) => step.needs.length === 0)
-      .map((step) => this.#begin(run, step, 0, now));
+      .map((step) => begunJob(this.#begin(step), run, now));
   }
 
   /** The steps that may begin when this one has ended. */
-  after(run: string, name: string, now: number): readonly BeginStep[] {
-    return (this.#after.get(name) ?? []).map((step) => {
-      // One that waits for this step alone needs no count.
-      const need = step.needs.length === 1 ? 0 : (step.join ?? step.needs.length);
-      return this.#begin(run, step, need, now);
-    });
+  after(name: string): readonly StepBegin[] {
+    return this.#followersOf(name).ofStep;
   }
 
-  /** The same for an item of a fan-out: only its last item ends the step, and then even a single need is counted. */
-  afterItem(run: string, name: string, now: number): readonly BeginStep[] {
-    return this.after(run, name, now).map((begin) => (begin.need === 0 ? { ...begin, need: 1 } : begin));
+  /** The same for an item of a fan-out. */
+  afterItem(name: string): readonly StepBegin[] {
+    return this.#followersOf(name).ofItem;
   }
 
-  item(run: string, step: WorkflowStep, index: number, now: number): BeginStep {
-    const options = `"step":"${step.name}","item":${index},`;
-    const { queue, limit, record } = this.#jobOf(step.job, run, now, options);
-    const id = stepJobId(run, step.name, index);
-    return { step: step.name, need: 0, id, queue, delayMs: 0, limit, record };
+  item(step: WorkflowStep, index: number): StepBegin {
+    const { name, job } = step;
+    const mold = moldOf(this.#items, name, () => ({
+      step: name,
+      suffix: stepJobId("", name),
+      delayMs: 0,
+      ...this.#jobOf(job, { step: name }),
+    }));
+    return { mold, need: 0, item: index };
   }
 
   /** Begins a step of a run that is retried. */
-  again(run: string, step: WorkflowStep, now: number): BeginStep {
-    return this.#begin(run, step, -1, now);
+  again(run: string, step: WorkflowStep, now: number): BegunJob {
+    return begunJob(this.#begin(step), run, now);
   }
 
   /** Undoes a step, also when the run does not go on. */
-  undo(run: string, step: WorkflowStep, now: number): BeginStep {
-    const options = `"step":"${step.name}","undo":1,`;
-    const { queue, limit, record } = this.#jobOf(step.compensate, run, now, options);
-    return { step: step.name, need: -1, id: undoJobId(run, step.name), queue, delayMs: 0, limit, record };
-  }
-
-  /** Says how the run goes on when nothing of it is under way. */
-  decider(run: string, now: number): BeginStep {
-    const { queue, limit, record } = this.#jobOf(undefined, run, now, "");
-    return { step: "", need: -1, id: deciderId(run), queue, delayMs: 0, limit, record };
+  undo({ name, compensate }: WorkflowStep): StepBegin {
+    const mold = moldOf(this.#undoes, name, () => ({
+      step: name,
+      suffix: undoJobId("", name),
+      delayMs: 0,
+      ...this.#jobOf(compensate, { step: name, undo: 1 }),
+    }));
+    return { mold, need: -1 };
   }
 
   /** Ends the run when its time is over. */
-  timeout(run: string, now: number): BeginStep | undefined {
+  timeout(run: string, now: number): BegunJob | undefined {
     const { timeoutMs } = this.definition;
     if (timeoutMs === undefined) return undefined;
-    return { ...this.decider(run, now), id: timeoutJobId(run), delayMs: timeoutMs };
+    return { ...begunJob(this.decider, run, now), id: timeoutJobId(run), delayMs: timeoutMs };
   }
 
   /** Jobs that only wait: in a run that does not go on they need not. */
@@ -91,48 +100,58 @@ export class WorkflowGraph {
       .map((step) => stepJobId(run, step.name));
   }
 
-  #begin(run: string, step: WorkflowStep, need: number, now: number): BeginStep {
-    // A step that fans out is first a job of the run, which reads the list.
-    const job = step.forEach === undefined ? step.job : undefined;
-    const { queue, limit, record } = this.#jobOf(job, run, now, `"step":"${step.name}",`);
-    const { name, delayMs = 0 } = step;
-    return { step: name, need, id: stepJobId(run, name), queue, delayMs, limit, record };
+  #followersOf(name: string): Followers {
+    let followers = this.#followers.get(name);
+    if (followers === undefined) {
+      const ofStep = this.definition.steps
+        .filter(({ needs }) => needs.includes(name))
+        // One that waits for this step alone needs no count.
+        .map((step) => ({
+          mold: this.#begin(step),
+          need: step.needs.length === 1 ? 0 : (step.join ?? step.needs.length),
+        }));
+      followers = { ofStep, ofItem: ofStep.map(({ mold, need }) => ({ mold, need: need === 0 ? 1 : need })) };
+      this.#followers.set(name, followers);
+    }
+    return followers;
   }
 
-  /** `options`: those of this job alone, as they stand in its record. Names and ids need no escaping. */
+  #begin({ name, forEach, job, delayMs = 0 }: WorkflowStep): JobMold {
+    return moldOf(this.#begins, name, () => ({
+      step: name,
+      suffix: stepJobId("", name),
+      delayMs,
+      // A step that fans out is first a job of the run, which reads the list.
+      ...this.#jobOf(forEach === undefined ? job : undefined, { step: name }),
+    }));
+  }
+
   #jobOf(
     job: StepJob | undefined,
-    run: string,
-    now: number,
-    options: string,
-  ): Pick<BeginStep, "limit" | "queue" | "record"> {
-    let mold = this.#molds.get(job);
-    if (mold === undefined) {
-      mold = moldOf(this.definition, job);
-      this.#molds.set(job, mold);
-    }
-    const { queue, limit, before, after } = mold;
-    return { queue, limit, record: `${before}"run":"${run}",${options}"at":${Math.round(now)},${after}` };
+    ofStep: RecordOptions,
+  ): Pick<JobMold, "after" | "before" | "limit" | "queue"> {
+    const { name, hash, queue } = this.definition;
+    const options: RecordOptions = { ...ofStep, workflow: `${name} ${hash}` };
+    if (job === undefined) return { queue, limit: "", ...recordMold(RUN_TASK, queue, hash, options) };
+    const { task, limit, maxRetries, timeoutMs } = job;
+    if (maxRetries !== undefined) options.maxRetries = maxRetries;
+    if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
+    if (limit !== undefined) options.group = limit.name;
+    return {
+      queue: job.queue,
+      limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
+      ...recordMold(task, job.queue, job.hash, options),
+    };
   }
 }
 
-interface JobMold extends RecordMold {
-  readonly queue: string;
-  readonly limit: string;
-}
-
-function moldOf({ name, hash, queue }: WorkflowDefinition, job: StepJob | undefined): JobMold {
-  const options: RecordOptions = { workflow: `${name} ${hash}` };
-  if (job === undefined) return { queue, limit: "", ...recordMold(RUN_TASK, queue, hash, options) };
-  const { task, limit, maxRetries, timeoutMs } = job;
-  if (maxRetries !== undefined) options.maxRetries = maxRetries;
-  if (timeoutMs !== undefined) options.timeoutMs = timeoutMs;
-  if (limit !== undefined) options.group = limit.name;
-  return {
-    queue: job.queue,
-    limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
-    ...recordMold(task, job.queue, job.hash, options),
-  };
+function moldOf(molds: Map<string, JobMold>, step: string, make: () => JobMold): JobMold {
+  let mold = molds.get(step);
+  if (mold === undefined) {
+    mold = make();
+    molds.set(step, mold);
+  }
+  return mold;
 }
 
 export function stepJobId(run: string, step: string, item?: number): string {

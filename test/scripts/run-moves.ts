@@ -5,8 +5,11 @@ import {
   encodeRunRecord,
   encodeStepOutcome,
   parseHeard,
-  type BeginStep,
+  type BegunJob,
+  type JobMold,
+  recordMold,
   type ShardKeys,
+  type StepBegin,
   type StepEnd,
 } from "../../runtime/protocol/index.js";
 import {
@@ -31,9 +34,17 @@ import { recordText, type ShardBench } from "./shard-bench.js";
 
 const OUTCOME = encodeStepOutcome({ status: "completed", at: 1, detail: 7 });
 
-/** A step of a task without limits that may begin while the run goes on. */
-export function beginStep(id: string, options: Partial<BeginStep> = {}): BeginStep {
-  return { step: "", need: 0, id, queue: "q", delayMs: 0, limit: "", record: recordText(), ...options };
+/** A job of a task without limits that begins. */
+export function beginStep(id: string, options: Partial<BegunJob> = {}): BegunJob {
+  return { id, queue: "q", delayMs: 0, limit: "", record: recordText(), ...options };
+}
+
+/** A job of the run `r`, of a task without limits, that may begin while the run goes on. */
+function mayBegin(id: string, options: Partial<JobMold & StepBegin> = {}): StepBegin {
+  const { need = 0, item, ...mold } = options;
+  const text = recordMold("a:task", "q", "12345678", { workflow: "w h" });
+  const all = { step: "", suffix: id.slice(1), queue: "q", delayMs: 0, limit: "", ...text, ...mold };
+  return { mold: all, need, ...(item === undefined ? {} : { item }) };
 }
 
 /** The end of a job that belongs to no step; its run's job that decides goes to the same queue. */
@@ -50,7 +61,7 @@ export function stepEnd(
     state: "",
     hasten: [],
     itemOf: undefined,
-    decider: beginStep("r:end", { queue }),
+    decider: mayBegin("r:end", { queue }).mold,
     begins: [],
     ...options,
   };
@@ -99,8 +110,8 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   expect(await bench.claim(worker, 1)).toEqual(["r:a"]);
   const fields = ["r b.0*", "0", "r b.1*", "1"];
   expect(await storeItems(runner, { keys, worker, id: "r:a", fields })).toBe("STORED");
-  const items = [0, 1].map((index) => beginStep(`r:b.${index}`));
-  const joined = beginStep("r:c", { step: "c", need: 2, delayMs: 60_000 });
+  const items = [0, 1].map((item) => mayBegin("r:b", { item }));
+  const joined = mayBegin("r:c", { step: "c", need: 2, delayMs: 60_000 });
   const first = stepEnd("r:a", { step: "a", begins: [...items, joined] });
   expect(await settleSteps(runner, { keys, worker, ends: [first] })).toBe(2);
   expect(await settleSteps(runner, { keys, worker, ends: [first] })).toBe(0);
@@ -253,7 +264,7 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
   expect(await bench.redis.hget(keys.workflows, "r :state")).toBe("failing");
   expect(await bench.claim(worker, 1)).toEqual(["r:a"]);
   const later = { step: "b", need: 0 };
-  const cancelled = stepEnd("r:a", { step: "a", begins: [beginStep("r:b", later)] });
+  const cancelled = stepEnd("r:a", { step: "a", begins: [mayBegin("r:b", later)] });
   expect(await settleSteps(runner, { keys, worker, ends: [cancelled] })).toBe(1);
   expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
   const end = encodeRunEnd({ state: "failed", at: 2, detail: "" });

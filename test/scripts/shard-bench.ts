@@ -298,7 +298,7 @@ export class ShardBench {
   async tickRun(lastMs: number, upToMs: number, call: Partial<TickRunCall> = {}): Promise<TickRunReply> {
     const run = `t${upToMs}`;
     const record = recordText({ options: { run } });
-    const step = { step: "", need: 0, id: `${run}.a`, queue: "q", delayMs: 0, limit: "", record };
+    const step = { id: `${run}.a`, queue: "q", delayMs: 0, limit: "", record };
     const start: RunStart = {
       run,
       record: encodeRunRecord({ workflow: "w", hash: "h", startedAt: 1, key: "", input: {} }),

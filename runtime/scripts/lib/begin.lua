@@ -1,7 +1,7 @@
--- Enqueues the job of a workflow's step in a queue, of which the pending list, the due set and the wake list are given; `limit` is ''
--- or "<limits> <queue> <group>" (see come). Wake hints that are to be left are noted in `woken`.
-local function begin(jobs, gate, woken, id, pending, due, wake_key, delay, limit, record)
-  redis.call('HSET', jobs, id, record)
+-- Puts the stored job of a workflow's step where it waits, in a queue of which the pending list, the due set and the wake list are given,
+-- unless that is the end of the pending list: then the answer is true, and the caller puts it there. `limit` is '' or
+-- "<limits> <queue> <group>" (see come). Wake hints that are to be left are noted in `woken`.
+local function lines_up(gate, woken, id, pending, due, wake_key, delay, limit)
   local limits, queue, group = string.match(limit, '^(%S+) (%S+) (.*)$')
   if limits then
     register(gate, id, queue, limits, group)
@@ -11,7 +11,15 @@ local function begin(jobs, gate, woken, id, pending, due, wake_key, delay, limit
   elseif limits then
     come(gate, id, true, pending, wake_key)
   else
-    redis.call('RPUSH', pending, id)
     woken[wake_key] = true
+    return true
+  end
+end
+
+-- Enqueues such a job.
+local function begin(jobs, gate, woken, id, pending, due, wake_key, delay, limit, record)
+  redis.call('HSET', jobs, id, record)
+  if lines_up(gate, woken, id, pending, due, wake_key, delay, limit) then
+    redis.call('RPUSH', pending, id)
   end
 end

@@ -1,0 +1,44 @@
+-- Molds of the jobs of runs: what all jobs of one step of a definition have in common is sent once a call. ARGV[at] is the number of molds;
+-- of each follow: its step ('' = none), what stands behind the run in the id of its jobs, place of the queue, delay (ms), limit, and their
+-- record before and after what they differ in. Returns them, and the position of the first argument behind them; `keys_of`
+-- gives pending list, due set and wake list of a place.
+local function read_molds(at, keys_of)
+  local molds, from = {}, at + 1
+  for i = 1, tonumber(ARGV[at]) do
+    local mold = { step = ARGV[from], suffix = ARGV[from + 1] }
+    mold.pending, mold.due, mold.wake = keys_of(ARGV[from + 2])
+    mold.delay, mold.limit, mold.before, mold.after = tonumber(ARGV[from + 3]), ARGV[from + 4], ARGV[from + 5], ARGV[from + 6]
+    molds[i], from = mold, from + 7
+  end
+  return molds, from
+end
+
+-- Enqueues a job of a run; `item` is its number in a fan-out, or ''; `gate.stamp` is what stands behind the run in a record of now.
+-- Records and places in lists gather until they are written.
+local records, lines = {}, {}
+
+local function make(gate, woken, mold, run, item)
+  local id, n = run .. mold.suffix, #records
+  if item == '' then
+    records[n + 2] = mold.before .. '"run":"' .. run .. gate.stamp .. mold.after
+  else
+    id = id .. '.' .. item
+    records[n + 2] = mold.before .. '"run":"' .. run .. gate.stamp .. '"item":' .. item .. ',' .. mold.after
+  end
+  records[n + 1] = id
+  if lines_up(gate, woken, id, mold.pending, mold.due, mold.wake, mold.delay, mold.limit) then
+    local line = lines[mold.pending] or {}
+    lines[mold.pending], line[#line + 1] = line, id
+  end
+end
+
+local function write_made(jobs)
+  in_parts(records, function(...)
+    redis.call('HSET', jobs, ...)
+  end)
+  for pending, line in pairs(lines) do
+    in_parts(line, function(...)
+      redis.call('RPUSH', pending, ...)
+    end)
+  end
+end
