@@ -1,42 +1,54 @@
 #!lua flags=allow-oom
--- end-run: a workflow run has ended; its job that decides ends with it.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners; of the run's own queue:
---      11 due
--- ARGV 1 tag, 2 worker, 3 job, 4 run, 5 end of the run, 6 keep (ms), 7 key field to free, 8 job of its timeout ('' = none),
---      9 state of the run when that was decided ('' = none), then its listeners
--- Returns LOST, GONE (the worker does not hold the job), MOVED (its state is another; nothing was done), or ENDED
+-- end-run: workflow runs have ended; with each ends its job that decides.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners; then for each queue: due
+-- ARGV 1 tag, 2 worker, then for each run: job, run, end of the run, keep (ms), key field to free, job of its timeout ('' = none),
+--      place of its own queue, state of the run when that was decided ('' = none), number of its listeners, then these
+-- Returns LOST, or for each run: GONE (the worker does not hold the job), MOVED (its state is another; nothing was done), or ENDED
 --@include now
 --@include finish
 
 local jobs, runs, active, leases, workflows, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local keys, waits, tag, worker, job, run = KEYS[7], KEYS[8], ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local keys, waits, running, listeners = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local tag, worker, time, replies, over = ARGV[1], ARGV[2], now(), {}, {}
 
 local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
-if redis.call('HGET', active, job) ~= worker then
-  return 'GONE'
-end
-if (redis.call('HGET', workflows, run .. ' :state') or '') ~= ARGV[9] then
-  return 'MOVED'
-end
-redis.call('HDEL', active, job)
-redis.call('HDEL', jobs, job)
-redis.call('HDEL', runs, job)
-if redis.call('HEXISTS', workflows, run) == 1 then
-  redis.call('HSET', workflows, run .. ' :state', ARGV[5])
+
+-- All but what its job that decides has in common with others; `last` is the position of the last argument of the run.
+local function end_run(run, at, last)
+  redis.call('HSET', workflows, run .. ' :state', ARGV[at + 2])
   redis.call('HDEL', workflows, run .. ' :open')
-  redis.call('ZREM', KEYS[9], run)
-  redis.call('ZADD', ended, now() + tonumber(ARGV[6]), run)
-  free_key(keys, { key = ARGV[7] ~= '' and ARGV[7] }, run)
+  redis.call('ZREM', running, run)
+  redis.call('ZADD', ended, time + tonumber(ARGV[at + 3]), run)
+  free_key(keys, { key = ARGV[at + 4] ~= '' and ARGV[at + 4] }, run)
   publish(waits, tag, run)
-  if ARGV[8] ~= '' and redis.call('ZREM', KEYS[11], ARGV[8]) == 1 then
-    redis.call('HDEL', jobs, ARGV[8])
-    redis.call('HDEL', runs, ARGV[8])
+  local q = 11 + ARGV[at + 6]
+  if ARGV[at + 5] ~= '' and redis.call('ZREM', KEYS[q], ARGV[at + 5]) == 1 then
+    over[#over + 1] = ARGV[at + 5]
   end
-  if #ARGV > 9 then
-    redis.call('ZREM', KEYS[10], unpack(ARGV, 10))
+  if last > at + 8 then
+    redis.call('ZREM', listeners, unpack(ARGV, at + 9, last))
   end
 end
-return 'ENDED'
+
+local at = 3
+while at <= #ARGV do
+  local job, run, last, reply = ARGV[at], ARGV[at + 1], at + 8 + ARGV[at + 8], 'ENDED'
+  if redis.call('HGET', active, job) ~= worker then
+    reply = 'GONE'
+  elseif (redis.call('HGET', workflows, run .. ' :state') or '') ~= ARGV[at + 7] then
+    reply = 'MOVED'
+  else
+    redis.call('HDEL', active, job)
+    over[#over + 1] = job
+    local _ = redis.call('HEXISTS', workflows, run) == 1 and end_run(run, at, last)
+  end
+  replies[#replies + 1], at = reply, last + 1
+end
+if #over > 0 then
+  redis.call('HDEL', jobs, unpack(over))
+  redis.call('HDEL', runs, unpack(over))
+end
+return replies

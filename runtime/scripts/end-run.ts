@@ -1,11 +1,9 @@
 import type { ShardKeys } from "../protocol/index.js";
-import { Script, type ScriptRunner } from "./script.js";
+import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const endRunScript = new Script("end-run");
 
-export interface EndRunCall {
-  readonly keys: ShardKeys;
-  readonly worker: string;
+export interface EndedRun {
   /** The job that decides. */
   readonly id: string;
   readonly run: string;
@@ -24,37 +22,37 @@ export interface EndRunCall {
   readonly listeners: readonly string[];
 }
 
+export interface EndRunsCall {
+  readonly keys: ShardKeys;
+  readonly worker: string;
+  readonly ends: readonly EndedRun[];
+}
+
 /** MOVED: the run has turned to another state meanwhile. */
 export type EndRunReply = "LOST" | "GONE" | "MOVED" | "ENDED";
 
-export async function endRun(runner: ScriptRunner, call: EndRunCall): Promise<EndRunReply> {
-  const { keys } = call;
-  return (await runner.run(
-    endRunScript,
-    [
-      keys.jobs,
-      keys.runs,
-      keys.active,
-      keys.leases,
-      keys.workflows,
-      keys.ended,
-      keys.keys,
-      keys.waits,
-      keys.running,
-      keys.listeners,
-      keys.queue(call.queue).due,
-    ],
-    [
-      keys.tag,
-      call.worker,
-      call.id,
-      call.run,
-      call.end,
-      call.keepMs,
-      call.key,
-      call.timeout,
-      call.state,
-      ...call.listeners,
-    ],
-  )) as EndRunReply;
+/** By their places. */
+export async function endRuns(runner: ScriptRunner, call: EndRunsCall): Promise<readonly EndRunReply[]> {
+  const { keys, worker, ends } = call;
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.active,
+    keys.leases,
+    keys.workflows,
+    keys.ended,
+    keys.keys,
+    keys.waits,
+    keys.running,
+    keys.listeners,
+  ];
+  const queues = [...new Set(ends.map(({ queue }) => queue))];
+  scriptKeys.push(...queues.map((queue) => keys.queue(queue).due));
+  const args: ScriptArgument[] = [keys.tag, worker];
+  for (const { id, run, end, keepMs, key, timeout, queue, state, listeners } of ends) {
+    args.push(id, run, end, keepMs, key, timeout, queues.indexOf(queue), state);
+    args.push(listeners.length, ...listeners);
+  }
+  const reply = (await runner.run(endRunScript, scriptKeys, args)) as "LOST" | readonly EndRunReply[];
+  return reply === "LOST" ? ends.map(() => "LOST") : reply;
 }

@@ -7,11 +7,10 @@ import {
   parseRunRecord,
   parseStepOutcome,
   runFields,
-  type RunRecord,
   type ShardKeys,
   type StepOutcome,
 } from "../protocol/index.js";
-import { endRun, type EndRunCall, type EndRunReply, expireRun } from "../scripts/index.js";
+import { type EndedRun, type EndRunReply, expireRun } from "../scripts/index.js";
 import {
   decide,
   evaluate,
@@ -29,6 +28,7 @@ import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
+import { RunEnds } from "./run-ends.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { RunResumer } from "./run-resumer.js";
 import { endOfOwnJob } from "./step-context.js";
@@ -53,32 +53,41 @@ export interface DeciderPorts {
 export class RunDecider {
   readonly #ports: DeciderPorts;
   readonly #resumer: RunResumer;
+  readonly #ends: RunEnds;
 
   constructor(ports: DeciderPorts) {
     this.#ports = ports;
+    this.#ends = new RunEnds(ports.connection, ports.keys);
     this.#resumer = new RunResumer(ports);
   }
 
+  /** What has to be known of the run of a job that decides. */
+  fields({ id, record }: Claim, graph: WorkflowGraph): readonly string[] {
+    const { run = "" } = record.options;
+    return id === timeoutJobId(run) ? [] : allFields(graph, run);
+  }
+
   /**
-   * Where what is stored of the run cannot be used, the run has failed: it would not be usable the next time either.
+   * Where what is stored of the run cannot be used, the run has failed: it would not be usable the next time either. `facts`: its
+   * fields, where they have been read.
    * @throws what Redis refuses; deciding again is harmless.
    */
-  async decide(worker: string, claim: Claim): Promise<void> {
+  async decide(worker: string, claim: Claim, facts?: RunFacts): Promise<void> {
     try {
-      await this.#decide(worker, claim);
+      await this.#decide(worker, claim, facts);
     } catch (error) {
       if (error instanceof TaskweftError) throw error;
       await this.#giveUp(worker, claim, `what is stored of it cannot be used (${describeError(error).name})`);
     }
   }
 
-  async #decide(worker: string, claim: Claim): Promise<void> {
+  async #decide(worker: string, claim: Claim, known?: RunFacts): Promise<void> {
     const { reader, ends, now } = this.#ports;
     const { run = "", workflow = "" } = claim.record.options;
     const graph = await reader.graph(workflow);
     if (graph !== undefined && claim.id === timeoutJobId(run))
       return await this.#expire(worker, claim, graph);
-    const facts = await reader.read(graph === undefined ? [run] : allFields(graph, run));
+    const facts = known ?? (await reader.read(graph === undefined ? [run] : allFields(graph, run)));
     const record = facts.get(run);
     if (record === undefined) {
       // Nothing is known of the run any more; its job goes.
@@ -99,19 +108,19 @@ export class RunDecider {
       return;
     }
     const decision = decide(definition, soFar);
-    const known = parseRunRecord(record);
+    const { key: owned, input } = parseRunRecord(record);
     if (decision.kind === "undo") {
       ends.add(endOfOwnJob({ id: claim.id, graph, run }, [graph.undo(decision.step)]));
       return;
     }
     const detail =
-      decision.kind === "completed" ? await this.#output(graph, run, known, facts) : decision.reason;
+      decision.kind === "completed" ? await this.#output(graph, run, input, facts) : decision.reason;
     const end = encodeRunEnd({ state: decision.kind, at: Math.round(now()), detail });
     // A run that failed frees its key: the next start begins another one.
-    const key = decision.kind === "completed" ? "" : known.key;
+    const key = decision.kind === "completed" ? "" : owned;
     const { keepMs, timeoutMs } = definition;
     const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
-    const listeners = listenersOf(definition, run, known.input);
+    const listeners = listenersOf(definition, run, input);
     const call = { end, key, keepMs, state: state ?? "", timeout, listeners };
     const reply = await this.#end(worker, claim, call);
     // It was cancelled after it was read.
@@ -175,7 +184,7 @@ export class RunDecider {
     if (reply === "MOVED") await this.#giveUp(worker, claim, reason);
   }
 
-  async #output(graph: WorkflowGraph, run: string, { input }: RunRecord, facts: RunFacts): Promise<unknown> {
+  async #output(graph: WorkflowGraph, run: string, input: unknown, facts: RunFacts): Promise<unknown> {
     const { output } = graph.definition;
     if (output === undefined) return null;
     const steps = await this.#ports.reader.scopeOf(graph, run, stepsRead(output), facts);
@@ -185,13 +194,13 @@ export class RunDecider {
   async #end(
     worker: string,
     claim: Claim,
-    call: Pick<EndRunCall, "end" | "keepMs" | "key" | "listeners" | "state" | "timeout">,
+    end: Omit<EndedRun, "id" | "queue" | "run">,
   ): Promise<EndRunReply> {
-    const { connection, keys, fetcher, onLost } = this.#ports;
+    const { fetcher, onLost } = this.#ports;
     const { round } = fetcher;
     const { queue, options } = claim.record;
     const { run = "" } = options;
-    const reply = await endRun(connection, { keys, worker, id: claim.id, run, queue, ...call });
+    const reply = await this.#ends.written(worker, { id: claim.id, run, queue, ...end });
     if (reply === "LOST") onLost();
     else if (reply !== "MOVED") fetcher.forget(claim.id, round);
     return reply;

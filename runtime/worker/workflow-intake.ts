@@ -115,10 +115,10 @@ export class WorkflowIntake {
     const { reader } = this.#ports;
     try {
       const graphs = await reader.graphs(claims.map(({ record }) => record.options.workflow ?? ""));
-      const contexts = claims.map((claim) => this.#context(claim, graphs));
-      const fields = contexts.flatMap((context) => (context === undefined ? [] : this.#fields(context)));
+      const placed = claims.map((claim) => this.#place(claim, graphs));
+      const fields = placed.flatMap((one) => this.#fieldsOf(one));
       const facts = await reader.read([...new Set(fields)]);
-      return await Promise.all(claims.map((claim, i) => this.#prepareOne(name, claim, contexts[i], facts)));
+      return await Promise.all(placed.map((one) => this.#prepareOne(name, one, facts)));
     } catch (error) {
       this.#warn(error);
       return claims.map(() => "again");
@@ -126,15 +126,12 @@ export class WorkflowIntake {
   }
 
   /** What cannot be read or evaluated would not be the next time either: its step has failed, and holds nothing else up. */
-  async #prepareOne(
-    name: string,
-    claim: Claim,
-    bare: StepContext | undefined,
-    facts: RunFacts,
-  ): Promise<Prepared> {
+  async #prepareOne(name: string, { claim, graph, context: bare }: Placed, facts: RunFacts): Promise<Prepared> {
     const context = bare === undefined ? undefined : withTotal(bare, facts);
     try {
-      return await this.#prepare(name, claim, context, facts);
+      if (context !== undefined) return await this.#prepare(name, claim, context, facts);
+      await this.#ports.decider.decide(name, claim, graph === undefined ? undefined : facts);
+      return undefined;
     } catch (error) {
       if (context === undefined || error instanceof TaskweftError) {
         this.#warn(error);
@@ -154,16 +151,21 @@ export class WorkflowIntake {
     this.#ports.logger.warn("reading a workflow run failed; trying again", { error });
   }
 
-  /** `undefined` for the job that decides, and where nothing is known of the run any more. */
-  #context(claim: Claim, graphs: ReadonlyMap<string, WorkflowGraph>): StepContext | undefined {
+  #place(claim: Claim, graphs: ReadonlyMap<string, WorkflowGraph>): Placed {
     const { run = "", workflow = "", step: name, item: index, undo, at: begunAt } = claim.record.options;
     const graph = graphs.get(workflow);
     const step = name === undefined ? undefined : graph?.step(name);
-    if (graph === undefined || step === undefined) return undefined;
+    if (graph === undefined || step === undefined) return { claim, graph, context: undefined };
     const item = index === undefined ? undefined : { index, total: 0 };
     const attempts = claim.run.attempts + claim.run.crashes + 1;
     const begun = begunAt === undefined ? undefined : Math.round(begunAt);
-    return { id: claim.id, graph, run, step, item, undoes: undo === 1, begunAt: begun, attempts };
+    const context = { id: claim.id, graph, run, step, item, undoes: undo === 1, begunAt: begun, attempts };
+    return { claim, graph, context };
+  }
+
+  #fieldsOf({ claim, graph, context }: Placed): readonly string[] {
+    if (context !== undefined) return this.#fields(context);
+    return graph === undefined ? [] : this.#ports.decider.fields(claim, graph);
   }
 
   #fields({ graph, run, step, item, undoes }: StepContext): string[] {
@@ -185,14 +187,10 @@ export class WorkflowIntake {
   async #prepare(
     name: string,
     claim: Claim,
-    context: StepContext | undefined,
+    context: StepContext,
     facts: RunFacts,
   ): Promise<Claim | undefined> {
-    const { decider, reader } = this.#ports;
-    if (context === undefined) {
-      await decider.decide(name, claim);
-      return undefined;
-    }
+    const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     const known = reader.record(run, facts);
     const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
@@ -275,6 +273,15 @@ export class WorkflowIntake {
     else ends.add(endOfFanOut(context, begins));
     return true;
   }
+}
+
+/** A claim before its run is read. */
+interface Placed {
+  readonly claim: Claim;
+  /** `undefined` where the definition is not stored, or cannot be read. */
+  readonly graph: WorkflowGraph | undefined;
+  /** `undefined` for the job that decides, and where nothing is known of the run any more. */
+  readonly context: StepContext | undefined;
 }
 
 /** A claim that may start; `undefined`: it has been seen to; `again`: Redis refused. */

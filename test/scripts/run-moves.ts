@@ -15,7 +15,8 @@ import {
 import {
   awaitRun,
   cancelRun,
-  endRun,
+  type EndedRun,
+  endRuns,
   expireRun,
   forgetRun,
   resumeRun,
@@ -96,6 +97,11 @@ export const retrial: Omit<RetryRunCall, "keys" | "queue"> = {
   record: recordText(),
   skip: undefined,
 };
+
+const endRun = async (
+  runner: ScriptRunner,
+  { keys, worker, ...end }: EndedRun & { readonly keys: ShardKeys; readonly worker: string },
+): Promise<unknown> => (await endRuns(runner, { keys, worker, ends: [end] }))[0];
 
 /** Every script of runs does its work once, through `runner`. */
 export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<void> {
@@ -304,7 +310,11 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
     "await-run": (runner) => awaitRun(runner, { keys, id: "r", client: "c" }),
     "cancel-run": (runner) =>
       cancelRun(runner, { keys, run: "r", jobs: queues.map((name) => ({ id: "r.a", queue: name })) }),
-    "end-run": (runner) => endRun(runner, { ...ofRun, ...end, id: "r:end" }),
+    "end-run": (runner) =>
+      endRuns(runner, {
+        ...worker,
+        ends: queues.map((name) => ({ ...end, run: "r", queue: name, id: "r:end" })),
+      }),
     "expire-run": (runner) =>
       expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
     "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [], jobs: [] }),
