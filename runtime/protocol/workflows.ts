@@ -2,6 +2,7 @@
  * What the `workflows` hash says of a run. Fields begin with the run's id, which holds no space:
  *
  *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
+ *   <run> :stamp          when Redis stored it (s.us): tells it from an earlier run of its id
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
  *   <run> :open           jobs of the run that have not ended, but for the one of its timeout
  *   <run> :timeout        when its time was over (ms)
@@ -109,6 +110,7 @@ export function parseRunEnd(text: string | null): RunEnd | undefined {
 /** Fields of the `workflows` hash. */
 export const runFields = {
   definition: (workflow: string, hash: string): string => `@${workflow} ${hash}`,
+  stamp: (run: string): string => `${run} :stamp`,
   state: (run: string): string => `${run} :state`,
   open: (run: string): string => `${run} :open`,
   timeout: (run: string): string => `${run} :timeout`,

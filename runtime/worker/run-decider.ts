@@ -64,7 +64,7 @@ export class RunDecider {
   /** What has to be known of the run of a job that decides. */
   fields({ id, record }: Claim, graph: WorkflowGraph): readonly string[] {
     const { run = "" } = record.options;
-    return id === timeoutJobId(run) ? [] : allFields(graph, run);
+    return id === timeoutJobId(run) ? [] : this.#allFields(graph, run);
   }
 
   /**
@@ -87,8 +87,8 @@ export class RunDecider {
     const graph = await reader.graph(workflow);
     if (graph !== undefined && claim.id === timeoutJobId(run))
       return await this.#expire(worker, claim, graph);
-    const facts = known ?? (await reader.read(graph === undefined ? [run] : allFields(graph, run)));
-    const record = facts.get(run);
+    const facts = known ?? (await reader.read(graph === undefined ? [run] : this.#allFields(graph, run)));
+    const record = await reader.record(run, facts);
     if (record === undefined) {
       // Nothing is known of the run any more; its job goes.
       await this.#end(worker, claim, { end: "", key: "", keepMs: 0, state: "", timeout: "", listeners: [] });
@@ -108,7 +108,7 @@ export class RunDecider {
       return;
     }
     const decision = decide(definition, soFar);
-    const { key: owned, input } = parseRunRecord(record);
+    const { key: owned, input } = record;
     if (decision.kind === "undo") {
       ends.add(endOfOwnJob({ id: claim.id, graph, run }, [graph.undo(decision.step)]));
       return;
@@ -184,6 +184,17 @@ export class RunDecider {
     if (reply === "MOVED") await this.#giveUp(worker, claim, reason);
   }
 
+  #allFields(graph: WorkflowGraph, run: string): string[] {
+    const fields = [...this.#ports.reader.fieldsOfRecord(run), runFields.state(run)];
+    if (graph.definition.timeoutMs !== undefined) fields.push(runFields.timeout(run));
+    for (const { name, forEach, compensate } of graph.definition.steps) {
+      fields.push(runFields.step(run, name));
+      if (forEach !== undefined) fields.push(runFields.items(run, name));
+      if (compensate !== undefined) fields.push(runFields.step(run, undoneField(name)));
+    }
+    return fields;
+  }
+
   async #output(graph: WorkflowGraph, run: string, input: unknown, facts: RunFacts): Promise<unknown> {
     const { output } = graph.definition;
     if (output === undefined) return null;
@@ -196,26 +207,18 @@ export class RunDecider {
     claim: Claim,
     end: Omit<EndedRun, "id" | "queue" | "run">,
   ): Promise<EndRunReply> {
-    const { fetcher, onLost } = this.#ports;
+    const { fetcher, reader, onLost } = this.#ports;
     const { round } = fetcher;
     const { queue, options } = claim.record;
     const { run = "" } = options;
     const reply = await this.#ends.written(worker, { id: claim.id, run, queue, ...end });
     if (reply === "LOST") onLost();
-    else if (reply !== "MOVED") fetcher.forget(claim.id, round);
+    else if (reply !== "MOVED") {
+      fetcher.forget(claim.id, round);
+      reader.forget(run);
+    }
     return reply;
   }
-}
-
-function allFields(graph: WorkflowGraph, run: string): string[] {
-  const fields = [run, runFields.state(run)];
-  if (graph.definition.timeoutMs !== undefined) fields.push(runFields.timeout(run));
-  for (const { name, forEach, compensate } of graph.definition.steps) {
-    fields.push(runFields.step(run, name));
-    if (forEach !== undefined) fields.push(runFields.items(run, name));
-    if (compensate !== undefined) fields.push(runFields.step(run, undoneField(name)));
-  }
-  return fields;
 }
 
 /** How the steps ended that have; `fieldOf`: where that stands of each. */

@@ -10,14 +10,15 @@ import {
   type ShardKeys,
 } from "../protocol/index.js";
 import { type Scope, WorkflowGraph } from "../workflow/index.js";
+import { RunRecords } from "./run-records.js";
 
 export type RunFacts = ReadonlyMap<string, string>;
 
 /** What expressions see of a step; `undefined` while it has not ended. */
 type StepScope = { readonly status: string; readonly result?: unknown } | undefined;
 
-/** Records that are remembered. */
-const MAX_RECORDS = 32;
+/** Of the records that are remembered. */
+const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
 /** Items read at once. */
 const ITEM_CHUNK = 200;
 
@@ -28,8 +29,7 @@ export class RunReader {
   readonly #graphs = new Map<string, WorkflowGraph>();
   /** What was made of facts: many steps of a run are read together, and ask for the same. */
   readonly #made = new WeakMap<RunFacts, Map<string, Promise<StepScope>>>();
-  /** The latest records, by run: the steps of a run come one after the other, and its input may be long. */
-  readonly #records = new Map<string, { readonly text: string; readonly record: RunRecord }>();
+  readonly #records = new RunRecords(MAX_RECORD_CHARACTERS);
 
   constructor(connection: Connection, keys: ShardKeys) {
     this.#connection = connection;
@@ -64,17 +64,29 @@ export class RunReader {
     return this.#connection.readRunFields(this.#keys, fields);
   }
 
+  /** The fields by which `record` knows a run: the record itself only where it is not known here. */
+  fieldsOfRecord(run: string): readonly string[] {
+    return this.#records.has(run) ? [runFields.stamp(run)] : [runFields.stamp(run), run];
+  }
+
   /** `undefined` where nothing is known of the run any more. */
-  record(run: string, facts: RunFacts): RunRecord | undefined {
+  async record(run: string, facts: RunFacts): Promise<RunRecord | undefined> {
+    const known = this.#recordIn(run, facts);
+    // What was known is an earlier run of this id, or was forgotten since it was asked for.
+    return known ?? this.#recordIn(run, await this.read([runFields.stamp(run), run]));
+  }
+
+  #recordIn(run: string, facts: RunFacts): RunRecord | undefined {
+    const stamp = facts.get(runFields.stamp(run));
     const text = facts.get(run);
-    if (text === undefined) return undefined;
-    const latest = this.#records.get(run);
-    const record = latest?.text === text ? latest.record : parseRunRecord(text);
-    const [oldest] = latest !== undefined || this.#records.size < MAX_RECORDS ? [] : this.#records.keys();
-    if (oldest !== undefined) this.#records.delete(oldest);
-    // This very text, also where an equal one is there: the next of the same read then compare at a glance.
-    this.#records.set(run, { text, record });
-    return record;
+    const known = stamp === undefined ? undefined : this.#records.get(run, stamp);
+    if (known !== undefined || text === undefined) return known;
+    return stamp === undefined ? parseRunRecord(text) : this.#records.add(run, stamp, text);
+  }
+
+  /** The run has ended. */
+  forget(run: string): void {
+    this.#records.forget(run);
   }
 
   /** The fields that say how these steps ended. */

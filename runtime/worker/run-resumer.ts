@@ -3,7 +3,7 @@
  * that decides in hand, a part at a time; whoever gets that job after a crash makes the same plan from what is left.
  */
 import type { Connection } from "../connection/index.js";
-import { parseRunRecord, runFields, type ShardKeys } from "../protocol/index.js";
+import { runFields, type ShardKeys } from "../protocol/index.js";
 import { resumeRun, type ResumeRunCall, type ResumeRunReply } from "../scripts/index.js";
 import {
   fieldsOfItem,
@@ -86,9 +86,8 @@ export class RunResumer {
       ...reopened.filter((one) => !one.begins).map(({ step }) => stepJobId(run, step.name)),
     ];
     const isOver = begins.length === 0;
-    const record = facts.get(run);
-    const listeners =
-      isOver || record === undefined ? [] : listenersOf(graph.definition, run, parseRunRecord(record).input);
+    const record = await this.#ports.reader.record(run, facts);
+    const listeners = isOver || record === undefined ? [] : listenersOf(graph.definition, run, record.input);
     // Its time counts anew.
     const timeout = isOver ? undefined : graph.timeout(run, now());
     const reply = await send({ isLast: true, removed, dropped, counts, begins, timeout, listeners });

@@ -34,7 +34,13 @@ export class RunSweeper {
 
   async #forget(run: string): Promise<void> {
     const graph = await this.#graphOf(run);
-    const fields = [run, runFields.state(run), runFields.open(run), runFields.timeout(run)];
+    const fields = [
+      run,
+      runFields.stamp(run),
+      runFields.state(run),
+      runFields.open(run),
+      runFields.timeout(run),
+    ];
     const jobs: string[] = [];
     for (const { name, forEach } of graph?.definition.steps ?? []) {
       fields.push(...fieldsOfStep(run, name));

@@ -126,7 +126,11 @@ export class WorkflowIntake {
   }
 
   /** What cannot be read or evaluated would not be the next time either: its step has failed, and holds nothing else up. */
-  async #prepareOne(name: string, { claim, graph, context: bare }: Placed, facts: RunFacts): Promise<Prepared> {
+  async #prepareOne(
+    name: string,
+    { claim, graph, context: bare }: Placed,
+    facts: RunFacts,
+  ): Promise<Prepared> {
     const context = bare === undefined ? undefined : withTotal(bare, facts);
     try {
       if (context !== undefined) return await this.#prepare(name, claim, context, facts);
@@ -170,7 +174,8 @@ export class WorkflowIntake {
 
   #fields({ graph, run, step, item, undoes }: StepContext): string[] {
     const { reader } = this.#ports;
-    const fields = [run, runFields.state(run), this.#ownField(run, step.name, item?.index, undoes)];
+    const fields = [...reader.fieldsOfRecord(run), runFields.state(run)];
+    fields.push(this.#ownField(run, step.name, item?.index, undoes));
     if (item !== undefined) {
       fields.push(runFields.items(run, step.name), runFields.item(run, step.name, item.index));
     } else if (step.forEach !== undefined && !undoes) fields.push(runFields.items(run, step.name));
@@ -192,7 +197,7 @@ export class WorkflowIntake {
   ): Promise<Claim | undefined> {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
-    const known = reader.record(run, facts);
+    const known = await reader.record(run, facts);
     const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
     if (known === undefined || ended || (facts.has(runFields.state(run)) && !undoes)) {
       return this.#end(context, "cancelled", null);
@@ -228,7 +233,8 @@ export class WorkflowIntake {
 
   #withPayload(claim: Claim, context: StepContext, payload: unknown): Claim {
     const { version, task, queue, hash, options } = claim.record;
-    const record = { version, task, queue, hash, options, payload };
+    // A copy: what the run knows is kept for its other steps, and the handler may change what it gets.
+    const record = { version, task, queue, hash, options, payload: copyOf(payload) };
     this.#contexts.set(record, context);
     return { id: claim.id, record, run: claim.run };
   }
@@ -291,6 +297,17 @@ const NOTHING = ["value", null] as const;
 
 function isOfRun(claim: Claim): boolean {
   return claim.record.options.run !== undefined;
+}
+
+/** Of a value that comes from JSON. */
+function copyOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(copyOf);
+  const copy = { ...(value as Record<string, unknown>) };
+  for (const key of Object.keys(copy)) {
+    if (typeof copy[key] === "object") copy[key] = copyOf(copy[key]);
+  }
+  return copy;
 }
 
 function stepsOf(step: StepContext["step"], undoes: boolean): readonly string[] {

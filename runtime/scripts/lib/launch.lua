@@ -12,7 +12,8 @@ local function launch(stores, gate, run, record, field, text, open, at, keys_of)
     local pending, due, wake_key = keys_of(ARGV[i + 1])
     begin(stores.jobs, gate, woken, ARGV[i], pending, due, wake_key, tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
   end
-  redis.call('HSET', stores.workflows, run, record, run .. ' :open', open)
+  local stamp = table.concat(redis.call('TIME'), '.')
+  redis.call('HSET', stores.workflows, run, record, run .. ' :stamp', stamp, run .. ' :open', open)
   redis.call('ZADD', stores.running, gate.time, run)
   wake_each(woken)
 end
