@@ -12,15 +12,20 @@ import {
   type EnqueueItem,
   keepEvent,
   type KeepEventCall,
+  type RunToStart,
   type StartedRun,
-  startRun,
-  type StartRunCall,
+  startRuns,
   type TellRunsCall,
+  Together,
 } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { ResultListener } from "./result-listener.js";
 import { tellAllRuns } from "./tell-runs.js";
+
+/** Runs that are stored by one call, and characters of their records and of those of their jobs. */
+const MAX_STARTS = 64;
+const MAX_START_CHARACTERS = 256 * 1024;
 
 export interface ClientShardOptions {
   readonly connection: ConnectionOptions;
@@ -42,6 +47,7 @@ export class ClientShard {
   readonly #options: ClientShardOptions;
   readonly #keys: ShardKeys;
   readonly #batcher: Batcher;
+  readonly #starts: Together<RunToStart, StartedRun>;
   /** By durability; most clients have none. */
   readonly #durable = new Map<ConfirmedDurability, DurableLane>();
   readonly #registered = new Set<string>();
@@ -61,6 +67,12 @@ export class ClientShard {
       deadlineMs,
       lastError: () => this.connection.lastError,
       gate: () => this.gate(),
+    });
+    this.#starts = new Together({
+      send: (starts) => startRuns(this.connection, { keys: this.#keys, starts }),
+      mostItems: MAX_STARTS,
+      sizeOf: sizeOfStart,
+      mostSize: MAX_START_CHARACTERS,
     });
     this.listener = new ResultListener(this.connection, options.connection, this.#keys, client);
   }
@@ -131,9 +143,9 @@ export class ClientShard {
     });
   }
 
-  async startRun(call: Omit<StartRunCall, "keys">): Promise<StartedRun> {
+  async startRun(start: RunToStart): Promise<StartedRun> {
     await this.gate();
-    return await startRun(this.connection, { keys: this.#keys, ...call });
+    return await this.#starts.ask(start);
   }
 
   /** The runs that have heard of an event. */
@@ -166,4 +178,8 @@ export class ClientShard {
     for (const lane of this.#durable.values()) lane.close();
     this.connection.disconnect();
   }
+}
+
+function sizeOfStart({ record, begins }: RunToStart): number {
+  return begins.reduce((sum, begin) => sum + begin.record.length, record.length);
 }

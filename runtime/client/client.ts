@@ -13,7 +13,7 @@ import {
   type RunEnd,
   ShardRouter,
 } from "../protocol/index.js";
-import type { EnqueueItem, KeepEventCall, StartedRun, StartRunCall, TellRunsCall } from "../scripts/index.js";
+import type { EnqueueItem, KeepEventCall, RunToStart, StartedRun, TellRunsCall } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import { ClientShard } from "./client-shard.js";
 import { withDeadline } from "./deadline.js";
@@ -160,7 +160,7 @@ export class TaskweftClient {
   }
 
   /** @internal Stores a run, unless there is one of its id or key; the run that there is. */
-  async startRun(call: Omit<StartRunCall, "keys">): Promise<StartedRun> {
+  async startRun(call: RunToStart): Promise<StartedRun> {
     if (this.#closed) throw closed("start");
     const shard = this.#shardOf(call.run);
     const { address, lastError } = shard.connection;

@@ -36,4 +36,5 @@ export * from "./sweep.js";
 export * from "./tell-runs.js";
 export * from "./tick-run.js";
 export * from "./tick.js";
+export * from "./together.js";
 export * from "./wait-step.js";

@@ -1,10 +1,11 @@
 #!lua
--- start-run: stores a workflow run and enqueues the steps that it begins with. Sent again, it does nothing twice.
+-- start-run: stores workflow runs and enqueues the steps that they begin with. Sent again, it does nothing twice.
 -- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
 --      pending, due, wake
--- ARGV 1 run, 2 its record, 3 field and 4 text of its definition, 5 key field ('' = none), 6 ttl (ms), 7 number of jobs that it
---      waits for before it ends, 8 number of its listeners, then these, then for each job: job, queue, delay (ms), limit, record
--- Returns the id of the run that there is now (this one, or the one that owns the key), and its record when this call did not store it
+-- ARGV 1 number of definitions, then field and text of each; then for each run: run, its record, number of its definition, key field
+--      ('' = none), ttl (ms), and what it begins with (see lib/launch)
+-- Returns for each run: the id of the run that there is now (this one, or the one that owns the key), and its record when this call
+--         did not store it
 --@include now
 --@include wake
 --@include later
@@ -13,26 +14,43 @@
 --@include begin
 --@include launch
 
-local workflows, keys, expiry, run, key = KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[5]
+local workflows, keys, expiry = KEYS[2], KEYS[3], KEYS[4]
 local stores = { jobs = KEYS[1], workflows = workflows, running = KEYS[8], listeners = KEYS[9] }
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
+local woken, replies, at = {}, {}, 2 + 2 * ARGV[1]
 
 local function keys_of(place)
   local q = 10 + 3 * place
   return KEYS[q], KEYS[q + 1], KEYS[q + 2]
 end
 
-local known = redis.call('HGET', workflows, run)
-if known then
-  return { run, known }
-end
-if key ~= '' then
+-- The run that is there already, by its id or its key, and its record.
+local function existing(run, key, ttl)
+  local known = redis.call('HGET', workflows, run)
+  if known or key == '' then
+    return known and run, known
+  end
   local owner = redis.call('HGET', keys, key)
   if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) > gate.time then
-    return { owner, redis.call('HGET', workflows, owner) or '' }
+    return owner, redis.call('HGET', workflows, owner) or ''
   end
   redis.call('HSET', keys, key, run)
-  redis.call('ZADD', expiry, gate.time + tonumber(ARGV[6]), key)
+  redis.call('ZADD', expiry, gate.time + tonumber(ttl), key)
 end
-launch(stores, gate, run, ARGV[2], ARGV[3], ARGV[4], ARGV[7], 8, keys_of)
-return { run }
+
+local used = {}
+while at <= #ARGV do
+  local run, record = ARGV[at], ARGV[at + 1]
+  local id, known = existing(run, ARGV[at + 3], ARGV[at + 4])
+  local _, _, behind = bounds_of_launch(at + 5)
+  if not id then
+    used[tonumber(ARGV[at + 2])] = true
+    launch(stores, gate, woken, run, record, at + 5, keys_of)
+  end
+  replies[#replies + 1], replies[#replies + 2], at = id or run, known or false, behind
+end
+for number in pairs(used) do
+  redis.call('HSETNX', workflows, ARGV[2 * number], ARGV[2 * number + 1])
+end
+wake_each(woken)
+return replies

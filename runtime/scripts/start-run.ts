@@ -4,11 +4,15 @@ import { QueuePlaces } from "./settle-steps.js";
 
 export const startRunScript = new Script("start-run");
 
-export interface StartRunCall extends RunStart {
-  readonly keys: ShardKeys;
+export interface RunToStart extends RunStart {
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
   readonly keyTtlMs: number;
+}
+
+export interface StartRunsCall {
+  readonly keys: ShardKeys;
+  readonly starts: readonly RunToStart[];
 }
 
 /** The run that there is now. */
@@ -18,8 +22,9 @@ export interface StartedRun {
   readonly known: string | undefined;
 }
 
-export async function startRun(runner: ScriptRunner, call: StartRunCall): Promise<StartedRun> {
-  const { keys } = call;
+/** By their places. */
+export async function startRuns(runner: ScriptRunner, call: StartRunsCall): Promise<readonly StartedRun[]> {
+  const { keys, starts } = call;
   const scriptKeys = [
     keys.jobs,
     keys.workflows,
@@ -32,14 +37,16 @@ export async function startRun(runner: ScriptRunner, call: StartRunCall): Promis
     keys.listeners,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
-  const args = [...storedArguments(call), call.key, call.keyTtlMs, ...begunArguments(call, places)];
-  const [id, known] = (await runner.run(startRunScript, scriptKeys, args)) as [string, string?];
-  return { id, known };
-}
-
-/** Id, record and definition of a run. */
-export function storedArguments({ run, record, definition }: RunStart): ScriptArgument[] {
-  return [run, record, definition.field, definition.text];
+  const definitions = new Map(starts.map(({ definition: { field, text } }) => [field, text]));
+  const numbers = new Map([...definitions.keys()].map((field, index) => [field, index + 1]));
+  const args: ScriptArgument[] = [definitions.size, ...[...definitions].flat()];
+  for (const start of starts) {
+    const { run, record, definition, key, keyTtlMs } = start;
+    args.push(run, record, numbers.get(definition.field) ?? 0, key, keyTtlMs);
+    args.push(...begunArguments(start, places));
+  }
+  const reply = (await runner.run(startRunScript, scriptKeys, args)) as (string | null)[];
+  return starts.map(({ run }, i) => ({ id: reply[2 * i] ?? run, known: reply[2 * i + 1] ?? undefined }));
 }
 
 /** What a run begins with, as lib/launch.lua reads it; its queues get their places behind the other keys. */
@@ -47,9 +54,10 @@ export function begunArguments(
   { begins, timeout, listeners }: RunStart,
   places: QueuePlaces,
 ): ScriptArgument[] {
-  const args: ScriptArgument[] = [begins.length, listeners.length, ...listeners];
-  for (const begin of timeout === undefined ? begins : [...begins, timeout]) {
-    args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);
+  const jobs = timeout === undefined ? begins : [...begins, timeout];
+  const args: ScriptArgument[] = [begins.length, listeners.length, ...listeners, jobs.length];
+  for (const { id, queue, delayMs, limit, record } of jobs) {
+    args.push(id, places.of(queue), delayMs, limit, record);
   }
   return args;
 }

@@ -4,8 +4,7 @@
 --      pending, due, wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the run is for
 --      4 overlap (allow, skip), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
---      record, 8 field and 9 text of its definition, 10 number of jobs that it waits for before it ends, 11 number of its listeners,
---      then these, then for each job: job, queue, delay (ms), limit, record
+--      record, 8 field and 9 text of its definition, then what it begins with (see lib/launch)
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), or 1 if the run was started, else 0.
 --@include now
 --@include record
@@ -46,7 +45,10 @@ if run ~= '' then
   elseif ARGV[4] == 'skip' and is_under_way(stores.jobs, stores.runs, stores.workflows, earlier) then
     skipped, reason = up_to, 'overlap'
   elseif redis.call('HEXISTS', stores.workflows, run) == 0 then
-    launch(stores, gate, run, ARGV[7], ARGV[8], ARGV[9], ARGV[10], 11, keys_of)
+    local woken = {}
+    redis.call('HSETNX', stores.workflows, ARGV[8], ARGV[9])
+    launch(stores, gate, woken, run, ARGV[7], 10, keys_of)
+    wake_each(woken)
     earlier, started = run, 1
   end
 end

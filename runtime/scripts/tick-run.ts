@@ -2,7 +2,7 @@ import type { Overlap } from "../definition/index.js";
 import type { RunStart, ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 import { QueuePlaces } from "./settle-steps.js";
-import { begunArguments, storedArguments } from "./start-run.js";
+import { begunArguments } from "./start-run.js";
 
 export const tickRunScript = new Script("tick-run");
 
@@ -38,6 +38,10 @@ export async function tickRun(runner: ScriptRunner, call: TickRunCall): Promise<
   ];
   const args: ScriptArgument[] = [schedule, lastMs, upToMs, overlap, missedMs];
   if (start === undefined) args.push("");
-  else args.push(...storedArguments(start), ...begunArguments(start, new QueuePlaces(keys, scriptKeys)));
+  else {
+    const { run, record, definition } = start;
+    args.push(run, record, definition.field, definition.text);
+    args.push(...begunArguments(start, new QueuePlaces(keys, scriptKeys)));
+  }
   return (await runner.run(tickRunScript, scriptKeys, args)) as TickRunReply;
 }

@@ -10,7 +10,7 @@ import {
   type ShardKeys,
   type StepOutcome,
 } from "../protocol/index.js";
-import { type EndedRun, type EndRunReply, expireRun } from "../scripts/index.js";
+import { type EndedRun, type EndRunReply, endRuns, expireRun, Together } from "../scripts/index.js";
 import {
   decide,
   evaluate,
@@ -28,12 +28,13 @@ import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
-import { RunEnds } from "./run-ends.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { RunResumer } from "./run-resumer.js";
 import { endOfOwnJob } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
 
+/** Runs that are ended by one call. */
+const MAX_ENDS = 64;
 /** How long a run is kept (ms) whose definition cannot be read. */
 const GIVEN_UP_KEEP_MS = 7 * 86_400_000;
 
@@ -53,11 +54,11 @@ export interface DeciderPorts {
 export class RunDecider {
   readonly #ports: DeciderPorts;
   readonly #resumer: RunResumer;
-  readonly #ends: RunEnds;
+  /** Of one name of this worker, where many runs end in one tick. */
+  #ends: { readonly worker: string; readonly together: Together<EndedRun, EndRunReply> } | undefined;
 
   constructor(ports: DeciderPorts) {
     this.#ports = ports;
-    this.#ends = new RunEnds(ports.connection, ports.keys);
     this.#resumer = new RunResumer(ports);
   }
 
@@ -195,6 +196,15 @@ export class RunDecider {
     return fields;
   }
 
+  #endsOf(worker: string): Together<EndedRun, EndRunReply> {
+    if (this.#ends?.worker !== worker) {
+      const { connection, keys } = this.#ports;
+      const send = (ends: readonly EndedRun[]) => endRuns(connection, { keys, worker, ends });
+      this.#ends = { worker, together: new Together({ send, mostItems: MAX_ENDS }) };
+    }
+    return this.#ends.together;
+  }
+
   async #output(graph: WorkflowGraph, run: string, input: unknown, facts: RunFacts): Promise<unknown> {
     const { output } = graph.definition;
     if (output === undefined) return null;
@@ -211,7 +221,7 @@ export class RunDecider {
     const { round } = fetcher;
     const { queue, options } = claim.record;
     const { run = "" } = options;
-    const reply = await this.#ends.written(worker, { id: claim.id, run, queue, ...end });
+    const reply = await this.#endsOf(worker).ask({ id: claim.id, run, queue, ...end });
     if (reply === "LOST") onLost();
     else if (reply !== "MOVED") {
       fetcher.forget(claim.id, round);

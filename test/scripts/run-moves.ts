@@ -24,12 +24,12 @@ import {
   retryRun,
   type RetryRunCall,
   settleSteps,
-  startRun,
+  type RunToStart,
+  startRuns,
   storeItems,
   tellRuns,
   waitStep,
   type ScriptRunner,
-  type StartRunCall,
 } from "../../runtime/scripts/index.js";
 import { recordText, type ShardBench } from "./shard-bench.js";
 
@@ -68,7 +68,7 @@ export function stepEnd(
   };
 }
 
-export const newRun: Omit<StartRunCall, "keys" | "begins"> = {
+export const newRun: Omit<RunToStart, "begins"> = {
   run: "r",
   record: encodeRunRecord({ workflow: "w", hash: "h", startedAt: 1, key: "r:key", input: {} }),
   definition: { field: "@w h", text: "[]" },
@@ -102,6 +102,11 @@ const endRun = async (
   runner: ScriptRunner,
   { keys, worker, ...end }: EndedRun & { readonly keys: ShardKeys; readonly worker: string },
 ): Promise<unknown> => (await endRuns(runner, { keys, worker, ends: [end] }))[0];
+
+const startRun = async (
+  runner: ScriptRunner,
+  { keys, ...start }: RunToStart & { readonly keys: ShardKeys },
+): Promise<unknown> => (await startRuns(runner, { keys, starts: [start] }))[0];
 
 /** Every script of runs does its work once, through `runner`. */
 export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<void> {
@@ -322,7 +327,7 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
     "retry-run": (runner) => retryRun(runner, { ...retrial, keys, queue }),
     "settle-steps": (runner) =>
       settleSteps(runner, { ...worker, ends: queues.map((name) => stepEnd("j", { queue: name })) }),
-    "start-run": (runner) => startRun(runner, { ...newRun, keys, begins, timeout: undefined }),
+    "start-run": (runner) => startRuns(runner, { keys, starts: [{ ...newRun, begins, timeout: undefined }] }),
     "store-items": (runner) => storeItems(runner, { ...worker, id: "j", fields: [] }),
     "tell-runs": (runner) => tellRuns(runner, event),
     "wait-step": (runner) => waitStep(runner, { ...ofRun, id: "r.a", step: "a", timeoutMs: 1, heard: "" }),

@@ -1,0 +1,62 @@
+/**
+ * Gathers what is asked for in one tick, for scripts that do the same for many: a call of its own for each would cost more than what it
+ * does. Nothing waits for a timer, so whoever asks alone is answered as soon as ever.
+ */
+export interface TogetherOptions<Item, Reply> {
+  /** The answers by the places of the items. */
+  readonly send: (items: readonly Item[]) => Promise<readonly Reply[]>;
+  /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
+  readonly mostItems: number;
+  /** Where items differ much in size: that of one, and the most of one call. Default: 0. */
+  readonly sizeOf?: (item: Item) => number;
+  readonly mostSize?: number;
+}
+
+interface Asked<Item, Reply> {
+  readonly item: Item;
+  readonly answered: (reply: Reply) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+export class Together<Item, Reply> {
+  readonly #options: TogetherOptions<Item, Reply>;
+  #asked: Asked<Item, Reply>[] = [];
+
+  constructor(options: TogetherOptions<Item, Reply>) {
+    this.#options = options;
+  }
+
+  /** @throws what the call throws. */
+  ask(item: Item): Promise<Reply> {
+    return new Promise((answered, failed) => {
+      this.#asked.push({ item, answered, failed });
+      if (this.#asked.length === 1) process.nextTick(() => this.#flush());
+    });
+  }
+
+  #flush(): void {
+    const { mostItems, sizeOf = () => 0, mostSize = 0 } = this.#options;
+    let part: Asked<Item, Reply>[] = [];
+    let size = 0;
+    for (const asked of this.#asked.splice(0)) {
+      size += sizeOf(asked.item);
+      if (part.length === mostItems || (part.length > 0 && size > mostSize)) {
+        // The promise never rejects: every outcome goes to those who asked.
+        void this.#send(part);
+        part = [];
+        size = sizeOf(asked.item);
+      }
+      part.push(asked);
+    }
+    void this.#send(part);
+  }
+
+  async #send(part: readonly Asked<Item, Reply>[]): Promise<void> {
+    try {
+      const replies = await this.#options.send(part.map(({ item }) => item));
+      for (const [i, { answered }] of part.entries()) answered(replies[i]!);
+    } catch (error) {
+      for (const { failed } of part) failed(error);
+    }
+  }
+}
