@@ -53,7 +53,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/jobs.js"),
   },
   queues: {
-    summary: "List, show, pause, resume and drain queues",
+    summary: "List, show, pause, resume, drain and purge queues",
     load: () => import("./commands/queues.js"),
   },
   runs: {

@@ -1,10 +1,11 @@
-/** `weft queues`: what waits where, and holding queues back. */
-import type { Command } from "commander";
-import type { Inspector, QueueSummary } from "../../runtime/inspect/index.js";
+/** `weft queues`: what waits where, holding queues back, and emptying them. */
+import { Option, type Command } from "commander";
+import { PURGE_STATES, type Inspector, type QueueSummary } from "../../runtime/inspect/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { queueColumns, queueText } from "../output/queue-text.js";
 import { formatTable } from "../output/table.js";
+import { purgeQueue, type PurgeCommandOptions } from "../purge-queue.js";
 import type { Session } from "../session.js";
 
 export function configure(command: Command, session: Session): void {
@@ -37,6 +38,14 @@ export function configure(command: Command, session: Session): void {
     .argument("<names...>", "the queues' names")
     .description("Accept new jobs for these queues again")
     .action(session.action((_options: object, names) => change(names, "accepting", session)));
+  command
+    .command("purge")
+    .argument("<name>", "the queue's name")
+    .description("Remove all jobs of a state from a queue, however many, beside running workers")
+    .addOption(new Option("--state <state>", "jobs in this state").choices(PURGE_STATES).default("pending"))
+    .option("--task <name>", "only jobs of this task")
+    .option("--yes", "do it, without asking")
+    .action(session.action((options: PurgeCommandOptions, name) => purgeQueue(name!, options, session)));
 }
 
 type Outcome = "accepting" | "draining" | "paused" | "resumed";

@@ -22,6 +22,7 @@ export {
   type OpenedInspector,
   type OpenInspectorOptions,
 } from "./open.js";
+export { PURGE_STATES, type PurgeOptions, type PurgeReport, type PurgeState } from "./purge.js";
 export {
   createRedactor,
   type EventJsonSchemas,

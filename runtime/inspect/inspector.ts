@@ -18,6 +18,7 @@ import {
 import { showJob } from "./job-details.js";
 import { listEvents, showEvent } from "./event-list.js";
 import { collectIds, listJobs } from "./job-list.js";
+import { purgeQueue, type PurgeOptions, type PurgeReport } from "./purge.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
 import { cancelOneRun, retryOneRun, skipStep } from "./run-commands.js";
@@ -109,6 +110,12 @@ export interface Inspector {
   pauseSchedule(name: string): Promise<void>;
   /** None of its jobs starts until it is resumed; new ones are accepted. @throws TaskweftError `TaskUnknown`. */
   pauseTask(name: string): Promise<void>;
+  /**
+   * Removes all jobs of one state from a queue, a million in some seconds, without holding up workers or producers: those that are there
+   * now, and perhaps some that come meanwhile. Steps of workflow runs stay, unless they have ended.
+   * @throws TaskweftError `QueueUnknown` or `OptionInvalid`.
+   */
+  purgeQueue(name: string, options?: PurgeOptions): Promise<PurgeReport>;
   /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds it. */
   remove(id: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
@@ -168,6 +175,10 @@ export function createInspector(options: InspectorOptions): Inspector {
     cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
     cancelRun: (id) => cancelOneRun(reader, id),
     pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
+    purgeQueue: async (name, purge) => {
+      await known(name, "purgeQueue");
+      return await purgeQueue(reader, name, purge);
+    },
     remove: (id) => removeJob(reader, id),
     resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
     retry: (id) => retryJob(reader, id),

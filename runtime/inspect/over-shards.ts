@@ -3,6 +3,7 @@ import { TaskweftError, type ErrorCode } from "../errors.js";
 import type { ShardRouter } from "../protocol/index.js";
 import type { AuditReport, FindingCode } from "./audit/finding.js";
 import type { Holding, Inspector } from "./inspector.js";
+import { purgeShards } from "./purge.js";
 import type { RunListOptions, RunPage } from "./run-types.js";
 import type {
   EventListOptions,
@@ -59,6 +60,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     ...holdingOver(shards),
     cancelRun: (id) => shards[router.ofId(id)]!.cancelRun(id),
     pauseSchedule: async (name) => (await owner(shards, name)).pauseSchedule(name),
+    purgeQueue: (name, options) => purgeShards(shards, name, options),
     remove: (id) => byId(id, (shard, at) => shard.remove(at)),
     resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),
     retry: (id) => byId(id, (shard, at) => shard.retry(at)),

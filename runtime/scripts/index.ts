@@ -18,6 +18,7 @@ export * from "./keep-event.js";
 export * from "./log.js";
 export * from "./note.js";
 export * from "./pause.js";
+export * from "./purge.js";
 export * from "./reclaim.js";
 export * from "./recount.js";
 export * from "./regate.js";

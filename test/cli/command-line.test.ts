@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { COMMANDS } from "../../cli/commands.js";
+import type { Io } from "../../cli/io.js";
+import { run } from "../../cli/run.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { inProcess, weft, weftIntoClosedPipe } from "./weft.js";
 
@@ -81,6 +83,7 @@ test.each([
   ["a run", ["runs", "show", "nobody"], "JobNotFound"],
   ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
+  ["a queue to purge", ["queues", "purge", "nobody", "--yes"], "QueueUnknown"],
   ["a schedule", ["schedules", "show", "nobody"], "ScheduleUnknown"],
   ["a schedule to pause", ["schedules", "pause", "nobody"], "ScheduleUnknown"],
   ["a task", ["tasks", "show", "no body"], "TaskUnknown"],
@@ -118,6 +121,51 @@ test("tasks and queues are held back, and seen to be", async () => {
         { name: "mail:sort", parked: 0 },
       ],
     },
+  });
+  await client.flushdb();
+});
+
+test("a queue is purged once that is confirmed, and what has to stay is told", async () => {
+  const client = redis.client();
+  await client.hset("{weft:0}:meta", "queue:default", "1");
+  const record = (options: string) => `[1,"mail:send","default","00000000",${options},{}]`;
+  const texts = { a: record("0"), step: record('{"run":"r"}'), b: record("0") };
+  await client.hset("{weft:0}:jobs", texts);
+  await client.rpush("{weft:0}:pending:default", ...Object.keys(texts));
+  const asked = await call(["queues", "purge", "default"], online());
+  expect(asked).toMatchObject({ code: 2, stdout: "" });
+  expect(asked.stderr).toContain("this would remove 3 pending jobs from the queue default");
+  const dead = await call(["queues", "purge", "default", "--state", "dead", "--yes"], online());
+  expect(dead).toEqual({ code: 0, stdout: "default  0 dead jobs removed\n", stderr: "" });
+  const purged = await call(["queues", "purge", "default", "--yes"], online());
+  expect(purged).toMatchObject({ code: 5, stderr: "" });
+  expect(purged.stdout).toMatch(
+    /^default {2}2 pending jobs removed; 1 left, which are steps of workflow runs/,
+  );
+  const json = await call(["queues", "purge", "default", "--task", "mail:send", "--yes", "--json"], online());
+  const data = { queue: "default", state: "pending", task: "mail:send", removed: 0, steps: 1 };
+  expect(JSON.parse(json.stdout)).toMatchObject({ data });
+  await client.flushdb();
+});
+
+test("a purge says on a terminal how far it is, and leaves no trace of it", async () => {
+  const client = redis.client();
+  await client.hset("{weft:0}:meta", "queue:default", "1");
+  await client.hset("{weft:0}:jobs", "a", '[1,"mail:send","default","00000000",0,{}]');
+  await client.rpush("{weft:0}:pending:default", "a");
+  const output = { stdout: "", stderr: "" };
+  const io: Io = {
+    cwd: folder,
+    env: online(),
+    stdin: (async function* () {})(),
+    stdout: { write: (text) => (output.stdout += text) },
+    stderr: { isTTY: true, write: (text) => (output.stderr += text) },
+    interrupted: () => new AbortController().signal,
+  };
+  expect(await run(["queues", "purge", "default", "--yes"], io)).toBe(0);
+  expect(output).toEqual({
+    stdout: "default  1 pending jobs removed\n",
+    stderr: "\rpurging default: 1 jobs removed\r\u001b[K",
   });
   await client.flushdb();
 });

@@ -29,6 +29,7 @@ const DRAINING = [
   "forget-run",
   "heartbeat",
   "pause",
+  "purge",
   "recount",
   "regate",
   "run-alone",
@@ -189,6 +190,8 @@ function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
 
 const AN_EVENT = { event: "e", id: "1", payload: "{}", keepMs: 1, settled: [], open: [] } as const;
 
+const A_PURGE = { place: "pending", state: "pending", task: "", most: 1, from: "" } as const;
+
 const REPAIR = {
   seen: { record: "job", run: undefined, owner: undefined },
   target: { record: "keep", run: undefined, active: false, done: undefined, dead: undefined },
@@ -246,6 +249,7 @@ describe("every wrapper", () => {
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
+    purge: (runner) => scripts.purge(runner, { keys, queue: "first", ...A_PURGE }),
     recount: (runner) => scripts.recountGroup(runner, { keys, ...A_RECOUNT, queues: QUEUES }),
     regate: (runner) => scripts.regate(runner, { ...job, ...A_REGATE }),
     reclaim: (runner) => scripts.reclaim(runner, { ...worker, ...lost }),

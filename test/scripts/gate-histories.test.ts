@@ -136,6 +136,16 @@ const MOVES: Readonly<Record<string, Move>> = {
     const id = history.any(a);
     await history.bench.remove(id, history.queueOf(id));
   },
+  purge: async ({ bench }, [a, b]) => {
+    const places = [
+      ["waiting", "pending"],
+      ["pending", "pending"],
+      ["due", "retry"],
+      ["done", "cancelled"],
+    ] as const;
+    const more = { queue: QUEUES[a % 2], task: b % 3 === 0 ? TASKS[b % 2] : "" };
+    if (a % 3 === 0) await bench.purge(places[b % 4]![0], places[b % 4]![1], more);
+  },
   retry: async (history, [a]) => {
     const id = history.any(a);
     history.unordered.add(history.made.get(id)?.group ?? "");

@@ -31,6 +31,7 @@ import {
   runAlone,
   note,
   pause,
+  purge,
   reclaim,
   recountGroup,
   regate,
@@ -54,6 +55,8 @@ import {
   type GroupRecount,
   type Heartbeat,
   type KeepEventCall,
+  type PurgeCall,
+  type Purged,
   type ReclaimCall,
   type Reclaimed,
   type RegateCall,
@@ -253,6 +256,12 @@ export class ShardBench {
 
   async remove(id: string, queue = "q"): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
     return await remove(this.#runner, { keys: this.keys, id, queue });
+  }
+
+  /** Looks once at up to 100 ids of a place of queue `q`, from the start. */
+  async purge(place: PurgeCall["place"], state: PurgeCall["state"], more = {}): Promise<Purged> {
+    const call = { keys: this.keys, queue: "q", place, state, task: "", most: 100, from: "", ...more };
+    return await purge(this.#runner, call);
   }
 
   async await(id: string, client: string): Promise<AwaitReply> {

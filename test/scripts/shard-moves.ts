@@ -5,6 +5,7 @@ import type { EnqueueItem, EnqueueReply } from "../../runtime/scripts/index.js";
 import { problemsOf } from "../support/fsck.js";
 import { HOUR_MS, item, runText, type ShardBench } from "./shard-bench.js";
 import { MAX_CRASHES, QUEUES, ShardModel, type ModelItem, type ModelRun } from "./shard-model.js";
+import { purge, PURGES } from "./shard-purge.js";
 import { seenInModel, seenInRedis } from "./shard-view.js";
 
 /** The keys of the history: one that lasts, one that ends at once, one that its dead job holds; and one of each dedupe mode. */
@@ -252,6 +253,14 @@ const MOVES: Readonly<Record<string, Move>> = {
     const id = anyId(history, a);
     const queue = queued(history.model, id);
     expect(await history.bench.remove(id, queue)).toEqual(history.model.remove(id));
+  },
+  purge: async ({ model, bench }, [a, b]) => {
+    const queue = pick(QUEUES, a);
+    const what = pick(PURGES, b);
+    // Seldom all that waits: other histories have to go on.
+    if (what[0] === "pending" && b % 2 === 0) return;
+    const reply = await bench.purge(what[0], what[1], { queue });
+    expect(reply).toMatchObject({ removed: purge(model, queue, what), steps: 0 });
   },
   discard: async (history, [a, b]) => {
     const { model, bench } = history;

@@ -1,0 +1,174 @@
+/** Empties a queue of its jobs of one state: many calls of one short script, beside workers and producers that go on. */
+import { TASK_NAME_PATTERN } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { optionInvalid } from "../option-values.js";
+import { type JobState, waitingField } from "../protocol/index.js";
+import { purge, type PurgePlace } from "../scripts/index.js";
+import type { ShardReader } from "./shard-reader.js";
+
+/** An active job belongs to its worker: cancel it. */
+export const PURGE_STATES = ["pending", "scheduled", "retry", "completed", "dead", "cancelled"] as const;
+export type PurgeState = (typeof PURGE_STATES)[number];
+
+export interface PurgeOptions {
+  /** Default `pending`: what waits to start, a limit or the end of a pause. */
+  readonly state?: PurgeState;
+  /** Only jobs of this task. Default: of any. */
+  readonly task?: string;
+  /** Hears after each call how far it is, some hundred times a second. */
+  readonly onProgress?: (report: PurgeReport) => void;
+}
+
+export interface PurgeReport {
+  /** Jobs that are gone, with all that was known about them. */
+  readonly removed: number;
+  /** Steps of workflow runs that are left, because their run would wait for them for ever: cancel the run. */
+  readonly steps: number;
+}
+
+interface Purger {
+  purgeQueue(name: string, options?: PurgeOptions): Promise<PurgeReport>;
+}
+
+/** Ids that one call looks at: less than a millisecond of Redis where jobs have no limits and are small. */
+const BATCH = 300;
+/** Calls under way at a time: so Redis does not wait for the way of an answer, and nobody beside it waits for more than two of them. */
+const LANES = 2;
+
+const PLACES: Readonly<Record<PurgeState, readonly PurgePlace[]>> = {
+  // The gate first: whoever waits there would come in behind those that leave the list.
+  pending: ["waiting", "pending"],
+  scheduled: ["due"],
+  retry: ["due"],
+  completed: ["done"],
+  dead: ["dead"],
+  cancelled: ["done"],
+};
+
+/** What is there when it begins, at least. Killed in the middle, it has removed a part and broken nothing. */
+export async function purgeQueue(
+  reader: ShardReader,
+  queue: string,
+  options: PurgeOptions = {},
+): Promise<PurgeReport> {
+  const state = checkedState(options.state);
+  const run = new Purge(reader, queue, state, checkedTask(options.task), options.onProgress);
+  for (const place of PLACES[state]) {
+    if (place === "pending") await run.turnList();
+    else if (place !== "waiting" || (await run.hasWaiting())) await run.walk(place);
+  }
+  return run.report;
+}
+
+/** One shard after the other: together they would hold one server up for longer. */
+export async function purgeShards(
+  shards: readonly Purger[],
+  queue: string,
+  options: PurgeOptions = {},
+): Promise<PurgeReport> {
+  let sum: PurgeReport = { removed: 0, steps: 0 };
+  let unknown: unknown;
+  let isKnown = false;
+  for (const shard of shards) {
+    const before = sum;
+    const onProgress = (report: PurgeReport) => options.onProgress?.(add(before, report));
+    try {
+      sum = add(before, await shard.purgeQueue(queue, { ...options, onProgress }));
+      isKnown = true;
+    } catch (error) {
+      if (!(error instanceof TaskweftError && error.code === "QueueUnknown")) throw error;
+      unknown ??= error;
+    }
+  }
+  if (!isKnown) throw unknown;
+  return sum;
+}
+
+class Purge {
+  report: PurgeReport = { removed: 0, steps: 0 };
+  readonly #reader: ShardReader;
+  readonly #queue: string;
+  readonly #state: JobState;
+  readonly #task: string;
+  readonly #onProgress: PurgeOptions["onProgress"];
+
+  constructor(
+    reader: ShardReader,
+    queue: string,
+    state: JobState,
+    task: string,
+    onProgress: PurgeOptions["onProgress"],
+  ) {
+    this.#reader = reader;
+    this.#queue = queue;
+    this.#state = state;
+    this.#task = task;
+    this.#onProgress = onProgress;
+  }
+
+  async hasWaiting(): Promise<boolean> {
+    const { groups } = this.#reader.keys;
+    const waiting = await this.#reader.read((redis) => redis.hget(groups, waitingField(this.#queue)));
+    return Number(waiting ?? 0) > 0;
+  }
+
+  /** Takes as many ids from the front of the pending list as stand in it now; what stays comes to its end. */
+  async turnList(): Promise<void> {
+    const { pending } = this.#reader.keys.queue(this.#queue);
+    let left = await this.#reader.read((redis) => redis.llen(pending));
+    const lane = async () => {
+      while (left > 0) {
+        const most = Math.min(BATCH, left);
+        left -= most;
+        const { looked } = await this.#call("pending", most, "");
+        // The list may be shorter by now: workers claim from it.
+        left = looked === 0 ? 0 : left + most - looked;
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: LANES }, lane));
+    } finally {
+      left = 0;
+    }
+  }
+
+  /** Walks through a sorted set from one end to the other. */
+  async walk(place: PurgePlace): Promise<void> {
+    let from = "";
+    let looked: number;
+    do {
+      ({ looked, from } = await this.#call(place, BATCH, from));
+    } while (looked > 0);
+  }
+
+  async #call(place: PurgePlace, most: number, from: string) {
+    const purged = await purge(this.#reader.connection, {
+      keys: this.#reader.keys,
+      queue: this.#queue,
+      place,
+      state: this.#state,
+      task: this.#task,
+      most,
+      from,
+    });
+    this.report = add(this.report, purged);
+    this.#onProgress?.(this.report);
+    return purged;
+  }
+}
+
+function add(one: PurgeReport, other: PurgeReport): PurgeReport {
+  return { removed: one.removed + other.removed, steps: one.steps + other.steps };
+}
+
+function checkedState(state: PurgeState = "pending"): PurgeState {
+  if (PURGE_STATES.includes(state)) return state;
+  throw optionInvalid("state", `one of ${PURGE_STATES.join(", ")}`, state);
+}
+
+function checkedTask(task: string | undefined): string {
+  if (task === undefined) return "";
+  // Not one of the project's: jobs of a task that is gone from the definitions are what a purge is for.
+  if (TASK_NAME_PATTERN.test(task)) return task;
+  throw optionInvalid("task", `a name that matches ${TASK_NAME_PATTERN.source}`, task);
+}
