@@ -6,16 +6,14 @@
 --@include now
 --@include wake
 --@include hasten
+--@include hold
 
 local jobs, runs, active, leases, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local worker, job, run, woken = ARGV[1], ARGV[2], ARGV[3], {}
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, job) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, job)
+if refusal then
+  return refusal
 end
 redis.call('HDEL', active, job)
 redis.call('HDEL', jobs, job)

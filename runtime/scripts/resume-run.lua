@@ -16,17 +16,15 @@
 --@include rate book group gate
 --@include come
 --@include begin
+--@include hold
 
 local jobs, runs, active, leases, workflows, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local notes, gate = KEYS[8], { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
 local worker, job, run, woken, at = ARGV[1], ARGV[2], ARGV[3], {}, 5
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, job) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, job)
+if refusal then
+  return refusal
 end
 if redis.call('HGET', workflows, run .. ' :state') ~= 'retrying' then
   return 'MOVED'

@@ -5,15 +5,13 @@
 -- Returns LOST (no lease), GONE (not held by this worker), or the new run.
 --@include now
 --@include record
+--@include hold
 
 local runs, active, leases, worker, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, id) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, id)
+if refusal then
+  return refusal
 end
 local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
 local event = string.format('[%.0f,"alone","%s"]', now(), worker)

@@ -4,16 +4,14 @@
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 result as JSON ('' = it gave nothing)
 -- Returns LOST (no lease), GONE (not held by this worker), or SAVED. A step that is stored already stays as it is: the call
 --         was sent again after a lost reply.
+--@include hold
 
 local active, leases, notes = KEYS[1], KEYS[2], KEYS[3]
 local worker, id, name, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, id) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, id)
+if refusal then
+  return refusal
 end
 -- JSON holds no line break, not even in a string: so a name right after one is a step's, whatever the results hold.
 local lines = redis.call('HGET', notes, id)

@@ -7,16 +7,14 @@
 --@include now
 --@include wake
 --@include later
+--@include hold
 
 local active, leases, workflows, time = KEYS[1], KEYS[2], KEYS[3], now()
 local worker, job, run, field = ARGV[1], ARGV[2], ARGV[3], ARGV[3] .. ' ' .. ARGV[4]
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, job) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, job)
+if refusal then
+  return refusal
 end
 local facts = redis.call('HMGET', workflows, run, run .. ' :state', field .. '!', field .. '?')
 if not facts[1] or facts[2] or #(facts[3] or '') ~= tonumber(ARGV[6]) then
