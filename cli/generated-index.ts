@@ -36,6 +36,7 @@ export interface EmitResult {
   readonly failed: readonly { observer: string; error: Error }[];
   readonly started: readonly { observer: string; workflow: string; id: string }[];
   readonly runs: readonly string[];
+  readonly heardBy: readonly string[];
 }
 
 /** Those of the definitions, in their order. */

@@ -131,11 +131,11 @@ function shown({ failed, ...result }: EmitResult): object {
   return { ...result, failed: failed.map(({ error, ...action }) => ({ ...action, error: error.message })) };
 }
 
-function lines({ jobs, failed, started, runs }: EmitResult): readonly string[] {
+function lines({ jobs, failed, started, runs, heardBy }: EmitResult): readonly string[] {
   return [
     ...jobs.map(({ observer, task, id, outcome }) => `${observer}  ${task}  ${id}  ${outcome}`),
     ...started.map(({ observer, workflow, id }) => `${observer}  ${workflow}  ${id}  started`),
     ...failed.map(({ observer, error }) => `${observer}  failed: ${error.message}`),
-    ...runs.map((id) => `${id}  has heard of it`),
+    ...[...runs, ...heardBy].map((id) => `${id}  has heard of it`),
   ].map(printable);
 }

@@ -74,6 +74,7 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
     ...valueLines(job, colors),
     "",
     ...stepLines(job, colors),
+    ...waitLines(job, now, colors),
     ...logLines(job, colors),
     colors.dim("timeline"),
     ...job.timeline.flatMap((event) => eventLines(event, colors)),
@@ -99,6 +100,15 @@ function stepLines({ steps = [] }: JobDetails, colors: Colors): readonly string[
     ({ name, bytes }) => `  ${printable(name)}${bytes === 0 ? "" : colors.dim(` (${bytes} bytes)`)}`,
   );
   return [colors.dim("steps done"), ...lines, ""];
+}
+
+function waitLines({ listensTo = [] }: JobDetails, now: number, colors: Colors): readonly string[] {
+  if (listensTo.length === 0) return [];
+  const lines = listensTo.map(
+    ({ name, event, fields, until }) =>
+      `  ${printable(name)}: ${printable(event)} by ${printable(fields.join(", "))}, until ${moment(until, now)}`,
+  );
+  return [colors.dim("waits for events"), ...lines, ""];
 }
 
 function moment(at: number | undefined, now: number): string | undefined {
@@ -140,6 +150,8 @@ function eventLines(event: JobEvent, colors: Colors): readonly string[] {
       return [`${head} in worker ${printable(event.worker ?? "")}`];
     case "slept":
       return [`${head} until ${timestamp(event.wakeAt ?? event.at)}`];
+    case "waited":
+      return [`${head} for an event, until ${timestamp(event.wakeAt ?? event.at)}`];
     case "handed-back":
       return [`${head} by worker ${printable(event.worker ?? "")} when it stopped`];
     case "cancelled":

@@ -1,5 +1,5 @@
 /** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
-import type { FollowUpRule, QueueDefinition } from "../../runtime/definition/index.js";
+import type { FollowUpRule, QueueDefinition, TaskDefinition } from "../../runtime/definition/index.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { keyFunction } from "./key-function.js";
@@ -82,6 +82,7 @@ function contractFields(task: TaskModel): Layout[] {
     ...(definition.onExhausted === undefined
       ? []
       : [["onExhausted: ", followUpLayout(definition.onExhausted)]]),
+    ...(definition.waitsFor === undefined ? [] : [["waitsFor: ", waitsLayout(definition.waitsFor)]]),
     ["errors: ", list("{", errorRules(task), "}")],
     `hash: ${literal(definition.hash)}`,
     `schemas: ${schemasConstant(task)}`,
@@ -96,6 +97,14 @@ function errorRules(task: TaskModel): Layout[] {
 
 function followUpLayout({ task, fields }: FollowUpRule): Layout {
   return list("{", [`task: ${literal(task)}`, `fields: ${literal([...fields])}`], "}");
+}
+
+function waitsLayout(waits: NonNullable<TaskDefinition["waitsFor"]>): Layout {
+  return list(
+    "{",
+    Object.entries(waits).map(([event, fields]) => `${propertyKey(event)}: ${literal([...fields])}`),
+    "}",
+  );
 }
 
 function objectLayout(value: { readonly [key: string]: JsonValue }): Layout {

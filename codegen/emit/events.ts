@@ -124,6 +124,8 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
   if (event.keepMs !== undefined) fields.push(`keepMs: ${literal(event.keepMs)}`);
   const waits = waitFieldsOf(name, project);
   if (waits.length > 0) fields.push(["waitFields: ", list("[", waits, "]")]);
+  const handlers = handlerFieldsOf(name, project);
+  if (handlers.length > 0) fields.push(["handlerFields: ", list("[", handlers, "]")]);
   const comment = jsdoc([description ?? `Emits \`${name}\`.`, `@see ${source.file}:${source.line}`]);
   const map = heard.length === 0 ? "Record<never, never>" : inlineMembers(heard);
   const definition = [`defineEvent<${type}>(`, { ...list("{", fields, "}"), broken: true }, ")"];
@@ -142,11 +144,24 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
 /** The fields by which steps of workflows wait for it. */
 function waitFieldsOf(event: string, { workflows }: ProjectModel): readonly Layout[] {
   const waits = workflows.flatMap(({ definition }) => definition.steps.map((step) => step.waitFor));
-  const fields = waits.flatMap((wait) => (wait?.event === event ? [JSON.stringify(wait.field)] : []));
-  return [...new Set(fields)].toSorted(compareText).map((field) =>
+  return distinctLists(waits.flatMap((wait) => (wait?.event === event ? [wait.field] : [])));
+}
+
+/** The fields by which handlers wait for it. */
+function handlerFieldsOf(event: string, { tasks }: ProjectModel): readonly Layout[] {
+  return distinctLists(
+    tasks.flatMap(({ definition: { waitsFor = {} } }) =>
+      Object.hasOwn(waitsFor, event) ? [waitsFor[event] ?? []] : [],
+    ),
+  );
+}
+
+function distinctLists(all: readonly (readonly string[])[]): readonly Layout[] {
+  const texts = new Set(all.map((names) => JSON.stringify(names)));
+  return [...texts].toSorted(compareText).map((text) =>
     list(
       "[",
-      (JSON.parse(field) as string[]).map((name) => literal(name)),
+      (JSON.parse(text) as string[]).map((name) => literal(name)),
       "]",
     ),
   );

@@ -137,13 +137,28 @@ function queueNames(project: ProjectModel): string {
   return `/** The declared queues. */\nexport type QueueName = ${names === "" ? "never" : names};\n`;
 }
 
+/** The events for which a handler may wait, and the fields by which they are found. */
+function waitsLayout(
+  waits: NonNullable<TaskModel["definition"]["waitsFor"]>,
+  { events }: ProjectModel,
+): Layout {
+  const entries = Object.entries(waits).map(([name, fields]): Layout => {
+    const event = events.find((candidate) => candidate.name === name);
+    if (event === undefined) throw new Error(`a task waits for the event "${name}", which is not there`);
+    const by = fields.map((field) => literal(field)).join(" | ");
+    return [`${typeKey(name)}: `, inlineMembers([`event: ${identifier(eventTypeName(event))}`, `by: ${by}`])];
+  });
+  return ["waits: ", inlineMembers(entries)];
+}
+
 function taskMap(project: ProjectModel): string {
   const entries = project.tasks.map(({ definition, identifier: name, result }): Layout => {
     const resultType = result === undefined ? "void" : `${name}Result`;
     const batch = definition.batch === undefined ? [] : ["batch: true"];
+    const waits = definition.waitsFor === undefined ? [] : [waitsLayout(definition.waitsFor, project)];
     return [
       `${typeKey(definition.name)}: `,
-      inlineMembers([`payload: ${name}Payload`, `result: ${resultType}`, ...batch]),
+      inlineMembers([`payload: ${name}Payload`, `result: ${resultType}`, ...batch, ...waits]),
     ];
   });
   const comment = "/** Every task with its payload and result. */\n";

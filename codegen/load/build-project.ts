@@ -153,8 +153,17 @@ function resolveSettings(
     ...(written.durability === undefined ? {} : { durability: written.durability }),
     ...(written.isolate === undefined ? {} : { isolate: resolveIsolate(written.isolate) }),
     ...(followUp === undefined ? {} : { onExhausted: followUp }),
+    ...(written.waitsFor === undefined ? {} : { waitsFor: sortedWaits(written.waitsFor) }),
     errors: Object.fromEntries(errors.map(([error, rule]) => [error, resolveErrorRule(rule)])),
   };
+}
+
+/** In one order on both sides: it is part of what an emit looks for. */
+function sortedWaits(
+  waits: NonNullable<TaskDefinitionEntry["waitsFor"]>,
+): NonNullable<TaskDefinition["waitsFor"]> {
+  const events = Object.entries(waits).sort(([a], [b]) => compareText(a, b));
+  return Object.fromEntries(events.map(([event, fields]) => [event, fields.toSorted(compareText)]));
 }
 
 function errorModels(written: TaskDefinitionEntry): ErrorModel[] {

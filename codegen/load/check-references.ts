@@ -44,6 +44,8 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
     checkName("queue", findEntry(holder, "queue")?.value, queueNames, "queues", reporter);
     checkName("retry policy", policy, policyNames, "retryPolicies", reporter);
     checkName("task", findEntry(holder, "onExhausted")?.value, taskNames, "tasks", reporter);
+    for (const { key, keyOrigin } of entriesOf(findEntry(holder, "waitsFor")?.value))
+      checkName("event", { kind: "scalar", value: key, origin: keyOrigin }, eventNames, "events", reporter);
     for (const { key, keyOrigin } of entriesOf(findEntry(holder, "errors")?.value)) {
       const problem = nameProblem("error", key, keyOrigin);
       if (problem !== undefined) reporter.report(problem);

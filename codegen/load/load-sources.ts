@@ -10,6 +10,7 @@ import { checkReferences } from "./check-references.js";
 import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
 import { checkTasks } from "./check-tasks.js";
+import { checkWaitsFor } from "./check-waits-for.js";
 import { checkWorkflows, compileInputs } from "./check-workflows.js";
 import { collectDeclarations } from "./declarations.js";
 import { createSchemaLibrary } from "./payload/library.js";
@@ -90,6 +91,7 @@ function check(
   const events = checkEvents(declarations.events, library, reporter);
   const inputs = compileInputs(declarations.workflows, library, reporter);
   const tasks = checkTasks(declarations.tasks, library, reporter);
+  checkWaitsFor(declarations.tasks, events, library, reporter);
   checkSchedules(declarations.schedules, { tasks, inputs, library, reporter });
   const followUps = checkFollowUps(declarations.tasks, tasks, library, reporter);
   const observers = checkObservers({ declarations, events, tasks, inputs, library, reporter });

@@ -1,6 +1,12 @@
 /** One entry of `events`, and one of `observers`. */
 import { z } from "zod";
-import { descriptionText, duration, taskReference, workflowReference } from "./definition-fields.js";
+import {
+  descriptionText,
+  duration,
+  eventReference,
+  taskReference,
+  workflowReference,
+} from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { queueReference } from "./definition-task.js";
 
@@ -19,12 +25,6 @@ export const eventDefinition = z
   })
   .meta({ id: "Event", description: "Something that happens in your system." });
 export type EventDefinitionEntry = z.infer<typeof eventDefinition>;
-
-export const eventReference = z.string().meta({
-  id: "EventName",
-  description: "An event of `events`.",
-  examples: ["order:created"],
-});
 
 /** Observers run in the producer, while it waits. */
 const MAX_ACTIONS = 20;

@@ -51,6 +51,12 @@ export const descriptionText = z.string().max(4000).meta({
   description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
 });
 
+export const eventReference = z.string().meta({
+  id: "EventName",
+  description: "An event of `events`.",
+  examples: ["order:created"],
+});
+
 export const workflowReference = z.string().meta({
   id: "WorkflowName",
   description: "A workflow of `workflows`.",

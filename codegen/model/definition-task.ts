@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
 import { dedupeDefinition } from "./definition-dedupe.js";
-import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { descriptionText, duration, eventReference, taskReference } from "./definition-fields.js";
 import { isolateDefinition } from "./definition-isolate.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { retryDefinition } from "./definition-retry.js";
@@ -205,6 +205,9 @@ export type ErrorDefinition = z.infer<typeof errorDefinition>;
 /** Class names: they become exported classes of generated/errors.ts. */
 export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 
+/** Each is part of what an emit looks for. */
+const MAX_WAIT_FIELDS = 5;
+
 export const taskDefinition = z
   .strictObject({
     batch: batchDefinition.optional(),
@@ -250,6 +253,14 @@ export const taskDefinition = z
       allowZero: false,
     }).optional(),
     timeout: timeoutDefinition.optional(),
+    waitsFor: z
+      .record(eventReference, z.array(z.string().min(1)).min(1).max(MAX_WAIT_FIELDS))
+      .optional()
+      .meta({
+        description:
+          "The events for which the handler may wait (ctx.waitFor), each with the fields of its payload by whose values it is found. Default: none.",
+        examples: [{ "order:approved": ["orderId"] }],
+      }),
   })
   .meta({ id: "Task", description: "A type of work." });
 export type TaskDefinitionEntry = z.infer<typeof taskDefinition>;

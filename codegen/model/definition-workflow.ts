@@ -5,8 +5,7 @@ import {
   MAX_STEP_NAME_LENGTH,
   STEP_NAME_PATTERN,
 } from "../../runtime/definition/index.js";
-import { eventReference } from "./definition-event.js";
-import { descriptionText, duration, taskReference } from "./definition-fields.js";
+import { descriptionText, duration, eventReference, taskReference } from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { maxRetriesDefinition } from "./definition-retry.js";
 import { ownerText, queueReference } from "./definition-task.js";

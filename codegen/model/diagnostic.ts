@@ -53,6 +53,8 @@ export const DIAGNOSTIC_CODES = {
   TW212: "A wait whose match does not say which run an event is for.",
   TW213: "An action that is not one of a job and a run.",
   TW214: "A schedule that is not one of a job and a run, or a key that does not go with it.",
+  TW220: "A field by which a handler cannot wait for an event.",
+  TW221: "A batch that waits for an event.",
 } as const;
 export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
 

@@ -15,13 +15,14 @@ import {
   type RunToStart,
   type StartedRun,
   startRuns,
-  type TellRunsCall,
+  type TellCall,
   Together,
+  type Told,
 } from "../scripts/index.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { ResultListener } from "./result-listener.js";
-import { tellAllRuns } from "./tell-runs.js";
+import { tellAll } from "./tell.js";
 
 /** Runs that are stored by one call, and characters of their records and of those of their jobs. */
 const MAX_STARTS = 64;
@@ -148,10 +149,10 @@ export class ClientShard {
     return await this.#starts.ask(start);
   }
 
-  /** The runs that have heard of an event. */
-  async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
+  /** Who has heard of an event. */
+  async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
     await this.gate();
-    return await tellAllRuns(this.connection, this.#keys, call);
+    return await tellAll(this.connection, this.#keys, call);
   }
 
   async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {

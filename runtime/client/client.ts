@@ -13,7 +13,7 @@ import {
   type RunEnd,
   ShardRouter,
 } from "../protocol/index.js";
-import type { EnqueueItem, KeepEventCall, RunToStart, StartedRun, TellRunsCall } from "../scripts/index.js";
+import type { EnqueueItem, KeepEventCall, RunToStart, StartedRun, TellCall, Told } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import { ClientShard } from "./client-shard.js";
 import { withDeadline } from "./deadline.js";
@@ -176,12 +176,13 @@ export class TaskweftClient {
     );
   }
 
-  /** @internal Tells the runs that listen to an event; the runs that have heard of it. */
-  async tellRuns(call: Omit<TellRunsCall, "behind" | "keys">): Promise<readonly string[]> {
+  /** @internal Tells the runs and jobs that listen to an event; who has heard of it. */
+  async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
     if (this.#closed) throw closed("emit");
-    // Runs that listen may live anywhere.
-    const told = Promise.all(this.#shards.map((shard) => shard.tellRuns(call)));
-    return (await withDeadline(told, this.#deadlineMs, () => this.#unreachable())).flat();
+    // They may live anywhere.
+    const telling = Promise.all(this.#shards.map((shard) => shard.tell(call)));
+    const told = await withDeadline(telling, this.#deadlineMs, () => this.#unreachable());
+    return { runs: told.flatMap(({ runs }) => runs), jobs: told.flatMap(({ jobs }) => jobs) };
   }
 
   /** @internal Keeps an event for its retention. */

@@ -2,7 +2,7 @@
  * Makes the functions that generated code exports for events: `emitOrderCreated(event, options)`, and its `replay`. All that follows
  * from an event is sent in one tick, whatever handlers do:
  *
- *   each observer -> its jobs and runs (observer.ts) | each field by which runs of workflows wait for it -> the runs that listen hear of it
+ *   each observer -> its jobs and runs (observer.ts) | each field by which it is waited for -> the runs and handlers that listen hear of it
  *   with a retention -> the event is kept, with the actions that a replay need not do; what was not stored is taken back from them
  */
 import {
@@ -15,7 +15,7 @@ import {
 import { TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
 import type { KeptEvent } from "../protocol/index.js";
-import { evaluate, listenerHead } from "../workflow/index.js";
+import { evaluate, listenerHead, waitHead } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import {
@@ -131,15 +131,14 @@ class Emitter<Event> {
       started: [],
       replies: [],
       runs: [],
+      heardBy: [],
       deaf: [],
       lost: [],
       ...(kept === undefined ? {} : { kept: keptActions(kept.settled) }),
     };
-    const { name, waitFields = [] } = this.#definition;
-    for (const field of only === undefined ? waitFields : []) {
-      const head = listenerHead(name, field, valueAt(payload, field));
-      emission.replies.push(tellRuns(emission, { head, payload: json, queues: this.#queues }));
-    }
+    const { name } = this.#definition;
+    for (const head of only === undefined ? headsOf(this.#definition, payload) : [])
+      emission.replies.push(tellListeners(emission, { head, payload: json, queues: this.#queues }));
     for (const observer of this.#observers)
       if (only === undefined || only.includes(observer.name)) observer.hear(payload, emission);
     if (kept !== undefined) emission.replies.push(this.#keep(emission, kept.payload));
@@ -172,27 +171,42 @@ function resultOf(event: string, emission: Emission): EmitResult {
   const { operation, id, jobs, failed, kept, lost, deaf, started } = emission;
   const stored = jobs.filter((job) => job !== undefined);
   const runs = [...new Set(emission.runs)];
+  const heardBy = [...new Set(emission.heardBy)];
   const unkept = kept?.failed[0];
   const first = lost[0]?.error ?? unkept ?? deaf[0];
-  if (first === undefined) return { id, jobs: stored, failed, started, runs };
+  if (first === undefined) return { id, jobs: stored, failed, started, runs, heardBy };
   const all = [...failed, ...lost.map(({ failure }) => failure)];
-  throw new EmitIncomplete(event, { id, jobs: stored, failed: all, started, runs }, first, {
+  throw new EmitIncomplete(event, { id, jobs: stored, failed: all, started, runs, heardBy }, first, {
     kept: unkept === undefined,
     operation,
   });
 }
 
 /** Sent in the tick of the emit, beside its jobs. */
-async function tellRuns(
-  { client, id, runs, deaf }: Emission,
+async function tellListeners(
+  { client, id, runs, heardBy, deaf }: Emission,
   call: { readonly head: string; readonly payload: string; readonly queues: readonly string[] },
 ): Promise<void> {
   try {
-    runs.push(...(await client.tellRuns({ id, ...call })));
+    const told = await client.tell({ id, ...call });
+    runs.push(...told.runs);
+    heardBy.push(...told.jobs);
   } catch (error) {
     if (!(error instanceof TaskweftError)) throw error;
     deaf.push(error);
   }
+}
+
+/** What begins the listeners that it concerns. Runs and handlers that wait by one and the same field are told by one call. */
+function headsOf<Event>(
+  { name, waitFields = [], handlerFields = [] }: EventDefinition<Event>,
+  payload: Event,
+): ReadonlySet<string> {
+  const values = payload as Readonly<Record<string, unknown>>;
+  return new Set([
+    ...waitFields.map((field) => listenerHead(name, field, valueAt(payload, field))),
+    ...handlerFields.map((fields) => waitHead(name, fields, values)),
+  ]);
 }
 
 function valueAt(event: unknown, field: readonly string[]): unknown {

@@ -21,7 +21,7 @@ export interface ReplayOptions<Observer extends string = string> extends Omit<Em
    * has not come to yet is done: observers added since, conditions that hold now, and actions that failed or were not stored.
    */
   readonly again?: boolean;
-  /** Only these observers hear of it, and no runs that wait for it. Default: all. */
+  /** Only these observers hear of it, and no runs and handlers that wait for it. Default: all. */
   readonly observers?: readonly Observer[];
 }
 
@@ -74,12 +74,15 @@ export interface EmitResult<Observers = ObserverTasks> {
   readonly started: readonly StartedRunOf<keyof Observers>[];
   /** The runs of workflows that have heard of it: those that wait for such an event, or will. */
   readonly runs: readonly string[];
+  /** The jobs whose handlers have heard of it: those that wait for such an event (`ctx.waitFor`). */
+  readonly heardBy: readonly string[];
 }
 
 /** The function that codegen emits for an event. */
 export interface EmitFunction<Event, Observers> {
   /**
-   * Tells all observers of the event, and the runs that wait for it: their jobs are stored, and the runs have heard, when this resolves.
+   * Tells all observers of the event, and the runs and handlers that wait for it: the jobs are stored, and they have heard, when this
+   * resolves.
    * @throws PayloadInvalid before Redis is touched.
    * @throws EmitIncomplete when Redis did not store all of that; the rest is stored. Emit again under its `eventId`.
    * @throws TaskweftError with code `OptionInvalid` or `NotConnected`.
@@ -138,5 +141,5 @@ function shortfall(
     return `${stored} of ${stored + failed.length} ${hasRuns ? "jobs and runs" : "jobs"} of the event ${event} are known to be stored, without ${observers}`;
   }
   if (!kept) return `the event ${event} is not known to be kept`;
-  return `not all runs that wait for the event ${event} are known to have heard of it`;
+  return `not all that wait for the event ${event} are known to have heard of it`;
 }

@@ -37,8 +37,11 @@ export interface Emission {
   readonly failed: Failure[];
   readonly started: StartedRunOf<string>[];
   readonly replies: Promise<void>[];
-  /** Runs of workflows that have heard of it, and why some may have not. */
+  /** Runs of workflows that have heard of it. */
   readonly runs: string[];
+  /** Jobs whose handlers have heard of it. */
+  readonly heardBy: string[];
+  /** Why some who listen may have not heard of it. */
   readonly deaf: TaskweftError[];
   /** What Redis did not store. */
   readonly lost: { readonly failure: Failure; readonly error: TaskweftError }[];

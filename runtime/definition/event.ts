@@ -38,6 +38,8 @@ export interface EventDefinition<Event> {
   readonly keepMs?: number;
   /** Fields by which runs of workflows wait for it, each as its path. Absent: none do. */
   readonly waitFields?: readonly (readonly string[])[];
+  /** Fields by whose values handlers wait for it, each task's together, sorted. Absent: none do. */
+  readonly handlerFields?: readonly (readonly string[])[];
 }
 
 /** An event of which no more is known: for lists. */

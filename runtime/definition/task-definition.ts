@@ -120,6 +120,8 @@ export interface TaskDefinition {
   readonly isolate?: IsolateRule;
   /** The job to enqueue when one of this task goes dead. Default: none. */
   readonly onExhausted?: FollowUpRule;
+  /** The events for which its handler may wait: the fields by whose values it is found, sorted. Absent: none. */
+  readonly waitsFor?: Readonly<Record<string, readonly string[]>>;
   /** Declared errors by class name. */
   readonly errors: Readonly<Record<string, ErrorRule>>;
   /** First 8 hex digits of the SHA-256 over the normalised definition; stored in every job. */

@@ -4,16 +4,19 @@ import {
   logField,
   parseJobLog,
   parseSteps,
+  parseWaits,
   progressField,
+  waitsField,
   type JobLog,
   type JobState,
   type RecordOptions,
   type RunEvent,
 } from "../protocol/index.js";
 import { readWait } from "./gate-wait.js";
+import { heardSecrets, type HeardSecrets } from "./heard.js";
 import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
-import type { JobDetails, JobEvent, JobStep, JobSummary, Redactor } from "./types.js";
+import type { JobDetails, JobEvent, JobStep, JobSummary, JobWait, Redactor } from "./types.js";
 
 /** @throws TaskweftError `JobNotFound`. */
 export async function readStoredJob(reader: ShardReader, id: string, operation: string): Promise<StoredJob> {
@@ -39,7 +42,7 @@ export async function showJob(
   const [times, leaseEndsAt, notes, waitsFor] = await Promise.all([
     readTimes(reader, id, state, due),
     readLease(reader, job, state),
-    readNotes(reader, id),
+    readNotes(reader, id, redactor),
     readWait(reader, id, job.record, state),
   ]);
   const summary = summarize(job, state, times);
@@ -72,14 +75,19 @@ interface Notes {
   readonly steps: ReadonlyMap<string, unknown>;
   readonly progress: unknown;
   readonly log: JobLog | undefined;
+  readonly listensTo: readonly JobWait[];
+  readonly heard: HeardSecrets;
 }
 
-async function readNotes(reader: ShardReader, id: string): Promise<Notes> {
-  const [steps, progress, log] = await reader.read((redis) =>
-    redis.hmget(reader.keys.notes, id, progressField(id), logField(id)),
+async function readNotes(reader: ShardReader, id: string, redactor: Redactor | undefined): Promise<Notes> {
+  const [steps, progress, log, waits] = await reader.read((redis) =>
+    redis.hmget(reader.keys.notes, id, progressField(id), logField(id), waitsField(id)),
   );
+  const done = parseSteps(steps ?? null);
   return {
-    steps: parseSteps(steps ?? null),
+    steps: done,
+    listensTo: parseWaits(waits).listening,
+    heard: heardSecrets(waits, done, redactor),
     progress: typeof progress === "string" ? (JSON.parse(progress) as unknown) : undefined,
     log: typeof log === "string" ? parseJobLog(log) : undefined,
   };
@@ -88,12 +96,20 @@ async function readNotes(reader: ShardReader, id: string): Promise<Notes> {
 function describe(
   job: StoredJob,
   summary: JobSummary,
-  { steps, progress, log, leaseEndsAt }: Notes & { readonly leaseEndsAt: number | undefined },
+  {
+    steps,
+    progress,
+    log,
+    listensTo,
+    heard,
+    leaseEndsAt,
+  }: Notes & { readonly leaseEndsAt: number | undefined },
   redactor: Redactor | undefined,
 ): JobDetails {
   const { record, run } = job;
   const shown = redactJob(job, redactor);
-  const clean = (text: string) => withoutSecrets(text, shown.secrets);
+  const secrets = [...shown.secrets, ...(heard ?? [])];
+  const clean = (text: string) => (heard === undefined ? HIDDEN : withoutSecrets(text, secrets));
   const timeline = [...enqueuedEvent(summary), ...run.events.map((event) => toEvent(event, clean))];
   return {
     ...summary,
@@ -108,13 +124,21 @@ function describe(
       : // A percentage gives nothing away; all else may hold what the handler found in the payload.
         {
           progress:
-            shown.hidden && typeof progress !== "number"
+            (shown.hidden || heard === undefined) && typeof progress !== "number"
               ? HIDDEN
-              : valueWithoutSecrets(progress, shown.secrets),
+              : valueWithoutSecrets(progress, secrets),
         }),
     ...(steps.size === 0
       ? {}
       : { steps: [...steps].map(([name, result]) => toStep(shown.hidden ? HIDDEN : clean(name), result)) }),
+    ...(listensTo.length === 0
+      ? {}
+      : {
+          listensTo: listensTo.map((wait) => ({
+            ...wait,
+            name: shown.hidden ? HIDDEN : clean(wait.name),
+          })),
+        }),
     ...(log === undefined ? {} : { log: cleanLog(log, (text) => (shown.hidden ? HIDDEN : clean(text))) }),
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
@@ -162,6 +186,7 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
     case "handed-back":
       return { at, kind, worker: event[2] } as JobEvent;
     case "slept":
+    case "waited":
       return { at, kind, wakeAt: event[2] };
     case "cancelled":
     case "retried":

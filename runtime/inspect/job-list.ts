@@ -4,7 +4,8 @@
  */
 import { TaskweftError } from "../errors.js";
 import { ACTIVE_PAD_FIELD, type JobState, waitingId } from "../protocol/index.js";
-import { redactJob, withoutSecrets } from "./redact.js";
+import { type HeardSecrets, readHeardSecrets } from "./heard.js";
+import { HIDDEN, redactJob, withoutSecrets } from "./redact.js";
 import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
 
@@ -175,20 +176,34 @@ async function summarizeEntries(
 ): Promise<readonly (JobSummary | undefined)[]> {
   const jobs = await reader.jobs(entries.map((entry) => entry.id));
   const byId = new Map(jobs.map((job) => [job.id, job]));
+  const failed = jobs.filter(({ run }) => run.events.some(([, kind]) => kind === "failed"));
+  const heard = await readHeardSecrets(
+    reader,
+    failed.map((job) => job.id),
+    redactor,
+  );
   return entries.map(({ id, score }) => {
     const job = byId.get(id);
     if (job === undefined) return undefined;
     const state = stateOf(job, source.kind === "due");
     if (!belongs(state, source)) return undefined;
     const times = source.kind === "due" ? { dueAt: score } : { removedAt: score };
-    return withCleanError(summarize(job, state, times), job, redactor);
+    const heardSecrets = heard.has(id) ? heard.get(id) : [];
+    return withCleanError(summarize(job, state, times), job, heardSecrets, redactor);
   });
 }
 
-/** Errors repeat what payloads hold, so a list hides it as the single job does. */
-function withCleanError(summary: JobSummary, job: StoredJob, redactor: Redactor | undefined): JobSummary {
+/** Errors repeat what payloads and events hold, so a list hides it as the single job does. */
+function withCleanError(
+  summary: JobSummary,
+  job: StoredJob,
+  heard: HeardSecrets,
+  redactor: Redactor | undefined,
+): JobSummary {
   if (summary.lastError === undefined) return summary;
-  return { ...summary, lastError: withoutSecrets(summary.lastError, redactJob(job, redactor).secrets) };
+  if (heard === undefined) return { ...summary, lastError: HIDDEN };
+  const secrets = [...redactJob(job, redactor).secrets, ...heard];
+  return { ...summary, lastError: withoutSecrets(summary.lastError, secrets) };
 }
 
 /** A pending list keeps the ids of cancelled jobs as holes; each job is shown once, where its state says. */

@@ -35,13 +35,14 @@ export interface JobEvent {
     | "crashed"
     | "alone"
     | "slept"
+    | "waited"
     | "handed-back"
     | "cancelled"
     | "retried";
   readonly attempt?: number;
   readonly worker?: string;
   readonly durationMs?: number;
-  /** slept: when the handler goes on. */
+  /** slept: when the handler goes on; waited: at the latest, without an event. */
   readonly wakeAt?: number;
   /** Class name of the error. */
   readonly error?: string;
@@ -54,6 +55,17 @@ export interface JobStep {
   readonly name: string;
   /** Of its result as JSON; 0 when it gave nothing. */
   readonly bytes: number;
+}
+
+/** An event for which a handler waits. The values by which it is found are not shown. */
+export interface JobWait {
+  /** Of the wait, as the handler calls it. */
+  readonly name: string;
+  readonly event: string;
+  /** Fields of the event by whose values it is found. */
+  readonly fields: readonly string[];
+  /** When its time is over (ms). */
+  readonly until: number;
 }
 
 /** What keeps a pending job waiting: a limit, by its key in the definition, or a pause of its task or queue. */
@@ -74,6 +86,8 @@ export interface JobDetails extends JobSummary {
   readonly progress?: unknown;
   /** Done, and not run again by a later attempt; oldest first. Absent when there are none. */
   readonly steps?: readonly JobStep[];
+  /** The events to which it listens, the oldest first. Absent when there are none. */
+  readonly listensTo?: readonly JobWait[];
   /** What its handlers have logged; without sensitive values. Absent when they logged nothing. */
   readonly log?: JobLog;
   /** Oldest first. */

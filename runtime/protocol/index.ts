@@ -7,5 +7,6 @@ export * from "./keys.js";
 export * from "./records.js";
 export * from "./schedules.js";
 export * from "./states.js";
+export * from "./waits.js";
 export * from "./workflows.js";
 export * from "./shard-router.js";

@@ -47,7 +47,10 @@ export class ShardKeys {
   readonly cancels: string;
   /** HASH job id -> clients that wait for its end, separated by spaces. */
   readonly waits: string;
-  /** HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress; `<job id> log` -> log lines. Only of jobs that noted something. */
+  /**
+   * HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress; `<job id> log` -> log lines; `<job id> waits` -> what
+   * it waits for. Only of jobs that noted something.
+   */
   readonly notes: string;
   /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
   readonly limited: string;
@@ -69,8 +72,10 @@ export class ShardKeys {
   readonly running: string;
   /** ZSET run id -> time of removal (ms): runs that have ended. */
   readonly ended: string;
-  /** ZSET, all scores 0: the steps of runs that an event concerns, by event, field and value. See workflows.ts. */
+  /** ZSET, all scores 0: the steps of runs, and the handlers, that an event concerns, by event, field and value. See workflows.ts, waits.ts. */
   readonly listeners: string;
+  /** ZSET member of `listeners` -> until when its handler listens (ms). */
+  readonly listenersExpiry: string;
   /** HASH: `protocol` -> version; `shards` -> how many there are, absent = 1; `queue:<name>` -> weight. */
   readonly meta: string;
   /** STRING: when any worker was heard last (ms). */
@@ -104,6 +109,7 @@ export class ShardKeys {
     this.running = `${this.tag}:running`;
     this.ended = `${this.tag}:ended`;
     this.listeners = `${this.tag}:listeners`;
+    this.listenersExpiry = `${this.tag}:listeners-expiry`;
     this.meta = `${this.tag}:meta`;
     this.tick = `${this.tag}:tick`;
   }
@@ -148,6 +154,11 @@ export function progressField(id: string): string {
 /** Field of the `notes` hash for the lines that a job's handlers have logged. */
 export function logField(id: string): string {
   return `${id} log`;
+}
+
+/** Field of the `notes` hash for the events for which a job waits, and those that it has heard; see waits.ts. */
+export function waitsField(id: string): string {
+  return `${id} waits`;
 }
 
 /** Field of the `groups` hash with the number of jobs of a queue that wait at the gate. */

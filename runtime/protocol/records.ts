@@ -136,6 +136,7 @@ export type RunEvent =
   | readonly [at: number, kind: "crashed", worker: string]
   | readonly [at: number, kind: "alone", worker: string]
   | readonly [at: number, kind: "slept", wakeAt: number]
+  | readonly [at: number, kind: "waited", wakeAt: number]
   | readonly [at: number, kind: "handed-back", worker: string]
   | readonly [at: number, kind: "cancelled"]
   | readonly [at: number, kind: "retried"];

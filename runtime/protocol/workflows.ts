@@ -13,7 +13,8 @@
  *   <run> <step>?         until when the step waits (ms)
  *   @<workflow> <hash>    the definition
  *
- * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON.
+ * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON. Those of
+ * handlers are in waits.ts.
  */
 import type { RecordMold } from "./records.js";
 

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- fail: ends one attempt that did not complete: the job waits for its retry or sleeps, goes dead, or was cancelled.
+-- fail: ends one attempt that did not complete: the job waits for its retry, sleeps or waits for an event, goes dead, or was cancelled.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes,
 --      11 limited, 12 groups, 13 waiting; of the job's queue: 14 due, 15 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
---      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead
+--      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name as JSON of the wait for an event
+--      until which it rests ('' = none): one that has ended meanwhile is gone on with at once
 -- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
 --         becomes cancelled when that was asked for, and where a newer job has taken the place of this one.
 --@include now
@@ -32,6 +33,9 @@ end
 local record, time = redis.call('HGET', jobs, id), gate.time
 local options = record and options_of(record) or {}
 local attempts, crashes, state, _, events = split_run(run)
+if ARGV[8] ~= '' and string.find('\n' .. (redis.call('HGET', notes, id) or ''), '\n[' .. ARGV[8], 1, true) then
+  ms = 0
+end
 redis.call('HDEL', active, id)
 local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
 -- One that sleeps is under way, and goes on although there is a newer one.

@@ -14,6 +14,8 @@ export interface FailCall {
   readonly ms: number;
   /** How long to keep a job that was to be retried and is cancelled instead, because somebody asked for that. */
   readonly keepCancelledMs: number;
+  /** The wait for an event until which it rests: where that has ended meanwhile, the job is due at once. */
+  readonly wait?: string | undefined;
 }
 
 export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
@@ -21,6 +23,7 @@ export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
 export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailReply> {
   const { keys } = call;
   const queue = keys.queue(call.queue);
+  const wait = call.wait === undefined ? "" : JSON.stringify(call.wait);
   return (await runner.run(
     failScript,
     [
@@ -40,6 +43,6 @@ export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailRe
       queue.due,
       queue.wake,
     ],
-    [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms, call.keepCancelledMs],
+    [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms, call.keepCancelledMs, wait],
   )) as FailReply;
 }

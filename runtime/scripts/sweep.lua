@@ -1,8 +1,10 @@
 #!lua flags=allow-oom
--- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, starts of rates; at most `limit` of each.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events, 11 events-expiry
+-- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, what nobody listens to any more, starts of rates; at most `limit` of each.
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events, 11 events-expiry,
+--      12 listeners, 13 listeners-expiry
 -- ARGV 1 limit
--- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed
+-- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed, listeners
+--         removed
 --@include now
 --@include record
 --@include finish
@@ -54,4 +56,9 @@ if #gone > 0 then
   redis.call('HDEL', KEYS[10], unpack(gone))
   redis.call('ZREM', KEYS[11], unpack(gone))
 end
-return { remove(KEYS[3]), remove(KEYS[4]), #fields, #gone }
+local deaf = expired(KEYS[13])
+if #deaf > 0 then
+  redis.call('ZREM', KEYS[12], unpack(deaf))
+  redis.call('ZREM', KEYS[13], unpack(deaf))
+end
+return { remove(KEYS[3]), remove(KEYS[4]), #fields, #gone, #deaf }

@@ -11,11 +11,13 @@ export interface Swept {
   readonly keys: number;
   /** Events whose retention has ended. */
   readonly events: number;
+  /** Handlers whose time to wait for an event is over. */
+  readonly listeners: number;
 }
 
 /** Removes what has expired, at most `limit` of each kind. */
 export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number): Promise<Swept> {
-  const [done, dead, removedKeys, events] = (await runner.run(
+  const [done, dead, removedKeys, events, listeners] = (await runner.run(
     sweepScript,
     [
       keys.jobs,
@@ -29,8 +31,10 @@ export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number
       keys.waiting,
       keys.events,
       keys.eventsExpiry,
+      keys.listeners,
+      keys.listenersExpiry,
     ],
     [limit],
-  )) as [number, number, number, number];
-  return { done, dead, keys: removedKeys, events };
+  )) as [number, number, number, number, number];
+  return { done, dead, keys: removedKeys, events, listeners };
 }

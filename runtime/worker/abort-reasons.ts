@@ -35,16 +35,22 @@ export class Cancelled extends Error {
   }
 }
 
-/** The handler called `ctx.sleep`: the attempt ends here, unspent, and another one goes on when the time has come. */
+/**
+ * The handler awaits `ctx.sleep` or `ctx.waitFor`: the attempt ends here, unspent, and another one goes on when the time has come, or the
+ * event.
+ */
 export class Suspended extends Error {
   override readonly name = "Suspended";
   /** Redis time (ms). */
   readonly wakeAt: number;
-  constructor(sleep: string, wakeAt: number) {
+  /** Name of the wait for an event; `undefined` where only time ends it. */
+  readonly wait: string | undefined;
+  constructor(kind: "sleeps" | "waits", name: string, wakeAt: number) {
     super(
-      `the job sleeps (${JSON.stringify(sleep)}) until ${new Date(wakeAt).toISOString()}; let this error pass`,
+      `the job ${kind} (${JSON.stringify(name)}) until ${new Date(wakeAt).toISOString()}; let this error pass`,
     );
     this.wakeAt = wakeAt;
+    this.wait = kind === "waits" ? name : undefined;
   }
 }
 

@@ -16,6 +16,7 @@ import { keptBy, withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
+import { type Wait, waitCall, type WaitOptions } from "./wait.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
 export const ABORT_PATIENCE_MS = 1000;
@@ -105,6 +106,13 @@ export class Execution implements TaskContext {
     this.#journal ??= this.#notebook.journalOf(this);
     const wakeAt = wakeTime(time);
     return this.#journal.sleep(name, () => Math.ceil(wakeAt(this.#notebook.now())));
+  }
+
+  waitFor(name: string, event: string, options: WaitOptions): Wait<never> {
+    this.#journal ??= this.#notebook.journalOf(this);
+    const { id, record } = this.claim;
+    const call = waitCall({ id, queue: record.queue }, this.contract, name, event, options);
+    return this.#journal.waitFor(name, call) as Wait<never>;
   }
 
   progress(value: Progress): void {

@@ -37,8 +37,23 @@ export type EnqueueOf<Payload, Options> = (
   options?: Options,
 ) => Promise<{ readonly id: string }>;
 
-/** What a handler may do beside returning its result. */
-export interface TaskContext {
+/** The events for which the handler of a task may wait, with the fields by which they are found; codegen emits it in `TaskMap`. */
+export type TaskWaits = Record<string, { event: object; by: string }>;
+
+type WaitedEvent<Wait> = Wait extends { event: infer Event } ? Event : never;
+
+/** What a handler says of the event for which it waits. */
+export interface WaitFor<Wait> {
+  /** The values of all fields that the task's definition names in `waitsFor`: an event that has them is meant. */
+  readonly where: Wait extends { event: infer Event; by: infer Field }
+    ? Readonly<Pick<Event, Extract<Field, keyof Event>>>
+    : never;
+  /** How long it waits, from the first call on, by the clock of Redis. */
+  readonly timeout: Duration;
+}
+
+/** What a handler may do beside returning its result. `Waits`: the events for which it may wait. */
+export interface TaskContext<Waits = Record<never, never>> {
   /** Aborts on timeout, cancel, loss of the lease and forced shutdown; the reason says which. */
   readonly signal: AbortSignal;
   /** Same value in every attempt of this job: hand it to external systems that take an idempotency key. */
@@ -81,6 +96,18 @@ export interface TaskContext {
    */
   sleep(name: string, time: Duration | Date): Promise<void>;
   /**
+   * Waits for an event of `waitsFor` of the task, without holding a slot, a lease or a process. The job listens from the call on: no step begins
+   * before it does, so call this before the step that asks for the event, and await it after. Where it is awaited before the event has
+   * come, the attempt ends, unspent, and another one runs the handler from the start. The first event that fits becomes a step of this
+   * `name`, and later attempts get it back. `undefined`: none came in time. Let the error of an attempt that rests pass.
+   * @throws PermanentError `StepInvalid` for a bad name; TaskweftError `OptionInvalid` for another event, bad values or a bad time.
+   */
+  waitFor<Event extends keyof Waits & string>(
+    name: string,
+    event: Event,
+    options: WaitFor<Waits[Event]>,
+  ): PromiseLike<WaitedEvent<Waits[Event]> | undefined>;
+  /**
    * Notes how far the job is, for `weft jobs show` and `inspect`: percent (0 to 100, numbers beyond are cut to it) or an object
    * of at most 4 KiB of JSON. Does not wait: the latest value is written about four times a second, and one of the last quarter
    * second of an attempt may be lost. Ignored once the lease is.
@@ -96,7 +123,10 @@ export interface TaskContext {
  * Returning (or resolving) completes the job. Throwing fails the attempt: a declared error follows its rule in YAML, a
  * `PermanentError` goes dead at once, anything else is retried by the task's policy.
  */
-export type TaskHandler<Payload, Result> = (job: Job<Payload>, ctx: TaskContext) => Result | Promise<Result>;
+export type TaskHandler<Payload, Result, Waits = Record<never, never>> = (
+  job: Job<Payload>,
+  ctx: TaskContext<Waits>,
+) => Result | Promise<Result>;
 
 /** What `ctx.fail` gives: stands in the list of results for the job that has none. */
 export class FailedJob {
@@ -147,10 +177,13 @@ export type BatchResult<Result> = [Result] extends [void] ? void : readonly (Res
 export type AnyBatchHandler = (jobs: readonly Job[], ctx: BatchContext) => unknown;
 
 /** A handler whose task does not matter. */
-export type AnyHandler = (job: Job, ctx: TaskContext) => unknown;
+export type AnyHandler = (job: Job, ctx: TaskContext<never>) => unknown;
 
-/** Names, payloads and results of a project's tasks, and which run in batches; codegen emits one as `TaskMap`. */
-export type TaskTypes = Record<string, { payload: unknown; result: unknown; batch?: true }>;
+/** Names, payloads and results of a project's tasks, which run in batches, and what they wait for; codegen emits one as `TaskMap`. */
+export type TaskTypes = Record<
+  string,
+  { payload: unknown; result: unknown; batch?: true; waits?: TaskWaits }
+>;
 
 /** The tasks whose handler is called for many jobs at once. */
 export type BatchNames<Tasks> = {
@@ -161,9 +194,14 @@ export type BatchNames<Tasks> = {
 export type SingleNames<Tasks> = Exclude<keyof Tasks & string, BatchNames<Tasks>>;
 
 /** A handler with the name of the task that it serves. */
-export interface DefinedHandler<Name extends string = string, Payload = never, Result = unknown> {
+export interface DefinedHandler<
+  Name extends string = string,
+  Payload = never,
+  Result = unknown,
+  Waits = never,
+> {
   readonly name: Name;
-  readonly handler: TaskHandler<Payload, Result>;
+  readonly handler: TaskHandler<Payload, Result, Waits>;
 }
 
 /** A batch handler with the name of the task that it serves. */
@@ -175,8 +213,8 @@ export interface DefinedBatchHandler<Name extends string = string, Payload = nev
 /** `defineHandler` for one project: the name picks the payload and the result. */
 export type DefineHandler<Tasks> = <Name extends SingleNames<Tasks>>(
   name: Name,
-  handler: TaskHandler<PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>,
-) => DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>;
+  handler: TaskHandler<PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>, WaitsOf<Tasks, Name>>,
+) => DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>, WaitsOf<Tasks, Name>>;
 
 /** `defineBatchHandler` for one project, for the tasks that declare `batch`. */
 export type DefineBatchHandler<Tasks> = <Name extends BatchNames<Tasks>>(
@@ -187,6 +225,10 @@ export type DefineBatchHandler<Tasks> = <Name extends BatchNames<Tasks>>(
 export type PayloadOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { payload: infer Payload }
   ? Payload
   : never;
+/** Nothing for a task that waits for no event. */
+export type WaitsOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { waits: infer Waits }
+  ? Waits
+  : Record<never, never>;
 export type ResultOf<Tasks, Name extends keyof Tasks> = Tasks[Name] extends { result: infer Result }
   ? Result
   : never;
@@ -221,7 +263,7 @@ export type HandlerImports<Tasks> = {
   readonly [Name in keyof Tasks & string]: () => Promise<
     Name extends BatchNames<Tasks>
       ? DefinedBatchHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
-      : DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>>
+      : DefinedHandler<Name, PayloadOf<Tasks, Name>, ResultOf<Tasks, Name>, WaitsOf<Tasks, Name>>
   >;
 };
 

@@ -1,4 +1,4 @@
-/** Removes what was declared to expire: finished and dead jobs after their retention, idempotency keys after their ttl, events after their retention. */
+/** Removes what was declared to expire: finished and dead jobs after their retention, idempotency keys after their ttl, events after their retention, what handlers listened to after their time. */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { sweep } from "../scripts/index.js";
@@ -47,7 +47,7 @@ export class Janitor {
       while (!this.#stopped) {
         const swept = await sweep(this.#connection, this.#keys, BATCH);
         const moreRuns = await this.#runs.sweep();
-        if (!moreRuns && Math.max(swept.done, swept.dead, swept.keys, swept.events) < BATCH) return;
+        if (!moreRuns && Math.max(...Object.values(swept)) < BATCH) return;
       }
     } catch (error) {
       this.#logger.warn("removing expired jobs failed; trying again", { error });

@@ -13,7 +13,7 @@ import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
 import type { FollowUps } from "./follow-ups.js";
 import type { Logger } from "./handler.js";
-import { decideFailure, describeError, sleepingRun } from "./outcome.js";
+import { decideFailure, describeError, restingRun } from "./outcome.js";
 import type { Reaper } from "./reaper.js";
 import type { Workflows } from "./workflows.js";
 
@@ -39,7 +39,7 @@ export interface RecorderPorts {
 }
 
 /** What to write for an attempt that did not complete. `contract` is missing where this process has none for the task. */
-interface Settlement extends Pick<FailCall, "outcome" | "run" | "ms"> {
+interface Settlement extends Pick<FailCall, "outcome" | "run" | "ms" | "wait"> {
   readonly contract: AnyTaskContract | undefined;
   /** What must be in Redis before. */
   readonly before?: (() => Promise<void>) | undefined;
@@ -140,15 +140,16 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract, before });
   }
 
-  suspended(execution: Execution, { wakeAt }: Suspended): void {
+  suspended(execution: Execution, { wakeAt, wait }: Suspended): void {
     if (this.#isStale(execution)) return;
     const { claim, contract, worker } = execution;
     const now = this.#ports.clock.now();
-    const run = sleepingRun(claim.run, now, wakeAt);
+    const run = restingRun(claim.run, now, wait === undefined ? "slept" : "waited", wakeAt);
     this.#settle(claim, worker, {
       outcome: "retry",
       run,
       ms: Math.max(0, Math.ceil(wakeAt - now)),
+      wait,
       contract,
     });
   }
@@ -256,7 +257,7 @@ export class OutcomeRecorder implements OutcomeSink {
 
   #settle(claim: Claim, worker: string, settlement: Settlement): void {
     const { connection, keys, fetcher, logger } = this.#ports;
-    const { outcome, run, ms, contract, before } = settlement;
+    const { outcome, run, ms, wait, contract, before } = settlement;
     const { round } = fetcher;
     this.#persist("outcome", async () => {
       await before?.();
@@ -268,6 +269,7 @@ export class OutcomeRecorder implements OutcomeSink {
         outcome,
         run,
         ms,
+        wait,
         keepCancelledMs: keepCancelledMs(claim, contract),
       });
       if (reply === "GONE") logger.debug("the job was settled already", { job: claim.id });

@@ -59,10 +59,14 @@ export function decideFailure(attempt: FailedAttempt): Decision {
   };
 }
 
-/** The run of a job whose handler sleeps. Nothing is spent; of several sleeps in a row the last is kept, so that failures are not pushed out. */
-export function sleepingRun(run: JobRun, now: number, wakeAt: number): string {
-  const before = run.events.at(-1)?.[1] === "slept" ? run.events.slice(0, -1) : run.events;
-  const events = withEvent(before, [Math.round(now), "slept", wakeAt]);
+/**
+ * The run of a job whose handler sleeps, or waits for an event. Nothing is spent; of several in a row the last is kept, so that failures
+ * are not pushed out.
+ */
+export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", wakeAt: number): string {
+  const last = run.events.at(-1)?.[1];
+  const before = last === "slept" || last === "waited" ? run.events.slice(0, -1) : run.events;
+  const events = withEvent(before, [Math.round(now), kind, wakeAt]);
   return encodeRun({ ...run, state: "pending", detail: null, events });
 }
 

@@ -1,13 +1,14 @@
 /**
- * The steps of one attempt. Reads once what earlier attempts have stored; runs what is new, and stores it before the handler
+ * The steps of one attempt, sleeps and waits for events among them. Reads once what earlier attempts have stored; runs what is new, and stores it before the handler
  * goes on. What could not be stored under the lease of the attempt is never taken for done.
  */
 import type { Connection } from "../connection/index.js";
 import { PermanentError } from "../errors.js";
 import { parseSteps, type ShardKeys } from "../protocol/index.js";
-import { saveStep } from "../scripts/index.js";
+import { listen, saveStep } from "../scripts/index.js";
 import { LeaseLost, Suspended } from "./abort-reasons.js";
 import type { Logger } from "./handler.js";
+import { Wait, type WaitCall } from "./wait.js";
 
 const MAX_NAME_CHARACTERS = 128;
 const MAX_RESULT_BYTES = 64 * 1024;
@@ -38,6 +39,9 @@ export interface JournalPorts {
   readonly onLost: () => void;
 }
 
+/** What has come of a wait: nothing so far, and when its time is over (ms); or its end, with an event where one came. */
+type WaitState = { readonly until: number } | { readonly event: unknown };
+
 /** A step that cannot be stored. Permanent: its effect has happened, and each further attempt would repeat it. */
 export class StepInvalid extends PermanentError {
   override readonly name = "StepInvalid";
@@ -47,6 +51,9 @@ export class StepJournal {
   readonly #attempt: Attempt;
   readonly #ports: JournalPorts;
   readonly #used = new Set<string>();
+  /** What Redis has not been told of yet: no step begins before, so that what it asks for cannot be answered too early. */
+  readonly #listening = new Set<Promise<WaitState>>();
+  readonly #underWay = new Set<Promise<unknown>>();
   #stored: Promise<Map<string, unknown>> | undefined;
   #bytes = 0;
 
@@ -56,12 +63,32 @@ export class StepJournal {
   }
 
   run<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
-    return this.#watched(name, this.#run(name, fn));
+    const running = this.#watched(name, this.#run(name, fn));
+    const ended = (): unknown => this.#underWay.delete(running);
+    this.#underWay.add(running);
+    running.then(ended, ended);
+    return running;
   }
 
   /** Stores when to go on as a step, and ends the attempt while that time has not come. */
   sleep(name: string, wakeAt: () => number): Promise<void> {
     return this.#watched(name, this.#sleep(name, wakeAt));
+  }
+
+  /**
+   * Listens from now on. Where the result is awaited, the attempt ends while there is neither an event nor an end of the time, which both are
+   * steps.
+   */
+  waitFor(name: string, call: WaitCall): Wait<unknown> {
+    const listening = this.#watched(name, this.#listen(name, call));
+    let wasTold = false;
+    this.#listening.add(listening);
+    listening.then(
+      () => (wasTold = this.#listening.delete(listening)),
+      // It stays: no step may begin as if somebody listened.
+      () => undefined,
+    );
+    return new Wait(() => this.#watched(name, this.#wait(name, call, listening, wasTold)));
   }
 
   /** The promise may go unwatched: a step that nobody awaits must not end the process and all its other jobs. */
@@ -79,9 +106,9 @@ export class StepJournal {
     this.#use(name);
     this.#stored ??= this.#read();
     const stored = await this.#stored;
-    const { abortReason, settled } = this.#attempt;
-    if (abortReason !== undefined || settled) throw this.#over();
+    this.#assertGoesOn();
     if (stored.has(name)) return stored.get(name) as Result;
+    if (this.#listening.size > 0) await Promise.all(this.#listening);
     const result = this.#encode(name, await fn());
     await this.#save(name, result);
     return (result === undefined ? undefined : JSON.parse(result)) as Result;
@@ -95,8 +122,60 @@ export class StepJournal {
       );
     }
     if (stored <= this.#ports.now()) return;
-    this.#attempt.abort(new Suspended(name, stored));
+    this.#attempt.abort(new Suspended("sleeps", name, stored));
     throw this.#over();
+  }
+
+  async #listen(name: string, call: WaitCall): Promise<WaitState> {
+    this.#use(name);
+    this.#stored ??= this.#read();
+    const stored = await this.#stored;
+    this.#assertGoesOn();
+    if (!stored.has(name)) return await this.#ask(name, call);
+    const event = stored.get(name);
+    if (event === undefined || (typeof event === "object" && event !== null)) return { event };
+    throw new StepInvalid(
+      `the wait ${JSON.stringify(name)}: this job has done a step of that name, which was no wait`,
+    );
+  }
+
+  /** `wasTold`: what is known of it may be old by now. */
+  async #wait(
+    name: string,
+    call: WaitCall,
+    listening: Promise<WaitState>,
+    wasTold: boolean,
+  ): Promise<unknown> {
+    let state = await listening;
+    let isOld = wasTold;
+    for (;;) {
+      this.#assertGoesOn();
+      if ("until" in state && isOld) state = await this.#ask(name, call);
+      if (!("until" in state)) return state.event;
+      // Steps that the handler begins beside it are done before the attempt ends: it may have to ask first for what it waits for.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#underWay.size === 0) break;
+      await Promise.allSettled(this.#underWay);
+      isOld = true;
+    }
+    this.#attempt.abort(new Suspended("waits", name, state.until));
+    throw this.#over();
+  }
+
+  async #ask(name: string, call: WaitCall): Promise<WaitState> {
+    const { connection, keys } = this.#ports;
+    const { claim, worker } = this.#attempt;
+    const reply = await this.#untilDone("listening to an event", () =>
+      listen(connection, { keys, worker, id: claim.id, name, ...call }),
+    );
+    if (typeof reply === "string") throw this.#refused(reply);
+    if ("bytes" in reply) this.#bytes += reply.bytes;
+    return reply;
+  }
+
+  #assertGoesOn(): void {
+    const { abortReason, settled } = this.#attempt;
+    if (abortReason !== undefined || settled) throw this.#over();
   }
 
   #use(name: string): void {
@@ -149,15 +228,20 @@ export class StepJournal {
   }
 
   async #save(name: string, result: string | undefined): Promise<void> {
-    const { connection, keys, onLost } = this.#ports;
+    const { connection, keys } = this.#ports;
     const { claim, worker } = this.#attempt;
     const reply = await this.#untilDone("storing a step", () =>
       saveStep(connection, { keys, worker, id: claim.id, name, result }),
     );
-    if (reply === "SAVED") return;
-    if (reply === "LOST" && this.#ports.worker() === worker) onLost();
+    if (reply !== "SAVED") throw this.#refused(reply);
+  }
+
+  /** The job is not this attempt's any more. */
+  #refused(reply: "GONE" | "LOST"): Error {
+    const { worker, onLost } = this.#ports;
+    if (reply === "LOST" && worker() === this.#attempt.worker) onLost();
     this.#attempt.abort(new LeaseLost());
-    throw this.#over();
+    return this.#over();
   }
 
   /** Until Redis takes it: the effect of the step has happened. Not after the attempt: its job may run again by then. */

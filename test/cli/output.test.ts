@@ -266,5 +266,13 @@ test("a job's text has its progress and the steps that are done, and nothing of 
   expect(text).toContain("\nprogress   40 %\n");
   expect(text).toContain("\nsteps done\n  charge (11 bytes)\n  evil\\u001b[2J\n\ntimeline");
   expect(jobText({ ...job, progress: { rows: 3 } }, 0, PLAIN)).toContain('\nprogress   {"rows":3}\n');
-  expect(jobText(job, 0, PLAIN)).not.toMatch(/progress|steps/);
+  expect(jobText(job, 0, PLAIN)).not.toMatch(/progress|steps|waits/);
+  const listensTo = [
+    { name: "approval", event: "order:approved", fields: ["kind", "orderId"], until: 60_000 },
+  ];
+  expect(
+    jobText({ ...job, listensTo, timeline: [{ at: 0, kind: "waited", wakeAt: 60_000 }] }, 0, PLAIN),
+  ).toMatch(
+    /\nwaits for events\n {2}approval: order:approved by kind, orderId, until 1970-\S+ \S+ \(in 1m\)\n\ntimeline\n.* waited {4}for an event, until 1970/,
+  );
 });

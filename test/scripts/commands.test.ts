@@ -51,7 +51,7 @@ const COMMANDS = {
   zrange: 2 * BATCHES,
   // Of the sweep: starts that no rate counts any more.
   zrangebylex: 1,
-  zrangebyscore: 4,
+  zrangebyscore: 5,
   zscore: 2 * BATCHES,
 };
 

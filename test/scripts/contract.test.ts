@@ -14,6 +14,7 @@ import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
 import { beginStep, newRun, playRun, runCalls } from "./run-moves.js";
 import { item, recordText, ShardBench } from "./shard-bench.js";
 import { histories, play } from "./shard-moves.js";
+import { playWait } from "./wait-moves.js";
 
 const MAX_LINES = 90;
 /** Scripts that let a full Redis drain, and those that only add and must be refused. */
@@ -28,6 +29,7 @@ const DRAINING = [
   "fail",
   "forget-run",
   "heartbeat",
+  "listen",
   "pause",
   "purge",
   "recount",
@@ -55,7 +57,7 @@ const ADDING = [
   "retry-run",
   "start-run",
   "store-items",
-  "tell-runs",
+  "tell",
   "tick",
   "tick-run",
 ];
@@ -246,6 +248,7 @@ describe("every wrapper", () => {
     heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
     "keep-event": (runner) => scripts.keepEvent(runner, { keys, ...AN_EVENT }),
+    listen: (runner) => scripts.listen(runner, { ...worker, id: "j", name: "w", member: "", timeoutMs: 1 }),
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
@@ -365,6 +368,7 @@ describe("a server that grants exactly the declared keys", () => {
     await admin.redis.flushdb();
     await playRun(bench, runner);
     expect(await scripts.keepEvent(runner, { keys: bench.keys, ...AN_EVENT })).toBe("KEPT");
+    await playWait(bench, runner);
     await bench.put({ lost: { queue: "q" } });
     const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };

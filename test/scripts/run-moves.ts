@@ -27,7 +27,7 @@ import {
   type RunToStart,
   startRuns,
   storeItems,
-  tellRuns,
+  tell,
   waitStep,
   type ScriptRunner,
 } from "../../runtime/scripts/index.js";
@@ -144,7 +144,12 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   for (const queues of [[], ["q"], ["q"]]) {
     const missingQueues = queues.length === 0 ? ["q"] : [];
     const runs = queues.length === 0 ? [] : ["r"];
-    expect(await tellRuns(runner, { ...event, queues })).toEqual({ runs, missingQueues, last: undefined });
+    expect(await tell(runner, { ...event, queues })).toEqual({
+      runs,
+      jobs: [],
+      missingQueues,
+      last: undefined,
+    });
   }
   await bench.redis.zadd(keys.queue("q").due, "XX", 1, "r:c");
   expect(await bench.claim(worker, 1)).toEqual(["r:c"]);
@@ -329,7 +334,7 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
       settleSteps(runner, { ...worker, ends: queues.map((name) => stepEnd("j", { queue: name })) }),
     "start-run": (runner) => startRuns(runner, { keys, starts: [{ ...newRun, begins, timeout: undefined }] }),
     "store-items": (runner) => storeItems(runner, { ...worker, id: "j", fields: [] }),
-    "tell-runs": (runner) => tellRuns(runner, event),
+    tell: (runner) => tell(runner, event),
     "wait-step": (runner) => waitStep(runner, { ...ofRun, id: "r.a", step: "a", timeoutMs: 1, heard: "" }),
   };
 }

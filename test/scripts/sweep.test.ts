@@ -20,7 +20,7 @@ describe("sweep", () => {
     for (const id of await bench.claim("A", 2)) await bench.fail("A", id, "dead");
     await bench.redis.zadd(bench.keys.dead, "XX", 1, "dies");
     await bench.put({ k: { key: "a:task k", keyTtlMs: 0 }, l: { key: "a:task l", keyTtlMs: HOUR_MS } });
-    expect(await bench.sweep()).toEqual({ done: 1, dead: 1, keys: 1, events: 0 });
+    expect(await bench.sweep()).toEqual({ done: 1, dead: 1, keys: 1, events: 0, listeners: 0 });
     const shard = await bench.shard();
     expect(Object.keys(shard.jobs).toSorted()).toEqual(["dead", "k", "l", "young"]);
     expect([Object.keys(shard.runs).toSorted(), Object.keys(shard.done)]).toEqual([
@@ -32,10 +32,10 @@ describe("sweep", () => {
 
   test("has nothing to do in an empty shard, and nothing left to do after itself", async () => {
     const bench = setup();
-    expect(await bench.sweep()).toEqual({ done: 0, dead: 0, keys: 0, events: 0 });
+    expect(await bench.sweep()).toEqual({ done: 0, dead: 0, keys: 0, events: 0, listeners: 0 });
     await complete(bench, { a: 0 });
     await bench.sweep();
-    expect(await bench.sweep()).toEqual({ done: 0, dead: 0, keys: 0, events: 0 });
+    expect(await bench.sweep()).toEqual({ done: 0, dead: 0, keys: 0, events: 0, listeners: 0 });
   });
 
   test("removes at most so many of each kind, the oldest first", async () => {
@@ -45,9 +45,9 @@ describe("sweep", () => {
     await bench.put({ k: keyed("1"), l: keyed("2"), m: keyed("3") });
     for (const [index, id] of ["b", "c", "a"].entries())
       await bench.redis.zadd(bench.keys.done, "XX", index, id);
-    expect(await bench.sweep(2)).toEqual({ done: 2, dead: 0, keys: 2, events: 0 });
+    expect(await bench.sweep(2)).toEqual({ done: 2, dead: 0, keys: 2, events: 0, listeners: 0 });
     expect(Object.keys((await bench.shard()).done)).toEqual(["a"]);
-    expect(await bench.sweep(2)).toEqual({ done: 1, dead: 0, keys: 1, events: 0 });
+    expect(await bench.sweep(2)).toEqual({ done: 1, dead: 0, keys: 1, events: 0, listeners: 0 });
   });
 
   test("leaves a tombstone for a cancelled job that has its place in a list, none for others", async () => {
@@ -97,7 +97,10 @@ describe("sweep", () => {
     const bench = setup();
     for (const id of ["a", "b", "c"]) expect(await bench.keep(id, { keepMs: 0 })).toBe("KEPT");
     await bench.keep("young", { keepMs: HOUR_MS });
-    expect([await bench.sweep(2), await bench.sweep(2)]).toMatchObject([{ events: 2 }, { events: 1 }]);
+    expect([await bench.sweep(2), await bench.sweep(2)]).toMatchObject([
+      { events: 2, listeners: 0 },
+      { events: 1 },
+    ]);
     const { events, eventsExpiry } = await bench.shard();
     expect([Object.keys(events), Object.keys(eventsExpiry)]).toEqual([["e young"], ["e young"]]);
   });

@@ -1,5 +1,6 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
 import { recordFacts } from "../../runtime/inspect/audit/facts.js";
+import { listenerId } from "../../runtime/inspect/audit/rules/index.js";
 import { isFinal, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
 import { timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
@@ -19,6 +20,7 @@ export function runProblems(shard: Shard): readonly string[] {
       shard.workflows[run] === undefined ? [`a list has the run ${run}, which there is not`] : [],
     ),
     ...shard.listeners.flatMap((member) => {
+      if (listenerId(member) !== undefined) return [];
       const [, run = "", step = ""] = (member.split("\n").at(-1) ?? "").split(" ");
       const isOver = parseRunEnd(shard.workflows[`${run} :state`] ?? null) !== undefined;
       return shard.workflows[run] === undefined || isOver

@@ -28,6 +28,7 @@ const EMPTY: Shard = {
   running: {},
   ended: {},
   listeners: [],
+  listenersExpiry: {},
   meta: {},
   tick: "",
   pending: {},
@@ -95,6 +96,16 @@ describe("fsck finds", () => {
     ["no run has the field r a", { workflows: { "r a": "c1 null" } }],
     ["a list has the run r", { running: { r: 1 } }],
     ["no run r listens for its step a", { listeners: ['e ["x"]\n1\nq r a'] }],
+    [
+      "TW-F24 jevent e:x: a job waits for an event that would not find it",
+      {
+        jobs: { j: RECORD },
+        pending: { q: ["j"] },
+        notes: { "j waits": '\n%22w%22 2000 e:x ["id"]\t1\t' },
+      },
+    ],
+    ["TW-F23 goneevent e:x: a handler listens", { listeners: ['e:x ["id"]\n1\nq gone %22w%22'] }],
+    ["TW-F12 gone", { notes: { "gone waits": '\n%22w%22 900 e:x ["id"]\t1\t' } }],
     ["no key of the protocol", { strangers: ["{weft:0}:novel"] }],
   ];
   test.each(broken)("%s", (problem, shard) => {

@@ -6,6 +6,9 @@ import {
   eventFindings,
   hintFindings,
   jobFindings,
+  listenerFindings,
+  listenerId,
+  listenersOfJob,
   workerFindings,
 } from "../../runtime/inspect/audit/rules/index.js";
 import {
@@ -16,6 +19,7 @@ import {
   type ShardKeys,
   waitingId,
   waitingMember,
+  waitsField,
 } from "../../runtime/protocol/index.js";
 import { gateProblems } from "./fsck-gate.js";
 import { runProblems } from "./fsck-runs.js";
@@ -51,6 +55,7 @@ export function problemsOf(shard: Shard): readonly string[] {
     ...Object.keys(shard.events).flatMap((field) =>
       eventFindings({ field, hasEnd: shard.eventsExpiry[field] !== undefined }),
     ),
+    ...listenerProblems(shard),
     ...Object.entries(shard.wake).flatMap(([queue, hints]) => hintFindings(queue, hints.length)),
   ];
   return [
@@ -104,6 +109,30 @@ function membersOf({ waiting }: Shard): ReadonlyMap<string, readonly string[]> {
   return members;
 }
 
+/** Handlers that wait for events, by what their jobs say and by what an emit would find. */
+function listenerProblems({
+  jobs,
+  listeners,
+  listenersExpiry,
+  notes,
+  nowMs,
+}: Shard): readonly AuditFinding[] {
+  const says = new Map(
+    Object.entries(notes).flatMap(([field, text]) => {
+      const [id = "", kind] = field.split(" ");
+      return kind === "waits" ? [...listenersOfJob(id, recordFacts(jobs[id]), text)] : [];
+    }),
+  );
+  const all = new Set([...listeners, ...says.keys()]);
+  return [...all].flatMap((member) => {
+    const id = listenerId(member);
+    if (id === undefined) return [];
+    const isFound = listeners.includes(member);
+    const hasEnd = listenersExpiry[member] !== undefined;
+    return listenerFindings({ id, member, until: says.get(member), isFound, hasEnd }, nowMs);
+  });
+}
+
 /** A workflow run that has not ended. */
 function isUnderWay({ workflows }: Shard, id: string): boolean {
   return workflows[id] !== undefined && parseRunEnd(workflows[runFields.state(id)] ?? null) === undefined;
@@ -136,7 +165,7 @@ function factsOf(
     pending,
     cancelAsked: shard.cancels.includes(id),
     awaited: shard.waits[id] !== undefined && !isUnderWay(shard, id),
-    notes: notesFacts(shard.notes[id], shard.notes[progressField(id)]),
+    notes: notesFacts(shard.notes[id], shard.notes[progressField(id)], shard.notes[waitsField(id)]),
     logged: shard.notes[logField(id)] !== undefined,
     keys: Object.entries(shard.keys)
       .filter(([, keyOwner]) => keyOwner === id)

@@ -35,6 +35,7 @@ export interface Shard {
   readonly ended: Scores;
   /** Members in their order. */
   readonly listeners: readonly string[];
+  readonly listenersExpiry: Scores;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
   readonly tick: string;
@@ -107,6 +108,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     running: scores(take(keys.running)),
     ended: scores(take(keys.ended)),
     listeners: Object.keys(scores(take(keys.listeners))),
+    listenersExpiry: scores(take(keys.listenersExpiry)),
     meta: texts(take(keys.meta)),
     tick: take(keys.tick)[0] ?? "",
     draining: take(keys.draining)[0] ?? "",

@@ -69,6 +69,42 @@ export async function wrong(): Promise<void> {
 }
 `;
 
+/** What a user may and may not write who waits for events in a handler; beside the golden case `waits`. */
+const WAITS = `import { defineHandler, defineMiddleware, enqueueOrderFulfil, type OrderApprovedEvent } from "./generated/index.js";
+export const right = defineHandler("order:fulfil", async ({ payload: { orderId } }, ctx) => {
+  const where = { orderId, kind: "final" } as const;
+  const waiting = ctx.waitFor("approval", "order:approved", { where, timeout: "24h" });
+  await ctx.step("ask", () => enqueueOrderFulfil({ orderId }));
+  const approval: OrderApprovedEvent | undefined = await waiting;
+  const [shipped] = await Promise.all([
+    ctx.waitFor("shipped", "order:shipped", { where: { orderId }, timeout: 1000 }),
+    ctx.step("more", () => 1),
+  ]);
+  const parcels: number = shipped?.parcels ?? 0;
+  return parcels > 0 && approval !== undefined ? { by: approval.by } : {};
+});
+export const wrong = defineHandler("order:fulfil", async ({ payload: { orderId } }, ctx) => {
+  const timeout = "1h";
+  // @ts-expect-error the task does not declare that it waits for this event
+  await ctx.waitFor("a", "order:seen", { where: { orderId }, timeout });
+  // @ts-expect-error a field is missing
+  await ctx.waitFor("b", "order:approved", { where: { orderId }, timeout });
+  // @ts-expect-error a field that the task does not declare
+  await ctx.waitFor("c", "order:shipped", { where: { orderId, parcels: 1 }, timeout });
+  // @ts-expect-error a value of another type
+  await ctx.waitFor("d", "order:shipped", { where: { orderId: 1 }, timeout });
+  // @ts-expect-error a choice that there is not
+  await ctx.waitFor("e", "order:approved", { where: { orderId, kind: "last" }, timeout });
+  // @ts-expect-error how long it waits is missing
+  await ctx.waitFor("f", "order:shipped", { where: { orderId } });
+  // @ts-expect-error the event may not have come in time
+  const { parcels } = await ctx.waitFor("g", "order:shipped", { where: { orderId }, timeout });
+  return { by: String(parcels) };
+});
+// @ts-expect-error middleware is of every task, and waits for nothing
+export const layer = defineMiddleware((_job, ctx) => ctx.waitFor("a", "order:shipped", {}));
+`;
+
 const goldenCases = readdirSync(GOLDEN).filter((name) =>
   readdirSync(path.join(GOLDEN, name)).includes("generated"),
 );
@@ -87,6 +123,8 @@ beforeAll(async () => {
   }
   copyCase("workflows", "starts");
   writeFileSync(path.join(WORK, "starts", "starts.ts"), STARTS);
+  copyCase("waits", "waits-for");
+  writeFileSync(path.join(WORK, "waits-for", "waits.ts"), WAITS);
   copyCase("workflows", "moved-on");
   const types = path.join(WORK, "moved-on/generated/types.ts");
   writeFileSync(types, readFileSync(types, "utf8").replace("reservationId: string", "reservationId: number"));
@@ -112,6 +150,10 @@ test("what is right compiles, and what is wrong does not", () => {
 
 test("runs are started with what the workflow takes, and give what its steps surely have", () => {
   expect(errors.get("starts") ?? []).toEqual([]);
+});
+
+test("handlers wait for what their task declares, by its fields, and may wait in vain", () => {
+  expect(errors.get("waits-for") ?? []).toEqual([]);
 });
 
 test("a mapping that no longer fits the task on one of its sides is a compile error", () => {

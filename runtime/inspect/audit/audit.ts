@@ -12,6 +12,7 @@ import type { JobFacts } from "./facts.js";
 import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
 import { lookAtEvents, repairEvent } from "./event-look.js";
 import { lookAtGate } from "./gate-look.js";
+import { lookAtListeners, repairListener } from "./listener-look.js";
 import { type Placement, placementOf } from "./placement.js";
 import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
 import { jobFindings } from "./rules/index.js";
@@ -57,6 +58,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
     report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
   await auditEvents(reader, report, repairs);
+  await auditListeners(reader, report, repairs);
   // Last: a job may have been put into a queue that had none.
   await auditQueues(reader, [...named], report, repairs);
   return report.result(jobs);
@@ -136,6 +138,13 @@ async function repairAtGate(
 async function auditEvents(reader: ShardReader, report: Report, repairs: boolean): Promise<void> {
   for (const { field, findings } of await lookAtEvents(reader)) {
     if (repairs) await repairEvent(reader, field, (await reader.now()) + LOST_KEY_MS);
+    report.add(...findings.map((finding) => withOutcome(finding, repairs ? "repaired" : undefined)));
+  }
+}
+
+async function auditListeners(reader: ShardReader, report: Report, repairs: boolean): Promise<void> {
+  for (const { facts, findings } of await lookAtListeners(reader)) {
+    if (repairs) await repairListener(reader, facts, (await reader.now()) + LOST_KEY_MS);
     report.add(...findings.map((finding) => withOutcome(finding, repairs ? "repaired" : undefined)));
   }
 }

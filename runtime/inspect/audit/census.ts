@@ -162,7 +162,10 @@ class Counter {
           if (!this.#has(id, JOB | NEWER)) this.#suspect(id);
           continue;
         }
-        const state = kind === undefined ? notesFacts(text, null) : notesFacts(null, text);
+        const state =
+          kind === undefined
+            ? notesFacts(text, null, null)
+            : notesFacts(null, kind === "progress" ? text : null, kind === "waits" ? text : null);
         if (state === "unreadable" || !this.#has(id, JOB) || this.#has(id, COMPLETED)) this.#suspect(id);
       }
     }

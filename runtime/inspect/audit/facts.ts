@@ -4,6 +4,7 @@ import {
   parseRecord,
   parseRun,
   parseSteps,
+  parseWaits,
   RECORD_VERSION,
   TOMBSTONE,
   type JobRecord,
@@ -133,11 +134,14 @@ export function runFacts(text: string | null | undefined): RunFacts {
 export function notesFacts(
   steps: string | null | undefined,
   progress: string | null | undefined,
+  waits: string | null | undefined,
 ): JobFacts["notes"] {
-  const texts = [steps, progress].filter((text) => typeof text === "string");
+  const texts = [steps, progress, waits].filter((text) => typeof text === "string");
   if (texts.length === 0) return "none";
   const read = (): boolean =>
-    parseSteps(steps ?? null).size >= 0 && JSON.parse(progress ?? "0") !== undefined;
+    parseSteps(steps ?? null).size >= 0 &&
+    JSON.parse(progress ?? "0") !== undefined &&
+    parseWaits(waits).heard.length >= 0;
   return readable(read) === undefined ? "unreadable" : "readable";
 }
 
@@ -152,8 +156,9 @@ function readable<Value>(parse: () => Value): Value | undefined {
   try {
     return parse();
   } catch (error) {
-    // Other shapes than an array fail with a TypeError.
-    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    // Other shapes than an array fail with a TypeError, names of waits that are none with a URIError.
+    if (error instanceof SyntaxError || error instanceof TypeError || error instanceof URIError)
+      return undefined;
     throw error;
   }
 }

@@ -16,6 +16,8 @@ export const FINDING_CODES = {
   "TW-F20": "an idempotency key without an end: it would never be freed",
   "TW-F21": "an idempotency key that a dead or cancelled job still has",
   "TW-F22": "an event that is kept without an end: it would never be removed",
+  "TW-F23": "a handler listens to an event without an end: it would never be removed",
+  "TW-F24": "a job waits for an event that would not find it",
   "TW-F30": "a worker without a lease: nobody would take back its jobs, or forget it",
   "TW-F40": "a queue with jobs that nobody has declared",
   "TW-F41": "more than one hint for idle workers",

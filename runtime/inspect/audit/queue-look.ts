@@ -17,6 +17,8 @@ const FIXED_TYPES = {
   keysExpiry: "zset",
   events: "hash",
   eventsExpiry: "zset",
+  listeners: "zset",
+  listenersExpiry: "zset",
   cancels: "set",
   waits: "hash",
   notes: "hash",

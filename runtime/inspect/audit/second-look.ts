@@ -9,6 +9,7 @@ import {
   runFields,
   waitingMember,
   waitingPlace,
+  waitsField,
 } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
@@ -138,6 +139,7 @@ async function readFacts(
       .hmget(keys.notes, ...ids)
       .hmget(keys.notes, ...ids.map(progressField))
       .hmget(keys.notes, ...ids.map(logField))
+      .hmget(keys.notes, ...ids.map(waitsField))
       .zrange(keys.leases, 0, "-1", "WITHSCORES")
       .hmget(keys.limited, ...ids)
       .zmscore(keys.waiting, ...(members.flat().length === 0 ? [""] : members.flat()))
@@ -146,7 +148,7 @@ async function readFacts(
     for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
     return reading.exec();
   });
-  const [time, records, runs, owners, done, dead, cancels, awaits, steps, progress, logs, ...others] =
+  const [time, records, runs, owners, done, dead, cancels, awaits, steps, progress, logs, rests, ...others] =
     transactionReplies<(string | null)[]>(replies);
   const [leases, limited, waiting, workflowRuns, workflowStates, ...due] = others;
   const waits = new Set(members.flat().filter((_member, index) => waiting![index] !== null));
@@ -178,7 +180,7 @@ async function readFacts(
       cancelAsked: Number(cancels![index]) === 1,
       awaited:
         typeof awaits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
-      notes: notesFacts(steps![index], progress![index]),
+      notes: notesFacts(steps![index], progress![index], rests![index]),
       logged: typeof logs![index] === "string",
       keys: [],
     };

@@ -17,11 +17,12 @@ local function free_key(keys, options, id)
   end
 end
 
--- Forgets what the handlers of these jobs have noted: their steps and their progress, and their log unless the jobs are kept.
+-- Forgets what the handlers of these jobs have noted: steps, progress, what they wait for, and their log unless the jobs are kept. Their
+-- members of `listeners` speak to nobody from then on, and go with the next event or when their time is over.
 local function forget_notes(notes, ids, keeps_log)
   local fields = {}
   for i = 1, #ids do
-    fields[#fields + 1], fields[#fields + 2] = ids[i], ids[i] .. ' progress'
+    fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = ids[i], ids[i] .. ' progress', ids[i] .. ' waits'
     fields[#fields + 1] = not keeps_log and ids[i] .. ' log' or nil
   end
   redis.call('HDEL', notes, unpack(fields))

@@ -43,8 +43,9 @@ local function deduplicate(shard, gate, queue, new)
     return id
   end
   local _, _, _, _, events = split_run(run)
-  -- Asleep is under way: what its handler has done already knows nothing of this enqueue.
-  if redis.call('HEXISTS', shard.active, id) == 1 or string.find(events, '"slept",%d+%]%]$') then
+  -- Asleep, or waiting for an event, is under way: what its handler has done already knows nothing of this enqueue.
+  local rests = string.find(events, '"slept",%d+%]%]$') or string.find(events, '"waited",%d+%]%]$')
+  if rests or redis.call('HEXISTS', shard.active, id) == 1 then
     return nil
   elseif new.mode == 'waiting' then
     return id

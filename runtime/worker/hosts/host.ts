@@ -9,6 +9,7 @@ import type { IsolateRule } from "../../definition/index.js";
 import { HandlerCrashed } from "../abort-reasons.js";
 import { ABORT_PATIENCE_MS, type Execution } from "../execution.js";
 import type { Job, Logger } from "../handler.js";
+import { Wait } from "../wait.js";
 import { type Channel, openChannel } from "./channel.js";
 import { decodeError, decodeFields, encodeError } from "./error-text.js";
 import type { Answer, FromHost, HostStart, SleepTime } from "./messages.js";
@@ -39,6 +40,7 @@ export class Host {
   readonly #ports: HostPorts;
   readonly #channel: Channel;
   readonly #steps = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
+  readonly #waits = new Map<number, PromiseLike<unknown>>();
   #state: "starting" | "free" | "busy" | "gone" = "starting";
   #turn: Turn | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -131,6 +133,10 @@ export class Host {
         return this.#stepRan(message.call, message);
       case "sleep":
         return this.#answer(message.call, sleepOf(execution, message.name, message.time));
+      case "listen":
+        return this.#listen(message, execution);
+      case "await":
+        return this.#answer(message.call, this.#waits.get(message.call));
     }
   }
 
@@ -156,6 +162,7 @@ export class Host {
     const turn = this.#turn;
     this.#turn = undefined;
     this.#steps.clear();
+    this.#waits.clear();
     if (turn !== undefined) settle(turn, answer);
     this.#free();
   }
@@ -172,7 +179,16 @@ export class Host {
     if (step !== undefined) settle(step, answer);
   }
 
-  #answer(call: number, running: Promise<unknown> | undefined): void {
+  /** What is wrong with it is said when the handler awaits it. */
+  #listen({ call, name, event, options }: FromHost & { type: "listen" }, execution?: Execution): void {
+    try {
+      if (execution !== undefined) this.#waits.set(call, execution.waitFor(name, event, options));
+    } catch (error) {
+      this.#waits.set(call, new Wait(() => Promise.reject(error)));
+    }
+  }
+
+  #answer(call: number, running: PromiseLike<unknown> | undefined): void {
     const turn = this.#turn;
     running?.then(
       (value) => this.#reply(turn, call, { json: JSON.stringify(value) as string | undefined }),

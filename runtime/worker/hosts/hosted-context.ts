@@ -6,6 +6,7 @@ import { withFields } from "../logger.js";
 import { progressText } from "../notebook.js";
 import { childId, spawnChild } from "../spawn.js";
 import { StepInvalid } from "../step-journal.js";
+import { Wait, type WaitOptions } from "../wait.js";
 import { decodeError, encodeError, encodeFields } from "./error-text.js";
 import type { Answer, FromHost, SleepTime } from "./messages.js";
 
@@ -62,6 +63,13 @@ export class HostedContext implements TaskContext {
     return asked as Promise<void>;
   }
 
+  waitFor(name: string, event: string, { where, timeout }: WaitOptions): Wait<never> {
+    this.#made += 1;
+    const call = this.#made;
+    if (!this.#over) this.#post({ type: "listen", call, name, event, options: { where, timeout } });
+    return new Wait(() => this.#answered(call, { type: "await", call }) as Promise<never>);
+  }
+
   progress(value: Progress): void {
     const text = progressText(value);
     if (!this.#over) this.#post({ type: "progress", value: text });
@@ -107,11 +115,14 @@ export class HostedContext implements TaskContext {
   }
 
   #ask(message: (call: number) => FromHost, run?: () => unknown): Promise<unknown> {
+    this.#made += 1;
+    return this.#answered(this.#made, message(this.#made), run);
+  }
+
+  #answered(call: number, message: FromHost, run?: () => unknown): Promise<unknown> {
     if (this.#over)
       return Promise.reject(new StepInvalid("the handler has ended; await every step before it does"));
-    this.#made += 1;
-    const call = this.#made;
-    this.#post(message(call));
+    this.#post(message);
     return new Promise((resolve, reject) => {
       this.#calls.set(call, { ...(run === undefined ? {} : { run }), resolve, reject });
     });

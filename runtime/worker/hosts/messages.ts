@@ -3,11 +3,12 @@
  * run, one job at a time. Everything here can be copied; results are texts of JSON, because that is what becomes of them.
  *
  *   worker: start --> host: ready | failed        worker: load --> host: ended
- *   worker: run ----> host: (log | progress | step | sleep)* ended
+ *   worker: run ----> host: (log | progress | step | sleep | listen | await)* ended
  *   host: step -----> worker: doStep (unless it is done already) --> host: stepRan --> worker: reply
  */
 import type { Duration } from "../../definition/index.js";
 import type { Job, Logger } from "../handler.js";
+import type { WaitOptions } from "../wait.js";
 import type { FieldText, Thrown } from "./error-text.js";
 
 /** Where the client of a host's handlers connects to; as `ClientOptions`, of plain values. */
@@ -52,7 +53,16 @@ export type FromHost =
   | { readonly type: "progress"; readonly value: string }
   | { readonly type: "step"; readonly call: number; readonly name: string }
   | ({ readonly type: "stepRan"; readonly call: number } & Answer)
-  | { readonly type: "sleep"; readonly call: number; readonly name: string; readonly time: SleepTime };
+  | { readonly type: "sleep"; readonly call: number; readonly name: string; readonly time: SleepTime }
+  | {
+      readonly type: "listen";
+      readonly call: number;
+      readonly name: string;
+      readonly event: string;
+      readonly options: WaitOptions;
+    }
+  /** Of the same call: the handler awaits what it listens to. */
+  | { readonly type: "await"; readonly call: number };
 
 /** What came of a call: an error, a value that has no JSON (and why), or its JSON, `undefined` where there is none. */
 export interface Answer {

@@ -169,6 +169,39 @@ test("an event without an end is given one, and one that has it is left alone", 
   expect(Number(await db.zscore(keys.eventsExpiry, "order:placed secret"))).toBeGreaterThan(Date.now());
 });
 
+test("a handler that waits for an event is found by it, and what finds it has an end", async () => {
+  await shard.add("a");
+  const line = (name: string, until: number): string => `\n%22${name}%22 ${until} e:x ["id"]\t"secret"\t`;
+  const member = (name: string, id = "a"): string => `e:x ["id"]\n"secret"\ndefault ${id} %22${name}%22`;
+  const waits = line("lost", FAR) + line("found", FAR) + line("over", 1);
+  await db.hset(keys.notes, "a waits", `${waits}\n= e:x 1 %22heard%22`, "a", '["heard",{}]');
+  await db.zadd(
+    keys.listeners,
+    0,
+    member("found"),
+    0,
+    member("endless", "gone"),
+    0,
+    'e:x ["id"]\n1\nq r step',
+  );
+  await db.zadd(keys.listenersExpiry, FAR, member("found"), FAR, member("left", "gone"));
+  const { findings } = await inspector.audit();
+  expect(findings.map(({ code, id, subject }) => [code, id, subject])).toEqual([
+    ["TW-F24", "a", "event e:x"],
+    ["TW-F23", "gone", "event e:x"],
+  ]);
+  expect(JSON.stringify(findings)).not.toContain("secret");
+  expect(await mend()).toEqual({ found: ["TW-F24", "TW-F23"], left: [] });
+  expect(await db.zscore(keys.listeners, member("lost"))).toBe("0");
+  expect(await db.zscore(keys.listenersExpiry, member("lost"))).toBe(String(FAR));
+  await db.hset(keys.notes, "a waits", "\n%22x%22 no time");
+  expect(await mend()).toEqual({ found: [], left: [] });
+  await db.hset(keys.notes, "a waits", "\n%22x%22 1 e:x [id]\t1\t");
+  expect(await mend()).toEqual({ found: ["TW-F13 by hand"], left: ["TW-F13 by hand"] });
+  await db.hset(keys.notes, "a waits", line("w", 1), "gone waits", line("w", 1));
+  expect(await mend()).toEqual({ found: ["TW-F12"], left: [] });
+});
+
 test("clients wait for a workflow run until it has ended", async () => {
   await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]');
   await db.hset(keys.waits, "r", "client");

@@ -9,6 +9,7 @@ import { commandCalls, defineTask, type Project, rejection, setupProject } from 
 import { startRedis } from "../../support/redis.js";
 import { jobOf, start, workflow } from "../../support/workflow.js";
 import { signal, until, within } from "../../support/signal.js";
+import { approver, rests } from "../../support/waits.js";
 
 const SHARDS = 4;
 const redis = await startRedis();
@@ -22,7 +23,8 @@ const limited = defineTask("limited:work", {
   concurrencyKey: ({ n }: { n: number }) => String(n % 3),
 } as never);
 const failing = defineTask("failing:work", { onExhausted: { task: "limited:work", fields: [] } as never });
-const tasks = [plain, keyed, limited, failing] as never;
+const waits = defineTask("waiting:work", { waitsFor: { "order:approved": ["orderId"] } });
+const tasks = [plain, keyed, limited, failing, waits] as never;
 type Numbered = { readonly payload: { readonly n: number } };
 
 const setup = (options = {}): Project => setupProject({ redis, tasks, shards: SHARDS, ...options });
@@ -152,6 +154,23 @@ describe("a worker", () => {
     await until("the child to have completed", async () => (await project.state(child)) === "completed");
     await project.enqueue(failing, { n: 1 });
     await within(5000, "the follow-up", followed.promise);
+  });
+
+  test("tells handlers that wait for an event, whichever shard they are in", async () => {
+    const project = setup();
+    type Context = TaskContext<{ "order:approved": { event: { orderId: number }; by: "orderId" } }>;
+    await project.worker({
+      "waiting:work": (_job: Numbered, ctx: Context) =>
+        ctx.waitFor("approval", "order:approved", { where: { orderId: 7 }, timeout: "1h" }),
+    } as never);
+    const jobs = await project.many(waits, numbers(12));
+    for (const { id } of jobs) await rests(project, id);
+    const { heardBy } = await approver(project)({ orderId: 7 });
+    const ids = jobs.map(({ id }) => id);
+    expect(heardBy.toSorted()).toEqual(ids.toSorted());
+    expect(new Set(ids.map((id) => project.router.ofId(id))).size).toBeGreaterThan(1);
+    const results = await Promise.all(jobs.map((job) => job.result()));
+    expect(results).toEqual(ids.map(() => ({ orderId: 7 })));
   });
 
   test("fires each schedule once, wherever it lives, with any number of workers", async () => {

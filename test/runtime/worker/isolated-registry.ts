@@ -21,6 +21,7 @@ export interface Order {
 const parts = {
   retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
   errors: { CardDeclined: { retry: "never" } },
+  waitsFor: { "order:approved": ["orderId"] },
 } as const;
 export const THREAD = defineTask<Order>("some:thread", { ...parts, isolate: { in: "thread" } });
 export const PROCESS = defineTask<Order>("some:process", { ...parts, isolate: { in: "process" } });
@@ -55,7 +56,8 @@ function computeFor(ms: number): void {
   while (performance.now() < end);
 }
 
-type Work = (job: Job<Order>, ctx: TaskContext) => unknown;
+type Waits = { "order:approved": { event: { orderId: string; by: string }; by: "orderId" } };
+type Work = (job: Job<Order>, ctx: TaskContext<Waits>) => unknown;
 
 const WORKS: Readonly<Record<string, Work>> = {
   where,
@@ -118,6 +120,19 @@ const WORKS: Readonly<Record<string, Work>> = {
     await ctx.sleep("a little", "50ms");
     return { before, attempt: job.attempt };
   },
+  waits: async (job, ctx) => {
+    const where = { orderId: job.id };
+    const answer = ctx.waitFor("approval", "order:approved", { where, timeout: "1h" });
+    const asked = await ctx.step("ask", () => process.hrtime.bigint().toString());
+    const vain = await ctx.waitFor("vain", "order:approved", {
+      where: { orderId: "other" },
+      timeout: "20ms",
+    });
+    const { by } = (await answer) ?? {};
+    return { asked, by, vain: vain ?? "none came" };
+  },
+  "waits for what is none": async (_job, ctx) =>
+    await ctx.waitFor("w", "order:approved", { where: {} as never, timeout: "1h" }),
   spawns: async (_job, ctx) =>
     await ctx.spawn("child", createEnqueueFunction(NORMAL, QUEUES), { do: "where" }),
   "goes on after its end": (_job, ctx) => {

@@ -7,6 +7,7 @@ import { cancel } from "../../../runtime/scripts/index.js";
 import { type Project, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until, within } from "../../support/signal.js";
+import { approver, listening, rests } from "../../support/waits.js";
 import {
   NORMAL,
   type Order,
@@ -189,6 +190,20 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
     const { detail } = await outcome(project, { do: "spawns" });
     await ended(project, detail as string);
     expect((await project.run(detail as string)).state).toBe("completed");
+  });
+
+  test("waits for events end the attempt and are heard of there", async () => {
+    const { project } = await setup();
+    const id = await enqueue(project, { do: "waits" });
+    await rests(project, id);
+    await until("the second wait", async () => (await listening(project, id)).length === 1);
+    await approver(project)({ orderId: id, by: "Ada" });
+    await ended(project, id);
+    const { state, detail, attempts } = await project.run(id);
+    expect([state, attempts]).toEqual(["completed", 1]);
+    expect(detail).toEqual({ asked: expect.any(String), by: "Ada", vain: "none came" });
+    const refused = await outcome(project, { do: "waits for what is none" });
+    expect(refused.failures[0]).toMatch(/OptionInvalid: where: expected text/);
   });
 
   test("a cancel reaches the signal with its reason, and is enforced where nobody listens", async () => {

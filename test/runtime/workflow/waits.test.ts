@@ -238,7 +238,7 @@ test("an emit that cannot tell its runs says so, and that it is to be emitted ag
     eventId: "e-1",
     result: { runs: [] },
     message: expect.stringMatching(
-      /^Closed: not all runs that wait for the event test:event are known to have heard of it: .* Emit it again with \{ id: "e-1" \}/,
+      /^Closed: not all that wait for the event test:event are known to have heard of it: .* Emit it again with \{ id: "e-1" \}/,
     ) as string,
   });
   expect((await emit({ key: 1 }, "e-1")).runs).toEqual([run.id]);

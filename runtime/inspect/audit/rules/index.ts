@@ -9,6 +9,7 @@ import { placeFindings } from "./places.js";
 import { shardFindings } from "./shards.js";
 
 export { eventFindings } from "./events.js";
+export { listenerFindings, type ListenerFacts, listenerId, listenersOfJob } from "./listeners.js";
 export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
 

@@ -1,9 +1,9 @@
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptRunner } from "./script.js";
 
-export const tellRunsScript = new Script("tell-runs");
+export const tellScript = new Script("tell");
 
-export interface TellRunsCall {
+export interface TellCall {
   readonly keys: ShardKeys;
   /** Of the event. */
   readonly id: string;
@@ -15,18 +15,23 @@ export interface TellRunsCall {
   readonly queues: readonly string[];
 }
 
-export interface TellRunsReply {
+/** Who has heard of it. */
+export interface Told {
   readonly runs: readonly string[];
+  readonly jobs: readonly string[];
+}
+
+export interface TellReply extends Told {
   /** Where there may be more: go on behind it. */
   readonly last: string | undefined;
-  /** Runs that wait there have not heard of it: tell them with these queues. */
+  /** Runs and jobs that wait there have not heard of it: tell them with these queues. */
   readonly missingQueues: readonly string[];
 }
 
 /** One script must not hold Redis for long. */
 const MOST_LISTENERS = 500;
 
-export async function tellRuns(runner: ScriptRunner, call: TellRunsCall): Promise<TellRunsReply> {
+export async function tell(runner: ScriptRunner, call: TellCall): Promise<TellReply> {
   const { keys, id, payload, head, behind, queues } = call;
   // A line feed ends the head, and what comes after it in the order of bytes ends the listeners.
   const to = `(${head.slice(0, -1)}\v`;
@@ -35,14 +40,14 @@ export async function tellRuns(runner: ScriptRunner, call: TellRunsCall): Promis
     const { pending, due, wake } = keys.queue(queue);
     return [pending, due, wake];
   });
-  const reply = (await runner.run(
-    tellRunsScript,
-    [keys.workflows, keys.listeners, ...queueKeys],
+  const [last, missing, runs, jobs] = (await runner.run(
+    tellScript,
+    [keys.workflows, keys.listeners, keys.listenersExpiry, keys.notes, keys.runs, ...queueKeys],
     [id, payload, from, to, MOST_LISTENERS, ...queues],
-  )) as string[];
-  const [last = "", missing = "", ...runs] = reply;
+  )) as [last: string, missing: string, runs: string[], jobs: string[]];
   return {
     runs,
+    jobs,
     last: last === "" ? undefined : last,
     missingQueues: missing === "" ? [] : [...new Set(missing.split(" "))],
   };

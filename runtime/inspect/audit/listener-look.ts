@@ -1,0 +1,82 @@
+/** Looks for handlers that wait for an event which would not find them, and for entries that nobody would ever remove. */
+import { waitsField } from "../../protocol/index.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import { recordFacts } from "./facts.js";
+import type { AuditFinding } from "./finding.js";
+import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
+import { listenerFindings, type ListenerFacts, listenerId, listenersOfJob } from "./rules/index.js";
+
+export interface ListenerLook {
+  readonly facts: ListenerFacts;
+  readonly findings: readonly AuditFinding[];
+}
+
+const SUFFIX = waitsField("");
+
+/** All jobs with a wait, one by one: there are as many as handlers that wait. What is wrong twice is a finding. */
+export async function lookAtListeners(reader: ShardReader): Promise<readonly ListenerLook[]> {
+  const { listeners, notes } = reader.keys;
+  const members = new Map<string, Set<string>>();
+  for await (const page of hashPages(reader, notes)) {
+    for (const [field] of pairsOf(page))
+      if (field.endsWith(SUFFIX)) members.set(field.slice(0, -SUFFIX.length), new Set());
+  }
+  for await (const page of sortedSetPages(reader, listeners)) {
+    for (const [member] of pairsOf(page)) {
+      const id = listenerId(member);
+      if (id !== undefined) members.set(id, (members.get(id) ?? new Set()).add(member));
+    }
+  }
+  const looks: ListenerLook[] = [];
+  for (const [id, own] of members) {
+    const first = await look(reader, id, [...own]);
+    if (first.length > 0) looks.push(...(await look(reader, id, [...own])));
+  }
+  return looks;
+}
+
+async function look(
+  reader: ShardReader,
+  id: string,
+  members: readonly string[],
+): Promise<readonly ListenerLook[]> {
+  const { jobs, listeners, listenersExpiry, notes } = reader.keys;
+  const read = (redis: typeof reader.connection.redis) =>
+    redis.multi().time().hget(jobs, id).hget(notes, waitsField(id));
+  const [, record, waits] = transactionReplies<string | null>(
+    await reader.read((redis) => read(redis).exec()),
+  );
+  const says = listenersOfJob(id, recordFacts(record), waits ?? "");
+  const all = [...new Set([...members, ...says.keys()])];
+  if (all.length === 0) return [];
+  const [time, , again, found, ends] = transactionReplies<unknown>(
+    await reader.read((redis) =>
+      read(redis)
+        .zmscore(listeners, ...all)
+        .zmscore(listenersExpiry, ...all)
+        .exec(),
+    ),
+  );
+  // It has heard of something meanwhile, and whoever told it keeps it in order.
+  if (again !== waits) return [];
+  const [seconds, micros] = time as [string, string];
+  const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  return all.flatMap((member, index) => {
+    const isFound = (found as (string | null)[])[index] !== null;
+    const hasEnd = (ends as (string | null)[])[index] !== null;
+    const facts = { id, member, until: says.get(member), isFound, hasEnd };
+    const findings = listenerFindings(facts, nowMs);
+    return findings.length === 0 ? [] : [{ facts, findings }];
+  });
+}
+
+/** Plain writes: where the event has come meanwhile, what they add speaks to nobody, and goes when its time has come. */
+export async function repairListener(
+  reader: ShardReader,
+  { member, until, isFound }: ListenerFacts,
+  endsAt: number,
+): Promise<void> {
+  const { listeners, listenersExpiry } = reader.keys;
+  await reader.read((redis) => redis.zadd(listenersExpiry, "NX", until ?? endsAt, member));
+  if (!isFound) await reader.read((redis) => redis.zadd(listeners, 0, member));
+}

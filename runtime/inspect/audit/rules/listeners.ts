@@ -1,0 +1,43 @@
+/** A handler that waits for an event is found by it, and what finds it has an end. Values of events are not shown. */
+import { parseWaitMember, waitMembers } from "../../../protocol/index.js";
+import type { AuditFinding } from "../finding.js";
+import type { RecordFacts } from "../facts.js";
+
+export interface ListenerFacts {
+  readonly id: string;
+  readonly member: string;
+  /** Its job says that it listens, until then (ms). Absent: it does not, and an event passes it over. */
+  readonly until?: number | undefined;
+  /** It stands in `listeners`. */
+  readonly isFound: boolean;
+  /** It stands in `listeners-expiry`. */
+  readonly hasEnd: boolean;
+}
+
+/** What the jobs say of themselves: member -> until when. */
+export function listenersOfJob(id: string, record: RecordFacts, waits: string): ReadonlyMap<string, number> {
+  if (record.kind !== "job") return new Map();
+  return new Map(waitMembers(id, record.queue, waits).map(({ member, until }) => [member, until]));
+}
+
+export function listenerFindings(
+  { id, member, until, isFound, hasEnd }: ListenerFacts,
+  nowMs: number,
+): readonly AuditFinding[] {
+  const event = member.split(" ", 1)[0] ?? "";
+  const about = { id, subject: `event ${event}` };
+  if (isFound && !hasEnd) {
+    const repair = "let it end in 24 h";
+    return [{ code: "TW-F23", ...about, expected: "an end in listeners-expiry", found: "none", repair }];
+  }
+  // Of one whose time is over nothing need be found: its job hears so with its next attempt.
+  if (until === undefined || until <= nowMs || isFound) return [];
+  return [
+    { code: "TW-F24", ...about, expected: "its entry in listeners", found: "none", repair: "put it there" },
+  ];
+}
+
+/** The job of a handler in `listeners`; `undefined` for a step of a run. */
+export function listenerId(member: string): string | undefined {
+  return parseWaitMember(member)?.id;
+}

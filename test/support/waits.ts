@@ -1,0 +1,37 @@
+// Events for which handlers wait, without generated files.
+import { createEmitFunction, defineEvent } from "taskweft/generated-v1";
+import { parseWaits, waitsField } from "../../runtime/protocol/index.js";
+import type { Project } from "./project.js";
+import { until } from "./signal.js";
+
+export const ANYTHING = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+
+/** Emits `order:approved`, for which handlers wait by `orderId`, and runs by what `waitFields` says. */
+export function approver(
+  project: Pick<Project, "client" | "queues">,
+  more: { readonly waitFields?: readonly (readonly string[])[]; readonly queues?: Project["queues"] } = {},
+) {
+  const { queues = project.queues, waitFields } = more;
+  const event = {
+    name: "order:approved",
+    payload: () => ANYTHING,
+    observers: [],
+    handlerFields: [["orderId"]],
+    ...(waitFields === undefined ? {} : { waitFields }),
+  };
+  const emit = createEmitFunction(defineEvent<object>(event), queues);
+  return (payload: object, id?: string) =>
+    emit(payload, { client: project.client, ...(id === undefined ? {} : { id }) });
+}
+
+/** The handler has ended its attempt, and its job waits. */
+export async function rests(project: Project, id: string): Promise<void> {
+  const { keys, raw } = project.shardOf(id);
+  await until("the job to rest", async () => (await raw.zscore(keys.queue("default").due, id)) !== null);
+}
+
+/** Names of the waits of a job that listen. */
+export async function listening(project: Project, id: string): Promise<readonly string[]> {
+  const { keys, raw } = project.shardOf(id);
+  return parseWaits(await raw.hget(keys.notes, waitsField(id))).listening.map(({ name }) => name);
+}
