@@ -52,6 +52,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "List, show, retry, cancel and delete jobs",
     load: () => import("./commands/jobs.js"),
   },
+  metrics: {
+    summary: "Print what Redis knows of queues and workers, in the format of Prometheus",
+    load: () => import("./commands/metrics.js"),
+  },
   queues: {
     summary: "List, show, pause, resume, drain and purge queues",
     load: () => import("./commands/queues.js"),

@@ -2,6 +2,13 @@
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
 import { type Config, configFromEnv, loadConfig } from "./config/index.js";
+import {
+  METRICS_QUESTION,
+  metricsText,
+  type MetricsEndpoint,
+  processMetrics,
+  serveMetrics,
+} from "./metrics/index.js";
 import { thisHost } from "./worker/hosts/this-host.js";
 import { type Registry, type WorkerOptions, createConsoleLogger, createWorker } from "./worker/index.js";
 
@@ -19,7 +26,8 @@ const SAME_REQUEST_MS = 500;
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
   // The host of an isolated task has imported a bundle in which this call stands: a worker is there already.
   if (thisHost() !== undefined) return;
-  const all = { ...workerOptions(await loadConfig()), ...options };
+  const config = await loadConfig();
+  const all = { ...workerOptions(config), ...options };
   const worker = createWorker(registry, all);
   const { url, redis, prefix, shards } = all;
   const place = {
@@ -45,6 +53,7 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
     process.on("SIGTERM", onSignal);
     process.on("SIGINT", onSignal);
   });
+  const endpoint = await metricsEndpoint(config);
   try {
     await worker.start();
   } catch (error) {
@@ -52,12 +61,47 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
     if (signals === 0) throw error;
   }
   started = true;
+  const lastAnswer = answerSupervisor();
   // Whoever started this process may wait for it: `weft worker --processes` does, and others by the same word.
   process.send?.("ready", undefined, undefined, () => undefined);
   await stopped;
+  await endpoint?.close();
+  await lastAnswer();
   await disconnect();
   // Not at once: a process that nothing keeps ends by itself, with everything written.
   setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
+}
+
+/** Before the worker starts, so that a port which is taken fails the start and leaves nothing behind. */
+async function metricsEndpoint(config: Config): Promise<MetricsEndpoint | undefined> {
+  const port = config.said("metrics.port") ?? 0;
+  if (port === 0) return undefined;
+  const host = String(config.setting("metrics.host").value);
+  return await serveMetrics({ host, port }, metricsText);
+}
+
+/**
+ * `weft worker --processes` serves the metrics of all its workers, and asks each for its own. Gives the function that tells it of the
+ * last ones, without being asked.
+ */
+function answerSupervisor(): () => Promise<void> {
+  if (process.send === undefined) return async () => undefined;
+  const answer = async (): Promise<void> => {
+    const metrics = await processMetrics.snapshot();
+    await new Promise<void>((resolve) => {
+      // It may be gone by now, and then nobody wants to know.
+      if (process.connected) process.send?.({ taskweft: { metrics } }, undefined, undefined, () => resolve());
+      else resolve();
+    });
+  };
+  const heard = (message: unknown): void => {
+    if (message === METRICS_QUESTION) void answer();
+  };
+  process.on("message", heard);
+  return async () => {
+    process.off("message", heard);
+    await answer();
+  };
 }
 
 /** The options of a worker from the environment alone. @throws TaskweftError `OptionInvalid` naming the variable. */

@@ -6,6 +6,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import type { MetricsAddress } from "../../runtime/metrics/index.js";
 import { goOnAfterBrokenPipe } from "../broken-pipe.js";
 import { CliError } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -20,9 +21,13 @@ interface WorkerOptions {
   readonly grace?: string;
   readonly entry?: string;
   readonly processes?: number;
+  readonly metricsPort?: number;
+  readonly metricsHost?: string;
 }
 
 const MAX_PROCESSES = 256;
+/** How long a process may stay whose worker could not start (ms). */
+const EXIT_PATIENCE_MS = 2000;
 
 export function configure(command: Command, session: Session): void {
   command
@@ -50,6 +55,15 @@ export function configure(command: Command, session: Session): void {
       "keep so many worker processes running (env TASKWEFT_WORKER_PROCESSES; default 1: this process)",
       wholeNumberOption("--processes", 1, MAX_PROCESSES),
     )
+    .option(
+      "--metrics-port <n>",
+      "serve GET /metrics for Prometheus there (env TASKWEFT_METRICS_PORT; default 0: nowhere)",
+      wholeNumberOption("--metrics-port", 0, 65_535),
+    )
+    .option(
+      "--metrics-host <address>",
+      "listen on this address for it (env TASKWEFT_METRICS_HOST; default 127.0.0.1)",
+    )
     .action(session.action((options: WorkerOptions) => worker(options, session)));
 }
 
@@ -61,6 +75,8 @@ async function worker(options: WorkerOptions, session: Session): Promise<ExitCod
     TASKWEFT_WORKER_CONCURRENCY: options.concurrency?.toString(),
     TASKWEFT_WORKER_QUEUES: options.queues?.join(","),
     TASKWEFT_WORKER_GRACE: options.grace,
+    TASKWEFT_METRICS_PORT: options.metricsPort?.toString(),
+    TASKWEFT_METRICS_HOST: options.metricsHost,
     TASKWEFT_REDIS_URL: await session.redisUrl(),
     TASKWEFT_CONFIG: configFile(session),
   };
@@ -77,7 +93,13 @@ async function become(file: string, settings: NodeJS.ProcessEnv, session: Sessio
   Object.assign(process.env, settings);
   // Handlers read their files, and tsx its tsconfig.json, relative to the project.
   process.chdir(session.root);
-  await importProjectFile(file);
+  try {
+    await importProjectFile(file);
+  } catch (error) {
+    // What its handler files have opened (a database pool, a timer) must not keep a worker that is none.
+    setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
+    throw error;
+  }
 }
 
 /** This process keeps workers running. */
@@ -88,14 +110,26 @@ async function keep(
   session: Session,
 ): Promise<ExitCode> {
   const { supervise } = await import("../supervisor/supervisor.js");
+  const { host, port } = await metricsAddress(settings, session);
   return await supervise({
     processes,
+    endpoint: port === 0 ? undefined : { host, port },
     args: [programFile(), "worker", "--processes", "1", "--entry", file],
     cwd: session.io.cwd,
-    env: { ...session.io.env, ...settings },
+    // One endpoint for all, and it is that of this process.
+    env: { ...session.io.env, ...settings, TASKWEFT_METRICS_PORT: "0" },
     interrupted: session.io.interrupted(),
     log: (line) => session.note(`weft worker: ${line}`),
   });
+}
+
+/** What the flags say, else the environment or weft.config.yaml. */
+async function metricsAddress(settings: NodeJS.ProcessEnv, session: Session): Promise<MetricsAddress> {
+  const config = await session.config();
+  return {
+    host: settings["TASKWEFT_METRICS_HOST"] ?? String(config.setting("metrics.host").value),
+    port: Number(settings["TASKWEFT_METRICS_PORT"] ?? config.setting("metrics.port").value),
+  };
 }
 
 function processesFromEnv(env: NodeJS.ProcessEnv): number {

@@ -2,6 +2,7 @@
  * `weft worker --processes`: keeps several worker processes running. It runs no jobs, talks to no Redis and shares nothing
  * with its workers, so that one which dies takes nobody along.
  */
+import { exposition, FleetMetrics, type MetricsAddress, serveMetrics } from "../../runtime/metrics/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { whenAborted } from "../io.js";
 import { WorkerSlot, type WorkerSlotOptions } from "./worker-slot.js";
@@ -11,6 +12,8 @@ const MAX_FAILED_STARTS = 3;
 
 export interface SupervisorOptions extends Pick<WorkerSlotOptions, "args" | "cwd" | "env" | "log"> {
   readonly processes: number;
+  /** Where to serve the metrics of all workers as one. Default: nowhere. */
+  readonly endpoint?: MetricsAddress | undefined;
   /** Aborts when everything is to stop. */
   readonly interrupted: AbortSignal;
 }
@@ -20,7 +23,9 @@ export interface SupervisorOptions extends Pick<WorkerSlotOptions, "args" | "cwd
  * them. Gives up when no worker gets ready: a handler file that cannot be loaded would fail for ever.
  */
 export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
-  const { processes, interrupted, log } = options;
+  const { processes, endpoint, interrupted, log } = options;
+  const metrics = new FleetMetrics();
+  const served = endpoint && (await serveMetrics(endpoint, async () => exposition(await metrics.snapshot())));
   let giveUp = (): void => undefined;
   const hopeless = new Promise<true>((resolve) => (giveUp = () => resolve(true)));
   const slots = Array.from(
@@ -28,6 +33,7 @@ export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
     (_, index) =>
       new WorkerSlot({
         ...options,
+        metrics,
         number: index + 1,
         onFailedStart() {
           if (slots.every((slot) => slot.failedStarts >= MAX_FAILED_STARTS)) giveUp();
@@ -44,5 +50,6 @@ export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
   else log("stopping; a second signal ends the workers at once");
   const inOrder = await Promise.all(slots.map((slot) => slot.stop()));
   process.off("exit", killAll);
+  await served?.close();
   return failed || inOrder.includes(false) ? EXIT.failed : EXIT.ok;
 }

@@ -6,6 +6,7 @@
  *   any --stop--> stopping --ended--> stopped
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { type FleetMetrics, METRICS_QUESTION, metricsAnswer } from "../../runtime/metrics/index.js";
 
 /** Before a worker that ended is replaced; doubles while they end soon after their start (ms). */
 const FIRST_PAUSE_MS = 500;
@@ -21,6 +22,8 @@ export interface WorkerSlotOptions {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
+  /** What its workers have counted, beside those of the other places. */
+  readonly metrics: FleetMetrics;
   /** A worker ended before it was ready. */
   readonly onFailedStart: () => void;
 }
@@ -46,7 +49,7 @@ export class WorkerSlot {
   }
 
   start(): void {
-    const { args, cwd, env, log, number } = this.#options;
+    const { args, cwd, env, log, metrics, number } = this.#options;
     const startedAt = performance.now();
     let ready = false;
     // A process group of its own: Ctrl-C reaches every process of the terminal's group, and the supervisor passes it on.
@@ -60,15 +63,21 @@ export class WorkerSlot {
     });
     this.#process = child;
     log(`worker process ${number} starts, pid ${child.pid}`);
+    let member: ReturnType<FleetMetrics["join"]> | undefined;
     child.on("message", (message) => {
+      const snapshot = metricsAnswer(message);
+      if (snapshot !== undefined) member?.heard(snapshot);
       if (message !== "ready") return;
       ready = true;
+      // Not before: until it answers, whoever asks would wait for it.
+      member = metrics.join(() => child.connected && child.send(METRICS_QUESTION, () => undefined));
       this.#failedStarts = 0;
     });
     child.once("error", (error) => log(`worker process ${number}: ${error.message}`));
     // Not `exit`: "ready" may still be in the channel.
     child.once("close", (code, signal) => {
       this.#process = undefined;
+      member?.left();
       const livedMs = performance.now() - startedAt;
       if (this.#stopping) this.#end(code === 0 || signal === "SIGTERM", code ?? signal);
       else this.#replace(code ?? signal, livedMs, ready);

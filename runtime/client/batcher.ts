@@ -8,6 +8,7 @@
  */
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
+import type { JobMeter } from "../metrics/index.js";
 import { parseRecord, type ShardKeys } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 import { withDeadline } from "./deadline.js";
@@ -25,6 +26,8 @@ export interface Waiter {
   /** `existing` is the id of the job that was there, `undefined` when this one is new; `replaced`: that job has its payload now. */
   readonly stored: (existing: string | undefined, replaced: boolean) => void;
   readonly failed: (error: TaskweftError) => void;
+  /** Where it is counted. */
+  readonly meter: JobMeter;
 }
 
 /** Items with their waiters, in the same order. */
@@ -130,7 +133,7 @@ export class Batcher {
       settle(batch, answer);
     } catch (error) {
       for (const [index, { id }] of batch.items.entries())
-        batch.waiters[index]?.failed(named(error as TaskweftError, id));
+        fail(batch.waiters[index], named(error as TaskweftError, id));
     }
     // The slot stays taken until the late answer is in: its number must not be used by another call before.
     void sent.then(
@@ -152,7 +155,7 @@ export class Batcher {
     this.#stuck = undefined;
     const { waiters } = this.#waiting;
     this.#waiting = { items: [], waiters: [] };
-    for (const waiter of waiters) waiter.failed(unavailable(this.#options.deadlineMs));
+    for (const waiter of waiters) fail(waiter, unavailable(this.#options.deadlineMs));
   }
 
   #release(slot: number): void {
@@ -165,7 +168,10 @@ export class Batcher {
 
 function settle({ items, waiters }: Batch, { known, refused, drained, shortfall }: Answer): void {
   if (known.length === 0 && refused.length + drained.length === 0 && shortfall === undefined) {
-    for (const waiter of waiters) waiter.stored(undefined, false);
+    for (const waiter of waiters) {
+      waiter.meter.queued += 1;
+      waiter.stored(undefined, false);
+    }
     return;
   }
   const existing = new Map(known.map((entry) => [entry.item, entry]));
@@ -174,12 +180,23 @@ function settle({ items, waiters }: Batch, { known, refused, drained, shortfall 
   for (const [index, item] of items.entries()) {
     const entry = existing.get(item);
     const waiter = waiters[index];
-    if (full.has(item)) waiter?.failed(queueFull(item));
-    else if (closed.has(item)) waiter?.failed(draining(item));
-    else if (entry !== undefined && entry.existing === undefined) waiter?.failed(conflict(item));
-    else if (shortfall !== undefined) waiter?.failed(notReached(entry?.existing ?? item.id, shortfall));
-    else waiter?.stored(entry?.existing, entry?.replaced === true);
+    if (waiter === undefined) continue;
+    if (full.has(item)) fail(waiter, queueFull(item));
+    else if (closed.has(item)) fail(waiter, draining(item));
+    else if (entry !== undefined && entry.existing === undefined) fail(waiter, conflict(item));
+    else {
+      if (entry === undefined) waiter.meter.queued += 1;
+      else waiter.meter.deduplicated += 1;
+      if (shortfall !== undefined) fail(waiter, notReached(entry?.existing ?? item.id, shortfall));
+      else waiter.stored(entry?.existing, entry?.replaced === true);
+    }
   }
+}
+
+/** Tells a producer that its enqueue came to nothing, or is not known to have come to anything. */
+export function fail(waiter: Waiter | undefined, error: TaskweftError): void {
+  waiter?.meter.enqueueFailures.add(error.code);
+  waiter?.failed(error);
 }
 
 function queueFull({ queue, maxPending }: EnqueueItem): TaskweftError {

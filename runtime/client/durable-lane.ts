@@ -14,7 +14,7 @@ import type { Durability } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
-import { Batcher, type Waiter } from "./batcher.js";
+import { Batcher, fail, type Waiter } from "./batcher.js";
 import { withDeadline } from "./deadline.js";
 
 export type ConfirmedDurability = Exclude<Durability, "memory">;
@@ -62,7 +62,7 @@ export class DurableLane {
   add(item: EnqueueItem, waiter: Waiter): void {
     this.#supported().then(
       () => this.#batcher.add(item, waiter),
-      (error: unknown) => waiter.failed(error as TaskweftError),
+      (error: unknown) => fail(waiter, error as TaskweftError),
     );
   }
 

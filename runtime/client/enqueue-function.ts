@@ -32,6 +32,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
           stored: (existing, replaced) =>
             stored(new StoredJobHandle<Result>(client, item.id, existing, replaced, awaitable)),
           failed,
+          meter: maker.meter(item.queue),
         };
         client.send(item, waiter, durability);
       },

@@ -14,6 +14,7 @@ import {
   type TaskContract,
 } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
+import { type JobMeter, processMetrics } from "../metrics/index.js";
 import { recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
@@ -31,11 +32,13 @@ export class JobMaker<Payload> {
   /** Of the task's own queue. */
   readonly #maxPending: number;
   readonly #check: PayloadCheck<Payload>;
+  readonly #meter: JobMeter;
 
   constructor(contract: TaskContract<Payload, unknown>, queues: readonly QueueDefinition[]) {
     this.#contract = contract;
     this.#check = new PayloadCheck(contract.name, contract.schemas.payloadStrict);
     this.#queues = new Map(queues.map((queue) => [queue.name, queue]));
+    this.#meter = processMetrics.jobs.of(contract.name, contract.queue).enqueues();
     const { startWithinMs } = contract;
     const queue = this.#queues.get(contract.queue);
     const isLimited = passesGate(contract) || (queue !== undefined && hasLimit(queue));
@@ -86,6 +89,11 @@ export class JobMaker<Payload> {
       ownId: true,
       maxPending: queue.maxPending ?? 0,
     };
+  }
+
+  /** Where the enqueues of a queue are counted. */
+  meter(queue: string): JobMeter {
+    return queue === this.#contract.queue ? this.#meter : processMetrics.jobs.of(this.#contract.name, queue);
   }
 
   /** @throws TaskweftError `OptionInvalid` */
@@ -173,7 +181,7 @@ export class JobMaker<Payload> {
       record.timeoutMs = wholeNumber("timeout", durationMs("timeout", options.timeout, 0), 1, 2 ** 31 - 1);
     }
     this.#limitStart(record, options);
-    if (this.#contract.batch !== undefined) noteDueTime(record, options);
+    noteDueTime(record, options, this.#contract.batch !== undefined);
     const { completed, dead } = options.retention ?? {};
     if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
     if (dead !== undefined) record.keepDeadMs = durationMs("retention.dead", dead, 0);
@@ -194,10 +202,15 @@ export class JobMaker<Payload> {
   }
 }
 
-/** For whoever gathers a batch: a job has not waited before it was due. */
-function noteDueTime(record: RecordOptions, { delay, runAt }: EnqueueOptions): void {
-  if (runAt !== undefined) record.dueAt = Math.round(Number(runAt));
-  else if (delay !== undefined) record.delayMs = durationMs("delay", delay, 0);
+/**
+ * For whoever asks how long a job has waited: it has not before it was due. Under an id of the caller's own the time may be computed
+ * anew with each enqueue; only a batch, which gathers by it, takes another time for another job.
+ */
+function noteDueTime(record: RecordOptions, { delay, id, runAt }: EnqueueOptions, isGathered: boolean): void {
+  if (delay === undefined && runAt === undefined) return;
+  if (id !== undefined && !isGathered) record.later = 1;
+  else if (runAt !== undefined) record.dueAt = Math.round(Number(runAt));
+  else record.delayMs = durationMs("delay", delay, 0);
 }
 
 /** True for the job that most producers send: the definition says everything. */

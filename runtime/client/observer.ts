@@ -180,6 +180,7 @@ class Action<Event> implements OneAction<Event> {
             kept?.open.push(this.name);
             resolve();
           },
+          meter: this.#maker.meter(item.queue),
         };
         client.send(item, waiter, durability);
       }),

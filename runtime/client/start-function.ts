@@ -8,6 +8,7 @@ import {
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
+import { processMetrics } from "../metrics/index.js";
 import { keyField, parseRunRecord } from "../protocol/index.js";
 import { RunStarter } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
@@ -103,6 +104,7 @@ export function createStartFunction<Input, Output>(
     // A call that was sent twice finds its own record.
     const isOther = known !== undefined && (id !== run || known !== record);
     if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
+    if (!isOther) processMetrics.count("taskweft_run_started_total", { workflow: definition.name });
     return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };
 }

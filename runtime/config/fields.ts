@@ -27,6 +27,8 @@ type DurationValue = `${number}ms` | `${number}s` | `${number}m` | `${number}h` 
 
 const MOST_CONCURRENCY = 10_000;
 const LONGEST_RESULT = 67_108_864;
+const HIGHEST_PORT = 65_535;
+const HOST_PATTERN = /^[A-Za-z0-9_.:-]{1,253}$/;
 const asText = (text: string): unknown => text;
 const wholeText = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
 
@@ -139,6 +141,22 @@ export const CONFIG_FIELDS = {
     env: "TASKWEFT_RETENTION_COMPLETED",
     description: "Replaces the retention of completed jobs of every definition; 0 removes them at once.",
   }),
+  "metrics.port": {
+    env: "TASKWEFT_METRICS_PORT",
+    description: "Where a worker serves GET /metrics for Prometheus; 0 = nowhere.",
+    expected: `a port from 1 to ${HIGHEST_PORT}, or 0`,
+    schema: z.int().min(0).max(HIGHEST_PORT),
+    parse: wholeText,
+    fallback: 0,
+  } satisfies ConfigField<number> as ConfigField<number>,
+  "metrics.host": {
+    env: "TASKWEFT_METRICS_HOST",
+    description: "The address on which it listens there; 0.0.0.0 for all of this machine.",
+    expected: "an address of this machine such as 127.0.0.1 or 0.0.0.0",
+    schema: z.string().regex(HOST_PATTERN),
+    parse: asText,
+    fallback: "127.0.0.1",
+  } satisfies ConfigField<string> as ConfigField<string>,
   "log.level": choice(LOG_LEVELS, {
     env: "TASKWEFT_LOG_LEVEL",
     description: "The least important lines that a worker writes.",

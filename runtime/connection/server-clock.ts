@@ -10,8 +10,8 @@ export class ServerClock {
     this.#offsetMs = nowMs - performance.now();
   }
 
-  /** Milliseconds since the epoch. */
-  now(): number {
-    return Math.round(performance.now() + this.#offsetMs);
+  /** Milliseconds since the epoch. `monotonicMs`: at that local time, of a caller that knows it already. */
+  now(monotonicMs = performance.now()): number {
+    return Math.round(monotonicMs + this.#offsetMs);
   }
 }

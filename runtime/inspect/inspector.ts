@@ -1,6 +1,7 @@
 /** The operations of inspect/, wired to one shard. */
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
+import { readShardGauges, type ShardGauges } from "../gauges/index.js";
 import type { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
@@ -72,6 +73,8 @@ export interface Inspector {
   /** Those of the definitions, and all that are paused or drained. */
   listTasks(): Promise<readonly TaskSummary[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
+  /** Numbers for metrics, of each shard. Reads the same few keys whatever waits. */
+  readGauges(): Promise<readonly ShardGauges[]>;
   /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
   readProtocol(): Promise<{ readonly stored: number; readonly known: number }>;
   /** @throws TaskweftError `EventUnknown`. */
@@ -159,6 +162,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     listSchedules: () => listSchedules(reader),
     listTasks: () => listTasks(reader, options.tasks ?? []),
     listWorkers: () => listWorkers(reader),
+    readGauges: async () => [await readShardGauges(options.connection, options.keys, options.queues ?? [])],
     readProtocol: () => readProtocol(reader),
     showEvent: (event, id) => showEvent(reader, event, id, options.redactor),
     showJob: (id) => showJob(reader, id, options.redactor),

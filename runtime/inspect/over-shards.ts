@@ -41,6 +41,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     listSchedules,
     listTasks: async () => mergeTasks(await all((shard) => shard.listTasks())),
     listWorkers: async () => mergeWorkers(await all((shard) => shard.listWorkers())),
+    readGauges: async () => (await all((shard) => shard.readGauges())).flat(),
     readProtocol: async () => {
       const protocols = await all((shard) => shard.readProtocol());
       return protocols.find(({ stored, known }) => stored !== known) ?? protocols[0]!;

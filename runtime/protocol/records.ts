@@ -22,10 +22,12 @@ export interface RecordOptions {
   startWithinMs?: number;
   /** The same as a time, for jobs with a time of their own (ms). */
   startBy?: number;
-  /** Of tasks with batches: how long after it was made the job could start (ms). */
+  /** How long after it was made the job could start (ms). */
   delayMs?: number;
   /** The same as a time, for jobs with a time of their own (ms). */
   dueAt?: number;
+  /** 1: it was to start later, and the record does not say when: the same id enqueued again must make the same record. */
+  later?: 1;
   keepCompletedMs?: number;
   keepDeadMs?: number;
   /** Field of the `keys` hash that this job owns, or has owned. */

@@ -4,7 +4,7 @@
 --      11 limited, 12 groups, 13 waiting; then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 reason (crashed | handed-back | not-started), 4 crashes that make a job dead, 5 keep (ms) of jobs that
 --      end here without their own, 6 wait (ms) of a suspect, 7 number of queues, then their names; then ids that it may hold
--- Returns ALIVE (lease renewed meanwhile), or: number of jobs taken back, queues that the call did not declare. Without ids, it forgets the worker.
+-- Returns ALIVE (lease renewed meanwhile), or: ids of the jobs taken back, queues that the call did not declare. Without ids, it forgets the worker.
 --@include now
 --@include wake
 --@include record
@@ -19,7 +19,7 @@
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), ms_of(ARGV[5])
 local keys, cancels, waits, gate = KEYS[8], KEYS[9], KEYS[10], { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
-local FIRST_QUEUE_KEY, queues, time, wait_ms, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, ms_of(ARGV[6]), {}, 0, {}
+local FIRST_QUEUE_KEY, queues, time, wait_ms, queue_key, taken, unknown = 14, tonumber(ARGV[7]), gate.time, ms_of(ARGV[6]), {}, {}, {}
 
 if crashed and not condemn(leases, worker, time) then
   return 'ALIVE'
@@ -75,7 +75,7 @@ local function take_back(id)
     end
     wake(KEYS[q + 2])
   end
-  taken = taken + 1
+  taken[#taken + 1] = id
 end
 
 for i = 8 + queues, #ARGV do

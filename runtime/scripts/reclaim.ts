@@ -24,7 +24,8 @@ export interface ReclaimCall {
 }
 
 export interface Reclaimed {
-  readonly taken: number;
+  /** Ids of the jobs that were taken back. */
+  readonly taken: readonly string[];
   /** Queues of jobs that could not be put back, because the call did not name them. */
   readonly unknownQueues: readonly string[];
 }
@@ -62,6 +63,6 @@ export async function reclaim(runner: ScriptRunner, call: ReclaimCall): Promise<
     ...call.ids,
   ]);
   if (reply === "ALIVE") return "ALIVE";
-  const [taken, unknownQueues] = reply as [number, string[]];
+  const [taken, unknownQueues] = reply as [string[], string[]];
   return { taken, unknownQueues };
 }

@@ -40,6 +40,19 @@ export function latenessMs(claim: Claim, now: number): number {
   return Math.ceil(now - (startBy ?? (at ?? idTime(id) ?? now) + (startWithinMs ?? 0)));
 }
 
+/** When the first attempt of a job could start (ms); `undefined` for later attempts, and where the record does not tell. */
+export function startableAt({ id, record: { options }, run }: Claim): number | undefined {
+  if (run.events.length > 0 || options.later === 1) return undefined;
+  if (options.dueAt !== undefined) return options.dueAt;
+  const madeAt = options.at ?? idTime(id);
+  return madeAt === undefined ? undefined : madeAt + (options.delayMs ?? 0);
+}
+
+/** True for an attempt of a job that has failed before, whether or not that counted. */
+export function isRetry({ run }: Claim): boolean {
+  return run.attempts > 0 || (run.events.length > 0 && run.events.some((event) => event[1] === "failed"));
+}
+
 /** What the texts of claimed ids turned out to be. */
 export interface ReadClaims {
   readonly claims: readonly Claim[];

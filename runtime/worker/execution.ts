@@ -8,6 +8,7 @@
  */
 import type { AnyTaskContract, Duration } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
+import type { JobMeter } from "../metrics/index.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { idTime, type JobLogLevel } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
@@ -32,6 +33,8 @@ export class Execution implements TaskContext {
   deadlineAt: number;
   abortReason: Error | undefined;
   settled = false;
+  /** Where it is counted; `undefined` until it begins. */
+  meter: JobMeter | undefined;
   readonly #logger: Logger;
   readonly #notebook: Notebook;
   #controller: AbortController | undefined;

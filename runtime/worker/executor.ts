@@ -12,11 +12,11 @@ import {
   Suspended,
   TimeoutExceeded,
 } from "./abort-reasons.js";
-import { type Claim, latenessMs, mayBeLate } from "./claim.js";
+import { type Claim, isRetry, latenessMs, mayBeLate, startableAt } from "./claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "./handler.js";
-import type { HandlerTable, TaskEntry } from "./handler-table.js";
+import { type HandlerTable, meterOf, type TaskEntry } from "./handler-table.js";
 import type { Notebook } from "./notebook.js";
 
 export interface OutcomeSink {
@@ -38,8 +38,8 @@ export interface ExecutorOptions {
   readonly notebook: Notebook;
   /** Name under which claims are held now. */
   readonly worker: () => string;
-  /** Redis time (ms). */
-  readonly now: () => number;
+  /** Redis time (ms), now or at a local monotonic time. */
+  readonly now: (monotonicMs?: number) => number;
   /** The attempt has ended. */
   readonly onEnded: (execution: Execution, durationMs: number, now: number) => void;
 }
@@ -70,17 +70,27 @@ export class Executor {
       return;
     }
     const execution = new Execution(claim, entry.contract, worker(), logger, notebook, undefined, startedAt);
-    this.#running.add(execution);
-    this.#deadlines.watch();
+    this.#begun(execution, entry);
     if (entry.handler !== undefined) this.#run(execution, entry.handler);
     else void this.#loadAndRun(execution, entry);
   }
 
   /** Runs an attempt that was made elsewhere: one of a batch. */
-  begin(execution: Execution, handler: AnyHandler): void {
+  begin(execution: Execution, entry: TaskEntry, handler: AnyHandler): void {
+    this.#begun(execution, entry);
+    this.#run(execution, handler);
+  }
+
+  #begun(execution: Execution, entry: TaskEntry): void {
+    const { claim, startedAt } = execution;
+    const meter = meterOf(entry, claim.record.queue);
+    execution.meter = meter;
+    const since = startableAt(claim);
+    // The clocks of a producer and of this process may differ by a little.
+    if (since !== undefined) meter.latency.observe(Math.max(0, this.#options.now(startedAt) - since));
+    if (isRetry(claim)) meter.retryAttempts += 1;
     this.#running.add(execution);
     this.#deadlines.watch();
-    this.#run(execution, handler);
   }
 
   /** Aborts the attempt of a job, if it runs here. */
@@ -195,6 +205,7 @@ export class Executor {
       else if (reason instanceof ShuttingDown) sink.handedBack(execution);
       else if (reason instanceof TimeoutExceeded) sink.failed(execution, reason);
       // LeaseLost: the job belongs to somebody else by now, nothing may be recorded.
+      else if (execution.meter !== undefined) execution.meter.outcomes.lost += 1;
     });
   }
 
@@ -223,6 +234,7 @@ export class Executor {
     this.#running.delete(execution);
     const now = performance.now();
     const durationMs = now - execution.startedAt;
+    execution.meter?.duration.observe(durationMs);
     report(durationMs);
     this.#options.onEnded(execution, durationMs, now);
     if (this.#onEmpty.length > 0 && this.#running.size === 0)

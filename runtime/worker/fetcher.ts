@@ -9,6 +9,7 @@
  * to be claimed and no call is under way.
  */
 import type { Connection } from "../connection/index.js";
+import { processMetrics } from "../metrics/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { type Advanced, type KeptJob, advance } from "../scripts/index.js";
 import type { ClaimDemand } from "./claim-demand.js";
@@ -305,6 +306,7 @@ export class Fetcher {
 
   async #pause(operation: string, error: unknown): Promise<void> {
     if (this.#closed) return;
+    processMetrics.count("taskweft_worker_redis_errors_total", { operation });
     this.#ports.logger.warn(`Redis refused a ${operation}; trying again`, { error });
     await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
   }

@@ -14,6 +14,7 @@ import {
   limitKey,
   type QueueDefinition,
 } from "../definition/index.js";
+import { processMetrics } from "../metrics/index.js";
 import {
   randomName,
   recordHead,
@@ -62,7 +63,8 @@ export class FollowUps {
     return async () => {
       // This worker may not serve that queue, and those who take jobs back must know of it.
       await connection.redis.hsetnx(keys.meta, `queue:${contract.queue}`, weight);
-      await enqueue(connection, call);
+      const { known } = await enqueue(connection, call);
+      if (known.length === 0) processMetrics.jobs.of(contract.name, contract.queue).queued += 1;
     };
   }
 

@@ -4,6 +4,7 @@
  */
 import type { AnyTaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
+import { type JobMeter, processMetrics } from "../metrics/index.js";
 import { batchMember } from "./batch.js";
 import type { AnyBatchHandler, AnyHandler, DefinedHandler, Middleware, Registry } from "./handler.js";
 import type { Execution } from "./execution.js";
@@ -12,9 +13,16 @@ import { checkedLayers, withMiddleware } from "./middleware.js";
 
 export interface TaskEntry {
   readonly contract: AnyTaskContract;
+  /** Counts its jobs in the queue of its definition. */
+  readonly meter: JobMeter;
   /** `undefined` until loaded. */
   handler: AnyHandler | undefined;
   readonly load: () => Promise<AnyHandler>;
+}
+
+/** Where the jobs of a task are counted that are in this queue. */
+export function meterOf({ contract, meter }: TaskEntry, queue: string): JobMeter {
+  return queue === contract.queue ? meter : processMetrics.jobs.of(contract.name, queue);
 }
 
 type WorkerSettings = Omit<HostPoolOptions, "module" | "rule">;
@@ -39,6 +47,7 @@ export class HandlerTable {
       const pool = this.#poolFor(contract);
       const entry: TaskEntry = {
         contract,
+        meter: processMetrics.jobs.of(contract.name, contract.queue).executes(Object.keys(contract.errors)),
         // The executor is the only caller, and an execution is the context that it gives.
         handler: pool && ((job, ctx) => pool.run(job, ctx as Execution)),
         load: async () => {

@@ -237,7 +237,7 @@ export class Intake {
     const call = new BatchCall(claims, entry.contract, worker(), logger, notebook);
     this.#sharing += claims.length - 1;
     const handler = entry.handler ?? loaded(entry);
-    for (const attempt of call.attempts) executor.begin(attempt, handler);
+    for (const attempt of call.attempts) executor.begin(attempt, entry, handler);
   }
 }
 

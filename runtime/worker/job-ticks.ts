@@ -6,6 +6,7 @@ import {
   limitKey,
   type ScheduleDefinition,
 } from "../definition/index.js";
+import { processMetrics } from "../metrics/index.js";
 import {
   parseRecord,
   recordHead,
@@ -61,7 +62,7 @@ export class JobTicks implements TickTarget {
       if (await this.#isFull()) return "FULL";
       await this.#cancelEarlier(state.lastJob);
     }
-    return await tick(connection, {
+    const reply = await tick(connection, {
       keys,
       schedule: name,
       queue: this.queue,
@@ -73,6 +74,8 @@ export class JobTicks implements TickTarget {
       group: this.#group,
       jobs: run.map((tickMs) => this.#jobOf(tickMs, nowMs)),
     });
+    if (typeof reply === "number") processMetrics.jobs.of(this.named.task, this.queue).queued += reply;
+    return reply;
   }
 
   async #isFull(): Promise<boolean> {
@@ -106,7 +109,7 @@ export class JobTicks implements TickTarget {
     const options: RecordOptions = { at: nowMs };
     if (contract.startWithinMs !== undefined)
       options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
-    if (contract.batch !== undefined) options.delayMs = Math.max(0, dueMs - nowMs);
+    if (dueMs > nowMs) options.delayMs = dueMs - nowMs;
     if (this.#group !== undefined) options.group = this.#group.name;
     const head = recordHead(contract.name, contract.queue, contract.hash, options);
     const { router, shard } = this.#ports.place;

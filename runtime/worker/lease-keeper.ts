@@ -8,6 +8,7 @@
  * A name is never used again after its lease was lost: the name is the fencing token of everything the worker writes.
  */
 import type { Connection, ConnectionOptions, ServerClock } from "../connection/index.js";
+import { processMetrics } from "../metrics/index.js";
 import { randomName, type ShardKeys } from "../protocol/index.js";
 import { heartbeat } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
@@ -81,6 +82,7 @@ export class LeaseKeeper {
     if (this.#registering !== undefined) return;
     const { onLost, onRegained, logger } = this.#ports;
     const name = this.#name;
+    processMetrics.count("taskweft_worker_leases_lost_total", {});
     logger.error(
       "the lease of this worker ended; its jobs may run elsewhere, and their outcomes here are dropped",
       {
@@ -151,7 +153,10 @@ export class LeaseKeeper {
         if (others.length > 0) onExpiredWorkers(others);
       }
     } catch (error) {
-      if (!this.#stopped) logger.warn("a heartbeat failed; trying again", { error });
+      if (!this.#stopped) {
+        processMetrics.count("taskweft_worker_redis_errors_total", { operation: "heartbeat" });
+        logger.warn("a heartbeat failed; trying again", { error });
+      }
     }
     this.#plan();
   }

@@ -4,6 +4,7 @@
  */
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
+import { type OutcomeCounts, processMetrics } from "../metrics/index.js";
 import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
@@ -69,6 +70,7 @@ export class OutcomeRecorder implements OutcomeSink {
     }
     const keepMs = this.#keepCompletedMs(execution);
     if (keepMs === 0) {
+      count(execution, "completed");
       fetcher.completed(id);
       return;
     }
@@ -79,6 +81,7 @@ export class OutcomeRecorder implements OutcomeSink {
       this.failed(execution, error);
       return;
     }
+    count(execution, "completed");
     fetcher.completedAndKept({ id, run: text, keepMs });
   }
 
@@ -89,6 +92,7 @@ export class OutcomeRecorder implements OutcomeSink {
       this.failed(execution, error);
       return;
     }
+    count(execution, "completed");
     this.#ports.workflows.completed(execution.claim, result);
   }
 
@@ -110,6 +114,8 @@ export class OutcomeRecorder implements OutcomeSink {
       ...(decision.outcome === "retry" ? { retryInMs: decision.ms } : {}),
     });
     const { outcome, ms } = decision;
+    count(execution, outcome);
+    execution.meter?.failures.add(name);
     const rule = outcome === "dead" ? contract.onExhausted : undefined;
     const follow = rule === undefined ? undefined : followUps.of(claim, rule, error);
     const tell = outcome === "dead" ? workflows.beforeDeath(claim, error) : undefined;
@@ -132,6 +138,7 @@ export class OutcomeRecorder implements OutcomeSink {
 
   cancelled(execution: Execution): void {
     if (this.#isStale(execution)) return;
+    count(execution, "cancelled");
     const { claim, contract } = execution;
     const events = withEvent(claim.run.events, [this.#ports.clock.now(), "cancelled"]);
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
@@ -142,6 +149,7 @@ export class OutcomeRecorder implements OutcomeSink {
 
   suspended(execution: Execution, { wakeAt, wait }: Suspended): void {
     if (this.#isStale(execution)) return;
+    count(execution, "slept");
     const { claim, contract, worker } = execution;
     const now = this.#ports.clock.now();
     const run = restingRun(claim.run, now, wait === undefined ? "slept" : "waited", wakeAt);
@@ -156,6 +164,7 @@ export class OutcomeRecorder implements OutcomeSink {
 
   handedBack(execution: Execution): void {
     if (this.#isStale(execution)) return;
+    count(execution, "handed-back");
     const { claim, worker, contract } = execution;
     const { clock } = this.#ports;
     if (!mustTellThatItBegan(claim)) {
@@ -185,7 +194,8 @@ export class OutcomeRecorder implements OutcomeSink {
 
   unserved(claim: Claim): void {
     const { logger, clock, worker } = this.#ports;
-    const { task } = claim.record;
+    const { task, queue } = claim.record;
+    processMetrics.jobs.of(task, queue).failures.add("TaskUnknown");
     logger.error("no handler for a job in this worker; it comes back later", { job: claim.id, task });
     const message = `this worker has no handler for ${task}; deploy one that has, or do not serve the queue ${claim.record.queue} here`;
     const events = withEvent(claim.run.events, [
@@ -226,7 +236,9 @@ export class OutcomeRecorder implements OutcomeSink {
 
   /** The lease under which the attempt ran is gone; what came of it must not be written. */
   #isStale(execution: Execution): boolean {
-    return execution.worker !== this.#ports.worker();
+    if (execution.worker === this.#ports.worker()) return false;
+    count(execution, "lost");
+    return true;
   }
 
   #keepCompletedMs(execution: Execution): number {
@@ -289,9 +301,15 @@ export class OutcomeRecorder implements OutcomeSink {
         return;
       } catch (error) {
         if (this.#closed) return;
+        processMetrics.count("taskweft_worker_redis_errors_total", { operation: what });
         this.#ports.logger.warn(`writing an ${what} failed; trying again`, { error });
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }
   }
+}
+
+/** One that was cancelled before it began is no attempt. */
+function count({ meter }: Execution, outcome: keyof OutcomeCounts): void {
+  if (meter !== undefined) meter.outcomes[outcome] += 1;
 }

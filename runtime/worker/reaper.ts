@@ -3,7 +3,8 @@
  * a job goes back to its queue even if nobody here could run it.
  */
 import type { Connection } from "../connection/index.js";
-import type { ShardKeys } from "../protocol/index.js";
+import { processMetrics } from "../metrics/index.js";
+import { parseRecord, type ShardKeys } from "../protocol/index.js";
 import { reclaim, type ReclaimReason } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
@@ -106,12 +107,27 @@ export class Reaper {
           ids: batch,
         });
         if (reply === "ALIVE") return "ALIVE";
-        taken += reply.taken;
+        taken += reply.taken.length;
+        if (reason === "crashed") await this.#countCrashed(reply.taken);
         if (reply.unknownQueues.length === 0) break;
         queues = [...new Set([...queues, ...reply.unknownQueues])];
       }
     }
     return taken;
+  }
+
+  /** By task and queue, which their records tell. What cannot be told is not counted: jobs come first. */
+  async #countCrashed(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const { connection, keys, logger } = this.#ports;
+    try {
+      for (const text of await connection.readRecords(keys, ids)) {
+        const record = text === null ? undefined : parseRecord(text);
+        if (record !== undefined) processMetrics.jobs.of(record.task, record.queue).crashed += 1;
+      }
+    } catch (error) {
+      logger.warn("jobs that were taken back are missing in the metrics", { jobs: ids.length, error });
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Runs the job of a workflow run that says how it goes on: it writes the end of the run, or begins what undoes a step. */
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
+import { processMetrics } from "../metrics/index.js";
 import {
   encodeRunEnd,
   parseRunEnd,
@@ -126,6 +127,7 @@ export class RunDecider {
     const reply = await this.#end(worker, claim, call);
     // It was cancelled after it was read.
     if (reply === "MOVED") await this.decide(worker, claim);
+    else if (reply === "ENDED") countEnded(workflow, decision.kind);
   }
 
   /** What runs is waited for, as when a step has failed. */
@@ -183,6 +185,7 @@ export class RunDecider {
     }
     const reply = await this.#end(worker, claim, { ...kept, end, state, timeout: timeoutJobId(run) });
     if (reply === "MOVED") await this.#giveUp(worker, claim, reason);
+    else if (reply === "ENDED" && !hasEnded) countEnded(workflow, "failed");
   }
 
   #allFields(graph: WorkflowGraph, run: string): string[] {
@@ -229,6 +232,11 @@ export class RunDecider {
     }
     return reply;
   }
+}
+
+/** `workflow`: name and hash of its definition. */
+function countEnded(workflow: string, state: string): void {
+  processMetrics.count("taskweft_run_ended_total", { workflow: workflow.split(" ", 1)[0]!, state });
 }
 
 /** How the steps ended that have; `fieldOf`: where that stands of each. */

@@ -1,5 +1,6 @@
 /** Ticks that start runs of a workflow, each in the move that settles it. */
 import type { RunScheduleDefinition } from "../definition/index.js";
+import { processMetrics } from "../metrics/index.js";
 import { type RunStart, type ScheduleState, tickRunId } from "../protocol/index.js";
 import { tickRun, type TickReply } from "../scripts/index.js";
 import { RunStarter } from "../workflow/index.js";
@@ -39,6 +40,7 @@ export class RunTicks implements TickTarget {
       const reply = await this.#tick({ lastMs: before, upToMs: tickMs, missedMs: missed, start });
       // Another worker goes on from here.
       if (typeof reply !== "number") return reply;
+      processMetrics.count("taskweft_run_started_total", this.named, reply);
       [before, missed, started] = [tickMs, 0, started + reply];
     }
     return started;

@@ -7,6 +7,7 @@ import { randomName, ShardKeys, ShardRouter } from "../protocol/index.js";
 import { HandlerTable } from "./handler-table.js";
 import type { Logger, Registry } from "./handler.js";
 import { HeartbeatThread } from "./heartbeat-thread.js";
+import { MeasuredWorker } from "./measured-worker.js";
 import { SharedSlots } from "./shared-slots.js";
 import { ShardWorker } from "./worker.js";
 import type { Worker } from "./worker-part.js";
@@ -54,6 +55,10 @@ export class ShardedWorker implements Worker {
         },
       );
     });
+  }
+
+  get parts(): readonly ShardWorker[] {
+    return this.#parts;
   }
 
   get name(): string {
@@ -111,7 +116,12 @@ function withShard(logger: Logger, shard: number): Logger {
 
 /** Makes a worker for a project's registry; `start()` begins. @throws TaskweftError `OptionInvalid`. */
 export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
-  return (options.shards ?? 1) === 1
-    ? new ShardWorker(registry, options)
-    : new ShardedWorker(registry, options);
+  const { concurrency, shards } = resolveWorkerOptions(options, registry.queues);
+  const queues = registry.queues.map(({ name }) => name);
+  if (shards === 1) {
+    const worker = new ShardWorker(registry, options);
+    return new MeasuredWorker(worker, [worker], { concurrency, queues });
+  }
+  const worker = new ShardedWorker(registry, options);
+  return new MeasuredWorker(worker, worker.parts, { concurrency, queues });
 }

@@ -4,6 +4,7 @@
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { Connection, ServerClock, unlessFull } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
@@ -169,7 +170,7 @@ export class ShardWorker implements Worker {
       notebook: this.#notebook,
       logger,
       worker,
-      now: () => this.#clock.now(),
+      now: (monotonicMs) => this.#clock.now(monotonicMs),
       onEnded: (execution, durationMs, now) => this.#ended(execution, durationMs, now),
     });
     this.#intake = new Intake({
@@ -212,6 +213,10 @@ export class ShardWorker implements Worker {
   /** Where its jobs are. */
   get home(): { readonly connection: Connection; readonly keys: ShardKeys } {
     return { connection: this.#connection, keys: this.#keys };
+  }
+
+  get slotsUsed(): number {
+    return this.#intake.slots;
   }
 
   get name(): string {
@@ -291,7 +296,7 @@ export class ShardWorker implements Worker {
     // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
     const complete = await Promise.race([
       this.#giveUpEverything().then(() => true),
-      delay(GIVE_UP_LIMIT_MS).then(() => false),
+      delay(GIVE_UP_LIMIT_MS, false, { ref: false }),
     ]);
     // Again where giving up did not get so far: their timers would go on for ever.
     void this.#leaseKeeper.stop();
@@ -390,10 +395,4 @@ export class ShardWorker implements Worker {
     const mayClaim = this.#share.suspects.elsewhere() === undefined;
     if (this.#begun && this.#stopping === undefined && mayClaim) this.#fetcher.startClaiming();
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -5,10 +5,11 @@ import type { Import } from "./source-files.js";
 /** Rows of runtime/: an import points to a lower row, or stays inside its own folder. */
 const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["definition", "protocol", "errors", "version"],
-  ["config", "option-values", "scripts", "workflow"],
+  ["config", "metrics", "option-values", "scripts", "workflow"],
   ["connection"],
+  ["gauges"],
   ["client", "inspect", "worker"],
-  ["dashboard-server", "metrics", "run-isolated", "run-worker", "testing"],
+  ["dashboard-server", "run-isolated", "run-worker", "testing"],
   ["generated-v1", "index"],
 ];
 
@@ -32,6 +33,7 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
     "runtime/errors.ts",
     "runtime/index.ts",
     "runtime/inspect",
+    "runtime/metrics",
   ],
   generated: ["generated", "tasks/handlers", "tasks/middleware.ts"],
   // Only the projects in examples/ have one.

@@ -56,6 +56,8 @@ describe("a setting comes from", () => {
       ["worker.claimAhead", "20ms", "profile throughput"],
       ["worker.maxResult", 1_048_576, "default"],
       ["retention.completed", 0, "weft.config.yaml:7"],
+      ["metrics.port", 0, "default"],
+      ["metrics.host", "127.0.0.1", "default"],
       ["log.level", "info", "default"],
       ["log.jobs", "keep", "default"],
     ]);

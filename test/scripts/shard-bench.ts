@@ -180,8 +180,18 @@ export class ShardBench {
     });
   }
 
-  /** Takes jobs back after a crash, unless `call` says otherwise. */
+  /** Takes jobs back after a crash, unless `call` says otherwise; says how many. */
   async reclaim(
+    worker: string,
+    ids: readonly string[],
+    call: Partial<ReclaimCall> = {},
+  ): Promise<(Omit<Reclaimed, "taken"> & { readonly taken: number }) | "ALIVE"> {
+    const reply = await this.reclaimed(worker, ids, call);
+    return reply === "ALIVE" ? reply : { ...reply, taken: reply.taken.length };
+  }
+
+  /** The same with their ids. */
+  async reclaimed(
     worker: string,
     ids: readonly string[],
     call: Partial<ReclaimCall> = {},

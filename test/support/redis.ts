@@ -226,7 +226,7 @@ function serverArguments(folder: string, port: number, options: StartRedisOption
   return [...flags, ...(options.args ?? [])];
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);

@@ -89,6 +89,7 @@ const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   keepCompletedMs: true,
   keepDeadMs: true,
   key: true,
+  later: true,
   maxRetries: true,
   replaced: true,
   startBy: true,

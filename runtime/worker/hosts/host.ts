@@ -8,6 +8,7 @@
 import type { IsolateRule } from "../../definition/index.js";
 import { HandlerCrashed } from "../abort-reasons.js";
 import { ABORT_PATIENCE_MS, type Execution } from "../execution.js";
+import { processMetrics } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
 import { Wait } from "../wait.js";
 import { type Channel, openChannel } from "./channel.js";
@@ -119,6 +120,7 @@ export class Host {
         this.#crash = decodeError(message.error);
         return;
       case "ended":
+        processMetrics.jobs.addEnqueued(message.enqueued ?? []);
         return this.#ended(message);
       case "log":
         return this.#logged(message, execution);

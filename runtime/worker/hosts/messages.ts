@@ -7,6 +7,7 @@
  *   host: step -----> worker: doStep (unless it is done already) --> host: stepRan --> worker: reply
  */
 import type { Duration } from "../../definition/index.js";
+import type { Enqueued } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
 import type { WaitOptions } from "../wait.js";
 import type { FieldText, Thrown } from "./error-text.js";
@@ -43,7 +44,8 @@ export type FromHost =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: Thrown }
   | { readonly type: "crash"; readonly error: Thrown }
-  | ({ readonly type: "ended" } & Answer)
+  // With what its handlers have enqueued since the last time: the worker is where they are counted.
+  | ({ readonly type: "ended"; readonly enqueued?: readonly Enqueued[] } & Answer)
   | {
       readonly type: "log";
       readonly level: keyof Logger;

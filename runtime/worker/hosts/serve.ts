@@ -1,4 +1,5 @@
 /** What a host does: loads handlers and runs jobs, one at a time, until it is to end. */
+import { processMetrics } from "../../metrics/index.js";
 import type { HandlerTable } from "../handler-table.js";
 import type { AnyHandler, Job } from "../handler.js";
 import { decodeError, encodeError } from "./error-text.js";
@@ -13,7 +14,8 @@ export function serve(port: HostPort, handlers: HandlerTable, close: () => Promi
     context = own;
     const answer = await answered(async () => (await load(handlers, job.task))(job, own));
     own.close();
-    port.post({ type: "ended", ...answer });
+    const enqueued = processMetrics.jobs.takeEnqueued();
+    port.post({ type: "ended", ...answer, ...(enqueued.length === 0 ? {} : { enqueued }) });
   };
   port.listen((message: ToHost) => {
     switch (message.type) {

@@ -93,8 +93,11 @@ describe("what is stored", () => {
     const stored = async (task: typeof hurried, options: object): Promise<unknown> =>
       optionsOf(project, (await project.enqueue(task, { n: 1 }, options)).id);
     expect(await stored(hurried, {})).toEqual({ startWithinMs: 60_000 });
-    expect(await stored(hurried, { delay: "5s" })).toEqual({ startWithinMs: 65_000 });
-    expect(await stored(hurried, { runAt: LONG_AGO })).toEqual({ startBy: LONG_AGO + 60_000 });
+    expect(await stored(hurried, { delay: "5s" })).toEqual({ delayMs: 5000, startWithinMs: 65_000 });
+    expect(await stored(hurried, { runAt: LONG_AGO })).toEqual({
+      dueAt: LONG_AGO,
+      startBy: LONG_AGO + 60_000,
+    });
     expect(await stored(hurried, { startWithin: "1s" })).toEqual({ startWithinMs: 1000 });
     expect(await stored(patient, { startWithin: "1s" })).toEqual({ startWithinMs: 1000 });
     expect(await stored(patient, {})).toEqual({});

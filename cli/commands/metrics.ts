@@ -1,0 +1,25 @@
+/** `weft metrics`: what Redis knows, once. What processes have counted is at their own endpoints. */
+import type { Command } from "commander";
+import { gaugesSnapshot } from "../../runtime/inspect/index.js";
+import { exposition } from "../../runtime/metrics/index.js";
+import { EXIT, type ExitCode } from "../exit-codes.js";
+import { withInspector } from "../inspection.js";
+import { printableLines } from "../output/sanitize.js";
+import type { Session } from "../session.js";
+
+export function configure(command: Command, session: Session): void {
+  command
+    .addHelpText(
+      "after",
+      "\nWhat jobs did and how long they took is counted by the workers: see --metrics-port of weft worker.",
+    )
+    .action(session.action(() => metrics(session)));
+}
+
+async function metrics(session: Session): Promise<ExitCode> {
+  const snapshot = await withInspector(session, async ({ inspector }) =>
+    gaugesSnapshot(await inspector.readGauges()),
+  );
+  session.result({ metrics: snapshot }, () => printableLines(exposition(snapshot)));
+  return EXIT.ok;
+}

@@ -1,0 +1,166 @@
+/**
+ * What a process counts of the jobs of one task in one queue. Plain numbers, found once and kept by whoever counts: this is on the path
+ * of every job.
+ */
+import type { Readings } from "./readings.js";
+import { Histogram } from "./histogram.js";
+
+/** Names of errors that one task has in its metrics. More would be as many series as a careless handler makes names. */
+const MOST_NAMES = 20;
+const OTHER = "other";
+
+/** Counts by a name that the metrics do not choose. */
+class NamedCounts {
+  readonly #counts = new Map<string, number>();
+
+  /** A new name beyond the most there may be counts as `other`. */
+  add(name: string, count = 1): void {
+    const known = this.#counts.get(name);
+    if (known !== undefined) this.#counts.set(name, known + count);
+    else if (this.#counts.size < MOST_NAMES) this.#counts.set(name, count);
+    else this.#counts.set(OTHER, (this.#counts.get(OTHER) ?? 0) + count);
+  }
+
+  entries(): Iterable<[name: string, count: number]> {
+    return this.#counts;
+  }
+
+  /** Gives and forgets what was counted. */
+  take(): readonly [name: string, count: number][] {
+    const taken = [...this.#counts];
+    this.#counts.clear();
+    return taken;
+  }
+}
+
+/** What can come of an attempt: the states, `slept` and `handed-back` as in a job's history, and `lost` with the lease. */
+export interface OutcomeCounts {
+  completed: number;
+  retry: number;
+  dead: number;
+  cancelled: number;
+  slept: number;
+  "handed-back": number;
+  lost: number;
+}
+
+export class JobMeter {
+  readonly task: string;
+  readonly queue: string;
+  queued = 0;
+  deduplicated = 0;
+  readonly enqueueFailures = new NamedCounts();
+  readonly outcomes: OutcomeCounts = {
+    completed: 0,
+    retry: 0,
+    dead: 0,
+    cancelled: 0,
+    slept: 0,
+    "handed-back": 0,
+    lost: 0,
+  };
+  retryAttempts = 0;
+  crashed = 0;
+  readonly failures = new NamedCounts();
+  readonly duration = new Histogram();
+  readonly latency = new Histogram();
+  #enqueues = false;
+  #executes = false;
+
+  constructor(task: string, queue: string) {
+    this.task = task;
+    this.queue = queue;
+  }
+
+  /** This process may enqueue such jobs: its counters begin at 0, so that the first one is seen as an increase. */
+  enqueues(): this {
+    this.#enqueues = true;
+    return this;
+  }
+
+  /** The same of a process that may run them. `errors`: names that the task declares. */
+  executes(errors: readonly string[]): this {
+    this.#executes = true;
+    for (const name of errors) this.failures.add(name, 0);
+    return this;
+  }
+
+  read(into: Readings): void {
+    const { task, queue } = this;
+    const labels = { task, queue };
+    if (this.#enqueues || this.queued + this.deduplicated > 0) {
+      into.add("taskweft_job_queued_total", labels, this.queued);
+      into.add("taskweft_job_deduplicated_total", labels, this.deduplicated);
+    }
+    for (const [code, count] of this.enqueueFailures.entries())
+      into.add("taskweft_job_enqueue_failed_total", { ...labels, code }, count);
+    for (const [name, count] of this.failures.entries())
+      into.add("taskweft_job_failed_total", { ...labels, error_type: name }, count);
+    if (this.#executes || this.crashed > 0) into.add("taskweft_job_crashed_total", labels, this.crashed);
+    if (!this.#executes && this.#ended === 0) return;
+    for (const [outcome, count] of Object.entries(this.outcomes))
+      into.add("taskweft_job_executed_total", { ...labels, outcome }, count);
+    into.add("taskweft_job_retry_attempts_total", labels, this.retryAttempts);
+    into.addHistogram("taskweft_job_duration_seconds", labels, this.duration);
+    into.addHistogram("taskweft_job_queue_latency_seconds", labels, this.latency);
+  }
+
+  get #ended(): number {
+    return this.duration.counts.reduce((sum, count) => sum + count, 0);
+  }
+}
+
+/** Tasks and queues that a process counts by their names; records in Redis may name any number of them. */
+const MOST_METERS = 1000;
+
+export class JobMeters {
+  readonly #meters = new Map<string, Map<string, JobMeter>>();
+  #size = 0;
+
+  of(task: string, queue: string): JobMeter {
+    const known = this.#meters.get(task)?.get(queue);
+    if (known !== undefined) return known;
+    if (this.#size >= MOST_METERS && task !== OTHER) return this.of(OTHER, OTHER);
+    const meter = new JobMeter(task, queue);
+    const ofTask = this.#meters.get(task) ?? new Map<string, JobMeter>();
+    ofTask.set(queue, meter);
+    this.#meters.set(task, ofTask);
+    this.#size += 1;
+    return meter;
+  }
+
+  read(into: Readings): void {
+    for (const ofTask of this.#meters.values()) for (const meter of ofTask.values()) meter.read(into);
+  }
+
+  /** Gives and forgets what was enqueued here, for another process to count. */
+  takeEnqueued(): readonly Enqueued[] {
+    const meters = [...this.#meters.values()].flatMap((ofTask) => [...ofTask.values()]);
+    return meters.flatMap((meter): Enqueued[] => {
+      const { task, queue, queued, deduplicated } = meter;
+      const failed = meter.enqueueFailures.take();
+      if (queued + deduplicated + failed.length === 0) return [];
+      meter.queued = 0;
+      meter.deduplicated = 0;
+      return [{ task, queue, queued, deduplicated, failed }];
+    });
+  }
+
+  addEnqueued(all: readonly Enqueued[]): void {
+    for (const { task, queue, queued, deduplicated, failed } of all) {
+      const meter = this.of(task, queue);
+      meter.queued += queued;
+      meter.deduplicated += deduplicated;
+      for (const [code, count] of failed) meter.enqueueFailures.add(code, count);
+    }
+  }
+}
+
+/** What the handlers of a thread or a process have enqueued, of one task and queue. */
+export interface Enqueued {
+  readonly task: string;
+  readonly queue: string;
+  readonly queued: number;
+  readonly deduplicated: number;
+  readonly failed: readonly (readonly [code: string, count: number])[];
+}

@@ -1,0 +1,50 @@
+/** A worker of which its process tells in its metrics, from its start to its end. */
+import { RedisGauges } from "../gauges/index.js";
+import { processMetrics, type Readings } from "../metrics/index.js";
+import type { ShardWorker } from "./worker.js";
+import type { Worker } from "./worker-part.js";
+
+export interface MeasuredOptions {
+  readonly concurrency: number;
+  /** Names of those of the definitions. */
+  readonly queues: readonly string[];
+}
+
+export class MeasuredWorker implements Worker {
+  readonly #worker: Worker;
+  readonly #parts: readonly ShardWorker[];
+  readonly #concurrency: number;
+  readonly #gauges: RedisGauges;
+  #forget: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** `parts`: those of the worker, one for each shard. */
+  constructor(worker: Worker, parts: readonly ShardWorker[], { concurrency, queues }: MeasuredOptions) {
+    this.#worker = worker;
+    this.#parts = parts;
+    this.#concurrency = concurrency;
+    this.#gauges = new RedisGauges({ shards: parts.map((part) => part.home), queues });
+  }
+
+  get name(): string {
+    return this.#worker.name;
+  }
+
+  async start(): Promise<this> {
+    await this.#worker.start();
+    this.#forget = processMetrics.addSource({ read: (into) => this.#read(into) });
+    return this;
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#worker.stop().finally(() => this.#forget?.());
+    return this.#stopping;
+  }
+
+  async #read(into: Readings): Promise<void> {
+    into.add("taskweft_worker_slots", {}, this.#concurrency);
+    const used = this.#parts.reduce((sum, { slotsUsed }) => sum + slotsUsed, 0);
+    into.add("taskweft_worker_slots_used", {}, used);
+    await this.#gauges.read(into);
+  }
+}
