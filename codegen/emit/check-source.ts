@@ -3,6 +3,7 @@
  * nothing else. Each emitter already makes its values safe; this catches the bug in one of them, before a description or
  * a key in YAML becomes code that runs.
  */
+import { isMap, parseDocument } from "yaml";
 import { checkLines } from "./check-lines.js";
 import { type Token, TokenProblem, tokenize } from "./source-tokens.js";
 
@@ -53,6 +54,7 @@ export type CheckCache = Map<string, ReadonlySet<string>>;
 export function checkSource(path: string, text: string, cache: CheckCache = new Map()): void {
   try {
     if (path.endsWith(".json")) JSON.parse(text);
+    else if (path.endsWith(".yaml")) checkYaml(text);
     else if (path.endsWith(".md") || path.endsWith(".svg")) checkLines(path, text);
     else if (!hasOnlyWholeParts(path, text, cache)) checkStatements(text);
   } catch (error) {
@@ -86,6 +88,14 @@ function isWhole(part: string): boolean {
     if (error instanceof TokenProblem) return false;
     throw error;
   }
+}
+
+/** Of data there is nothing to fear but that it cannot be read, or is not one map. */
+function checkYaml(text: string): void {
+  const document = parseDocument(text);
+  const [problem] = document.errors;
+  if (problem !== undefined) throw new TokenProblem(problem.message);
+  if (!isMap(document.contents)) throw new TokenProblem("expected a map");
 }
 
 function checkStatements(text: string): void {

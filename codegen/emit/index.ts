@@ -5,11 +5,13 @@
 import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
 import type { ProjectModel, SourcePosition, TaskModel } from "../model/project.js";
+import { emitAlerts } from "./alerts.js";
 import { contractText, emitContracts } from "./contracts.js";
 import { emitEnqueue, enqueueText } from "./enqueue.js";
 import { emitIndex, emitRegistry, emitWorker } from "./entry-files.js";
 import { emitErrors } from "./errors.js";
 import { emitEvents } from "./events.js";
+import { emitGrafana } from "./grafana.js";
 import type { HandlerLocation, HandlerMap } from "./handler-location.js";
 import { contentHash, emitManifest, GENERATED_MARK, taskEntry } from "./manifest.js";
 import type { OutputPaths } from "./output-paths.js";
@@ -117,6 +119,8 @@ export async function emitProject(
   const head = header(sources.length === 0 ? project.files : sources);
   const files = new Map(Object.entries(whole).map(([path, text]) => [path, `${head}${text}`]));
   files.set(paths.tasksSchema, tasksSchema(project));
+  files.set(paths.grafana, emitGrafana(project));
+  files.set(paths.alerts, `# ${GENERATED_MARK}. Do not edit.\n\n${emitAlerts(project)}`);
   for (const [path, text] of await workflowPictures(project, options)) files.set(path, text);
   const hashes = new Map([...files].map(([path, text]) => [path, contentHash(text)]));
   for (const [file, { text, hash }] of cache.namespaces) {

@@ -2,11 +2,13 @@
 import type { TaskModel } from "../model/project.js";
 
 export interface OutputPaths {
+  readonly alerts: string;
   readonly contracts: string;
   readonly enqueue: string;
   readonly errors: string;
   /** Only in projects with events. */
   readonly events: string;
+  readonly grafana: string;
   readonly handlersDir: string;
   readonly index: string;
   readonly manifest: string;
@@ -29,10 +31,12 @@ export interface OutputPaths {
 
 export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
   return {
+    alerts: `${outDir}/alerts.yaml`,
     contracts: `${outDir}/contracts.ts`,
     enqueue: `${outDir}/enqueue.ts`,
     errors: `${outDir}/errors.ts`,
     events: `${outDir}/events.ts`,
+    grafana: `${outDir}/grafana.json`,
     handlersDir: `${tasksDir}/handlers`,
     index: `${outDir}/index.ts`,
     manifest: `${outDir}/manifest.json`,

@@ -37,9 +37,11 @@ describe("output", () => {
     const files = await emit(projectModel());
     expect([...files.keys()].toSorted()).toEqual(
       [
+        "alerts.yaml",
         "contracts.ts",
         "enqueue.ts",
         "errors.ts",
+        "grafana.json",
         "index.ts",
         "manifest.json",
         "registry.ts",
