@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { Fleet } from "../../support/fleet.js";
 import { Operator } from "../../support/operator.js";
 import { eventually, type Place } from "../../support/place.js";
+import { freePort, scrape, total } from "../../support/scrape.js";
 import { connect, emitOrderCreated, emitUserSignedUp } from "../generated/index.js";
 import { PREFIX } from "../src/prefix.js";
 import { OutsideWorld } from "./outside-world.js";
@@ -33,6 +34,15 @@ export interface EventAccount {
   readonly most: number;
   /** Jobs that a second emit of the same event made. */
   readonly doubled: number;
+  /** Calls that the world outside answered with an error that passes. */
+  readonly refusals: number;
+  /** The same as the worker's metrics have it. */
+  readonly metrics: {
+    readonly completed: number;
+    readonly dead: number;
+    readonly retried: number;
+    readonly gone: number;
+  };
 }
 
 const STALLED_MS = 60_000;
@@ -41,7 +51,11 @@ export async function runEvents(place: Place, { events, slowMs }: EventPlan): Pr
   const outside = await new OutsideWorld(slowMs).open();
   outside.gone.add("/partner");
   outside.failsFirst.set("/crm", 2);
-  const fleet = new Fleet(place, { OBSERVERS_OUTSIDE_URL: outside.url });
+  const port = await freePort();
+  const fleet = new Fleet(place, {
+    OBSERVERS_OUTSIDE_URL: outside.url,
+    TASKWEFT_METRICS_PORT: String(port),
+  });
   const client = await connect({ url: place.redisUrl, prefix: PREFIX });
   const operator = new Operator(place.redisUrl, PREFIX);
   try {
@@ -70,6 +84,8 @@ export async function runEvents(place: Place, { events, slowMs }: EventPlan): Pr
       tomorrow: (await operator.ids("scheduled")).filter(isNew).length,
       most: outside.most,
       doubled: emitted.doubled,
+      refusals: outside.calls.filter(({ status }) => status === 503).length,
+      metrics: metricsOf(await scrape(port)),
     };
   } finally {
     await fleet.stopAll();
@@ -77,6 +93,17 @@ export async function runEvents(place: Place, { events, slowMs }: EventPlan): Pr
     operator.close();
     await outside.close();
   }
+}
+
+function metricsOf(text: string): EventAccount["metrics"] {
+  const executed = (outcome: string): number =>
+    total(text, "taskweft_job_executed_total", `outcome="${outcome}"`);
+  return {
+    completed: executed("completed"),
+    dead: executed("dead"),
+    retried: executed("retry"),
+    gone: total(text, "taskweft_job_failed_total", 'error_type="Refused"'),
+  };
 }
 
 interface Emitted {

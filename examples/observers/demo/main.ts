@@ -17,19 +17,23 @@ export async function runExample({ args, ...place }: ExampleRun): Promise<number
 }
 
 export function isRight(account: EventAccount): boolean {
-  const { completed, dead, doubled, jobs, most, open, toPartner, tomorrow } = account;
+  const { completed, dead, doubled, jobs, metrics, most, open, refusals, toPartner, tomorrow } = account;
   return (
     open > 0 &&
     completed + dead.length + tomorrow === jobs &&
     dead.length === toPartner &&
     dead.every((attempts) => attempts === 1) &&
     doubled === 0 &&
-    most <= 10
+    most <= 10 &&
+    metrics.completed === completed &&
+    metrics.dead === dead.length &&
+    metrics.gone === dead.length &&
+    metrics.retried === refusals
   );
 }
 
 function accountText(account: EventAccount): string {
-  const { emitMs, most, dead } = account;
+  const { emitMs, metrics, most, dead } = account;
   const [median, p99, longest] = [emitMs.median, emitMs.p99, emitMs.longest].map((ms) => ms.toFixed(1));
   const verdict = isRight(account) ? "all as the rules say" : "NOT RIGHT";
   return [
@@ -40,6 +44,7 @@ function accountText(account: EventAccount): string {
     `Retried    ${account.retried} jobs failed at first and completed`,
     `Dead       ${dead.length} to the partner that is gone, after ${Math.max(0, ...dead)} attempt each`,
     `Tomorrow   ${account.tomorrow} mail waits for its day`,
+    `Metrics    ${metrics.completed} completed, ${metrics.retried} to be tried again, ${metrics.dead} dead (${metrics.gone} Refused)`,
     `Verdict    ${account.completed} completed: ${verdict}`,
   ].join("\n");
 }

@@ -185,5 +185,12 @@ test("the run that a person sees comes out right", async () => {
   const account = await runEvents(place, { events: 30, slowMs: 20 });
   expect(account).toMatchObject({ toPartner: 6, tomorrow: 1, doubled: 0, dead: [1, 1, 1, 1, 1, 1] });
   expect(account.retried).toBeGreaterThan(0);
+  // What the worker counted is what the jobs and the world outside say.
+  expect(account.metrics).toEqual({
+    completed: account.completed,
+    dead: 6,
+    gone: 6,
+    retried: account.refusals,
+  });
   expect(isRight(account)).toBe(true);
 }, 60_000);
