@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Job } from "taskweft/generated-v1";
 import { createRedactor, openInspector } from "../../../runtime/inspect/index.js";
 import type { TaskContext } from "../../../runtime/worker/index.js";
+import { Life } from "../../support/mortal-worker.js";
 import { defineTask, type Project, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";
@@ -81,15 +82,24 @@ describe("a handler that waits", () => {
     const project = setup();
     const emit = approver(project);
     const asked: unknown[] = [];
-    await project.worker({
-      "order:work": async (job: Job<Order>, ctx: Context) => {
-        const answer = approval(ctx);
-        await ctx.step("ask", async () => {
-          asked.push((await emit({ orderId: 1, by: "a fast one" })).heardBy);
-        });
-        return { by: (await answer)?.by, same: (await answer)?.by, attempt: job.attempt };
-      },
-    } as never);
+    // What the worker sends when it begins to listen takes a while.
+    const life = new Life();
+    let slow: Promise<void> | undefined;
+    life.call = (_redis, name, pass) => (name === "evalsha" && slow !== undefined ? slow.then(pass) : pass());
+    await project.worker(
+      {
+        "order:work": async (job: Job<Order>, ctx: Context) => {
+          await ctx.step("steps are read", () => 1);
+          slow = new Promise((resolve) => setTimeout(resolve, 30));
+          const answer = approval(ctx);
+          await ctx.step("ask", async () => {
+            asked.push((await emit({ orderId: 1, by: "a fast one" })).heardBy);
+          });
+          return { by: (await answer)?.by, same: (await answer)?.by, attempt: job.attempt };
+        },
+      } as never,
+      { redis: { connectionName: life.connectionName } },
+    );
     const job = await project.enqueue(order, { orderId: 1 });
     expect(await job.result()).toEqual({ by: "a fast one", same: "a fast one", attempt: 1 });
     expect(asked).toEqual([[job.id]]);
