@@ -2,11 +2,20 @@
 -- forget-run: removes fields of a workflow run whose retention has ended, and what is kept of its jobs, a part of them at a time.
 -- KEYS 1 workflows, 2 ended, 3 jobs, 4 runs, 5 done, 6 dead, 7 notes
 -- ARGV 1 run, 2 1 with the last part, else 0, 3 number of fields, then these, then jobs
--- Returns the number of fields removed
+-- Returns the number of fields removed. The last run that is pinned to a definition takes it along.
 --@include now
 --@include finish
 
 local workflows, ended, done, dead, run, last = KEYS[1], KEYS[2], KEYS[5], KEYS[6], ARGV[1], 3 + ARGV[3]
+
+-- Nobody reads a definition to which no run is pinned; the next that starts under its hash stores it again.
+local function unpin(record)
+  local workflow, hash = string.match(record or '', '^%[%d+,"([^"]*)","([^"]*)"')
+  local field = workflow and '@' .. workflow .. ' ' .. hash
+  if field and redis.call('HINCRBY', workflows, field .. '#', -1) <= 0 then
+    redis.call('HDEL', workflows, field, field .. '#')
+  end
+end
 
 local removal = redis.call('ZSCORE', ended, run)
 if not removal or tonumber(removal) > now() then
@@ -14,6 +23,7 @@ if not removal or tonumber(removal) > now() then
 end
 if ARGV[2] == '1' then
   redis.call('ZREM', ended, run)
+  unpin(redis.call('HGET', workflows, run))
 end
 -- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
 local kept = {}

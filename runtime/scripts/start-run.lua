@@ -44,13 +44,14 @@ while at <= #ARGV do
   local id, known = existing(run, ARGV[at + 3], ARGV[at + 4])
   local _, _, behind = bounds_of_launch(at + 5)
   if not id then
-    used[tonumber(ARGV[at + 2])] = true
+    local number = tonumber(ARGV[at + 2])
+    used[number] = (used[number] or 0) + 1
     launch(stores, gate, woken, run, record, at + 5, keys_of)
   end
   replies[#replies + 1], replies[#replies + 2], at = id or run, known or false, behind
 end
-for number in pairs(used) do
-  redis.call('HSETNX', workflows, ARGV[2 * number], ARGV[2 * number + 1])
+for number, n in pairs(used) do
+  pin(workflows, ARGV[2 * number], ARGV[2 * number + 1], n)
 end
 wake_each(woken)
 return replies

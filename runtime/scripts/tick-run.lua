@@ -46,7 +46,7 @@ if run ~= '' then
     skipped, reason = up_to, 'overlap'
   elseif redis.call('HEXISTS', stores.workflows, run) == 0 then
     local woken = {}
-    redis.call('HSETNX', stores.workflows, ARGV[8], ARGV[9])
+    pin(stores.workflows, ARGV[8], ARGV[9], 1)
     launch(stores, gate, woken, run, ARGV[7], 10, keys_of)
     wake_each(woken)
     earlier, started = run, 1

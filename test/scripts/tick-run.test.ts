@@ -36,6 +36,7 @@ async function come(bench: ShardBench, run: string, state: string): Promise<void
 async function forget(bench: ShardBench, run: string): Promise<void> {
   await come(bench, run, "completed 5 null");
   await bench.redis.hdel(bench.keys.workflows, run, `${run} :stamp`, `${run} :state`, `${run} :open`);
+  await bench.redis.hincrby(bench.keys.workflows, "@w h#", -1);
   await bench.redis.zrem(bench.keys.ended, run);
 }
 

@@ -1,7 +1,7 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
 import { recordFacts } from "../../runtime/inspect/audit/facts.js";
 import { listenerId } from "../../runtime/inspect/audit/rules/index.js";
-import { isFinal, parseRun, parseRunEnd } from "../../runtime/protocol/index.js";
+import { isFinal, parseRun, parseRunEnd, parseRunRecord, runFields } from "../../runtime/protocol/index.js";
 import { timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
@@ -15,6 +15,7 @@ export function runProblems(shard: Shard): readonly string[] {
   const live = liveJobs(shard);
   return [
     ...strays,
+    ...pinProblems(shard, runs),
     ...runs.flatMap((run) => problemsOfRun(shard, run, live.get(run) ?? 0)),
     ...[...Object.keys(shard.running), ...Object.keys(shard.ended)].flatMap((run) =>
       shard.workflows[run] === undefined ? [`a list has the run ${run}, which there is not`] : [],
@@ -28,6 +29,35 @@ export function runProblems(shard: Shard): readonly string[] {
         : [];
     }),
   ];
+}
+
+/** Each definition counts the runs that are pinned to it, and is there as long as there is one. Of one whose record is spoiled nobody knows. */
+function pinProblems({ workflows }: Shard, runs: readonly string[]): readonly string[] {
+  const pins = new Map<string, number>();
+  let spoiled = 0;
+  for (const run of runs) {
+    const field = definitionOf(workflows[run]!);
+    if (field === undefined) spoiled += 1;
+    else pins.set(field, (pins.get(field) ?? 0) + 1);
+  }
+  const stored = Object.keys(workflows).filter((field) => field.startsWith("@"));
+  const fields = new Set([...pins.keys(), ...stored.map((field) => field.replace(/#$/, ""))]);
+  return [...fields].flatMap((field) => {
+    const counted = Number(workflows[`${field}#`] ?? 0);
+    const pinned = pins.get(field) ?? 0;
+    const isRight = counted >= Math.max(1, pinned) && counted <= pinned + spoiled;
+    return isRight ? [] : [`${field} counts ${counted} runs, and has ${pinned}`];
+  });
+}
+
+/** `undefined` where a test has spoiled the record. */
+function definitionOf(record: string): string | undefined {
+  try {
+    const { workflow, hash } = parseRunRecord(record);
+    return runFields.definition(workflow, hash);
+  } catch {
+    return undefined;
+  }
 }
 
 function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string[] {

@@ -6,6 +6,13 @@ local function bounds_of_launch(at)
   return at + 2, jobs, jobs + 5 * ARGV[jobs - 1]
 end
 
+-- So many more runs are pinned to a definition, which is stored with the first; the last that is forgotten takes it along.
+local function pin(workflows, field, text, n)
+  if redis.call('HINCRBY', workflows, field .. '#', n) == n then
+    redis.call('HSET', workflows, field, text)
+  end
+end
+
 -- Stores a run and enqueues its jobs; `keys_of` gives pending list, due set and wake list of a place. Wake hints that are to be left are
 -- noted in `woken`.
 local function launch(stores, gate, woken, run, record, at, keys_of)
