@@ -3,6 +3,7 @@
  * this door can move without making committed code stale. A change that breaks it opens a new door beside it.
  */
 export { z } from "zod";
+export type { CancelledRunState, CancelOutcome } from "./cancel.js";
 export * from "./client/index.js";
 export {
   type AnyTaskContract,

@@ -1,4 +1,5 @@
 /** What a client has of one shard: a connection for enqueues, one for each durability that was asked for, and who waits for results. */
+import { type CancelledRunState, type CancelOutcome, cancelJob, cancelRun } from "../cancel.js";
 import {
   assertSuitable,
   Connection,
@@ -147,6 +148,16 @@ export class ClientShard {
   async startRun(start: RunToStart): Promise<StartedRun> {
     await this.gate();
     return await this.#starts.ask(start);
+  }
+
+  async cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
+    await this.gate();
+    return await cancelJob(this.connection, this.#keys, id, () => keepDeadMs);
+  }
+
+  async cancelRun(id: string): Promise<CancelledRunState> {
+    await this.gate();
+    return await cancelRun(this.connection, this.#keys, id);
   }
 
   /** Who has heard of an event. */

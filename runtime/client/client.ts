@@ -2,6 +2,7 @@
  * A producer's door to Redis: one connection a shard for enqueues, a second one only once somebody awaits a result.
  * Assembly only; the batchers send, the result listeners wait, and the router says which shard it is.
  */
+import type { CancelledRunState, CancelOutcome } from "../cancel.js";
 import { ServerClock, type ConnectionOptions } from "../connection/index.js";
 import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -174,6 +175,33 @@ export class TaskweftClient {
           { operation: "start", jobId: call.run },
         ),
     );
+  }
+
+  /** @internal Keeps a job from running; it stays readable for `keepDeadMs` where its record says nothing else. */
+  async cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
+    return await this.#cancel(`job ${id}`, id, (shard) => shard.cancelJob(id, keepDeadMs));
+  }
+
+  /** @internal Stops a workflow run. */
+  async cancelRun(id: string): Promise<CancelledRunState> {
+    return await this.#cancel(`run ${id}`, id, (shard) => shard.cancelRun(id));
+  }
+
+  async #cancel<Reply>(
+    what: string,
+    id: string,
+    send: (shard: ClientShard) => Promise<Reply>,
+  ): Promise<Reply> {
+    if (this.#closed) throw closed("cancel");
+    const shard = this.#shardOf(id);
+    const silence = `Redis at ${shard.connection.address} did not answer within ${this.#deadlineMs} ms`;
+    const unknown = () =>
+      new TaskweftError(
+        "OutcomeUnknown",
+        `${silence}; the ${what} may or may not be cancelled. Cancel it again.`,
+        { operation: "cancel", jobId: id },
+      );
+    return await withDeadline(send(shard), this.#deadlineMs, unknown);
   }
 
   /** @internal Tells the runs and jobs that listen to an event; who has heard of it. */

@@ -14,6 +14,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
   queues: readonly QueueDefinition[],
 ): EnqueueFunction<Payload, Result, Queue> {
   const maker = new JobMaker<Payload>(contract, queues);
+  const keepDeadMs = contract.retention.deadMs;
 
   /** What is needed to send a job of these options. */
   function sender(options: EnqueueOptions<Queue> | undefined) {
@@ -30,7 +31,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
         client.registerQueue(maker.queue(item.queue));
         const waiter: Waiter = {
           stored: (existing, replaced) =>
-            stored(new StoredJobHandle<Result>(client, item.id, existing, replaced, awaitable)),
+            stored(new StoredJobHandle<Result>(client, item.id, existing, replaced, awaitable, keepDeadMs)),
           failed,
           meter: maker.meter(item.queue),
         };

@@ -1,3 +1,4 @@
+import type { CancelOutcome } from "../cancel.js";
 import type { Durability, Duration } from "../definition/index.js";
 import type { TaskweftClient } from "./client.js";
 
@@ -68,4 +69,10 @@ export interface JobHandle<Result = unknown> {
    * @throws TaskweftError with code `JobDead`, `JobCancelled`, `TimedOut`, `ResultNotKept` or `JobNotFound`.
    */
   result(options?: { readonly timeout?: Duration }): Promise<Result>;
+  /**
+   * Keeps the job from running, as `weft jobs cancel` does: one that waits is `cancelled` at once and stays readable for `retention.dead`;
+   * of one that runs it is `requested`, and its worker aborts `ctx.signal`. It may have ended before its worker hears of it.
+   * @throws TaskweftError with code `StateConflict` when it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
+   */
+  cancel(): Promise<CancelOutcome>;
 }

@@ -1,3 +1,4 @@
+import type { CancelOutcome } from "../cancel.js";
 import type { Duration } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { JobRun } from "../protocol/index.js";
@@ -23,19 +24,27 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
   readonly outcome: EnqueueOutcome;
   readonly #client: TaskweftClient;
   readonly #awaitable: Awaitable;
+  readonly #keepDeadMs: number;
 
+  /** `keepDeadMs`: how long the job stays readable when it is cancelled, where its record does not say. */
   constructor(
     client: TaskweftClient,
     id: string,
     existing: string | undefined,
     replaced: boolean,
     awaitable: Awaitable,
+    keepDeadMs: number,
   ) {
     this.#client = client;
+    this.#keepDeadMs = keepDeadMs;
     this.#awaitable = awaitable;
     this.id = existing ?? id;
     this.deduplicated = existing !== undefined;
     this.outcome = outcomeOf(existing, replaced);
+  }
+
+  async cancel(): Promise<CancelOutcome> {
+    return await this.#client.cancelJob(this.id, this.#keepDeadMs);
   }
 
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {

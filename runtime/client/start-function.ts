@@ -1,5 +1,6 @@
 /** Makes the functions that generated code exports: `startOrderCheckout(input, options)`. */
 import { isDeepStrictEqual } from "node:util";
+import type { CancelledRunState } from "../cancel.js";
 import {
   type Duration,
   type QueueDefinition,
@@ -58,6 +59,12 @@ export interface RunHandle<Output> {
    * @throws TaskweftError with code `RunFailed`, `RunCancelled`, `TimedOut` or `JobNotFound`.
    */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
+  /**
+   * Stops the run, as `weft runs cancel` does: it begins nothing more, what runs is aborted, and what has completed is undone. Gives what it is
+   * from now on; `failing` or `compensating` where it was that already. `result()` waits for its end.
+   * @throws TaskweftError with code `StateConflict` when it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
+   */
+  cancel(): Promise<CancelledRunState>;
 }
 
 export type StartFunction<Input, Output> = (
@@ -140,6 +147,10 @@ class StoredRunHandle<Output> implements RunHandle<Output> {
     this.#workflow = workflow;
     this.id = id;
     this.deduplicated = deduplicated;
+  }
+
+  async cancel(): Promise<CancelledRunState> {
+    return await this.#client.cancelRun(this.id);
   }
 
   async result(options: { readonly timeout?: Duration } = {}): Promise<Output> {

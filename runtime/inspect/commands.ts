@@ -1,8 +1,8 @@
 /** What an operator may do to jobs and queues. State moves are scripts; here stands what their answers mean. */
-import { DEFAULT_RETENTION } from "../definition/index.js";
+import { assertNoStep, cancelJob, type CancelOutcome } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
-import { type FinalState, isFinal, type JobRecord } from "../protocol/index.js";
-import { cancel, drain, pause, remove, retry } from "../scripts/index.js";
+import { type FinalState, isFinal } from "../protocol/index.js";
+import { drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
 
@@ -25,29 +25,13 @@ export async function retryJob(reader: ShardReader, id: string): Promise<void> {
   );
 }
 
-export type CancelOutcome =
-  /** Will never run. */
-  | "cancelled"
-  /** Is running: its worker aborts it. */
-  | "requested";
-
-export async function cancelJob(
+/** `keepMs`: how long one of a task stays readable. */
+export async function cancelOneJob(
   reader: ShardReader,
   id: string,
   keepMs: (task: string) => number | undefined,
 ): Promise<CancelOutcome> {
-  const { record } = await readStoredJob(reader, id, "cancel");
-  assertNoStep(record, id, "cancel");
-  const reply = await cancel(reader.connection, {
-    keys: reader.keys,
-    id,
-    queue: record.queue,
-    keepMs: record.options.keepDeadMs ?? keepMs(record.task) ?? DEFAULT_RETENTION.deadMs,
-  });
-  if (reply === "CANCELLED") return "cancelled";
-  if (reply === "REQUESTED") return "requested";
-  if (reply === "NOTFOUND") throw gone(id, "cancel");
-  throw conflict("cancel", `job ${id} is ${reply.final} already: there is nothing to cancel`);
+  return await cancelJob(reader.connection, reader.keys, id, keepMs);
 }
 
 /** Deletes a job that nobody runs, with all that is known about it. */
@@ -73,17 +57,6 @@ export async function resumeQueue(reader: ShardReader, queue: string): Promise<v
     redis.multi().hdel(reader.keys.paused, queue).lpush(wake, "1").ltrim(wake, 0, 0).exec(),
   );
   transactionReplies<number>(replies);
-}
-
-/** A workflow run must hear how each of its steps ended: one that is taken away behind its back would let it wait for ever. */
-function assertNoStep({ options }: JobRecord, id: string, operation: "cancel" | "remove" | "retry"): void {
-  const { run } = options;
-  if (run === undefined) return;
-  const verb = operation === "remove" ? "cancel" : operation;
-  throw conflict(
-    operation,
-    `job ${id} is a step of the workflow run ${run}, which would never hear of it. Act on the run: weft runs ${verb} ${run}`,
-  );
 }
 
 /** None of its jobs starts from now on; what runs goes on. Pausing twice keeps the first time. */

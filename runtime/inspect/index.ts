@@ -14,7 +14,7 @@ export {
 } from "../protocol/index.js";
 export { gaugesSnapshot, type QueueGauges, type ShardGauges } from "../gauges/index.js";
 export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } from "./audit/finding.js";
-export type { CancelOutcome } from "./commands.js";
+export type { CancelOutcome } from "../cancel.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 export {
   findShards,

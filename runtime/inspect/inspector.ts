@@ -1,4 +1,5 @@
 /** The operations of inspect/, wired to one shard. */
+import type { CancelOutcome } from "../cancel.js";
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { readShardGauges, type ShardGauges } from "../gauges/index.js";
@@ -6,7 +7,7 @@ import type { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
 import {
-  cancelJob,
+  cancelOneJob,
   pauseQueue,
   pauseTask,
   removeJob,
@@ -14,7 +15,6 @@ import {
   resumeTask,
   retryJob,
   setDraining,
-  type CancelOutcome,
 } from "./commands.js";
 import { showJob } from "./job-details.js";
 import { listEvents, showEvent } from "./event-list.js";
@@ -176,7 +176,7 @@ export function createInspector(options: InspectorOptions): Inspector {
     showTask: (name) => task(name, "showTask"),
     ...holding(reader, { names, known, task }),
     audit: (auditOptions) => audit(reader, auditOptions),
-    cancel: (id) => cancelJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
+    cancel: (id) => cancelOneJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
     cancelRun: (id) => cancelOneRun(reader, id),
     pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
     purgeQueue: async (name, purge) => {

@@ -1,5 +1,5 @@
 /** Everything about one job. */
-import { TaskweftError } from "../errors.js";
+import { jobUnknown } from "../cancel.js";
 import {
   logField,
   parseJobLog,
@@ -22,11 +22,7 @@ import type { JobDetails, JobEvent, JobStep, JobSummary, JobWait, Redactor } fro
 export async function readStoredJob(reader: ShardReader, id: string, operation: string): Promise<StoredJob> {
   const [job] = await reader.jobs([id]);
   if (job !== undefined) return job;
-  throw new TaskweftError(
-    "JobNotFound",
-    `no job with the id ${id}: it was never enqueued here, was deleted, or its retention has ended`,
-    { operation },
-  );
+  throw jobUnknown(id, operation);
 }
 
 /** @throws TaskweftError `JobNotFound`. */

@@ -1,6 +1,6 @@
 /** The reads behind one workflow run: its fields, the jobs of its steps, the items of its fan-outs. */
+import { parsedOfRun, runUnknown } from "../cancel.js";
 import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
-import { TaskweftError } from "../errors.js";
 import {
   parseRunRecord,
   parseStepOutcome,
@@ -33,7 +33,7 @@ export async function readRun(reader: ShardReader, id: string, operation: string
   const [texts, removedAt] = transactionReplies<unknown>(replies) as [(string | null)[], string | null];
   const [recordText = null, stateText = null] = id.includes(" ") || id.startsWith("@") ? [] : texts;
   if (recordText === null) throw runUnknown(id, operation);
-  const record = parsed(() => parseRunRecord(recordText), id, operation);
+  const record = parsedOfRun(() => parseRunRecord(recordText), id, operation);
   const field = runFields.definition(record.workflow, record.hash);
   const definition = await reader.read((redis) => redis.hget(workflows, field));
   if (definition === null) throw runUnknown(id, operation);
@@ -43,26 +43,8 @@ export async function readRun(reader: ShardReader, id: string, operation: string
     record,
     stateText,
     removedAt: removedAt === null ? undefined : Number(removedAt),
-    definition: parsed(() => JSON.parse(definition) as WorkflowDefinition, id, operation),
+    definition: parsedOfRun(() => JSON.parse(definition) as WorkflowDefinition, id, operation),
   };
-}
-
-function parsed<Value>(parse: () => Value, id: string, operation: string): Value {
-  try {
-    return parse();
-  } catch {
-    // Without what JSON says of it, which repeats a part of the text.
-    const message = `what Redis holds of the workflow run ${id} is spoiled and cannot be read; the run has failed or will`;
-    throw new TaskweftError("StateConflict", message, { operation });
-  }
-}
-
-export function runUnknown(id: string, operation: string): TaskweftError {
-  return new TaskweftError(
-    "JobNotFound",
-    `no workflow run with the id ${id}: it was never started here, or its retention has ended`,
-    { operation },
-  );
 }
 
 /** How a step has ended, and what undid it; `undefined`: not yet. */

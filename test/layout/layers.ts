@@ -6,7 +6,7 @@ import type { Import } from "./source-files.js";
 const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["definition", "protocol", "errors", "version"],
   ["config", "metrics", "option-values", "scripts", "workflow"],
-  ["connection"],
+  ["cancel", "connection"],
   ["gauges"],
   ["client", "inspect", "worker"],
   ["dashboard-server", "run-isolated", "run-worker", "testing"],

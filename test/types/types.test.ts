@@ -55,7 +55,8 @@ export async function right(): Promise<string> {
   const run = await startOrderCheckout(input, { id: "order-7" });
   const { receiptId, boxes, mail, notified } = await run.result({ timeout: "5s" });
   const status: "completed" | "failed" | "skipped" = notified;
-  return receiptId + (boxes[0]?.box ?? "none") + (mail ?? "none") + status;
+  const state: "cancelling" | "compensating" | "failing" = await run.cancel();
+  return receiptId + (boxes[0]?.box ?? "none") + (mail ?? "none") + status + state;
 }
 export async function wrong(): Promise<void> {
   // @ts-expect-error a field is missing

@@ -18,7 +18,8 @@ export async function right(): Promise<string> {
   const other = await enqueue("gig:escrow_release", { contractId, amount }, { maxRetries: 1 });
   const fromName: string = (await other.result()).releaseId;
   const { releaseId } = await job.result({ timeout: "30s" });
-  return fromName + releaseId;
+  const stopped: "cancelled" | "requested" = await job.cancel();
+  return fromName + releaseId + stopped;
 }
 
 export async function wrong(): Promise<void> {

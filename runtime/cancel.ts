@@ -1,0 +1,193 @@
+/**
+ * What producers and operators do alike: they cancel jobs and workflow runs. State moves are scripts; here stands what their answers
+ * mean, and which jobs of a run there are to be stopped.
+ */
+import { DEFAULT_RETENTION, type WorkflowDefinition } from "./definition/index.js";
+import { TaskweftError } from "./errors.js";
+import {
+  type JobRecord,
+  parseRecord,
+  parseRunEnd,
+  parseRunRecord,
+  parseStepOutcome,
+  runFields,
+  type ShardKeys,
+} from "./protocol/index.js";
+import { cancel, cancelRun as callCancelRun, type ScriptRunner } from "./scripts/index.js";
+import { stepJobId } from "./workflow/index.js";
+
+/** The connection, as far as it is needed here. */
+export interface CancelSource extends ScriptRunner {
+  readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]>;
+  readRunFields(keys: ShardKeys, fields: readonly string[]): Promise<ReadonlyMap<string, string>>;
+}
+
+export type CancelOutcome =
+  /** Will never run. */
+  | "cancelled"
+  /** Is running: its worker aborts it. */
+  | "requested";
+
+/** What a run is from now on that was cancelled; the latter two where it was that already. */
+export type CancelledRunState = "cancelling" | "compensating" | "failing";
+
+/** Jobs of one call, and ids of one read: a run may have 100,000, and no command may hold Redis for long. */
+const JOB_CHUNK = 200;
+
+/** @throws TaskweftError `JobNotFound`; `StateConflict` when it has ended or is a step of a run. */
+export async function cancelJob(
+  source: CancelSource,
+  keys: ShardKeys,
+  id: string,
+  keepMs: (task: string) => number | undefined,
+): Promise<CancelOutcome> {
+  const [text = null] = await source.readRecords(keys, [id]);
+  const record = text === null ? undefined : parseRecord(text);
+  if (record === undefined) throw jobUnknown(id, "cancel");
+  assertNoStep(record, id, "cancel");
+  const reply = await cancel(source, {
+    keys,
+    id,
+    queue: record.queue,
+    keepMs: record.options.keepDeadMs ?? keepMs(record.task) ?? DEFAULT_RETENTION.deadMs,
+  });
+  if (reply === "CANCELLED") return "cancelled";
+  if (reply === "REQUESTED") return "requested";
+  if (reply === "NOTFOUND") throw jobUnknown(id, "cancel");
+  throw conflict("cancel", `job ${id} is ${reply.final} already: there is nothing to cancel`);
+}
+
+/** A workflow run must hear how each of its steps ended: one that is taken away behind its back would let it wait for ever. */
+export function assertNoStep(
+  { options }: JobRecord,
+  id: string,
+  operation: "cancel" | "remove" | "retry",
+): void {
+  const { run } = options;
+  if (run === undefined) return;
+  const verb = operation === "remove" ? "cancel" : operation;
+  throw conflict(
+    operation,
+    `job ${id} is a step of the workflow run ${run}, which would never hear of it. Act on the run: weft runs ${verb} ${run}`,
+  );
+}
+
+/**
+ * The run begins nothing more. What runs is stopped, what waits ends, and what has completed is undone.
+ * @throws TaskweftError `JobNotFound`; `StateConflict` when it has ended or cannot be read.
+ */
+export async function cancelRun(
+  source: CancelSource,
+  keys: ShardKeys,
+  id: string,
+): Promise<CancelledRunState> {
+  const definition = await readDefinition(source, keys, id);
+  const state = assertGoesOn(await callCancelRun(source, { keys, run: id, jobs: [] }), id);
+  // From here on nothing new begins, so that what is found now is all there is.
+  for await (const jobs of liveJobs(source, keys, id, definition)) {
+    if (jobs.length > 0) await callCancelRun(source, { keys, run: id, jobs });
+  }
+  return state;
+}
+
+export function jobUnknown(id: string, operation: string): TaskweftError {
+  return new TaskweftError(
+    "JobNotFound",
+    `no job with the id ${id}: it was never enqueued here, was deleted, or its retention has ended`,
+    { operation },
+  );
+}
+
+export function runUnknown(id: string, operation: string): TaskweftError {
+  return new TaskweftError(
+    "JobNotFound",
+    `no workflow run with the id ${id}: it was never started here, or its retention has ended`,
+    { operation },
+  );
+}
+
+/** @throws TaskweftError `StateConflict` where what is stored of a run cannot be parsed. */
+export function parsedOfRun<Value>(parse: () => Value, id: string, operation: string): Value {
+  try {
+    return parse();
+  } catch {
+    // Without what JSON says of it, which repeats a part of the text.
+    throw conflict(
+      operation,
+      `what Redis holds of the workflow run ${id} is spoiled and cannot be read; the run has failed or will`,
+    );
+  }
+}
+
+async function readDefinition(
+  source: CancelSource,
+  keys: ShardKeys,
+  id: string,
+): Promise<WorkflowDefinition> {
+  // Other fields of the hash are no runs.
+  const isRun = !id.includes(" ") && !id.startsWith("@");
+  const text = isRun ? (await source.readRunFields(keys, [id])).get(id) : undefined;
+  if (text === undefined) throw runUnknown(id, "cancelRun");
+  const { workflow, hash } = parsedOfRun(() => parseRunRecord(text), id, "cancelRun");
+  const field = runFields.definition(workflow, hash);
+  const definition = (await source.readRunFields(keys, [field])).get(field);
+  if (definition === undefined) throw runUnknown(id, "cancelRun");
+  return parsedOfRun(() => JSON.parse(definition) as WorkflowDefinition, id, "cancelRun");
+}
+
+function assertGoesOn(reply: string, id: string): CancelledRunState {
+  if (reply === "NOTFOUND") throw runUnknown(id, "cancelRun");
+  const end = parseRunEnd(reply);
+  if (end === undefined) return reply as CancelledRunState;
+  throw conflict(
+    "cancelRun",
+    `the run ${id} has ended already: it is ${end.state}. There is nothing to cancel`,
+  );
+}
+
+interface FoundJob {
+  readonly id: string;
+  readonly queue: string;
+}
+
+/** Jobs of steps that have not ended, a part of them at a time; without those that undo, which nothing must stop. */
+async function* liveJobs(
+  source: CancelSource,
+  keys: ShardKeys,
+  run: string,
+  { steps }: WorkflowDefinition,
+): AsyncGenerator<readonly FoundJob[]> {
+  const fields = steps.flatMap(({ name }) => [runFields.step(run, name), runFields.items(run, name)]);
+  const facts = await source.readRunFields(keys, fields);
+  let ids: string[] = [];
+  for (const { name, forEach } of steps) {
+    const outcome = facts.get(runFields.step(run, name));
+    if (outcome === undefined) ids.push(stepJobId(run, name));
+    // A fan-out has failed with its first item, while others run.
+    if (forEach === undefined || (outcome !== undefined && parseStepOutcome(outcome).status === "completed"))
+      continue;
+    const items = Number(facts.get(runFields.items(run, name)) ?? 0);
+    for (let index = 0; index < items; index++) {
+      ids.push(stepJobId(run, name, index));
+      if (ids.length === JOB_CHUNK) yield await existing(source, keys, ids.splice(0));
+    }
+  }
+  for (; ids.length > 0; ids = ids.slice(JOB_CHUNK))
+    yield await existing(source, keys, ids.slice(0, JOB_CHUNK));
+}
+
+async function existing(
+  source: CancelSource,
+  keys: ShardKeys,
+  ids: readonly string[],
+): Promise<readonly FoundJob[]> {
+  const records = await source.readRecords(keys, ids);
+  return records.flatMap((text, index) => {
+    const record = text === null ? undefined : parseRecord(text);
+    return record === undefined ? [] : [{ id: ids[index]!, queue: record.queue }];
+  });
+}
+
+function conflict(operation: string, message: string): TaskweftError {
+  return new TaskweftError("StateConflict", message, { operation });
+}
