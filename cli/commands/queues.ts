@@ -4,9 +4,11 @@ import { PURGE_STATES, type Inspector, type QueueSummary } from "../../runtime/i
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { queueColumns, queueText } from "../output/queue-text.js";
+import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { purgeQueue, type PurgeCommandOptions } from "../purge-queue.js";
 import type { Session } from "../session.js";
+import { waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 export function configure(command: Command, session: Session): void {
   command
@@ -22,22 +24,24 @@ export function configure(command: Command, session: Session): void {
     .command("pause")
     .argument("<names...>", "the queues' names")
     .description("Workers take no more jobs from these queues; what runs goes on")
-    .action(session.action((_options: object, names) => change(names, "paused", session)));
+    .action(session.action((_options: object, names) => change(names, "paused", {}, session)));
   command
     .command("resume")
     .argument("<names...>", "the queues' names")
     .description("Workers take jobs from these queues again")
-    .action(session.action((_options: object, names) => change(names, "resumed", session)));
+    .action(session.action((_options: object, names) => change(names, "resumed", {}, session)));
   command
     .command("drain")
     .argument("<names...>", "the queues' names")
     .description("Refuse new jobs for these queues; what is there is worked off")
-    .action(session.action((_options: object, names) => change(names, "draining", session)));
+    .option("--wait", "until none of their jobs waits or runs any more")
+    .option("--timeout <duration>", "with --wait: how long at most", durationOption("--timeout"))
+    .action(session.action((options: WaitOptions, names) => change(names, "draining", options, session)));
   command
     .command("accept")
     .argument("<names...>", "the queues' names")
     .description("Accept new jobs for these queues again")
-    .action(session.action((_options: object, names) => change(names, "accepting", session)));
+    .action(session.action((_options: object, names) => change(names, "accepting", {}, session)));
   command
     .command("purge")
     .argument("<name>", "the queue's name")
@@ -68,16 +72,23 @@ async function show(name: string, session: Session): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-async function change(names: unknown, outcome: Outcome, session: Session): Promise<ExitCode> {
+async function change(
+  names: unknown,
+  outcome: Outcome,
+  options: WaitOptions,
+  session: Session,
+): Promise<ExitCode> {
+  const asked = names as readonly string[];
   const queues = await withInspector(session, async ({ inspector }) => {
+    for (const name of asked) await apply(inspector, name, outcome);
+    if (options.wait === true)
+      await waitUntilDrained(asked, (name) => inspector.isQueueEmpty(name), options, session);
     const changed: QueueSummary[] = [];
-    for (const name of names as readonly string[]) {
-      await apply(inspector, name, outcome);
-      changed.push(await inspector.showQueue(name));
-    }
+    for (const name of asked) changed.push(await inspector.showQueue(name));
     return changed;
   });
-  session.result({ queues }, () => queues.map(({ name }) => `${name}  ${outcome}`).join("\n"));
+  const word = options.wait === true ? "drained" : outcome;
+  session.result({ queues }, () => queues.map(({ name }) => `${name}  ${word}`).join("\n"));
   return EXIT.ok;
 }
 

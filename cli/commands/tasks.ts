@@ -3,9 +3,11 @@ import type { Command } from "commander";
 import type { Inspector, TaskSummary } from "../../runtime/inspect/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
+import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { taskColumns, taskText } from "../output/task-text.js";
 import type { Session } from "../session.js";
+import { waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 interface VerbEntry {
   readonly verb: string;
@@ -52,11 +54,16 @@ export function configure(command: Command, session: Session): void {
     .description("Show one task")
     .action(session.action((_options: object, name) => show(name!, session)));
   for (const entry of VERBS) {
-    command
+    const verb = command
       .command(entry.verb)
       .argument("<names...>", "the tasks' names")
-      .description(entry.description)
-      .action(session.action((_options: object, names) => change(names, entry, session)));
+      .description(entry.description);
+    if (entry.verb === "drain") {
+      verb
+        .option("--wait", "until none of their jobs waits or runs any more")
+        .option("--timeout <duration>", "with --wait: how long at most", durationOption("--timeout"));
+    }
+    verb.action(session.action((options: WaitOptions, names) => change(names, entry, options, session)));
   }
 }
 
@@ -76,15 +83,22 @@ async function show(name: string, session: Session): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-async function change(names: unknown, { act, outcome }: VerbEntry, session: Session): Promise<ExitCode> {
+async function change(
+  names: unknown,
+  { act, outcome }: VerbEntry,
+  options: WaitOptions,
+  session: Session,
+): Promise<ExitCode> {
+  const asked = names as readonly string[];
   const tasks = await withInspector(session, async ({ inspector }) => {
+    for (const name of asked) await act(inspector, name);
+    if (options.wait === true)
+      await waitUntilDrained(asked, (name) => inspector.isTaskEmpty(name), options, session);
     const changed: TaskSummary[] = [];
-    for (const name of names as readonly string[]) {
-      await act(inspector, name);
-      changed.push(await inspector.showTask(name));
-    }
+    for (const name of asked) changed.push(await inspector.showTask(name));
     return changed;
   });
-  session.result({ tasks }, () => tasks.map(({ name }) => `${name}  ${outcome}`).join("\n"));
+  const word = options.wait === true ? "drained" : outcome;
+  session.result({ tasks }, () => tasks.map(({ name }) => `${name}  ${word}`).join("\n"));
   return EXIT.ok;
 }

@@ -16,6 +16,7 @@ import {
   retryJob,
   setDraining,
 } from "./commands.js";
+import { isQueueEmpty, isTaskEmpty } from "./drained.js";
 import { showJob } from "./job-details.js";
 import { listEvents, showEvent } from "./event-list.js";
 import { collectIds, listJobs } from "./job-list.js";
@@ -89,6 +90,11 @@ export interface Inspector {
   showSchedule(name: string): Promise<ScheduleSummary>;
   /** @throws TaskweftError `TaskUnknown`. */
   showTask(name: string): Promise<TaskSummary>;
+
+  /** True when none of its jobs waits, is due later, or runs. Cheap while some do. @throws TaskweftError `QueueUnknown`. */
+  isQueueEmpty(name: string): Promise<boolean>;
+  /** The same for a task in any queue; reads lists, a page at a time, until it meets a job of it. @throws TaskweftError `TaskUnknown`. */
+  isTaskEmpty(name: string): Promise<boolean>;
 
   /** Looks for what must not be, beside a working system. @throws TaskweftError `ProtocolUnknown`. */
   audit(options?: AuditOptions): Promise<AuditReport>;
@@ -174,6 +180,14 @@ export function createInspector(options: InspectorOptions): Inspector {
     showRun: (id) => showRun(reader, id, options.redactor),
     showSchedule: (name) => showSchedule(reader, name),
     showTask: (name) => task(name, "showTask"),
+    isQueueEmpty: async (name) => {
+      await known(name, "isQueueEmpty");
+      return await isQueueEmpty(reader, name);
+    },
+    isTaskEmpty: async (name) => {
+      await task(name, "isTaskEmpty");
+      return await isTaskEmpty(reader, await names(), name);
+    },
     ...holding(reader, { names, known, task }),
     audit: (auditOptions) => audit(reader, auditOptions),
     cancel: (id) => cancelOneJob(reader, id, options.keepCancelledMs ?? (() => undefined)),

@@ -56,6 +56,10 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     showTask: async (name) =>
       mergeTasks([await eachThatKnows(shards, "TaskUnknown", (shard) => shard.showTask(name))])[0]!,
     showSchedule: async (name) => (await owner(shards, name)).showSchedule(name),
+    isQueueEmpty: async (name) =>
+      (await eachThatKnows(shards, "QueueUnknown", (shard) => shard.isQueueEmpty(name))).every(Boolean),
+    isTaskEmpty: async (name) =>
+      (await eachThatKnows(shards, "TaskUnknown", (shard) => shard.isTaskEmpty(name))).every(Boolean),
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
     cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
     ...holdingOver(shards),

@@ -1,0 +1,50 @@
+/** `drain --wait`: waits until nothing of what is drained waits or runs any more. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseDuration } from "../runtime/definition/index.js";
+import { CliError } from "./errors.js";
+import { EXIT } from "./exit-codes.js";
+import type { Session } from "./session.js";
+
+export interface WaitOptions {
+  readonly wait?: boolean;
+  readonly timeout?: string;
+}
+
+const POLL_MS = 250;
+/** A look at a long list takes its time: of the time it waits, at most a tenth is spent on looking. */
+const LOOK_SHARE = 0.1;
+
+/**
+ * Asks about each of the names until all are empty.
+ * @throws CliError `TimedOut` (exit 7) when they are not after the timeout; without one it waits as long as it takes.
+ */
+export async function waitUntilDrained(
+  names: readonly string[],
+  isEmpty: (name: string) => Promise<boolean>,
+  { timeout }: WaitOptions,
+  session: Session,
+): Promise<void> {
+  const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout)!;
+  const startedAt = performance.now();
+  let left = names;
+  for (;;) {
+    const lookedAt = performance.now();
+    const empty = await Promise.all(left.map(isEmpty));
+    left = left.filter((_name, index) => !empty[index]);
+    if (left.length === 0) return;
+    const now = performance.now();
+    const leftMs = startedAt + timeoutMs - now;
+    if (leftMs <= 0) throw timedOut(left, timeout!);
+    if (session.io.stderr.isTTY === true && lookedAt - startedAt < POLL_MS)
+      session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
+    await sleep(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)));
+  }
+}
+
+function timedOut(names: readonly string[], timeout: string): CliError {
+  const message = `after ${timeout} there were still jobs of ${names.join(", ")} that wait or run; the drain goes on`;
+  return new CliError("TimedOut", message, {
+    exitCode: EXIT.jobFailed,
+    fix: "wait longer, or look what is left: weft jobs list",
+  });
+}
