@@ -343,11 +343,8 @@ describe("a server that grants exactly the declared keys", () => {
   }
 
   test("refuses a script that touches another key", async () => {
-    const liar = {
-      text: "#!lua\nreturn redis.call('GET', KEYS[1] .. 'x')",
-      sha: "0".repeat(40),
-      name: "liar",
-    };
+    const text = "#!lua\nreturn redis.call('GET', KEYS[1] .. 'x')";
+    const liar = { text, sha: "0".repeat(40), name: "liar" };
     await expect(new ExactKeys().run(liar as Script, ["{t}:a"], [])).rejects.toThrow(
       "can't access at least one of the keys",
     );

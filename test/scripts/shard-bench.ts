@@ -3,17 +3,12 @@
 import type { Redis } from "ioredis";
 import { afterEach, beforeAll } from "vitest";
 import { Connection } from "../../runtime/connection/index.js";
-import type { LimitedGroup } from "../../runtime/definition/index.js";
 import {
   encodeLogLine,
-  encodeRun,
   encodeRunRecord,
-  NEW_RUN,
   parseRun,
-  recordHead,
-  ShardKeys,
   type JobRun,
-  type RecordOptions,
+  ShardKeys,
   type RunStart,
 } from "../../runtime/protocol/index.js";
 import {
@@ -71,20 +66,9 @@ import {
 import { assertSound } from "../support/fsck.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { readShard, type Shard } from "../support/shard.js";
+import { item, type NewJob, recordText, runText } from "./job-texts.js";
 
-export interface NewJob {
-  readonly queue?: string;
-  readonly task?: string;
-  readonly payload?: unknown;
-  readonly options?: RecordOptions;
-  readonly due?: string;
-  readonly key?: string;
-  readonly keyTtlMs?: number;
-  readonly dedupe?: EnqueueItem["dedupe"];
-  readonly ownId?: boolean;
-  readonly maxPending?: number;
-  readonly group?: LimitedGroup;
-}
+export { item, type NewJob, recordText, runText };
 
 export const HOUR_MS = 3_600_000;
 
@@ -350,36 +334,6 @@ export class ShardBench {
   async runOf(id: string): Promise<JobRun> {
     return parseRun(await this.redis.hget(this.keys.runs, id));
   }
-}
-
-export function runText(run: Partial<JobRun>): string {
-  return encodeRun({ ...NEW_RUN, ...run });
-}
-
-export function recordText(job: NewJob = {}): string {
-  const { task = "a:task", queue = "q", payload = {} } = job;
-  const own = {
-    ...(job.key === undefined || job.key === "" ? {} : { key: job.key }),
-    ...(job.group === undefined ? {} : { group: job.group.name }),
-    ...(job.dedupe === undefined ? {} : { dedupe: job.dedupe.mode }),
-  };
-  const options = Object.keys(own).length === 0 ? job.options : { ...own, ...job.options };
-  return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
-}
-
-export function item(id: string, job: NewJob = {}): EnqueueItem {
-  return {
-    id,
-    queue: job.queue ?? "q",
-    record: recordText(job),
-    due: job.due ?? "",
-    key: job.key ?? "",
-    keyTtlMs: job.keyTtlMs ?? 0,
-    dedupe: job.dedupe,
-    ownId: job.ownId ?? false,
-    group: job.group,
-    maxPending: job.maxPending ?? 0,
-  };
 }
 
 let server: TestRedis;
