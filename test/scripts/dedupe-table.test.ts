@@ -24,6 +24,10 @@ const STATES = {
     await bench.claim("A", 1);
     await fail(bench, "retry", [1, "slept", 2], "pending");
   },
+  "waits for an event": async (bench: ShardBench) => {
+    await bench.claim("A", 1);
+    await fail(bench, "retry", [1, "waited", 2], "pending");
+  },
   completed: async (bench: ShardBench) => {
     await bench.claim("A", 1);
     const run = runText({ attempts: 1, state: "completed" });
@@ -66,6 +70,7 @@ const LATEST = {
   "waits for a retry": "stored, the other is cancelled",
   runs: "stored",
   sleeps: "stored",
+  "waits for an event": "stored",
   ...FREE,
 } as const;
 const TABLE: Readonly<Record<DedupeMode, Cells>> = {
@@ -74,14 +79,23 @@ const TABLE: Readonly<Record<DedupeMode, Cells>> = {
     "waits for a retry": "existing",
     runs: "existing",
     sleeps: "existing",
+    "waits for an event": "existing",
     ...FREE,
   },
-  waiting: { waits: "existing", "waits for a retry": "existing", runs: "stored", sleeps: "stored", ...FREE },
+  waiting: {
+    waits: "existing",
+    "waits for a retry": "existing",
+    runs: "stored",
+    sleeps: "stored",
+    "waits for an event": "stored",
+    ...FREE,
+  },
   throttle: {
     waits: "existing",
     "waits for a retry": "existing",
     runs: "existing",
     sleeps: "existing",
+    "waits for an event": "existing",
     completed: "existing",
     "completed and gone": "existing",
     dead: "existing",

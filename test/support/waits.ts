@@ -9,14 +9,18 @@ export const ANYTHING = { safeParse: (data: unknown) => ({ success: true as cons
 /** Emits `order:approved`, for which handlers wait by `orderId`, and runs by what `waitFields` says. */
 export function approver(
   project: Pick<Project, "client" | "queues">,
-  more: { readonly waitFields?: readonly (readonly string[])[]; readonly queues?: Project["queues"] } = {},
+  more: {
+    readonly waitFields?: readonly (readonly string[])[];
+    readonly handlerFields?: readonly (readonly string[])[];
+    readonly queues?: Project["queues"];
+  } = {},
 ) {
-  const { queues = project.queues, waitFields } = more;
+  const { handlerFields = [["orderId"]], queues = project.queues, waitFields } = more;
   const event = {
     name: "order:approved",
     payload: () => ANYTHING,
     observers: [],
-    handlerFields: [["orderId"]],
+    handlerFields,
     ...(waitFields === undefined ? {} : { waitFields }),
   };
   const emit = createEmitFunction(defineEvent<object>(event), queues);
