@@ -38,7 +38,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
   const types = await typeFindings(reader, queues);
   report.add(...types);
   if (types.length > 0) return report.result(0);
-  const { jobs, suspects, owners } = await takeCensus(reader, queues);
+  const { jobs, suspects, owners, waits } = await takeCensus(reader, queues);
   const repairs = options.repair === true;
   const named = new Set(queues);
   await auditWorkers(reader, owners, report, repairs);
@@ -58,7 +58,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
     report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
   await auditEvents(reader, report, repairs);
-  await auditListeners(reader, report, repairs);
+  await auditListeners(reader, waits, report, repairs);
   // Last: a job may have been put into a queue that had none.
   await auditQueues(reader, [...named], report, repairs);
   return report.result(jobs);
@@ -142,8 +142,13 @@ async function auditEvents(reader: ShardReader, report: Report, repairs: boolean
   }
 }
 
-async function auditListeners(reader: ShardReader, report: Report, repairs: boolean): Promise<void> {
-  for (const { facts, findings } of await lookAtListeners(reader)) {
+async function auditListeners(
+  reader: ShardReader,
+  waits: ReadonlySet<string>,
+  report: Report,
+  repairs: boolean,
+): Promise<void> {
+  for (const { facts, findings } of await lookAtListeners(reader, waits)) {
     if (repairs) await repairListener(reader, facts, (await reader.now()) + LOST_KEY_MS);
     report.add(...findings.map((finding) => withOutcome(finding, repairs ? "repaired" : undefined)));
   }

@@ -39,6 +39,8 @@ export interface Census {
   readonly suspects: ReadonlyMap<string, readonly string[]>;
   /** Worker -> some of the jobs that it holds. */
   readonly owners: ReadonlyMap<string, readonly string[]>;
+  /** Ids that say that they wait for events, or have heard of some. */
+  readonly waits: ReadonlySet<string>;
 }
 
 const BITS = { newer: NEWER, none: ODD, tombstone: TOMBSTONE, unreadable: ODD } as const;
@@ -62,6 +64,7 @@ class Counter {
   /** Group of each job that has one. */
   readonly #grouped = new Map<string, string>();
   readonly #suspects = new Map<string, string[]>();
+  readonly #waits = new Set<string>();
 
   constructor(reader: ShardReader, queues: readonly string[]) {
     this.#reader = reader;
@@ -157,6 +160,7 @@ class Counter {
     for await (const page of hashPages(this.#reader, notes)) {
       for (const [field, text] of pairsOf(page)) {
         const [id = "", kind] = field.split(" ");
+        if (kind === "waits") this.#waits.add(id);
         // The log of a job stays as long as its record.
         if (kind === "log") {
           if (!this.#has(id, JOB | NEWER)) this.#suspect(id);
@@ -191,7 +195,7 @@ class Counter {
       if ((bits & (JOB | NEWER | TOMBSTONE)) !== 0) jobs++;
       if ((bits & NEWER) === 0 && !SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
     }
-    return { jobs, suspects: this.#suspects, owners: this.#owners };
+    return { jobs, suspects: this.#suspects, owners: this.#owners, waits: this.#waits };
   }
 
   #addActive(id: string, owner: string): void {

@@ -3,7 +3,7 @@ import { waitsField } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { recordFacts } from "./facts.js";
 import type { AuditFinding } from "./finding.js";
-import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
+import { pairsOf, sortedSetPages } from "./pages.js";
 import { listenerFindings, type ListenerFacts, listenerId, listenersOfJob } from "./rules/index.js";
 
 export interface ListenerLook {
@@ -11,16 +11,13 @@ export interface ListenerLook {
   readonly findings: readonly AuditFinding[];
 }
 
-const SUFFIX = waitsField("");
-
-/** All jobs with a wait, one by one: there are as many as handlers that wait. What is wrong twice is a finding. */
-export async function lookAtListeners(reader: ShardReader): Promise<readonly ListenerLook[]> {
-  const { listeners, notes } = reader.keys;
-  const members = new Map<string, Set<string>>();
-  for await (const page of hashPages(reader, notes)) {
-    for (const [field] of pairsOf(page))
-      if (field.endsWith(SUFFIX)) members.set(field.slice(0, -SUFFIX.length), new Set());
-  }
+/** One job after the other: there are as many as handlers that wait. What is wrong twice is a finding. `ids`: those that say that they do. */
+export async function lookAtListeners(
+  reader: ShardReader,
+  ids: ReadonlySet<string>,
+): Promise<readonly ListenerLook[]> {
+  const { listeners } = reader.keys;
+  const members = new Map([...ids].map((id) => [id, new Set<string>()]));
   for await (const page of sortedSetPages(reader, listeners)) {
     for (const [member] of pairsOf(page)) {
       const id = listenerId(member);
