@@ -4,6 +4,7 @@
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 its member of listeners, 5 timeout (ms)
 -- Returns LOST (no lease), GONE (not held by this worker); or until when it listens (ms) as text, and the step that the wait has
 --         become: with the event, or without one when its time is over; '' while it listens. The first call of a name counts.
+--@include hold
 --@include now
 --@include waits
 
@@ -11,12 +12,9 @@ local active, leases, time = KEYS[1], KEYS[2], now()
 local worker, id, name, member, timeout = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ms_of(ARGV[5])
 local stores = { notes = KEYS[3], listeners = KEYS[4], expiry = KEYS[5] }
 
-local lease = redis.call('ZSCORE', leases, worker)
-if not lease or lease == '0' then
-  return 'LOST'
-end
-if redis.call('HGET', active, id) ~= worker then
-  return 'GONE'
+local refusal = refusal_of(active, leases, worker, id)
+if refusal then
+  return refusal
 end
 local steps, lines = unpack(redis.call('HMGET', stores.notes, id, id .. ' waits'))
 local at = steps and string.find('\n' .. steps, '\n[' .. name, 1, true)

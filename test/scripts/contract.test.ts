@@ -12,7 +12,8 @@ import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
 import { beginStep, newRun, playRun, runCalls } from "./run-moves.js";
-import { item, recordText, ShardBench } from "./shard-bench.js";
+import { item, ShardBench } from "./shard-bench.js";
+import { playSchedule } from "./schedule-moves.js";
 import { histories, play } from "./shard-moves.js";
 import { playWait } from "./wait-moves.js";
 
@@ -373,22 +374,6 @@ describe("a server that grants exactly the declared keys", () => {
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });
-
-/** The scripts of schedules, which the histories of jobs do not know. */
-async function playSchedule(bench: ShardBench): Promise<void> {
-  const declared = await bench.declare({ s: "timing" });
-  if (declared === "OTHER") throw new Error("expected to declare the first schedules");
-  await bench.redis.hset(bench.keys.schedules, "s", '["timing",1,0,"",0,""]');
-  const dueMs = declared.nowMs + 60_000;
-  const later = { tickMs: 4, id: "later", record: recordText(), dueMs };
-  expect(await bench.tick(1, [2, 3], { overlap: "skip" })).toBe(1);
-  expect(await bench.tick(3, [4], { jobs: [later] })).toBe(1);
-  const start = { ...newRun, run: "t5", begins: [beginStep("t5.a"), beginStep("t5.b", { delayMs: 60_000 })] };
-  expect(await bench.tickRun(4, 5, { start, overlap: "skip" })).toBe(0);
-  await bench.cancel("later");
-  expect(await bench.tickRun(5, 6, { start: { ...start, run: "t6" }, overlap: "skip" })).toBe(1);
-  expect(await bench.suspend("pause")).toBe("OK");
-}
 
 test("the text that is sent is the file with its libraries in it", () => {
   for (const file of bodies) {

@@ -4,6 +4,7 @@ import type { JobDedupeMode } from "../../runtime/definition/index.js";
 import type { FinalState } from "../../runtime/protocol/index.js";
 import type { CancelReply, FailReply, RetryReply } from "../../runtime/scripts/index.js";
 import { deduplicate, isSuperseded, unfinishedOf } from "./shard-dedupe.js";
+import { modelListen, type ModelWaits } from "./shard-waits.js";
 
 export const QUEUES = ["x", "y"] as const;
 export const MAX_CRASHES = 2;
@@ -59,6 +60,8 @@ export class ShardModel {
   readonly keyEnds = new Map<string, boolean>();
   readonly cancels = new Set<string>();
   readonly waits = new Map<string, string>();
+  /** What each job waits for, and has heard. */
+  readonly listens = new Map<string, ModelWaits>();
   /** Steps of each job that has some, by name. */
   readonly steps = new Map<string, ReadonlyMap<string, unknown>>();
   readonly progress = new Map<string, unknown>();
@@ -255,6 +258,11 @@ export class ShardModel {
     return "SAVED";
   }
 
+  listen(worker: string, id: string, name: string): "event" | "GONE" | "LOST" | "until" {
+    if (this.isLost(worker)) return "LOST";
+    return this.active.get(id) === worker ? modelListen(this, id, name) : "GONE";
+  }
+
   note(worker: string, ids: readonly string[], value: unknown): number | "LOST" {
     if (this.isLost(worker)) return "LOST";
     const held = ids.filter((id) => this.active.get(id) === worker);
@@ -356,6 +364,7 @@ export class ShardModel {
   }
 
   #forgetNotes(id: string): void {
+    this.listens.delete(id);
     this.steps.delete(id);
     this.progress.delete(id);
   }

@@ -6,7 +6,9 @@ import { problemsOf } from "../support/fsck.js";
 import { HOUR_MS, item, runText, type ShardBench } from "./shard-bench.js";
 import { MAX_CRASHES, QUEUES, ShardModel, type ModelItem, type ModelRun } from "./shard-model.js";
 import { purge, PURGES } from "./shard-purge.js";
+import { modelTell } from "./shard-waits.js";
 import { seenInModel, seenInRedis } from "./shard-view.js";
+import { emit, listenTo } from "./wait-moves.js";
 
 /** The keys of the history: one that lasts, one that ends at once, one that its dead job holds; and one of each dedupe mode. */
 const KEYS: readonly Pick<ModelItem, "key" | "hold" | "expired" | "dedupe">[] = [
@@ -299,6 +301,20 @@ const MOVES: Readonly<Record<string, Move>> = {
     const result = pick([c, 'x\n["one"', [["two", 1]], null], c);
     const name = pick(["one", "two"], d);
     expect(await bench.saveStep(worker, id, name, result)).toBe(model.saveStep(worker, id, name, result));
+  },
+  listen: async ({ model, bench, workers }, [a, b, c, d]) => {
+    const worker = pick(workers, a);
+    const id = pick([...model.held(worker, "runnable"), ...(d % 4 === 0 ? model.jobs.keys() : [])], b);
+    const [name, queue] = [pick(["one", "two", "three"], c), model.jobs.get(id)?.item.queue];
+    if (queue === undefined) return;
+    const reply = await listenTo(bench, worker, id, { name, queue });
+    const seen = typeof reply === "string" ? reply : "until" in reply ? "until" : "event";
+    expect(seen).toBe(model.listen(worker, id, name));
+  },
+  tell: async ({ model, bench }, [a]) => {
+    const event = pick(["e1", "e2", "e3"], a);
+    const { jobs } = await emit(bench, event, { queues: QUEUES });
+    expect([...new Set(jobs)].toSorted()).toEqual(modelTell(model, event));
   },
   note: async (history, [a, b, c, d]) => {
     const { model, bench, workers } = history;

@@ -1,8 +1,16 @@
 // What the property test can see of a shard, in one shape for the model and for Redis. Times are left out but for what
 // they mean.
-import { parseRecord, parseRun, parseSteps, progressField, TOMBSTONE } from "../../runtime/protocol/index.js";
+import {
+  parseRecord,
+  parseRun,
+  parseSteps,
+  progressField,
+  TOMBSTONE,
+  waitsField,
+} from "../../runtime/protocol/index.js";
 import type { Shard } from "../support/shard.js";
 import { QUEUES, type ShardModel } from "./shard-model.js";
+import { waitsOf } from "./shard-waits.js";
 
 export function seenInRedis(shard: Shard): unknown {
   const runs = Object.entries(shard.runs).map(([id, text]) => {
@@ -32,7 +40,11 @@ export function seenInRedis(shard: Shard): unknown {
     notes: Object.fromEntries(
       Object.entries(shard.notes).map(([field, text]) => [
         field,
-        field.includes(" ") ? (JSON.parse(text) as unknown) : [...parseSteps(text)],
+        field.endsWith(" waits")
+          ? waitsOf(text)
+          : field.includes(" ")
+            ? (JSON.parse(text) as unknown)
+            : [...parseSteps(text)],
       ]),
     ),
     leases: Object.fromEntries(Object.entries(shard.leases).map(([worker, until]) => [worker, lease(until)])),
@@ -60,6 +72,7 @@ export function seenInModel(model: ShardModel): unknown {
     waits: Object.fromEntries(model.waits),
     notes: Object.fromEntries([
       ...[...model.steps].map(([id, steps]) => [id, [...steps]] as const),
+      ...[...model.listens].map(([id, lines]) => [waitsField(id), lines] as const),
       ...[...model.progress].map(([id, value]) => [progressField(id), value] as const),
     ]),
     leases: Object.fromEntries(model.leases),

@@ -15,9 +15,15 @@ export async function listenTo(
   { connection, keys }: ShardBench,
   worker: string,
   id: string,
-  { name = "w", value = 1 as unknown, timeoutMs = HOUR_MS, runner = connection as ScriptRunner } = {},
+  {
+    name = "w",
+    value = 1 as unknown,
+    timeoutMs = HOUR_MS,
+    queue = "q",
+    runner = connection as ScriptRunner,
+  } = {},
 ): Promise<ListenReply> {
-  const member = waitMember(headOf(value), "q", id, name);
+  const member = waitMember(headOf(value), queue, id, name);
   return await listen(runner, { keys, worker, id, name, member, timeoutMs });
 }
 
@@ -25,7 +31,7 @@ export async function listenTo(
 export async function emit(
   { connection, keys }: ShardBench,
   id: string,
-  { value = 1 as unknown, queues = ["q"], runner = connection as ScriptRunner } = {},
+  { value = 1 as unknown, queues = ["q"] as readonly string[], runner = connection as ScriptRunner } = {},
 ): Promise<TellReply> {
   const payload = JSON.stringify({ id: value });
   return await tell(runner, { keys, id, payload, head: headOf(value), behind: undefined, queues });
