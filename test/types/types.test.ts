@@ -72,7 +72,10 @@ export async function wrong(): Promise<void> {
 
 /** What a user may and may not write who waits for events in a handler; beside the golden case `waits`. */
 const WAITS = `import { defineHandler, defineMiddleware, enqueueOrderFulfil, type OrderApprovedEvent } from "./generated/index.js";
+import type { TaskContext } from "taskweft";
+const helper = (ctx: TaskContext): void => ctx.log.info("any task");
 export const right = defineHandler("order:fulfil", async ({ payload: { orderId } }, ctx) => {
+  helper(ctx);
   const where = { orderId, kind: "final" } as const;
   const waiting = ctx.waitFor("approval", "order:approved", { where, timeout: "24h" });
   await ctx.step("ask", () => enqueueOrderFulfil({ orderId }));
