@@ -11,9 +11,11 @@ export type LedgerEntry =
       readonly at: number;
       readonly orderId: string;
       readonly orderNumber: number;
-      /** Id of the order's job by task. */
+      /** Id of the order's job by task; none where it is a run. */
       readonly jobs: Readonly<Record<string, string>>;
-      /** The second click on "buy" gave the payment that was already there. */
+      /** The run of `order:checkout` that the order is. */
+      readonly run?: string;
+      /** The second click on "buy" gave the payment, or the run, that was already there. */
       readonly deduplicated: boolean;
     }
   | {

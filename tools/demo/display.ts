@@ -8,6 +8,8 @@ export interface Progress {
   readonly ordersWanted: number;
   readonly jobsPlaced: number;
   readonly executed: number;
+  /** Of runs, finished. */
+  readonly steps: number;
   readonly retried: number;
   readonly deduplicated: number;
   /** Dead since the demo began. */
@@ -82,6 +84,7 @@ export function plainLine(progress: Progress, rate: number): string {
   return [
     `orders ${ordersText(progress)}`,
     `jobs ${progress.executed}/${progress.jobsPlaced}`,
+    `steps ${progress.steps}`,
     `${Math.round(rate)} jobs/s`,
     `waiting ${waiting}`,
     `active ${sum(progress.queues, (queue) => queue.active)}`,
@@ -99,6 +102,7 @@ function frame(heading: string, progress: Progress, rate: number): string[] {
     "",
     `orders   ${bar(progress)} ${ordersText(progress)}`,
     `jobs     ${pc.bold(String(progress.executed))} of ${progress.jobsPlaced} finished, ${Math.round(rate)} a second`,
+    `runs     ${progress.steps} steps of checkouts finished`,
     `retries  ${progress.retried}    dead ${progress.dead}    double clicks ${progress.deduplicated}`,
     "",
     pc.dim(row("queue", ["weight", "pending", "later", "active"])),

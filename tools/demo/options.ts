@@ -6,7 +6,7 @@ export interface DemoOptions {
   readonly once: boolean;
   /** Orders to place. Default: 200 with --once, else no end. */
   readonly orders: number;
-  /** Orders a second; each makes six jobs. Default 40. */
+  /** Orders a second; each is six jobs, or every third a run of the checkout. Default 40. */
   readonly rate: number;
   /** Worker processes. Default 3. */
   readonly workers: number;
@@ -19,7 +19,7 @@ export interface DemoOptions {
 export const DEMO_HELP = `npm run demo -- [options]
   --once       end with a summary when every order is accounted for (default: until Ctrl-C)
   --orders N   orders to place (default: 200 with --once, else no end)
-  --rate N     orders a second, six jobs each (default: 40)
+  --rate N     orders a second, six jobs or a run of the checkout each (default: 40)
   --workers N  worker processes (default: 3)
   --folder F   where ledger and logs go; emptied at the start (default: .weft/demo)
   --kill       kill one worker with SIGKILL in the middle`;

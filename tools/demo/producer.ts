@@ -12,6 +12,7 @@ import {
   enqueueInvoiceGenerate,
   enqueuePaymentProcess,
   enqueueWarehouseNotify,
+  startOrderCheckout,
 } from "../../generated/index.js";
 import { appendEntry } from "../../tasks/shop/ledger.js";
 
@@ -43,25 +44,58 @@ async function waitUntil(at: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Six jobs; the calls are made in one tick, so they travel to Redis in one round trip. */
+/** Every third order is one run of the checkout, which undoes what it did when it cannot go on; the others are six jobs each. */
 async function placeOrder(orderNumber: number): Promise<void> {
-  const order = { orderId: randomUUID(), orderNumber };
-  const total = { amount: 1000 + ((orderNumber * 733) % 90_000), currency: "EUR" as const };
-  const lines = [{ sku: `sku-${orderNumber % 40}`, quantity: 1 + (orderNumber % 3) }];
+  const order: Order = {
+    orderId: randomUUID(),
+    orderNumber,
+    total: { amount: 1000 + ((orderNumber * 733) % 90_000), currency: "EUR" },
+    lines: [{ sku: `sku-${orderNumber % 40}`, quantity: 1 + (orderNumber % 3) }],
+    to: `customer${orderNumber}@example.com`,
+    cardToken: `tok_${orderNumber}`,
+  };
+  await (orderNumber % 3 === 0 ? placeRun(order) : placeJobs(order));
+}
+
+interface Order {
+  readonly orderId: string;
+  readonly orderNumber: number;
+  readonly total: { amount: number; currency: "EUR" };
+  readonly lines: { sku: string; quantity: number }[];
+  readonly to: string;
+  readonly cardToken: string;
+}
+
+async function placeRun(order: Order): Promise<void> {
+  const { orderId, orderNumber } = order;
+  const { id } = await startOrderCheckout(order);
+  const again = clicksTwice(orderNumber) ? await startOrderCheckout(order) : undefined;
+  if (again && again.id !== id) throw new Error(`Order ${orderNumber} would be delivered twice.`);
+  const deduplicated = again?.deduplicated ?? false;
+  appendEntry({ what: "placed", at: Date.now(), orderId, orderNumber, deduplicated, jobs: {}, run: id });
+}
+
+/** The idempotency key gives the payment, or the run, that is already there. */
+function clicksTwice(orderNumber: number): boolean {
+  return orderNumber % 8 === 0;
+}
+
+/** The calls are made in one tick, so they travel to Redis in one round trip. */
+async function placeJobs({ orderId, orderNumber, total, lines, to, cardToken }: Order): Promise<void> {
+  const order = { orderId, orderNumber };
   // Every tenth order is express: its mail goes out ahead of the others.
   const mailQueue = orderNumber % 10 === 0 ? { queue: "high" as const } : {};
-  const charge = { ...order, total, cardToken: `tok_${orderNumber}` };
+  const charge = { ...order, total, cardToken };
 
   const [payment, inventory, email, invoice, analytics, warehouse] = await Promise.all([
     enqueuePaymentProcess(charge),
     enqueueInventoryUpdate({ ...order, lines }),
-    enqueueEmailConfirmation({ ...order, to: `customer${orderNumber}@example.com` }, mailQueue),
+    enqueueEmailConfirmation({ ...order, to }, mailQueue),
     enqueueInvoiceGenerate({ ...order, total }, { delay: "2s" }),
     enqueueAnalyticsTrack({ ...order, event: "order_placed", placedAt: new Date().toISOString() }),
     enqueueWarehouseNotify({ ...order, lines }),
   ]);
-  // Every eighth customer clicks "buy" twice: the idempotency key gives the payment that is already there.
-  const again = orderNumber % 8 === 0 ? await enqueuePaymentProcess(charge) : undefined;
+  const again = clicksTwice(orderNumber) ? await enqueuePaymentProcess(charge) : undefined;
   if (again && again.id !== payment.id) throw new Error(`Order ${orderNumber} would be charged twice.`);
 
   appendEntry({

@@ -110,7 +110,8 @@ class Demo {
     while (!this.#stop.signal.aborted) {
       await this.#refresh();
       if (this.#isDone()) return;
-      const seen = `${this.#tally.started} ${this.#tally.finished} ${this.#tally.ordersPlaced}`;
+      const { started, finished, steps, ordersPlaced } = this.#tally;
+      const seen = `${started} ${finished} ${steps} ${ordersPlaced}`;
       if (seen !== last) changedAt = performance.now();
       last = seen;
       if (performance.now() - changedAt > STALLED_AFTER_MS) return;
@@ -130,11 +131,11 @@ class Demo {
     const interrupted = this.#stop.signal.aborted;
     if (interrupted && !this.#options.once) {
       process.stdout.write(
-        `${this.#tally.ordersPlaced} orders placed, ${this.#tally.finished} jobs finished.\n`,
+        `${this.#tally.ordersPlaced} orders placed, ${this.#tally.finished} jobs and ${this.#tally.steps} steps of runs finished.\n`,
       );
       return 0;
     }
-    const account = await takeAccount(this.#tally, this.#view);
+    const account = await takeAccount(this.#tally, this.#view, this.#options.kill);
     process.stdout.write(`${summaryText(account, this.#tally, performance.now() - this.#startedAt)}\n`);
     const complete = account.orders === this.#options.orders && account.problems.length === 0;
     return interrupted ? 130 : Number(!complete);
@@ -161,6 +162,7 @@ class Demo {
       ordersWanted: orders === Number.MAX_SAFE_INTEGER ? Infinity : orders,
       jobsPlaced: this.#tally.jobs.size,
       executed: this.#tally.finished,
+      steps: this.#tally.steps,
       retried: this.#tally.retried,
       deduplicated: this.#tally.deduplicated,
       dead: totalDead(this.#queues) - this.#deadBefore,

@@ -29,6 +29,8 @@ export interface ShopView {
   queues(): Promise<readonly QueueRow[]>;
   /** Undefined: Redis holds no such job (any more). */
   job(id: string): Promise<JobOutcome | undefined>;
+  /** The state of a workflow run. Undefined: Redis holds no such run (any more). */
+  run(id: string): Promise<string | undefined>;
   close(): void;
 }
 
@@ -43,7 +45,8 @@ export function openShopView(url: string): ShopView {
   const inspector = createInspector({ connection, keys: new ShardKeys(), queues: QUEUES });
   return {
     queues: () => readQueues(inspector),
-    job: (id) => readJob(inspector, id),
+    job: (id) => unlessGone(async () => toOutcome(await inspector.showJob(id))),
+    run: (id) => unlessGone(async () => (await inspector.showRun(id)).state),
     close: () => connection.disconnect(),
   };
 }
@@ -62,9 +65,9 @@ async function readQueues(inspector: Inspector): Promise<readonly QueueRow[]> {
     .toSorted((left, right) => right.weight - left.weight);
 }
 
-async function readJob(inspector: Inspector, id: string): Promise<JobOutcome | undefined> {
+async function unlessGone<Found>(read: () => Promise<Found>): Promise<Found | undefined> {
   try {
-    return toOutcome(await inspector.showJob(id));
+    return await read();
   } catch (error) {
     if (error instanceof TaskweftError && error.code === "JobNotFound") return undefined;
     throw error;

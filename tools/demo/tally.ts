@@ -11,6 +11,14 @@ export interface JobTally {
   finished: number;
 }
 
+/** One run of the checkout, by what its steps have really done. */
+export interface RunTally {
+  /** 0 until its order is written down: a worker may be faster than the producer's line. */
+  orderNumber: number;
+  /** How often each task of it has finished. */
+  readonly finished: Map<string, number>;
+}
+
 const CHUNK_BYTES = 64 * 1024;
 
 export class Tally {
@@ -21,6 +29,9 @@ export class Tally {
   failed = 0;
   /** Attempts after the first. */
   retried = 0;
+  /** Steps of runs that have finished. */
+  steps = 0;
+  readonly runs = new Map<string, RunTally>();
   readonly jobs = new Map<string, JobTally>();
   readonly finishedByPid = new Map<number, number>();
   readonly #inHands = new Map<number, number>();
@@ -50,7 +61,7 @@ export class Tally {
     }
   }
 
-  /** Attempts that have begun in this process and not ended. */
+  /** Attempts of orders that are jobs which have begun in this process and not ended. */
   inHands(pid: number): number {
     return this.#inHands.get(pid) ?? 0;
   }
@@ -64,6 +75,12 @@ export class Tally {
       this.#place(entry);
       return;
     }
+    // Ids of other jobs have no dot.
+    const [run = "", step] = entry.job.split(".");
+    if (step !== undefined) {
+      this.#takeStep(run, entry);
+      return;
+    }
     this.#inHands.set(entry.pid, this.inHands(entry.pid) + (entry.what === "started" ? 1 : -1));
     const job = this.jobs.get(entry.job) ?? this.#earlyJob(entry.job);
     if (entry.what === "started") {
@@ -73,15 +90,34 @@ export class Tally {
     } else if (entry.what === "finished") {
       job.finished++;
       this.finished++;
-      this.finishedByPid.set(entry.pid, (this.finishedByPid.get(entry.pid) ?? 0) + 1);
+      this.#credit(entry.pid);
     } else {
       this.failed++;
     }
   }
 
+  #takeStep(run: string, { what, task, pid }: Exclude<LedgerEntry, { what: "placed" }>): void {
+    if (what !== "finished") return;
+    const { finished } = this.#runOf(run);
+    finished.set(task, (finished.get(task) ?? 0) + 1);
+    this.steps++;
+    this.#credit(pid);
+  }
+
+  #credit(pid: number): void {
+    this.finishedByPid.set(pid, (this.finishedByPid.get(pid) ?? 0) + 1);
+  }
+
+  #runOf(id: string): RunTally {
+    const run = this.runs.get(id) ?? { orderNumber: 0, finished: new Map<string, number>() };
+    this.runs.set(id, run);
+    return run;
+  }
+
   #place(entry: LedgerEntry & { what: "placed" }): void {
     this.ordersPlaced++;
     if (entry.deduplicated) this.deduplicated++;
+    if (entry.run !== undefined) this.#runOf(entry.run).orderNumber = entry.orderNumber;
     for (const [task, id] of Object.entries(entry.jobs)) {
       const early = this.#early.get(id) ?? { started: 0, finished: 0 };
       this.#early.delete(id);
