@@ -30,7 +30,7 @@ export interface RecorderPorts {
   readonly logger: Logger;
   readonly random: () => number;
   readonly worker: () => string;
-  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round">;
+  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round" | "schedule">;
   readonly reaper: Pick<Reaper, "handBackJobs">;
   readonly followUps: FollowUps;
   readonly workflows: Pick<Workflows, "beforeDeath" | "completed">;
@@ -189,6 +189,8 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#persist("hand-back", async () => {
       await reaper.handBackJobs(name, ids, started);
       for (const id of ids) fetcher.forget(id, round);
+      // It counted as work in hand, and nothing else may be left that would end.
+      fetcher.schedule();
     });
   }
 

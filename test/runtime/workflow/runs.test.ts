@@ -57,6 +57,23 @@ test("a chain hands each result on, and the output reads the last", async () => 
   expect(await project.raw.hlen(project.keys.jobs)).toBe(0);
 });
 
+test("a step that blocks the event loop strands none of those that were claimed with it", async () => {
+  const project = setup();
+  let first = true;
+  const handler = () => {
+    // Longer than a claimed job waits for a slot.
+    const until = performance.now() + 150;
+    while (first && performance.now() < until);
+    first = false;
+    return 1;
+  };
+  await project.worker({ "math:add": handler } as never, { concurrency: 4 });
+  // More than are claimed at once: a worker that has found nothing more hears of what comes back.
+  const steps = Array.from({ length: 20 }, (_unused, n) => step(`s${n}`));
+  const run = await start(project, workflow(steps));
+  expect(await run.result({ timeout: "10s" })).toBeNull();
+});
+
 test("a step with several needs begins once, after all of them, or after as many as its join says", async () => {
   const project = setup();
   const { seen, worker } = adding(project);
