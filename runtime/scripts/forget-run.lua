@@ -27,12 +27,16 @@ if ARGV[2] == '1' then
 end
 -- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
 local kept = {}
-for i = last + 1, #ARGV do
-  if redis.call('ZREM', done, ARGV[i]) + redis.call('ZREM', dead, ARGV[i]) > 0 then
-    kept[#kept + 1] = ARGV[i]
+if last < #ARGV then
+  local in_done = redis.call('ZMSCORE', done, unpack(ARGV, last + 1))
+  local in_dead = redis.call('ZMSCORE', dead, unpack(ARGV, last + 1))
+  for i = 1, #ARGV - last do
+    kept[#kept + 1] = (in_done[i] or in_dead[i]) and ARGV[last + i] or nil
   end
 end
 if #kept > 0 then
+  redis.call('ZREM', done, unpack(kept))
+  redis.call('ZREM', dead, unpack(kept))
   redis.call('HDEL', KEYS[3], unpack(kept))
   redis.call('HDEL', KEYS[4], unpack(kept))
   forget_notes(KEYS[7], kept)
