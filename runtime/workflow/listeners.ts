@@ -38,11 +38,11 @@ function headOf(event: string, fields: unknown, value: unknown): string {
 /** All that a run listens to, from its start to its end. */
 export function listenersOf(definition: WorkflowDefinition, run: string, input: unknown): readonly string[] {
   const scope = { input, run: { id: run } };
-  return definition.steps.flatMap(({ name, waitFor }) =>
-    waitFor === undefined
-      ? []
-      : [
-          `${listenerHead(waitFor.event, waitFor.field, evaluate(waitFor.equals, scope))}${definition.queue} ${run} ${name}`,
-        ],
-  );
+  const listeners: string[] = [];
+  for (const { name, waitFor } of definition.steps) {
+    if (waitFor === undefined) continue;
+    const head = listenerHead(waitFor.event, waitFor.field, evaluate(waitFor.equals, scope));
+    listeners.push(`${head}${definition.queue} ${run} ${name}`);
+  }
+  return listeners;
 }
