@@ -33,13 +33,14 @@ class NamedCounts {
   }
 }
 
-/** What can come of an attempt: the states, `slept` and `handed-back` as in a job's history, and `lost` with the lease. */
+/** What can come of an attempt: the states, `slept`, `waited` and `handed-back` as in a job's history, and `lost` with the lease. */
 export interface OutcomeCounts {
   completed: number;
   retry: number;
   dead: number;
   cancelled: number;
   slept: number;
+  waited: number;
   "handed-back": number;
   lost: number;
 }
@@ -56,6 +57,7 @@ export class JobMeter {
     dead: 0,
     cancelled: 0,
     slept: 0,
+    waited: 0,
     "handed-back": 0,
     lost: 0,
   };

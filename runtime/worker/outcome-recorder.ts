@@ -149,10 +149,11 @@ export class OutcomeRecorder implements OutcomeSink {
 
   suspended(execution: Execution, { wakeAt, wait }: Suspended): void {
     if (this.#isStale(execution)) return;
-    count(execution, "slept");
+    const kind = wait === undefined ? "slept" : "waited";
+    count(execution, kind);
     const { claim, contract, worker } = execution;
     const now = this.#ports.clock.now();
-    const run = restingRun(claim.run, now, wait === undefined ? "slept" : "waited", wakeAt);
+    const run = restingRun(claim.run, now, kind, wakeAt);
     this.#settle(claim, worker, {
       outcome: "retry",
       run,

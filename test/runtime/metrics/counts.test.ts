@@ -76,14 +76,16 @@ test("attempts that complete, are tried again and go dead", async () => {
   expect((await observed("queue_latency", task)).count).toBe(10);
 });
 
-test("attempts that sleep, are cancelled, run too long, and give a result that does not fit", async () => {
-  const task = ownTask({ timeoutMs: 60_000 });
+test("attempts that sleep, wait, are cancelled, run too long, and give a result that does not fit", async () => {
+  const task = ownTask({ timeoutMs: 60_000, waitsFor: { "a:event": ["id"] } });
+  type Waits = { "a:event": { event: { id: number }; by: "id" } };
   const project = setupProject({ redis, tasks: [task] as never });
   const running = signal();
   await project.worker(
     {
-      [task.name]: async ({ payload }: { payload: { n: number } }, ctx: TaskContext) => {
+      [task.name]: async ({ payload }: { payload: { n: number } }, ctx: TaskContext<Waits>) => {
         if (payload.n === 0) await ctx.sleep("a little", "50ms");
+        if (payload.n === 4) await ctx.waitFor("in vain", "a:event", { where: { id: 1 }, timeout: "20ms" });
         if (payload.n === 1) {
           running.send();
           await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
@@ -102,11 +104,14 @@ test("attempts that sleep, are cancelled, run too long, and give a result that d
   const slow = await project.enqueue(task, { n: 3 }, { timeout: "20ms" });
   await within(9000, "the job to run", running.promise);
   await project.raw.sadd(project.keys.cancels, cancelled.id);
-  await within(9000, "all", Promise.allSettled([slept, cancelled, large, slow].map((job) => job.result())));
+  const waited = await project.enqueue(task, { n: 4 });
+  const all = [slept, cancelled, large, slow, waited];
+  await within(9000, "all", Promise.allSettled(all.map((job) => job.result())));
   expect(await countsOf(task)).toEqual({
-    queued: 4,
-    "executed completed": 1,
+    queued: 5,
+    "executed completed": 2,
     "executed slept": 1,
+    "executed waited": 1,
     "executed cancelled": 1,
     "executed dead": 2,
     "failed ResultTooLarge": 1,
