@@ -71,6 +71,7 @@ class Demo {
   readonly #startedAt = performance.now();
   readonly #deadBefore: number;
   #queues: readonly QueueRow[] = [];
+  #runsGoOn = true;
   #killed: DemoProcess | undefined;
 
   constructor(
@@ -152,6 +153,8 @@ class Demo {
   async #refresh(): Promise<void> {
     await this.#tally.update();
     this.#queues = await this.#view.queues();
+    // A run goes from queue to queue while these are read one after the other: quiet queues do not say that it has ended.
+    this.#runsGoOn = await this.#view.runsGoOn();
     this.#display.show(this.#progress(), performance.now());
   }
 
@@ -177,7 +180,12 @@ class Demo {
 
   #isDone(): boolean {
     const isQuiet = this.#queues.every((queue) => queue.pending + queue.later + queue.active === 0);
-    return this.#tally.ordersPlaced >= this.#options.orders && !this.#producer.isRunning() && isQuiet;
+    return (
+      this.#tally.ordersPlaced >= this.#options.orders &&
+      !this.#producer.isRunning() &&
+      isQuiet &&
+      !this.#runsGoOn
+    );
   }
 
   /** Waits for a moment in which a worker has jobs in its hands: killing an idle one would show nothing. */

@@ -29,6 +29,8 @@ export interface ShopView {
   queues(): Promise<readonly QueueRow[]>;
   /** Undefined: Redis holds no such job (any more). */
   job(id: string): Promise<JobOutcome | undefined>;
+  /** Whether any workflow run has not ended. */
+  runsGoOn(): Promise<boolean>;
   /** The state of a workflow run. Undefined: Redis holds no such run (any more). */
   run(id: string): Promise<string | undefined>;
   close(): void;
@@ -40,12 +42,19 @@ const QUEUES: readonly QueueName[] = ["critical", "default", "high", "low"];
 /** The kinds of events that end an attempt. */
 const ENDS = new Set(["completed", "crashed", "failed"]);
 
+const RUN_ENDS = new Set(["cancelled", "completed", "failed"]);
+
 export function openShopView(url: string): ShopView {
   const connection = new Connection({ url }, "demo");
   const inspector = createInspector({ connection, keys: new ShardKeys(), queues: QUEUES });
   return {
     queues: () => readQueues(inspector),
     job: (id) => unlessGone(async () => toOutcome(await inspector.showJob(id))),
+    runsGoOn: async () => {
+      // Those that go on are listed first.
+      const { runs } = await inspector.listRuns({ limit: 1 });
+      return runs.some(({ state }) => !RUN_ENDS.has(state));
+    },
     run: (id) => unlessGone(async () => (await inspector.showRun(id)).state),
     close: () => connection.disconnect(),
   };
