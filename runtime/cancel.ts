@@ -14,7 +14,7 @@ import {
   type ShardKeys,
 } from "./protocol/index.js";
 import { cancel, cancelRun as callCancelRun, type ScriptRunner } from "./scripts/index.js";
-import { stepJobId } from "./workflow/index.js";
+import { childRunId, roundOf, stepJobId } from "./workflow/index.js";
 
 /** The connection, as far as it is needed here. */
 export interface CancelSource extends ScriptRunner {
@@ -86,8 +86,19 @@ export async function cancelRun(
   // From here on nothing new begins, so that what is found now is all there is.
   for await (const jobs of liveJobs(source, keys, id, definition)) {
     if (jobs.length > 0) await callCancelRun(source, { keys, run: id, jobs });
+    for (const child of await liveChildren(source, keys, jobs)) await cancelChild(source, keys, child);
   }
   return state;
+}
+
+/** The run of a step: the job of the step waits until it has ended. */
+async function cancelChild(source: CancelSource, keys: ShardKeys, id: string): Promise<void> {
+  try {
+    await cancelRun(source, keys, id);
+  } catch (error) {
+    // It has ended meanwhile.
+    if (!(error instanceof TaskweftError && error.code === "StateConflict")) throw error;
+  }
 }
 
 export function jobUnknown(id: string, operation: string): TaskweftError {
@@ -148,7 +159,11 @@ function assertGoesOn(reply: string, id: string): CancelledRunState {
 interface FoundJob {
   readonly id: string;
   readonly queue: string;
+  /** The run that it waits for, or is to start, where the step is one. */
+  readonly child?: string;
 }
+
+type Candidate = Pick<FoundJob, "child" | "id">;
 
 /** Jobs of steps that have not ended, a part of them at a time; without those that undo, which nothing must stop. */
 async function* liveJobs(
@@ -157,18 +172,27 @@ async function* liveJobs(
   run: string,
   { steps }: WorkflowDefinition,
 ): AsyncGenerator<readonly FoundJob[]> {
-  const fields = steps.flatMap(({ name }) => [runFields.step(run, name), runFields.items(run, name)]);
+  const fields = steps.flatMap(({ name, child }) => [
+    runFields.step(run, name),
+    runFields.items(run, name),
+    ...(child === undefined ? [] : [runFields.round(run, name)]),
+  ]);
   const facts = await source.readRunFields(keys, fields);
-  let ids: string[] = [];
-  for (const { name, forEach } of steps) {
+  let ids: Candidate[] = [];
+  for (const { name, forEach, child } of steps) {
     const outcome = facts.get(runFields.step(run, name));
-    if (outcome === undefined) ids.push(stepJobId(run, name));
+    const round = roundOf(facts.get(runFields.round(run, name)));
+    const candidate = (index?: number): Candidate => ({
+      id: stepJobId(run, name, index),
+      ...(child === undefined ? {} : { child: childRunId(run, name, round, index) }),
+    });
+    if (outcome === undefined) ids.push(candidate());
     // A fan-out has failed with its first item, while others run.
     if (forEach === undefined || (outcome !== undefined && parseStepOutcome(outcome).status === "completed"))
       continue;
     const items = Number(facts.get(runFields.items(run, name)) ?? 0);
     for (let index = 0; index < items; index++) {
-      ids.push(stepJobId(run, name, index));
+      ids.push(candidate(index));
       if (ids.length === JOB_CHUNK) yield await existing(source, keys, ids.splice(0));
     }
   }
@@ -179,13 +203,31 @@ async function* liveJobs(
 async function existing(
   source: CancelSource,
   keys: ShardKeys,
-  ids: readonly string[],
+  candidates: readonly Candidate[],
 ): Promise<readonly FoundJob[]> {
-  const records = await source.readRecords(keys, ids);
+  const records = await source.readRecords(
+    keys,
+    candidates.map(({ id }) => id),
+  );
   return records.flatMap((text, index) => {
     const record = text === null ? undefined : parseRecord(text);
-    return record === undefined ? [] : [{ id: ids[index]!, queue: record.queue }];
+    return record === undefined ? [] : [{ ...candidates[index]!, queue: record.queue }];
   });
+}
+
+/** Of the runs that these jobs wait for, those that have not ended. */
+async function liveChildren(
+  source: CancelSource,
+  keys: ShardKeys,
+  jobs: readonly FoundJob[],
+): Promise<readonly string[]> {
+  const ids = jobs.flatMap(({ child = [] }) => child);
+  if (ids.length === 0) return [];
+  const facts = await source.readRunFields(keys, [...ids.map(runFields.parent), ...ids.map(runFields.state)]);
+  return ids.filter(
+    (id) =>
+      facts.has(runFields.parent(id)) && parseRunEnd(facts.get(runFields.state(id)) ?? null) === undefined,
+  );
 }
 
 function conflict(operation: string, message: string): TaskweftError {

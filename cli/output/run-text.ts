@@ -18,9 +18,10 @@ export function runColumns(now: number): readonly Column<RunSummary>[] {
   ];
 }
 
-function note({ endedAt, startedAt, error }: RunSummary, now: number): string {
-  if (endedAt === undefined) return "";
-  const when = `${relative(endedAt, now)}, after ${roughly(endedAt - startedAt)}`;
+function note({ endedAt, startedAt, error, parent }: RunSummary, now: number): string {
+  const of = parent === undefined ? "" : `step ${parent.step} of ${parent.run}`;
+  if (endedAt === undefined) return of;
+  const when = `${of === "" ? "" : `${of}, `}${relative(endedAt, now)}, after ${roughly(endedAt - startedAt)}`;
   return error === undefined ? when : `${when}: ${error}`;
 }
 
@@ -28,6 +29,7 @@ export function runText(run: RunDetails, now: number, colors: Colors): string {
   const fields: readonly (readonly [string, string | undefined])[] = [
     ["id", run.id],
     ["workflow", run.workflow],
+    ["step of", run.parent === undefined ? undefined : `${run.parent.run}, as ${run.parent.step}`],
     ["state", run.state],
     ["started", moment(run.startedAt, now)],
     ["ended", moment(run.endedAt, now)],
@@ -73,11 +75,17 @@ function stepLines(step: RunStep, now: number, colors: Colors): readonly string[
   const head = `  ${printable(step.name)}  ${step.state}${timesOf(step, now)}`;
   const details: readonly (readonly [string, string | undefined])[] = [
     ["task", step.task],
+    ["workflow", step.workflow],
+    ["run", step.run],
     ["job", step.job],
     ["attempts", step.attempts === undefined || step.attempts < 2 ? undefined : String(step.attempts)],
     ["held by", step.worker],
     ["waits for", waitText(step)],
     ["items", step.items === undefined ? undefined : itemsText(step.items)],
+    [
+      "runs",
+      step.items?.runs === undefined ? undefined : `${step.items.runs}.N, with the number of the item`,
+    ],
     ["result", "result" in step ? short(JSON.stringify(step.result)) : undefined],
     ["failure", step.failure === undefined ? undefined : short(step.failure)],
     ...(step.items?.failures ?? []).map(({ index, failure }) => [`item ${index}`, short(failure)] as const),

@@ -65,10 +65,11 @@ function workflowEntry({ definition, source, input, output }: WorkflowModel) {
     source: `${source.file}:${source.line}`,
     input: plainSchema(input),
     ...(output === undefined ? {} : { output: plainSchema(output) }),
-    steps: steps.map(({ name: step, needs, job, delayMs, waitFor, compensate }) => ({
+    steps: steps.map(({ name: step, needs, job, child, delayMs, waitFor, compensate }) => ({
       name: step,
       needs,
       task: job?.task,
+      workflow: child?.workflow,
       delayMs,
       event: waitFor?.event,
       compensate: compensate?.task,

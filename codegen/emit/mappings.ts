@@ -48,7 +48,7 @@ async function mappingFunction(
   project: ProjectModel,
   names: TypeNames,
 ): Promise<TypedLayout> {
-  const { part, value, task, event, item, reads } = mapping;
+  const { part, value, task, workflow: child, event, item, reads } = mapping;
   const types = new Set<string>();
   const named = (name: string): string => {
     types.add(name);
@@ -75,7 +75,12 @@ async function mappingFunction(
     if: () => "boolean",
     match: () => "boolean",
     output: () => named(outputTypeName(workflow)),
-    with: () => named(`${taskIdentifier(task, project)}Payload`),
+    with: () =>
+      named(
+        child === undefined
+          ? `${taskIdentifier(task, project)}Payload`
+          : inputTypeName(workflowNamed(child, project)),
+      ),
   };
   const body = value.kind === "object" ? ["(", valueLayout(value), ")"] : valueLayout(value);
   const layout = [...parameter, ": ", returns[part](), " => ", body];
@@ -83,16 +88,11 @@ async function mappingFunction(
 }
 
 function readLayout(
-  { step, task, event, statuses, list: items, optional, ended }: ReadModel,
+  { step, task, workflow, event, statuses, list: items, optional, ended }: ReadModel,
   project: ProjectModel,
   named: (name: string) => string,
 ): Layout {
-  const name =
-    event !== undefined
-      ? eventType(event, project)
-      : task === undefined
-        ? undefined
-        : `${taskIdentifier(task, project)}Result`;
+  const name = resultType({ task, workflow, event }, project);
   const result = name === undefined ? "" : named(name);
   const type = items === undefined ? result : `${items.mayHoldNull ? `(${result} | null)` : result}[]`;
   const fields: Layout[] = [
@@ -102,6 +102,21 @@ function readLayout(
       : [`status${ended ? "" : "?"}: ${statuses.map((status) => literal(status)).join(" | ")}`]),
   ];
   return [`${typeKey(step)}: `, inlineMembers(fields)];
+}
+
+function resultType(
+  { task, workflow, event }: { readonly [Kind in "event" | "task" | "workflow"]: string | undefined },
+  project: ProjectModel,
+): string | undefined {
+  if (event !== undefined) return eventType(event, project);
+  if (workflow !== undefined) return outputTypeName(workflowNamed(workflow, project));
+  return task === undefined ? undefined : `${taskIdentifier(task, project)}Result`;
+}
+
+function workflowNamed(name: string, project: ProjectModel): WorkflowModel {
+  const workflow = project.workflows.find(({ definition }) => definition.name === name);
+  if (workflow === undefined) throw new Error(`a step runs the workflow "${name}", which is not there`);
+  return workflow;
 }
 
 function eventType(name: string | undefined, project: ProjectModel): string {

@@ -28,6 +28,7 @@ const BRACKETS = {
   compensation: ["[", "]"],
   "fan-out": ["[[", "]]"],
   job: ["[", "]"],
+  run: ["{{", "}}"],
   wait: ["([", "])"],
 } as const;
 

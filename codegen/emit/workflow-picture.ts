@@ -84,8 +84,12 @@ function boxLines({ id, kind, lines }: Box, graph: Layout): string[] {
   const [left, top] = [whole(x - width / 2), whole(y - height / 2)];
   const corner = kind === "wait" ? whole(height / 2) : 6;
   const first = y - ((lines.length - 1) * LINE_HEIGHT) / 2 + 4;
+  const rect = (inset: number): string =>
+    `<rect class="box ${kind}" x="${left + inset}" y="${top + inset}" width="${whole(width) - 2 * inset}" height="${whole(height) - 2 * inset}" rx="${corner}"/>`;
   return [
-    `<rect class="box ${kind}" x="${left}" y="${top}" width="${whole(width)}" height="${whole(height)}" rx="${corner}"/>`,
+    rect(0),
+    // A workflow in a workflow: a box in a box.
+    ...(kind === "run" ? [rect(3)] : []),
     ...lines.map(
       (line, index) =>
         `<text${index === 0 ? ' class="name"' : ""} x="${whole(x)}" y="${whole(first + index * LINE_HEIGHT)}">${line}</text>`,

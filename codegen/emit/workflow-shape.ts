@@ -11,7 +11,7 @@ import {
 export interface Box {
   /** Unique in the picture: steps go by numbers, since `end` and `style` are words of Mermaid. */
   readonly id: string;
-  readonly kind: "job" | "fan-out" | "wait" | "compensation";
+  readonly kind: "job" | "run" | "fan-out" | "wait" | "compensation";
   /** At least one: the name first. */
   readonly lines: readonly string[];
 }
@@ -46,16 +46,18 @@ export function workflowShape({ steps }: WorkflowDefinition): WorkflowShape {
   };
 }
 
-function kindOf({ job, forEach }: WorkflowStep): Box["kind"] {
+function kindOf({ job, child, forEach }: WorkflowStep): Box["kind"] {
   if (forEach !== undefined) return "fan-out";
+  if (child !== undefined) return "run";
   return job === undefined ? "wait" : "job";
 }
 
 function linesOf(step: WorkflowStep): string[] {
-  const { name, needs, join, job, delayMs, waitFor, forEach, maxParallel, onFailure } = step;
+  const { name, needs, join, job, child, delayMs, waitFor, forEach, maxParallel, onFailure } = step;
   return [
     name,
     ...(job === undefined ? [] : [job.task]),
+    ...(child === undefined ? [] : [`runs ${child.workflow}`]),
     ...(delayMs === undefined ? [] : [`waits ${formatDuration(delayMs)}`]),
     ...(waitFor === undefined
       ? []

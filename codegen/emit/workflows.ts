@@ -1,4 +1,5 @@
 /** `generated/workflows.ts`: one typed function a workflow, its definition, and its mappings for the user's compiler. */
+import type { WorkflowDefinition } from "../../runtime/definition/index.js";
 import { compareText } from "../model/diagnostic.js";
 import type { ProjectModel, WorkflowModel } from "../model/project.js";
 import { keyFunction } from "./key-function.js";
@@ -27,17 +28,33 @@ export async function emitWorkflows(
     ...input.definitions.map((definition) => definition.schema),
   ]);
   const constants = new Map(scopes.flatMap(definitionConstants));
+  const byName = new Map(workflows.map((workflow) => [workflow.definition.name, workflow]));
+  const constantOf = (name: string): string => definitionConstant(byName.get(name)!);
   const parts = [
     ...supportCode(supportOf(nodes)),
     ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
-    ...workflows.flatMap((workflow, index) => [
-      definitionText(workflow, scheduled.has(workflow.definition.name)),
+    ...innermostFirst(workflows).flatMap(({ workflow, index }) => [
+      definitionText(workflow, scheduled.has(workflow.definition.name), constantOf),
       startText(workflow, zodLayout(workflow.input.root, scopes[index]!)),
     ]),
     mappingsText(workflows, mappings),
   ];
   const code = parts.join("\n");
   return `${imports(workflows, mappings, paths)}\n${code}`;
+}
+
+/** A constant is named only below where it stands. */
+function innermostFirst(
+  workflows: readonly WorkflowModel[],
+): readonly { readonly workflow: WorkflowModel; readonly index: number }[] {
+  const depths = new Map(workflows.map(({ definition }) => [definition.name, depthOf(definition)]));
+  const depth = ({ workflow }: { readonly workflow: WorkflowModel }): number =>
+    depths.get(workflow.definition.name) ?? 0;
+  return workflows.map((workflow, index) => ({ workflow, index })).toSorted((a, b) => depth(a) - depth(b));
+}
+
+function depthOf({ children = {} }: WorkflowDefinition): number {
+  return Math.max(0, ...Object.values(children).map((child) => 1 + depthOf(child)));
 }
 
 /** `startOrderCheckout` */
@@ -89,10 +106,26 @@ export function definitionConstant({ identifier: name }: WorkflowModel): string 
 }
 
 /** The registry reads the definitions of which schedules start runs. */
-function definitionText(workflow: WorkflowModel, isScheduled: boolean): string {
-  const { name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs } = workflow.definition;
+function definitionText(
+  workflow: WorkflowModel,
+  isScheduled: boolean,
+  constantOf: (workflow: string) => string,
+): string {
+  const {
+    name,
+    hash,
+    queue,
+    steps,
+    output,
+    timeoutMs,
+    onTimeout,
+    keepMs,
+    children = {},
+  } = workflow.definition;
   const fields = dataFields({ name, hash, queue, steps, output, timeoutMs, onTimeout, keepMs });
-  const body = { ...list("{", fields, "}"), broken: true };
+  const inner = Object.keys(children).map((child) => `${propertyKey(child)}: ${constantOf(child)}`);
+  const held: Layout[] = inner.length === 0 ? [] : [["children: ", list("{", inner, "}")]];
+  const body = { ...list("{", [...fields, ...held], "}"), broken: true };
   const keyword = isScheduled ? "export const" : "const";
   return render([`${keyword} ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
 }

@@ -41,14 +41,21 @@ export function buildWorkflows(
   { contents, workflows, library }: WorkflowInput,
   resolved: Resolved,
 ): WorkflowModel[] {
-  return contents
-    .flatMap((content) => Object.entries(content.workflows ?? {}))
-    .sort(([a], [b]) => compareText(a, b))
-    .map(([name, written]) => {
-      const checked = workflows.get(name);
-      if (checked === undefined) throw new Error(`the workflow "${name}" has content but no position`);
-      return new WorkflowBuilder(name, written, checked, library, resolved).build();
-    });
+  const entries = new Map(contents.flatMap((content) => Object.entries(content.workflows ?? {})));
+  const built = new Map<string, WorkflowModel>();
+  // Those of its steps first: a workflow holds their definitions.
+  const build = (name: string): WorkflowModel => {
+    const known = built.get(name);
+    if (known !== undefined) return known;
+    const [written, checked] = [entries.get(name), workflows.get(name)];
+    if (written === undefined) throw new Error(`the check of references let the workflow "${name}" pass`);
+    if (checked === undefined) throw new Error(`the workflow "${name}" has content but no position`);
+    const definitionOf = (child: string): WorkflowDefinition => build(child).definition;
+    const model = new WorkflowBuilder(name, written, checked, library, resolved, definitionOf).build();
+    built.set(name, model);
+    return model;
+  };
+  return [...entries.keys()].sort(compareText).map(build);
 }
 
 class WorkflowBuilder {
@@ -57,6 +64,7 @@ class WorkflowBuilder {
   readonly #checked: CheckedWorkflow;
   readonly #library: SchemaLibrary;
   readonly #resolved: Resolved;
+  readonly #definitionOf: (workflow: string) => WorkflowDefinition;
 
   constructor(
     name: string,
@@ -64,12 +72,14 @@ class WorkflowBuilder {
     checked: CheckedWorkflow,
     library: SchemaLibrary,
     resolved: Resolved,
+    definitionOf: (workflow: string) => WorkflowDefinition,
   ) {
     this.#name = name;
     this.#written = written;
     this.#checked = checked;
     this.#library = library;
     this.#resolved = resolved;
+    this.#definitionOf = definitionOf;
   }
 
   build(): WorkflowModel {
@@ -92,6 +102,10 @@ class WorkflowBuilder {
   #definition(): WorkflowDefinition {
     const { onTimeout, queue, retention, timeout } = this.#written;
     const { output, steps } = this.#checked;
+    const inner = Object.values(this.#written.steps).flatMap(({ workflow = [] }) => workflow);
+    const children = [...new Set(inner)]
+      .sort(compareText)
+      .map((name) => [name, this.#definitionOf(name)] as const);
     const body = {
       name: this.#name,
       queue: queue ?? this.#resolved.defaultQueue,
@@ -100,6 +114,7 @@ class WorkflowBuilder {
       ...(timeout === undefined ? {} : { timeoutMs: toMs(timeout) }),
       ...(onTimeout === undefined ? {} : { onTimeout }),
       keepMs: retention === undefined ? DEFAULT_KEEP_MS : toMs(retention),
+      ...(children.length === 0 ? {} : { children: Object.fromEntries(children) }),
     };
     return { ...body, hash: definitionHash(body) };
   }
@@ -117,6 +132,9 @@ class WorkflowBuilder {
       ...(payload === undefined || written.task === undefined
         ? {}
         : { job: this.#job(written.task, payload.template, written) }),
+      ...(payload === undefined || written.workflow === undefined
+        ? {}
+        : { child: { workflow: written.workflow, input: runTemplate(payload.template) } }),
       ...(sleep === undefined ? {} : { delayMs: toMs(sleep) }),
       ...(checked.wait === undefined ? {} : { waitFor: waitOf(checked.wait, written) }),
       ...(checked.forEach === undefined ? {} : { forEach: runExpression(checked.forEach.expression) }),
@@ -160,7 +178,7 @@ class WorkflowBuilder {
         part: MappingModel["part"],
         value: ValueTemplate,
         place: Place,
-        more: Pick<MappingModel, "event" | "item" | "task"> = {},
+        more: Pick<MappingModel, "event" | "item" | "task" | "workflow"> = {},
       ): MappingModel => ({ step: own, part, value, ...more, reads: this.#reads(value, place) });
       return [
         ...(step.if === undefined ? [] : [one("if", valueOf(step.if.expression), step.if.place)]),
@@ -168,9 +186,9 @@ class WorkflowBuilder {
         ...(wait === undefined
           ? []
           : [one("match", valueOf(wait.condition), wait.place, { event: wait.event })]),
-        ...(payload === undefined || written.task === undefined
+        ...(payload === undefined
           ? []
-          : [one("with", payload.template, payload.place, { task: written.task, ...item })]),
+          : [one("with", payload.template, payload.place, { ...madeBy(written), ...item })]),
         ...(compensate === undefined || written.compensate === undefined
           ? []
           : [one("compensate", compensate.template, compensate.place, { task: written.compensate.task })]),
@@ -198,6 +216,11 @@ class WorkflowBuilder {
     if (written === undefined) throw new Error(`the step "${name}" has a position but no content`);
     return written;
   }
+}
+
+function madeBy({ task, workflow }: StepDefinitionEntry): Pick<MappingModel, "task" | "workflow"> {
+  if (workflow !== undefined) return { workflow };
+  return task === undefined ? {} : { task };
 }
 
 function waitOf(

@@ -33,6 +33,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
       const undo = findEntry(step, "compensate")?.value;
       checkName("event", findEntry(step, "waitFor")?.value, eventNames, "events", reporter);
       checkName("task", findEntry(step, "task")?.value, taskNames, "tasks", reporter);
+      checkName("workflow", findEntry(step, "workflow")?.value, workflowNames, "workflows", reporter);
       checkName("queue", findEntry(step, "queue")?.value, queueNames, "queues", reporter);
       checkName("task", findEntry(undo, "task")?.value, taskNames, "tasks", reporter);
     }

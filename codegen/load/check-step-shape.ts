@@ -1,7 +1,7 @@
-/** Which keys of a step go together: it has a task, sleeps, or waits for an event. */
+/** Which keys of a step go together: it has a task or a workflow, sleeps, or waits for an event. */
 import { quote } from "../model/quote.js";
 import type { Problem, Reporter } from "./reporter.js";
-import { findEntry, type SourceEntry, type SourceNode } from "./source.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
 /** Keys that a step without a job may have. */
 const SLEEP_KEYS: ReadonlySet<string> = new Set(["description", "join", "needs", "sleep"]);
@@ -15,6 +15,12 @@ const WAIT_KEYS: ReadonlySet<string> = new Set([
   "timeout",
   "waitFor",
 ]);
+/** Keys that only a job has; a hint what to do instead. */
+const JOB_KEYS: ReadonlyMap<string, string> = new Map([
+  ["queue", "its steps have queues of their own; delete it"],
+  ["retry", "its steps have retries of their own; delete it"],
+  ["timeout", "give the workflow a timeout"],
+]);
 
 type Report = (at: Problem["at"], message: string, hint?: string, code?: Problem["code"]) => void;
 
@@ -25,12 +31,15 @@ export function checkShape({ key, keyOrigin, value }: SourceEntry, reporter: Rep
   const task = findEntry(value, "task");
   const wait = findEntry(value, "waitFor");
   const match = findEntry(value, "match");
+  const workflow = findEntry(value, "workflow");
   const other = sleep ?? wait;
-  if (other === undefined && task === undefined) {
+  if (workflow !== undefined) {
+    checkWorkflow(key, workflow, value, report);
+  } else if (other === undefined && task === undefined) {
     report(
       keyOrigin,
       `the step ${quote(key)} does nothing`,
-      "give it a task, sleep: 1h, or an event to waitFor",
+      "give it a task, a workflow, sleep: 1h, or an event to waitFor",
     );
   } else if (other !== undefined && task !== undefined) {
     const hint = "make the wait a step of its own";
@@ -47,8 +56,26 @@ export function checkShape({ key, keyOrigin, value }: SourceEntry, reporter: Rep
   if (match !== undefined && wait === undefined)
     report(match.keyOrigin, "match says which event a step waits for, and there is no waitFor");
   const parallel = findEntry(value, "maxParallel");
-  if (task !== undefined && parallel !== undefined && findEntry(value, "forEach") === undefined)
+  if ((task ?? workflow) !== undefined && parallel !== undefined && findEntry(value, "forEach") === undefined)
     report(parallel.keyOrigin, "maxParallel says how many items run at a time, and there is no forEach");
+}
+
+function checkWorkflow(step: string, workflow: SourceEntry, value: SourceNode, report: Report): void {
+  for (const { key, keyOrigin } of entriesOf(value)) {
+    const hint = JOB_KEYS.get(key);
+    if (key === "task" || key === "sleep" || key === "waitFor") {
+      const message = `the step ${quote(step)} has a workflow, and ${quote(key)} as well`;
+      report(keyOrigin, message, "make one of them a step of its own", "TW215");
+    } else if (hint !== undefined) {
+      const name = textOf(workflow.value) ?? "a workflow";
+      report(
+        keyOrigin,
+        `a step with a workflow has no ${quote(key)}`,
+        hint.replace("the workflow", name),
+        "TW215",
+      );
+    }
+  }
 }
 
 function checkKeys(entries: readonly SourceEntry[], allowed: ReadonlySet<string>, report: Report): void {

@@ -39,7 +39,7 @@ export class StepChecker {
     const forEach = this.#forEach(findEntry(value, "forEach")?.value, place);
     if (step.task !== undefined) checkLimit(findEntry(value, "queue"), step.task, declarations, reporter);
     const inner = step.fansOut ? { ...place, item: forEach?.item ?? UNKNOWN_SCHEMA } : place;
-    const payload = step.task === undefined ? undefined : this.#job(entry, inner);
+    const payload = (step.task ?? step.workflow) === undefined ? undefined : this.#job(entry, inner);
     const wait = checkWait(step, place, scopes, this.#check);
     const undo = findEntry(value, "compensate");
     const compensate = undo === undefined ? undefined : this.#job(undo, this.#placeOfUndo(step, place));
@@ -106,15 +106,17 @@ export class StepChecker {
 
   /** Without `with` there is `{}`, and what it lacks is missing at the task. */
   #job({ keyOrigin, value }: SourceEntry, place: Place): CheckedJob {
-    const { reporter, scopes, tasks } = this.#check;
+    const { inputs, reporter, scopes, tasks } = this.#check;
     const written = findEntry(value, "with");
-    const task = findEntry(value, "task");
-    const taker = textOf(task?.value) ?? "";
+    const workflow = findEntry(value, "workflow");
+    const task = workflow === undefined ? findEntry(value, "task") : undefined;
+    const made = workflow ?? task;
+    const taker = textOf(made?.value) ?? "";
     if (task !== undefined) this.#checkKeyedLimit(taker, task.value);
-    const at = written?.keyOrigin ?? task?.keyOrigin ?? keyOrigin;
+    const at = written?.keyOrigin ?? made?.keyOrigin ?? keyOrigin;
     const node = written?.value ?? ({ kind: "map", entries: [], origin: at } as const);
     if (node.kind !== "map") return { template: { kind: "object", fields: [] }, place };
-    const schema = tasks.get(taker)?.payload ?? UNKNOWN_SCHEMA;
+    const schema = (workflow === undefined ? tasks.get(taker)?.payload : inputs.get(taker)) ?? UNKNOWN_SCHEMA;
     const context = { scope: scopes.scopeOf(place), reporter, code: "TW205", taker } as const;
     return { template: objectTemplate(node, at, schema, context), place };
   }

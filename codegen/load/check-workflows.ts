@@ -15,6 +15,7 @@ import { type StepGraph, stepGraph } from "./step-graph.js";
 import { type Place, StepScopes } from "./step-scope.js";
 import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 import { freeTemplate } from "./value-template.js";
+import { workflowOrder } from "./workflow-order.js";
 
 /** Before the library is finished: the inputs are schemas too. */
 export function compileInputs(
@@ -33,11 +34,15 @@ export function compileInputs(
   return inputs;
 }
 
-export function checkWorkflows(check: WorkflowCheck): Map<string, CheckedWorkflow> {
+export function checkWorkflows(check: Omit<WorkflowCheck, "outputs">): Map<string, CheckedWorkflow> {
+  const { workflows } = check.declarations;
   const checked = new Map<string, CheckedWorkflow>();
-  for (const [name, entry] of check.declarations.workflows) {
-    const workflow = checkWorkflow(name, entry, check);
-    if (workflow !== undefined) checked.set(name, workflow);
+  const outputs = new Map<string, JsonSchemaNode | undefined>();
+  for (const name of workflowOrder(workflows, check.reporter)) {
+    const workflow = checkWorkflow(name, workflows.get(name)!, { ...check, outputs });
+    if (workflow === undefined) continue;
+    checked.set(name, workflow);
+    outputs.set(name, workflow.output?.schema);
   }
   return checked;
 }

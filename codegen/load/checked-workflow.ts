@@ -59,6 +59,8 @@ export interface WorkflowCheck {
   readonly tasks: ReadonlyMap<string, CheckedTask>;
   /** Of `compileInputs`. */
   readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
+  /** Of the workflows that have been checked: what a run gives; `undefined`: nothing. */
+  readonly outputs: ReadonlyMap<string, JsonSchemaNode | undefined>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;
 }

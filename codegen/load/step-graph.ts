@@ -10,8 +10,9 @@ import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.j
 export interface GraphStep {
   readonly name: string;
   readonly entry: SourceEntry;
-  /** Absent: it only waits. */
+  /** Without, and without a workflow, it only waits. */
   readonly task?: string;
+  readonly workflow?: string;
   /** That it waits for. */
   readonly event?: string;
   /** Without repetitions and names that are no steps. */
@@ -62,11 +63,13 @@ export function stepGraph(entries: readonly SourceEntry[], reporter: Reporter): 
 function graphStep(entry: SourceEntry, needs: readonly string[], reporter: Reporter): GraphStep {
   const { key: name, value } = entry;
   const task = textOf(findEntry(value, "task")?.value);
+  const workflow = textOf(findEntry(value, "workflow")?.value);
   const event = textOf(findEntry(value, "waitFor")?.value);
   return {
     name,
     entry,
     ...(task === undefined ? {} : { task }),
+    ...(workflow === undefined ? {} : { workflow }),
     ...(event === undefined ? {} : { event }),
     needs,
     join: joinOf(findEntry(value, "join"), needs.length, reporter),

@@ -38,6 +38,8 @@ const RUN: JsonSchemaNode = {
 export interface ResultSources {
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
+  /** Of workflows; `undefined`: a run gives nothing. */
+  readonly outputs: ReadonlyMap<string, JsonSchemaNode | undefined>;
 }
 
 /** The scopes of one workflow. */
@@ -92,6 +94,7 @@ export class StepScopes {
     return {
       step: name,
       ...(fields.has("result") && step.task !== undefined ? { task: step.task } : {}),
+      ...(fields.has("result") && step.workflow !== undefined ? { workflow: step.workflow } : {}),
       ...(fields.has("result") && step.event !== undefined ? { event: step.event } : {}),
       ...(fields.has("status") ? { statuses: statusesOf(step) } : {}),
       ...(step.fansOut ? { list: { mayHoldNull: isNullable } } : {}),
@@ -114,17 +117,24 @@ export class StepScopes {
     };
   }
 
-  #resultOf({ task, event, fansOut, onFailure }: GraphStep): JsonSchemaNode | undefined {
-    const { events, tasks } = this.#sources;
-    if (event !== undefined) return events.get(event)?.payload ?? UNKNOWN_SCHEMA;
-    const found = task === undefined ? undefined : tasks.get(task);
-    if (found === undefined) return task === undefined ? undefined : UNKNOWN_SCHEMA;
-    const { result } = found;
+  #resultOf(step: GraphStep): JsonSchemaNode | undefined {
+    const { event, fansOut, onFailure } = step;
+    if (event !== undefined) return this.#sources.events.get(event)?.payload ?? UNKNOWN_SCHEMA;
+    const result = this.#givenBy(step);
     if (result === undefined || !fansOut) return result;
     const branches: JsonSchemaNode[] = [result, { kind: "null" }];
     const items: JsonSchemaNode =
       onFailure === "continue" ? { kind: "union", exclusive: false, branches } : result;
     return { kind: "array", items };
+  }
+
+  /** Of one job or run. */
+  #givenBy({ task, workflow }: GraphStep): JsonSchemaNode | undefined {
+    const { outputs, tasks } = this.#sources;
+    if (workflow !== undefined) return outputs.has(workflow) ? outputs.get(workflow) : UNKNOWN_SCHEMA;
+    if (task === undefined) return undefined;
+    const found = tasks.get(task);
+    return found === undefined ? UNKNOWN_SCHEMA : found.result;
   }
 
   #whyMissing(
@@ -166,11 +176,13 @@ export class StepScopes {
       return { code: "TW203", message, hint: `steps.${step.name}.result or .status`, range };
     }
     if (field.value !== "result" || this.#resultOf(step) !== undefined) return undefined;
+    const made = step.workflow ?? step.task;
+    const declared = step.workflow === undefined ? "result" : "output";
     const message =
-      step.task === undefined
+      made === undefined
         ? `the step ${quote(step.name)} only waits and gives no result`
-        : `the step ${quote(step.name)} gives no result: ${step.task} declares none`;
-    const hint = step.task === undefined ? {} : { hint: `declare result in ${step.task}` };
+        : `the step ${quote(step.name)} gives no result: ${made} declares ${declared === "result" ? "none" : "no output"}`;
+    const hint = made === undefined ? {} : { hint: `declare ${declared} in ${made}` };
     return { code: "TW204", message, ...hint, range: field.range };
   }
 }

@@ -5,13 +5,22 @@ import {
   MAX_STEP_NAME_LENGTH,
   STEP_NAME_PATTERN,
 } from "../../runtime/definition/index.js";
-import { descriptionText, duration, eventReference, taskReference } from "./definition-fields.js";
+import {
+  descriptionText,
+  duration,
+  eventReference,
+  taskReference,
+  workflowReference,
+} from "./definition-fields.js";
 import { payloadDefinition } from "./definition-payload.js";
 import { maxRetriesDefinition } from "./definition-retry.js";
 import { ownerText, queueReference } from "./definition-task.js";
 
 /** The decision how a run goes on reads all of its steps. */
 export const MAX_STEPS = 200;
+/** A run keeps the definitions of all workflows in it, and the id of a run of a run of a run grows. */
+export const MAX_STEPS_IN_ALL = 1000;
+export const MAX_NESTING = 8;
 const MAX_EXPRESSION = 1000;
 
 const mapping = z.record(z.string(), z.unknown());
@@ -36,7 +45,8 @@ const stepDefinition = z
       .max(MAX_EXPRESSION)
       .optional()
       .meta({
-        description: "A list: one job for each of its items, which `with` reads as `item` and `index`.",
+        description:
+          "A list: one job (or run) for each of its items, which `with` reads as `item` and `index`.",
         examples: ["${{ input.items }}"],
       }),
     if: z
@@ -112,11 +122,15 @@ const stepDefinition = z
     }),
     with: mapping.optional().meta({
       description:
-        "The payload; ${{ input.field }} and ${{ steps.name.result.field }} stand for values. Checked against both schemas. Default {}.",
+        "The payload, or the input of the workflow; ${{ input.field }} and ${{ steps.name.result.field }} stand for values. Checked against both schemas. Default {}.",
       examples: [{ orderId: "${{ input.orderId }}" }],
     }),
+    workflow: workflowReference.optional().meta({
+      description: "The step is a run of this workflow, whose output is the step's result.",
+      examples: ["order:ship"],
+    }),
   })
-  .meta({ id: "Step", description: "One node of a workflow: a job, one job for each item, or a wait." });
+  .meta({ id: "Step", description: "One node of a workflow: a job or a run, one for each item, or a wait." });
 export type StepDefinitionEntry = z.infer<typeof stepDefinition>;
 
 export const workflowDefinition = z

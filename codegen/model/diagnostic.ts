@@ -53,6 +53,9 @@ export const DIAGNOSTIC_CODES = {
   TW212: "A wait whose match does not say which run an event is for.",
   TW213: "An action that is not one of a job and a run.",
   TW214: "A schedule that is not one of a job and a run, or a key that does not go with it.",
+  TW215: "A step with a workflow and something else, or a key that does not go with a workflow.",
+  TW216: "Workflows that run each other.",
+  TW217: "A workflow that is too large with the workflows of its steps.",
   TW220: "A field by which a handler cannot wait for an event.",
   TW221: "A batch that waits for an event.",
 } as const;

@@ -141,6 +141,8 @@ export interface MappingModel {
   readonly value: ValueTemplate;
   /** Whose payload it is; of `compensate` and `with`. */
   readonly task?: string;
+  /** Whose input it is; of `with`. */
+  readonly workflow?: string;
   /** What `forEach` gives one of, and `with` then reads as `item`. */
   readonly item?: JsonSchema;
   /** Which `match` reads. */
@@ -153,6 +155,8 @@ export interface ReadModel {
   readonly step: string;
   /** Whose result it is. Absent: only the status is read. */
   readonly task?: string;
+  /** Whose output is its result. */
+  readonly workflow?: string;
   /** Whose payload is its result. */
   readonly event?: string;
   /** How the step may have ended, where that is read. */

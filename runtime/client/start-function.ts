@@ -73,7 +73,7 @@ export type StartFunction<Input, Output> = (
 ) => Promise<RunHandle<Output>>;
 
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
-/** Ids of the run's jobs are its own, a dot and more; so two runs never share one, and all stay within 128 characters. */
+/** Ids of the run's jobs, and of runs that are its steps, are its own, a dot and more; so two runs never share one. */
 const RUN_ID = /^[A-Za-z0-9_-]{1,80}$/;
 
 /** `queues`: those of the definitions; a queue becomes known to workers with its first job. */

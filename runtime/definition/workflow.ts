@@ -42,6 +42,13 @@ export interface StepWait {
   readonly timeoutMs: number;
 }
 
+/** A run that a step makes. */
+export interface StepChild {
+  /** One of the definition's `children`. */
+  readonly workflow: string;
+  readonly input: Expression;
+}
+
 /** What becomes of the run when a step has failed for good. */
 export type FailureRule = "fail" | "continue" | "compensate";
 
@@ -53,13 +60,15 @@ export interface WorkflowStep {
   readonly join?: number;
   /** False: the step is skipped, and those after it go on. */
   readonly if?: Expression;
-  /** Without: the step only waits, for `delayMs` or for an event. */
+  /** Without, and without a child, the step only waits, for `delayMs` or for an event. */
   readonly job?: StepJob;
+  /** The output of the run is the step's result. */
+  readonly child?: StepChild;
   /** The payload of the event is the step's result. */
   readonly waitFor?: StepWait;
   /** Time between the end of what it needs and its begin (ms). */
   readonly delayMs?: number;
-  /** A list: one job for each item, at most `maxParallel` at once. */
+  /** A list: one job or child for each item, at most `maxParallel` at once. */
   readonly forEach?: Expression;
   readonly maxParallel?: number;
   /** Default: `fail`. */
@@ -81,8 +90,10 @@ export interface WorkflowDefinition {
   readonly timeoutMs?: number;
   /** Default: `compensate`. */
   readonly onTimeout?: "compensate" | "fail";
-  /** How long an ended run is kept (ms). */
+  /** How long an ended run is kept (ms); one of a step is kept as long as the run of that. */
   readonly keepMs: number;
+  /** Definitions of the workflows that steps run, by name: a deploy changes nothing of them either. */
+  readonly children?: Readonly<Record<string, WorkflowDefinition>>;
 }
 
 /** Items of one `forEach` that run at once when the definition does not say. */

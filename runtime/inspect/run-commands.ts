@@ -1,9 +1,17 @@
 /** What an operator may do to workflow runs. State moves are scripts; here stands what their answers mean. */
 import { cancelRun, runUnknown } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
-import { begunJob, encodeStepOutcome, parseRunEnd, parseStepOutcome, runFields } from "../protocol/index.js";
+import {
+  begunJob,
+  encodeStepOutcome,
+  parseRunEnd,
+  parseRunParent,
+  parseStepOutcome,
+  runFields,
+} from "../protocol/index.js";
 import { retryRun, type RetryRunCall } from "../scripts/index.js";
 import { WorkflowGraph } from "../workflow/index.js";
+import { stepPlace } from "./run-list.js";
 import { readFields, readRun, type StoredRun } from "./run-reads.js";
 import type { RunState } from "./run-types.js";
 import type { ShardReader } from "./shard-reader.js";
@@ -29,6 +37,7 @@ export async function skipStep(
   result: unknown,
 ): Promise<void> {
   const run = await readRun(reader, id, "skipStep");
+  assertOwn(run, "skipStep");
   const { stepName, item } = await assertSkippable(reader, run, name);
   const text = (JSON.stringify(result) as string | undefined) ?? "null";
   if (text.length > MAX_RESULT_CHARACTERS) {
@@ -51,6 +60,7 @@ async function goOn(
 ): Promise<void> {
   const { connection, keys } = reader;
   const { id, definition, record } = run;
+  assertOwn(run, operation);
   const end = assertEnded(run, operation);
   const { decider } = new WorkflowGraph(definition);
   const { queue, record: deciderRecord } = begunJob(decider, id, await reader.now());
@@ -70,6 +80,18 @@ async function goOn(
     operation,
     `the run ${id} cannot go on: its idempotency key belongs to the run ${reply.keyOwner} by now. Look at that run instead`,
   );
+}
+
+/** Its parent would never hear of it: it goes on with that. */
+function assertOwn({ id, parentText }: StoredRun, operation: string): void {
+  const parent = parseRunParent(parentText);
+  if (parent === undefined) return;
+  const place = stepPlace(parent);
+  const instead =
+    operation === "skipStep"
+      ? `weft runs skip ${parent.run} ${place} RESULT, with what the whole run ${id} should have given`
+      : `weft runs retry ${parent.run}, with which this run goes on`;
+  throw conflict(operation, `the run ${id} is the step ${place} of the run ${parent.run}: call ${instead}`);
 }
 
 function assertEnded({ id, stateText }: StoredRun, operation: string): string {

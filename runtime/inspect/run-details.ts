@@ -1,10 +1,11 @@
 /** Everything about one workflow run: how it stands, and what became of each of its steps. */
 import type { WorkflowStep } from "../definition/index.js";
 import { parseRunEnd, parseStepOutcome, runFields, type StepOutcome } from "../protocol/index.js";
-import { stepJobId, undoJobId } from "../workflow/index.js";
+import { childRunId, stepJobId, undoJobId } from "../workflow/index.js";
 import { summarizeRun } from "./run-list.js";
 import {
   type JobNow,
+  readStarted,
   readFields,
   readRun,
   readStepJobs,
@@ -29,15 +30,25 @@ export async function showRun(
   const facts = await readSteps(reader, run);
   const jobs = await readStepJobs(reader, id, run.definition.steps);
   const veil = new RunVeil(run, facts, redactor);
-  const summary = summarizeRun(id, run.recordText, run.stateText, run.removedAt);
+  const summary = summarizeRun(id, run.recordText, run.stateText, run.parentText, run.removedAt);
+  const childOf = ({ name, child }: WorkflowStep, index?: number): string | undefined =>
+    child === undefined ? undefined : childRunId(id, name, facts.get(name)!.round, index);
+  const children = await readStarted(
+    reader,
+    run.definition.steps.flatMap((step) => (step.forEach === undefined ? (childOf(step) ?? []) : [])),
+  );
   // The items first: a message may repeat what another item holds.
   const items = new Map<string, RunItems>();
   for (const step of run.definition.steps) {
-    const found = await readItems(reader, id, step, facts.get(step.name)!, veil);
+    const found = await readItems(reader, id, step, facts.get(step.name)!, veil, (index) =>
+      childOf(step, index),
+    );
     if (found !== undefined) items.set(step.name, found);
   }
   const steps = run.definition.steps.map((step) => {
-    const shown = describeStep(summary, step, facts, jobs, veil);
+    const own = childOf(step);
+    const started = own !== undefined && children.has(own) ? own : undefined;
+    const shown = describeStep(summary, step, facts, jobs, veil, started);
     const ofStep = items.get(step.name);
     return ofStep === undefined ? shown : { ...shown, items: withCleanFailures(ofStep, veil) };
   });
@@ -64,16 +75,33 @@ function describeStep(
   facts: ReadonlyMap<string, StepFacts>,
   jobs: ReadonlyMap<string, JobNow>,
   veil: RunVeil,
+  child: string | undefined,
 ): RunStep {
   const { name, forEach, compensate } = step;
   const { outcome, undone, items } = facts.get(name)!;
   const now = jobs.get(stepJobId(run.id, name));
   const undoing = compensate && describeUndoing(run.id, name, compensate.task, undone, jobs, veil);
-  const head = { name, ...(step.job === undefined ? {} : { task: step.job.task }) };
+  const head = {
+    name,
+    ...(step.job === undefined ? {} : { task: step.job.task }),
+    ...(step.child === undefined ? {} : { workflow: step.child.workflow }),
+    ...(child === undefined ? {} : { run: child }),
+  };
   const tail = undoing === undefined ? {} : { undoing };
   if (outcome !== undefined) {
     const ended = endedStep(step, outcome, veil);
     return { ...head, ...ended, ...(now === undefined ? {} : { job: now.job.id }), ...tail };
+  }
+  if (now !== undefined && child !== undefined) {
+    // Its job only waits.
+    const { begunAt } = liveStep(now, veil);
+    return {
+      ...head,
+      state: "active",
+      ...(begunAt === undefined ? {} : { begunAt }),
+      job: now.job.id,
+      ...tail,
+    };
   }
   if (now !== undefined) return { ...head, ...liveStep(now, veil), ...tail };
   const state = unbegunState(run, forEach !== undefined && items !== undefined);
@@ -153,29 +181,34 @@ async function readItems(
   step: WorkflowStep,
   { outcome, items: total }: StepFacts,
   veil: RunVeil,
+  childOf: (index?: number) => string | undefined,
 ): Promise<RunItems | undefined> {
   if (step.forEach === undefined || total === undefined) return undefined;
+  const named = childOf();
+  const runs = named === undefined ? {} : { runs: named };
   if (outcome?.status === "completed" && step.onFailure !== "continue") {
-    return { total, completed: total, failed: 0, cancelled: 0, failures: [] };
+    return { total, completed: total, failed: 0, cancelled: 0, failures: [], ...runs };
   }
   const indexes = Array.from({ length: total }, (_unused, index) => index);
   const fields = indexes.map((index) => runFields.step(run, `${step.name}.${index}`));
   const counts = { c: 0, s: 0, f: 0, x: 0 };
-  const failures: { index: number; failure: string }[] = [];
+  const failures: { index: number; failure: string; run?: string }[] = [];
   for (const [index, text] of (await readFields(reader, fields)).entries()) {
     if (text === null) continue;
     counts[text.charAt(0) as keyof typeof counts]++;
     if (!text.startsWith("f") || failures.length === MOST_FAILURES) continue;
-    failures.push({ index, failure: String(parseStepOutcome(text).detail).replace(/^item \d+: /, "") });
+    const child = childOf(index);
+    const failure = String(parseStepOutcome(text).detail).replace(/^item \d+: /, "");
+    failures.push({ index, failure, ...(child === undefined ? {} : { run: child }) });
   }
   const failed = failures.map(({ index }) => runFields.item(run, step.name, index));
   for (const [place, text] of (await readFields(reader, failed)).entries()) {
     veil.learnItem(step, failures[place]!.index, JSON.parse(text ?? "null"));
   }
-  return { total, completed: counts.c + counts.s, failed: counts.f, cancelled: counts.x, failures };
+  return { total, completed: counts.c + counts.s, failed: counts.f, cancelled: counts.x, failures, ...runs };
 }
 
 function withCleanFailures(items: RunItems, veil: RunVeil): RunItems {
-  const failures = items.failures.map(({ index, failure }) => ({ index, failure: veil.clean(failure) }));
+  const failures = items.failures.map((one) => ({ ...one, failure: veil.clean(one.failure) }));
   return { ...items, failures };
 }

@@ -1,5 +1,12 @@
 /** Lists of workflow runs in pages, by rank in the sets of those that run and those that have ended. See job-list. */
-import { parseRunEnd, parseRunRecord, runFields, type RunRecord } from "../protocol/index.js";
+import {
+  parseRunEnd,
+  parseRunParent,
+  parseRunRecord,
+  runFields,
+  type RunParent,
+  type RunRecord,
+} from "../protocol/index.js";
 import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
 import type { RunListOptions, RunPage, RunState, RunSummary } from "./run-types.js";
 import type { ShardReader } from "./shard-reader.js";
@@ -69,13 +76,12 @@ async function summarizeEntries(
   redactor: Redactor | undefined,
 ): Promise<readonly (RunSummary | undefined)[]> {
   if (entries.length === 0) return [];
-  const fields = entries.flatMap(({ id }) => [id, runFields.state(id)]);
+  const fields = entries.flatMap(({ id }) => [id, runFields.state(id), runFields.parent(id)]);
   const texts = await reader.read((redis) => redis.hmget(reader.keys.workflows, ...fields));
   return entries.map(({ id, score }, index) => {
-    const record = texts[2 * index] ?? null;
-    const state = texts[2 * index + 1] ?? null;
+    const [record = null, state = null, parent = null] = texts.slice(3 * index, 3 * index + 3);
     if (record === null || (parseRunEnd(state) !== undefined) !== ended) return undefined;
-    const summary = summarizeRun(id, record, state, ended ? score : undefined);
+    const summary = summarizeRun(id, record, state, parent, ended ? score : undefined);
     if (redactor === undefined || summary.error === undefined) return summary;
     return { ...summary, error: nameOfError(summary.error) };
   });
@@ -85,20 +91,28 @@ export function summarizeRun(
   id: string,
   record: string,
   stateText: string | null,
+  parentText: string | null,
   removedAt: number | undefined,
 ): RunSummary {
+  const parent = parseRunParent(parentText);
   const { workflow, startedAt } = readable(record) ?? { workflow: UNREADABLE, startedAt: 0 };
   const end = parseRunEnd(stateText);
   const state = end?.state ?? ((stateText ?? "running") as RunState);
   return {
     id,
     workflow,
+    ...(parent === undefined ? {} : { parent: { run: parent.run, step: stepPlace(parent) } }),
     state,
     startedAt,
     ...(end === undefined ? {} : { endedAt: end.at }),
-    ...(removedAt === undefined ? {} : { removedAt }),
+    ...(removedAt === undefined || parent !== undefined ? {} : { removedAt }),
     ...(end === undefined || end.state === "completed" ? {} : { error: String(end.detail) }),
   };
+}
+
+/** A step, or an item of one. */
+export function stepPlace({ step, item }: Pick<RunParent, "item" | "step">): string {
+  return item === undefined ? step : `${step}.${item}`;
 }
 
 /** One spoiled record must not keep people from seeing the others. */
@@ -110,9 +124,18 @@ function readable(record: string): RunRecord | undefined {
   }
 }
 
+/**
+ * Which step failed, and the name of its error; where the step is a run, the same of that. `undefined` where it is no failure of a step.
+ */
+export function withoutMessages(error: string): string | undefined {
+  return /^(?:step \S+ failed: (?:item \d+: )?RunFailed: \S+: )*step \S+ failed: (?:item \d+: )?[\w$]+(?=:)/.exec(
+    error,
+  )?.[0];
+}
+
 /** Messages repeat what payloads hold, and a list reads no payloads: only what cannot hold any is left. */
 function nameOfError(error: string): string {
-  return /^step \S+ failed: (?:item \d+: )?[\w$]+(?=:)/.exec(error)?.[0] ?? error.replace(/: .*$/s, "");
+  return withoutMessages(error) ?? error.replace(/: .*$/s, "");
 }
 
 function matches(run: RunSummary, { state, workflow }: RunListOptions): boolean {

@@ -9,7 +9,7 @@ import {
   type RunRecord,
   type StepOutcome,
 } from "../protocol/index.js";
-import { stepJobId, undoJobId, undoneField } from "../workflow/index.js";
+import { roundOf, stepJobId, undoJobId, undoneField } from "../workflow/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 
 /** Fields read at once: one reply must not hold Redis for long. */
@@ -20,6 +20,8 @@ export interface StoredRun {
   readonly recordText: string;
   readonly record: RunRecord;
   readonly stateText: string | null;
+  /** Of a run that is a step of another. */
+  readonly parentText: string | null;
   readonly removedAt: number | undefined;
   readonly definition: WorkflowDefinition;
 }
@@ -28,10 +30,11 @@ export interface StoredRun {
 export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
   const { workflows, ended } = reader.keys;
   const replies = await reader.read((redis) =>
-    redis.multi().hmget(workflows, id, runFields.state(id)).zscore(ended, id).exec(),
+    redis.multi().hmget(workflows, id, runFields.state(id), runFields.parent(id)).zscore(ended, id).exec(),
   );
   const [texts, removedAt] = transactionReplies<unknown>(replies) as [(string | null)[], string | null];
-  const [recordText = null, stateText = null] = id.includes(" ") || id.startsWith("@") ? [] : texts;
+  const [recordText = null, stateText = null, parentText = null] =
+    id.includes(" ") || id.startsWith("@") ? [] : texts;
   if (recordText === null) throw runUnknown(id, operation);
   const record = parsedOfRun(() => parseRunRecord(recordText), id, operation);
   const field = runFields.definition(record.workflow, record.hash);
@@ -42,6 +45,7 @@ export async function readRun(reader: ShardReader, id: string, operation: string
     recordText,
     record,
     stateText,
+    parentText,
     removedAt: removedAt === null ? undefined : Number(removedAt),
     definition: parsedOfRun(() => JSON.parse(definition) as WorkflowDefinition, id, operation),
   };
@@ -53,6 +57,8 @@ export interface StepFacts {
   readonly undone: StepOutcome | undefined;
   /** Number of its items, of a fan-out that has begun. */
   readonly items: number | undefined;
+  /** Of a step that is a run, the how manieth it is. */
+  readonly round: number;
 }
 
 export async function readSteps(
@@ -63,19 +69,21 @@ export async function readSteps(
     runFields.step(id, name),
     runFields.step(id, undoneField(name)),
     runFields.items(id, name),
+    runFields.round(id, name),
   ]);
   const texts = await readFields(reader, fields);
   const outcomeOf = (text: string | null | undefined): StepOutcome | undefined =>
     text === null || text === undefined ? undefined : parseStepOutcome(text);
   return new Map(
     definition.steps.map(({ name }, index) => {
-      const [outcome, undone, items] = texts.slice(3 * index, 3 * index + 3);
+      const [outcome, undone, items, round] = texts.slice(4 * index, 4 * index + 4);
       return [
         name,
         {
           outcome: outcomeOf(outcome),
           undone: outcomeOf(undone),
           items: items === null || items === undefined ? undefined : Number(items),
+          round: roundOf(round),
         },
       ];
     }),
@@ -126,4 +134,10 @@ export async function readStepJobs(
       return [job.id, { job, state, dueAt: due === null ? undefined : Number(due) }];
     }),
   );
+}
+
+/** Of the runs of steps, those that have been started. */
+export async function readStarted(reader: ShardReader, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const parents = await readFields(reader, ids.map(runFields.parent));
+  return new Set(ids.filter((_id, index) => parents[index] !== null));
 }

@@ -19,10 +19,12 @@ export type RunState = (typeof RUN_STATES)[number];
 export interface RunSummary {
   readonly id: string;
   readonly workflow: string;
+  /** Of a run that is a step of another: that one, and its step or, of a fan-out, item (`pack.3`). */
+  readonly parent?: { readonly run: string; readonly step: string };
   readonly state: RunState;
   readonly startedAt: number;
   readonly endedAt?: number;
-  /** When it will be removed, of one that has ended. */
+  /** When it will be removed, of one that has ended. One that is a step is removed with its parent. */
   readonly removedAt?: number;
   /** failed, cancelled: why. In a list for people without all schemas only the step and the name of its error. */
   readonly error?: string;
@@ -66,8 +68,10 @@ export interface RunItems {
   readonly completed: number;
   readonly failed: number;
   readonly cancelled: number;
-  /** The first that failed, at most ten. */
-  readonly failures: readonly { readonly index: number; readonly failure: string }[];
+  /** The first that failed, at most ten; `run`: of items that are runs, its id. */
+  readonly failures: readonly { readonly index: number; readonly failure: string; readonly run?: string }[];
+  /** Of items that are runs: what their ids begin with; a dot and the index follow. */
+  readonly runs?: string;
 }
 
 export interface RunUndoing {
@@ -79,8 +83,12 @@ export interface RunUndoing {
 
 export interface RunStep {
   readonly name: string;
-  /** Absent for a step that only waits. */
+  /** Absent for a step that only waits, or is a run. */
   readonly task?: string;
+  /** Of a step that is a run. */
+  readonly workflow?: string;
+  /** Id of that run, once it has been started; not of a fan-out. */
+  readonly run?: string;
   readonly state: RunStepState;
   /** When its job was enqueued. */
   readonly begunAt?: number;

@@ -5,6 +5,7 @@
 import type { WorkflowStep } from "../definition/index.js";
 import { evaluate, type Scope } from "../workflow/index.js";
 import { HIDDEN, withoutSecrets } from "./redact.js";
+import { withoutMessages } from "./run-list.js";
 import type { StepFacts, StoredRun } from "./run-reads.js";
 import type { RedactedKind, Redactor } from "./types.js";
 
@@ -46,8 +47,10 @@ export class RunVeil {
     return shown === undefined ? HIDDEN : shown.value;
   }
 
+  /** Of a failed run that is a step nothing here knows what its own steps hold: the messages in it are left out. */
   clean(text: string): string {
-    return withoutSecrets(text, this.#secrets);
+    const shown = this.#redactor === undefined ? text : withoutInnerMessages(text);
+    return withoutSecrets(shown, this.#secrets);
   }
 
   /** What the payload of an item holds. */
@@ -56,23 +59,25 @@ export class RunVeil {
   }
 
   #learn(step: WorkflowStep, facts: StepFacts | undefined): void {
-    const { job, forEach, name, waitFor } = step;
+    const { job, child, forEach, name, waitFor } = step;
     const { outcome } = facts ?? {};
     if (waitFor !== undefined && outcome?.status === "completed") {
       const shown = this.#redact(waitFor.event, "event", outcome.detail);
       this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
     }
-    if (job === undefined) return;
+    const made = job?.task ?? child?.workflow;
+    if (made === undefined) return;
     if (forEach === undefined && outcome?.status === "completed") {
-      const shown = this.#redact(job.task, "result", outcome.detail);
+      const shown = this.#redact(made, job === undefined ? "output" : "result", outcome.detail);
       this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
     }
     // Of a fan-out, what does not come from its items, and what undoes it.
     this.#learnPayload(step, this.#scope);
   }
 
-  #learnPayload({ job, compensate }: WorkflowStep, scope: Scope): void {
+  #learnPayload({ job, child, compensate }: WorkflowStep, scope: Scope): void {
     if (this.#redactor === undefined) return;
+    if (child !== undefined) this.#redact(child.workflow, "input", evaluate(child.input, scope));
     for (const made of [job, compensate]) {
       if (made !== undefined) this.#redact(made.task, "payload", evaluate(made.payload, scope));
     }
@@ -85,4 +90,10 @@ export class RunVeil {
     if (shown !== undefined) this.#secrets.push(...shown.secrets);
     return shown;
   }
+}
+
+/** `RunFailed: r.ship-1: step pay failed: Refused: card 4242 ...` -> `RunFailed: r.ship-1: step pay failed: Refused`. */
+function withoutInnerMessages(text: string): string {
+  const [, head, reason] = /^((?:step \S+ failed: )?(?:item \d+: )?RunFailed: \S+: )(.*)$/s.exec(text) ?? [];
+  return head === undefined || reason === undefined ? text : head + (withoutMessages(reason) ?? reason);
 }

@@ -6,11 +6,14 @@
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
  *   <run> :open           jobs of the run that have not ended, but for the one of its timeout
  *   <run> :timeout        when its time was over (ms)
+ *   <run> :parent         of a run that is a step of another: see encodeRunParent
  *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
  *   <run> <step>#         how many of the steps that it needs have ended
  *   <run> <step>*         number of its items;  <run> <step>.3*: item 3;  <run> <step>*#: how many have ended
  *   <run> <step>!         events that it has heard of for a step that waits: lines of <event id> <ms> <payload>
  *   <run> <step>?         until when the step waits (ms)
+ *   <run> <step>^         of a step that is a run: its how manieth it is, absent: the first
+ *   <run> <step>%         of such a step, or an item: its run has ended badly, and is to go on
  *   @<workflow> <hash>    the definition
  *
  * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON. Those of
@@ -108,6 +111,34 @@ export function parseRunEnd(text: string | null): RunEnd | undefined {
   return { state: state as RunEndState, at: Number(at), detail: JSON.parse(detail) as unknown };
 }
 
+/** The step that a run is. */
+export interface RunParent {
+  readonly run: string;
+  /** When that was started (ms): a later run of its id is another one. */
+  readonly startedAt: number;
+  /** Where its own jobs wait. */
+  readonly queue: string;
+  readonly step: string;
+  /** Of a fan-out. */
+  readonly item: number | undefined;
+}
+
+export function encodeRunParent({ run, startedAt, queue, step, item }: RunParent): string {
+  return `${run} ${startedAt} ${queue} ${step}${item === undefined ? "" : ` ${item}`}`;
+}
+
+export function parseRunParent(text: string | null | undefined): RunParent | undefined {
+  if (text === null || text === undefined) return undefined;
+  const [run = "", startedAt, queue = "", step = "", item] = text.split(" ");
+  return {
+    run,
+    startedAt: Number(startedAt),
+    queue,
+    step,
+    item: item === undefined ? undefined : Number(item),
+  };
+}
+
 /** Fields of the `workflows` hash. */
 export const runFields = {
   definition: (workflow: string, hash: string): string => `@${workflow} ${hash}`,
@@ -115,12 +146,17 @@ export const runFields = {
   state: (run: string): string => `${run} :state`,
   open: (run: string): string => `${run} :open`,
   timeout: (run: string): string => `${run} :timeout`,
+  parent: (run: string): string => `${run} :parent`,
   step: (run: string, step: string): string => `${run} ${step}`,
   met: (run: string, step: string): string => `${run} ${step}#`,
   itemsEnded: (run: string, step: string): string => `${run} ${step}*#`,
   items: (run: string, step: string): string => `${run} ${step}*`,
   heard: (run: string, step: string): string => `${run} ${step}!`,
   waitsUntil: (run: string, step: string): string => `${run} ${step}?`,
+  /** Of a step that is a run. */
+  round: (run: string, step: string): string => `${run} ${step}^`,
+  /** Of such a step, or an item of it (`<step>.<index>`). */
+  goesOn: (run: string, step: string): string => `${run} ${step}%`,
   item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
 } as const;
 

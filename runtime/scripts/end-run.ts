@@ -1,5 +1,6 @@
 import type { ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
+import { QueuePlaces } from "./settle-steps.js";
 
 export const endRunScript = new Script("end-run");
 
@@ -18,6 +19,8 @@ export interface EndedRun {
   readonly timeout: string;
   /** The state when that was decided, `""`: it ran. */
   readonly state: string;
+  /** The job of the step that the run is, and where it waits. */
+  readonly parent: { readonly job: string; readonly queue: string } | undefined;
   /** Members of `listeners`. */
   readonly listeners: readonly string[];
 }
@@ -46,12 +49,11 @@ export async function endRuns(runner: ScriptRunner, call: EndRunsCall): Promise<
     keys.running,
     keys.listeners,
   ];
-  const queues = [...new Set(ends.map(({ queue }) => queue))];
-  scriptKeys.push(...queues.map((queue) => keys.queue(queue).due));
+  const places = new QueuePlaces(keys, scriptKeys);
   const args: ScriptArgument[] = [keys.tag, worker];
-  for (const { id, run, end, keepMs, key, timeout, queue, state, listeners } of ends) {
-    args.push(id, run, end, keepMs, key, timeout, queues.indexOf(queue), state);
-    args.push(listeners.length, ...listeners);
+  for (const { id, run, end, keepMs, key, timeout, queue, state, parent, listeners } of ends) {
+    args.push(id, run, end, keepMs, key, timeout, places.of(queue), state);
+    args.push(parent?.job ?? "", places.of(parent?.queue ?? queue), listeners.length, ...listeners);
   }
   const reply = (await runner.run(endRunScript, scriptKeys, args)) as "LOST" | readonly EndRunReply[];
   return reply === "LOST" ? ends.map(() => "LOST") : reply;

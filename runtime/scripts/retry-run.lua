@@ -6,6 +6,7 @@
 -- Returns NOTFOUND, MOVED (its end is not what was seen), KEY <run> (its idempotency key belongs to that one by now), or RETRIED
 --@include now
 --@include wake
+--@include revive
 
 local jobs, workflows, ended, running, keys, expiry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local pending, run, key, step, time = KEYS[7], ARGV[1], ARGV[3], ARGV[5], now()
@@ -31,10 +32,5 @@ if step ~= '' then
     redis.call('HINCRBY', workflows, run .. ' ' .. ARGV[7] .. '*#', 1)
   end
 end
-redis.call('HSET', workflows, run .. ' :state', 'retrying', run .. ' :open', 1)
-redis.call('ZREM', ended, run)
-redis.call('ZADD', running, time, run)
-redis.call('HSET', jobs, run .. ':end', ARGV[4])
-redis.call('RPUSH', pending, run .. ':end')
-wake(KEYS[8])
+revive({ jobs = jobs, workflows = workflows, ended = ended, running = running }, time, run, ARGV[4], pending, KEYS[8])
 return 'RETRIED'

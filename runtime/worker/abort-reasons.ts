@@ -15,10 +15,12 @@ export class StartedTooLate extends PermanentError {
 export class ResultTooLarge extends PermanentError {
   override readonly name = "ResultTooLarge";
   constructor(task: string, characters: number, most: number) {
-    super(
-      `the handler of ${task} returned a result of ${characters} characters of JSON, of which a result may have ${most}; keep what is large elsewhere and return what finds it again, or raise worker.maxResult`,
-    );
+    super(resultTooLarge(`the handler of ${task} returned a result`, characters, most));
   }
+}
+
+export function resultTooLarge(what: string, characters: number, most: number): string {
+  return `${what} of ${characters} characters of JSON, of which a result may have ${most}; keep what is large elsewhere and return what finds it again, or raise worker.maxResult`;
 }
 
 export class TimeoutExceeded extends Error {

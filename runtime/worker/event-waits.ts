@@ -68,7 +68,8 @@ export class EventWaits {
     if (reply === "OVER") {
       const reason = `no event ${wait.event} that matches came within ${formatDuration(timeoutMs)}`;
       ends.add(endOfStep(context, "failed", reason, now()));
-    } else if (reply === "WAITING") fetcher.forget(id, round);
+      // It comes back under its id, and must not be taken for one that is held still.
+    } else if (reply !== "LOST") fetcher.forget(id, round);
     // LOST, GONE: whoever holds the job now goes on.
     return undefined;
   }

@@ -5,6 +5,7 @@ import { processMetrics } from "../metrics/index.js";
 import {
   encodeRunEnd,
   parseRunEnd,
+  parseRunParent,
   parseRunRecord,
   parseStepOutcome,
   runFields,
@@ -20,6 +21,7 @@ import {
   RUN_FAILING,
   RUN_RETRYING,
   type RunSoFar,
+  stepJobId,
   stepsRead,
   timeoutJobId,
   undoneField,
@@ -93,7 +95,16 @@ export class RunDecider {
     const record = await reader.record(run, facts);
     if (record === undefined) {
       // Nothing is known of the run any more; its job goes.
-      await this.#end(worker, claim, { end: "", key: "", keepMs: 0, state: "", timeout: "", listeners: [] });
+      const nothing = {
+        end: "",
+        key: "",
+        keepMs: 0,
+        state: "",
+        timeout: "",
+        listeners: [],
+        parent: undefined,
+      };
+      await this.#end(worker, claim, nothing);
       return;
     }
     if (graph === undefined) return await this.#giveUp(worker, claim, "its definition is not stored");
@@ -123,7 +134,7 @@ export class RunDecider {
     const { keepMs, timeoutMs } = definition;
     const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
     const listeners = listenersOf(definition, run, input);
-    const call = { end, key, keepMs, state: state ?? "", timeout, listeners };
+    const call = { end, key, keepMs, state: state ?? "", timeout, listeners, parent: parentOf(run, facts) };
     const reply = await this.#end(worker, claim, call);
     // It was cancelled after it was read.
     if (reply === "MOVED") await this.decide(worker, claim);
@@ -166,7 +177,7 @@ export class RunDecider {
   async #giveUp(worker: string, claim: Claim, reason: string): Promise<void> {
     const { reader, logger, now } = this.#ports;
     const { run = "", workflow = "" } = claim.record.options;
-    const facts = await reader.read([run, runFields.state(run)]);
+    const facts = await reader.read([run, runFields.state(run), ...parentFields(run)]);
     const state = facts.get(runFields.state(run)) ?? "";
     const detail = `the run cannot go on: ${reason}`;
     const hasEnded = parseRunEnd(state) !== undefined;
@@ -183,16 +194,23 @@ export class RunDecider {
       // What cannot be read says nothing of what the run has; an emit removes listeners of a run that is gone.
       if (error instanceof TaskweftError) throw error;
     }
-    const reply = await this.#end(worker, claim, { ...kept, end, state, timeout: timeoutJobId(run) });
+    const reply = await this.#end(worker, claim, {
+      ...kept,
+      end,
+      state,
+      timeout: timeoutJobId(run),
+      parent: parentOf(run, facts),
+    });
     if (reply === "MOVED") await this.#giveUp(worker, claim, reason);
     else if (reply === "ENDED" && !hasEnded) countEnded(workflow, "failed");
   }
 
   #allFields(graph: WorkflowGraph, run: string): string[] {
-    const fields = [...this.#ports.reader.fieldsOfRecord(run), runFields.state(run)];
+    const fields = [...this.#ports.reader.fieldsOfRecord(run), runFields.state(run), ...parentFields(run)];
     if (graph.definition.timeoutMs !== undefined) fields.push(runFields.timeout(run));
-    for (const { name, forEach, compensate } of graph.definition.steps) {
+    for (const { name, child, forEach, compensate } of graph.definition.steps) {
       fields.push(runFields.step(run, name));
+      if (child !== undefined) fields.push(runFields.round(run, name));
       if (forEach !== undefined) fields.push(runFields.items(run, name));
       if (compensate !== undefined) fields.push(runFields.step(run, undoneField(name)));
     }
@@ -230,6 +248,8 @@ export class RunDecider {
       fetcher.forget(claim.id, round);
       reader.forget(run);
     }
+    // Its parent goes on at once.
+    if (reply === "ENDED" && end.parent !== undefined) fetcher.wake();
     return reply;
   }
 }
@@ -237,6 +257,18 @@ export class RunDecider {
 /** `workflow`: name and hash of its definition. */
 function countEnded(workflow: string, state: string): void {
   processMetrics.count("taskweft_run_ended_total", { workflow: workflow.split(" ", 1)[0]!, state });
+}
+
+/** Only ids of runs that were not started by a person hold a dot. */
+function parentFields(run: string): string[] {
+  return run.includes(".") ? [runFields.parent(run)] : [];
+}
+
+/** The job of the step that the run is. */
+function parentOf(run: string, facts: RunFacts): EndedRun["parent"] {
+  const parent = parseRunParent(facts.get(runFields.parent(run)));
+  if (parent === undefined) return undefined;
+  return { job: stepJobId(parent.run, parent.step, parent.item), queue: parent.queue };
 }
 
 /** How the steps ended that have; `fieldOf`: where that stands of each. */

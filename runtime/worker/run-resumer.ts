@@ -10,6 +10,7 @@ import {
   listenersOf,
   resume,
   type ReopenedStep,
+  roundOf,
   type RunSoFar,
   stepJobId,
   undoJobId,
@@ -75,6 +76,8 @@ export class RunResumer {
     }
     const begins = reopened.filter((one) => one.begins).map(({ step }) => graph.again(run, step, now()));
     const counts = new Map(reopened.map(({ step, met }) => [runFields.met(run, step.name), met]));
+    for (const one of reopened)
+      for (const [field, count] of ofChild(run, one, soFar, facts)) counts.set(field, count);
     const removed = [
       runFields.timeout(run),
       ...reopened.flatMap((one) => fieldsToForget(run, one)),
@@ -99,7 +102,7 @@ export class RunResumer {
     run: string,
     { step, wasUndone }: ReopenedStep,
     facts: RunFacts,
-  ): AsyncGenerator<Pick<Part, "dropped" | "removed">> {
+  ): AsyncGenerator<Pick<Part, "counts" | "dropped" | "removed">> {
     if (step.forEach === undefined) return;
     const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
     for (let from = 0; from < total; from += ITEM_CHUNK) {
@@ -111,6 +114,11 @@ export class RunResumer {
           wasUndone ? fieldsOfItem(run, step.name, index) : [runFields.step(run, `${step.name}.${index}`)],
         ),
         dropped: again.map((index) => stepJobId(run, step.name, index)),
+        counts: new Map(
+          step.child === undefined
+            ? []
+            : again.map((index) => [runFields.goesOn(run, `${step.name}.${index}`), 1] as const),
+        ),
       };
     }
   }
@@ -127,6 +135,23 @@ export class RunResumer {
       return letter === "x" || (letter === "f" && onFailure !== "continue");
     });
   }
+}
+
+/**
+ * The run of a step goes on where it failed; it is another one where the step had completed, or what comes before it runs again: then
+ * its input may be another.
+ */
+function* ofChild(
+  run: string,
+  { step, begins, wasUndone }: ReopenedStep,
+  { outcomes }: RunSoFar,
+  facts: RunFacts,
+): Generator<readonly [field: string, count: number]> {
+  const hasBegun = outcomes.has(step.name) || facts.has(runFields.items(run, step.name));
+  if (step.child === undefined || !hasBegun) return;
+  const round = runFields.round(run, step.name);
+  if (wasUndone || !begins) yield [round, roundOf(facts.get(round)) + 1];
+  else if (step.forEach === undefined) yield [runFields.goesOn(run, step.name), 1];
 }
 
 function fieldsToForget(run: string, { step, wasUndone }: ReopenedStep): readonly string[] {

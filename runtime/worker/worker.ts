@@ -140,6 +140,7 @@ export class ShardWorker implements Worker {
       },
       quarantine: (claim) => this.#recorder.quarantined(claim),
       onLost: () => this.#leaseKeeper.lost(),
+      maxResultCharacters: this.#options.maxResultCharacters,
     });
     this.#recorder = new OutcomeRecorder({
       ...base,

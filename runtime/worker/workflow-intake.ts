@@ -4,7 +4,7 @@
  *
  *   claimed -> read the run --> ready (payload computed) -> executor
  *                           --> ended here: skipped, waited, fanned out, its run is over
- *                           --> waits for an event (EventWaits)
+ *                           --> waits for an event (EventWaits), or for a run that is the step (ChildRuns)
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
@@ -14,14 +14,15 @@ import { storeItems } from "../scripts/index.js";
 import {
   evaluate,
   firstOfLanes,
+  isChild,
   type Scope,
   stepsRead,
   undoneField,
   type WorkflowGraph,
 } from "../workflow/index.js";
+import { ChildRuns, type ChildRunsPorts } from "./child-runs.js";
 import type { Claim } from "./claim.js";
 import { EventWaits } from "./event-waits.js";
-import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
 import { MAX_CRASHES } from "./reaper.js";
@@ -35,7 +36,7 @@ const ERROR_PAUSE_MS = 250;
 const ITEM_BATCH = 250;
 const MAX_ITEMS = 100_000;
 
-export interface IntakePorts {
+export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "maxResultCharacters"> {
   readonly connection: Connection;
   readonly keys: ShardKeys;
   readonly logger: Logger;
@@ -45,7 +46,6 @@ export interface IntakePorts {
   readonly reader: RunReader;
   readonly ends: StepEnds;
   readonly decider: RunDecider;
-  readonly fetcher: Pick<Fetcher, "forget" | "round">;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
   /** A step that has lost its worker too often. */
@@ -55,6 +55,7 @@ export interface IntakePorts {
 export class WorkflowIntake {
   readonly #ports: IntakePorts;
   readonly #waits: EventWaits;
+  readonly #children: ChildRuns;
   /** Of steps that were handed on and have not ended. */
   readonly #contexts = new WeakMap<JobRecord, StepContext>();
   readonly #underWay = new Set<Promise<void>>();
@@ -64,6 +65,7 @@ export class WorkflowIntake {
   constructor(ports: IntakePorts) {
     this.#ports = ports;
     this.#waits = new EventWaits(ports);
+    this.#children = new ChildRuns(ports);
   }
 
   /** Claims that are being prepared: they wait for a slot like others. */
@@ -133,9 +135,15 @@ export class WorkflowIntake {
   ): Promise<Prepared> {
     const context = bare === undefined ? undefined : withTotal(bare, facts);
     try {
-      if (context !== undefined) return await this.#prepare(name, claim, context, facts);
-      await this.#ports.decider.decide(name, claim, graph === undefined ? undefined : facts);
-      return undefined;
+      if (context === undefined) {
+        await this.#ports.decider.decide(name, claim, graph === undefined ? undefined : facts);
+        return undefined;
+      }
+      const prepared = await this.#prepare(name, claim, context, facts);
+      if (prepared !== "again") return prepared;
+      // There is news of its run, or of the one that it is.
+      const news = await this.#ports.reader.read(this.#fields(context));
+      return await this.#prepareOne(name, { claim, graph, context: bare }, news);
     } catch (error) {
       if (context === undefined || error instanceof TaskweftError) {
         this.#warn(error);
@@ -189,32 +197,29 @@ export class WorkflowIntake {
     return runFields.step(run, index === undefined ? step : `${step}.${index}`);
   }
 
-  async #prepare(
-    name: string,
-    claim: Claim,
-    context: StepContext,
-    facts: RunFacts,
-  ): Promise<Claim | undefined> {
+  async #prepare(name: string, claim: Claim, context: StepContext, facts: RunFacts): Promise<Prepared> {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     const known = await reader.record(run, facts);
     const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
-    if (known === undefined || ended || (facts.has(runFields.state(run)) && !undoes)) {
-      return this.#end(context, "cancelled", null);
-    }
+    if (known === undefined || ended) return this.#end(context, "cancelled", null);
+    const goesOn = !facts.has(runFields.state(run));
+    const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;
+    // Once it is there it is waited for, whatever becomes of this one.
+    if (child?.parent !== undefined) return await this.#children.follow(name, context, child, known, goesOn);
+    if (!goesOn && !undoes) return this.#end(context, "cancelled", null);
     const { input } = known;
     const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
     const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
-    if (item !== undefined) return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
+    if (item !== undefined && child === undefined)
+      return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
     // Once it has begun to wait its condition is not asked again: other steps may have ended since.
-    const hasBegun = facts.has(runFields.waitsUntil(run, step.name));
+    const hasBegun = item !== undefined || facts.has(runFields.waitsUntil(run, step.name));
     if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
       return this.#end(context, "skipped", null);
-    if (step.waitFor !== undefined) {
-      if ((await this.#waits.wait(name, context, step.waitFor, scope, facts)) === undefined) return undefined;
-      return await this.#prepare(name, claim, context, await reader.read(this.#fields(context)));
-    }
+    if (child !== undefined) return await this.#children.start(name, context, child, known, scope);
+    if (step.waitFor !== undefined) return await this.#waits.wait(name, context, step.waitFor, scope, facts);
     if (step.forEach !== undefined) {
       const begun = Number(facts.get(runFields.items(run, step.name)) ?? 0);
       if (begun > 0 && (await this.#goOn(context, begun))) return undefined;
@@ -290,7 +295,7 @@ interface Placed {
   readonly context: StepContext | undefined;
 }
 
-/** A claim that may start; `undefined`: it has been seen to; `again`: Redis refused. */
+/** A claim that may start; `undefined`: it has been seen to; `again`: Redis refused, or there is news. */
 type Prepared = Claim | "again" | undefined;
 
 const NOTHING = ["value", null] as const;
@@ -312,8 +317,8 @@ function copyOf(value: unknown): unknown {
 
 function stepsOf(step: StepContext["step"], undoes: boolean): readonly string[] {
   if (undoes) return stepsRead(step.compensate?.payload);
-  const { job, waitFor } = step;
-  return [step.if, step.forEach, job?.payload, waitFor?.match].flatMap(stepsRead);
+  const { job, child, waitFor } = step;
+  return [step.if, step.forEach, job?.payload, child?.input, waitFor?.match].flatMap(stepsRead);
 }
 
 function itemScope({ run, step, item }: StepContext, facts: RunFacts): Scope {

@@ -26,6 +26,8 @@ export interface WorkflowsPorts {
   /** A step that has lost its worker too often: it goes dead without being tried again. */
   readonly quarantine: (claim: Claim) => void;
   readonly onLost: () => void;
+  /** Characters of JSON that a result may have. */
+  readonly maxResultCharacters: number;
 }
 
 export class Workflows {

@@ -96,7 +96,7 @@ export class WorkflowGraph {
   /** Jobs that only wait: in a run that does not go on they need not. */
   waits(run: string): readonly string[] {
     return this.definition.steps
-      .filter((step) => step.job === undefined && step.forEach === undefined)
+      .filter((step) => (step.job ?? step.child ?? step.forEach) === undefined)
       .map((step) => stepJobId(run, step.name));
   }
 
@@ -180,11 +180,14 @@ export function fieldsOfStep(run: string, step: string): string[] {
     runFields.itemsEnded(run, step),
     runFields.heard(run, step),
     runFields.waitsUntil(run, step),
+    runFields.round(run, step),
+    runFields.goesOn(run, step),
   ];
 }
 
 export function fieldsOfItem(run: string, step: string, index: number): string[] {
-  return [runFields.item(run, step, index), runFields.step(run, `${step}.${index}`)];
+  const own = `${step}.${index}`;
+  return [runFields.item(run, step, index), runFields.step(run, own), runFields.goesOn(run, own)];
 }
 
 /** Where it stands how an undoing ended, after the run's id. */

@@ -17,14 +17,14 @@ export interface StartedWith {
 
 export class RunStarter {
   readonly definition: WorkflowDefinition;
-  /** All queues in which jobs of a run may wait. */
+  /** All queues in which jobs of a run, and of the runs in it, may wait. */
   readonly queues: ReadonlySet<string>;
   readonly #graph: WorkflowGraph;
   readonly #text: string;
 
   constructor(definition: WorkflowDefinition) {
     this.definition = definition;
-    this.queues = new Set([definition.queue, ...definition.steps.flatMap(queuesOf)]);
+    this.queues = new Set(queuesOfRun(definition));
     this.#graph = new WorkflowGraph(definition);
     this.#text = JSON.stringify(definition);
   }
@@ -47,6 +47,10 @@ export class RunStarter {
 
 function later<Begin extends { readonly delayMs: number }>(begin: Begin, delayMs: number): Begin {
   return { ...begin, delayMs: begin.delayMs + delayMs };
+}
+
+function queuesOfRun({ queue, steps, children = {} }: WorkflowDefinition): readonly string[] {
+  return [queue, ...steps.flatMap(queuesOf), ...Object.values(children).flatMap(queuesOfRun)];
 }
 
 function queuesOf({ job, compensate }: WorkflowDefinition["steps"][number]): string[] {

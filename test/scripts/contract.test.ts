@@ -10,58 +10,16 @@ import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
 import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
+import { playChild } from "./child-moves.js";
 import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
 import { beginStep, newRun, playRun, runCalls } from "./run-moves.js";
 import { item, ShardBench } from "./shard-bench.js";
 import { playSchedule } from "./schedule-moves.js";
+import { ADDING, DRAINING } from "./script-names.js";
 import { histories, play } from "./shard-moves.js";
 import { playWait } from "./wait-moves.js";
 
 const MAX_LINES = 90;
-/** Scripts that let a full Redis drain, and those that only add and must be refused. */
-const DRAINING = [
-  "advance",
-  "cancel",
-  "cancel-run",
-  "discard",
-  "drain",
-  "end-run",
-  "expire-run",
-  "fail",
-  "forget-run",
-  "heartbeat",
-  "listen",
-  "pause",
-  "purge",
-  "recount",
-  "regate",
-  "run-alone",
-  "reclaim",
-  "remove",
-  "repair",
-  "resume-run",
-  "save-step",
-  "settle-steps",
-  "suspend",
-  "sweep",
-  "wait-step",
-];
-const ADDING = [
-  "await",
-  "await-run",
-  "declare",
-  "enqueue",
-  "keep-event",
-  "log",
-  "note",
-  "retry",
-  "retry-run",
-  "start-run",
-  "store-items",
-  "tell",
-  "tick",
-  "tick-run",
-];
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
 const files = await readSources(["runtime/scripts"], [".lua"]);
@@ -365,6 +323,7 @@ describe("a server that grants exactly the declared keys", () => {
     await playPause(bench);
     await admin.redis.flushdb();
     await playRun(bench, runner);
+    await playChild(bench, runner);
     expect(await scripts.keepEvent(runner, { keys: bench.keys, ...AN_EVENT })).toBe("KEPT");
     await playWait(bench, runner);
     await bench.put({ lost: { queue: "q" } });

@@ -18,7 +18,10 @@ import {
   type EndedRun,
   endRuns,
   expireRun,
+  followRun,
+  type FollowRunCall,
   forgetRun,
+  keepRun,
   resumeRun,
   type ResumeRunCall,
   retryRun,
@@ -98,12 +101,12 @@ export const retrial: Omit<RetryRunCall, "keys" | "queue"> = {
   skip: undefined,
 };
 
-const endRun = async (
+export const endRun = async (
   runner: ScriptRunner,
   { keys, worker, ...end }: EndedRun & { readonly keys: ShardKeys; readonly worker: string },
 ): Promise<unknown> => (await endRuns(runner, { keys, worker, ends: [end] }))[0];
 
-const startRun = async (
+export const startRun = async (
   runner: ScriptRunner,
   { keys, ...start }: RunToStart & { readonly keys: ShardKeys },
 ): Promise<unknown> => (await startRuns(runner, { keys, starts: [start] }))[0];
@@ -174,6 +177,7 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
     queue: "q",
     timeout: "r:timeout",
     state: "",
+    parent: undefined,
     listeners: newRun.listeners,
   };
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("MOVED");
@@ -185,12 +189,22 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   const known = await bench.redis.hkeys(keys.workflows);
   await bench.redis.zadd(keys.dead, 1, "r.x");
   await bench.redis.hset(keys.jobs, "r.x", recordText());
-  await forgetRun(runner, { keys, run: "r", isLast: true, fields: known, jobs: ["r.x", "r.y"] });
+  await forgetRun(runner, { keys, run: "r", isLast: true, owner: "r", fields: known, jobs: ["r.x", "r.y"] });
   expect(await bench.redis.exists(keys.dead, keys.jobs)).toBe(0);
   expect(await bench.redis.exists(keys.workflows, keys.ended, keys.listeners)).toBe(0);
   await playTimeout(bench, runner);
   await playCancel(bench, runner);
 }
+
+/** The step `a` of the run `r`, which is a run. */
+export const ofFollowing: Omit<FollowRunCall, "action" | "keys" | "worker"> = {
+  id: "r.a",
+  parent: "r",
+  queue: "q",
+  step: "a",
+  run: "r.a-1",
+  lookMs: 60_000,
+};
 
 /** A run that is cancelled while a step runs, one waits for a time, and one at the gate: nothing of it waits any longer. */
 async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void> {
@@ -216,7 +230,8 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
   expect(await bench.claim("runs", 1)).toEqual(["r:end"]);
   const end = encodeRunEnd({ state: "cancelled", at: 2, detail: "the run was cancelled" });
   const ofRun = { keys, worker: "runs", id: "r:end", run: "r", queue: "q" };
-  const ending = { ...ofRun, end, keepMs: 0, key: "r:key", timeout: "", listeners: newRun.listeners };
+  const rest = { timeout: "", parent: undefined, listeners: newRun.listeners };
+  const ending = { ...ofRun, end, keepMs: 0, key: "r:key", ...rest };
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
   expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
   await playRetry(bench, runner);
@@ -224,6 +239,7 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
     keys,
     run: "r",
     isLast: true,
+    owner: "r",
     fields: await bench.redis.hkeys(keys.workflows),
     jobs: [],
   });
@@ -261,7 +277,7 @@ async function playRetry(bench: ShardBench, runner: ScriptRunner): Promise<void>
   expect(await resumeRun(runner, last)).toBe("MOVED");
   const ending = { keys, worker, id: "r:end", run: "r", end: "completed 3 null", keepMs: 0, key: "" };
   expect(await redis.zrange(keys.listeners, 0, "-1")).toEqual(["listener"]);
-  const rest = { queue: "q", timeout: "", listeners: ["listener"], state: "" };
+  const rest = { queue: "q", timeout: "", parent: undefined, listeners: ["listener"], state: "" };
   expect(await endRun(runner, { ...ending, ...rest })).toBe("ENDED");
 }
 
@@ -295,12 +311,14 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
     queue: "q",
     timeout: id,
     state: "failing",
+    parent: undefined,
     listeners: newRun.listeners,
   });
   await forgetRun(runner, {
     keys,
     run: "r",
     isLast: true,
+    owner: "r",
     fields: await bench.redis.hkeys(keys.workflows),
     jobs: [],
   });
@@ -314,6 +332,7 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
   const [queue] = queues;
   const ofRun = { ...worker, run: "r", queue };
   const end = { end: "completed 1 null", keepMs: 1, key: "", timeout: "r:timeout", state: "", listeners: [] };
+  const parent = { job: "p.a", queue };
   const begins = queues.map((name) => beginStep("j", { queue: name }));
   const event = { keys, id: "e", payload: "{}", head: 'e ["x"]\n1\n', behind: undefined, queues };
   return {
@@ -323,11 +342,20 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
     "end-run": (runner) =>
       endRuns(runner, {
         ...worker,
-        ends: queues.map((name) => ({ ...end, run: "r", queue: name, id: "r:end" })),
+        ends: queues.map((name) => ({ ...end, parent, run: "r", queue: name, id: "r:end" })),
       }),
     "expire-run": (runner) =>
       expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
-    "forget-run": (runner) => forgetRun(runner, { keys, run: "r", isLast: true, fields: [], jobs: [] }),
+    "forget-run": (runner) =>
+      forgetRun(runner, { keys, run: "r", isLast: true, owner: "r", fields: [], jobs: [] }),
+    "follow-run": (runner) =>
+      followRun(runner, {
+        ...ofFollowing,
+        ...worker,
+        queue,
+        action: { kind: "start", parent: "r 1 q a", start: { ...newRun, begins, timeout: undefined } },
+      }),
+    "keep-run": (runner) => keepRun(runner, { keys, run: "r.a-1", parent: "r", keepMs: 1 }),
     "resume-run": (runner) => resumeRun(runner, { ...worker, ...resumption, begins }),
     "retry-run": (runner) => retryRun(runner, { ...retrial, keys, queue }),
     "settle-steps": (runner) =>

@@ -1,8 +1,15 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
 import { recordFacts } from "../../runtime/inspect/audit/facts.js";
 import { listenerId } from "../../runtime/inspect/audit/rules/index.js";
-import { isFinal, parseRun, parseRunEnd, parseRunRecord, runFields } from "../../runtime/protocol/index.js";
-import { timeoutJobId } from "../../runtime/workflow/index.js";
+import {
+  isFinal,
+  parseRun,
+  parseRunEnd,
+  parseRunParent,
+  parseRunRecord,
+  runFields,
+} from "../../runtime/protocol/index.js";
+import { stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
 export function runProblems(shard: Shard): readonly string[] {
@@ -72,7 +79,21 @@ function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string
   if (ended ? open !== 0 : open < 1 || open > jobs) {
     problems.push(`run ${run} counts ${open} jobs, and has ${jobs}: ${ended ? "it has ended" : "it hangs"}`);
   }
-  return problems;
+  return [...problems, ...problemsOfChild(shard, run, ended)];
+}
+
+/** The step that the run is waits for it, and has heard of its end. */
+function problemsOfChild(shard: Shard, run: string, ended: boolean): readonly string[] {
+  const parent = parseRunParent(shard.workflows[`${run} :parent`]);
+  const above = parent === undefined ? undefined : shard.workflows[`${parent.run} :state`];
+  const isOver = parent === undefined || shard.workflows[parent.run] === undefined;
+  if (isOver || parseRunEnd(above ?? null) !== undefined) return [];
+  const job = stepJobId(parent.run, parent.step, parent.item);
+  if (!ended)
+    return shard.jobs[job] === undefined ? [`run ${run} goes on, and no job ${job} waits for it`] : [];
+  return shard.due[parent.queue]?.[job] === undefined
+    ? []
+    : [`job ${job} waits for the run ${run}, which has ended`];
 }
 
 function liveJobs(shard: Shard): ReadonlyMap<string, number> {

@@ -2,10 +2,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type {
   Expression,
+  StepJob,
   TaskContract,
   WorkflowDefinition,
   WorkflowStep,
 } from "../../runtime/definition/index.js";
+import { childRunId, stepJobId, undoJobId } from "../../runtime/workflow/index.js";
 import { jobOf, object, path, value, workflow } from "./workflow.js";
 
 export interface RandomWorkflow {
@@ -29,6 +31,8 @@ export interface RandomTasks {
   readonly timeoutMs?: number;
   /** Steps wait for events, and runs have timeouts that they keep. Default: none. */
   readonly events?: boolean;
+  /** Steps are runs, which are runs again now and then. Default: none. */
+  readonly children?: boolean;
 }
 
 /** From here on down a job runs too long. */
@@ -41,20 +45,25 @@ export function randomWorkflow(random: () => number, name: string, tasks: Random
   const failing = new Set<string>();
   const events: string[] = [];
   const steps: WorkflowStep[] = [];
+  const children: Record<string, WorkflowDefinition> = {};
   for (let i = 0; i < size; i++) {
     const needs = steps.map((step) => step.name).filter(() => random() < 1.8 / (i + 1));
     const fails = random() < 0.08;
+    const work = workOf(random, tasks, i, fails, `${name} s${i}`);
+    const isRun = work.job !== undefined && tasks.children === true && random() < 0.3;
+    const inner = isRun ? innerOf(random, `${name}s${i}`, work.job!) : undefined;
+    if (inner !== undefined) children[inner.name] = inner;
     const step: WorkflowStep = {
       name: `s${i}`,
       needs,
       ...(needs.length > 1 && random() < 0.3 ? { join: 1 + Math.floor(random() * needs.length) } : {}),
       ...(random() < 0.15 ? { if: value(false) } : {}),
-      ...workOf(random, tasks, i, fails, `${name} s${i}`),
+      ...(inner === undefined ? work : asRun(work, inner)),
       onFailure: fails && random() < 0.4 ? "continue" : fatal,
       ...(random() < 0.4 ? { compensate: jobOf(tasks.undo, value(i + 1)) } : {}),
     };
     // Without a job or an event nothing fails.
-    const mayFail = (step.job ?? step.waitFor) !== undefined && step.if === undefined;
+    const mayFail = (step.job ?? step.child ?? step.waitFor) !== undefined && step.if === undefined;
     if (fails && mayFail) failing.add(step.name);
     else if (step.waitFor !== undefined) events.push(`${name} ${step.name}`);
     steps.push(step);
@@ -64,10 +73,49 @@ export function randomWorkflow(random: () => number, name: string, tasks: Random
   );
   const bounded = tasks.events === true && random() < 0.3 ? { timeoutMs: 3_600_000 } : {};
   return {
-    definition: workflow(steps, { hash: name, output: object(Object.fromEntries(results)), ...bounded }),
+    definition: workflow(steps, {
+      hash: name,
+      output: object(Object.fromEntries(results)),
+      ...bounded,
+      ...(Object.keys(children).length === 0 ? {} : { children }),
+    }),
     failing,
     events,
   };
+}
+
+/** Does what the job does, and waits a moment in half of all cases. */
+function innerOf(random: () => number, name: string, job: StepJob): WorkflowDefinition {
+  const given = { ...job, payload: object({ n: path("input", "n") }) };
+  const deeper = random() < 0.2 ? innerOf(random, `${name}w`, job) : undefined;
+  const work: WorkflowStep = {
+    name: "w",
+    needs: [],
+    ...(deeper === undefined ? { job: given } : asRun({ job: given }, deeper)),
+  };
+  const after: WorkflowStep[] = random() < 0.5 ? [{ name: "z", needs: ["w"], delayMs: 1 }] : [];
+  return workflow([work, ...after], {
+    name: `in:${name}`,
+    hash: name,
+    output: path("steps", "w", "result"),
+    ...(deeper === undefined ? {} : { children: { [deeper.name]: deeper } }),
+  });
+}
+
+function asRun({ job, ...step }: Partial<WorkflowStep>, inner: WorkflowDefinition): Partial<WorkflowStep> {
+  return { ...step, child: { workflow: inner.name, input: job!.payload } };
+}
+
+/** The job that does the work of a step (`s3`), an item (`s3.1`) or an undoing (`s3~`). */
+export function workJobId(definition: WorkflowDefinition, run: string, name: string): string {
+  if (name.endsWith("~")) return undoJobId(run, name.slice(0, -1));
+  const [stepName = "", index] = name.split(".");
+  const item = index === undefined ? undefined : Number(index);
+  const step = definition.steps.find((one) => one.name === stepName);
+  const inner = definition.children?.[step?.child?.workflow ?? ""];
+  if (inner === undefined || (step?.forEach !== undefined && item === undefined))
+    return stepJobId(run, stepName, item);
+  return workJobId(inner, childRunId(run, stepName, 1, item), "w");
 }
 
 function workOf(
@@ -145,9 +193,9 @@ export function expectedOf({ definition, failing }: RandomWorkflow): Expected {
   return { fails, statuses, output, compensates: fails && rule === "compensate" };
 }
 
-function resultOf({ job, forEach, waitFor }: WorkflowStep): unknown {
+function resultOf({ job, child, forEach, waitFor }: WorkflowStep): unknown {
   if (waitFor !== undefined) return { key: (waitFor.equals as ["value", string])[1] };
-  const payload = job?.payload as ["object", { n: ["value", number] }] | undefined;
+  const payload = (job?.payload ?? child?.input) as ["object", { n: ["value", number] }] | undefined;
   if (forEach === undefined) return payload === undefined ? null : payload[1].n[1];
   return (forEach as ["value", number[]])[1].map((n) => (n < 0 ? null : n));
 }

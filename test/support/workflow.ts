@@ -27,6 +27,20 @@ export function workflow(
   return { name: "test:flow", hash: "0a1b2c3d", queue: "default", keepMs: 600_000, steps, ...more };
 }
 
+/** A step that is a run of the workflow, and where a definition has it. */
+export function childOf(
+  definition: WorkflowDefinition,
+  input: Expression = object({}),
+): Pick<WorkflowStep, "child"> {
+  return { child: { workflow: definition.name, input } };
+}
+
+export function children(
+  ...definitions: readonly WorkflowDefinition[]
+): Pick<WorkflowDefinition, "children"> {
+  return { children: Object.fromEntries(definitions.map((one) => [one.name, one])) };
+}
+
 export async function start(
   project: Project,
   definition: WorkflowDefinition,

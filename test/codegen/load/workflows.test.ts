@@ -27,7 +27,7 @@ describe("the shape of a step", () => {
   it.each([
     [
       "x: { needs: [] }",
-      '15:7 TW200 the step "x" does nothing | give it a task, sleep: 1h, or an event to waitFor',
+      '15:7 TW200 the step "x" does nothing | give it a task, a workflow, sleep: 1h, or an event to waitFor',
     ],
     [
       "x: { task: b, sleep: 1h }",
@@ -64,7 +64,7 @@ describe("the shape of a step", () => {
     expect(steps(line)).toEqual([problem]);
   });
 
-  it.each(["workflow: w", "delay: 1s"])("%s is unknown", (entry) => {
+  it.each(["wait: 1s", "delay: 1s"])("%s is unknown", (entry) => {
     const [key] = entry.split(":");
     expect(steps(`x: { task: b, ${entry} }`)).toEqual([
       expect.stringContaining(`15:21 TW102 unknown key "${key}" in workflows > w > steps > x`),

@@ -111,6 +111,7 @@ test("a worker that is stopped without Redis asks no longer", async () => {
     fetcher: undefined as never,
     ready: (claims) => void ready.push(...claims),
     quarantine: () => undefined,
+    maxResultCharacters: 1,
   });
   const options = { run: "r", workflow: "test:flow 0a1b2c3d", step: "a" };
   intake.sift([{ id: "r.a", record: { options }, run: { attempts: 0, crashes: 0 } } as never]);

@@ -27,7 +27,12 @@ test("a worker dies, stops or stands still at each of its calls", { timeout: 3_6
     // How many numbers are used depends on how many calls are made; the next workflow must not.
     const random = seededRandom(seed + i);
     const upTo = (most: number): number => 1 + Math.floor(random() * most);
-    const any = randomWorkflow(random, `w${i}`, { ...TASKS, timeoutMs: TIMEOUT_MS, events: true } as never);
+    const any = randomWorkflow(random, `w${i}`, {
+      ...TASKS,
+      timeoutMs: TIMEOUT_MS,
+      events: true,
+      children: true,
+    } as never);
     // Some runs have a timeout that may come at any point.
     const onTimeout = random() < 0.5 ? "fail" : "compensate";
     const bound = random() < TIMED_OUT ? { timeoutMs: upTo(20), onTimeout } : {};

@@ -59,7 +59,7 @@ test("a run is forgotten once, however often its removal is sent, whole or in pa
   for (const id of ["one", "two"]) await endOf(await start(project, workflow(steps), {}, id));
   await raw.zadd(keys.ended, "XX", 1, "one");
   const fields = ["one", runFields.state("one"), runFields.step("one", "a")];
-  const part = { keys, run: "one", jobs: [] };
+  const part = { keys, run: "one", owner: "one", jobs: [] };
   await forgetRun(connection, { ...part, fields: fields.slice(2), isLast: false });
   expect(await stored(project)).toEqual({ "0a1b2c3d": 2 });
   for (const _again of [1, 2, 3]) await forgetRun(connection, { ...part, fields, isLast: true });

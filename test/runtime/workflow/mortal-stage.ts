@@ -7,7 +7,7 @@ import type { Worker } from "../../../runtime/worker/index.js";
 import { fieldsOfItem, fieldsOfStep } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";
-import { differences, type RandomWorkflow, RUNS_TOO_LONG } from "../../support/random-workflow.js";
+import { differences, type RandomWorkflow, RUNS_TOO_LONG, workJobId } from "../../support/random-workflow.js";
 import type { TestRedis } from "../../support/redis.js";
 import { within } from "../../support/signal.js";
 import { emitter, start } from "../../support/workflow.js";
@@ -115,7 +115,8 @@ export class MortalStage {
 
   /** What had ended when the worker died must not be started again: its count of starts is closed. */
   async #replace(player: Player, one: RandomWorkflow, run: string, fate: Fate | undefined): Promise<Player> {
-    for (const name of (await this.#outcomes(one, run)).keys()) this.#starts.set(jobOf(run, name), Infinity);
+    for (const name of (await this.#outcomes(one, run)).keys())
+      this.#starts.set(workJobId(one.definition, run, name), Infinity);
     const { life, worker } = player;
     if (life.killed) await bury(this.#project, worker, this.#redis.url);
     if (life.frozen) this.#frozen.push(player);
@@ -265,8 +266,4 @@ async function add({ payload: { n }, attempt }: Work, { signal }: TaskContext): 
 
 function itemsOf(forEach: Expression | undefined): readonly unknown[] {
   return forEach === undefined ? [] : (forEach as ["value", unknown[]])[1];
-}
-
-function jobOf(run: string, name: string): string {
-  return name.endsWith("~") ? `${run}.${name.slice(0, -1)}.undo` : `${run}.${name}`;
 }

@@ -49,7 +49,7 @@ test.each([1, 3])(
     await project.worker(handlers as never, { concurrency: 50 });
     const emit = emitter(project);
     const made = Array.from({ length: shards === 1 ? 200 : 100 }, (_unused, n) =>
-      randomWorkflow(random, `w${n}`, { add, undo, events: true } as never),
+      randomWorkflow(random, `w${n}`, { add, undo, events: true, children: true } as never),
     );
     const ends = new Map<string, number>();
     const tell = async ({ events }: RandomWorkflow): Promise<void> => {

@@ -30,7 +30,7 @@ test("a run is read once, and another one of its id anew", async () => {
       expect(await inputOf()).toEqual({ n });
       await project.raw.zadd(keys.ended, 1, "r");
       const fields = (await project.raw.hkeys(keys.workflows)).filter((field) => /^r( |$)/.test(field));
-      await forgetRun(connection, { keys, run: "r", isLast: true, fields, jobs: [] });
+      await forgetRun(connection, { keys, run: "r", isLast: true, owner: "r", fields, jobs: [] });
     }
     expect(await inputOf()).toBeUndefined();
     await project.raw.del(keys.jobs, keys.queue("default").pending, keys.running);

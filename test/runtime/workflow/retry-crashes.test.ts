@@ -7,17 +7,64 @@ import { bury, Life, SILENT } from "../../support/mortal-worker.js";
 import { defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { within } from "../../support/signal.js";
-import { endOf, jobOf, path, start, value, workflow } from "../../support/workflow.js";
+import {
+  childOf,
+  children,
+  endOf,
+  jobOf,
+  object,
+  path,
+  start,
+  value,
+  workflow,
+} from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
 const undo = defineTask("math:undo");
 const job = (n = value(1)) => jobOf(add as never, n);
 const HANGS_MS = 20_000;
-/** More than the worker makes until the run has gone on. */
-const CALLS = 12;
 
-test.each(["unsent", "unanswered"] as const)("dies %s", { timeout: 120_000 }, async (death) => {
+const inner = workflow(
+  [
+    { name: "a", needs: [], job: job(path("input", "n")) },
+    { name: "b", needs: ["a"], job: job(path("input", "m")) },
+  ],
+  { name: "test:inner", hash: "1a1a1a1a" },
+);
+const asRun = (m = value(1)) => childOf(inner, object({ n: value(1), m }));
+const undoing = { compensate: jobOf(undo as never) };
+
+const shapes = {
+  // Jobs, and fan-outs of jobs.
+  jobs: {
+    steps: [
+      { name: "kept", needs: [], job: job() },
+      { name: "undone", needs: [], forEach: value([1, 2, 3]), job: job(path("item")), ...undoing },
+      { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, job: job(path("item")) },
+      { name: "last", needs: ["each", "undone"], job: job(value(-1)) },
+    ],
+    /** More than the worker makes until the run has gone on. */
+    calls: 12,
+  },
+  // Runs, of which some fail, some have completed, and one was undone.
+  runs: {
+    steps: [
+      { name: "kept", needs: [], ...asRun() },
+      { name: "undone", needs: ["kept"], ...asRun(), ...undoing },
+      { name: "ship", needs: ["undone"], ...asRun(value(-1)) },
+      { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, ...asRun(path("item")) },
+      { name: "last", needs: ["each", "ship"], job: job() },
+    ],
+    calls: 30,
+  },
+} as const;
+
+const plays = (["jobs", "runs"] as const).flatMap((shape) =>
+  (["unsent", "unanswered"] as const).map((death) => [shape, death] as const),
+);
+
+test.each(plays)("%s: dies %s", { timeout: 240_000 }, async (shape, death) => {
   const project = setupProject({ redis, tasks: [add, undo] as never });
   const inspector = openInspector({ url: redis.url, prefix: project.prefix });
   onTestFinished(() => inspector.close());
@@ -32,24 +79,16 @@ test.each(["unsent", "unanswered"] as const)("dies %s", { timeout: 120_000 }, as
     },
     "math:undo": () => undefined,
   });
-  const steps = [
-    { name: "kept", needs: [], job: job() },
-    {
-      name: "undone",
-      needs: [],
-      forEach: value([1, 2, 3]),
-      job: job(path("item")),
-      compensate: jobOf(undo as never),
-    },
-    { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, job: job(path("item")) },
-    { name: "last", needs: ["each", "undone"], job: job(value(-1)), onFailure: "compensate" as const },
-  ].map((step) => ({ onFailure: "compensate" as const, ...step }));
-  for (let nth = 1; nth <= CALLS; nth++) {
+  const { calls } = shapes[shape];
+  const steps = shapes[shape].steps.map((step) => ({ onFailure: "compensate" as const, ...step }));
+  for (let nth = 1; nth <= calls; nth++) {
     broken = true;
     const first = await project.worker(handlers() as never);
-    const run = await start(project, workflow(steps));
+    const run = await start(project, workflow(steps, children(inner)));
     expect(await endOf(run)).toBe("RunFailed");
     await first.stop();
+    // What is undone runs again: a job under its id, a run under another.
+    const before = [...completed].filter(([id]) => !id.startsWith(`${run.id}.undone.`));
     broken = false;
     const life = new Life();
     const options = {
@@ -70,8 +109,7 @@ test.each(["unsent", "unanswered"] as const)("dies %s", { timeout: 120_000 }, as
     expect(await within(HANGS_MS, `the run to end after a death at call ${nth}`, ended)).toBe("completed");
     await last.stop();
     if (!life.over) await mortal.stop();
-    expect([completed.get(`${run.id}.kept`), completed.get(`${run.id}.each.0`)], `call ${nth}`).toEqual([
-      1, 1,
-    ]);
+    const after = before.map(([id]) => [id, completed.get(id)]);
+    expect(after, `call ${nth}`).toEqual(before);
   }
 });

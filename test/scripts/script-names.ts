@@ -1,0 +1,50 @@
+// Every script, by what becomes of it where Redis is full.
+
+/** They let a full Redis drain. */
+export const DRAINING = [
+  "advance",
+  "cancel",
+  "cancel-run",
+  "discard",
+  "drain",
+  "end-run",
+  "expire-run",
+  "fail",
+  "follow-run",
+  "forget-run",
+  "heartbeat",
+  "keep-run",
+  "listen",
+  "pause",
+  "purge",
+  "recount",
+  "regate",
+  "run-alone",
+  "reclaim",
+  "remove",
+  "repair",
+  "resume-run",
+  "save-step",
+  "settle-steps",
+  "suspend",
+  "sweep",
+  "wait-step",
+];
+
+/** They only add, and must be refused. */
+export const ADDING = [
+  "await",
+  "await-run",
+  "declare",
+  "enqueue",
+  "keep-event",
+  "log",
+  "note",
+  "retry",
+  "retry-run",
+  "start-run",
+  "store-items",
+  "tell",
+  "tick",
+  "tick-run",
+];
