@@ -15,6 +15,8 @@ import type { Session } from "../session.js";
 interface ListOptions {
   readonly state?: RunState;
   readonly workflow?: string;
+  readonly parent?: string;
+  readonly roots?: boolean;
   readonly limit: number;
   readonly cursor?: string;
 }
@@ -28,6 +30,8 @@ export function configure(command: Command, session: Session): void {
     )
     .addOption(new Option("--state <state>", "only runs in this state").choices(RUN_STATES))
     .option("--workflow <name>", "only runs of this workflow")
+    .option("--parent <id>", "only runs that are steps of this run")
+    .option("--roots", "only runs that are no steps of others")
     .option("--limit <n>", "most runs of a page", wholeNumberOption("--limit", 1, 1000), 50)
     .option("--cursor <cursor>", "go on where the page before ended")
     .action(session.action((options: ListOptions) => list(options, session)));
@@ -56,12 +60,14 @@ export function configure(command: Command, session: Session): void {
 }
 
 async function list(options: ListOptions, session: Session): Promise<ExitCode> {
-  const { state, workflow, limit, cursor } = options;
+  const { state, workflow, parent, roots, limit, cursor } = options;
   const page = await withInspector(session, ({ inspector }) =>
     inspector.listRuns({
       limit,
       ...(state === undefined ? {} : { state }),
       ...(workflow === undefined ? {} : { workflow }),
+      ...(parent === undefined ? {} : { parent }),
+      ...(roots === undefined ? {} : { roots }),
       ...(cursor === undefined ? {} : { cursor }),
     }),
   );

@@ -138,8 +138,11 @@ function nameOfError(error: string): string {
   return withoutMessages(error) ?? error.replace(/: .*$/s, "");
 }
 
-function matches(run: RunSummary, { state, workflow }: RunListOptions): boolean {
+function matches(run: RunSummary, { state, workflow, parent, roots }: RunListOptions): boolean {
   return (
-    (state === undefined || run.state === state) && (workflow === undefined || run.workflow === workflow)
+    (state === undefined || run.state === state) &&
+    (workflow === undefined || run.workflow === workflow) &&
+    (parent === undefined || run.parent?.run === parent) &&
+    (roots !== true || run.parent === undefined)
   );
 }

@@ -35,6 +35,10 @@ export interface RunListOptions {
   readonly state?: RunState;
   /** Only runs of this workflow. Default: all. */
   readonly workflow?: string;
+  /** Only runs that are steps of this run. Default: all. */
+  readonly parent?: string;
+  /** Only runs that are no steps of others. Default: all. */
+  readonly roots?: boolean;
   /** Most runs of a page, 1 to 1000. Default 50. */
   readonly limit?: number;
   /** `next` of the page before. Default: from the start. */

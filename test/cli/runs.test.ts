@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
-import { endOf, jobOf, start, value, waitStep, workflow } from "../support/workflow.js";
+import { childOf, children, endOf, jobOf, start, value, waitStep, workflow } from "../support/workflow.js";
 import { inProcess, weft, type WeftResult } from "./weft.js";
 
 const redis = await startRedis();
@@ -49,6 +49,33 @@ test("are listed with why they failed, and shown with their steps", async () => 
   const json = JSON.parse((await call("runs", "show", "order-7", "--json")).stdout) as { data: object };
   expect(json.data).toMatchObject({ id: "order-7", input: "***", steps: [{ result: "***" }, {}, {}] });
   expect((await call("runs", "list", "--state", "completed")).stderr).toBe("no runs\n");
+});
+
+test("that are steps of others say so, in lists and where one is shown", async () => {
+  const { project, call } = setup();
+  await project.worker({ "math:add": failsBelowZero } as never);
+  const inner = workflow([{ name: "a", needs: [], job: job(-1) }], { name: "test:inner", hash: "1a2b3c4d" });
+  const steps = [
+    { name: "ship", needs: [], ...childOf(inner), onFailure: "continue" as const },
+    { name: "each", needs: ["ship"], forEach: value([1, 2]), ...childOf(inner) },
+  ];
+  await endOf(await start(project, workflow(steps, children(inner)), {}, "o42"));
+  const listed = (await call("runs", "list", "--parent", "o42")).stdout;
+  expect(listed).toMatch(
+    /^o42\.ship-1 +test:inner +failed .* step ship of o42, .*step a failed: PermanentError$/m,
+  );
+  expect(listed).toMatch(/^o42\.each-1\.0 +test:inner +failed .* step each\.0 of o42, /m);
+  expect(listed).not.toMatch(/^o42 /m);
+  expect((await call("runs", "list", "--roots")).stdout).not.toMatch(/^o42\./m);
+  const shown = (await call("runs", "show", "o42")).stdout;
+  expect(shown).toMatch(
+    /^error +step each failed: item \d: RunFailed: o42\.each-1\.\d: step a failed: PermanentError$/m,
+  );
+  expect(shown).toMatch(/^ {2}ship {2}failed .*\n {4}workflow +test:inner\n {4}run +o42\.ship-1\n/m);
+  expect(shown).toMatch(/^ {4}runs +o42\.each-1\.N, with the number of the item$/m);
+  expect((await call("runs", "show", "o42.ship-1")).stdout).toMatch(/^step of +o42, as ship$/m);
+  const refused = await call("runs", "retry", "o42.ship-1");
+  expect([refused.code, refused.stdout]).toEqual([5, expect.stringContaining("call weft runs retry o42")]);
 });
 
 test("are cancelled and retried, each with a line of its own", async () => {

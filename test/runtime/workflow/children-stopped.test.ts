@@ -2,7 +2,12 @@
 import { expect, onTestFinished, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import type { WorkflowDefinition } from "../../../runtime/definition/index.js";
-import { createRedactor, openInspector, type Inspector } from "../../../runtime/inspect/index.js";
+import {
+  createRedactor,
+  openInspector,
+  type Inspector,
+  type RunListOptions,
+} from "../../../runtime/inspect/index.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -261,6 +266,10 @@ test("lists and pictures of runs say what belongs to what", async () => {
       ["r.ship-1", { run: "r", step: "ship" }],
     ]),
   );
+  const idsOf = async (options: RunListOptions) =>
+    (await inspector.listRuns(options)).runs.map(({ id }) => id);
+  expect(await idsOf({ roots: true })).toEqual(["r"]);
+  expect((await idsOf({ parent: "r" })).toSorted()).toEqual(["r.each-1.0", "r.each-1.1", "r.ship-1"]);
   const shown = await inspector.showRun("r");
   expect(shown.steps[0]).toMatchObject({
     name: "ship",
