@@ -79,7 +79,8 @@ export class ShardWorker implements Worker {
     const { claimable } = this.#share;
     this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch: MAX_BATCH });
     const worker = (): string => this.#leaseKeeper.name;
-    const base = { connection: this.#connection, keys: this.#keys, logger };
+    const { maxResultCharacters } = this.#options;
+    const base = { connection: this.#connection, keys: this.#keys, logger, maxResultCharacters };
     this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
     this.#janitor = new Janitor(
       this.#connection,
@@ -140,7 +141,6 @@ export class ShardWorker implements Worker {
       },
       quarantine: (claim) => this.#recorder.quarantined(claim),
       onLost: () => this.#leaseKeeper.lost(),
-      maxResultCharacters: this.#options.maxResultCharacters,
     });
     this.#recorder = new OutcomeRecorder({
       ...base,
@@ -156,7 +156,6 @@ export class ShardWorker implements Worker {
         homeOf: part?.homeOf ?? ((id) => ({ ...this.home, id })),
       }),
       keepCompletedMs: this.#options.retentionCompletedMs,
-      maxResultCharacters: this.#options.maxResultCharacters,
     });
     this.#notebook = new Notebook({
       ...base,

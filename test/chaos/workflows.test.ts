@@ -78,7 +78,7 @@ test("200 random workflows over five killed workers", { timeout: 120_000 }, asyn
   const project = setupProject({ redis, tasks: [ADD, UNDO] as never, queues: QUEUES });
   const fleet = new Fleet(project, 4);
   const made = Array.from({ length: 200 }, (_unused, n) =>
-    randomWorkflow(random, `w${n}`, { add: ADD, undo: UNDO } as never),
+    randomWorkflow(random, `w${n}`, { add: ADD, undo: UNDO, children: true } as never),
   );
   const runs = await Promise.all(made.map(({ definition }) => start(project, definition)));
   await fleet.start();
