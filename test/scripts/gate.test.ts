@@ -90,6 +90,31 @@ describe("a group with a limit", () => {
     expect((await look(bench)).ids).toEqual(["c"]);
   });
 
+  test("lets nobody in twice whom a slot calls and an old note of another queue, which comes first", async () => {
+    const bench = setup();
+    const inOther = of("k", 4, { queue: "other" });
+    await bench.put({
+      r1: of("k", 4),
+      r2: of("k", 4),
+      r3: of("k", 4),
+      r4: of("k", 4),
+      o1: inOther,
+      o2: inOther,
+    });
+    await bench.claim("A", 4);
+    for (const id of ["r1", "r2"]) await bench.fail("A", id, "retry", { ms: HOUR_MS });
+    await bench.register("B");
+    expect((await look(bench, 2, "B", ["other"])).ids).toEqual(["o1", "o2"]);
+    await bench.put({ o3: inOther });
+    await bench.advance("B", { dropped: ["o1"], quotas: [] }); // noted for o3
+    for (const id of ["r1", "r2"]) await bench.redis.zadd(bench.keys.queue("q").due, "XX", 1, id);
+    expect((await look(bench, 1)).ids).toEqual(["r1"]); // which leaves r2 as the first
+    const quotas = ["other", "q"].map((queue) => ({ queue, quota: 10 }));
+    const reply = await bench.advance("A", { want: 10, dropped: ["r3", "r4"], quotas });
+    expect(reply).toMatchObject({ ids: ["r2"] });
+    expect((await look(bench, 10, "B", ["other"])).ids).toEqual(["o3"]);
+  });
+
   test("admits without claiming for a worker that wants nothing, and leaves a hint", async () => {
     const bench = setup();
     await bench.put({ a: of("k"), b: of("k") });

@@ -7,10 +7,10 @@ local function call_up(gate, at)
   end
   for i = 1, anyone_waits(gate) and #gate.freed or 0 do
     local group = gate.freed[i]
-    if not group.line then
+    if not group.is_called then
       local first = opens_at(gate, group) == 0 and first_of(gate, group.name, 1)[1]
       local queue = first and who(group.name, first)
-      group.line = queue or true
+      group.is_called = true
       if queue and gate.called[queue] then
         table.insert(gate.called[queue], { group, first })
       else
@@ -23,7 +23,10 @@ end
 
 -- The groups of a queue that were called up, and 100 of those of whom a note says that there is room; second, whether there are more.
 local function invited(gate, queue)
-  local start, line = '\n' .. queue .. '\n', gate.called[queue]
+  local start, line, stands = '\n' .. queue .. '\n', gate.called[queue], {}
+  for i = 1, #line do
+    stands[line[i][1]] = true
+  end
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
   if gate.rates and #notes < 100 then
     local until_now = string.format('(%s%016.0f', start, gate.time + 1)
@@ -34,8 +37,9 @@ local function invited(gate, queue)
   end
   for i = 1, #notes do
     local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
-    line[#line + 1] = group.line ~= queue and { group } or nil
-    group.line = queue
+    -- A group that stood here twice would be let in twice: its members leave the gate when all of the line have been looked at.
+    line[#line + 1] = not stands[group] and { group } or nil
+    stands[group] = true
   end
   local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
   return line, #notes == 100

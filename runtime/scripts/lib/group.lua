@@ -37,7 +37,7 @@ local function read_up(gate, names)
     held, reserved = tonumber(held), rule.rate and tonumber(reserved) or 0
     book[unread[i]] = {
       -- No more places are reserved than ids hold slots.
-      name = unread[i], rule = rule, held = held, reserved = math.min(held, reserved), slots = slots, text = texts[2 * i], line = false,
+      name = unread[i], rule = rule, held = held, reserved = math.min(held, reserved), slots = slots, text = texts[2 * i], is_called = false,
     }
   end
 end
