@@ -1,11 +1,13 @@
 // Random histories of jobs with limits. After every move: no more than the limit of a group holds a slot, the slots are those
-// of the jobs that hold them (fsck), and first starts under a limit of one are in order. In the end everything drains.
+// of the jobs that hold them (fsck), no window of time has more starts than a rate, nobody gets a job twice, and first starts under a
+// limit of one are in order. In the end everything drains.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { TOMBSTONE } from "../../runtime/protocol/index.js";
+import { parseSlots, TOMBSTONE } from "../../runtime/protocol/index.js";
 import { problemsOf } from "../support/fsck.js";
 import type { Shard } from "../support/shard.js";
 import { HOUR_MS, runText, useShards, type NewJob, type ShardBench } from "./shard-bench.js";
+import { timePasses } from "./shard-time.js";
 
 const setup = useShards();
 
@@ -13,9 +15,20 @@ const RUNS = Number(process.env["GATE_RUNS"] ?? 150);
 const SEED = Number(process.env["GATE_SEED"] ?? Date.now() % 2 ** 31);
 
 const QUEUES = ["q", "other"] as const;
-const LIMITS: Readonly<Record<string, number>> = { "a:task": 1, "b:task": 2, "@q": 2 };
-const GROUPS = ["a:task k", "a:task l", "b:task k", "b:task ", undefined, "@q "];
-const TASKS = ["a:task", "b:task"] as const;
+const LIMITS: Readonly<Record<string, number>> = {
+  "a:task": 1,
+  "b:task": 2,
+  "@q": 2,
+  "c:task": 5,
+  "d:task": 4,
+};
+/** Jobs of these tasks stand in both queues. */
+const RATES: Readonly<Record<string, number | undefined>> = { "c:task": undefined, "d:task": 6 };
+const GROUPS = ["a:task k", "c:task k", "a:task l", "b:task k", "d:task k", "b:task ", undefined, "@q "];
+const TASKS = ["a:task", "b:task", "c:task", "d:task"] as const;
+/** The queues that a claim serves, in their order. */
+const SERVED = [QUEUES, ["other", "q"], ["other"], ["q"]] as const;
+const WINDOW = 3;
 const ENDED = new Set(["completed", "dead", "cancelled"]);
 
 class History {
@@ -24,6 +37,9 @@ class History {
   /** Ids in the order in which they came, with their group and queue. */
   readonly made = new Map<string, { readonly group: string | undefined; readonly queue: string }>();
   readonly started: string[] = [];
+  /** When jobs with a rate have started, in parts of the window. */
+  readonly #starts: { readonly task: string; readonly at: number }[] = [];
+  #now = 0;
   /** Groups in whose order a due time, another queue, a crash or a retry by a person has meddled. */
   readonly unordered = new Set<string>();
   #counter = 0;
@@ -56,10 +72,16 @@ class History {
     return this.made.get(id)?.queue ?? "q";
   }
 
-  async claim(worker: string, want: number, dropped: readonly string[]): Promise<void> {
-    const quotas = QUEUES.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
+  async pass(): Promise<void> {
+    this.#now += 1;
+    await timePasses(this.bench, HOUR_MS / WINDOW);
+  }
+
+  async claim(worker: string, want: number, dropped: readonly string[], order = 0): Promise<void> {
+    const quotas = SERVED[order % 4]!.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
     const reply = await this.bench.advance(worker, { want, dropped, quotas });
     if (reply === "LOST") throw new Error(`expected ${worker} to have its lease`);
+    expect(reply.ids, "each once").toEqual([...new Set(reply.ids)]);
     const { jobs, runs, groups } = await this.bench.shard();
     const holes = reply.ids.filter((id) => jobs[id] === TOMBSTONE || isHole(runs[id]));
     for (const id of holes) await this.bench.discard(worker, [id], this.queueOf(id));
@@ -68,7 +90,19 @@ class History {
     const taskOf = (id: string): string => /^\[1,"([^"]*)"/.exec(jobs[id] ?? "")?.[1] ?? "";
     const wrong = reply.ids.filter((id) => !holes.includes(id) && closed.some((task) => task === taskOf(id)));
     if (wrong.length > 0) throw new Error(`claimed of a paused task: ${wrong.join(", ")}`);
+    this.#countStarts(reply.ids.filter((id) => !holes.includes(id)));
     this.started.push(...reply.ids.filter((id) => !holes.includes(id) && !this.started.includes(id)));
+  }
+
+  #countStarts(ids: readonly string[]): void {
+    for (const id of ids) {
+      const task = this.made.get(id)?.group?.split(" ")[0] ?? "";
+      const most = RATES[task];
+      if (most === undefined) continue;
+      this.#starts.push({ task, at: this.#now });
+      const recent = this.#starts.filter((one) => one.task === task && one.at > this.#now - WINDOW);
+      expect(recent.length, `starts of ${task} in a window`).toBeLessThanOrEqual(most);
+    }
   }
 }
 
@@ -89,10 +123,14 @@ const MOVES: Readonly<Record<string, Move>> = {
     for (let i = 0; i <= a % 5; i += 1) {
       const id = `j${history.next()}`;
       const name = GROUPS[(b + i) % GROUPS.length];
-      const queue = QUEUES[c % 11 === 0 && name !== "@q " ? i % 2 : 0]!;
-      const task = name?.startsWith("b") === true || (name === "@q " && a % 2 === 0) ? TASKS[1] : TASKS[0];
+      const owner = name?.split(" ")[0] ?? "";
+      const isOther = c % 11 === 0 || owner in RATES;
+      const queue = QUEUES[isOther && name !== "@q " ? (a + i) % 2 : 0]!;
+      const task = TASKS.find((one) => one === owner) ?? TASKS[name === "@q " ? (a + 1) % 2 : 0]!;
       const due = c % 7 === 3 ? ["", "1", `+${HOUR_MS}`][i % 3]! : "";
-      const group = name === undefined ? undefined : { name, limit: LIMITS[name.split(" ")[0]!]! };
+      const most = RATES[owner];
+      const rate = most === undefined ? {} : { rate: { limit: most, perMs: HOUR_MS } };
+      const group = name === undefined ? undefined : { name, limit: LIMITS[owner]!, ...rate };
       jobs[id] = { task, queue, due, ...(group === undefined ? {} : { group }) };
       history.made.set(id, { group: name, queue });
       if (due !== "" || queue !== "q") history.unordered.add(name ?? "");
@@ -101,7 +139,7 @@ const MOVES: Readonly<Record<string, Move>> = {
   },
   work: async (history, [a, b, c]) => {
     const worker = await history.worker(a);
-    await history.claim(worker, c % 5, heldBy(await history.bench.shard(), worker).slice(0, b % 4));
+    await history.claim(worker, c % 5, heldBy(await history.bench.shard(), worker).slice(0, b % 4), b);
   },
   fail: async (history, [a, b, c]) => {
     const worker = await history.worker(a);
@@ -143,7 +181,7 @@ const MOVES: Readonly<Record<string, Move>> = {
       ["due", "retry"],
       ["done", "cancelled"],
     ] as const;
-    const more = { queue: QUEUES[a % 2], task: b % 3 === 0 ? TASKS[b % 2] : "" };
+    const more = { queue: QUEUES[a % 2], task: b % 3 === 0 ? TASKS[b % 4] : "" };
     if (a % 3 === 0) await bench.purge(places[b % 4]![0], places[b % 4]![1], more);
   },
   retry: async (history, [a]) => {
@@ -152,12 +190,14 @@ const MOVES: Readonly<Record<string, Move>> = {
     await history.bench.retry(id, history.queueOf(id));
   },
   pause: async ({ bench }, [a]) => {
-    await bench.pause(TASKS[a % 2]);
+    await bench.pause(TASKS[a % 4]);
   },
   resume: async ({ bench }, [a]) => {
-    await bench.resume(TASKS[a % 2], QUEUES);
+    await bench.resume(TASKS[a % 4], QUEUES);
   },
-  timePasses: async ({ bench }) => {
+  timePasses: async (history) => {
+    const { bench } = history;
+    await history.pass();
     for (const queue of QUEUES) {
       const { due } = bench.keys.queue(queue);
       for (const id of await bench.redis.zrange(due, 0, "-1")) await bench.redis.zadd(due, "XX", 1, id);
@@ -185,8 +225,9 @@ async function check({ bench }: History): Promise<Shard> {
   const shard = await bench.shard();
   expect(problemsOf(shard)).toEqual([]);
   expect(Object.keys(shard.groups).filter((field) => /^!.* /.test(field))).toEqual([]);
-  for (const [group, held] of Object.entries(shard.groups).filter(([field]) => field.includes(" "))) {
-    expect({ group, held: Number(held) }).toSatisfy(() => Number(held) <= LIMITS[group.split(" ")[0]!]!);
+  for (const [group, held] of Object.entries(shard.groups).filter(([field]) => /^[^%]* /.test(field))) {
+    const { held: slots } = parseSlots(held);
+    expect({ group, slots }).toSatisfy(() => slots <= LIMITS[group.split(" ")[0]!]!);
   }
   return shard;
 }
@@ -206,7 +247,7 @@ async function drain(history: History): Promise<void> {
     await MOVES["timePasses"]!(history, [0, 0, 0]);
     for (const n of [0, 1]) {
       const worker = await history.worker(n);
-      await history.claim(worker, 3, heldBy(await history.bench.shard(), worker));
+      await history.claim(worker, 3, heldBy(await history.bench.shard(), worker), round % 2);
     }
   }
   // The next call finds that nothing of the tasks is left to let go.

@@ -9,10 +9,10 @@ local function call_up(gate, at)
     local group = gate.freed[i]
     if not group.is_called then
       local first = opens_at(gate, group) == 0 and first_of(gate, group.name, 1)[1]
-      local queue = first and who(group.name, first)
+      local line = gate.called[first and who(group.name, first)]
       group.is_called = true
-      if queue and gate.called[queue] then
-        table.insert(gate.called[queue], { group, first })
+      if line then
+        line[#line + 1], line[group] = { group, first }, true
       else
         invite(gate, group)
       end
@@ -23,10 +23,7 @@ end
 
 -- The groups of a queue that were called up, and 100 of those of whom a note says that there is room; second, whether there are more.
 local function invited(gate, queue)
-  local start, line, stands = '\n' .. queue .. '\n', gate.called[queue], {}
-  for i = 1, #line do
-    stands[line[i][1]] = true
-  end
+  local start, line = '\n' .. queue .. '\n', gate.called[queue]
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
   if gate.rates and #notes < 100 then
     local until_now = string.format('(%s%016.0f', start, gate.time + 1)
@@ -37,9 +34,9 @@ local function invited(gate, queue)
   end
   for i = 1, #notes do
     local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
-    -- A group that stood here twice would be let in twice: its members leave the gate when all of the line have been looked at.
-    line[#line + 1] = not stands[group] and { group } or nil
-    stands[group] = true
+    -- Its members leave the gate after the whole line has been looked at: one that stands there twice would let them in twice.
+    line[#line + 1] = not line[group] and { group } or nil
+    line[group] = true
   end
   local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
   return line, #notes == 100
