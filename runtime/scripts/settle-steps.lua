@@ -52,8 +52,8 @@ local function settle(one)
       count = count + 1
     end
   end
-  -- Nothing of the run is under way: somebody has to say how it goes on.
-  if count ~= 1 and add(one.open, count - 1) == 0 then
+  -- Nothing of the run is under way: somebody has to say how it goes on. (Less than 0: the count was spoiled.)
+  if count ~= 1 and add(one.open, count - 1) <= 0 then
     put(one.open, '1')
     make(gate, woken, one.decider, one.run, '')
     count = count + 1

@@ -43,7 +43,10 @@ export class RunReader {
     const field = `@${workflow}`;
     const text = (await this.read([field])).get(field);
     if (text === undefined) return undefined;
-    const graph = new WorkflowGraph(JSON.parse(text) as WorkflowDefinition);
+    const definition = JSON.parse(text) as WorkflowDefinition;
+    // Without it the end of a run cannot be written, nor those of others that travel in the same call.
+    if (!Number.isFinite(definition.keepMs)) throw new TypeError("a definition without keepMs");
+    const graph = new WorkflowGraph(definition);
     this.#graphs.set(workflow, graph);
     return graph;
   }

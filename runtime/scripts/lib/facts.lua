@@ -30,9 +30,9 @@ local function put(field, value)
   writes = writes + 2
 end
 
--- Adds to a number, and returns the sum.
+-- Adds to a number, and returns the sum. One that is spoiled counts as 0: an error would take along what else is written together.
 local function add(field, number)
-  local sum = (known[field] or 0) + number
+  local sum = (tonumber(known[field] or 0) or 0) + number
   put(field, sum)
   return sum
 end

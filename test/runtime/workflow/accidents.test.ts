@@ -9,7 +9,7 @@ import { WorkflowIntake } from "../../../runtime/worker/workflow-intake.js";
 import { defineTask, RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { jobOf, object, outcomes, path, start, waitStep, workflow } from "../../support/workflow.js";
+import { endOf, jobOf, object, outcomes, path, start, waitStep, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -44,6 +44,7 @@ test.each([
 
 test.each([
   ["is spoiled", "{", /what is stored of it cannot be used \(SyntaxError\)/],
+  ["is something else", '{"steps":[]}', /what is stored of it cannot be used \(TypeError\)/],
   ["is not stored", undefined, /its definition is not stored/],
 ])("a run whose definition %s fails", async (_what, text, reason) => {
   const project = setup();
@@ -57,6 +58,18 @@ test.each([
   await good.result();
   await expect(broken.result()).rejects.toThrow(reason);
   expect(await raw.hlen(keys.jobs)).toBe(0);
+});
+
+test("a run whose counts are spoiled holds up none whose steps end with it, and comes to an end", async () => {
+  const project = setup();
+  const { keys, raw } = project;
+  const join = [step("a"), step("b"), step("c", ["a", "b"])];
+  const runs = await Promise.all([1, 2, 3, 4].map(() => start(project, workflow(join))));
+  const [first, second] = [runs[0]!.id, runs[1]!.id];
+  await raw.hset(keys.workflows, runFields.open(first), "x", runFields.met(second, "c"), "x");
+  await project.worker(handlers, { concurrency: 8 });
+  expect(await Promise.all(runs.map(endOf))).toEqual(["RunFailed", "completed", "completed", "completed"]);
+  await until("nothing is left of its jobs", async () => (await raw.hlen(keys.jobs)) === 0);
 });
 
 test("a run whose output cannot be made fails, frees its key and listens no more", async () => {
