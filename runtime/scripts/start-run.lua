@@ -39,19 +39,26 @@ local function existing(run, key, ttl)
 end
 
 local used = {}
-while at <= #ARGV do
-  local run, record = ARGV[at], ARGV[at + 1]
-  local id, known = existing(run, ARGV[at + 3], ARGV[at + 4])
-  local _, _, behind = bounds_of_launch(at + 5)
-  if not id then
-    local number = tonumber(ARGV[at + 2])
-    used[number] = (used[number] or 0) + 1
-    launch(stores, gate, woken, run, record, at + 5, keys_of)
+local function start_each()
+  while at <= #ARGV do
+    local run, record = ARGV[at], ARGV[at + 1]
+    local id, known = existing(run, ARGV[at + 3], ARGV[at + 4])
+    local _, _, behind = bounds_of_launch(at + 5)
+    if not id then
+      launch(stores, gate, woken, run, record, at + 5, keys_of)
+      local number = tonumber(ARGV[at + 2])
+      used[number] = (used[number] or 0) + 1
+    end
+    replies[#replies + 1], replies[#replies + 2], at = id or run, known or false, behind
   end
-  replies[#replies + 1], replies[#replies + 2], at = id or run, known or false, behind
 end
+-- Where one cannot be stored, those before it are, and must not lack their definition.
+local stored_all, refusal = pcall(start_each)
 for number, n in pairs(used) do
   pin(workflows, ARGV[2 * number], ARGV[2 * number + 1], n)
 end
 wake_each(woken)
+if not stored_all then
+  error(refusal, 0)
+end
 return replies

@@ -1,9 +1,11 @@
+import { TaskweftError } from "../errors.js";
+
 /**
  * Gathers what is asked for in one tick, for scripts that do the same for many: a call of its own for each would cost more than what it
  * does. Nothing waits for a timer, so whoever asks alone is answered as soon as ever.
  */
 export interface TogetherOptions<Item, Reply> {
-  /** The answers by the places of the items. */
+  /** The answers by the places of the items. Where Redis refuses a call with several, each is sent again alone: that must be harmless. */
   readonly send: (items: readonly Item[]) => Promise<readonly Reply[]>;
   /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
   readonly mostItems: number;
@@ -56,7 +58,10 @@ export class Together<Item, Reply> {
       const replies = await this.#options.send(part.map(({ item }) => item));
       for (const [i, { answered }] of part.entries()) answered(replies[i]!);
     } catch (error) {
-      for (const { failed } of part) failed(error);
+      // What one of them is refused for must hold no other up, and be its own error.
+      const isRefused = error instanceof TaskweftError && error.code === "RedisRefused";
+      if (isRefused && part.length > 1) await Promise.all(part.map((one) => this.#send([one])));
+      else for (const { failed } of part) failed(error);
     }
   }
 }

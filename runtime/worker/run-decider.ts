@@ -36,8 +36,9 @@ import { RunResumer } from "./run-resumer.js";
 import { endOfOwnJob } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
 
-/** Runs that are ended by one call. */
+/** Runs that are ended by one call, and characters of their ends: each holds an output. */
 const MAX_ENDS = 64;
+const MAX_END_CHARACTERS = 256 * 1024;
 /** How long a run is kept (ms) whose definition cannot be read. */
 const GIVEN_UP_KEEP_MS = 7 * 86_400_000;
 
@@ -221,7 +222,13 @@ export class RunDecider {
     if (this.#ends?.worker !== worker) {
       const { connection, keys } = this.#ports;
       const send = (ends: readonly EndedRun[]) => endRuns(connection, { keys, worker, ends });
-      this.#ends = { worker, together: new Together({ send, mostItems: MAX_ENDS }) };
+      const together = new Together({
+        send,
+        mostItems: MAX_ENDS,
+        sizeOf: ({ end }: EndedRun) => end.length,
+        mostSize: MAX_END_CHARACTERS,
+      });
+      this.#ends = { worker, together };
     }
     return this.#ends.together;
   }

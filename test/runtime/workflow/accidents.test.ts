@@ -72,6 +72,24 @@ test("a run whose counts are spoiled holds up none whose steps end with it, and 
   await until("nothing is left of its jobs", async () => (await raw.hlen(keys.jobs)) === 0);
 });
 
+test("a run that Redis refuses holds up none that starts in the same tick", async () => {
+  const project = setup();
+  const { keys, raw } = project;
+  const { pending } = keys.queue("other");
+  await raw.set(pending, "not a list");
+  const other = workflow([step("a", [], { job: { ...jobOf(add as never), queue: "other" } })]);
+  const starts = [chain, other.steps, chain, chain].map((steps, i) =>
+    start(project, workflow(steps, { hash: `${Number(i === 1)}bbbbbbb` }), {}, `r${i}`),
+  );
+  const answers = await Promise.allSettled(starts);
+  expect(answers.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+  await expect(starts[1]).rejects.toThrow(/^RedisRefused: .*WRONGTYPE/);
+  await project.worker(handlers, { concurrency: 8 });
+  for (const i of [0, 2, 3]) await (await starts[i]!).result();
+  await raw.del(pending);
+  await raw.hdel(keys.jobs, "r1.a");
+});
+
 test("a run whose output cannot be made fails, frees its key and listens no more", async () => {
   const project = setup();
   const output = ["object", null] as never;
