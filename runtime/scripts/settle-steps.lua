@@ -81,7 +81,10 @@ end_held(jobs, KEYS[2], active, KEYS[6], KEYS[7], KEYS[8], tag, gate, ended)
 for i = 1, #ends do
   settle(ends[i])
 end
-write_made(jobs)
+local refusal = write_made(jobs)
 write_known(workflows)
 wake_each(woken)
+if refusal then
+  error(refusal, 0)
+end
 return begun

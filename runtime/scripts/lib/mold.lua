@@ -32,13 +32,17 @@ local function make(gate, woken, mold, run, item)
   end
 end
 
+-- Returns what Redis refused of it: a list that is none must not keep the rest from being written. weft fsck finds such a job.
 local function write_made(jobs)
   in_parts(records, function(...)
     redis.call('HSET', jobs, ...)
   end)
+  local refusal
   for pending, line in pairs(lines) do
-    in_parts(line, function(...)
+    local fine, why = pcall(in_parts, line, function(...)
       redis.call('RPUSH', pending, ...)
     end)
+    refusal = refusal or (not fine and why)
   end
+  return refusal
 end

@@ -90,6 +90,27 @@ test("a run that Redis refuses holds up none that starts in the same tick", asyn
   await raw.hdel(keys.jobs, "r1.a");
 });
 
+test("a step that cannot be put into its queue holds up no run whose steps end with it", async () => {
+  const queues = ["default", "other"].map((name) => ({ name, weight: 1 }));
+  const project = setupProject({ redis, tasks: [add] as never, queues });
+  const { keys, raw } = project;
+  const { pending } = keys.queue("other");
+  const astray = [step("a"), step("b", ["a"], { job: { ...jobOf(add as never), queue: "other" } })];
+  const runs = await Promise.all(
+    [chain, astray, chain, chain].map((steps, i) => start(project, workflow(steps, { hash: `${i}bbbbbbb` }))),
+  );
+  await raw.set(pending, "not a list");
+  await project.worker(handlers, { concurrency: 8, queues: ["default"] });
+  for (const i of [0, 2, 3]) await runs[i]!.result();
+  const lost = `${runs[1]!.id}.b`;
+  expect(await raw.hkeys(keys.jobs)).toEqual([lost]);
+  // What stood in its place is gone; the job can be put there, as weft fsck does.
+  await raw.del(pending);
+  await raw.rpush(pending, lost);
+  await project.worker(handlers, { queues: ["other"] });
+  await runs[1]!.result();
+});
+
 test("a run whose output cannot be made fails, frees its key and listens no more", async () => {
   const project = setup();
   const output = ["object", null] as never;
