@@ -219,6 +219,12 @@ export interface RunStart {
   readonly listeners: readonly string[];
 }
 
+/** A job that may stand in the due set of its queue. */
+export interface DueJob {
+  readonly id: string;
+  readonly queue: string;
+}
+
 /** The end of a step, or of another job of a run. */
 export interface StepEnd {
   readonly id: string;
@@ -230,8 +236,8 @@ export interface StepEnd {
   readonly outcome: string;
   /** What the run turns to, `""`: it stays. */
   readonly state: string;
-  /** With a state: jobs of the run that only wait, and need not any more. */
-  readonly hasten: readonly string[];
+  /** With a state: jobs of the run that may wait for a time, and need not any more. */
+  readonly hasten: readonly DueJob[];
   /** The fan-out of which it is an item. */
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;
   /** Begins when nothing else of the run is under way. */

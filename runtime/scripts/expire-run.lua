@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- expire-run: the time of a workflow run is over: it begins nothing more, and what only waits is hastened.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows; of the run's own queue: 6 pending, 7 due, 8 wake
--- ARGV 1 worker, 2 job, 3 run, 4 state of the run from now on, 5 jobs that only wait, separated by spaces
+-- expire-run: the time of a workflow run is over: it begins nothing more, and what waits for a time is hastened.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows; then for each queue: pending, due, wake
+-- ARGV 1 worker, 2 job, 3 run, 4 state of the run from now on, 5 jobs that may wait for a time (see lib/hasten)
 -- Returns LOST, GONE (the worker does not hold the job), OVER (the run goes on no longer anyway), or EXPIRED
 --@include now
 --@include wake
@@ -22,6 +22,9 @@ if redis.call('HEXISTS', workflows, run) == 0 or redis.call('HSETNX', workflows,
   return 'OVER'
 end
 redis.call('HSET', workflows, run .. ' :timeout', string.format('%.0f', now()))
-hasten(ARGV[5], KEYS[6], KEYS[7], KEYS[8], woken)
+hasten(ARGV[5], function(place)
+  local q = 6 + 3 * place
+  return KEYS[q], KEYS[q + 1], KEYS[q + 2]
+end, woken)
 wake_each(woken)
 return 'EXPIRED'

@@ -1,5 +1,6 @@
-import type { ShardKeys } from "../protocol/index.js";
+import type { DueJob, ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptRunner } from "./script.js";
+import { hastenText, QueuePlaces } from "./settle-steps.js";
 
 export const expireRunScript = new Script("expire-run");
 
@@ -9,21 +10,16 @@ export interface ExpireRunCall {
   /** The job of the timeout. */
   readonly id: string;
   readonly run: string;
-  /** Where the run's own jobs wait. */
-  readonly queue: string;
   readonly state: string;
-  /** Jobs that only wait. */
-  readonly waits: readonly string[];
+  /** Jobs that may wait for a time. */
+  readonly waits: readonly DueJob[];
 }
 
 export type ExpireRunReply = "LOST" | "GONE" | "OVER" | "EXPIRED";
 
 export async function expireRun(runner: ScriptRunner, call: ExpireRunCall): Promise<ExpireRunReply> {
   const { keys, worker, id, run, state, waits } = call;
-  const { pending, due, wake } = keys.queue(call.queue);
-  return (await runner.run(
-    expireRunScript,
-    [keys.jobs, keys.runs, keys.active, keys.leases, keys.workflows, pending, due, wake],
-    [worker, id, run, state, waits.join(" ")],
-  )) as ExpireRunReply;
+  const scriptKeys = [keys.jobs, keys.runs, keys.active, keys.leases, keys.workflows];
+  const jobs = hastenText(waits, new QueuePlaces(keys, scriptKeys));
+  return (await runner.run(expireRunScript, scriptKeys, [worker, id, run, state, jobs])) as ExpireRunReply;
 }

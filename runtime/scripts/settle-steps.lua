@@ -28,6 +28,11 @@ if not lease or lease == '0' then
   return 'LOST'
 end
 
+local function queue_of(place)
+  local q = 12 + 3 * place
+  return KEYS[q], KEYS[q + 1], KEYS[q + 2]
+end
+
 local function settle(one)
   if not known[one.open] or (one.own and known[one.own]) then
     return
@@ -36,7 +41,7 @@ local function settle(one)
   local goes_on, whole, count = not known[one.state] and not one.turns_to, true, 0
   if one.turns_to and not known[one.state] then
     put(one.state, one.turns_to)
-    hasten(one.hastened, one.decider.pending, one.decider.due, one.decider.wake, woken)
+    hasten(one.hastened, queue_of, woken)
   end
   if one.parent and not one.turns_to then
     whole = add(one.items, 1) == one.total
@@ -61,10 +66,7 @@ local function settle(one)
   begun = begun + count
 end
 
-local molds, first = read_molds(3, function(place)
-  local q = 12 + 3 * place
-  return KEYS[q], KEYS[q + 1], KEYS[q + 2]
-end)
+local molds, first = read_molds(3, queue_of)
 local ids, ends, ended = {}, {}, {}
 for at = first, #ARGV, 7 do
   ids[#ids + 1] = ARGV[at]

@@ -1,4 +1,4 @@
-import type { JobMold, ShardKeys, StepEnd } from "../protocol/index.js";
+import type { DueJob, JobMold, ShardKeys, StepEnd } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const settleStepsScript = new Script("settle-steps");
@@ -75,11 +75,12 @@ export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): 
     keys.groups,
     keys.waiting,
   ];
-  const molds = new Molds(new QueuePlaces(keys, scriptKeys));
+  const places = new QueuePlaces(keys, scriptKeys);
+  const molds = new Molds(places);
   const endArgs: ScriptArgument[] = [];
   for (const end of ends) {
     const { id, run, step, outcome, decider } = end;
-    endArgs.push(id, run, step, outcome, molds.of(decider), begunText(end, molds), rareText(end));
+    endArgs.push(id, run, step, outcome, molds.of(decider), begunText(end, molds), rareText(end, places));
   }
   const args = [keys.tag, worker, molds.count, ...molds.args, ...endArgs];
   return (await runner.run(settleStepsScript, scriptKeys, args)) as number | "LOST";
@@ -94,8 +95,13 @@ function begunText({ begins }: StepEnd, molds: Molds): string {
 }
 
 /** What most ends do not have. */
-function rareText({ endsJob, state, itemOf, hasten }: StepEnd): string {
+function rareText({ endsJob, state, itemOf, hasten }: StepEnd, places: QueuePlaces): string {
   if (endsJob && state === "" && itemOf === undefined) return "";
   const { step = "-", total = 0 } = itemOf ?? {};
-  return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hasten.join(" ")}`;
+  return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hastenText(hasten, places)}`;
+}
+
+/** As lib/hasten.lua reads it. */
+export function hastenText(jobs: readonly DueJob[], places: QueuePlaces): string {
+  return jobs.map(({ id, queue }) => `${places.of(queue)} ${id}`).join(" ");
 }

@@ -147,10 +147,10 @@ export class RunDecider {
     const { connection, keys, fetcher, onLost } = this.#ports;
     const { round } = fetcher;
     const { run = "" } = claim.record.options;
-    const { onTimeout, queue } = graph.definition;
+    const { onTimeout } = graph.definition;
     const state = onTimeout === "fail" ? RUN_FAILING : RUN_COMPENSATING;
     const waits = graph.waits(run);
-    const reply = await expireRun(connection, { keys, worker, id: claim.id, run, queue, state, waits });
+    const reply = await expireRun(connection, { keys, worker, id: claim.id, run, state, waits });
     if (reply === "LOST") onLost();
     else fetcher.forget(claim.id, round);
   }

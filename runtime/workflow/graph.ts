@@ -3,6 +3,7 @@ import { limitsText, type StepJob, type WorkflowDefinition, type WorkflowStep } 
 import {
   type BegunJob,
   begunJob,
+  type DueJob,
   type JobMold,
   recordMold,
   type RecordOptions,
@@ -93,11 +94,18 @@ export class WorkflowGraph {
     return { ...begunJob(this.decider, run, now), id: timeoutJobId(run), delayMs: timeoutMs };
   }
 
-  /** Jobs that only wait: in a run that does not go on they need not. */
-  waits(run: string): readonly string[] {
-    return this.definition.steps
-      .filter((step) => (step.job ?? step.child ?? step.forEach) === undefined)
-      .map((step) => stepJobId(run, step.name));
+  /**
+   * Jobs that may wait for a time, a retry or an event: in a run that does not go on they need not. Without items, whose number it does
+   * not know, and without steps that are runs, which are waited for.
+   */
+  waits(run: string): readonly DueJob[] {
+    const { queue, steps } = this.definition;
+    return steps
+      .filter(({ child, forEach }) => child === undefined || forEach !== undefined)
+      .map(({ name, forEach, job }) => ({
+        id: stepJobId(run, name),
+        queue: forEach === undefined ? (job?.queue ?? queue) : queue,
+      }));
   }
 
   #followersOf(name: string): Followers {

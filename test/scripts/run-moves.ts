@@ -290,7 +290,17 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
   expect(await startRun(runner, { ...newRun, keys, begins })).toEqual({ id: "r", known: undefined });
   await bench.redis.zadd(keys.queue("q").due, "XX", 1, id);
   expect(await bench.claim(worker, 1)).toEqual([id]);
-  const over = { keys, worker, id, run: "r", queue: "q", state: "failing", waits: ["r:a", "r:b"] };
+  const over = {
+    keys,
+    worker,
+    id,
+    run: "r",
+    state: "failing",
+    waits: [
+      { id: "r:a", queue: "q" },
+      { id: "r:b", queue: "q" },
+    ],
+  };
   expect(await expireRun(runner, over)).toBe("EXPIRED");
   expect(await expireRun(runner, over)).toBe("GONE");
   expect(await bench.redis.hget(keys.workflows, "r :state")).toBe("failing");
@@ -345,7 +355,12 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
         ends: queues.map((name) => ({ ...end, parent, run: "r", queue: name, id: "r:end" })),
       }),
     "expire-run": (runner) =>
-      expireRun(runner, { ...ofRun, id: "r:timeout", state: "failing", waits: ["r.a"] }),
+      expireRun(runner, {
+        ...ofRun,
+        id: "r:timeout",
+        state: "failing",
+        waits: queues.map((name) => ({ id: "r.a", queue: name })),
+      }),
     "forget-run": (runner) =>
       forgetRun(runner, { keys, run: "r", isLast: true, owner: "r", fields: [], jobs: [] }),
     "follow-run": (runner) =>

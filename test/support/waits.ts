@@ -29,9 +29,9 @@ export function approver(
 }
 
 /** The handler has ended its attempt, and its job waits. */
-export async function rests(project: Project, id: string): Promise<void> {
+export async function rests(project: Project, id: string, queue = "default"): Promise<void> {
   const { keys, raw } = project.shardOf(id);
-  await until("the job to rest", async () => (await raw.zscore(keys.queue("default").due, id)) !== null);
+  await until("the job to rest", async () => (await raw.zscore(keys.queue(queue).due, id)) !== null);
 }
 
 /** Names of the waits of a job that listen. */

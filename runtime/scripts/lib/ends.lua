@@ -1,7 +1,7 @@
 -- The end of a step, of which the arguments from `at` on say: job, run, step ('' = none), its outcome, number of the mold of the job that
 -- decides, jobs that may begin ("<mold> <need>" or "<mold> <need> <item>", separated by commas), and of few ends (else ''): "<1 if the
 -- job ends with the step, 0 if another script ends it> <state of the run from now on> <step whose item it is> <number of its items>
--- <jobs to hasten>", with - where there is none. Need: n = with the nth end, 0 = while the run goes on, -1 = always.
+-- <jobs to hasten, see lib/hasten>", with - where there is none. Need: n = with the nth end, 0 = while the run goes on, -1 = always.
 -- Asks for the fields by which it is judged. Second, whether its job ends with it.
 local function read_end(molds, at)
   local run, step, begins = ARGV[at + 1], ARGV[at + 2], {}

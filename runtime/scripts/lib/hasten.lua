@@ -1,7 +1,8 @@
--- Jobs of a run that only wait need not wait any longer: those of them that are in the due set, their ids separated by spaces, come
--- into the pending list.
-local function hasten(ids, pending, due, wake_key, woken)
-  for id in string.gmatch(ids, '%S+') do
+-- Jobs of a run that wait for a time need not wait any longer: those of them that are in a due set come into the pending list of their
+-- queue. In the text, `<place of the queue> <id>`, separated by spaces; `keys_of` gives pending, due and wake of a place.
+local function hasten(jobs, keys_of, woken)
+  for place, id in string.gmatch(jobs, '(%d+) (%S+)') do
+    local pending, due, wake_key = keys_of(place)
     if redis.call('ZREM', due, id) == 1 then
       redis.call('RPUSH', pending, id)
       woken[wake_key] = true

@@ -1,9 +1,11 @@
 // A step of a workflow whose handler waits for an event: a job like others, which its run does not forget.
 import { expect, onTestFinished, test } from "vitest";
+import { PermanentError } from "../../../runtime/errors.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import type { TaskContext } from "../../../runtime/worker/index.js";
 import { commandCalls, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
+import { signal } from "../../support/signal.js";
 import { approver, rests } from "../../support/waits.js";
 import { jobOf, outcomes, path, start, workflow } from "../../support/workflow.js";
 
@@ -44,6 +46,40 @@ test("it ends with its run, and nothing listens any more when an event comes", a
   const { keys, raw } = project;
   expect(await raw.exists(keys.notes, keys.listeners, keys.listenersExpiry)).toBe(0);
 });
+
+test.each(["default", "slow"])(
+  "it ends with a run that another step or its timeout ends, in the queue %s",
+  async (queue) => {
+    const fails = defineTask("order:fail");
+    const project = setupProject({
+      redis,
+      tasks: [ask, fails] as never,
+      queues: [
+        { name: "default", weight: 1 },
+        { name: "slow", weight: 1 },
+      ],
+    });
+    const goOn = signal();
+    await project.worker({
+      "order:ask": ({ payload }: { payload: { n: number } }, ctx: Context) =>
+        ctx.waitFor("approval", "order:approved", { where: { orderId: payload.n }, timeout: "1h" }),
+      "order:fail": async () => {
+        await goOn.promise;
+        throw new PermanentError("no");
+      },
+    } as never);
+    const waits = { name: "ask", needs: [], job: { ...jobOf(ask as never), queue } };
+    const late = await start(project, workflow([waits], { timeoutMs: 300 }));
+    await expect(late.result({ timeout: "9s" })).rejects.toThrow(/its timeout/);
+    expect(await outcomes(project, late.id)).toEqual({ ask: "cancelled" });
+    const steps = [waits, { name: "fail", needs: [], job: jobOf(fails as never) }];
+    const failed = await start(project, workflow(steps, { hash: "11111111" }));
+    await rests(project, `${failed.id}.ask`, queue);
+    goOn.send();
+    await expect(failed.result({ timeout: "9s" })).rejects.toThrow(/step fail failed/);
+    expect(await outcomes(project, failed.id)).toEqual({ ask: "cancelled", fail: "failed" });
+  },
+);
 
 test("an emit makes one call for all that wait by one field, and none where nobody does", async () => {
   // Without a worker, which makes calls of its own.
