@@ -4,6 +4,9 @@ import { TaskweftError } from "../errors.js";
 import { EXPOSITION_TYPE } from "./exposition.js";
 
 const PATH = "/metrics";
+/** A scraper takes milliseconds. Whoever takes longer over its question or the answer (ms), and whoever is one too many, is cut off. */
+const PATIENCE_MS = 10_000;
+const MOST_CONNECTIONS = 100;
 
 export interface MetricsEndpoint {
   close(): Promise<void>;
@@ -22,8 +25,17 @@ export async function serveMetrics(
   { host, port }: MetricsAddress,
   text: () => Promise<string>,
 ): Promise<MetricsEndpoint> {
-  const server = createServer((request, response) => void answer(request, response, text));
+  const server = createServer(
+    { headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS },
+    (request, response) => {
+      void answer(request, response, text);
+    },
+  );
+  server.maxConnections = MOST_CONNECTIONS;
+  server.timeout = PATIENCE_MS;
   await listening(server, host, port);
+  // No file descriptor is left for a connection: the scraper comes again, and the worker must not end for it.
+  server.on("error", () => undefined);
   server.unref();
   return {
     close: () =>

@@ -1,4 +1,6 @@
 // The endpoint over real HTTP.
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Server } from "node:http";
 import { expect, onTestFinished, test } from "vitest";
 import { EXPOSITION_TYPE, serveMetrics } from "../../../runtime/metrics/index.js";
 import { rejection } from "../../support/project.js";
@@ -40,6 +42,19 @@ test("metrics that cannot be read are an error of the server, and it goes on", a
     const response = await fetch(`${url}/metrics`);
     expect([response.status, await response.text()]).toEqual([500, "the metrics cannot be read: broken\n"]);
   }
+});
+
+test("connections that cannot be accepted do not end the process", async () => {
+  const servers: Server[] = [];
+  const heard = (message: unknown): unknown => servers.push((message as { server: Server }).server);
+  subscribe("http.server.request.start", heard);
+  onTestFinished(() => void unsubscribe("http.server.request.start", heard));
+  const url = await serve(async () => "a 1\n");
+  await fetch(`${url}/metrics`);
+  // As net does when the process has no file descriptor left.
+  for (let n = 0; n < 2; n++) servers[0]!.emit("error", new Error("accept EMFILE"));
+  expect((await fetch(`${url}/metrics`)).status).toBe(200);
+  expect(servers[0]!.maxConnections).toBe(100);
 });
 
 test("a port that is taken is an error that says what to do", async () => {
