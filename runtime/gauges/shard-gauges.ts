@@ -140,17 +140,24 @@ async function readHeads(
   );
   const ages = ids.flatMap((id, index): [string, number][] => {
     const record = (records as (string | null)[])[index];
-    const since = startableSince(id, record ?? null, (runs as (string | null)[])[index] ?? null);
+    const since = startableSince(id, record ?? null, (runs as (string | null)[])[index] ?? null, now);
     return since === undefined ? [] : [[id, Math.max(0, now - since)]];
   });
   return new Map(ages);
 }
 
 /** `undefined` for what is no job, or cannot be read: whoever claims it says so. */
-function startableSince(id: string, record: string | null, run: string | null): number | undefined {
+function startableSince(
+  id: string,
+  record: string | null,
+  run: string | null,
+  now: number,
+): number | undefined {
   try {
-    const last = parseRun(run).events.at(-1)?.[0];
-    if (last !== undefined) return last;
+    const last = parseRun(run).events.at(-1);
+    // It rested until then; one that an event has woken before may have been in line since it began to rest.
+    if (last?.[1] === "slept" || last?.[1] === "waited") return last[2] <= now ? last[2] : last[0];
+    if (last !== undefined) return last[0];
     const options = record === null ? undefined : parseRecord(record)?.options;
     if (options === undefined || options.later === 1) return undefined;
     const { at = idTime(id), dueAt, delayMs = 0 } = options;

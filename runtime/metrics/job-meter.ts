@@ -108,7 +108,7 @@ export class JobMeter {
   }
 
   get #ended(): number {
-    return this.duration.counts.reduce((sum, count) => sum + count, 0);
+    return Object.values(this.outcomes).reduce((sum: number, count: number) => sum + count, 0);
   }
 }
 

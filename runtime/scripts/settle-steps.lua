@@ -4,19 +4,14 @@
 --      then for each queue: pending, due, wake
 -- ARGV 1 tag, 2 worker, 3 number of molds, then these (see lib/mold), then the ends (see lib/ends)
 -- Returns LOST, or the number of jobs that began
---@include now
---@include wake
---@include later
---@include finish
+--@include now wake later finish
 --@include rate book group gate
 --@include come
 --@include throng
 --@include acknowledge
 --@include begin
 --@include hasten
---@include facts
---@include mold
---@include ends
+--@include facts mold ends
 
 local jobs, active, leases, workflows = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local tag, worker, woken, begun = ARGV[1], ARGV[2], {}, 0

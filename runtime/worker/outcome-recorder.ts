@@ -133,6 +133,8 @@ export class OutcomeRecorder implements OutcomeSink {
     const lost = new Error(`its worker was lost ${claim.run.crashes} times`);
     const before = workflows.beforeDeath(claim, lost);
     const ms = keepCancelledMs(claim, undefined);
+    const { task, queue } = claim.record;
+    processMetrics.jobs.of(task, queue).outcomes.dead += 1;
     this.#settle(claim, worker(), { outcome: "dead", run, ms, contract: undefined, before });
   }
 

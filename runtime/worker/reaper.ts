@@ -4,7 +4,7 @@
  */
 import type { Connection } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
-import { parseRecord, type ShardKeys } from "../protocol/index.js";
+import { parseRecord, parseRun, type ShardKeys } from "../protocol/index.js";
 import { reclaim, type ReclaimReason } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
@@ -121,9 +121,17 @@ export class Reaper {
     if (ids.length === 0) return;
     const { connection, keys, logger } = this.#ports;
     try {
-      for (const text of await connection.readRecords(keys, ids)) {
+      const [records, runs] = await Promise.all([
+        connection.readRecords(keys, ids),
+        connection.readRuns(keys, ids),
+      ]);
+      for (const [index, text] of records.entries()) {
         const record = text === null ? undefined : parseRecord(text);
-        if (record !== undefined) processMetrics.jobs.of(record.task, record.queue).crashed += 1;
+        if (record === undefined) continue;
+        const meter = processMetrics.jobs.of(record.task, record.queue);
+        meter.crashed += 1;
+        // It was lost too often: nobody else would tell of its death.
+        if (parseRun(runs.get(index) ?? null).state === "dead") meter.outcomes.dead += 1;
       }
     } catch (error) {
       logger.warn("jobs that were taken back are missing in the metrics", { jobs: ids.length, error });

@@ -153,6 +153,22 @@ test("jobs of a worker that is gone, and attempts whose lease was lost", async (
   expect((await observed("queue_latency", task)).count).toBe(0);
 });
 
+test("jobs that are dead because they have lost too many workers, also where nobody here runs them", async () => {
+  const task = ownTask();
+  const project = setupProject({ redis, tasks: [task] as never });
+  const job = await project.enqueue(task, { n: 1 });
+  const { keys, raw } = project;
+  await raw.del(keys.queue("default").pending);
+  // As when it has lost two, and runs alone.
+  await raw.hset(keys.runs, job.id, `[0,2,"retry",null,[[${Date.now()},"alone","ghost"]]]`);
+  await raw.hset(keys.active, job.id, "ghost");
+  await raw.zadd(keys.leases, 1, "ghost");
+  await project.worker({});
+  await rejection(job.result());
+  await until("the counts", async () => "crashed" in (await countsOf(task)));
+  expect(await countsOf(task)).toEqual({ queued: 1, crashed: 1, "executed dead": 1 });
+});
+
 test("a lease that was lost", async () => {
   const task = ownTask({ timeoutMs: 60_000 });
   const project = setupProject({ redis, tasks: [task] as never });

@@ -111,6 +111,12 @@ test("how long the first in line could have started at most", async () => {
     `[1,0,"retry",null,[[${Date.now() - 5000},"failed",1,"E","",""]]]`,
   );
   expect(Math.floor((await oldest("default")) / 1000)).toBe(5);
+  // It rested for a day, until three seconds ago.
+  for (const kind of ["slept", "waited"]) {
+    const [restsAt, wakeAt] = [Date.now() - 86_400_000, Date.now() - 3000];
+    await project.raw.hset(project.keys.runs, id, `[0,0,"pending",null,[[${restsAt},"${kind}",${wakeAt}]]]`);
+    expect(Math.floor((await oldest("default")) / 1000)).toBe(3);
+  }
 });
 
 test("a backlog of 100,000 jobs makes a scrape no longer, and scrapes within a second are one", async () => {
