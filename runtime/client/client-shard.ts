@@ -53,6 +53,9 @@ export class ClientShard {
   /** By durability; most clients have none. */
   readonly #durable = new Map<ConfirmedDurability, DurableLane>();
   readonly #registered = new Set<string>();
+  /** Calls that wait for their answer, and who waits until there are none. */
+  #asked = 0;
+  readonly #onIdle: (() => void)[] = [];
   #joining: Promise<void> | undefined;
   #joined = false;
 
@@ -145,41 +148,54 @@ export class ClientShard {
     });
   }
 
-  async startRun(start: RunToStart): Promise<StartedRun> {
-    await this.gate();
-    return await this.#starts.ask(start);
+  startRun(start: RunToStart): Promise<StartedRun> {
+    return this.#ask(() => this.#starts.ask(start));
   }
 
-  async cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
-    await this.gate();
-    return await cancelJob(this.connection, this.#keys, id, () => keepDeadMs);
+  cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
+    return this.#ask(() => cancelJob(this.connection, this.#keys, id, () => keepDeadMs));
   }
 
-  async cancelRun(id: string): Promise<CancelledRunState> {
-    await this.gate();
-    return await cancelRun(this.connection, this.#keys, id);
+  cancelRun(id: string): Promise<CancelledRunState> {
+    return this.#ask(() => cancelRun(this.connection, this.#keys, id));
   }
 
   /** Who has heard of an event. */
-  async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
-    await this.gate();
-    return await tellAll(this.connection, this.#keys, call);
+  tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
+    return this.#ask(() => tellAll(this.connection, this.#keys, call));
   }
 
-  async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
-    await this.gate();
-    return await keepEvent(this.connection, { keys: this.#keys, ...call });
+  keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
+    return this.#ask(() => keepEvent(this.connection, { keys: this.#keys, ...call }));
   }
 
-  async keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
-    await this.gate();
-    const text = await this.connection.readEvent(this.#keys, eventField(event, id));
-    return text === null ? undefined : parseKeptEvent(text);
+  keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
+    return this.#ask(async () => {
+      const text = await this.connection.readEvent(this.#keys, eventField(event, id));
+      return text === null ? undefined : parseKeptEvent(text);
+    });
+  }
+
+  async #answered(): Promise<void> {
+    while (this.#asked > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  /** A call that `drained` waits for. */
+  async #ask<Reply>(call: () => Promise<Reply>): Promise<Reply> {
+    this.#asked += 1;
+    try {
+      await this.gate();
+      return await call();
+    } finally {
+      this.#asked -= 1;
+      if (this.#asked === 0) for (const idle of this.#onIdle.splice(0)) idle();
+    }
   }
 
   /** Resolves when everything that was given to it has been answered. */
   async drained(): Promise<void> {
     await Promise.all([
+      this.#answered(),
       this.#batcher.drained(),
       ...[...this.#durable.values()].map((lane) => lane.drained()),
     ]);

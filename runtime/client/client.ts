@@ -83,7 +83,7 @@ export class TaskweftClient {
     return this;
   }
 
-  /** Sends what waits, at most for the deadline, then closes. Calls made afterwards reject with `Closed`. */
+  /** Sends what waits and hears the answers, at most for the deadline, then closes. Calls made afterwards reject with `Closed`. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,4 +1,4 @@
-// Runs that are started by observers of an event: once for each event, with ids of their own.
+// Runs that are started by observers of an event: once for each event, with ids of their own; and what holds for starts of any kind.
 import { expect, test } from "vitest";
 import {
   createClient,
@@ -9,7 +9,7 @@ import {
 } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
-import { jobOf, path, workflow } from "../../support/workflow.js";
+import { jobOf, path, start as startRun, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add");
@@ -38,6 +38,15 @@ function emitter(project: Project) {
     project.queues,
   );
 }
+
+test("a client that closes stores the runs whose start is under way first", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never) }]);
+  const starts = ["one", "two"].map((id) => startRun(project, definition, {}, id));
+  await project.client.close();
+  expect((await Promise.all(starts)).map(({ id }) => id)).toEqual(["one", "two"]);
+  await expect(startRun(project, definition)).rejects.toThrow(/^Closed: /);
+});
 
 test("an event starts a run for each action whose observer it concerns, once under its id", async () => {
   const project = setupProject({ redis, tasks: [add] as never });
