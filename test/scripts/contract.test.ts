@@ -134,9 +134,10 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
 });
 
 function includesOf(file: SourceFile): SourceFile[] {
-  return [...file.text.matchAll(/^--@include (\w+)$/gm)].map((match) => {
-    const library = libraries.find((one) => nameOf(one) === match[1]);
-    if (library === undefined) throw new Error(`${file.path} includes ${match[1]}, which is not in lib/`);
+  const names = [...file.text.matchAll(/^--@include ([\w ]+)$/gm)].flatMap((match) => match[1]!.split(" "));
+  return names.map((name) => {
+    const library = libraries.find((one) => nameOf(one) === name);
+    if (library === undefined) throw new Error(`${file.path} includes ${name}, which is not in lib/`);
     return library;
   });
 }
