@@ -1,17 +1,42 @@
 import { TaskweftError } from "../errors.js";
 
-/**
- * Gathers what is asked for in one tick, for scripts that do the same for many: a call of its own for each would cost more than what it
- * does. Nothing waits for a timer, so whoever asks alone is answered as soon as ever.
- */
-export interface TogetherOptions<Item, Reply> {
-  /** The answers by the places of the items. Where Redis refuses a call with several, each is sent again alone: that must be harmless. */
-  readonly send: (items: readonly Item[]) => Promise<readonly Reply[]>;
+export interface CallBounds<Item> {
   /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
   readonly mostItems: number;
   /** Where items differ much in size: that of one, and the most of one call. Default: 0. */
   readonly sizeOf?: (item: Item) => number;
   readonly mostSize?: number;
+}
+
+/** In their order, each part within the bounds; one that is too large is a part of its own. */
+export function partsOf<Item>(
+  items: readonly Item[],
+  bounds: CallBounds<Item>,
+): readonly (readonly Item[])[] {
+  const { mostItems, sizeOf = () => 0, mostSize = 0 } = bounds;
+  const parts: Item[][] = [];
+  let part: Item[] = [];
+  let left = 0;
+  for (const item of items) {
+    const size = sizeOf(item);
+    left -= size;
+    if (part.length === 0 || part.length === mostItems || left < 0) {
+      part = [];
+      parts.push(part);
+      left = mostSize - size;
+    }
+    part.push(item);
+  }
+  return parts;
+}
+
+/**
+ * Gathers what is asked for in one tick, for scripts that do the same for many: a call of its own for each would cost more than what it
+ * does. Nothing waits for a timer, so whoever asks alone is answered as soon as ever.
+ */
+export interface TogetherOptions<Item, Reply> extends CallBounds<Item> {
+  /** The answers by the places of the items. Where Redis refuses a call with several, each is sent again alone: that must be harmless. */
+  readonly send: (items: readonly Item[]) => Promise<readonly Reply[]>;
 }
 
 interface Asked<Item, Reply> {
@@ -37,20 +62,10 @@ export class Together<Item, Reply> {
   }
 
   #flush(): void {
-    const { mostItems, sizeOf = () => 0, mostSize = 0 } = this.#options;
-    let part: Asked<Item, Reply>[] = [];
-    let size = 0;
-    for (const asked of this.#asked.splice(0)) {
-      size += sizeOf(asked.item);
-      if (part.length === mostItems || (part.length > 0 && size > mostSize)) {
-        // The promise never rejects: every outcome goes to those who asked.
-        void this.#send(part);
-        part = [];
-        size = sizeOf(asked.item);
-      }
-      part.push(asked);
-    }
-    void this.#send(part);
+    const { sizeOf = () => 0, ...bounds } = this.#options;
+    const parts = partsOf(this.#asked.splice(0), { ...bounds, sizeOf: ({ item }) => sizeOf(item) });
+    // The promise never rejects: every outcome goes to those who asked.
+    for (const part of parts) void this.#send(part);
   }
 
   async #send(part: readonly Asked<Item, Reply>[]): Promise<void> {

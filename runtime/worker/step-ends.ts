@@ -6,12 +6,16 @@
  */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys, StepEnd } from "../protocol/index.js";
-import { settleSteps } from "../scripts/index.js";
+import { partsOf, settleSteps } from "../scripts/index.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 
-/** Ends of one call: one script must not hold Redis for long. */
-const MAX_BATCH = 64;
+/** Ends of one call, and characters of their outcomes: each may hold a result of a megabyte. */
+const BOUNDS = {
+  mostItems: 64,
+  sizeOf: ({ outcome }: StepEnd): number => outcome.length,
+  mostSize: 256 * 1024,
+} as const;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -63,10 +67,8 @@ export class StepEnds {
     const ends = this.#waiting;
     this.#waiting = [];
     const name = this.#ports.worker();
-    for (let from = 0; from < ends.length; from += MAX_BATCH) {
-      const run: Promise<void> = this.#write(name, ends.slice(from, from + MAX_BATCH)).finally(() =>
-        this.#underWay.delete(run),
-      );
+    for (const part of partsOf(ends, BOUNDS)) {
+      const run: Promise<void> = this.#write(name, part).finally(() => this.#underWay.delete(run));
       this.#underWay.add(run);
     }
     if (ends.length > 0) this.#ports.fetcher.wake();

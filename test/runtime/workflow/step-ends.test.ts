@@ -1,0 +1,43 @@
+// Ends of steps travel together, and yet no call is so large that it would hold Redis for long.
+import { expect, onTestFinished, test } from "vitest";
+import { Connection } from "../../../runtime/connection/index.js";
+import type { StepEnd } from "../../../runtime/protocol/index.js";
+import { StepEnds } from "../../../runtime/worker/step-ends.js";
+import { RecordingLogger, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+
+const redis = await startRedis();
+
+/** Characters of the arguments of each call that it made. */
+class Measured extends Connection {
+  readonly sizes: number[] = [];
+
+  override run(...call: Parameters<Connection["run"]>): ReturnType<Connection["run"]> {
+    this.sizes.push(call[2].reduce<number>((sum, arg) => sum + String(arg).length, 0));
+    return super.run(...call);
+  }
+}
+
+test("large results go in several calls, small ones in one", async () => {
+  const { keys } = setupProject({ redis, tasks: [] });
+  const connection = new Measured({ url: redis.url }, "test");
+  onTestFinished(() => connection.disconnect());
+  const ends = new StepEnds({
+    connection,
+    keys,
+    logger: new RecordingLogger(),
+    worker: () => "w",
+    fetcher: { forget: () => undefined, round: 0, wake: () => undefined },
+  });
+  const mold = { step: "", suffix: ":end", queue: "q", delayMs: 0, limit: "", before: "", after: "" };
+  const rest = { endsJob: true, run: "r", step: "a", state: "", hasten: [], itemOf: undefined, begins: [] };
+  const add = (id: string, characters: number): void =>
+    ends.add({ ...rest, id, outcome: "c".repeat(characters), decider: mold } satisfies StepEnd);
+  for (const id of ["1", "2", "3"]) add(id, 100);
+  await ends.settled();
+  expect(connection.sizes).toHaveLength(1);
+  for (let n = 0; n < 10; n += 1) add(String(n), 100_000);
+  await ends.settled();
+  expect(connection.sizes).toHaveLength(6);
+  expect(Math.max(...connection.sizes)).toBeLessThan(256 * 1024);
+});
