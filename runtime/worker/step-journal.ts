@@ -63,7 +63,11 @@ export class StepJournal {
   }
 
   run<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
-    const running = this.#watched(name, this.#run(name, fn));
+    return this.#begun(this.#watched(name, this.#run(name, fn)));
+  }
+
+  /** A wait lets it end before the attempt does. */
+  #begun<Result>(running: Promise<Result>): Promise<Result> {
     const ended = (): unknown => this.#underWay.delete(running);
     this.#underWay.add(running);
     running.then(ended, ended);
@@ -72,7 +76,7 @@ export class StepJournal {
 
   /** Stores when to go on as a step, and ends the attempt while that time has not come. */
   sleep(name: string, wakeAt: () => number): Promise<void> {
-    return this.#watched(name, this.#sleep(name, wakeAt));
+    return this.#begun(this.#watched(name, this.#sleep(name, wakeAt)));
   }
 
   /**

@@ -24,8 +24,9 @@ export function waitCall(
   { name: task, waitsFor = {} }: Pick<TaskDefinition, "name" | "waitsFor">,
   name: string,
   event: string,
-  { where, timeout }: WaitOptions,
+  options: WaitOptions,
 ): WaitCall {
+  const { where, timeout } = (options as WaitOptions | undefined) ?? ({} as WaitOptions);
   const fields = Object.hasOwn(waitsFor, event) ? waitsFor[event] : undefined;
   if (fields === undefined) {
     const declared = Object.keys(waitsFor);

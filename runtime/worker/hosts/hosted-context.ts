@@ -63,7 +63,8 @@ export class HostedContext implements TaskContext {
     return asked as Promise<void>;
   }
 
-  waitFor(name: string, event: string, { where, timeout }: WaitOptions): Wait<never> {
+  waitFor(name: string, event: string, options: WaitOptions): Wait<never> {
+    const { where, timeout } = (options as WaitOptions | undefined) ?? ({} as WaitOptions);
     this.#made += 1;
     const call = this.#made;
     if (!this.#over) this.#post({ type: "listen", call, name, event, options: { where, timeout } });

@@ -127,6 +127,22 @@ describe("a handler that waits", () => {
     expect(done).toEqual(["one", "two"]);
   });
 
+  test("does not let a sleep beside it begin anew", async () => {
+    const project = await running(async (_job, ctx) => {
+      const [, event] = await Promise.all([ctx.sleep("at least", "1h"), approval(ctx, 1, "2h")]);
+      return event?.by;
+    });
+    const job = await project.enqueue(order, { orderId: 1 });
+    await rests(project, job.id);
+    const steps = await project.raw.hget(project.keys.notes, job.id);
+    expect(steps).toMatch(/^\["at least",\d+\]$/);
+    const { due } = project.keys.queue("default");
+    const dueAt = Number(await project.raw.zscore(due, job.id));
+    expect(Math.abs(dueAt - (JSON.parse(steps ?? "") as [string, number])[1])).toBeLessThan(1000);
+    expect((await approver(project)({ orderId: 1, by: "Ada" })).heardBy).toEqual([job.id]);
+    expect(Number(await project.raw.zscore(due, job.id))).toBe(dueAt);
+  });
+
   test("gets nothing when the time is over, for good", async () => {
     const late = signal();
     const project = await running(async (job, ctx) => {
@@ -308,6 +324,7 @@ describe("is refused", () => {
       of("order:lost", {}),
       /OptionInvalid: event: expected an event of waitsFor of order:work \(one of order:approved\), got 'order:lost'/,
     ],
+    ["no options", of("order:approved", undefined as never), NO_VALUES],
     ["no values", known({ where: undefined }), NO_VALUES],
     ["a field too few", known({ where: {} }), NO_VALUES],
     ["a field too many", known({ where: { orderId: 1, by: "x" } }), NO_VALUES],
