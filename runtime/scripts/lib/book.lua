@@ -2,8 +2,13 @@
 -- once. Nothing but this file writes the fields of groups where a gate is open.
 
 -- Lua unpacks at most some 8,000 values.
-local function write_fields(command, groups, fields, most)
-  local _ = #fields > most and redis.call(command, groups, unpack(fields))
+local function set_fields(groups, fields, most)
+  local _ = #fields > most and redis.call('HSET', groups, unpack(fields))
+  return #fields > most and {} or fields
+end
+
+local function drop_fields(groups, fields, most)
+  local _ = #fields > most and redis.call('HDEL', groups, unpack(fields))
   return #fields > most and {} or fields
 end
 
@@ -23,10 +28,10 @@ local function write_groups(gate, changed)
       del[#del + 1] = '%' .. group.name
     end
     group.slots, group.text = slots, text or (not group.log and group.text)
-    set, del = write_fields('HSET', gate.groups, set, 4000), write_fields('HDEL', gate.groups, del, 4000)
+    set, del = set_fields(gate.groups, set, 4000), drop_fields(gate.groups, del, 4000)
   end
-  write_fields('HSET', gate.groups, set, 0)
-  write_fields('HDEL', gate.groups, del, 0)
+  set_fields(gate.groups, set, 0)
+  drop_fields(gate.groups, del, 0)
 end
 
 local function changed(gate, group)
