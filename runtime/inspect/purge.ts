@@ -36,8 +36,9 @@ const BATCH = 300;
 const LANES = 2;
 
 const PLACES: Readonly<Record<PurgeState, readonly PurgePlace[]>> = {
-  // The gate first: whoever waits there would come in behind those that leave the list.
-  pending: ["waiting", "pending"],
+  // The gate first: whoever waits there would come in behind those that leave the list. And last: workers that meet a pause put aside
+  // there what they find in the list.
+  pending: ["waiting", "pending", "waiting"],
   scheduled: ["due"],
   retry: ["due"],
   completed: ["done"],
@@ -114,6 +115,8 @@ class Purge {
 
   /** Takes as many ids from the front of the pending list as stand in it now; what stays comes to its end. */
   async turnList(): Promise<void> {
+    // Steps that were met at the gate are met again, there or in the list.
+    this.report = { ...this.report, steps: 0 };
     const { pending } = this.#reader.keys.queue(this.#queue);
     let left = await this.#reader.read((redis) => redis.llen(pending));
     const lane = async () => {

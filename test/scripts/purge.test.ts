@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HOUR_MS, runText, useShards, type NewJob, type ShardBench } from "./shard-bench.js";
+import { emit, listenTo } from "./wait-moves.js";
 
 const setup = useShards();
 
@@ -180,6 +181,18 @@ describe("at the gate", () => {
 });
 
 describe("a sorted set", () => {
+  test("of jobs that rest until an event comes loses what they wait for: nobody hears of it", async () => {
+    const bench = setup();
+    await bench.put({ rests: {} });
+    await bench.claim("A", 1);
+    expect(await listenTo(bench, "A", "rests")).toHaveProperty("until");
+    await bench.fail("A", "rests", "retry");
+    expect(await bench.purge("due", "retry")).toMatchObject({ removed: 1 });
+    expect((await bench.shard()).notes).toEqual({});
+    expect((await emit(bench, "event")).jobs).toEqual([]);
+    expect((await bench.shard()).listeners).toEqual([]);
+  });
+
   test("of jobs that are due later loses those that were never tried, or those that wait for another attempt", async () => {
     const bench = setup();
     await bench.put({

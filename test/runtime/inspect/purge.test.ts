@@ -64,6 +64,15 @@ describe("a purge of a queue", () => {
     expect(steps).toBe(0);
   });
 
+  test("of a task that has just been paused removes also what workers put aside meanwhile", async () => {
+    const { project, inspector } = setup();
+    await project.many(plain, numbers(20_000));
+    await inspector.pauseTask("plain:work");
+    await project.worker({ "plain:work": () => undefined, "other:work": () => undefined } as never);
+    expect(await inspector.purgeQueue("default")).toEqual({ removed: 20_000, steps: 0 });
+    expect(await inspector.showQueue("default")).toMatchObject({ pending: 0 });
+  });
+
   test("leaves the steps of workflow runs, which go on", async () => {
     const { project, inspector } = setup();
     const run = await start(project, workflow([{ name: "a", needs: [], job: jobOf(plain as never) }]));
