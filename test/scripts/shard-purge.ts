@@ -40,4 +40,5 @@ function forget(model: ShardModel, id: string, queue: string): void {
   for (const index of [model.jobs, model.done, model.dead, model.faded, model.waits, model.steps])
     index.delete(id);
   model.progress.delete(id);
+  model.listens.delete(id);
 }
