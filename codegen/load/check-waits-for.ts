@@ -1,4 +1,5 @@
 /** `waitsFor` of a task: the fields by whose values an emit finds the jobs that wait must stand in every event, and be plain. */
+import type { JsonSchemaNode } from "../model/json-schema.js";
 import { quote } from "../model/quote.js";
 import type { CheckedEvent } from "./check-observers.js";
 import { didYouMean } from "./did-you-mean.js";
@@ -34,6 +35,10 @@ export function checkWaitsFor(
   }
 }
 
+function isPlain(field: JsonSchemaNode): boolean {
+  return PLAIN.has(field.kind) && !(field.kind === "enum" && field.values.includes(null));
+}
+
 function checkFields(
   event: string,
   payload: CheckedEvent["payload"],
@@ -64,9 +69,9 @@ function checkFields(
         `${quote(name)} of ${event} may be missing, and such an event would be found by nobody`,
         "make the field required, or name another",
       );
-    else if (field !== undefined && field !== UNKNOWN_SCHEMA && !PLAIN.has(field.kind))
+    else if (field !== undefined && field !== UNKNOWN_SCHEMA && !isPlain(field))
       report(
-        `${quote(name)} of ${event} is no text, number, boolean or choice, and only these are found by their value`,
+        `${quote(name)} of ${event} is no text, number, boolean or choice, or may be null, and such an event is not found by its value`,
         "name a field that says which event is meant, such as an id",
       );
     seen.add(name);

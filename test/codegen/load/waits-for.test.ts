@@ -49,6 +49,13 @@ describe("waitsFor", () => {
     ]);
   });
 
+  it("takes no choice that may be null, for which ctx.waitFor takes no value", () => {
+    const events = EVENTS.replace("id: uuid", "id: { enum: [a, null] }");
+    expect(problems(taskFile("payload: {}\nwaitsFor: { ok: [id] }", events))).toEqual([
+      expect.stringMatching(/TW220 "id" of ok is no text, number, boolean or choice, or may be null,/),
+    ]);
+  });
+
   it("takes fields of schemas with a name", () => {
     const schemas = `${EVENTS.replace("id: uuid", "id: Id")}\nschemas: { Id: { type: string, minLength: 3 } }`;
     const file = taskFile("payload: {}\nwaitsFor: { ok: [id] }", schemas);
