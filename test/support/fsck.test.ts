@@ -127,7 +127,7 @@ describe("fsck finds", () => {
       keysExpiry: { "a:task k": 2000, "a:task gone": 2000, "a:task freed": 2000 },
       cancels: ["b"],
       waits: { a: "client", r: "client" },
-      workflows: { r: '[1,"a:flow","h",1,"",{}]', "r :open": "1" },
+      workflows: { r: '[1,"a:flow","h",1,"",{}]', "r :open": "1", "@a:flow h": "{}", "@a:flow h#": "1" },
       running: { r: 1 },
       wake: { q: ["1"] },
     };

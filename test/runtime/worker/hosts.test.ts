@@ -85,7 +85,7 @@ test("a handler file that cannot be loaded fails whoever asks for it, and the ho
     file,
     `import { isolatedIn } from ${JSON.stringify(door)};
      isolatedIn(import.meta.url, {
-       contracts: [{ name: "a:good" }, { name: "a:bad" }, { name: "a:other" }] as never,
+       contracts: ["a:good", "a:bad", "a:other"].map((name) => ({ name, errors: {} })) as never,
        queues: [],
        handlers: {
          "a:good": async () => ({ name: "a:good", handler: () => 1 }),
