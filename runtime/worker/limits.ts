@@ -4,6 +4,18 @@ import { queueLimitField, rateText } from "../definition/index.js";
 import { HAS_RATES_FIELD, rateField, type ShardKeys } from "../protocol/index.js";
 import type { Registry } from "./handler.js";
 
+const MOST_OF_CLAIM = 256;
+const MOST_OF_LIMITED_CLAIM = 128;
+
+/** Most jobs of one claim: one script must not hold Redis for long, and one with a limit takes it several times as long. */
+export function mostOfClaim({ contracts, queues }: Registry): number {
+  const isLimited =
+    contracts.some(
+      ({ concurrency, rateLimit, fairnessKey }) => (concurrency ?? rateLimit ?? fairnessKey) !== undefined,
+    ) || queues.some(({ concurrency, rateLimit }) => (concurrency ?? rateLimit) !== undefined);
+  return isLimited ? MOST_OF_LIMITED_CLAIM : MOST_OF_CLAIM;
+}
+
 export async function declareLimits(
   { redis }: Connection,
   keys: ShardKeys,

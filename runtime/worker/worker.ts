@@ -21,7 +21,7 @@ import type { Registry } from "./handler.js";
 import { Intake } from "./intake.js";
 import { Janitor } from "./janitor.js";
 import { LeaseKeeper } from "./lease-keeper.js";
-import { declareLimits } from "./limits.js";
+import { declareLimits, mostOfClaim } from "./limits.js";
 import { Notebook } from "./notebook.js";
 import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
@@ -35,8 +35,6 @@ import { Workflows } from "./workflows.js";
 import type { Worker, WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
-/** Most jobs of one claim: one script must not hold Redis for long. */
-const MAX_BATCH = 256;
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
 const DEAD_KEEP_MS = 90 * 86_400_000;
@@ -77,7 +75,8 @@ export class ShardWorker implements Worker {
     this.#ownsHandlers = part === undefined;
     this.#share = (part?.slots ?? new SharedSlots(concurrency)).join(this.#slotUser());
     const { claimable } = this.#share;
-    this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch: MAX_BATCH });
+    const maxBatch = mostOfClaim(registry);
+    this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch });
     const worker = (): string => this.#leaseKeeper.name;
     const { maxResultCharacters } = this.#options;
     const base = { connection: this.#connection, keys: this.#keys, logger, maxResultCharacters };
@@ -114,7 +113,7 @@ export class ShardWorker implements Worker {
       ...base,
       shares: new QueueShares(queues),
       demand: this.#demand,
-      maxBatch: MAX_BATCH,
+      maxBatch,
       worker,
       renewal: () => this.#leaseKeeper.renewal(),
       running: () => this.#intake.slots,
