@@ -7,7 +7,7 @@ import { startRedis } from "../../support/redis.js";
 import { seededRandom } from "../../support/signal.js";
 import { MortalStage, TASKS } from "./mortal-stage.js";
 
-/** The long form: `CRASH_WORKFLOWS=200 CRASH_STRIDE=1`, more than 5,000 points. */
+/** The long form: `CRASH_WORKFLOWS=60 CRASH_STRIDE=1`, 20,000 points. */
 const WORKFLOWS = Number(process.env["CRASH_WORKFLOWS"] ?? 12);
 /** Of the calls of each run one in so many is tried. */
 const STRIDE = Number(process.env["CRASH_STRIDE"] ?? 4);
