@@ -1,7 +1,8 @@
 -- The gate before the pending lists, for jobs with a limit: of each group at most `limit` hold a slot, the others wait outside,
 -- so that a million of them cost nobody anything. An id holds a slot while it stands in a pending list or in `active`. Fields:
 -- limited: job id -> entry "<number> <queue> <group>", until the job ends; a group is "<task> <key>"
--- groups: <task> -> limit, <group> -> slots held, with a rate also " <places of starts reserved>", # -> last number given, #<queue> -> jobs that wait; rates: see rate.lua
+-- groups: <task> -> limit, <group> -> slots held, with a rate also " <places of starts reserved>", # -> last number given, #<queue> ->
+-- jobs that wait; rates: see rate.lua
 -- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>", or from a
 -- time on: "\n<queue>\n<time>\n<group>", with 16 digits, so that these stand in front of the others
 
