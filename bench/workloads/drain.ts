@@ -138,11 +138,11 @@ const drainWithBacklog = (name: string, backlog: number): Workload => ({
 });
 
 export const drainWorkloads: readonly Workload[] = [
-  drainAt(1, 15_000),
+  drainAt(1, 60_000),
   drainAt(10, MEASURED_JOBS),
   drainAt(100, MEASURED_JOBS),
   drainAt(500, MEASURED_JOBS),
-  drainForFreeSlots(1, 15_000),
+  drainForFreeSlots(1, 60_000),
   drainForFreeSlots(10, MEASURED_JOBS),
   drainForFreeSlots(100, MEASURED_JOBS),
   drainForFreeSlots(500, MEASURED_JOBS),

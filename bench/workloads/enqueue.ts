@@ -1,7 +1,7 @@
 import type { EnqueueMode, EnqueueReply } from "../agent/messages.js";
 import { countCalls, type Measured, type Sample } from "../sample.js";
 import { percentile } from "../figures/statistics.js";
-import { BULK_WIDTH, LEAST_WARM_UP_JOBS, MEASURED_JOBS, WARM_UP_JOBS, type Workload } from "./workload.js";
+import { BULK_WIDTH, ENQUEUED_JOBS, LEAST_WARM_UP_JOBS, WARM_UP_JOBS, type Workload } from "./workload.js";
 
 interface Shape {
   readonly mode: EnqueueMode;
@@ -11,7 +11,7 @@ interface Shape {
 
 async function measureEnqueue(sample: Sample, shape: Shape): Promise<Measured> {
   const producer = await sample.agent("producer");
-  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs / 4), LEAST_WARM_UP_JOBS);
+  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs / 2), LEAST_WARM_UP_JOBS);
   await producer.call("enqueue", { ...shape, from: 0, count: warmUp });
   const jobs = sample.scaled(shape.jobs);
   const memoryBefore = (await sample.redis.counters()).usedMemory;
@@ -54,12 +54,12 @@ export const enqueueWorkloads: readonly Workload[] = [
   {
     name: "enqueue-1000",
     meaning: "one producer, Promise.all over 1,000 enqueues at a time",
-    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: MEASURED_JOBS }),
+    measure: (sample) => measureEnqueue(sample, { mode: "inFlight", width: 1000, jobs: ENQUEUED_JOBS }),
   },
   {
     name: "enqueue-bulk",
     meaning:
       "one producer, the library's call for many with 1,000 jobs at a time; memory is the growth of used_memory",
-    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: MEASURED_JOBS }),
+    measure: (sample) => measureEnqueue(sample, { mode: "bulk", width: BULK_WIDTH, jobs: ENQUEUED_JOBS }),
   },
 ];

@@ -17,7 +17,7 @@ interface Shape {
 const LIBRARIES: readonly Library[] = ["bullmq", "taskweft"];
 /** Jobs under way while graphs are started, as in `both`. */
 const IN_FLIGHT = 1000;
-const WARM_UP_STEPS = 10_000;
+const WARM_UP_STEPS = 50_000;
 const CHAIN = 10;
 /** Long enough for the end of the last graphs to be written down. */
 const LINGER_MS = 2000;

@@ -67,6 +67,8 @@ export class Fetcher {
   /** When a call was answered last, or sent while none was under way (local monotonic time). */
   #heardAt = 0;
   #idle = false;
+  /** The newest claim brought all that it asked for. */
+  #plenty = false;
   /** How often this was woken: a reply to a call that was sent before the last time does not say that there is nothing. */
   #wakes = 0;
   #nextDueMs = -1;
@@ -193,6 +195,7 @@ export class Fetcher {
       asked: this.#asked,
       gathering: gathering(),
       blocking: blocking(),
+      plenty: this.#plenty,
     });
   }
 
@@ -243,6 +246,7 @@ export class Fetcher {
     const { ids } = reply;
     const { onRest } = this.#ports;
     this.#nextDueMs = reply.nextDueMs;
+    if (want > 0) this.#plenty = ids.length === want;
     // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
     // under way may be newer than what the call saw, and nobody repeats it.
     if (want > 0 && ids.length < want && wakes === this.#wakes) {
