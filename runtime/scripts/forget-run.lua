@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
--- forget-run: removes fields of a workflow run whose retention has ended, and what is kept of its jobs, a part of them at a time.
+-- forget-run: removes fields of workflow runs whose retention has ended, and what is kept of their jobs, large runs in several parts.
 --             A run that is a step of another goes with that one.
 -- KEYS 1 workflows, 2 ended, 3 jobs, 4 runs, 5 done, 6 dead, 7 notes
--- ARGV 1 run, 2 1 with the last part, else 0, 3 run whose retention counts, 4 number of fields, then these, then jobs
+-- ARGV 1 .. for each part: run, 1 with the last part of a run, else 0, run whose retention counts, number of fields, then these, number of
+--      jobs, then these
 -- Returns the number of fields removed. The last run that is pinned to a definition takes it along.
 --@include now
 --@include finish
 
-local workflows, ended, done, dead, run, last = KEYS[1], KEYS[2], KEYS[5], KEYS[6], ARGV[1], 4 + ARGV[4]
+local workflows, ended, done, dead, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], now()
 
 -- Nobody reads a definition to which no run is pinned; the next that starts under its hash stores it again.
 local function unpin(record)
@@ -18,28 +19,39 @@ local function unpin(record)
   end
 end
 
-local removal = redis.call('ZSCORE', ended, ARGV[3])
-if not removal or not redis.call('ZSCORE', ended, run) or tonumber(removal) > now() then
-  return 0
-end
-if ARGV[2] == '1' then
-  redis.call('ZREM', ended, run)
-  unpin(redis.call('HGET', workflows, run))
-end
 -- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
-local kept = {}
-if last < #ARGV then
-  local in_done = redis.call('ZMSCORE', done, unpack(ARGV, last + 1))
-  local in_dead = redis.call('ZMSCORE', dead, unpack(ARGV, last + 1))
-  for i = 1, #ARGV - last do
-    kept[#kept + 1] = (in_done[i] or in_dead[i]) and ARGV[last + i] or nil
+local function forget_jobs(ids)
+  local in_done, in_dead, kept = redis.call('ZMSCORE', done, unpack(ids)), redis.call('ZMSCORE', dead, unpack(ids)), {}
+  for i = 1, #ids do
+    kept[#kept + 1] = (in_done[i] or in_dead[i]) and ids[i] or nil
+  end
+  if #kept > 0 then
+    redis.call('ZREM', done, unpack(kept))
+    redis.call('ZREM', dead, unpack(kept))
+    redis.call('HDEL', KEYS[3], unpack(kept))
+    redis.call('HDEL', KEYS[4], unpack(kept))
+    forget_notes(KEYS[7], kept)
   end
 end
-if #kept > 0 then
-  redis.call('ZREM', done, unpack(kept))
-  redis.call('ZREM', dead, unpack(kept))
-  redis.call('HDEL', KEYS[3], unpack(kept))
-  redis.call('HDEL', KEYS[4], unpack(kept))
-  forget_notes(KEYS[7], kept)
+
+local function is_over(run, owner)
+  local removal = redis.call('ZSCORE', ended, owner)
+  return removal and tonumber(removal) <= time and (run == owner or redis.call('ZSCORE', ended, run))
 end
-return last > 4 and redis.call('HDEL', workflows, unpack(ARGV, 5, last)) or 0
+
+local at, removed = 1, 0
+while at <= #ARGV do
+  local run, is_last, owner = ARGV[at], ARGV[at + 1] == '1', ARGV[at + 2]
+  local fields_end = at + 3 + ARGV[at + 3]
+  local jobs_end = fields_end + 1 + ARGV[fields_end + 1]
+  if is_over(run, owner) then
+    if is_last then
+      redis.call('ZREM', ended, run)
+      unpin(redis.call('HGET', workflows, run))
+    end
+    local _ = jobs_end > fields_end + 1 and forget_jobs({ unpack(ARGV, fields_end + 2, jobs_end) })
+    removed = removed + (fields_end > at + 3 and redis.call('HDEL', workflows, unpack(ARGV, at + 4, fields_end)) or 0)
+  end
+  at = jobs_end + 1
+end
+return removed

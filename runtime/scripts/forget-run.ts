@@ -3,8 +3,8 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const forgetRunScript = new Script("forget-run");
 
-export interface ForgetRunCall {
-  readonly keys: ShardKeys;
+/** Of a run, what is removed by one call. */
+export interface RunPart {
   readonly run: string;
   /** With this part nothing is known of the run any more. */
   readonly isLast: boolean;
@@ -15,11 +15,22 @@ export interface ForgetRunCall {
   readonly jobs: readonly string[];
 }
 
-export async function forgetRun(runner: ScriptRunner, call: ForgetRunCall): Promise<void> {
-  const { keys, run, isLast, owner, fields, jobs } = call;
+/** `parts`: at least one; a later one of the same run is removed after an earlier one. */
+export async function forgetRuns(
+  runner: ScriptRunner,
+  { keys, parts }: { readonly keys: ShardKeys; readonly parts: readonly RunPart[] },
+): Promise<void> {
   await runner.run(
     forgetRunScript,
     [keys.workflows, keys.ended, keys.jobs, keys.runs, keys.done, keys.dead, keys.notes],
-    [run, isLast ? 1 : 0, owner, fields.length, ...fields, ...jobs],
+    parts.flatMap(({ run, isLast, owner, fields, jobs }) => [
+      run,
+      isLast ? 1 : 0,
+      owner,
+      fields.length,
+      ...fields,
+      jobs.length,
+      ...jobs,
+    ]),
   );
 }

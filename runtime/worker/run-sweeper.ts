@@ -6,7 +6,7 @@ import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import type { WorkflowStep } from "../definition/index.js";
 import { parseRunEnd, parseRunParent, parseRunRecord, runFields, type ShardKeys } from "../protocol/index.js";
-import { forgetRun, keepRun } from "../scripts/index.js";
+import { forgetRuns, keepRun, partsOf, type RunPart } from "../scripts/index.js";
 import {
   childRunId,
   fieldsOfItem,
@@ -16,12 +16,17 @@ import {
   undoJobId,
   type WorkflowGraph,
 } from "../workflow/index.js";
-import type { RunReader } from "./run-reader.js";
+import type { RunFacts, RunReader } from "./run-reader.js";
 
 /** Runs of one look. */
-const RUNS = 100;
+const RUNS = 250;
 /** Fields, and jobs, of one call. */
 const BATCH = 500;
+const BOUNDS = {
+  mostItems: BATCH,
+  sizeOf: ({ fields, jobs }: RunPart): number => fields.length + jobs.length,
+  mostSize: BATCH,
+} as const;
 /** Between two looks at a run whose own retention has ended, and that stays with its parent (ms). */
 const STAY_MS = 3_600_000;
 
@@ -39,21 +44,25 @@ export class RunSweeper {
   /** True when there may be more. */
   async sweep(): Promise<boolean> {
     const runs = await this.#connection.expiredRuns(this.#keys, RUNS);
-    for (const run of runs) if (!(await this.#stays(run))) await this.#forget(run, run);
+    const facts = await this.#reader.read(runs.flatMap((run) => [run, runFields.parent(run)]));
+    const parts: RunPart[] = [];
+    for (const run of runs) {
+      if (!(await this.#stays(run, facts))) parts.push(await this.#lastPart(run, run, facts));
+    }
+    await this.#forget(parts);
     return runs.length === RUNS;
   }
 
-  async #stays(run: string): Promise<boolean> {
-    const field = runFields.parent(run);
-    const parent = parseRunParent((await this.#reader.read([field])).get(field));
+  async #stays(run: string, facts: RunFacts): Promise<boolean> {
+    const parent = parseRunParent(facts.get(runFields.parent(run)));
     if (parent === undefined) return false;
     const call = { keys: this.#keys, run, parent: parent.run, keepMs: STAY_MS };
     return (await keepRun(this.#connection, call)) === "KEPT";
   }
 
-  /** `owner`: the run whose retention has ended, which is this one or one that it is a step of. */
-  async #forget(run: string, owner: string): Promise<void> {
-    const graph = await this.#graphOf(run);
+  /** Removes what is too much for one part, and returns the last. `owner`: the run whose retention has ended, which is this one or one that it is a step of. */
+  async #lastPart(run: string, owner: string, facts: RunFacts): Promise<RunPart> {
+    const graph = await this.#graphOf(facts.get(run));
     const fields = [
       run,
       ...[runFields.stamp, runFields.state, runFields.open, runFields.timeout, runFields.parent].map((of) =>
@@ -62,15 +71,23 @@ export class RunSweeper {
     ];
     const jobs: string[] = [];
     for (const step of graph?.definition.steps ?? []) {
-      const { name, forEach } = step;
+      const { name, forEach, compensate } = step;
       // First: whoever comes here again after a crash finds them by what this run says.
       if (step.child !== undefined) await this.#forgetChildren(run, step, owner);
-      fields.push(...fieldsOfStep(run, name));
-      jobs.push(stepJobId(run, name), undoJobId(run, name));
+      fields.push(...fieldsOfStep(run, step));
+      jobs.push(stepJobId(run, name));
+      if (compensate !== undefined) jobs.push(undoJobId(run, name));
       if (forEach !== undefined) await this.#forgetItems(run, name, owner);
     }
-    await this.#remove(run, owner, fields.splice(BATCH), jobs);
-    await forgetRun(this.#connection, { keys: this.#keys, run, isLast: true, owner, fields, jobs: [] });
+    if (fields.length + jobs.length > BATCH)
+      await this.#remove(run, owner, fields.splice(BATCH), jobs.splice(0));
+    return { run, isLast: true, owner, fields, jobs };
+  }
+
+  async #forget(parts: readonly RunPart[]): Promise<void> {
+    for (const some of partsOf(parts, BOUNDS)) {
+      await forgetRuns(this.#connection, { keys: this.#keys, parts: some });
+    }
   }
 
   async #forgetChildren(run: string, { name, forEach }: WorkflowStep, owner: string): Promise<void> {
@@ -82,17 +99,17 @@ export class RunSweeper {
         const ids = places.slice(from, from + BATCH).map((place) => childRunId(run, name, number, place));
         const found = await this.#reader.read(ids.map(runFields.state));
         const ended = ids.filter((id) => parseRunEnd(found.get(runFields.state(id)) ?? null) !== undefined);
-        for (const id of ended) await this.#forget(id, owner);
+        const facts = await this.#reader.read(ended);
+        for (const id of ended) await this.#forget([await this.#lastPart(id, owner, facts)]);
       }
     }
   }
 
   /** `undefined` where it cannot be read: then only what every run has can be found. */
-  async #graphOf(run: string): Promise<WorkflowGraph | undefined> {
+  async #graphOf(record: string | undefined): Promise<WorkflowGraph | undefined> {
+    if (record === undefined) return undefined;
     try {
-      const text = (await this.#reader.read([run])).get(run);
-      if (text === undefined) return undefined;
-      const { workflow, hash } = parseRunRecord(text);
+      const { workflow, hash } = parseRunRecord(record);
       return await this.#reader.graph(`${workflow} ${hash}`);
     } catch (error) {
       // One run must not keep the others from being removed.
@@ -121,14 +138,8 @@ export class RunSweeper {
     jobs: readonly string[],
   ): Promise<void> {
     for (let from = 0; from < Math.max(fields.length, jobs.length); from += BATCH) {
-      await forgetRun(this.#connection, {
-        keys: this.#keys,
-        run,
-        isLast: false,
-        owner,
-        fields: fields.slice(from, from + BATCH),
-        jobs: jobs.slice(from, from + BATCH),
-      });
+      const [some, theirs] = [fields.slice(from, from + BATCH), jobs.slice(from, from + BATCH)];
+      await this.#forget([{ run, isLast: false, owner, fields: some, jobs: theirs }]);
     }
   }
 }

@@ -178,19 +178,16 @@ export function timeoutJobId(run: string): string {
   return `${run}:timeout`;
 }
 
-/** All fields of a step, but those of its items. */
-export function fieldsOfStep(run: string, step: string): string[] {
-  return [
-    runFields.step(run, step),
-    runFields.step(run, undoneField(step)),
-    runFields.met(run, step),
-    runFields.items(run, step),
-    runFields.itemsEnded(run, step),
-    runFields.heard(run, step),
-    runFields.waitsUntil(run, step),
-    runFields.round(run, step),
-    runFields.goesOn(run, step),
-  ];
+/** All fields that a step may have, but those of its items. */
+export function fieldsOfStep(run: string, step: WorkflowStep): string[] {
+  const { name, needs, forEach, waitFor, child, compensate } = step;
+  const fields = [runFields.step(run, name)];
+  if (needs.length > 0) fields.push(runFields.met(run, name));
+  if (compensate !== undefined) fields.push(runFields.step(run, undoneField(name)));
+  if (forEach !== undefined) fields.push(runFields.items(run, name), runFields.itemsEnded(run, name));
+  if (waitFor !== undefined) fields.push(runFields.heard(run, name), runFields.waitsUntil(run, name));
+  if (child !== undefined) fields.push(runFields.round(run, name), runFields.goesOn(run, name));
+  return fields;
 }
 
 export function fieldsOfItem(run: string, step: string, index: number): string[] {

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { encodeRunEnd } from "../../runtime/protocol/index.js";
 import {
   followRun,
-  forgetRun,
+  forgetRuns,
   keepRun,
   type ScriptRunner,
   settleSteps,
@@ -75,18 +75,20 @@ export async function playChild(bench: ShardBench, runner: ScriptRunner): Promis
     parent: undefined,
   };
 
-  const removal = { keys, isLast: true, owner: "r", jobs: [] };
+  const removal = { isLast: true, owner: "r", jobs: [] };
   expect(await keepRun(runner, { keys, run: "r.a-1", parent: "gone", keepMs: 60_000 })).toBe("FREE");
   expect(await keepRun(runner, { keys, run: "r.a-1", parent: "r", keepMs: 60_000 })).toBe("KEPT");
-  await forgetRun(runner, { ...removal, run: "r.a-1", fields: ["r.a-1"] });
+  await forgetRuns(runner, { keys, parts: [{ ...removal, run: "r.a-1", fields: ["r.a-1"] }] });
   expect(await redis.hexists(keys.workflows, "r.a-1")).toBe(1);
   await endRun(runner, { ...last, end: completed });
   const fields = await redis.hkeys(keys.workflows);
-  await forgetRun(runner, {
-    ...removal,
-    run: "r.a-1",
-    fields: fields.filter((one) => one.startsWith("r.a-1")),
+  const ofChild = fields.filter((one) => one.startsWith("r.a-1"));
+  await forgetRuns(runner, {
+    keys,
+    parts: [
+      { ...removal, run: "r.a-1", fields: ofChild },
+      { ...removal, run: "r", fields },
+    ],
   });
-  await forgetRun(runner, { ...removal, run: "r", fields });
   expect(await redis.exists(keys.workflows, keys.ended, keys.running, keys.jobs)).toBe(0);
 }

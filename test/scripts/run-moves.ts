@@ -20,7 +20,7 @@ import {
   expireRun,
   followRun,
   type FollowRunCall,
-  forgetRun,
+  forgetRuns,
   keepRun,
   resumeRun,
   type ResumeRunCall,
@@ -189,7 +189,10 @@ export async function playRun(bench: ShardBench, runner: ScriptRunner): Promise<
   const known = await bench.redis.hkeys(keys.workflows);
   await bench.redis.zadd(keys.dead, 1, "r.x");
   await bench.redis.hset(keys.jobs, "r.x", recordText());
-  await forgetRun(runner, { keys, run: "r", isLast: true, owner: "r", fields: known, jobs: ["r.x", "r.y"] });
+  await forgetRuns(runner, {
+    keys,
+    parts: [{ run: "r", isLast: true, owner: "r", fields: known, jobs: ["r.x", "r.y"] }],
+  });
   expect(await bench.redis.exists(keys.dead, keys.jobs)).toBe(0);
   expect(await bench.redis.exists(keys.workflows, keys.ended, keys.listeners)).toBe(0);
   await playTimeout(bench, runner);
@@ -235,13 +238,11 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
   expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
   await playRetry(bench, runner);
-  await forgetRun(runner, {
+  await forgetRuns(runner, {
     keys,
-    run: "r",
-    isLast: true,
-    owner: "r",
-    fields: await bench.redis.hkeys(keys.workflows),
-    jobs: [],
+    parts: [
+      { run: "r", isLast: true, owner: "r", fields: await bench.redis.hkeys(keys.workflows), jobs: [] },
+    ],
   });
 }
 
@@ -324,13 +325,11 @@ async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<voi
     parent: undefined,
     listeners: newRun.listeners,
   });
-  await forgetRun(runner, {
+  await forgetRuns(runner, {
     keys,
-    run: "r",
-    isLast: true,
-    owner: "r",
-    fields: await bench.redis.hkeys(keys.workflows),
-    jobs: [],
+    parts: [
+      { run: "r", isLast: true, owner: "r", fields: await bench.redis.hkeys(keys.workflows), jobs: [] },
+    ],
   });
 }
 
@@ -362,7 +361,7 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
         waits: queues.map((name) => ({ id: "r.a", queue: name })),
       }),
     "forget-run": (runner) =>
-      forgetRun(runner, { keys, run: "r", isLast: true, owner: "r", fields: [], jobs: [] }),
+      forgetRuns(runner, { keys, parts: [{ run: "r", isLast: true, owner: "r", fields: [], jobs: [] }] }),
     "follow-run": (runner) =>
       followRun(runner, {
         ...ofFollowing,

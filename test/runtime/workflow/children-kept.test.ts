@@ -4,7 +4,7 @@ import { PermanentError } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import type { WorkflowDefinition } from "../../../runtime/definition/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
-import { forgetRun } from "../../../runtime/scripts/index.js";
+import { forgetRuns } from "../../../runtime/scripts/index.js";
 import { RunReader } from "../../../runtime/worker/run-reader.js";
 import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
@@ -47,7 +47,10 @@ async function removeAlone({ raw, keys }: Project): Promise<void> {
   const connection = new Connection({ url: redis.url }, "test");
   await raw.zadd(keys.ended, "XX", 1, "r");
   const fields = ["r", "r :stamp", "r :state", "r ship"];
-  await forgetRun(connection, { keys, run: "r", owner: "r", isLast: true, fields, jobs: [] });
+  await forgetRuns(connection, {
+    keys,
+    parts: [{ run: "r", owner: "r", isLast: true, fields, jobs: [] }],
+  });
   connection.disconnect();
 }
 

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { runFields } from "../../../runtime/protocol/index.js";
-import { forgetRun } from "../../../runtime/scripts/index.js";
+import { forgetRuns } from "../../../runtime/scripts/index.js";
 import { RunReader } from "../../../runtime/worker/run-reader.js";
 import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
@@ -59,15 +59,16 @@ test("a run is forgotten once, however often its removal is sent, whole or in pa
   for (const id of ["one", "two"]) await endOf(await start(project, workflow(steps), {}, id));
   await raw.zadd(keys.ended, "XX", 1, "one");
   const fields = ["one", runFields.state("one"), runFields.step("one", "a")];
-  const part = { keys, run: "one", owner: "one", jobs: [] };
-  await forgetRun(connection, { ...part, fields: fields.slice(2), isLast: false });
+  const part = { run: "one", owner: "one", jobs: [] };
+  await forgetRuns(connection, { keys, parts: [{ ...part, fields: fields.slice(2), isLast: false }] });
   expect(await stored(project)).toEqual({ "0a1b2c3d": 2 });
-  for (const _again of [1, 2, 3]) await forgetRun(connection, { ...part, fields, isLast: true });
+  for (const _again of [1, 2, 3])
+    await forgetRuns(connection, { keys, parts: [{ ...part, fields, isLast: true }] });
   expect(await stored(project)).toEqual({ "0a1b2c3d": 1 });
   await endOf(await start(project, workflow(steps), {}, "one"));
   expect(await stored(project)).toEqual({ "0a1b2c3d": 2 });
   // Sent late by a worker that stood still: this is another run.
-  await forgetRun(connection, { ...part, fields, isLast: true });
+  await forgetRuns(connection, { keys, parts: [{ ...part, fields, isLast: true }] });
   expect(await stored(project)).toEqual({ "0a1b2c3d": 2 });
 });
 
@@ -95,3 +96,23 @@ test("no run that starts while others are forgotten is without its definition", 
   });
   expect(project.logger.messages("error")).toEqual([]);
 });
+
+test("hundreds of runs are removed by a few calls, with all that they have stored", async () => {
+  const { project, sweeper } = setup();
+  const { raw, keys } = project;
+  await project.worker({ "math:add": () => 1 } as never);
+  const graph = workflow([...steps, { name: "b", needs: ["a"], job: jobOf(add as never) }]);
+  const started = await Promise.all(Array.from({ length: 300 }, () => start(project, graph)));
+  await Promise.all(started.map(endOf));
+  for (const { id } of started) await raw.zadd(keys.ended, "XX", 1, id);
+  const callsBefore = await scriptCalls(project);
+  const sweeping = sweeper();
+  expect([await sweeping.sweep(), await sweeping.sweep()]).toEqual([true, false]);
+  expect(await raw.exists(keys.workflows, keys.ended)).toBe(0);
+  // 11 fields and 2 jobs each, 500 a call.
+  expect((await scriptCalls(project)) - callsBefore).toBeLessThan(20);
+});
+
+async function scriptCalls({ raw }: Project): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await raw.info("commandstats"))?.[1] ?? 0);
+}

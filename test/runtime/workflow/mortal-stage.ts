@@ -140,9 +140,9 @@ export class MortalStage {
   /** What is known of the run beside its record. */
   async #fields({ definition }: RandomWorkflow, run: string): Promise<string[]> {
     const { raw, keys } = this.#project;
-    const fields = definition.steps.flatMap(({ name, forEach }) => [
-      ...fieldsOfStep(run, name),
-      ...itemsOf(forEach).flatMap((_item, i) => fieldsOfItem(run, name, i)),
+    const fields = definition.steps.flatMap((step) => [
+      ...fieldsOfStep(run, step),
+      ...itemsOf(step.forEach).flatMap((_item, i) => fieldsOfItem(run, step.name, i)),
     ]);
     const names = [runFields.state(run), runFields.open(run), ...fields];
     const texts = await raw.hmget(keys.workflows, ...names);

@@ -4,7 +4,7 @@ import { encodeRunRecord } from "../../../runtime/protocol/index.js";
 import { RunReader } from "../../../runtime/worker/run-reader.js";
 import { RunRecords } from "../../../runtime/worker/run-records.js";
 import { Connection } from "../../../runtime/connection/index.js";
-import { forgetRun } from "../../../runtime/scripts/index.js";
+import { forgetRuns } from "../../../runtime/scripts/index.js";
 import { defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { jobOf, path, start, workflow } from "../../support/workflow.js";
@@ -30,7 +30,10 @@ test("a run is read once, and another one of its id anew", async () => {
       expect(await inputOf()).toEqual({ n });
       await project.raw.zadd(keys.ended, 1, "r");
       const fields = (await project.raw.hkeys(keys.workflows)).filter((field) => /^r( |$)/.test(field));
-      await forgetRun(connection, { keys, run: "r", isLast: true, owner: "r", fields, jobs: [] });
+      await forgetRuns(connection, {
+        keys,
+        parts: [{ run: "r", isLast: true, owner: "r", fields, jobs: [] }],
+      });
     }
     expect(await inputOf()).toBeUndefined();
     await project.raw.del(keys.jobs, keys.queue("default").pending, keys.running);
