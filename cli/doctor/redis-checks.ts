@@ -6,7 +6,7 @@ import { describeError } from "../error-report.js";
 import { withInspector } from "../inspection.js";
 import { maskUrls } from "../output/mask.js";
 import { packageVersion } from "../project.js";
-import { reachRedis } from "../redis/reach.js";
+import { reachRedis, reachShards } from "../redis/reach.js";
 import type { ServerInfo } from "../redis/server-info.js";
 import type { Session } from "../session.js";
 import { checkAccess } from "./access-checks.js";
@@ -39,13 +39,79 @@ export async function checkRedis(session: Session): Promise<readonly Finding[]> 
   }
   return [
     ok("TW-D20", `${info.product} ${info.version} answers at ${maskUrls(url)}`),
+    checkTransport(url),
+    ...(await checkServer(url, info, session)),
+    ...(await checkOtherShards(url, info, session)),
+    ...(await checkSystem(session)),
+  ];
+}
+
+async function checkServer(
+  url: string,
+  info: ServerInfo,
+  session: Session,
+  shard = 0,
+): Promise<readonly Finding[]> {
+  return [
     checkPolicy(info),
     checkMemory(info),
-    checkTransport(url),
     checkReplication(info),
-    ...(await askServer(url, info, session)),
-    ...(await checkShard(session)),
+    ...(await askServer(url, session, shard, async (redis) => {
+      const appendfsync = await redis.config("GET", "appendfsync").catch(() => undefined);
+      const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
+      return [
+        checkPersistence(info, (appendfsync as readonly string[] | undefined)?.[1]),
+        ...(await measure(redis)),
+        ...(Array.isArray(slow) ? [checkSlowCommands(slow, Date.now())] : []),
+      ];
+    })),
+    ...(await checkRights(url, session, shard)),
   ];
+}
+
+/**
+ * The shards of a Cluster are on several servers, and one that is set up in another way than the rest loses jobs like a single one.
+ * Each server is asked once, and what is well with it is not said again; the rights are those to the keys of each shard.
+ */
+async function checkOtherShards(
+  url: string,
+  first: ServerInfo,
+  session: Session,
+): Promise<readonly Finding[]> {
+  const prefix = await session.prefix();
+  let shards: number;
+  try {
+    shards = await reachShards(url, prefix, await session.saidShards());
+  } catch {
+    // TW-D27 says why.
+    return [];
+  }
+  const servers = new Set([serverId(first)]);
+  const findings: Finding[] = [];
+  for (let shard = 1; shard < shards; shard += 1) {
+    let found: readonly Finding[];
+    try {
+      const info = await reachRedis(url, prefix, shard);
+      found = servers.has(serverId(info))
+        ? await checkRights(url, session, shard)
+        : await checkServer(url, info, session, shard);
+      servers.add(serverId(info));
+    } catch (error) {
+      const { message, fix } = describeError(error);
+      const details = { why: "its jobs wait, and enqueues to it fail", fix: fix ?? "look at that server" };
+      found = [problem("TW-D20", "error", message, details)];
+    }
+    for (const finding of found) {
+      if (finding.level !== "ok")
+        findings.push({ ...finding, message: `shard ${shard}: ${finding.message}` });
+    }
+  }
+  const spread = servers.size > 1 ? [ok("TW-D20", `${servers.size} servers have the ${shards} shards`)] : [];
+  return [...spread, ...findings];
+}
+
+function serverId({ fields }: ServerInfo): string | undefined {
+  return fields.get("run_id");
 }
 
 export function checkPolicy(info: ServerInfo): Finding {
@@ -81,22 +147,24 @@ export function checkTransport(url: string): Finding {
   });
 }
 
+async function checkRights(url: string, session: Session, shard: number): Promise<readonly Finding[]> {
+  const { tag } = new ShardKeys(await session.prefix(), shard);
+  return await askServer(url, session, shard, async (redis) => [await checkAccess(redis, tag)]);
+}
+
 /** What only questions beyond INFO tell; a server may refuse any of them. */
-async function askServer(url: string, info: ServerInfo, session: Session): Promise<readonly Finding[]> {
-  const prefix = await session.prefix();
-  const redis = openServer(url, prefix, { maxRetriesPerRequest: 0, retryStrategy: () => null });
+async function askServer(
+  url: string,
+  session: Session,
+  shard: number,
+  ask: (redis: Redis) => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const options = { maxRetriesPerRequest: 0, retryStrategy: () => null };
+  const redis = openServer(url, await session.prefix(), options, shard);
   let failure: unknown;
   redis.on("error", (error: unknown) => (failure = error));
   try {
-    const { tag } = new ShardKeys(prefix);
-    const appendfsync = await redis.config("GET", "appendfsync").catch(() => undefined);
-    const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
-    return [
-      checkPersistence(info, (appendfsync as readonly string[] | undefined)?.[1]),
-      ...(await measure(redis)),
-      await checkAccess(redis, tag),
-      ...(Array.isArray(slow) ? [checkSlowCommands(slow, Date.now())] : []),
-    ];
+    return await ask(redis);
   } catch (error) {
     const { message } = describeError(failure ?? error);
     return [
@@ -162,8 +230,8 @@ export function checkSkew(skewMs: number): Finding {
   );
 }
 
-/** What stands in the shard about its protocol and its workers. */
-async function checkShard(session: Session): Promise<readonly Finding[]> {
+/** What stands in Redis about the protocol and the workers. */
+async function checkSystem(session: Session): Promise<readonly Finding[]> {
   try {
     return await withInspector(session, async ({ inspector }) => {
       const workers = await inspector.listWorkers();

@@ -9,10 +9,10 @@ import { MINIMUM_VERSIONS, parseServerInfo, type ServerInfo } from "./server-inf
 
 const CONNECT_WAIT_MS = 5000;
 
-/** @param prefix where a Cluster has its keys. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
-export async function reachRedis(url: string, prefix?: string): Promise<ServerInfo> {
+/** @param prefix where a Cluster has its keys. @param shard of them, the one to ask. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
+export async function reachRedis(url: string, prefix?: string, shard = 0): Promise<ServerInfo> {
   const { openServer } = await import("../../runtime/inspect/index.js");
-  return await withServer(url, (address, options) => openServer(address, prefix, options), readInfo);
+  return await withServer(url, (address, options) => openServer(address, prefix, options, shard), readInfo);
 }
 
 /**

@@ -40,13 +40,14 @@ export async function findShards(
   return stored;
 }
 
-/** The server that has the keys of this prefix, for questions about the server itself. @throws TaskweftError `OptionInvalid`. */
+/** The server that has the keys of this prefix, or of one of its shards, for questions about the server itself. @throws TaskweftError `OptionInvalid`. */
 export function openServer(
   url: string,
   prefix: string | undefined,
   options: IoredisOptions,
+  shard = 0,
 ): Connection["redis"] {
-  return openRedis(url, new ShardKeys(prefix).tag, options);
+  return openRedis(url, new ShardKeys(prefix, shard).tag, options);
 }
 
 /** @throws TaskweftError `OptionInvalid` for a prefix that cannot be one. Connects on first use. */

@@ -1,0 +1,49 @@
+// `weft doctor` before a real Cluster: one node that is set up in another way than the rest is named, with the shards that it has.
+import { tmpdir } from "node:os";
+import { beforeAll, expect, test } from "vitest";
+import { ShardKeys } from "../../runtime/protocol/index.js";
+import { startCluster, type TestCluster } from "../support/cluster.js";
+import { inProcess } from "./weft.js";
+
+const SHARDS = 6;
+interface Finding {
+  readonly code: string;
+  readonly level: string;
+  readonly message: string;
+}
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startCluster();
+}, 60_000);
+
+async function problems(): Promise<readonly string[]> {
+  const env = { TASKWEFT_REDIS_URL: cluster.url, TASKWEFT_SHARDS: String(SHARDS) };
+  const { stdout } = await inProcess(["doctor", "--json"], { cwd: tmpdir(), env });
+  const { data } = JSON.parse(stdout) as { data: { findings: readonly Finding[] } };
+  expect(data.findings).toContainEqual({
+    code: "TW-D20",
+    level: "ok",
+    message: `3 servers have the ${SHARDS} shards`,
+  });
+  return data.findings
+    .filter(({ code, level }) => level === "error" && code !== "TW-D22")
+    .map(({ code, message }) => `${code} ${message}`);
+}
+
+test("each server of a Cluster is asked, and what is wrong with one is told once, with its shard", async () => {
+  expect(await problems()).toEqual([]);
+  const homes = await Promise.all(
+    Array.from({ length: SHARDS }, (_unused, shard) => cluster.primaryOf(new ShardKeys("weft", shard).tag)),
+  );
+  const odd = homes.findIndex((home) => home !== homes[0]);
+  const node = homes[odd]!.client();
+  await node.config("SET", "maxmemory-policy", "allkeys-lru");
+  expect(await problems()).toEqual([
+    `TW-D21 shard ${odd}: expected maxmemory-policy noeviction, got allkeys-lru`,
+  ]);
+  await node.config("SET", "maxmemory-policy", "noeviction");
+  await node.acl("SETUSER", "default", "-zadd");
+  const refused = (await problems()).map((line) => /^TW-D28 shard (\d+): .*may not use ZADD/.exec(line)?.[1]);
+  expect(refused).toEqual(homes.flatMap((home, shard) => (home === homes[odd] ? [String(shard)] : [])));
+}, 30_000);
