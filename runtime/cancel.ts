@@ -14,7 +14,7 @@ import {
   type ShardKeys,
 } from "./protocol/index.js";
 import { cancel, cancelRun as callCancelRun, type ScriptRunner } from "./scripts/index.js";
-import { childRunId, roundOf, stepJobId } from "./workflow/index.js";
+import { childRunId, roundOf, stepJobId, WorkflowGraph } from "./workflow/index.js";
 
 /** The connection, as far as it is needed here. */
 export interface CancelSource extends ScriptRunner {
@@ -81,23 +81,52 @@ export async function cancelRun(
   keys: ShardKeys,
   id: string,
 ): Promise<CancelledRunState> {
-  const definition = await readDefinition(source, keys, id);
-  const state = assertGoesOn(await callCancelRun(source, { keys, run: id, jobs: [] }), id);
-  // From here on nothing new begins, so that what is found now is all there is.
-  for await (const jobs of liveJobs(source, keys, id, definition)) {
-    if (jobs.length > 0) await callCancelRun(source, { keys, run: id, jobs });
-    for (const child of await liveChildren(source, keys, jobs)) await cancelChild(source, keys, child);
-  }
+  const { definition, state } = await turn(source, keys, id);
+  // A job of the run does this as well, in case that nobody comes so far. It waits for a free slot, and may wait for what it is to stop.
+  await stopRun(source, keys, id, definition, (child) => cancelRun(source, keys, child));
   return state;
 }
 
-/** The run of a step: the job of the step waits until it has ended. */
-async function cancelChild(source: CancelSource, keys: ShardKeys, id: string): Promise<void> {
+/**
+ * Stops what is under way of a run that was cancelled, and cancels the runs of its steps; unless the run goes on again meanwhile.
+ * `ofChild`: how these are cancelled. By default each leaves the rest to the job that stops what is under way of it.
+ */
+export async function stopRun(
+  source: CancelSource,
+  keys: ShardKeys,
+  id: string,
+  definition: WorkflowDefinition,
+  ofChild: (child: string) => Promise<unknown> = (child) => turn(source, keys, child),
+): Promise<void> {
+  // Nothing new begins, so that what is found now is all there is.
+  for await (const jobs of liveJobs(source, keys, id, definition)) {
+    if (jobs.length === 0) continue;
+    const reply = await callCancelRun(source, { keys, run: id, stopper: undefined, jobs });
+    if (!isHalted(reply)) return;
+    for (const child of await liveChildren(source, keys, jobs)) await unlessEnded(() => ofChild(child));
+  }
+}
+
+/** From here on the run begins nothing more, and a worker stops what is under way of it. */
+async function turn(
+  source: CancelSource,
+  keys: ShardKeys,
+  id: string,
+): Promise<{ readonly definition: WorkflowDefinition; readonly state: CancelledRunState }> {
+  const definition = await readDefinition(source, keys, id);
+  const { stopper } = new WorkflowGraph(definition);
+  const reply = await callCancelRun(source, { keys, run: id, stopper, jobs: [] });
+  return { definition, state: assertGoesOn(reply, id) };
+}
+
+/** Cancels what may have ended, or be gone, by then. */
+export async function unlessEnded(cancelling: () => Promise<unknown>): Promise<void> {
   try {
-    await cancelRun(source, keys, id);
+    await cancelling();
   } catch (error) {
-    // It has ended meanwhile.
-    if (!(error instanceof TaskweftError && error.code === "StateConflict")) throw error;
+    const isOver =
+      error instanceof TaskweftError && (error.code === "StateConflict" || error.code === "JobNotFound");
+    if (!isOver) throw error;
   }
 }
 
@@ -146,14 +175,16 @@ async function readDefinition(
   return parsedOfRun(() => JSON.parse(definition) as WorkflowDefinition, id, "cancelRun");
 }
 
+function isHalted(reply: string): reply is CancelledRunState {
+  // An end has its time behind it.
+  return reply !== "NOTFOUND" && reply !== "RUNNING" && !reply.includes(" ");
+}
+
 function assertGoesOn(reply: string, id: string): CancelledRunState {
   if (reply === "NOTFOUND") throw runUnknown(id, "cancelRun");
-  const end = parseRunEnd(reply);
-  if (end === undefined) return reply as CancelledRunState;
-  throw conflict(
-    "cancelRun",
-    `the run ${id} has ended already: it is ${end.state}. There is nothing to cancel`,
-  );
+  if (isHalted(reply)) return reply;
+  const [end = ""] = reply.split(" ", 1);
+  throw conflict("cancelRun", `the run ${id} has ended already: it is ${end}. There is nothing to cancel`);
 }
 
 interface FoundJob {

@@ -23,6 +23,7 @@ import {
   type RunSoFar,
   stepJobId,
   stepsRead,
+  stopperId,
   timeoutJobId,
   undoneField,
   type WorkflowGraph,
@@ -33,6 +34,7 @@ import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { RunResumer } from "./run-resumer.js";
+import { RunStopper } from "./run-stopper.js";
 import { endOfOwnJob } from "./step-context.js";
 import type { StepEnds } from "./step-ends.js";
 
@@ -58,18 +60,20 @@ export interface DeciderPorts {
 export class RunDecider {
   readonly #ports: DeciderPorts;
   readonly #resumer: RunResumer;
+  readonly #stopper: RunStopper;
   /** Of one name of this worker, where many runs end in one tick. */
   #ends: { readonly worker: string; readonly together: Together<EndedRun, EndRunReply> } | undefined;
 
   constructor(ports: DeciderPorts) {
     this.#ports = ports;
     this.#resumer = new RunResumer(ports);
+    this.#stopper = new RunStopper(ports);
   }
 
   /** What has to be known of the run of a job that decides. */
   fields({ id, record }: Claim, graph: WorkflowGraph): readonly string[] {
     const { run = "" } = record.options;
-    return id === timeoutJobId(run) ? [] : this.#allFields(graph, run);
+    return id === timeoutJobId(run) || id === stopperId(run) ? [] : this.#allFields(graph, run);
   }
 
   /**
@@ -92,6 +96,7 @@ export class RunDecider {
     const graph = await reader.graph(workflow);
     if (graph !== undefined && claim.id === timeoutJobId(run))
       return await this.#expire(worker, claim, graph);
+    if (graph !== undefined && claim.id === stopperId(run)) return await this.#stopper.stop(claim, graph);
     const facts = known ?? (await reader.read(graph === undefined ? [run] : this.#allFields(graph, run)));
     const record = await reader.record(run, facts);
     if (record === undefined) {

@@ -25,6 +25,8 @@ export class WorkflowGraph {
   readonly definition: WorkflowDefinition;
   /** Of the job that says how a run goes on when nothing of it is under way. */
   readonly decider: JobMold;
+  /** Of the job that stops what is under way of a run that was cancelled. */
+  readonly stopper: JobMold;
   readonly #steps: ReadonlyMap<string, WorkflowStep>;
   readonly #followers = new Map<string, Followers>();
   /** Of the jobs that begin steps, that are their items, and that undo them, by step. A worker asks thousands of times in a second. */
@@ -36,6 +38,7 @@ export class WorkflowGraph {
     this.definition = definition;
     this.#steps = new Map(definition.steps.map((step) => [step.name, step]));
     this.decider = { step: "", suffix: deciderId(""), delayMs: 0, ...this.#jobOf(undefined, {}) };
+    this.stopper = { ...this.decider, suffix: stopperId("") };
   }
 
   step(name: string): WorkflowStep | undefined {
@@ -172,6 +175,11 @@ export function undoJobId(run: string, step: string): string {
 
 export function deciderId(run: string): string {
   return `${run}:end`;
+}
+
+/** No step has such a name, and with the dot it lives beside its run wherever that is. */
+export function stopperId(run: string): string {
+  return `${run}.:stop`;
 }
 
 export function timeoutJobId(run: string): string {

@@ -218,25 +218,35 @@ async function playCancel(bench: ShardBench, runner: ScriptRunner): Promise<void
     beginStep("r.b", { delayMs: 60_000 }),
     beginStep("r.c", { limit }),
   ];
-  expect(await cancelRun(runner, { keys, run: "r", jobs: [] })).toBe("NOTFOUND");
+  const { mold: stopper } = mayBegin("r.:stop");
+  const cancel = { keys, run: "r", stopper, jobs: [] };
+  expect(await cancelRun(runner, cancel)).toBe("NOTFOUND");
   await startRun(runner, { ...newRun, keys, begins, timeout: undefined });
   expect(await bench.claim("runs", 1)).toEqual(["r.a"]);
   const jobs = ["r.a", "r.b", "r.c"].map((id) => ({ id, queue: "q" }));
-  for (const _again of [1, 2]) expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe("cancelling");
+  const stopping = { ...cancel, stopper: undefined, jobs };
+  expect(await cancelRun(runner, stopping)).toBe("RUNNING");
+  for (const _again of [1, 2]) expect(await cancelRun(runner, cancel)).toBe("cancelling");
+  for (const _again of [1, 2]) expect(await cancelRun(runner, stopping)).toBe("cancelling");
   const shard = await bench.shard();
   expect([shard.cancels, shard.due, shard.waiting]).toEqual([["r.a"], {}, []]);
-  expect(shard.pending).toEqual({ q: ["r.b", "r.c"] });
-  expect(await bench.claim("runs", 2)).toEqual(["r.b", "r.c"]);
+  expect(shard.pending).toEqual({ q: ["r.:stop", "r.b", "r.c"] });
+  expect(await bench.redis.hget(keys.workflows, "r :open")).toBe("4");
+  expect(await bench.claim("runs", 3)).toEqual(["r.:stop", "r.b", "r.c"]);
   const outcome = encodeStepOutcome({ status: "cancelled", at: 1, detail: null });
-  const ends = ["a", "b", "c"].map((step) => stepEnd(`r.${step}`, { step, outcome }));
+  const stops = ["a", "b", "c"].map((step) => stepEnd(`r.${step}`, { step, outcome }));
+  const ends = [stepEnd("r.:stop"), ...stops];
   expect(await settleSteps(runner, { keys, worker: "runs", ends })).toBe(1);
+  // Where a job decides, there is nothing to stop.
+  expect(await cancelRun(runner, cancel)).toBe("cancelling");
+  expect((await bench.shard()).pending).toEqual({ q: ["r:end"] });
   expect(await bench.claim("runs", 1)).toEqual(["r:end"]);
   const end = encodeRunEnd({ state: "cancelled", at: 2, detail: "the run was cancelled" });
   const ofRun = { keys, worker: "runs", id: "r:end", run: "r", queue: "q" };
   const rest = { timeout: "", parent: undefined, listeners: newRun.listeners };
   const ending = { ...ofRun, end, keepMs: 0, key: "r:key", ...rest };
   expect(await endRun(runner, { ...ending, state: "cancelling" })).toBe("ENDED");
-  expect(await cancelRun(runner, { keys, run: "r", jobs })).toBe(end);
+  expect(await cancelRun(runner, cancel)).toBe(end);
   await playRetry(bench, runner);
   await forgetRuns(runner, {
     keys,
@@ -347,7 +357,12 @@ export function runCalls(keys: ShardKeys, queues: readonly [string, ...string[]]
   return {
     "await-run": (runner) => awaitRun(runner, { keys, id: "r", client: "c" }),
     "cancel-run": (runner) =>
-      cancelRun(runner, { keys, run: "r", jobs: queues.map((name) => ({ id: "r.a", queue: name })) }),
+      cancelRun(runner, {
+        keys,
+        run: "r",
+        stopper: mayBegin("r.:stop", { queue }).mold,
+        jobs: queues.map((name) => ({ id: "r.a", queue: name })),
+      }),
     "end-run": (runner) =>
       endRuns(runner, {
         ...worker,

@@ -1,10 +1,12 @@
 // Plays workflows on workers of which one lives at a time and dies at the call that the test chooses; says what differs from the model.
 import { onTestFinished } from "vitest";
 import { createWorker, type Job, PermanentError, type TaskContext } from "taskweft/generated-v1";
+import { Connection } from "../../../runtime/connection/index.js";
 import { parseStepOutcome, runFields } from "../../../runtime/protocol/index.js";
-import type { Expression } from "../../../runtime/definition/index.js";
+import type { Expression, WorkflowDefinition } from "../../../runtime/definition/index.js";
+import { cancelRun } from "../../../runtime/scripts/index.js";
 import type { Worker } from "../../../runtime/worker/index.js";
-import { fieldsOfItem, fieldsOfStep } from "../../../runtime/workflow/index.js";
+import { fieldsOfItem, fieldsOfStep, WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";
 import { differences, type RandomWorkflow, RUNS_TOO_LONG, workJobId } from "../../support/random-workflow.js";
@@ -24,13 +26,6 @@ export const TASKS = {
 } as const;
 
 type Work = Job<{ readonly n: number }>;
-
-/** What cancelling a run means: it begins nothing more, and what runs is told. */
-const CANCEL = `
-for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
-  local _ = string.sub(id, 1, #ARGV[2]) == ARGV[2] and redis.call('SADD', KEYS[3], id)
-end
-return redis.call('HSETNX', KEYS[1], ARGV[1], 'cancelling')`;
 
 export interface Fate {
   /** Of the calls that the worker makes from here on. */
@@ -54,6 +49,8 @@ export class MortalStage {
   readonly #redis: TestRedis;
   readonly #project: Project;
   readonly #emit: ReturnType<typeof emitter>;
+  /** Of those who cancel. */
+  readonly #connection: Connection;
   /** How often each job of the run was started. */
   readonly #starts = new Map<string, number>();
   /** What differed, in words. */
@@ -63,6 +60,7 @@ export class MortalStage {
   #plays = 0;
   /** A job of this id asks for the end of its run. */
   #cancelledBy = "";
+  #definition: WorkflowDefinition | undefined;
   #cancelled = false;
   #player: Player | undefined;
   /** They wake when the run has ended without them. */
@@ -72,7 +70,11 @@ export class MortalStage {
     this.#redis = redis;
     this.#project = setupProject({ redis, tasks: Object.values(TASKS) as never });
     this.#emit = emitter(this.#project);
-    onTestFinished(() => this.#player?.worker.stop());
+    this.#connection = new Connection({ url: redis.url }, "test");
+    onTestFinished(async () => {
+      this.#connection.disconnect();
+      await this.#player?.worker.stop();
+    });
   }
 
   /** Plays it once, with a worker for each fate and one that survives. False when the run ended before the first death. */
@@ -81,6 +83,7 @@ export class MortalStage {
     this.#starts.clear();
     this.#cancelled = false;
     this.#cancelledBy = `${run}.${cancelBy}`;
+    this.#definition = one.definition;
     const what = `${run} ${JSON.stringify(fates)}, cancelled by ${cancelBy}, to end: ${JSON.stringify(one.definition.steps)}`;
     // The first is to die in this run, not in what comes before.
     let player = await this.#arm(fates[0]);
@@ -198,12 +201,13 @@ export class MortalStage {
     return { [name]: async () => ({ name, handler }) };
   }
 
+  /** Whoever cancels dies after the first call: all the rest is done by a job of the run. */
   async #cancel(run: string): Promise<void> {
-    const { raw, keys } = this.#project;
-    const state = runFields.state(run);
-    const done = await raw.eval(CANCEL, 3, keys.workflows, keys.active, keys.cancels, state, `${run}.`);
+    const { keys } = this.#project;
+    const { stopper } = new WorkflowGraph(this.#definition!);
+    const state = await cancelRun(this.#connection, { keys, run, stopper, jobs: [] });
     // Too late where a step has failed before.
-    if (done === 1) this.#cancelled = true;
+    if (state === "cancelling") this.#cancelled = true;
   }
 
   /** Where the end came from outside, only what is undone is known beforehand: all that had completed, or nothing. */

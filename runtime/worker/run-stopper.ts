@@ -1,0 +1,44 @@
+/**
+ * Runs the job that a cancel leaves in a run: stops what is under way, and cancels the runs of its steps. Who cancelled does the same at once,
+ * and may die before the end of it; this job is taken back from a worker that does, until it is done.
+ */
+import { stopRun } from "../cancel.js";
+import type { Connection } from "../connection/index.js";
+import { TaskweftError } from "../errors.js";
+import type { ShardKeys } from "../protocol/index.js";
+import type { WorkflowGraph } from "../workflow/index.js";
+import type { Claim } from "./claim.js";
+import type { Logger } from "./handler.js";
+import { describeError } from "./outcome.js";
+import { endOfOwnJob } from "./step-context.js";
+import type { StepEnds } from "./step-ends.js";
+
+export interface StopperPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly logger: Logger;
+  readonly ends: StepEnds;
+}
+
+export class RunStopper {
+  readonly #ports: StopperPorts;
+
+  constructor(ports: StopperPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws what Redis refuses; stopping again is harmless. */
+  async stop({ id, record }: Claim, graph: WorkflowGraph): Promise<void> {
+    const { connection, keys, logger, ends } = this.#ports;
+    const { run = "" } = record.options;
+    try {
+      await stopRun(connection, keys, run, graph.definition);
+    } catch (error) {
+      if (error instanceof TaskweftError) throw error;
+      // It could not be read the next time either. What runs comes to its end by itself, and then it is decided.
+      const what = describeError(error).name;
+      logger.error("what is under way of a cancelled run cannot be found", { run, error: what });
+    }
+    ends.add(endOfOwnJob({ id, graph, run }, []));
+  }
+}
