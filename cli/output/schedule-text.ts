@@ -22,7 +22,8 @@ export function scheduleColumns(now: number): readonly Column<ScheduleSummary>[]
 
 export function scheduleText(schedule: ScheduleSummary, now: number, colors: Colors): string {
   const at = (ms: number): string => `${timestamp(ms)} (${relative(ms, now)})`;
-  const { workflow, pausedAt, lastTickAt, lastJob, skippedAt, skippedBecause, jitterMs } = schedule;
+  const { workflow, pausedAt, lastTickAt, lastJob, waitingTickAt, jitterMs } = schedule;
+  const { skippedAt, skippedBecause } = schedule;
   const fields: readonly (readonly [string, string | undefined])[] = [
     ["schedule", schedule.name],
     ["task", schedule.task],
@@ -38,6 +39,12 @@ export function scheduleText(schedule: ScheduleSummary, now: number, colors: Col
       lastTickAt === undefined
         ? undefined
         : `${at(lastTickAt)}, ${workflow === undefined ? "job" : "run"} ${lastJob}`,
+    ],
+    [
+      "waits",
+      waitingTickAt === undefined
+        ? undefined
+        : `${at(waitingTickAt)}, for the run ${lastJob}, which it replaces, to end`,
     ],
     ["skipped", skippedAt === undefined ? undefined : `${at(skippedAt)}, ${skippedBecause}`],
     ...schedule.next.map((tick, index) => {

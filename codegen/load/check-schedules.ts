@@ -53,21 +53,11 @@ function checkShape({ key: name, keyOrigin, value }: SourceEntry, reporter: Repo
   const wrong = findEntry(value, other!);
   const kind = workflow === undefined ? "a task" : "a workflow";
   if (wrong !== undefined) report(wrong.keyOrigin, `a schedule of ${kind} has no ${other}`, `write ${own}`);
-  if (workflow !== undefined) checkRuns(name, keyOrigin, value, reporter);
-  return wrong === undefined;
-}
-
-function checkRuns(name: string, at: Origin, schedule: SourceNode, reporter: Reporter): void {
-  const overlap = findEntry(schedule, "overlap")?.value;
-  if (overlap !== undefined && textOf(overlap) === "replace") {
-    const message =
-      '"overlap: replace" is for jobs: a run takes its time to stop and to be undone, and the next would run beside that';
-    reporter.report({ code: "TW214", at: overlap.origin, message, hint: "write overlap: skip, or allow" });
-  }
-  if (name.length > MAX_RUN_SCHEDULE_NAME_LENGTH) {
+  if (workflow !== undefined && name.length > MAX_RUN_SCHEDULE_NAME_LENGTH) {
     const message = `expected a name of at most ${MAX_RUN_SCHEDULE_NAME_LENGTH} characters for a schedule of a workflow, got ${name.length}`;
-    reporter.report({ code: "TW107", at, message });
+    reporter.report({ code: "TW107", at: keyOrigin, message });
   }
+  return wrong === undefined;
 }
 
 /** Where nothing is written there is `{}`, and what it lacks is missing at the schedule. */

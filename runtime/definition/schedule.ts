@@ -7,7 +7,10 @@ import type { WorkflowDefinition } from "./workflow.js";
 export const MISSED = ["skip", "latest", "all"] as const;
 export type Missed = (typeof MISSED)[number];
 
-/** What happens when the job of an earlier tick has not ended: the tick runs all the same, is skipped, or that job is cancelled. */
+/**
+ * What happens when the job or run of an earlier tick has not ended: the tick runs all the same, is skipped, or that is cancelled. A run is
+ * undone before the next one starts.
+ */
 export const OVERLAPS = ["allow", "skip", "replace"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
@@ -45,8 +48,6 @@ export interface ScheduleDefinition extends ScheduleSettings {
 export interface RunScheduleDefinition extends ScheduleSettings {
   readonly workflow: WorkflowDefinition;
   readonly input: unknown;
-  /** A run cannot be replaced: it would be undone beside the one that takes its place. */
-  readonly overlap: Exclude<Overlap, "replace">;
 }
 
 /** The contract only gives the payload its type: a schedule whose payload is wrong does not compile. */

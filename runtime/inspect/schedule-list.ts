@@ -62,6 +62,7 @@ function summary(name: string, stateText: string, definitionText: string, now: n
     next,
     ...(state.pausedAtMs === 0 ? {} : { pausedAt: state.pausedAtMs }),
     ...(lastTickAt === undefined ? {} : { lastTickAt, lastJob: state.lastJob }),
+    ...(state.waitingMs === undefined ? {} : { waitingTickAt: state.waitingMs }),
     ...(state.skipped === undefined
       ? {}
       : { skippedAt: state.skipped.atMs, skippedBecause: state.skipped.reason }),

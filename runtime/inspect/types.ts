@@ -170,6 +170,8 @@ export interface ScheduleSummary extends ScheduleSettings {
   readonly lastTickAt?: number;
   /** Id of its job or run. */
   readonly lastJob?: string;
+  /** The tick that is to run when the run that it replaces has ended. */
+  readonly waitingTickAt?: number;
   /** The last tick that did not run. */
   readonly skippedAt?: number;
   readonly skippedBecause?: SkipReason;

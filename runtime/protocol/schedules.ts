@@ -2,6 +2,8 @@
  * What Redis knows of a schedule, as text in the hash `schedules`; docs/protocol.md describes it field by field.
  *
  *   state  [timing, last settled tick, paused since | 0, id of the last job, last skipped tick | 0, reason]
+ *
+ * With the reason `waiting` the tick is not skipped: it is to run when the run before it has ended.
  */
 import type { ShardRouter } from "./shard-router.js";
 
@@ -17,6 +19,8 @@ export interface ScheduleState {
   /** Job or run of the last tick that ran. Empty: none yet. */
   readonly lastJob: string;
   readonly skipped: { readonly atMs: number; readonly reason: SkipReason } | undefined;
+  /** The tick that waits for the end of the run that it replaces. */
+  readonly waitingMs: number | undefined;
 }
 
 export function parseScheduleState(text: string): ScheduleState {
@@ -26,9 +30,11 @@ export function parseScheduleState(text: string): ScheduleState {
     paused: number,
     job: string,
     skipped: number,
-    reason: SkipReason,
+    reason: SkipReason | "waiting",
   ];
-  return { lastMs, pausedAtMs, lastJob, skipped: atMs === 0 ? undefined : { atMs, reason } };
+  const of = { lastMs, pausedAtMs, lastJob };
+  if (reason === "waiting") return { ...of, skipped: undefined, waitingMs: atMs };
+  return { ...of, skipped: atMs === 0 ? undefined : { atMs, reason }, waitingMs: undefined };
 }
 
 /** Field of the `schedules` hash with what readers are told about a schedule; no name holds a space. */

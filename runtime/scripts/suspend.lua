@@ -17,6 +17,7 @@ if pauses == (paused == 0) then
   local time = now()
   -- Ticks of the pause are over, also when no worker ran to skip them.
   last = pauses and last or math.max(last, time)
+  reason = not pauses and reason == 'waiting' and 'paused' or reason
   redis.call('HSET', schedules, name, join_schedule(timing, last, pauses and time or 0, job, skipped, reason))
 end
 return 'OK'

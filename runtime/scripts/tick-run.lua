@@ -3,9 +3,10 @@
 -- KEYS 1 jobs, 2 runs, 3 workflows, 4 schedules, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
 --      pending, due, wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the run is for
---      4 overlap (allow, skip), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
+--      4 overlap (allow, skip, replace), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
 --      record, 8 field and 9 text of its definition, then what it begins with (see lib/launch)
--- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), or 1 if the run was started, else 0.
+-- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), WAITING (with replace, as long as what is
+--         before it has not ended: only noted), or 1 if the run was started, else 0.
 --@include now
 --@include record
 --@include schedule
@@ -20,7 +21,7 @@
 local schedules = KEYS[4]
 local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[3], running = KEYS[8], listeners = KEYS[9] }
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
-local name, up_to, run = ARGV[1], tonumber(ARGV[3]), ARGV[6]
+local name, up_to, overlap, run = ARGV[1], tonumber(ARGV[3]), ARGV[4], ARGV[6]
 
 local function keys_of(place)
   local q = 10 + 3 * place
@@ -35,14 +36,21 @@ if up_to > gate.time then
   return 'EARLY'
 end
 
+local waited = reason == 'waiting'
 if tonumber(ARGV[5]) > 0 then
-  skipped, reason = tonumber(ARGV[5]), 'missed'
+  skipped, reason = tonumber(ARGV[5]), waited and 'overlap' or 'missed'
+elseif waited then
+  skipped, reason = 0, ''
 end
 local started = 0
 if run ~= '' then
   if paused > 0 then
     skipped, reason = up_to, 'paused'
-  elseif ARGV[4] == 'skip' and is_under_way(stores.jobs, stores.runs, stores.workflows, earlier) then
+  elseif overlap ~= 'allow' and is_under_way(stores.jobs, stores.runs, stores.workflows, earlier) then
+    if overlap == 'replace' then
+      redis.call('HSET', schedules, name, join_schedule(timing, last, paused, earlier, up_to, 'waiting'))
+      return 'WAITING'
+    end
     skipped, reason = up_to, 'overlap'
   elseif redis.call('HEXISTS', stores.workflows, run) == 0 then
     local woken = {}

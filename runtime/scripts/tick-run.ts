@@ -13,15 +13,15 @@ export interface TickRunCall {
   readonly lastMs: number;
   /** The tick of the run, if there is one. */
   readonly upToMs: number;
-  readonly overlap: Exclude<Overlap, "replace">;
+  readonly overlap: Overlap;
   /** The newest tick that was missed and does not run; 0 = none. */
   readonly missedMs: number;
   /** `undefined`: no tick runs. */
   readonly start: RunStart | undefined;
 }
 
-/** Number of runs that were started, or why nothing was done. */
-export type TickRunReply = 0 | 1 | "EARLY" | "MOVED";
+/** Number of runs that were started, or why none was; WAITING: what is to be replaced has not ended. */
+export type TickRunReply = 0 | 1 | "EARLY" | "MOVED" | "WAITING";
 
 export async function tickRun(runner: ScriptRunner, call: TickRunCall): Promise<TickRunReply> {
   const { keys, schedule, lastMs, upToMs, overlap, missedMs, start } = call;

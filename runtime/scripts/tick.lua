@@ -47,6 +47,10 @@ local function put(id, record, at)
   end
 end
 
+-- A tick that waited for a run, before a deploy that makes jobs.
+if reason == 'waiting' then
+  skipped, reason = 0, ''
+end
 if tonumber(ARGV[6]) > 0 then
   skipped, reason = tonumber(ARGV[6]), 'missed'
 end

@@ -8,15 +8,15 @@ import {
 } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
 import {
-  parseRecord,
   recordHead,
   type RecordOptions,
   type ScheduleState,
   tickJobId,
   waitingField,
 } from "../protocol/index.js";
-import { cancel, tick, type TickJob, type TickReply } from "../scripts/index.js";
+import { tick, type TickJob, type TickReply } from "../scripts/index.js";
 import type { DueTicks } from "./due-ticks.js";
+import { cancelEarlier } from "./earlier.js";
 import type { Registry } from "./handler.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
 
@@ -60,7 +60,8 @@ export class JobTicks implements TickTarget {
     if (overlap === "replace" && run.length > 0 && state.pausedAtMs === 0) {
       // The earlier job stays while there is no place for the one that is to replace it.
       if (await this.#isFull()) return "FULL";
-      await this.#cancelEarlier(state.lastJob);
+      // Before the tick is settled: whoever is lost in between leaves both to the next one, and nothing that should be gone goes on.
+      await cancelEarlier(this.#ports, state.lastJob, this.#contract.retention.deadMs);
     }
     const reply = await tick(connection, {
       keys,
@@ -87,19 +88,6 @@ export class JobTicks implements TickTarget {
       redis.hget(keys.groups, waitingField(this.queue)),
     ]);
     return inLine + Number(atGate ?? 0) >= this.#maxPending;
-  }
-
-  /** Before the tick is settled: whoever is lost in between leaves both to the next one, and no job that should be gone goes on. */
-  async #cancelEarlier(id: string): Promise<void> {
-    const { connection, keys } = this.#ports;
-    const record = parseRecord((await connection.redis.hget(keys.jobs, id)) ?? "");
-    if (record === undefined) return;
-    await cancel(connection, {
-      keys,
-      id,
-      queue: record.queue,
-      keepMs: record.options.keepDeadMs ?? this.#contract.retention.deadMs,
-    });
   }
 
   #jobOf(tickMs: number, nowMs: number): TickJob {

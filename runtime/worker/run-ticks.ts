@@ -1,10 +1,14 @@
-/** Ticks that start runs of a workflow, each in the move that settles it. */
+/**
+ * Ticks that start runs of a workflow, each in the move that settles it. With `overlap: replace` a tick that finds a run under way cancels
+ * it, and is not settled before that has ended: until then every look finds the tick again, whoever looks.
+ */
 import type { RunScheduleDefinition } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
 import { type RunStart, type ScheduleState, tickRunId } from "../protocol/index.js";
-import { tickRun, type TickReply } from "../scripts/index.js";
+import { tickRun, type TickReply, type TickRunReply } from "../scripts/index.js";
 import { RunStarter } from "../workflow/index.js";
 import type { DueTicks } from "./due-ticks.js";
+import { cancelEarlier } from "./earlier.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
 
 export class RunTicks implements TickTarget {
@@ -17,6 +21,8 @@ export class RunTicks implements TickTarget {
   readonly #schedule: RunScheduleDefinition;
   readonly #ports: TickPorts;
   readonly #starter: RunStarter;
+  /** The tick for which this worker has cancelled the run before it. */
+  #cancelledFor: number | undefined;
 
   constructor(schedule: RunScheduleDefinition, ports: TickPorts) {
     const { name, hash, queue } = schedule.workflow;
@@ -31,14 +37,19 @@ export class RunTicks implements TickTarget {
   }
 
   /** One call for each run: a hundred runs that were missed may begin with thousands of jobs. */
-  async settle({ lastMs }: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply> {
+  async settle(
+    { lastMs, lastJob }: ScheduleState,
+    due: DueTicks,
+    nowMs: number,
+  ): Promise<TickReply | "WAITING"> {
     const { run, missedMs, upToMs } = due;
     if (run.length === 0) return await this.#tick({ lastMs, upToMs, missedMs, start: undefined });
     let [before, missed, started] = [lastMs, missedMs, 0];
     for (const tickMs of run) {
       const start = this.#startOf(tickMs, nowMs);
       const reply = await this.#tick({ lastMs: before, upToMs: tickMs, missedMs: missed, start });
-      // Another worker goes on from here.
+      if (reply === "WAITING") await this.#cancelEarlier(lastJob, tickMs);
+      // Another worker goes on from here, or a later look.
       if (typeof reply !== "number") return reply;
       processMetrics.count("taskweft_run_started_total", this.named, reply);
       [before, missed, started] = [tickMs, 0, started + reply];
@@ -46,12 +57,19 @@ export class RunTicks implements TickTarget {
     return started;
   }
 
+  /** Not at every look: this walks through all that is under way. */
+  async #cancelEarlier(id: string, tickMs: number): Promise<void> {
+    if (this.#cancelledFor === tickMs) return;
+    await cancelEarlier(this.#ports, id);
+    this.#cancelledFor = tickMs;
+  }
+
   async #tick(call: {
     readonly lastMs: number;
     readonly upToMs: number;
     readonly missedMs: number;
     readonly start: RunStart | undefined;
-  }): Promise<TickReply> {
+  }): Promise<TickRunReply> {
     const { connection, keys } = this.#ports;
     const { name, overlap } = this.#schedule;
     return await tickRun(connection, { keys, schedule: name, overlap, ...call });

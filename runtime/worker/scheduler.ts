@@ -5,6 +5,7 @@
  *   looking: declare the schedules, learn how far they have come --(ticks have passed)--> settle them --> waiting
  *   waiting --(next tick is due, or LOOK_MS)--> looking
  *   looking --(a newer deploy decides)--> waiting
+ *   waiting --(a tick waits for the end of the run that it replaces, and some time has gone)--> looking
  *
  * The time is that of Redis, carried by each reply; the local timer only says when to look.
  */
@@ -23,6 +24,8 @@ const LOOK_MS = 15_000;
 /** The workers of the newest deploy are silent for so long (ms) before those of another fire its schedules. */
 const PATIENCE_MS = 4 * LOOK_MS;
 const ERROR_PAUSE_MS = 1000;
+/** First pause (ms) before a tick that waits is looked at again. Each is twice the one before, up to LOOK_MS. */
+const FIRST_WAIT_MS = 250;
 
 /** `place`: schedules are divided over the shards; a schedule and what it makes live in one. */
 export interface SchedulerPorts extends TickPorts {
@@ -35,11 +38,18 @@ interface Entry extends Timing {
   readonly target: TickTarget;
 }
 
+/** A tick that waits, and how often it was met. */
+interface Wait {
+  readonly tickMs: number;
+  readonly looks: number;
+}
+
 export class Scheduler {
   readonly #ports: SchedulerPorts;
   readonly #entries: readonly Entry[];
   readonly #declared: readonly DeclaredSchedule[];
   readonly #fingerprint: string;
+  readonly #waits = new Map<Entry, Wait>();
   /** This worker has not yet been heard: its deploy takes over. */
   #starts = true;
   #decides = true;
@@ -101,7 +111,8 @@ export class Scheduler {
     if (declared === "OTHER") return LOOK_MS;
     const { nowMs, states } = declared;
     await Promise.all(this.#entries.map((entry, index) => this.#settle(entry, states[index]!, nowMs)));
-    return untilNextTick(this.#entries, nowMs, LOOK_MS);
+    const untilWaits = [...this.#waits.values()].map(({ looks }) => FIRST_WAIT_MS * 2 ** (looks - 1));
+    return untilNextTick(this.#entries, nowMs, Math.min(LOOK_MS, ...untilWaits));
   }
 
   /** As a producer does: tools must know of a queue with jobs that no worker serves yet. */
@@ -126,19 +137,38 @@ export class Scheduler {
       );
   }
 
-  async #settle({ schedule, target, spec, zone }: Entry, state: ScheduleState, nowMs: number): Promise<void> {
+  async #settle(entry: Entry, state: ScheduleState, nowMs: number): Promise<void> {
     const { logger } = this.#ports;
-    const due = dueTicks({ spec, zone }, schedule.missed, state.lastMs, nowMs);
-    if (due === undefined) return;
+    const { schedule, target } = entry;
+    const { lastMs, lastJob, waitingMs } = state;
+    // A tick that waits is late, but was not missed.
+    const missed = waitingMs !== undefined && schedule.missed === "skip" ? "latest" : schedule.missed;
+    const due = dueTicks(entry, missed, lastMs, nowMs);
+    if (due === undefined) return void this.#waits.delete(entry);
     const { run, missedMs, upToMs } = due;
     const reply = await target.settle(state, due, nowMs);
     const fields = { schedule: schedule.name, tick: new Date(upToMs).toISOString() };
+    if (reply === "WAITING") return this.#wait(entry, upToMs, { ...fields, run: lastJob });
+    this.#waits.delete(entry);
     if (reply === "FULL")
       logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: target.queue });
     else if (typeof reply === "number" && reply < run.length)
       logger.warn(`a tick was skipped: paused, or the ${target.makes} before it has not ended`, fields);
     else if (typeof reply === "number" && missedMs > 0)
-      logger.warn("ticks passed while no worker ran", { ...fields, missed: schedule.missed, run: reply });
+      logger.warn(
+        waitingMs === undefined
+          ? "ticks passed while no worker ran"
+          : "ticks were skipped: the run before them had not ended",
+        { ...fields, missed: schedule.missed, run: reply },
+      );
+  }
+
+  #wait(entry: Entry, tickMs: number, fields: Readonly<Record<string, unknown>>): void {
+    const before = this.#waits.get(entry);
+    const isNew = before?.tickMs !== tickMs;
+    this.#waits.set(entry, { tickMs, looks: isNew ? 1 : before.looks + 1 });
+    if (isNew)
+      this.#ports.logger.info("a tick waits: the run before it was cancelled, and is undone first", fields);
   }
 }
 

@@ -17,8 +17,8 @@ export interface TickTarget {
   readonly hash: string;
   /** Decides in which shard the schedule lives. */
   readonly routingKey: string;
-  /** How many of the ticks ran, or why nothing was done. */
-  settle(state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply>;
+  /** How many of the ticks ran, or why none did; WAITING: what they replace has been cancelled, and has not ended. */
+  settle(state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply | "WAITING">;
 }
 
 export interface TickPorts {

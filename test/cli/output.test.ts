@@ -24,6 +24,7 @@ import { jobText } from "../../cli/output/job-text.js";
 import { maskUrls } from "../../cli/output/mask.js";
 import { formatResult } from "../../cli/output/codegen-result.js";
 import { printable, printableJson, printableLines } from "../../cli/output/sanitize.js";
+import { scheduleText } from "../../cli/output/schedule-text.js";
 import { formatTable, type Column } from "../../cli/output/table.js";
 import { relative, roughly, timestamp } from "../../cli/output/times.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
@@ -275,4 +276,21 @@ test("a job's text has its progress and the steps that are done, and nothing of 
   ).toMatch(
     /\nwaits for events\n {2}approval: order:approved by kind, orderId, until 1970-\S+ \S+ \(in 1m\)\n\ntimeline\n.* waited {4}for an event, until 1970/,
   );
+});
+
+test("a schedule says which tick waits for which run", () => {
+  const colors = chooseColors(new PassThrough(), {}, false);
+  const cron = {
+    cron: "0 3 * * *",
+    timezone: "UTC",
+    missed: "latest",
+    overlap: "replace",
+    jitterMs: 0,
+  } as const;
+  const schedule = { name: "nightly", workflow: "report:nightly", queue: "default", ...cron, next: [] };
+  const waits = { lastTickAt: 0, lastJob: "cron:nightly:0", waitingTickAt: 86_400_000 };
+  expect(scheduleText({ ...schedule, ...waits }, 86_405_000, colors)).toContain(
+    "waits      1970-01-02 00:00:00.000Z (5s ago), for the run cron:nightly:0, which it replaces, to end",
+  );
+  expect(scheduleText(schedule, 0, colors)).not.toContain("waits");
 });

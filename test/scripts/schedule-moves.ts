@@ -16,5 +16,6 @@ export async function playSchedule(bench: ShardBench): Promise<void> {
   expect(await bench.tickRun(4, 5, { start, overlap: "skip" })).toBe(0);
   await bench.cancel("later");
   expect(await bench.tickRun(5, 6, { start: { ...start, run: "t6" }, overlap: "skip" })).toBe(1);
+  expect(await bench.tickRun(6, 7, { start: { ...start, run: "t7" }, overlap: "replace" })).toBe("WAITING");
   expect(await bench.suspend("pause")).toBe("OK");
 }

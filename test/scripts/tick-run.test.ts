@@ -1,11 +1,13 @@
 // Ticks that start runs of a workflow: each in the move that settles it.
 import { describe, expect, test } from "vitest";
+import { parseScheduleState } from "../../runtime/protocol/index.js";
 import { beginStep, newRun } from "./run-moves.js";
 import { HOUR_MS, recordText, useShards, type ShardBench } from "./shard-bench.js";
 
 const setup = useShards();
 const MINUTE = "* * * * * UTC";
 const skip = { overlap: "skip" } as const;
+const replace = { overlap: "replace" } as const;
 
 /** A schedule `s` whose ticks are settled up to 1000. */
 async function scheduled(): Promise<ShardBench> {
@@ -133,5 +135,77 @@ describe("with overlap: skip a tick", () => {
     expect(await bench.tick(4000, [5000], skip)).toBe(0);
     await come(bench, "t4000", "completed 5 null");
     expect(await bench.tick(5000, [6000], skip)).toBe(1);
+  });
+});
+
+describe("with overlap: replace a tick", () => {
+  const waiting = (tick: number, last = 2000) => [MINUTE, last, 0, `t${last}`, tick, "waiting"];
+
+  test.each(["", "failing", "compensating", "cancelling", "retrying"])(
+    "waits while the run before it has not ended (%s), and runs after that",
+    async (state) => {
+      const bench = await scheduled();
+      expect(await bench.tickRun(1000, 2000, replace)).toBe(1);
+      if (state !== "") await come(bench, "t2000", state);
+      for (const _again of [1, 2]) expect(await bench.tickRun(2000, 3000, replace)).toBe("WAITING");
+      expect(await stateOf(bench)).toEqual(waiting(3000));
+      expect(await running(bench)).toEqual(["t2000"]);
+      expect(await bench.redis.hget(bench.keys.workflows, "t2000 :state")).toBe(state === "" ? null : state);
+      await come(bench, "t2000", 'cancelled 5 "why"');
+      expect(await bench.tickRun(2000, 3000, replace)).toBe(1);
+      expect(await bench.tickRun(2000, 3000, replace)).toBe("MOVED");
+      expect(await stateOf(bench)).toEqual([MINUTE, 3000, 0, "t3000", 0, ""]);
+      expect(await running(bench)).toEqual(["t3000"]);
+    },
+  );
+
+  test("that waited is skipped when a later one takes its place, and says why", async () => {
+    const bench = await scheduled();
+    await bench.tickRun(1000, 2000, replace);
+    await bench.tickRun(2000, 3000, replace);
+    expect(await bench.tickRun(2000, 5000, { ...replace, missedMs: 4000 })).toBe("WAITING");
+    expect(await stateOf(bench)).toEqual(waiting(5000));
+    await come(bench, "t2000", "completed 5 null");
+    expect(await bench.tickRun(2000, 5000, { ...replace, missedMs: 4000 })).toBe(1);
+    expect(await stateOf(bench)).toEqual([MINUTE, 5000, 0, "t5000", 4000, "overlap"]);
+  });
+
+  test("that waits is over with a pause, whether a worker looks in between or not", async () => {
+    const bench = await scheduled();
+    await bench.tickRun(1000, 2000, replace);
+    await bench.tickRun(2000, 3000, replace);
+    await bench.suspend("pause");
+    expect(await bench.tickRun(2000, 3000, replace)).toBe(0);
+    expect(await stateOf(bench)).toEqual([MINUTE, 3000, expect.any(Number), "t2000", 3000, "paused"]);
+    await bench.suspend("resume");
+    const { lastMs } = parseScheduleState((await bench.redis.hget(bench.keys.schedules, "s"))!);
+    await bench.redis.hset(bench.keys.schedules, "s", JSON.stringify(waiting(3000)));
+    await bench.suspend("pause");
+    await bench.suspend("resume");
+    expect(await stateOf(bench)).toEqual([MINUTE, expect.any(Number), 0, "t2000", 3000, "paused"]);
+    expect(lastMs).toBeGreaterThan(3000);
+  });
+
+  test("is settled as another says, by a deploy that skips, allows, or makes jobs", async () => {
+    const bench = await scheduled();
+    const state = JSON.stringify(waiting(3000));
+    await bench.tickRun(1000, 2000, replace);
+    await bench.redis.hset(bench.keys.schedules, "s", state);
+    expect(await bench.tickRun(2000, 3000, skip)).toBe(0);
+    expect(await stateOf(bench)).toEqual([MINUTE, 3000, 0, "t2000", 3000, "overlap"]);
+    await bench.redis.hset(bench.keys.schedules, "s", state);
+    expect(await bench.tickRun(2000, 3000)).toBe(1);
+    expect(await stateOf(bench)).toEqual([MINUTE, 3000, 0, "t3000", 0, ""]);
+    await bench.redis.hset(bench.keys.schedules, "s", state);
+    expect(await bench.tick(2000, [4000], { overlap: "replace" })).toBe(1);
+    expect(await stateOf(bench)).toEqual([MINUTE, 4000, 0, "t4000", 0, ""]);
+  });
+
+  test("waits for the end of a job that the schedule made before a deploy", async () => {
+    const bench = await scheduled();
+    await bench.tick(1000, [2000]);
+    expect(await bench.tickRun(2000, 3000, replace)).toBe("WAITING");
+    await bench.cancel("t2000");
+    expect(await bench.tickRun(2000, 3000, replace)).toBe(1);
   });
 });

@@ -180,6 +180,10 @@ describe("a schedule of a workflow", () => {
     ]);
   });
 
+  it.each(["allow", "skip", "replace"])("may say overlap: %s", (overlap) => {
+    expect(load(runs(`${RUNS}\noverlap: ${overlap}`)).project?.schedules).toMatchObject([{ overlap }]);
+  });
+
   it.each([
     [
       RUNS.replace("report:weekly", "report:wekly"),
@@ -195,10 +199,6 @@ describe("a schedule of a workflow", () => {
     ],
     [RUNS.replace("input:", "payload:"), "13:5 TW214 a schedule of a workflow has no payload | write input"],
     [`${RIGHT}\ninput: {}`, "13:5 TW214 a schedule of a task has no input | write payload"],
-    [
-      `${RUNS}\noverlap: replace`,
-      '14:14 TW214 "overlap: replace" is for jobs: a run takes its time to stop and to be undone, and the next would run beside that | write overlap: skip, or allow',
-    ],
     [RUNS.replace("days: 7", "days: 0"), "13:32 TW141 input.days: Too small: expected number to be >=1"],
     [
       RUNS.replace("days: 7", "day: 7"),

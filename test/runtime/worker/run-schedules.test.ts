@@ -1,5 +1,5 @@
 // Schedules that start runs of workflows, with real workers. Ticks of the past are made by setting back how far a schedule has come.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RunScheduleDefinition } from "taskweft/generated-v1";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { parseRunEnd, parseScheduleState, tickJobId, tickOfJob } from "../../../runtime/protocol/index.js";
@@ -8,11 +8,12 @@ import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { jobOf, path, workflow } from "../../support/workflow.js";
+import { childOf, children, jobOf, path, value, workflow } from "../../support/workflow.js";
 
 const DAY_MS = 86_400_000;
 const redis = await startRedis();
 const add = defineTask("math:add");
+const undo = defineTask("math:undo");
 const a = { name: "a", needs: [], job: jobOf(add as never, path("input", "n")) };
 const b = { name: "b", needs: ["a"], job: jobOf(add as never, path("steps", "a", "result")) };
 const definition = workflow([a, b], { output: path("steps", "b", "result") });
@@ -31,7 +32,7 @@ const nightly: RunScheduleDefinition = {
 const SHARDS = 4;
 
 const setup = (schedules: readonly RunScheduleDefinition[], options = {}): Project =>
-  setupProject({ redis, tasks: [add] as never, schedules, ...options });
+  setupProject({ redis, tasks: [add, undo] as never, schedules, ...options });
 
 /** The last tick of `nightly`, some half a day ago. */
 function lastTick(): number {
@@ -61,6 +62,10 @@ async function completed(project: Project): Promise<Record<string, unknown>> {
     }
   }
   return found;
+}
+
+interface Payload {
+  readonly payload: { readonly n: number };
 }
 
 const adding = (seen: number[]) =>
@@ -177,15 +182,125 @@ test("an operator sees what it starts, and its last run", async () => {
   }
 });
 
+/** A run of the tick of the day before, which holds on until it is told to stop, in itself and in the runs in it. */
+const inner = workflow([{ name: "holds", needs: [], job: jobOf(add as never, value(-2)) }], {
+  name: "test:inner",
+  hash: "11111111",
+});
+const undone = { compensate: jobOf(undo as never, path("input", "n")) };
+const slow = workflow(
+  [
+    { ...a, ...undone },
+    { name: "holds", needs: ["a"], job: jobOf(add as never, value(-1)) },
+    { name: "inside", needs: ["a"], ...childOf(inner) },
+    { name: "cool", needs: ["a"], delayMs: DAY_MS },
+  ],
+  { hash: "22222222", ...children(inner) },
+);
+
+async function startEarlier(project: Project, run: string): Promise<void> {
+  const start = new RunStarter(slow).start({ run, input: { n: 1 }, now: Date.now() });
+  await project.client.startRun({ ...start, key: "", keyTtlMs: 0 });
+}
+
+/** What is done, in order: steps by their number, what undoes by its own and a minus. */
+const keeping = (done: number[]) =>
+  ({
+    "math:add": async ({ payload: { n } }: Payload, { signal }: { signal: AbortSignal }) => {
+      done.push(n);
+      if (n > 0) return n;
+      return await new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason as Error)),
+      );
+    },
+    "math:undo": ({ payload: { n } }: Payload) => void done.push(100 + n),
+  }) as never;
+
+const endsOf = async ({ raw, keys }: Project, ...runs: readonly string[]) => {
+  const texts = await raw.hmget(keys.workflows, ...runs.map((run) => `${run} :state`));
+  return texts.map((text) => parseRunEnd(text ?? null)?.state);
+};
+
+const runsOf = async ({ raw, keys }: Project): Promise<string[]> =>
+  (await raw.hkeys(keys.workflows)).filter((field) => !/[ @]/.test(field)).toSorted();
+
+describe("with overlap: replace", () => {
+  const replacing = { ...nightly, overlap: "replace" as const };
+  const last = lastTick();
+  const earlier = tickJobId("nightly", last - DAY_MS);
+  const run = tickJobId("nightly", last);
+
+  test("the run before it is cancelled with the runs in it and undone, and then one run of the tick starts", async () => {
+    const project = setup([replacing]);
+    const done: number[] = [];
+    await startEarlier(project, earlier);
+    await project.worker(keeping(done), { schedules: [] });
+    await until("it to be under way", () => [1, -1, -2].every((n) => done.includes(n)));
+    await settledUpTo(project, last - DAY_MS, "nightly", earlier);
+    await Promise.all(Array.from({ length: 5 }, () => project.worker(keeping(done))));
+    await until("the run to end", async () => (await endsOf(project, run))[0] === "completed");
+    expect(await endsOf(project, earlier, `${earlier}.inside-1`)).toEqual(["cancelled", "cancelled"]);
+    // Nothing of the new run begins before the old one is undone.
+    expect(done.slice(3)).toEqual([101, 7, 7]);
+    expect(await runsOf(project)).toEqual([earlier, `${earlier}.inside-1`, run].toSorted());
+    expect(await stateOf(project)).toMatchObject({ lastMs: last, lastJob: run, waitingMs: undefined });
+  });
+
+  test("a worker whose only slot is taken by the run before it stops that", async () => {
+    const project = setup([replacing]);
+    const done: number[] = [];
+    await startEarlier(project, earlier);
+    await settledUpTo(project, last - DAY_MS, "nightly", earlier);
+    await project.worker(keeping(done), { concurrency: 1 });
+    await until("the run to end", async () => (await endsOf(project, run))[0] === "completed");
+    expect(await endsOf(project, earlier)).toEqual(["cancelled"]);
+  });
+
+  test("an operator sees the tick that waits, and for what", async () => {
+    const project = setup([replacing]);
+    const { raw, keys } = project;
+    await project.worker(adding([]));
+    await until("the schedule to be known", async () => (await raw.hexists(keys.schedules, "nightly")) === 1);
+    const state = [`${nightly.cron} UTC`, last - DAY_MS, 0, earlier, last, "waiting"];
+    await raw.hset(keys.schedules, "nightly", JSON.stringify(state));
+    const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+    const [shown] = await inspector.listSchedules().finally(() => inspector.close());
+    expect(shown).toMatchObject({ waitingTickAt: last, lastJob: earlier });
+    expect(shown).not.toHaveProperty("skippedAt");
+  });
+
+  test("a schedule that made jobs before waits for the job, and one that makes jobs now cancels the run", async () => {
+    const project = setup([replacing]);
+    await project.enqueue(add, { n: 1 } as never, { id: earlier, delay: "1h" });
+    await settledUpTo(project, last - DAY_MS, "nightly", earlier);
+    const jobs = { ...replacing, name: "jobs", task: "math:add", payload: { n: 5 } };
+    const { workflow: _workflow, input: _input, ...ofJobs } = jobs;
+    await startEarlier(project, "other");
+    await settledUpTo(project, last - DAY_MS, "jobs", "other");
+    await project.worker(keeping([]), { schedules: [replacing, ofJobs] });
+    await until("both", async () => (await endsOf(project, run, "other")).every((end) => end !== undefined));
+    expect(await endsOf(project, run, "other")).toEqual(["completed", "cancelled"]);
+    expect(await project.state(earlier)).toBe("cancelled");
+  });
+});
+
+interface Played {
+  readonly died: boolean;
+  readonly runs: readonly string[];
+  readonly ends: Readonly<Record<string, unknown>>;
+}
+
 /** The worker dies at its nth call to Redis, whichever that is, or has done all before; then another one comes. */
 async function playDeath(
   nth: number,
   death: Death,
-): Promise<{ died: boolean; runs: string[]; ends: unknown }> {
-  const project = setup([nightly]);
-  await settledUpTo(project, lastTick() - 1);
+  schedule = nightly,
+  prepare: (project: Project) => Promise<void> = (project) => settledUpTo(project, lastTick() - 1),
+): Promise<Played> {
+  const project = setup([schedule]);
+  await prepare(project);
   const life = new Life();
-  const first = project.newWorker(adding([]), {
+  const first = project.newWorker(keeping([]), {
     logger: SILENT,
     lease: "60s",
     maxBlock: 0,
@@ -202,22 +317,40 @@ async function playDeath(
     await life.ended.promise;
     await bury(project, first, redis.url);
   }
-  await project.worker(adding([]));
+  await project.worker(keeping([]));
   await until("the run to end", isDone);
   await until("the tick to be settled", async () => (await stateOf(project)).lastMs === lastTick());
-  const fields = await project.raw.hkeys(project.keys.workflows);
-  const runs = fields.filter((field) => !/[ @]/.test(field));
-  return { died, runs, ends: await completed(project) };
+  return { died, runs: await runsOf(project), ends: await completed(project) };
 }
+
+const deathsAt = (calls: readonly number[]) =>
+  (["unsent", "unanswered"] as const).flatMap((death) => calls.map((nth) => [nth, death] as const));
 
 test("a worker that dies at any call, before it is sent or after it was executed, leaves one run of the tick", async () => {
   const run = tickJobId("nightly", lastTick());
-  const calls = Array.from({ length: 16 }, (_unused, index) => index + 1);
-  const deaths = (["unsent", "unanswered"] as const).flatMap((death) =>
-    calls.map((nth) => [nth, death] as const),
-  );
+  const deaths = deathsAt(Array.from({ length: 16 }, (_unused, index) => index + 1));
   const rounds = await Promise.all(deaths.map(([nth, death]) => playDeath(nth, death)));
   expect(rounds.map(({ runs }) => runs)).toEqual(deaths.map(() => [run]));
-  expect(rounds.map(({ ends }) => ends)).toEqual(deaths.map(() => ({ [run]: 9 })));
+  expect(rounds.map(({ ends }) => ends)).toEqual(deaths.map(() => ({ [run]: 7 })));
   expect(rounds.filter(({ died }) => died).length).toBeGreaterThan(16);
+}, 60_000);
+
+test("one that dies at any call while it replaces a run leaves that undone, and one run of the tick", async () => {
+  const earlier = tickJobId("nightly", lastTick() - DAY_MS);
+  const run = tickJobId("nightly", lastTick());
+  const prepare = async (project: Project): Promise<void> => {
+    await startEarlier(project, earlier);
+    await settledUpTo(project, lastTick() - DAY_MS, "nightly", earlier);
+    onPlayed.push(async () => expect(await endsOf(project, earlier)).toEqual(["cancelled"]));
+  };
+  const onPlayed: (() => Promise<void>)[] = [];
+  const deaths = deathsAt(Array.from({ length: 16 }, (_unused, index) => 2 * index + 1));
+  const replacing = { ...nightly, overlap: "replace" as const };
+  const rounds = await Promise.all(deaths.map(([nth, death]) => playDeath(nth, death, replacing, prepare)));
+  for (const check of onPlayed) await check();
+  // Where the first worker came as far as the run in the earlier one, that is there too.
+  const own = rounds.map(({ runs }) => runs.filter((id) => !id.includes(".")));
+  expect(own).toEqual(deaths.map(() => [earlier, run].toSorted()));
+  expect(rounds.map(({ ends }) => ends)).toEqual(deaths.map(() => ({ [run]: 7 })));
+  expect(rounds.filter(({ died }) => died).length).toBeGreaterThan(24);
 }, 60_000);

@@ -3,11 +3,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
-import { tickJobId } from "../../../runtime/protocol/index.js";
+import { parseScheduleState, tickJobId } from "../../../runtime/protocol/index.js";
 import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
 import { Scheduler } from "../../../runtime/worker/scheduler.js";
+import { RunStarter } from "../../../runtime/workflow/index.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
+import { jobOf, workflow } from "../../support/workflow.js";
 
 const LOOK_MS = 15_000;
 const redis = await startRedis();
@@ -105,6 +107,62 @@ describe("with overlap: replace and a full queue", () => {
     await startScheduler(project, { schedules: [{ ...yearly, overlap: "replace" }], queue });
     expect(project.logger.messages("warn")).toEqual(["the queue of a schedule is full; its tick waits"]);
     expect(await project.state(earlier)).toBe("due");
+  });
+});
+
+describe("with overlap: replace and a run that takes its time to end", () => {
+  const a = { name: "a", needs: [], job: jobOf(cleanup as never) };
+  const definition = workflow([a]);
+  const replacing = { ...yearly, workflow: definition, input: {}, overlap: "replace" } as const;
+  const earlier = tickJobId("yearly", 1_000_000_000_000);
+
+  /** The run of an earlier tick is under way, and nobody works on it. */
+  async function setup(missed: "latest" | "skip"): Promise<Project> {
+    const project = setupProject({ redis, tasks: [cleanup] as never });
+    const start = new RunStarter(definition).start({ run: earlier, input: {}, now: Date.now() });
+    await project.client.startRun({ ...start, key: "", keyTtlMs: 0 });
+    const state = `["${yearly.cron} UTC",1000000000000,0,"${earlier}",1000000000001,"waiting"]`;
+    await project.raw.hset(project.keys.schedules, "yearly", state);
+    const { task: _task, payload: _payload, ...schedule } = { ...replacing, missed };
+    for (const _worker of [1, 2, 3]) await startScheduler(project, { schedules: [schedule] as never });
+    return project;
+  }
+
+  /** As if workers had done what is to be done. */
+  async function endEarlier({ raw, keys }: Project): Promise<void> {
+    const jobs = [`${earlier}.a`, `${earlier}.:stop`];
+    await raw.hdel(keys.jobs, ...jobs);
+    await raw.del(keys.queue("default").pending);
+    await raw.hset(keys.workflows, `${earlier} :state`, 'cancelled 5 "why"', `${earlier} :open`, 0);
+    await raw.zrem(keys.running, earlier);
+    await raw.zadd(keys.ended, Date.now() + 60_000, earlier);
+  }
+
+  const stateOf = async ({ raw, keys }: Project) =>
+    parseScheduleState((await raw.hget(keys.schedules, "yearly"))!);
+
+  test.each(["latest", "skip"] as const)("the tick waits for it, and is not missed (%s)", async (missed) => {
+    const project = await setup(missed);
+    const { raw, keys, logger } = project;
+    expect(await raw.hget(keys.workflows, `${earlier} :state`)).toBe("cancelling");
+    expect(await raw.lrange(keys.queue("default").pending, 0, -1)).toEqual([
+      `${earlier}.a`,
+      `${earlier}.:stop`,
+    ]);
+    for (let looks = 0; looks < 3; looks++) await laterLook();
+    const { lastMs, lastJob, waitingMs } = await stateOf(project);
+    expect({ lastMs, lastJob }).toEqual({ lastMs: 1_000_000_000_000, lastJob: earlier });
+    expect(await raw.zrange(keys.running, 0, "-1")).toEqual([earlier]);
+    // Each of them said so once.
+    expect(logger.messages("info")).toEqual(
+      [1, 2, 3].map(() => "a tick waits: the run before it was cancelled, and is undone first"),
+    );
+    await endEarlier(project);
+    await laterLook();
+    const after = await stateOf(project);
+    expect(after).toMatchObject({ lastMs: waitingMs, lastJob: tickJobId("yearly", waitingMs!) });
+    expect(after.waitingMs).toBeUndefined();
+    expect(after.skipped).toMatchObject({ reason: "overlap" });
   });
 });
 

@@ -187,6 +187,20 @@ describe("with overlap: replace", () => {
     expect(await project.kinds(earlier)).toEqual(["cancelled"]);
   });
 
+  test.each(["", "gone", "spoiled"])("a tick before which there is no job runs (%j)", async (earlier) => {
+    const project = setup([replacing]);
+    const last = await lastTick(project);
+    const state = `["${hourly.cron} Africa/Lagos",${last - 1},0,"${earlier}",0,""]`;
+    await project.raw.hset(project.keys.schedules, "hourly", state);
+    if (earlier === "spoiled") await project.raw.hset(project.keys.jobs, earlier, "[1,");
+    const ran: string[] = [];
+    await project.worker({ "otp:cleanup": (job) => void ran.push(job.id) });
+    await until("the tick to run", () => ran.length === 1);
+    await project.raw.hdel(project.keys.jobs, "spoiled");
+    expect(ran).toEqual([tickJobId("hourly", last)]);
+    expect(project.logger.messages("warn")).toEqual([]);
+  });
+
   test("a handler that runs is aborted, and the tick runs", async () => {
     const project = setup([replacing]);
     const last = await lastTick(project);

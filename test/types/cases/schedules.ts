@@ -35,5 +35,4 @@ export const run = defineRunSchedule<Input>(workflow, { ...settings, input: { re
 export const emptyRun = defineRunSchedule<Input>(workflow, { ...settings, input: {} });
 
 const replacing = { ...settings, overlap: "replace", input: { region: "west" } } as const;
-// @ts-expect-error a run cannot be replaced
 export const replacedRun = defineRunSchedule<Input>(workflow, replacing);
