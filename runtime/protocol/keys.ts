@@ -78,8 +78,8 @@ export class ShardKeys {
   readonly listenersExpiry: string;
   /** HASH: `protocol` -> version; `shards` -> how many there are, absent = 1; `queue:<name>` -> weight. */
   readonly meta: string;
-  /** STRING: when any worker was heard last (ms). */
-  readonly tick: string;
+  /** STRING with expiry: a worker has swept for all others. */
+  readonly swept: string;
   readonly #queues = new Map<string, QueueKeys>();
 
   constructor(prefix: string = DEFAULT_PREFIX, shard = 0) {
@@ -111,7 +111,7 @@ export class ShardKeys {
     this.listeners = `${this.tag}:listeners`;
     this.listenersExpiry = `${this.tag}:listeners-expiry`;
     this.meta = `${this.tag}:meta`;
-    this.tick = `${this.tag}:tick`;
+    this.swept = `${this.tag}:swept`;
   }
 
   queue(name: string): QueueKeys {

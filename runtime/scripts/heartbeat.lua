@@ -1,40 +1,71 @@
 #!lua flags=allow-oom
--- heartbeat: registers a worker or renews its lease, and tells it what it must know: cancels of its jobs, workers that are gone.
+-- heartbeat: registers a worker or renews its lease, and tells it what it must know: cancels of its jobs, workers that are gone, work.
 --            After a silence of all workers it first gives each of them a lease's time to come back.
--- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 tick
+-- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 waiting; then for each queue: pending, due
 -- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and value of active
--- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended
+-- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended, ms until the lease of
+--         the next worker ends (-1 = of none among the first ten), ms until there is work in the queues (0 = now, -1 = no work)
 --@include now
 
-local active, leases, workers, cancels, tick = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
--- Part of a lease: more than a worker that lives ever lets pass, less than what ends the lease of another.
-local SILENCE = 0.7
+local active, leases, workers, cancels, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 6
+-- Part of a lease that is left to whoever was heard lately: less than a worker that lives ever has, but where nobody has more, nobody
+-- was heard for so long that the lease of one who lives may have ended.
+local LATELY = 0.35
 local worker, lease_ms, about = ARGV[1], ms_of(ARGV[2]), ARGV[3]
 
-local lease = redis.call('ZSCORE', leases, worker)
-if about ~= '' then
-  redis.call('HSET', workers, worker, about)
-  redis.call('HSET', active, ARGV[4], ARGV[5])
-elseif not lease or lease == '0' then
+local function first_to_end()
+  return redis.call('ZRANGE', leases, 0, 9, 'WITHSCORES')
+end
+
+local low, own, nearest = first_to_end(), nil, math.huge
+-- Few workers are condemned; where the first ten are, this may be one of those behind them.
+if low[20] == '0' then
+  own, nearest = redis.call('ZSCORE', leases, worker), 0
+end
+for i = 1, #low, 2 do
+  own = low[i] == worker and low[i + 1] or own
+  nearest = low[i + 1] ~= '0' and math.min(nearest, tonumber(low[i + 1])) or nearest
+end
+if about == '' and own == '0' then
   return 'LOST'
 end
 local time = now()
+local ends = time + lease_ms
 
 -- Redis stood still, could not be reached, or its clock jumped: leases have ended although their workers live. Half a
 -- millisecond marks those that were prolonged: once, or the dead would live for ever where every silence follows a crash.
-local last = redis.call('SET', tick, time, 'GET')
-if last and time - tonumber(last) > SILENCE * lease_ms then
-  local held = redis.call('ZRANGEBYSCORE', leases, '(0', time + lease_ms, 'WITHSCORES')
+local lately = time + LATELY * lease_ms
+if nearest < lately and redis.call('ZCOUNT', leases, lately, ends + 1) == 0 then
+  local held = redis.call('ZRANGEBYSCORE', leases, '(0', ends, 'WITHSCORES')
   for i = 1, #held, 2 do
     if not string.find(held[i + 1], '.', 1, true) then
-      redis.call('ZADD', leases, time + lease_ms + 0.5, held[i])
+      redis.call('ZADD', leases, ends + 0.5, held[i])
     end
   end
+  low = first_to_end()
 end
-redis.call('ZADD', leases, time + lease_ms, worker)
+if about ~= '' then
+  redis.call('HSET', workers, worker, about)
+  redis.call('HSET', active, ARGV[4], ARGV[5])
+  redis.call('ZADD', leases, ends, worker)
+elseif redis.call('ZADD', leases, 'XX', 'CH', ends, worker) == 0 and not redis.call('ZSCORE', leases, worker) then
+  return 'LOST'
+end
 
-local asked = {}
-if redis.call('EXISTS', cancels) == 1 then
+local expired, next_end = {}, -1
+for i = 1, #low, 2 do
+  local left = tonumber(low[i + 1]) - time
+  if low[i] ~= worker and left <= 0 then
+    expired[#expired + 1] = low[i]
+  elseif low[i] ~= worker and next_end < 0 then
+    next_end = math.ceil(left)
+  end
+end
+
+local asked, work = {}, -1
+local looks = #KEYS >= FIRST_QUEUE_KEY
+-- What is rare is asked for together: a worker with nothing to do pays for one command.
+if redis.call('EXISTS', unpack(KEYS, 4, looks and #KEYS or 4)) > 0 then
   local ids = redis.call('SMEMBERS', cancels)
   for i = 1, #ids do
     local owner = redis.call('HGET', active, ids[i])
@@ -44,5 +75,15 @@ if redis.call('EXISTS', cancels) == 1 then
       redis.call('SREM', cancels, ids[i])
     end
   end
+  work = looks and redis.call('EXISTS', KEYS[5]) == 1 and 0 or -1
+  for q = FIRST_QUEUE_KEY, #KEYS, 2 do
+    local first = work ~= 0 and redis.call('ZRANGE', KEYS[q + 1], 0, 0, 'WITHSCORES')[2]
+    local left = first and math.max(0, tonumber(first) - time)
+    if work ~= 0 and redis.call('EXISTS', KEYS[q]) == 1 then
+      work = 0
+    elseif left and (work < 0 or left < work) then
+      work = left
+    end
+  end
 end
-return { string.format('%.0f', time), asked, redis.call('ZRANGEBYSCORE', leases, '-inf', time, 'LIMIT', 0, 10) }
+return { string.format('%.0f', time), asked, expired, next_end, work }

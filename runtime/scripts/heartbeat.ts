@@ -9,6 +9,8 @@ export interface HeartbeatCall {
   readonly leaseMs: number;
   /** JSON about the worker: registers it. `undefined`: renews its lease. */
   readonly about: string | undefined;
+  /** Queues in which to look for work: of a worker that sleeps, which may have missed a hint. Default: none. */
+  readonly queues?: readonly string[];
 }
 
 export interface Heartbeat {
@@ -18,13 +20,18 @@ export interface Heartbeat {
   readonly cancels: readonly string[];
   /** Workers whose lease has ended: their jobs must be taken back. */
   readonly expired: readonly string[];
+  /** Until the lease of another worker ends (ms); -1: none is known. */
+  readonly nextEndMs: number;
+  /** Until there is work in `queues` (ms); 0: now, -1: none. */
+  readonly workMs: number;
 }
 
 /** Keys and arguments of a call: also for the thread that sends it while this one is blocked. */
 export function heartbeatParts(call: HeartbeatCall): { keys: string[]; args: ScriptArgument[] } {
-  const { keys } = call;
+  const { keys, queues = [] } = call;
+  const lists = queues.map((queue) => keys.queue(queue)).flatMap(({ pending, due }) => [pending, due]);
   return {
-    keys: [keys.active, keys.leases, keys.workers, keys.cancels, keys.tick],
+    keys: [keys.active, keys.leases, keys.workers, keys.cancels, keys.waiting, ...lists],
     args: [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
   };
 }
@@ -33,6 +40,6 @@ export async function heartbeat(runner: ScriptRunner, call: HeartbeatCall): Prom
   const { keys, args } = heartbeatParts(call);
   const reply = await runner.run(heartbeatScript, keys, args);
   if (reply === "LOST") return "LOST";
-  const [nowMs, cancels, expired] = reply as [string, string[], string[]];
-  return { nowMs: Number(nowMs), cancels, expired };
+  const [nowMs, cancels, expired, nextEndMs, workMs] = reply as [string, string[], string[], number, number];
+  return { nowMs: Number(nowMs), cancels, expired, nextEndMs, workMs };
 }

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, what nobody listens to any more, starts of rates; at most `limit` of each.
 -- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events, 11 events-expiry,
---      12 listeners, 13 listeners-expiry
--- ARGV 1 limit
--- Returns the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed, listeners
+--      12 listeners, 13 listeners-expiry, 14 swept
+-- ARGV 1 limit, 2 for how long no other worker needs to sweep (ms, 0 = unsaid), 3 '1' where that was said to this worker before
+-- Returns SWEPT: another one does; or the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed, listeners
 --         removed
 --@include now
 --@include record
@@ -11,6 +11,12 @@
 --@include dedupe
 --@include forget
 
+if ARGV[2] ~= '0' and not redis.call('SET', KEYS[14], '1', 'PX', ARGV[2], ARGV[3] == '1' and 'GET' or 'NX') and ARGV[3] ~= '1' then
+  return 'SWEPT'
+end
+if redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[6], KEYS[9], KEYS[11], KEYS[13]) == 0 then
+  return { 0, 0, 0, 0, 0 }
+end
 local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
 -- A dedupe key has no end of its own: it stays while its job has not ended.
 local ASK_AGAIN_MS = 3600000

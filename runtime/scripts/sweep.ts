@@ -15,9 +15,21 @@ export interface Swept {
   readonly listeners: number;
 }
 
-/** Removes what has expired, at most `limit` of each kind. */
-export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number): Promise<Swept> {
-  const [done, dead, removedKeys, events, listeners] = (await runner.run(
+export interface SweepTurn {
+  /** No other worker needs to sweep for so long (ms). */
+  readonly forMs: number;
+  /** It was this worker's turn before, and it goes on. */
+  readonly goesOn: boolean;
+}
+
+/** Removes what has expired, at most `limit` of each kind. `SWEPT`: it is another worker's turn. */
+export async function sweep(
+  runner: ScriptRunner,
+  keys: ShardKeys,
+  limit: number,
+  turn: SweepTurn = { forMs: 0, goesOn: false },
+): Promise<Swept | "SWEPT"> {
+  const reply = await runner.run(
     sweepScript,
     [
       keys.jobs,
@@ -33,8 +45,11 @@ export async function sweep(runner: ScriptRunner, keys: ShardKeys, limit: number
       keys.eventsExpiry,
       keys.listeners,
       keys.listenersExpiry,
+      keys.swept,
     ],
-    [limit],
-  )) as [number, number, number, number, number];
+    [limit, turn.forMs, turn.goesOn ? 1 : 0],
+  );
+  if (reply === "SWEPT") return "SWEPT";
+  const [done, dead, removedKeys, events, listeners] = reply as [number, number, number, number, number];
   return { done, dead, keys: removedKeys, events, listeners };
 }

@@ -1,7 +1,7 @@
 /**
  * Talks to the shard for a worker: one script a round trip acknowledges, renews, promotes and claims.
  *
- *   looking --(nothing there)--> idle --(woken: hint, due time, poll)--> looking
+ *   looking --(nothing there)--> idle --(woken: hint, due time, heartbeat)--> looking
  *   looking/idle --(connection re-made)--> reconciling --> looking
  *   any --(stopClaiming)--> settling: acknowledgements only
  *
@@ -120,6 +120,11 @@ export class Fetcher {
   /** True while this claims, and has not heard that there is nothing. */
   get hungry(): boolean {
     return this.#claiming && !this.#idle && !this.#closed && !this.#isSilent;
+  }
+
+  /** True while this would claim, has heard that there is nothing, and waits to be told of something. */
+  get asleep(): boolean {
+    return this.#claiming && this.#idle && !this.#closed;
   }
 
   /** Jobs asked for in calls that are about to be answered. */

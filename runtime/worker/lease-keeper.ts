@@ -16,6 +16,12 @@ import { HeartbeatThread } from "./heartbeat-thread.js";
 
 /** While something runs, a cancel reaches its worker within this time (ms). */
 const BUSY_INTERVAL_MS = 1000;
+/** Part of the lease after which a worker with nothing to do renews it; `LATELY` of heartbeat.lua is what is left of it for others. */
+const IDLE_PART = 0.45;
+/** A hint that was lost delays a job by so long at most (ms), however long the lease. */
+const LONGEST_INTERVAL_MS = 6750;
+/** Not all workers take back the jobs of one that is gone at once (ms). */
+const SPREAD_MS = 1000;
 
 export interface LeaseKeeperPorts {
   readonly connection: Connection;
@@ -29,6 +35,10 @@ export interface LeaseKeeperPorts {
   readonly about: Readonly<Record<string, unknown>>;
   readonly logger: Logger;
   readonly busy: () => boolean;
+  /** Queues for which the worker sleeps: it may have missed a hint. */
+  readonly asleepFor: () => readonly string[];
+  /** There is work in them in so many ms. */
+  readonly onWork: (inMs: number) => void;
   readonly onCancel: (id: string) => void;
   readonly onExpiredWorkers: (workers: readonly string[]) => void;
   /** The lease is gone: nothing that was held under it may be written, nothing claimed until `onRegained`. */
@@ -49,6 +59,8 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   /** When the next heartbeat is planned (local monotonic time); in the past while one is under way. */
   #nextAt = Infinity;
+  /** When the queues were looked at last (local monotonic time). */
+  #lookedAt = performance.now();
   #beating: Promise<void> = Promise.resolve();
   #registering: Promise<void> | undefined;
   #stopped = false;
@@ -111,9 +123,12 @@ export class LeaseKeeper {
     await this.#thread.stop(this.#ports.part);
   }
 
-  #plan(): void {
+  /** `othersEndMs`: until the lease of another worker ends, which then may have jobs to take back; -1: not known. */
+  #plan(othersEndMs = -1): void {
     if (this.#stopped) return;
-    const intervalMs = this.#intervalMs(this.#ports.busy());
+    const busy = this.#intervalMs(true);
+    const othersMs = othersEndMs < 0 ? Infinity : othersEndMs + Math.random() * Math.min(SPREAD_MS, busy);
+    const intervalMs = Math.min(this.#intervalMs(this.#ports.busy()), Math.max(busy, othersMs));
     this.#nextAt = performance.now() + intervalMs;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -123,7 +138,9 @@ export class LeaseKeeper {
 
   #intervalMs(busy: boolean): number {
     const { leaseMs } = this.#ports;
-    return busy ? Math.min(BUSY_INTERVAL_MS, leaseMs / 3) : leaseMs / 3;
+    return busy
+      ? Math.min(BUSY_INTERVAL_MS, leaseMs / 3)
+      : Math.min(LONGEST_INTERVAL_MS, IDLE_PART * leaseMs);
   }
 
   /**
@@ -137,11 +154,13 @@ export class LeaseKeeper {
   }
 
   async #beat(): Promise<void> {
-    const { connection, keys, clock, leaseMs, logger, onCancel, onExpiredWorkers } = this.#ports;
+    const { connection, keys, clock, leaseMs, logger, onCancel, onExpiredWorkers, onWork } = this.#ports;
     await this.#registering;
     const worker = this.#name;
+    let othersEndMs = -1;
     try {
-      const beat = await heartbeat(connection, { keys, worker, leaseMs, about: undefined });
+      const queues = this.#queuesToLookAt();
+      const beat = await heartbeat(connection, { keys, worker, leaseMs, about: undefined, queues });
       if (beat === "LOST") {
         if (worker === this.#name) this.lost();
       } else {
@@ -151,6 +170,8 @@ export class LeaseKeeper {
         for (const id of beat.cancels) onCancel(id);
         const others = beat.expired.filter((name) => name !== this.#name);
         if (others.length > 0) onExpiredWorkers(others);
+        if (beat.workMs >= 0) onWork(beat.workMs);
+        othersEndMs = beat.nextEndMs;
       }
     } catch (error) {
       if (!this.#stopped) {
@@ -158,7 +179,16 @@ export class LeaseKeeper {
         logger.warn("a heartbeat failed; trying again", { error });
       }
     }
-    this.#plan();
+    this.#plan(othersEndMs);
+  }
+
+  /** None where they were looked at lately: where a queue is paused with jobs in it, each look leads to a claim in vain. */
+  #queuesToLookAt(): readonly string[] {
+    const now = performance.now();
+    if (now - this.#lookedAt < this.#intervalMs(false) - this.#intervalMs(true) / 2) return [];
+    const queues = this.#ports.asleepFor();
+    if (queues.length > 0) this.#lookedAt = now;
+    return queues;
   }
 
   async #register(): Promise<void> {

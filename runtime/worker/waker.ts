@@ -1,13 +1,16 @@
 /**
- * Makes an idle worker look again: at once when a hint arrives (a blocking pop on its own connection), when the next
- * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second), and every
- * POLL_MS in any case, because a hint may die with the process that popped it.
+ * Makes an idle worker look again: at once when a hint arrives (a blocking pop on its own connection), and when the next
+ * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second). A hint may die with
+ * the process that popped it: what nobody was told of, heartbeats find (lease-keeper).
  */
 import { Connection, type ConnectionOptions } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
-const POLL_SECONDS = 5;
+/** A blocking pop comes back so often, which shows that its connection lives. */
+const POP_SECONDS = 15;
+/** After so long without an answer the connection is made anew (ms). */
+const SILENCE_LIMIT_MS = 20_000;
 /** A due time is met a little late rather than too early, which would cost a second look. */
 const DUE_MARGIN_MS = 1;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -29,13 +32,20 @@ export class Waker {
   readonly #wake: () => void;
   readonly #full: () => boolean;
   readonly #logger: Logger;
+  readonly #popSeconds: number;
   #blocking = false;
   #closed = false;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
 
   constructor(options: ConnectionOptions, ports: WakerPorts) {
-    this.#connection = new Connection(options, "waker", ports.keys);
+    const { socketTimeout = SILENCE_LIMIT_MS } = options.redis ?? {};
+    this.#popSeconds = Math.min(POP_SECONDS, (0.75 * (socketTimeout || SILENCE_LIMIT_MS)) / 1000);
+    this.#connection = new Connection(
+      { ...options, redis: { ...options.redis, socketTimeout } },
+      "waker",
+      ports.keys,
+    );
     // The server may have popped a hint for the connection that broke.
     this.#connection.onReconnect(() => ports.wake());
     this.#wakeKeys = ports.wakeKeys;
@@ -74,7 +84,9 @@ export class Waker {
   async #block(): Promise<void> {
     this.#blocking = true;
     try {
-      const hint = await this.#connection.redis.blpop([...this.#wakeKeys], POLL_SECONDS);
+      let hint: [string, string] | null = null;
+      while (hint === null && !this.#closed)
+        hint = await this.#connection.redis.blpop([...this.#wakeKeys], this.#popSeconds);
       if (hint !== null && this.#full()) await this.#passOn(hint[0]);
     } catch (error) {
       if (!this.#closed) {

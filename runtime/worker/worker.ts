@@ -77,6 +77,7 @@ export class ShardWorker implements Worker {
     const { claimable } = this.#share;
     const maxBatch = mostOfClaim(registry);
     this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch });
+    const names = queues.map((queue) => queue.name);
     const worker = (): string => this.#leaseKeeper.name;
     const { maxResultCharacters } = this.#options;
     const base = { connection: this.#connection, keys: this.#keys, logger, maxResultCharacters };
@@ -100,10 +101,12 @@ export class ShardWorker implements Worker {
         pid: process.pid,
         version: packageVersion(),
         concurrency,
-        queues: queues.map((queue) => queue.name),
+        queues: names,
         ...(part === undefined ? {} : { process: part.process, shard: this.#place.shard }),
       },
       busy: () => this.#intake.busy,
+      asleepFor: () => (this.#fetcher.asleep ? names : []),
+      onWork: (inMs) => this.#waker?.wait(inMs),
       onCancel: (id) => this.#intake.cancel(id),
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),
       onLost: () => this.#onLost(),

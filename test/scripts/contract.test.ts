@@ -205,7 +205,8 @@ describe("every wrapper", () => {
     drain: (runner) => scripts.drain(runner, { keys, kind: "task", name: "a:task", action: "drain" }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
-    heartbeat: (runner) => scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined }),
+    heartbeat: (runner) =>
+      scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined, queues: QUEUES }),
     "run-alone": (runner) => scripts.runAlone(runner, { ...worker, id: "j" }),
     "keep-event": (runner) => scripts.keepEvent(runner, { keys, ...AN_EVENT }),
     listen: (runner) => scripts.listen(runner, { ...worker, id: "j", name: "w", member: "", timeoutMs: 1 }),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { HOUR_MS, useShards } from "./shard-bench.js";
+import { HOUR_MS, type ShardBench, useShards } from "./shard-bench.js";
 
 const setup = useShards();
 
@@ -18,7 +18,8 @@ describe("a worker", () => {
     await bench.register("A", 1000);
     const reply = await bench.beat("A", HOUR_MS);
     const shard = await bench.shard();
-    expect(reply).toEqual({ nowMs: shard.leases["A"]! - HOUR_MS, cancels: [], expired: [] });
+    const nothing = { cancels: [], expired: [], nextEndMs: -1, workMs: -1 };
+    expect(reply).toEqual({ nowMs: shard.leases["A"]! - HOUR_MS, ...nothing });
   });
 
   test("that never registered, was condemned or is forgotten has LOST its lease, and gets none by renewing", async () => {
@@ -50,61 +51,57 @@ describe("a worker", () => {
 describe("after a silence of all workers", () => {
   const LEASE_MS = 10_000;
 
-  /** A and B have leases that ended `endedMs` ago; nobody was heard for `silentMs`. */
-  async function setupSilence(silentMs: number, endedMs = 1000) {
+  /** A and B, each of which was heard last so long ago. */
+  async function setupSilence(silentMs: number, silentOfBMs = silentMs) {
     const bench = setup();
     for (const worker of ["A", "B"]) await bench.register(worker, LEASE_MS);
-    const { nowMs } = await bench.shard();
-    await bench.redis.set(bench.keys.tick, nowMs - silentMs);
-    for (const worker of ["A", "B"]) await bench.redis.zadd(bench.keys.leases, nowMs - endedMs, worker);
+    await heardBefore(bench, { A: silentMs, B: silentOfBMs });
     return bench;
   }
 
+  async function heardBefore(bench: ShardBench, silences: Readonly<Record<string, number>>, mark = 0) {
+    const { nowMs } = await bench.shard();
+    for (const [worker, silentMs] of Object.entries(silences))
+      await bench.redis.zadd(bench.keys.leases, nowMs - silentMs + LEASE_MS + mark, worker);
+  }
+
   test("the first that is heard prolongs the leases of all, also of those that ended", async () => {
-    const bench = await setupSilence(8000);
+    const bench = await setupSilence(11_000, 7000);
     const reply = await bench.beat("A", LEASE_MS);
     expect(reply).toMatchObject({ expired: [] });
-    const { leases, tick } = await bench.shard();
-    const [a, b] = [leases["A"]!, leases["B"]!];
-    expect(b).toBe(a + 0.5);
-    expect(Number(tick)).toBe(a - LEASE_MS);
+    const { leases } = await bench.shard();
+    expect(leases["B"]).toBe(leases["A"]! + 0.5);
   });
 
   test("one that registers counts as heard", async () => {
-    const bench = await setupSilence(8000);
+    const bench = await setupSilence(11_000);
     await bench.register("C", LEASE_MS);
     expect(await bench.beat("C", LEASE_MS)).toMatchObject({ expired: [] });
   });
 
   test("only once, until the worker renews by itself", async () => {
-    const bench = await setupSilence(8000);
-    const later = async (): Promise<void> => {
-      const { nowMs, leases } = await bench.shard();
-      await bench.redis.set(bench.keys.tick, nowMs - 8000);
-      for (const worker of ["A", "B"]) {
-        await bench.redis.zadd(bench.keys.leases, leases[worker]! - LEASE_MS - 1000, worker);
-      }
-    };
+    const bench = await setupSilence(11_000);
+    const later = (mark: number) => heardBefore(bench, { A: 11_000, B: 11_000 }, mark);
     await bench.beat("A", LEASE_MS);
-    await later();
+    await later(0.5);
     expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["B"] });
     await bench.beat("B", LEASE_MS);
-    await later();
+    await later(0);
     expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: [] });
   });
 
   test("a silence that a worker may keep while it lives prolongs nothing", async () => {
-    const bench = await setupSilence(6500);
+    const bench = await setupSilence(6000, 11_000);
     expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["B"] });
   });
 
   test("a longer lease stays as it is, and a condemned worker stays condemned", async () => {
-    const bench = await setupSilence(8000);
+    const bench = await setupSilence(11_000);
     await bench.register("long", HOUR_MS);
     await bench.register("C", LEASE_MS);
-    const { nowMs, leases } = await bench.shard();
+    const { leases } = await bench.shard();
+    await heardBefore(bench, { A: 11_000, B: 11_000 });
     await bench.redis.zadd(bench.keys.leases, 0, "C");
-    await bench.redis.set(bench.keys.tick, nowMs - 8000);
     expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["C"] });
     expect((await bench.shard()).leases).toMatchObject({ C: 0, long: leases["long"] });
   });
@@ -126,11 +123,11 @@ describe("the answer names", () => {
 
   test("workers whose lease has ended, at most ten at a time", async () => {
     const bench = setup();
+    await bench.register("A");
     for (let i = 0; i < 12; i++) {
       await bench.register(`W${i}`);
       await bench.redis.zadd(bench.keys.leases, 1 + i, `W${i}`);
     }
-    await bench.register("A");
     const reply = await bench.beat("A");
     expect(reply).toMatchObject({ expired: Array.from({ length: 10 }, (_unused, i) => `W${i}`) });
   });
@@ -145,4 +142,70 @@ describe("the answer names", () => {
     await bench.reclaim("B", []);
     expect(await bench.beat("A")).toMatchObject({ expired: [] });
   });
+
+  test("when the next lease of another worker ends", async () => {
+    const bench = setup();
+    for (const worker of ["A", "B", "C", "D"]) await bench.register(worker);
+    await bench.endLease("D");
+    const { leases } = await bench.shard();
+    await bench.redis.zadd(bench.keys.leases, leases["C"]! - 60_000, "C", leases["A"]! - 90_000, "A");
+    const reply = await bench.beat("A");
+    if (reply === "LOST") throw new Error(reply);
+    expect(reply.nextEndMs).toBe(leases["C"]! - 60_000 - reply.nowMs);
+  });
+
+  test("a condemned worker behind ten others that it is condemned", async () => {
+    const bench = setup();
+    await bench.register("Z");
+    for (let i = 0; i < 10; i++) await bench.redis.zadd(bench.keys.leases, 0, `W${i}`);
+    expect(await bench.beat("Z")).not.toBe("LOST");
+    await bench.redis.zadd(bench.keys.leases, 0, "Z");
+    expect(await bench.beat("Z")).toBe("LOST");
+    expect((await bench.shard()).leases["Z"]).toBe(0);
+  });
+});
+
+describe("a worker that sleeps hears of", () => {
+  test("nothing where its queues are empty, whatever is in others", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.register("A");
+    expect(await bench.beat("A", HOUR_MS, ["other"])).toMatchObject({ workMs: -1 });
+    expect(await bench.beat("A")).toMatchObject({ workMs: -1 });
+  });
+
+  test("jobs that are ready, and those that wait at the gate", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.register("A");
+    expect(await bench.beat("A", HOUR_MS, ["other", "q"])).toMatchObject({ workMs: 0 });
+    await bench.claim("A", 1);
+    expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: -1 });
+    await bench.redis.zadd(bench.keys.waiting, 0, "somebody");
+    expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: 0 });
+    await bench.redis.del(bench.keys.waiting);
+  });
+
+  test("the nearest due time of its queues", async () => {
+    const bench = setup();
+    await bench.put({ late: { due: `+${HOUR_MS}` } });
+    await bench.register("A");
+    const far = await bench.beat("A", HOUR_MS, ["other", "q"]);
+    if (far === "LOST") throw new Error(far);
+    expect(far.workMs).toBe((await bench.shard()).due["q"]!["late"]! - far.nowMs);
+    await bench.put({ over: { due: "1" } });
+    await bench.redis.zadd(bench.keys.queue("q").due, 1, "over");
+    expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: 0 });
+  });
+});
+
+test("a heartbeat of a worker with nothing to do is five commands", async () => {
+  const bench = setup();
+  for (const worker of ["A", "B"]) await bench.register(worker);
+  await bench.beat("A", 2 * HOUR_MS, ["q", "other"]);
+  await bench.redis.config("RESETSTAT");
+  await bench.beat("A", HOUR_MS, ["q", "other"]);
+  const stats = await bench.redis.info("commandstats");
+  const calls = [...stats.matchAll(/cmdstat_(?!info|config)\S+:calls=(\d+)/g)].map(([, n]) => Number(n));
+  expect(calls.reduce((sum, n) => sum + n, 0)).toBe(5);
 });

@@ -58,6 +58,7 @@ import {
   type RetryReply,
   type ScriptRunner,
   type Swept,
+  type SweepTurn,
   type TickCall,
   type TickReply,
   type TickRunCall,
@@ -112,9 +113,9 @@ export class ShardBench {
     await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: `{"name":"${worker}"}` });
   }
 
-  /** From now on the worker's lease counts as ended, although it may still renew it. */
+  /** From now on the worker's lease counts as ended, and is not prolonged again, although it may still renew it. */
   async endLease(worker: string): Promise<void> {
-    await this.redis.zadd(this.keys.leases, "XX", 1, worker);
+    await this.redis.zadd(this.keys.leases, "XX", 1.5, worker);
   }
 
   async advance(worker: string, call: Partial<AdvanceCall> = {}): Promise<Advanced | "LOST"> {
@@ -141,8 +142,8 @@ export class ShardBench {
     return reply.ids;
   }
 
-  async beat(worker: string, leaseMs = HOUR_MS): Promise<Heartbeat | "LOST"> {
-    return await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: undefined });
+  async beat(worker: string, leaseMs = HOUR_MS, queues: readonly string[] = []): Promise<Heartbeat | "LOST"> {
+    return await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: undefined, queues });
   }
 
   async fail(
@@ -268,8 +269,8 @@ export class ShardBench {
     return await keepEvent(this.#runner, { keys: this.keys, ...event, ...call });
   }
 
-  async sweep(limit = 500): Promise<Swept> {
-    return await sweep(this.#runner, this.keys, limit);
+  async sweep(limit = 500, turn?: SweepTurn): Promise<Swept | "SWEPT"> {
+    return await sweep(this.#runner, this.keys, limit, turn);
   }
 
   /** Declares schedules by name with their timings, as a worker of the deploy `one` that starts. */

@@ -20,7 +20,7 @@ export function seenInRedis(shard: Shard): unknown {
       [attempts, crashes, state, state === "cancelled" && detail === 1, ...events.map((event) => event[1])],
     ];
   });
-  const lease = (until: number) => (until === 0 ? "condemned" : until === 1 ? "ended" : "held");
+  const lease = (until: number) => (until === 0 ? "condemned" : until === 1.5 ? "ended" : "held");
   return {
     jobs: Object.fromEntries(
       Object.entries(shard.jobs).map(([id, text]) => [id, text !== TOMBSTONE && parseRecord(text)?.payload]),

@@ -38,6 +38,20 @@ describe("sweep", () => {
     expect(await bench.sweep()).toEqual({ done: 0, dead: 0, keys: 0, events: 0, listeners: 0 });
   });
 
+  test("is one worker's turn for a while, which goes on when it says so", async () => {
+    const bench = setup();
+    const take = (goesOn: boolean) => bench.sweep(500, { forMs: HOUR_MS, goesOn });
+    expect(await take(false)).not.toBe("SWEPT");
+    await complete(bench, { a: 0 });
+    expect(await take(false)).toBe("SWEPT");
+    await bench.redis.pexpire(bench.keys.swept, 60_000);
+    expect(await take(true)).toMatchObject({ done: 1 });
+    expect(await bench.redis.pttl(bench.keys.swept)).toBeGreaterThan(60_000);
+    await bench.redis.del(bench.keys.swept);
+    expect(await take(true)).not.toBe("SWEPT");
+    expect(await take(false)).toBe("SWEPT");
+  });
+
   test("removes at most so many of each kind, the oldest first", async () => {
     const bench = setup();
     const keyed = (key: string): NewJob => ({ key: `a:task ${key}`, keyTtlMs: 0 });

@@ -30,7 +30,7 @@ const EMPTY: Shard = {
   listeners: [],
   listenersExpiry: {},
   meta: {},
-  tick: "",
+  swept: "",
   pending: {},
   due: {},
   wake: {},

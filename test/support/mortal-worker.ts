@@ -162,7 +162,7 @@ function never(): Promise<never> {
 /** What happens to a worker whose lease has ended: its jobs are taken back. Nobody waits for the lease here. */
 export async function bury(project: Project, worker: Worker, url: string): Promise<void> {
   const { keys, raw } = project;
-  await raw.zadd(keys.leases, "XX", 1, worker.name);
+  await raw.zadd(keys.leases, "XX", 1.5, worker.name);
   const connection = new Connection({ url }, "test");
   const reaper = new Reaper({ connection, keys, logger: SILENT, deadKeepMs: 60_000 });
   reaper.reap([worker.name]);

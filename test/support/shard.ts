@@ -38,7 +38,7 @@ export interface Shard {
   readonly listenersExpiry: Scores;
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
-  readonly tick: string;
+  readonly swept: string;
   readonly pending: Readonly<Record<string, readonly string[]>>;
   readonly due: Readonly<Record<string, Scores>>;
   readonly wake: Readonly<Record<string, readonly string[]>>;
@@ -110,7 +110,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     listeners: Object.keys(scores(take(keys.listeners))),
     listenersExpiry: scores(take(keys.listenersExpiry)),
     meta: texts(take(keys.meta)),
-    tick: take(keys.tick)[0] ?? "",
+    swept: take(keys.swept)[0] ?? "",
     draining: take(keys.draining)[0] ?? "",
     pending: family("pending", (ids) => ids),
     due: family("due", scores),

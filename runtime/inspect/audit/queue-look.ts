@@ -29,7 +29,7 @@ const FIXED_TYPES = {
   paused: "hash",
   schedules: "hash",
   meta: "hash",
-  tick: "string",
+  swept: "string",
 } as const;
 const QUEUE_TYPES: Readonly<Record<string, string>> = { pending: "list", due: "zset", wake: "list" };
 const WEIGHT_OF_UNDECLARED = 1;

@@ -172,6 +172,8 @@ test("does not cost the lease when it cannot connect", async () => {
     about: {},
     logger,
     busy: () => false,
+    asleepFor: () => [],
+    onWork: () => undefined,
     onCancel: () => undefined,
     onExpiredWorkers: () => undefined,
     onLost: () => undefined,

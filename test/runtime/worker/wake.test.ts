@@ -129,6 +129,39 @@ describe("an idle worker", () => {
     expect(await within(4000, "the nearer job to run", soon.result())).toBeUndefined();
   });
 
+  test("finds a job by itself of which nobody has told it", async () => {
+    const project = setup();
+    await project.worker({ "quick:work": () => "found" }, { lease: "2s" });
+    await asleep(project);
+    const { paused } = project.keys;
+    await project.raw.hset(paused, "default", "1");
+    const job = await project.enqueue(quick, { n: 1 });
+    await until("the hint to be popped", async () => {
+      return (await project.raw.exists(project.keys.queue("default").wake)) === 0;
+    });
+    await asleep(project);
+    // Without a hint, as nobody should.
+    await project.raw.hdel(paused, "default");
+    expect(await within(3000, "the job to be found", job.result())).toBe("found");
+  });
+
+  test("costs less than a command a second", async () => {
+    const project = setup();
+    // The lease and all intervals are a tenth of what they are by default.
+    await project.worker({ "quick:work": () => undefined }, { lease: "1500ms" });
+    await asleep(project);
+    await project.raw.config("RESETSTAT");
+    const end = performance.now() + 2700;
+    await until("four heartbeats' time to pass", () => performance.now() > end);
+    const stats = await project.raw.info("commandstats");
+    const counts = [...stats.matchAll(/cmdstat_(?!info|config|client|select|hello)\S+:calls=(\d+)/g)].map(([, n]) => Number(n));
+    const beats = Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    expect(beats).toBeGreaterThan(0);
+    expect(beats).toBeLessThanOrEqual(5);
+    // Five of each heartbeat, and nothing else: at 6.75 s, 0.74 a second.
+    expect(counts.reduce((sum, n) => sum + n, 0)).toBe(5 * beats);
+  });
+
   test("hears of a dead job that is retried by hand", async () => {
     const project = setup();
     let calls = 0;
