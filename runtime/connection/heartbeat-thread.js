@@ -15,7 +15,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 const { url, nodes, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
 /** Part of the lease after which the main loop is late: its own renewals come at 0.45. */
-const LATE_AFTER_MS = 0.5 * leaseMs;
+const LATE_AFTER_MS = 0.55 * leaseMs;
 const LONGEST_RECONNECT_PAUSE_MS = 500;
 
 const turns = { count: -1, at: performance.now() };

@@ -10,7 +10,7 @@
 local active, leases, workers, cancels, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 6
 -- Part of a lease that is left to whoever was heard lately: less than a worker that lives ever has, but where nobody has more, nobody
 -- was heard for so long that the lease of one who lives may have ended.
-local LATELY = 0.35
+local LATELY = 0.3
 local worker, lease_ms, about = ARGV[1], ms_of(ARGV[2]), ARGV[3]
 
 local function first_to_end()

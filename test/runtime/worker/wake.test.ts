@@ -154,7 +154,9 @@ describe("an idle worker", () => {
     const end = performance.now() + 2700;
     await until("four heartbeats' time to pass", () => performance.now() > end);
     const stats = await project.raw.info("commandstats");
-    const counts = [...stats.matchAll(/cmdstat_(?!info|config|client|select|hello)\S+:calls=(\d+)/g)].map(([, n]) => Number(n));
+    const counts = [...stats.matchAll(/cmdstat_(?!info|config|client|select|hello)\S+:calls=(\d+)/g)].map(
+      ([, n]) => Number(n),
+    );
     const beats = Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
     expect(beats).toBeGreaterThan(0);
     expect(beats).toBeLessThanOrEqual(5);
