@@ -99,6 +99,13 @@ export class Fetcher {
     this.schedule();
   }
 
+  /** As `wake`, without waiting for others in this turn: somebody waits for the job behind the hint. */
+  hinted(): void {
+    this.#idle = false;
+    this.#wakes += 1;
+    this.#look();
+  }
+
   /** Something changed here (a slot is free, an acknowledgement waits). Coalesced to one look a turn of the event loop. */
   schedule(): void {
     if (this.#scheduled || this.#closed) return;
@@ -193,6 +200,8 @@ export class Fetcher {
 
   #want(): number {
     if (!this.#claiming || this.#idle) return 0;
+    // Who has just been woken asks once: a second call would find what the first has left, and Redis answers both together.
+    if (this.#asked > 0 && !this.#plenty) return 0;
     const { demand, running, waiting, gathering, blocking } = this.#ports;
     return demand.wanted({
       running: running(),

@@ -266,7 +266,7 @@ export class ShardWorker implements Worker {
     this.#waker = new Waker(connection, {
       keys: this.#keys,
       wakeKeys,
-      wake: () => this.#fetcher.wake(),
+      wake: () => this.#fetcher.hinted(),
       full: () => this.#intake.full,
       logger,
     });
