@@ -1,4 +1,5 @@
-/** Checks a result that a person supplies against the schema of its task, by the project's own generated code. */
+/** Checks a result that a person supplies against the schema of its task or workflow, by the project's own generated code. */
+import { z } from "zod";
 import type { AnyTaskContract } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
@@ -12,11 +13,29 @@ export async function checkResult(root: string, task: string, value: unknown): P
   const { contracts } = await importProjectFile(generatedEntry(root, "contracts"));
   const contract = (contracts as readonly AnyTaskContract[]).find(({ name }) => name === task);
   const checked = contract?.schemas.result?.().safeParse(value);
-  if (checked?.success !== false) return true;
-  const lines = checked.error.issues.map(
-    ({ path, message }) => `  ${path.map(String).join(".") || "result"}: ${message}`,
-  );
-  throw new CliError("ResultInvalid", `the result does not fit the schema of ${task}\n${lines.join("\n")}`, {
+  if (checked?.success === false) refuse(checked.error.issues, task);
+  return true;
+}
+
+/** The same of a step that is a run: what the whole run should have given. A workflow without an output gives nothing that could be wrong. */
+export async function checkOutput(root: string, workflow: string, value: unknown): Promise<boolean> {
+  const schemas = (await readManifest(root))?.workflows.get(workflow);
+  if (schemas === undefined) return false;
+  const { output } = schemas;
+  if (typeof output !== "object" || output === null) return true;
+  const checked = z.fromJSONSchema(output as z.core.JSONSchema.JSONSchema).safeParse(value);
+  if (!checked.success) refuse(checked.error.issues, workflow);
+  return true;
+}
+
+interface Issue {
+  readonly message: string;
+  readonly path: readonly PropertyKey[];
+}
+
+function refuse(issues: readonly Issue[], name: string): never {
+  const lines = issues.map(({ path, message }) => `  ${path.map(String).join(".") || "result"}: ${message}`);
+  throw new CliError("ResultInvalid", `the result does not fit the schema of ${name}\n${lines.join("\n")}`, {
     exitCode: EXIT.usage,
   });
 }

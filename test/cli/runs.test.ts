@@ -30,6 +30,17 @@ function failsBelowZero({ payload: { n } }: { payload: { n: number } }): number 
   return n;
 }
 
+/** A project of a user, with these definitions. */
+async function ownProject(definitions: string): Promise<string> {
+  const own = await mkdtemp(join(folder, "own-"));
+  await mkdir(join(own, "tasks"));
+  await mkdir(join(own, "node_modules"));
+  await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(own, "node_modules", "taskweft"));
+  await writeFile(join(own, "package.json"), '{ "type": "module" }');
+  await writeFile(join(own, "tasks", "math.yaml"), definitions);
+  return own;
+}
+
 test("are listed with why they failed, and shown with their steps", async () => {
   const { project, call } = setup();
   await project.worker({ "math:add": failsBelowZero } as never);
@@ -113,14 +124,9 @@ test(
     expect(unchecked.stderr).toContain("not checked");
     expect(await (await start(project, flow, {}, "there")).result()).toBe(7);
 
-    const own = join(folder, "own");
-    await mkdir(join(own, "tasks"), { recursive: true });
-    await mkdir(join(own, "node_modules"));
-    await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(own, "node_modules", "taskweft"));
-    await writeFile(join(own, "package.json"), '{ "type": "module" }');
-    const tasks =
-      "version: 1\ntasks:\n  math:add:\n    payload: { n: integer }\n    result: { sum: integer }\n";
-    await writeFile(join(own, "tasks", "math.yaml"), tasks);
+    const own = await ownProject(
+      "version: 1\ntasks:\n  math:add:\n    payload: { n: integer }\n    result: { sum: integer }\n",
+    );
     const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
     expect(await inProcess(["codegen"], { cwd: own, env })).toMatchObject({ code: 0 });
     const skip = (result: string) => weft(["runs", "skip", "here", "a", result], { cwd: own, env });
@@ -128,6 +134,38 @@ test(
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringMatching(/ResultInvalid.*\n +sum: /)]);
     expect((await skip('{ "sum": 3 }')).stderr).toBe("");
     expect(await (await start(project, flow, {}, "here")).result()).toEqual({ sum: 3 });
+  },
+);
+
+test(
+  "go on without a step that is a run, whose result is checked where its workflow is known",
+  { timeout: 60_000 },
+  async () => {
+    const { project } = setup();
+    await project.worker({ "math:add": failsBelowZero } as never);
+    const inner = workflow([{ name: "a", needs: [], job: job(-1) }], {
+      name: "math:inner",
+      hash: "11111111",
+    });
+    const flow = workflow([{ name: "down", needs: [], ...childOf(inner) }], {
+      output: ["path", "steps", "down", "result"],
+      ...children(inner),
+    });
+    expect(await endOf(await start(project, flow, {}, "r"))).toBe("RunFailed");
+    const own = await ownProject(
+      "version: 1\ntasks:\n  math:add: { payload: { n: integer }, result: { sum: integer } }\nworkflows:\n" +
+        '  math:inner: { input: {}, steps: { a: { task: math:add, with: { n: 1 } } }, output: { all: "${{ steps.a.result }}" } }\n',
+    );
+    const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+    expect(await inProcess(["codegen"], { cwd: own, env })).toMatchObject({ code: 0 });
+    const skip = (result: string) => inProcess(["runs", "skip", "r", "down", result], { cwd: own, env });
+    const refused = await skip('{ "all": { "sum": "x" } }');
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/ResultInvalid.*schema of math:inner\n +all\.sum: /),
+    ]);
+    expect((await skip('{ "all": { "sum": 3 } }')).stderr).toBe("");
+    expect(await (await start(project, flow, {}, "r")).result()).toEqual({ all: { sum: 3 } });
   },
 );
 
