@@ -65,6 +65,7 @@ export function emitRegistry(
     "queues",
     "handlers",
     ...(project.schedules.length === 0 ? [] : ["schedules"]),
+    ...startedBySteps(project, paths),
     ...(hasMiddleware ? [`middleware: () => ${loadMiddleware}.then((module) => module.default)`] : []),
   ];
   const isolated = project.tasks.some(({ definition }) => definition.isolate !== undefined);
@@ -95,13 +96,27 @@ export function emitRegistry(
   ].join("");
 }
 
+/** Where steps are runs, workers check the inputs of these; nothing else of it is loaded by them. */
+function startedBySteps({ workflows }: ProjectModel, paths: OutputPaths): readonly Layout[] {
+  const inner = new Set(workflows.flatMap(({ definition }) => Object.keys(definition.children ?? {})));
+  const starts = workflows.filter(({ definition }) => inner.has(definition.name)).map(startName);
+  if (starts.length === 0) return [];
+  const load = `import(${modulePath(paths.registry, paths.workflows)})`;
+  const all = list(
+    "[",
+    starts.map((start) => `module.${start}`),
+    "]",
+  );
+  return [[`workflows: () => ${load}.then((module) => `, all, ")"]];
+}
+
 function doorImport(functions: readonly string[]): string {
   if (functions.length === 0)
     return `import type { HandlerImports, Registry } from "taskweft/generated-v1";\n`;
   return `import { ${[...functions, "type HandlerImports", "type Registry"].join(", ")} } from "taskweft/generated-v1";\n`;
 }
 
-function registryStatement(fields: readonly string[], isolated: boolean): string[] {
+function registryStatement(fields: readonly Layout[], isolated: boolean): string[] {
   const value = list("{", fields, "}");
   if (!isolated) {
     return [

@@ -67,10 +67,11 @@ export interface RunHandle<Output> {
   cancel(): Promise<CancelledRunState>;
 }
 
-export type StartFunction<Input, Output> = (
-  input: Input,
-  options?: StartOptions,
-) => Promise<RunHandle<Output>>;
+export interface StartFunction<Input, Output> {
+  (input: Input, options?: StartOptions): Promise<RunHandle<Output>>;
+  /** @internal Workers start runs of it that are steps of others. */
+  readonly contract?: WorkflowContract<Input, Output>;
+}
 
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 /** Ids of the run's jobs, and of runs that are its steps, are its own, a dot and more; so two runs never share one. */
@@ -87,7 +88,7 @@ export function createStartFunction<Input, Output>(
   // Made with the first start: to make a validator takes longer than all the rest of a start.
   let validator: Validator<Input> | undefined;
 
-  return async (input, options = {}) => {
+  const start: StartFunction<Input, Output> = async (input, options = {}) => {
     const client = options.client ?? currentClient();
     const { startedBy } = options;
     validator ??= contract.input();
@@ -105,15 +106,16 @@ export function createStartFunction<Input, Output>(
     const { idempotency } = contract;
     const key = idempotency === undefined ? "" : runKey(definition.name, idempotency.key(checked.data));
     const run = startedBy === undefined ? client.runId(options.id, key) : client.derivedRunId(startedBy, key);
-    const start = starter.start({ run, key, input: checked.data, now: client.now() });
-    const { record } = start;
-    const { id, known } = await client.startRun({ ...start, key, keyTtlMs: idempotency?.ttlMs ?? 0 });
+    const made = starter.start({ run, key, input: checked.data, now: client.now() });
+    const { record } = made;
+    const { id, known } = await client.startRun({ ...made, key, keyTtlMs: idempotency?.ttlMs ?? 0 });
     // A call that was sent twice finds its own record.
     const isOther = known !== undefined && (id !== run || known !== record);
     if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
     if (!isOther) processMetrics.count("taskweft_run_started_total", { workflow: definition.name });
     return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };
+  return Object.assign(start, { contract });
 }
 
 /** An empty key would make one run of all that lack it. @throws TaskweftError `OptionInvalid` */

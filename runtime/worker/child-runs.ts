@@ -24,6 +24,7 @@ import {
 import { followRun, type FollowRunCall } from "../scripts/index.js";
 import { childRunId, evaluate, roundOf, RunStarter, type Scope, WorkflowGraph } from "../workflow/index.js";
 import { resultTooLarge } from "./abort-reasons.js";
+import type { ChildInputs } from "./child-inputs.js";
 import type { Fetcher } from "./fetcher.js";
 import type { RunReader } from "./run-reader.js";
 import { endOfStep, type StepContext } from "./step-context.js";
@@ -42,6 +43,7 @@ export interface ChildRunsPorts {
   readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
   /** Characters of JSON that a result may have. */
   readonly maxResultCharacters: number;
+  readonly inputs: ChildInputs;
 }
 
 /** The run of a step, as it is stored. */
@@ -109,7 +111,7 @@ export class ChildRuns {
     return this.#end(context, "failed", `RunCancelled: ${id}: ${String(end.detail)}`);
   }
 
-  /** Starts the run of a step; `again` where there is news. @throws what Redis refuses; doing it again is harmless. */
+  /** Starts the run of a step, unless its input does not fit; `again` where there is news. @throws what Redis refuses; doing it again is harmless. */
   async start(
     worker: string,
     context: StepContext,
@@ -120,7 +122,10 @@ export class ChildRuns {
     const { graph, run, step, item } = context;
     const { queue } = graph.definition;
     const input = evaluate(step.child!.input, scope);
-    const start = this.#of(context).starter.start({ run: id, input, now: this.#ports.now() });
+    const { starter } = this.#of(context);
+    const problem = await this.#ports.inputs.problemOf(starter.definition, input);
+    if (problem !== undefined) return this.#end(context, "failed", problem);
+    const start = starter.start({ run: id, input, now: this.#ports.now() });
     const parent = encodeRunParent({ run, startedAt, queue, step: step.name, item: item?.index });
     return await this.#send(worker, context, id, { kind: "start", parent, start });
   }

@@ -18,6 +18,7 @@ import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "./handler.js";
 import { type HandlerTable, meterOf, type TaskEntry } from "./handler-table.js";
 import type { Notebook } from "./notebook.js";
+import { issueText } from "./outcome.js";
 
 export interface OutcomeSink {
   completed(execution: Execution, result: unknown, durationMs: number): void;
@@ -244,8 +245,4 @@ export class Executor {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-function issueText(issues: readonly { path: readonly PropertyKey[]; message: string }[]): string {
-  return issues.map((issue) => `${issue.path.map(String).join(".") || "value"}: ${issue.message}`).join("; ");
 }

@@ -4,6 +4,8 @@ import type {
   QueueDefinition,
   RunScheduleDefinition,
   ScheduleDefinition,
+  Validator,
+  WorkflowDefinition,
 } from "../definition/index.js";
 
 /** The job as a handler sees it. */
@@ -284,6 +286,16 @@ export interface Registry {
   readonly isolated?: IsolatedRegistry;
   /** Default: none. */
   readonly schedules?: readonly AnySchedule[];
+  /** Start functions of the workflows of which steps are runs. Default: none. Loaded with the first of these runs. */
+  readonly workflows?: () => Promise<readonly StartedBySteps[]>;
+}
+
+/** A start function, as far as it says what the input of a run must be. */
+export interface StartedBySteps {
+  readonly contract?: {
+    readonly definition: Pick<WorkflowDefinition, "hash" | "name">;
+    readonly input: () => Validator<unknown>;
+  };
 }
 
 export type AnySchedule = RunScheduleDefinition | ScheduleDefinition;

@@ -6,7 +6,12 @@
  *   anything else, retries left                   -> retry by the policy
  *   anything else, no retries left                -> dead
  */
-import { type AnyTaskContract, type ErrorRule, jitteredDelayMs } from "../definition/index.js";
+import {
+  type AnyTaskContract,
+  type ErrorRule,
+  jitteredDelayMs,
+  type ValidationIssue,
+} from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import { type JobRun, type RecordOptions, encodeRun, withEvent } from "../protocol/index.js";
 
@@ -110,4 +115,9 @@ function cut(text: string, length: number): string {
     text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
   // Half a surrogate pair (also one that the cut made) is no text for readers in other languages.
   return kept.replaceAll(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/** What a schema has against a value, in one line. */
+export function issueText(issues: readonly Pick<ValidationIssue, "message" | "path">[]): string {
+  return issues.map((issue) => `${issue.path.map(String).join(".") || "value"}: ${issue.message}`).join("; ");
 }

@@ -130,6 +130,7 @@ export class ShardWorker implements Worker {
     });
     this.#workflows = new Workflows({
       ...base,
+      registry,
       worker,
       now: () => this.#clock.now(),
       fetcher: this.#fetcher,

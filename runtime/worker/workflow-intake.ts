@@ -36,7 +36,7 @@ const ERROR_PAUSE_MS = 250;
 const ITEM_BATCH = 250;
 const MAX_ITEMS = 100_000;
 
-export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "maxResultCharacters"> {
+export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "inputs" | "maxResultCharacters"> {
   readonly connection: Connection;
   readonly keys: ShardKeys;
   readonly logger: Logger;

@@ -2,9 +2,10 @@
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { Cancelled } from "./abort-reasons.js";
+import { ChildInputs } from "./child-inputs.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
-import type { Logger } from "./handler.js";
+import type { Logger, Registry } from "./handler.js";
 import { describeError } from "./outcome.js";
 import { RunDecider } from "./run-decider.js";
 import { RunReader } from "./run-reader.js";
@@ -28,6 +29,7 @@ export interface WorkflowsPorts {
   readonly onLost: () => void;
   /** Characters of JSON that a result may have. */
   readonly maxResultCharacters: number;
+  readonly registry: Pick<Registry, "workflows">;
 }
 
 export class Workflows {
@@ -42,7 +44,8 @@ export class Workflows {
     this.#sweeper = new RunSweeper(ports.connection, ports.keys, reader);
     this.#ends = new StepEnds(ports);
     const decider = new RunDecider({ ...ports, reader, ends: this.#ends });
-    this.#intake = new WorkflowIntake({ ...ports, reader, ends: this.#ends, decider });
+    const inputs = new ChildInputs(ports.registry.workflows, ports.logger);
+    this.#intake = new WorkflowIntake({ ...ports, reader, ends: this.#ends, decider, inputs });
   }
 
   /** Claims that are being prepared. */

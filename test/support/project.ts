@@ -77,6 +77,8 @@ export interface TestWorkerOptions extends WorkerOptions {
   readonly batches?: TestBatchHandlers;
   /** Default: none. */
   readonly middleware?: DefinedMiddleware;
+  /** Default: none. */
+  readonly workflows?: Registry["workflows"];
 }
 
 /** What one test needs; everything it opens is closed when the test ends. */
@@ -163,6 +165,7 @@ export class Project {
       schedules = this.#options.schedules ?? [],
       batches = {},
       middleware,
+      workflows,
       ...options
     }: TestWorkerOptions = {},
   ): Worker {
@@ -170,6 +173,7 @@ export class Project {
       {
         schedules,
         ...(middleware === undefined ? {} : { middleware: async () => middleware }),
+        ...(workflows === undefined ? {} : { workflows }),
         contracts: this.#options.tasks,
         queues: this.queues,
         handlers: Object.fromEntries([

@@ -161,6 +161,7 @@ test("a worker that is stopped without Redis asks no longer", async () => {
     ends: undefined as never,
     decider: undefined as never,
     fetcher: undefined as never,
+    inputs: undefined as never,
     ready: (claims) => void ready.push(...claims),
     quarantine: () => undefined,
     maxResultCharacters: 1,

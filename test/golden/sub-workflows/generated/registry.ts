@@ -12,4 +12,9 @@ const handlers: HandlerImports<TaskMap> = {
 };
 
 /** Everything that a worker process runs. */
-export const registry: Registry = { contracts, queues, handlers };
+export const registry: Registry = {
+  contracts,
+  queues,
+  handlers,
+  workflows: () => import("./workflows.js").then((module) => [module.startOrderShip, module.startOrderTell]),
+};

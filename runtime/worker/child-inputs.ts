@@ -1,0 +1,59 @@
+/**
+ * Checks the inputs of runs that are steps, as start functions check those of others: what only a value can tell. Only where this worker
+ * knows the workflow as it was when the outer run began; another deploy's schema would judge by other rules.
+ */
+import type { Validator, WorkflowDefinition } from "../definition/index.js";
+import type { Logger, Registry } from "./handler.js";
+import { issueText } from "./outcome.js";
+
+type Validators = ReadonlyMap<string, () => Validator<unknown>>;
+
+export class ChildInputs {
+  readonly #load: Registry["workflows"];
+  readonly #logger: Logger;
+  #loaded: Promise<Validators> | undefined;
+  readonly #made = new Map<string, Validator<unknown>>();
+
+  constructor(load: Registry["workflows"], logger: Logger) {
+    this.#load = load;
+    this.#logger = logger;
+  }
+
+  /** What is wrong with the input, in words. */
+  async problemOf(
+    workflow: Pick<WorkflowDefinition, "hash" | "name">,
+    input: unknown,
+  ): Promise<string | undefined> {
+    const key = keyOf(workflow);
+    this.#loaded ??= this.#loadAll();
+    const make = (await this.#loaded).get(key);
+    if (make === undefined) return undefined;
+    const validator = this.#made.get(key) ?? make();
+    this.#made.set(key, validator);
+    const checked = validator.safeParse(input);
+    if (checked.success) return undefined;
+    return `PayloadInvalid: the input of ${workflow.name} does not fit its schema: ${issueText(checked.error.issues)}`;
+  }
+
+  async #loadAll(): Promise<Validators> {
+    try {
+      const starts = (await this.#load?.()) ?? [];
+      return new Map(
+        starts.flatMap(({ contract }) =>
+          contract === undefined ? [] : [[keyOf(contract.definition), contract.input] as const],
+        ),
+      );
+    } catch (error) {
+      // Runs go on without: what flows into their steps is checked there.
+      this.#logger.error(
+        "the generated workflows cannot be loaded: inputs of runs that are steps are not checked",
+        { error },
+      );
+      return new Map();
+    }
+  }
+}
+
+function keyOf({ name, hash }: Pick<WorkflowDefinition, "hash" | "name">): string {
+  return `${name} ${hash}`;
+}
