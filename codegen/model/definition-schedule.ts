@@ -36,7 +36,7 @@ export const scheduleDefinition = z
     }),
     overlap: z.enum(OVERLAPS).optional().meta({
       description:
-        "When the job or run of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job is cancelled; not for runs.",
+        "When the job or run of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job or run is cancelled; a run is undone before the next one starts.",
     }),
     payload: z
       .record(z.string(), z.unknown())

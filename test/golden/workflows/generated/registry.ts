@@ -29,7 +29,7 @@ const schedules = [
     cron: "*/15 * * * *",
     timezone: "UTC",
     missed: "latest",
-    overlap: "skip",
+    overlap: "replace",
     jitterMs: 30000,
     input: { orderId: "6f1ed002-ab56-4f0f-a0f2-6f1c2a1c0001", amount: 1, items: [{ sku: "a", quantity: 1 }] },
   }),
