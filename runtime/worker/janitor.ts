@@ -3,7 +3,6 @@ import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { sweep } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
-import type { RunSweeper } from "./run-sweeper.js";
 
 /** Between two times that a worker asks whether it is its turn (ms). */
 const INTERVAL_MS = 60_000;
@@ -14,22 +13,24 @@ const SOON_MS = 10_000;
 /** Bounds one script to well under a millisecond a kind. */
 const BATCH = 500;
 
+export interface JanitorPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  readonly logger: Logger;
+  /** Removes workflow runs after their retention; true when there may be more. */
+  readonly sweepRuns: () => Promise<boolean>;
+}
+
 export class Janitor {
-  readonly #connection: Connection;
-  readonly #keys: ShardKeys;
-  readonly #logger: Logger;
-  readonly #runs: Pick<RunSweeper, "sweep">;
+  readonly #ports: JanitorPorts;
   #timer: NodeJS.Timeout | undefined;
   /** It is this worker's turn, and stays so. */
   #goesOn = false;
   #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(connection: Connection, keys: ShardKeys, runs: Pick<RunSweeper, "sweep">, logger: Logger) {
-    this.#connection = connection;
-    this.#runs = runs;
-    this.#keys = keys;
-    this.#logger = logger;
+  constructor(ports: JanitorPorts) {
+    this.#ports = ports;
   }
 
   start(): void {
@@ -57,20 +58,21 @@ export class Janitor {
 
   /** True when something had expired: then it goes on being this worker's turn. */
   async #sweepAll(goesOn: boolean): Promise<boolean> {
+    const { connection, keys, logger, sweepRuns } = this.#ports;
     let turn = { forMs: TURN_MS, goesOn };
     let hasRemoved = false;
     try {
       while (!this.#stopped) {
-        const swept = await sweep(this.#connection, this.#keys, BATCH, turn);
+        const swept = await sweep(connection, keys, BATCH, turn);
         if (swept === "SWEPT") return false;
         const most = Math.max(...Object.values(swept));
-        const moreRuns = await this.#runs.sweep();
+        const moreRuns = await sweepRuns();
         hasRemoved ||= most > 0 || moreRuns;
         if (!moreRuns && most < BATCH) break;
         turn = { forMs: TURN_MS, goesOn: true };
       }
     } catch (error) {
-      this.#logger.warn("removing expired jobs failed; trying again", { error });
+      logger.warn("removing expired jobs failed; trying again", { error });
     }
     return hasRemoved;
   }

@@ -82,12 +82,7 @@ export class ShardWorker implements Worker {
     const { maxResultCharacters } = this.#options;
     const base = { connection: this.#connection, keys: this.#keys, logger, maxResultCharacters };
     this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
-    this.#janitor = new Janitor(
-      this.#connection,
-      this.#keys,
-      { sweep: () => this.#workflows.sweep() },
-      logger,
-    );
+    this.#janitor = new Janitor({ ...base, sweepRuns: () => this.#workflows.sweep() });
     this.#scheduler = new Scheduler({ ...base, registry, random, place: this.#place });
     this.#leaseKeeper = new LeaseKeeper({
       ...base,
