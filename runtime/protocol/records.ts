@@ -84,6 +84,8 @@ export function recordHead(
 export interface RecordMold {
   readonly before: string;
   readonly after: string;
+  /** What a reader finds in all of them. */
+  readonly common: JobRecord;
 }
 
 /** `options`: at least one, those that all records of the mold have. */
@@ -91,6 +93,7 @@ export function recordMold(task: string, queue: string, hash: string, options: R
   return {
     before: `[${RECORD_VERSION},"${task}","${queue}","${hash}",{`,
     after: `${JSON.stringify(options).slice(1)},null]`,
+    common: { version: RECORD_VERSION, task, queue, hash, options, payload: null },
   };
 }
 
@@ -125,6 +128,11 @@ function withSoundRetention(options: RecordOptions): RecordOptions {
 
 function isTime(ms: number | undefined): boolean {
   return ms === undefined || (typeof ms === "number" && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER);
+}
+
+/** Without parsing the rest; `undefined` of what is no record. */
+export function queueOfRecord(text: string | null | undefined): string | undefined {
+  return /^\[\d+,"[^"]*","([^"]*)"/.exec(text ?? "")?.[1];
 }
 
 export function parseRecord(text: string): JobRecord | undefined {

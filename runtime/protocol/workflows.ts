@@ -19,7 +19,7 @@
  * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON. Those of
  * handlers are in waits.ts.
  */
-import type { RecordMold } from "./records.js";
+import type { JobRecord, RecordMold } from "./records.js";
 
 export const RUN_VERSION = 1;
 
@@ -101,6 +101,11 @@ export interface RunEnd {
 
 export function encodeRunEnd({ state, at, detail }: RunEnd): string {
   return `${state} ${at} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
+}
+
+/** How long a run is kept that completes with the end of a step, and the JSON of its output. */
+export function encodeFinale(keepMs: number, output: unknown): string {
+  return `${keepMs} ${(JSON.stringify(output) as string | undefined) ?? "null"}`;
 }
 
 /** `undefined` while the run has not ended. */
@@ -207,6 +212,20 @@ export function begunJob(
   return { id: `${run}${suffix}`, queue, delayMs, limit, record };
 }
 
+/** The id and the record of such a job, as whoever claims it would read them, with its payload. */
+export function begunRecord(
+  { suffix, common }: JobMold,
+  run: string,
+  at: number,
+  item: number | undefined,
+  payload: unknown,
+): { readonly id: string; readonly record: JobRecord } {
+  const { version, task, queue, hash, options } = common;
+  const id = item === undefined ? `${run}${suffix}` : `${run}${suffix}.${item}`;
+  const own = item === undefined ? { ...options, run, at } : { ...options, run, at, item };
+  return { id, record: { version, task, queue, hash, options: own, payload } };
+}
+
 /** All that is stored when a run starts. */
 export interface RunStart {
   readonly run: string;
@@ -242,5 +261,7 @@ export interface StepEnd {
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;
   /** Begins when nothing else of the run is under way. */
   readonly decider: JobMold;
+  /** Instead of that, where the run goes on: it has completed, and gives this; see `encodeFinale`. `""`: that is to be decided. */
+  readonly finale: string;
   readonly begins: readonly StepBegin[];
 }

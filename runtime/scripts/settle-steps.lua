@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- settle-steps: ends steps of workflow runs, and enqueues what begins with that. Sent again, it does nothing twice.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups, 11 waiting;
---      then for each queue: pending, due, wake
--- ARGV 1 tag, 2 worker, 3 number of molds, then these (see lib/mold), then the ends (see lib/ends)
--- Returns LOST, or the number of jobs that began
+-- settle-steps: ends steps of workflow runs, and begins what comes after, which may stay with the worker. Sent again, it does nothing twice.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups, 11 waiting, 12 paused,
+--      13 running, 14 ended; then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, 3 number of molds, then these (see lib/mold), number of plans, then these, then the ends (see lib/ends)
+-- Returns LOST, or a list: number of jobs that began, time (ms) as text, jobs that the worker carries on with ("<end> <begin>", separated
+--         by commas; ends count from 0, begins from 1, 0 is the job that decides), ends with which runs have ended (separated by spaces),
+--         1 if slots at the gate have come free (else 0)
 --@include now wake later finish
 --@include rate book group gate
 --@include come
@@ -11,7 +13,7 @@
 --@include acknowledge
 --@include begin
 --@include hasten
---@include facts mold ends
+--@include facts mold ends carry over
 
 local jobs, active, leases, workflows = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local tag, worker, woken, begun = ARGV[1], ARGV[2], {}, 0
@@ -24,8 +26,14 @@ if not lease or lease == '0' then
 end
 
 local function queue_of(place)
-  local q = 12 + 3 * place
+  local q = 15 + 3 * place
   return KEYS[q], KEYS[q + 1], KEYS[q + 2]
+end
+
+local paused = redis.call('EXISTS', KEYS[12]) == 1 and KEYS[12]
+local function start(one, place, mold, item, may_carry)
+  make(gate, woken, mold, one.run, item, may_carry and carries(paused, one, place, mold) and worker)
+  begun = begun + 1
 end
 
 local function settle(one)
@@ -33,7 +41,7 @@ local function settle(one)
     return
   end
   local _ = one.own and put(one.own, one.outcome)
-  local goes_on, whole, count = not known[one.state] and not one.turns_to, true, 0
+  local goes_on, whole, before = not known[one.state] and not one.turns_to, true, begun
   if one.turns_to and not known[one.state] then
     put(one.state, one.turns_to)
     hasten(one.hastened, queue_of, woken)
@@ -44,44 +52,32 @@ local function settle(one)
   elseif one.parent and not known[one.parent] then
     put(one.parent, one.outcome)
   end
-  for i = 1, #one.begins do
-    local job = one.begins[i]
-    if job.need < 0 or (goes_on and ((job.need == 0 and not known[job.field])
-      or (job.need > 0 and whole and add(job.field, 1) == job.need))) then
-      make(gate, woken, job.mold, one.run, job.item)
-      count = count + 1
+  for i = 1, #one.plan do
+    local job = one.plan[i]
+    if job.need < 0 or (goes_on and ((job.need == 0 and not known[one.head .. job.field])
+      or (job.need > 0 and whole and add(one.head .. job.field, 1) == job.need))) then
+      start(one, i, job.mold, job.item, job.may_carry)
     end
   end
-  -- Nothing of the run is under way: somebody has to say how it goes on. (Less than 0: the count was spoiled.)
-  if count ~= 1 and add(one.open, count - 1) <= 0 then
+  -- Nothing of the run is under way: it has ended, or somebody has to say how it goes on. (Less than 0: the count was spoiled.)
+  if begun ~= before + 1 and add(one.open, begun - before - 1) <= 0 and not completes(one, gate.time) then
     put(one.open, '1')
-    make(gate, woken, one.decider, one.run, '')
-    count = count + 1
+    start(one, 0, one.plan.decider, '', one.plan.may_decide)
   end
-  begun = begun + count
 end
 
-local molds, first = read_molds(3, queue_of)
-local ids, ends, ended = {}, {}, {}
-for at = first, #ARGV, 7 do
-  ids[#ids + 1] = ARGV[at]
-end
-local owners = redis.call('HMGET', active, unpack(ids))
-for i = 1, #ids do
-  if owners[i] == worker then
-    local one, ends_job = read_end(molds, first + 7 * i - 7)
-    ends[#ends + 1], ended[#ended + 1] = one, ends_job and ids[i] or nil
-  end
-end
+local molds, behind = read_molds(3, queue_of)
+local held, ended = read_ends(active, worker, read_plans(behind, molds))
 read_asked(workflows)
 end_held(jobs, KEYS[2], active, KEYS[6], KEYS[7], KEYS[8], tag, gate, ended)
-for i = 1, #ends do
-  settle(ends[i])
+for i = 1, #held do
+  settle(held[i])
 end
-local refusal = write_made(jobs)
+local refusal = write_made(jobs, active)
 write_known(workflows)
+write_over(workflows, KEYS[13], KEYS[14], KEYS[6], tag, gate.time)
 wake_each(woken)
 if refusal then
   error(refusal, 0)
 end
-return begun
+return { begun, string.format('%.0f', gate.time), table.concat(carried, ','), table.concat(over_with, ' '), gate.has_freed and 1 or 0 }

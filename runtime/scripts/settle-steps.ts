@@ -1,4 +1,4 @@
-import type { DueJob, JobMold, ShardKeys, StepEnd } from "../protocol/index.js";
+import type { DueJob, JobMold, ShardKeys, StepBegin, StepEnd } from "../protocol/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const settleStepsScript = new Script("settle-steps");
@@ -8,6 +8,30 @@ export interface SettleStepsCall {
   readonly worker: string;
   /** At least one. */
   readonly ends: readonly StepEnd[];
+  /** By place: whether the worker would carry on with a job that begins with that end. Default: no. */
+  readonly isFree?: (end: number) => boolean;
+  /** Whether it could run it. Default: no. */
+  readonly serves?: (mold: JobMold) => boolean;
+}
+
+/** A job that the worker holds from now on. */
+export interface CarriedJob {
+  /** Place of the end with which it began. */
+  readonly end: number;
+  /** `undefined`: the job that decides. */
+  readonly begin: StepBegin | undefined;
+}
+
+export interface SettledSteps {
+  /** Number of jobs that began. */
+  readonly begun: number;
+  /** When they did (ms). */
+  readonly at: number;
+  readonly carried: readonly CarriedJob[];
+  /** Places of the ends with which runs have ended. */
+  readonly over: readonly number[];
+  /** Slots at the gate have come free: a claim lets in who waits there. */
+  readonly hasFreed: boolean;
 }
 
 /** Gives the place of a queue's keys, and adds them when they are not there yet. */
@@ -59,9 +83,52 @@ class Molds {
   }
 }
 
-/** The number of jobs that began. */
-export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): Promise<number | "LOST"> {
-  const { keys, worker, ends } = call;
+interface Plan {
+  readonly number: number;
+  readonly decider: JobMold;
+}
+
+/** Numbers the plans of a call, and writes them down as lib/ends.lua reads them. What begins with a step is one list for all its runs. */
+class Plans {
+  readonly args: ScriptArgument[] = [];
+  readonly #molds: Molds;
+  /** Of ends with a free slot, and of the others; by what begins, or by what decides where nothing does. */
+  readonly #free = new Map<unknown, Plan>();
+  readonly #taken = new Map<unknown, Plan>();
+  readonly #serves: (mold: JobMold) => boolean;
+
+  constructor(molds: Molds, serves: (mold: JobMold) => boolean) {
+    this.#molds = molds;
+    this.#serves = serves;
+  }
+
+  of({ begins, decider }: StepEnd, isFree: boolean): number {
+    const plans = isFree ? this.#free : this.#taken;
+    const key = begins.length > 0 ? begins : decider;
+    let plan = plans.get(key);
+    if (plan?.decider !== decider) {
+      const begun = begins.map(
+        ({ mold, need, item }) =>
+          ` ${this.#moldText(mold, isFree)}:${need}${item === undefined ? "" : `:${item}`}`,
+      );
+      this.args.push(`${this.#moldText(decider, isFree)}${begun.join("")}`);
+      plan = { number: this.args.length, decider };
+      plans.set(key, plan);
+    }
+    return plan.number;
+  }
+
+  #moldText(mold: JobMold, isFree: boolean): string {
+    const mayCarry = isFree && isPlain(mold) && this.#serves(mold);
+    return mayCarry ? `${this.#molds.of(mold)}+` : String(this.#molds.of(mold));
+  }
+}
+
+export async function settleSteps(
+  runner: ScriptRunner,
+  call: SettleStepsCall,
+): Promise<SettledSteps | "LOST"> {
+  const { keys, worker, ends, isFree = no, serves = no } = call;
   const scriptKeys = [
     keys.jobs,
     keys.runs,
@@ -74,31 +141,56 @@ export async function settleSteps(runner: ScriptRunner, call: SettleStepsCall): 
     keys.limited,
     keys.groups,
     keys.waiting,
+    keys.paused,
+    keys.running,
+    keys.ended,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
   const molds = new Molds(places);
+  const plans = new Plans(molds, serves);
   const endArgs: ScriptArgument[] = [];
-  for (const end of ends) {
-    const { id, run, step, outcome, decider } = end;
-    endArgs.push(id, run, step, outcome, molds.of(decider), begunText(end, molds), rareText(end, places));
+  for (let i = 0; i < ends.length; i++) {
+    const end = ends[i]!;
+    const { id, run, step, outcome } = end;
+    const head = `${id} ${run} ${step === "" ? "-" : step} ${plans.of(end, isFree(i))}`;
+    endArgs.push(head, outcome, rareText(end, places));
   }
-  const args = [keys.tag, worker, molds.count, ...molds.args, ...endArgs];
-  return (await runner.run(settleStepsScript, scriptKeys, args)) as number | "LOST";
+  const args = [keys.tag, worker, molds.count, ...molds.args, plans.args.length, ...plans.args, ...endArgs];
+  const reply = await runner.run(settleStepsScript, scriptKeys, args);
+  return reply === "LOST" ? "LOST" : settled(ends, reply as SettleReply);
 }
 
-function begunText({ begins }: StepEnd, molds: Molds): string {
-  let text = "";
-  for (const { mold, need, item } of begins) {
-    text += `${text === "" ? "" : ","}${molds.of(mold)} ${need}${item === undefined ? "" : ` ${item}`}`;
-  }
-  return text;
+type SettleReply = readonly [begun: number, at: string, carried: string, over: string, freed: number];
+
+function settled(ends: readonly StepEnd[], [begun, at, carried, over, freed]: SettleReply): SettledSteps {
+  return {
+    begun,
+    hasFreed: freed === 1,
+    at: Number(at),
+    carried: carried === "" ? [] : carried.split(",").map((text) => carriedJob(ends, text)),
+    over: over === "" ? [] : over.split(" ").map(Number),
+  };
+}
+
+function carriedJob(ends: readonly StepEnd[], text: string): CarriedJob {
+  const space = text.indexOf(" ");
+  const end = Number(text.slice(0, space));
+  const begin = Number(text.slice(space + 1));
+  return { end, begin: begin === 0 ? undefined : ends[end]?.begins[begin - 1] };
+}
+
+const no = (): boolean => false;
+
+/** What waits for a time, or comes to the gate, takes the way of all jobs. */
+export function isPlain({ delayMs, limit }: JobMold): boolean {
+  return delayMs === 0 && limit === "";
 }
 
 /** What most ends do not have. */
-function rareText({ endsJob, state, itemOf, hasten }: StepEnd, places: QueuePlaces): string {
-  if (endsJob && state === "" && itemOf === undefined) return "";
+function rareText({ endsJob, state, itemOf, hasten, finale }: StepEnd, places: QueuePlaces): string {
+  if (endsJob && state === "" && itemOf === undefined && finale === "") return "";
   const { step = "-", total = 0 } = itemOf ?? {};
-  return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hastenText(hasten, places)}`;
+  return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hastenText(hasten, places)}\n${finale}`;
 }
 
 /** As lib/hasten.lua reads it. */

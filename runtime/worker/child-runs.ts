@@ -27,7 +27,8 @@ import { resultTooLarge } from "./abort-reasons.js";
 import type { ChildInputs } from "./child-inputs.js";
 import type { Fetcher } from "./fetcher.js";
 import type { RunReader } from "./run-reader.js";
-import { endOfStep, type StepContext } from "./step-context.js";
+import type { StepContext } from "./step-context.js";
+import { endOfStep } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
 /** The end of the run brings the job back; this only bounds how long a fault of ours could hold the parent up. */

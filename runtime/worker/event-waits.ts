@@ -13,7 +13,8 @@ import { waitStep } from "../scripts/index.js";
 import { evaluate, type Scope } from "../workflow/index.js";
 import type { Fetcher } from "./fetcher.js";
 import type { RunFacts } from "./run-reader.js";
-import { endOfStep, type StepContext } from "./step-context.js";
+import type { StepContext } from "./step-context.js";
+import { endOfStep } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
 export interface EventWaitsPorts {

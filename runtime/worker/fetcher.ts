@@ -10,9 +10,10 @@
  */
 import type { Connection } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
-import type { ShardKeys } from "../protocol/index.js";
+import { queueOfRecord, type ShardKeys } from "../protocol/index.js";
 import { type Advanced, type KeptJob, advance } from "../scripts/index.js";
 import type { ClaimDemand } from "./claim-demand.js";
+import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import type { QueueShares } from "./queue-shares.js";
 
@@ -63,6 +64,8 @@ export class Fetcher {
   readonly #held = new Map<string, number>();
   #round = 0;
   #inFlight = 0;
+  /** Calls of others under way that may claim. */
+  #beside = 0;
   #asked = 0;
   /** When a call was answered last, or sent while none was under way (local monotonic time). */
   #heardAt = 0;
@@ -149,6 +152,32 @@ export class Fetcher {
     return this.#round;
   }
 
+  /**
+   * A call that is no claim, but may give this worker jobs to hold if it is told so; it says which by `hold`. Where its answer is lost,
+   * nobody knows which these were.
+   */
+  async claimBeside<Reply>(call: (mayClaim: boolean) => Promise<Reply>): Promise<Reply> {
+    if (!this.#claiming || this.#closed || this.#reconcile || this.#reconciling) return await call(false);
+    this.#beside += 1;
+    try {
+      return await call(true);
+    } catch (error) {
+      this.reconcile();
+      throw error;
+    } finally {
+      this.#beside -= 1;
+      if (this.#reconcile) this.schedule();
+    }
+  }
+
+  hold(claims: readonly Claim[]): void {
+    this.#round += 1;
+    for (const { id, record } of claims) {
+      this.#held.set(id, this.#round);
+      if (!this.#idle) this.#ports.shares.took(record.queue);
+    }
+  }
+
   /** The job was settled by another script. `upTo`: unless it was claimed again after that round. */
   forget(id: string, upTo: number): void {
     if ((this.#held.get(id) ?? Infinity) <= upTo) this.#held.delete(id);
@@ -184,7 +213,7 @@ export class Fetcher {
     if (this.#closed) return;
     if (this.#reconcile || this.#reconciling) {
       // Alone: a claim that is answered while the list is read would be taken for one whose reply was lost, and run twice.
-      if (this.#inFlight === 0) void this.#reconcileNow();
+      if (this.#inFlight + this.#beside === 0) void this.#reconcileNow();
       return;
     }
     while (this.#inFlight < MAX_IN_FLIGHT) {
@@ -258,9 +287,10 @@ export class Fetcher {
 
   async #take(name: string, reply: Advanced, want: number, wakes: number): Promise<void> {
     const { ids } = reply;
-    const { onRest } = this.#ports;
+    const { onRest, shares } = this.#ports;
     this.#nextDueMs = reply.nextDueMs;
     if (want > 0) this.#plenty = ids.length === want;
+    if (ids.length < want && shares.owing.length > 0) shares.forgive();
     // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
     // under way may be newer than what the call saw, and nobody repeats it.
     if (want > 0 && ids.length < want && wakes === this.#wakes) {
@@ -280,7 +310,7 @@ export class Fetcher {
     knownRuns?: ReadonlyMap<number, string>,
     knownRecords?: readonly (string | null)[],
   ): Promise<void> {
-    const { connection, keys, deliver, worker } = this.#ports;
+    const { connection, keys, deliver, shares, worker } = this.#ports;
     let [runs, records] = [knownRuns, knownRecords];
     // The ids are ours now: a failing read is tried until it succeeds, or they would stay active for nobody.
     while ((runs === undefined || records === undefined) && !this.#closed) {
@@ -292,7 +322,12 @@ export class Fetcher {
       }
     }
     // The lease may have been lost while reading; then the jobs are somebody else's.
-    if (runs !== undefined && records !== undefined && worker() === name) deliver(ids, records, runs);
+    if (runs === undefined || records === undefined || worker() !== name) return;
+    // What comes from nobody but those that owe was wanted by no other.
+    const { owing } = shares;
+    if (owing.length > 0 && records.every((record) => owing.includes(queueOfRecord(record) ?? "")))
+      shares.forgive();
+    deliver(ids, records, runs);
   }
 
   async #reconcileNow(): Promise<void> {

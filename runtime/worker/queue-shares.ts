@@ -10,31 +10,59 @@ export interface Quota {
   readonly quota: number;
 }
 
+interface Share {
+  readonly queue: string;
+  readonly part: number;
+  /** Places that it is owed; they add up to 0 over all queues. */
+  credit: number;
+}
+
 export class QueueShares {
-  readonly #shares: { readonly queue: string; readonly part: number; credit: number }[];
+  readonly #shares: readonly Share[];
 
   constructor(queues: readonly QueueDefinition[]) {
     const total = queues.reduce((sum, queue) => sum + queue.weight, 0);
     this.#shares = queues.map((queue) => ({ queue: queue.name, part: queue.weight / total, credit: 0 }));
   }
 
-  /** Divides `want` places; the quotas add up to it. Queues with the most unpaid credit come first. */
-  quotas(want: number): readonly Quota[] {
-    const given = this.#shares.map((share) => {
-      share.credit += want * share.part;
-      const quota = Math.max(0, Math.floor(share.credit));
-      share.credit -= quota;
-      return { share, queue: share.queue, quota };
-    });
-    given.sort((a, b) => b.share.credit - a.share.credit);
-    let left = want - given.reduce((sum, entry) => sum + entry.quota, 0);
-    for (let i = 0; left > 0; i = (i + 1) % given.length) {
-      const entry = given[i];
-      if (entry === undefined) break;
-      entry.quota += 1;
-      entry.share.credit -= 1;
-      left -= 1;
-    }
-    return given;
+  /** A job of this queue was taken beside the quotas, while others may wait. */
+  took(queue: string): void {
+    const taker = this.#shares.length > 1 ? this.#shares.find((share) => share.queue === queue) : undefined;
+    if (taker === undefined) return;
+    for (const share of this.#shares) share.credit += share.part;
+    taker.credit -= 1;
   }
+
+  /** Queues that have had more than their quotas, and get none before the others have caught up. */
+  get owing(): readonly string[] {
+    // What cannot be divided leaves less than one place.
+    return this.#shares.filter(({ credit }) => credit < -1).map(({ queue }) => queue);
+  }
+
+  /** Nobody waits who could be owed anything. */
+  forgive(): void {
+    for (const share of this.#shares) share.credit = 0;
+  }
+
+  /** Divides `want` places; the quotas add up to it. Queues with the most unpaid credit for their weight come first. */
+  quotas(want: number): readonly Quota[] {
+    for (const share of this.#shares) share.credit += want * share.part;
+    let left = want;
+    const give = (entry: { readonly share: Share; quota: number }, places: number): void => {
+      entry.quota += places;
+      entry.share.credit -= places;
+      left -= places;
+    };
+    const given = this.#shares.map((share) => ({ share, queue: share.queue, quota: 0 })).sort(byCredit);
+    for (const entry of given) give(entry, Math.min(left, Math.max(0, Math.floor(entry.share.credit))));
+    while (left > 0) give(given.sort(byCredit)[0]!, 1);
+    return given.sort(byCredit);
+  }
+}
+
+function byCredit(
+  { share: one }: { readonly share: Share },
+  { share: other }: { readonly share: Share },
+): number {
+  return other.credit / other.part - one.credit / one.part;
 }

@@ -10,6 +10,7 @@ import {
   parseStepOutcome,
   runFields,
   type ShardKeys,
+  type StepEnd,
   type StepOutcome,
 } from "../protocol/index.js";
 import { type EndedRun, type EndRunReply, endRuns, expireRun, Together } from "../scripts/index.js";
@@ -35,7 +36,7 @@ import { describeError } from "./outcome.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { RunResumer } from "./run-resumer.js";
 import { RunStopper } from "./run-stopper.js";
-import { endOfOwnJob } from "./step-context.js";
+import { endOfOwnJob } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
 /** Runs that are ended by one call, and characters of their ends: each holds an output. */
@@ -90,6 +91,14 @@ export class RunDecider {
     }
   }
 
+  /** Runs that have completed with these ends, without being decided on. */
+  over(ends: readonly StepEnd[]): void {
+    for (const { run, decider } of ends) {
+      this.#ports.reader.forget(run);
+      countEnded(decider.common.options.workflow ?? "", "completed");
+    }
+  }
+
   async #decide(worker: string, claim: Claim, known?: RunFacts): Promise<void> {
     const { reader, ends, now } = this.#ports;
     const { run = "", workflow = "" } = claim.record.options;
@@ -116,6 +125,11 @@ export class RunDecider {
     if (graph === undefined) return await this.#giveUp(worker, claim, "its definition is not stored");
     const { definition } = graph;
     const state = facts.get(runFields.state(run));
+    if (parseRunEnd(state ?? null) !== undefined) {
+      // Counts that were spoiled have called for a decision too early; the run has ended without it.
+      ends.add(endOfOwnJob({ id: claim.id, graph, run }, []));
+      return;
+    }
     const soFar: RunSoFar = {
       state,
       outcomes: outcomesOf(facts, run, graph, (name) => name),

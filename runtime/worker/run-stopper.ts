@@ -10,7 +10,7 @@ import type { WorkflowGraph } from "../workflow/index.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
-import { endOfOwnJob } from "./step-context.js";
+import { endOfOwnJob } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
 export interface StopperPorts {

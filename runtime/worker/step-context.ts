@@ -1,13 +1,15 @@
-/** A claimed job of a workflow run, with what is known of the run: makes the end of its step from how the job ended. */
-import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
-import {
-  encodeStepOutcome,
-  runFields,
-  type StepBegin,
-  type StepEnd,
-  type StepStatus,
-} from "../protocol/index.js";
-import { RUN_COMPENSATING, RUN_FAILING, undoneField, type WorkflowGraph } from "../workflow/index.js";
+/** A claimed job of a workflow run, with what is known of the run. */
+import type { WorkflowStep } from "../definition/index.js";
+import { type RunRecord, runFields } from "../protocol/index.js";
+import type { WorkflowGraph } from "../workflow/index.js";
+import type { Claim } from "./claim.js";
+
+/** See run-memory.ts. */
+export interface RunMemory {
+  readonly record: RunRecord;
+  /** Fields that say how steps ended; of large results none. */
+  readonly facts: Map<string, string>;
+}
 
 export interface StepContext {
   readonly id: string;
@@ -20,6 +22,37 @@ export interface StepContext {
   /** When its job was enqueued (ms), and which attempt at it this is. */
   readonly begunAt: number | undefined;
   readonly attempts: number;
+  /** When its slot was taken by a job from a list (local monotonic ms): others that wait there must get theirs. */
+  readonly since: number;
+  /** `undefined` until the run has been read. */
+  memory: RunMemory | undefined;
+}
+
+/** A job of a run. `since`: as in StepContext. */
+export interface Taken {
+  readonly claim: Claim;
+  readonly since: number;
+}
+
+export function contextOf(
+  { claim, since }: Taken,
+  graph: WorkflowGraph,
+  step: WorkflowStep,
+  memory?: RunMemory,
+): StepContext {
+  const { run = "", item: index, undo, at: begunAt } = claim.record.options;
+  return {
+    id: claim.id,
+    graph,
+    run,
+    step,
+    item: index === undefined ? undefined : { index, total: 0 },
+    undoes: undo === 1,
+    begunAt: begunAt === undefined ? undefined : Math.round(begunAt),
+    attempts: claim.run.attempts + claim.run.crashes + 1,
+    since,
+    memory,
+  };
 }
 
 /** An item with the number of all. */
@@ -27,79 +60,4 @@ export function withTotal(context: StepContext, facts: ReadonlyMap<string, strin
   const { run, step, item } = context;
   if (item === undefined) return context;
   return { ...context, item: { ...item, total: Number(facts.get(runFields.items(run, step.name)) ?? 0) } };
-}
-
-/** `endsJob`: false where another script writes what becomes of the job. */
-export function endOfStep(
-  context: StepContext,
-  status: StepStatus,
-  detail: unknown,
-  now: number,
-  endsJob = true,
-): StepEnd {
-  const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
-  const words = status === "failed" && item !== undefined ? `item ${item.index}: ${String(detail)}` : detail;
-  const at = Math.round(now);
-  // Two clocks may differ by a little: nothing ends before it has begun.
-  const begun = begunAt === undefined ? undefined : Math.min(begunAt, at);
-  const outcome = encodeStepOutcome({ status, at, detail: words, begunAt: begun, attempts });
-  const { onFailure = "fail" } = step;
-  const isGood = status === "completed" || status === "skipped";
-  const goesOn = !undoes && (isGood || (status === "failed" && onFailure === "continue"));
-  const stops = !undoes && !goesOn && status === "failed";
-  const state = !stops ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
-  // One literal: objects that are spread over each other cost more than all the rest of an end.
-  return {
-    id,
-    endsJob,
-    run,
-    step: undoes ? undoneField(step.name) : item === undefined ? step.name : `${step.name}.${item.index}`,
-    outcome,
-    state,
-    hasten: stops ? graph.waits(run) : [],
-    // Ends that go on count; with one that does not, the step has failed. Cancelled ones say nothing of it.
-    itemOf: item !== undefined && (goesOn || stops) ? { step: step.name, total: item.total } : undefined,
-    decider: graph.decider,
-    begins: goesOn ? beginsAfter(context) : [],
-  };
-}
-
-function beginsAfter({ graph, step, item }: StepContext): readonly StepBegin[] {
-  if (item === undefined) return graph.after(step.name);
-  const next = item.index + widthOf(step);
-  const begins = graph.afterItem(step.name);
-  return next < item.total ? [graph.item(step, next), ...begins] : begins;
-}
-
-/** Items that run at once: each that ends begins the one so many places further on. */
-export function widthOf(step: WorkflowStep): number {
-  return step.maxParallel ?? DEFAULT_MAX_PARALLEL;
-}
-
-/** The fan-out has stored its items, and begins these; the step itself ends with the last of them. */
-export function endOfFanOut(context: StepContext, indexes: readonly number[]): StepEnd {
-  const { graph, step } = context;
-  return endOfOwnJob(
-    context,
-    indexes.map((index) => graph.item(step, index)),
-  );
-}
-
-/** A job that ends no step: it belongs to the run itself, and begins others. */
-export function endOfOwnJob(
-  { id, graph, run }: Pick<StepContext, "graph" | "id" | "run">,
-  begins: readonly StepBegin[],
-): StepEnd {
-  return {
-    id,
-    endsJob: true,
-    run,
-    step: "",
-    outcome: "",
-    state: "",
-    hasten: [],
-    itemOf: undefined,
-    decider: graph.decider,
-    begins,
-  };
 }

@@ -1,44 +1,81 @@
 /**
  * Writes down how steps of workflow runs ended. The ends of one tick travel in one call, which goes out before the next
- * claim: what begins with them can be claimed at once.
+ * claim: what begins with them can be claimed at once. Of what begins with an end the worker carries on with one job itself, in the slot
+ * that has come free, so that it is claimed and read by nobody else; for so long that what waits in lists gets its turn.
  *
  *   add -> waiting --(tick ends)--> under way --> written, or tried again
+ *                                             --> carried on
  */
 import type { Connection } from "../connection/index.js";
-import type { ShardKeys, StepEnd } from "../protocol/index.js";
-import { partsOf, settleSteps } from "../scripts/index.js";
+import type { JobMold, ShardKeys, StepBegin, StepEnd } from "../protocol/index.js";
+import { isPlain, partsOf, settleSteps } from "../scripts/index.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
+import type { StepContext } from "./step-context.js";
 
 /** Ends of one call, and characters of their outcomes: each may hold a result of a megabyte. */
 const BOUNDS = {
   mostItems: 64,
-  sizeOf: ({ outcome }: StepEnd): number => outcome.length,
+  sizeOf: ({ end }: Ended): number => end.outcome.length + end.finale.length,
   mostSize: 256 * 1024,
 } as const;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
+/** How long the steps of a run may follow one another in a slot (ms): as long as a claimed job may wait for one. */
+const SLICE_MS = 100;
+
+/** `from`: the step, where its slot may be used for what begins with its end. */
+interface Ended {
+  readonly end: StepEnd;
+  readonly from: StepContext | undefined;
+}
+
+/** A job that this worker holds from its begin on. */
+export interface Carried {
+  /** The step after which it comes. */
+  readonly from: StepContext;
+  /** `undefined`: it decides how the run goes on. */
+  readonly begin: StepBegin | undefined;
+  /** When it began (ms). */
+  readonly at: number;
+}
 
 export interface StepEndsPorts {
   readonly connection: Connection;
   readonly keys: ShardKeys;
   readonly logger: Logger;
   readonly worker: () => string;
-  readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
+  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "round" | "wake">;
+  /** Whether this worker runs the jobs of a task in a queue. */
+  readonly serves: (task: string, queue: string) => boolean;
+  /** Called in the turn in which Redis has answered. */
+  readonly onCarried: (jobs: readonly Carried[]) => void;
+  /** Slots are kept no longer. */
+  readonly onFree: () => void;
+  /** Runs have ended with these. */
+  readonly onOver: (ends: readonly StepEnd[]) => void;
 }
 
 export class StepEnds {
   readonly #ports: StepEndsPorts;
   readonly #underWay = new Set<Promise<void>>();
-  #waiting: StepEnd[] = [];
+  readonly #served = new WeakMap<JobMold, boolean>();
+  #waiting: Ended[] = [];
+  #free = 0;
   #closed = false;
 
   constructor(ports: StepEndsPorts) {
     this.#ports = ports;
   }
 
-  add(end: StepEnd): void {
-    this.#waiting.push(end);
+  /** Slots that are kept for what begins with ends under way. */
+  get keeping(): number {
+    return this.#free;
+  }
+
+  add(end: StepEnd, from?: StepContext): void {
+    this.#waiting.push({ end, from });
+    if (from !== undefined) this.#free += 1;
     if (this.#waiting.length === 1) process.nextTick(() => this.#flush());
   }
 
@@ -56,6 +93,7 @@ export class StepEnds {
 
   /** The lease is lost: what ended under it runs again elsewhere. */
   abandon(): void {
+    this.#free -= freeAfter(this.#waiting);
     this.#waiting = [];
   }
 
@@ -71,24 +109,70 @@ export class StepEnds {
       const run: Promise<void> = this.#write(name, part).finally(() => this.#underWay.delete(run));
       this.#underWay.add(run);
     }
-    if (ends.length > 0) this.#ports.fetcher.wake();
+    // A claim goes out behind them, unless what begins comes with the answer.
+    if (!ends.every(isCarried)) this.#ports.fetcher.wake();
   }
 
-  async #write(name: string, ends: readonly StepEnd[]): Promise<void> {
-    const { connection, keys, worker, fetcher, logger } = this.#ports;
+  async #write(name: string, part: readonly Ended[]): Promise<void> {
+    const { worker, fetcher, logger, onFree } = this.#ports;
     const { round } = fetcher;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      // Under a new name nothing of the old one may be written.
-      if (worker() !== name) return;
-      try {
-        await settleSteps(connection, { keys, worker: name, ends });
-        for (const { id, endsJob } of ends) if (endsJob) fetcher.forget(id, round);
-        return;
-      } catch (error) {
-        if (this.#closed) return;
-        logger.warn("writing the ends of steps failed; trying again", { error });
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    try {
+      for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+        // Under a new name nothing of the old one may be written.
+        if (worker() !== name) return;
+        try {
+          await fetcher.claimBeside((mayClaim) => this.#settle(name, part, mayClaim));
+          for (const { end } of part) if (end.endsJob) fetcher.forget(end.id, round);
+          return;
+        } catch (error) {
+          if (this.#closed) return;
+          logger.warn("writing the ends of steps failed; trying again", { error });
+          await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        }
       }
+    } finally {
+      this.#free -= freeAfter(part);
+      onFree();
     }
   }
+
+  async #settle(worker: string, part: readonly Ended[], mayClaim: boolean): Promise<void> {
+    const { connection, keys, fetcher, onCarried, onOver } = this.#ports;
+    const ends = part.map(({ end }) => end);
+    const now = performance.now();
+    const isFree = (place: number): boolean => now - (part[place]?.from?.since ?? -Infinity) < SLICE_MS;
+    const call = { keys, worker, ends };
+    const settled = await settleSteps(
+      connection,
+      mayClaim ? { ...call, isFree, serves: this.#serves } : call,
+    );
+    if (settled === "LOST" || this.#ports.worker() !== worker) return;
+    const { at, begun, carried, over, hasFreed } = settled;
+    if (over.length > 0) onOver(over.map((place) => ends[place]!));
+    if (carried.length > 0)
+      onCarried(carried.map(({ end, begin }) => ({ from: part[end]!.from!, begin, at })));
+    if (begun > carried.length || hasFreed) fetcher.wake();
+  }
+
+  readonly #serves = (mold: JobMold): boolean => {
+    let serves = this.#served.get(mold);
+    if (serves === undefined) {
+      serves = this.#ports.serves(mold.common.task, mold.common.queue);
+      this.#served.set(mold, serves);
+    }
+    return serves;
+  };
+}
+
+/** At most one job begins with it, which the worker can carry on with, and it does not let others in. */
+function isCarried({ end: { begins }, from }: Ended): boolean {
+  if (from === undefined || begins.length > 1) return false;
+  const { step, undoes } = from;
+  const [begin] = begins;
+  const limit = (undoes ? step.compensate : step.job)?.limit;
+  return limit === undefined && (begin === undefined || isPlain(begin.mold));
+}
+
+function freeAfter(part: readonly Ended[]): number {
+  return part.reduce((sum, { from }) => sum + (from === undefined ? 0 : 1), 0);
 }

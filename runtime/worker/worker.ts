@@ -129,6 +129,8 @@ export class ShardWorker implements Worker {
       worker,
       now: () => this.#clock.now(),
       fetcher: this.#fetcher,
+      queues,
+      handlers: this.#handlers,
       ready: (claims) => {
         this.#start(
           claims,
@@ -138,6 +140,7 @@ export class ShardWorker implements Worker {
         this.#fetcher.schedule();
       },
       quarantine: (claim) => this.#recorder.quarantined(claim),
+      onFree: () => this.look(),
       onLost: () => this.#leaseKeeper.lost(),
     });
     this.#recorder = new OutcomeRecorder({

@@ -8,15 +8,22 @@
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
+import type { WorkflowStep } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { type JobRecord, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
+import {
+  begunRecord,
+  type JobRecord,
+  NEW_RUN,
+  runFields,
+  type ShardKeys,
+  type StepStatus,
+} from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
 import {
   evaluate,
   firstOfLanes,
   isChild,
   type Scope,
-  stepsRead,
   undoneField,
   type WorkflowGraph,
 } from "../workflow/index.js";
@@ -28,8 +35,10 @@ import { describeError } from "./outcome.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
-import { type StepContext, endOfFanOut, endOfStep, widthOf, withTotal } from "./step-context.js";
-import type { StepEnds } from "./step-ends.js";
+import { copyOf, knownPayload, memoryOf } from "./run-memory.js";
+import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
+import { contextOf, type StepContext, type Taken, withTotal } from "./step-context.js";
+import type { Carried, StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
 /** Items stored by one call. */
@@ -46,6 +55,8 @@ export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "inputs" |
   readonly reader: RunReader;
   readonly ends: StepEnds;
   readonly decider: RunDecider;
+  /** Jobs that this worker has come to hold. */
+  readonly hold: (claims: readonly Claim[]) => void;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
   /** A step that has lost its worker too often. */
@@ -76,11 +87,38 @@ export class WorkflowIntake {
   /** Keeps the jobs of runs, and gives back the others. */
   sift(claims: readonly Claim[]): readonly Claim[] {
     if (!claims.some(isOfRun)) return claims;
-    const ofRuns = claims.filter(isOfRun);
-    this.#preparing += ofRuns.length;
-    const run: Promise<void> = this.#prepareAll(ofRuns).finally(() => this.#underWay.delete(run));
-    this.#underWay.add(run);
+    const since = performance.now();
+    this.#take(claims.filter(isOfRun).map((claim) => ({ claim, since })));
     return claims.filter((claim) => !isOfRun(claim));
+  }
+
+  /** Goes on with jobs that began with steps which this worker has ended. */
+  carryOn(jobs: readonly Carried[]): void {
+    const ready: Claim[] = [];
+    const unread: Taken[] = [];
+    for (const { from, begin, at } of jobs) {
+      const { graph, run, since, memory } = from;
+      const mold = begin?.mold ?? graph.decider;
+      const known = knownPayload(from, begin);
+      const { id, record } = begunRecord(mold, run, at, begin?.item, copyOf(known?.payload ?? null));
+      const claim = { id, record, run: NEW_RUN };
+      const step = known === undefined ? undefined : graph.step(mold.step);
+      if (step === undefined) unread.push({ claim, since });
+      else {
+        this.#contexts.set(record, contextOf({ claim, since }, graph, step, memory));
+        ready.push(claim);
+      }
+    }
+    this.#ports.hold([...ready, ...unread.map(({ claim }) => claim)]);
+    this.#take(unread);
+    if (ready.length > 0) this.#ports.ready(ready);
+  }
+
+  #take(taken: readonly Taken[]): void {
+    if (taken.length === 0) return;
+    this.#preparing += taken.length;
+    const run: Promise<void> = this.#prepareAll(taken).finally(() => this.#underWay.delete(run));
+    this.#underWay.add(run);
   }
 
   contextOf(claim: Claim): StepContext | undefined {
@@ -95,15 +133,15 @@ export class WorkflowIntake {
     this.#closed = true;
   }
 
-  async #prepareAll(claims: readonly Claim[]): Promise<void> {
+  async #prepareAll(taken: readonly Taken[]): Promise<void> {
     const { worker, ready } = this.#ports;
     const name = worker();
-    let open = claims;
+    let open = taken;
     // The ids are ours: a failing read is tried until it succeeds, or they would stay active for nobody.
     while (open.length > 0) {
       const isOver = this.#closed || worker() !== name;
       const prepared = isOver ? [] : await this.#tryPrepare(name, open);
-      const again = open.filter((_claim, i) => prepared[i] === "again");
+      const again = open.filter((_one, i) => prepared[i] === "again");
       // Before they are handed on: whoever waits until nothing is under way looks then.
       this.#preparing -= open.length - again.length;
       ready(worker() === name ? prepared.filter((one) => one !== undefined && one !== "again") : []);
@@ -113,17 +151,17 @@ export class WorkflowIntake {
   }
 
   /** By their places; `again` where Redis refused. */
-  async #tryPrepare(name: string, claims: readonly Claim[]): Promise<readonly Prepared[]> {
+  async #tryPrepare(name: string, taken: readonly Taken[]): Promise<readonly Prepared[]> {
     const { reader } = this.#ports;
     try {
-      const graphs = await reader.graphs(claims.map(({ record }) => record.options.workflow ?? ""));
-      const placed = claims.map((claim) => this.#place(claim, graphs));
+      const graphs = await reader.graphs(taken.map(({ claim }) => claim.record.options.workflow ?? ""));
+      const placed = taken.map((one) => this.#place(one, graphs));
       const fields = placed.flatMap((one) => this.#fieldsOf(one));
       const facts = await reader.read([...new Set(fields)]);
       return await Promise.all(placed.map((one) => this.#prepareOne(name, one, facts)));
     } catch (error) {
       this.#warn(error);
-      return claims.map(() => "again");
+      return taken.map(() => "again");
     }
   }
 
@@ -163,16 +201,13 @@ export class WorkflowIntake {
     this.#ports.logger.warn("reading a workflow run failed; trying again", { error });
   }
 
-  #place(claim: Claim, graphs: ReadonlyMap<string, WorkflowGraph>): Placed {
-    const { run = "", workflow = "", step: name, item: index, undo, at: begunAt } = claim.record.options;
+  #place(taken: Taken, graphs: ReadonlyMap<string, WorkflowGraph>): Placed {
+    const { claim } = taken;
+    const { workflow = "", step: name } = claim.record.options;
     const graph = graphs.get(workflow);
     const step = name === undefined ? undefined : graph?.step(name);
     if (graph === undefined || step === undefined) return { claim, graph, context: undefined };
-    const item = index === undefined ? undefined : { index, total: 0 };
-    const attempts = claim.run.attempts + claim.run.crashes + 1;
-    const begun = begunAt === undefined ? undefined : Math.round(begunAt);
-    const context = { id: claim.id, graph, run, step, item, undoes: undo === 1, begunAt: begun, attempts };
-    return { claim, graph, context };
+    return { claim, graph, context: contextOf(taken, graph, step) };
   }
 
   #fieldsOf({ claim, graph, context }: Placed): readonly string[] {
@@ -189,7 +224,7 @@ export class WorkflowIntake {
     } else if (step.forEach !== undefined && !undoes) fields.push(runFields.items(run, step.name));
     if (step.waitFor !== undefined)
       fields.push(runFields.heard(run, step.name), runFields.waitsUntil(run, step.name));
-    return [...fields, ...reader.fieldsOf(graph, run, stepsOf(step, undoes))];
+    return [...fields, ...reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))];
   }
 
   #ownField(run: string, step: string, index: number | undefined, undoes: boolean): string {
@@ -209,7 +244,9 @@ export class WorkflowIntake {
     if (child?.parent !== undefined) return await this.#children.follow(name, context, child, known, goesOn);
     if (!goesOn && !undoes) return this.#end(context, "cancelled", null);
     const { input } = known;
-    const steps = await reader.scopeOf(graph, run, stepsOf(step, undoes), facts);
+    const reads = stepsOf(graph, step, undoes);
+    context.memory = memoryOf(context, known, reads, facts);
+    const steps = await reader.scopeOf(graph, run, reads, facts);
     const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
     if (item !== undefined && child === undefined)
@@ -245,7 +282,7 @@ export class WorkflowIntake {
   }
 
   #end(context: StepContext, status: StepStatus, detail: unknown): undefined {
-    this.#ports.ends.add(endOfStep(context, status, detail, this.#ports.now()));
+    this.#ports.ends.add(endOfStep(context, status, detail, this.#ports.now()), context);
   }
 
   async #fanOut(name: string, context: StepContext, items: unknown): Promise<undefined> {
@@ -304,21 +341,9 @@ function isOfRun(claim: Claim): boolean {
   return claim.record.options.run !== undefined;
 }
 
-/** Of a value that comes from JSON. */
-function copyOf(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyOf);
-  const copy = { ...(value as Record<string, unknown>) };
-  for (const key of Object.keys(copy)) {
-    if (typeof copy[key] === "object") copy[key] = copyOf(copy[key]);
-  }
-  return copy;
-}
-
-function stepsOf(step: StepContext["step"], undoes: boolean): readonly string[] {
-  if (undoes) return stepsRead(step.compensate?.payload);
-  const { job, child, waitFor } = step;
-  return [step.if, step.forEach, job?.payload, child?.input, waitFor?.match].flatMap(stepsRead);
+function stepsOf(graph: WorkflowGraph, step: WorkflowStep, undoes: boolean): readonly string[] {
+  const { reads, undoReads } = graph.traits(step);
+  return undoes ? undoReads : reads;
 }
 
 function itemScope({ run, step, item }: StepContext, facts: RunFacts): Scope {

@@ -1,16 +1,19 @@
 /** The workflow part of a worker: assembly of its actors, and what the rest of the worker asks of them. */
 import type { Connection } from "../connection/index.js";
+import type { QueueDefinition } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { RUN_TASK } from "../workflow/index.js";
 import { Cancelled } from "./abort-reasons.js";
 import { ChildInputs } from "./child-inputs.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
+import type { HandlerTable } from "./handler-table.js";
 import type { Logger, Registry } from "./handler.js";
 import { describeError } from "./outcome.js";
 import { RunDecider } from "./run-decider.js";
 import { RunReader } from "./run-reader.js";
 import { RunSweeper } from "./run-sweeper.js";
-import { endOfStep } from "./step-context.js";
+import { endOfStep } from "./step-end.js";
 import { StepEnds } from "./step-ends.js";
 import { WorkflowIntake } from "./workflow-intake.js";
 
@@ -21,12 +24,17 @@ export interface WorkflowsPorts {
   readonly worker: () => string;
   /** Redis time (ms). */
   readonly now: () => number;
-  readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
+  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "hold" | "round" | "wake">;
+  /** Those that this worker serves, and the tasks that it can run. */
+  readonly queues: readonly QueueDefinition[];
+  readonly handlers: Pick<HandlerTable, "get">;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
   /** A step that has lost its worker too often: it goes dead without being tried again. */
   readonly quarantine: (claim: Claim) => void;
   readonly onLost: () => void;
+  /** Slots are kept no longer for what begins with the ends of steps. */
+  readonly onFree: () => void;
   /** Characters of JSON that a result may have. */
   readonly maxResultCharacters: number;
   readonly registry: Pick<Registry, "workflows">;
@@ -39,18 +47,32 @@ export class Workflows {
   readonly #sweeper: RunSweeper;
 
   constructor(ports: WorkflowsPorts) {
+    const queues = new Set(ports.queues.map(({ name }) => name));
     this.#now = ports.now;
     const reader = new RunReader(ports.connection, ports.keys);
     this.#sweeper = new RunSweeper(ports.connection, ports.keys, reader);
-    this.#ends = new StepEnds(ports);
+    this.#ends = new StepEnds({
+      ...ports,
+      serves: (task, queue) =>
+        queues.has(queue) && (task === RUN_TASK || ports.handlers.get(task) !== undefined),
+      onCarried: (jobs) => this.#intake.carryOn(jobs),
+      onOver: (ends) => decider.over(ends),
+    });
     const decider = new RunDecider({ ...ports, reader, ends: this.#ends });
     const inputs = new ChildInputs(ports.registry.workflows, ports.logger);
-    this.#intake = new WorkflowIntake({ ...ports, reader, ends: this.#ends, decider, inputs });
+    this.#intake = new WorkflowIntake({
+      ...ports,
+      reader,
+      ends: this.#ends,
+      decider,
+      inputs,
+      hold: (claims) => ports.fetcher.hold(claims),
+    });
   }
 
-  /** Claims that are being prepared. */
+  /** Claims that are being prepared, or come with the answer to the end of a step. */
   get preparing(): number {
-    return this.#intake.preparing;
+    return this.#intake.preparing + this.#ends.keeping;
   }
 
   /** Keeps the jobs of runs, and gives back the others. */
@@ -61,7 +83,8 @@ export class Workflows {
   /** The job of a step has completed, with a result that JSON can hold. */
   completed(claim: Claim, result: unknown): void {
     const context = this.#intake.contextOf(claim);
-    if (context !== undefined) this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()));
+    if (context === undefined) return;
+    this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()), context);
   }
 
   /** What is to be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
@@ -85,6 +108,8 @@ export class Workflows {
   async settled(): Promise<void> {
     await this.#intake.settled();
     await this.#ends.settled();
+    // What the last answers have brought is given back there.
+    await this.#intake.settled();
   }
 
   abandon(): void {

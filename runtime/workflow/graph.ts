@@ -10,6 +10,7 @@ import {
   runFields,
   type StepBegin,
 } from "../protocol/index.js";
+import { stepsRead } from "./expression.js";
 
 /** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
 export const RUN_TASK = "@workflow";
@@ -21,6 +22,17 @@ interface Followers {
   readonly ofItem: readonly StepBegin[];
 }
 
+/** What a worker asks of a step for each of its jobs. */
+interface StepTraits {
+  /** Steps whose ends its expressions read, and those that what undoes it reads. */
+  readonly reads: readonly string[];
+  readonly undoReads: readonly string[];
+  /** Some expression of the workflow reads how it ended. */
+  readonly isRead: boolean;
+  /** With its end all steps of a run that goes on have ended, and nothing is to be seen to but the output. */
+  readonly completes: boolean;
+}
+
 export class WorkflowGraph {
   readonly definition: WorkflowDefinition;
   /** Of the job that says how a run goes on when nothing of it is under way. */
@@ -29,6 +41,8 @@ export class WorkflowGraph {
   readonly stopper: JobMold;
   readonly #steps: ReadonlyMap<string, WorkflowStep>;
   readonly #followers = new Map<string, Followers>();
+  #outputReads: readonly string[] | undefined;
+  readonly #traits = new Map<string, StepTraits>();
   /** Of the jobs that begin steps, that are their items, and that undo them, by step. A worker asks thousands of times in a second. */
   readonly #begins = new Map<string, JobMold>();
   readonly #items = new Map<string, JobMold>();
@@ -43,6 +57,36 @@ export class WorkflowGraph {
 
   step(name: string): WorkflowStep | undefined {
     return this.#steps.get(name);
+  }
+
+  /** Steps that the output reads. */
+  get outputReads(): readonly string[] {
+    this.#outputReads ??= stepsRead(this.definition.output);
+    return this.#outputReads;
+  }
+
+  traits(step: WorkflowStep): StepTraits {
+    let traits = this.#traits.get(step.name);
+    if (traits === undefined) {
+      traits = {
+        reads: readsOf(step),
+        undoReads: stepsRead(step.compensate?.payload),
+        isRead: isReadIn(this.definition, step.name),
+        completes: endsPlainly(this.definition) && this.#isAfterAll(step),
+      };
+      this.#traits.set(step.name, traits);
+    }
+    return traits;
+  }
+
+  /** Each other step comes before it, and all that lead to it are waited for: they have ended when it begins. */
+  #isAfterAll(last: WorkflowStep): boolean {
+    const before = new Set([last.name]);
+    for (const name of before) {
+      const { needs = [], join = needs.length } = this.step(name) ?? {};
+      if (join === needs.length) for (const need of needs) before.add(need);
+    }
+    return before.size === this.definition.steps.length;
   }
 
   /** What the run begins with: the steps that wait for nothing. A run without steps has only its end to decide. */
@@ -140,7 +184,7 @@ export class WorkflowGraph {
   #jobOf(
     job: StepJob | undefined,
     ofStep: RecordOptions,
-  ): Pick<JobMold, "after" | "before" | "limit" | "queue"> {
+  ): Pick<JobMold, "after" | "before" | "common" | "limit" | "queue"> {
     const { name, hash, queue } = this.definition;
     const options: RecordOptions = { ...ofStep, workflow: `${name} ${hash}` };
     if (job === undefined) return { queue, limit: "", ...recordMold(RUN_TASK, queue, hash, options) };
@@ -153,6 +197,24 @@ export class WorkflowGraph {
       limit: limit === undefined ? "" : `${limitsText(limit)} ${job.queue} ${limit.name}`,
       ...recordMold(task, job.queue, job.hash, options),
     };
+  }
+}
+
+/** What waits for a time, or for events, has to be seen to when a run ends. */
+function endsPlainly({ timeoutMs, steps }: WorkflowDefinition): boolean {
+  return timeoutMs === undefined && steps.every(({ waitFor }) => waitFor === undefined);
+}
+
+function readsOf({ if: condition, forEach, job, child, waitFor }: WorkflowStep): readonly string[] {
+  return [condition, forEach, job?.payload, child?.input, waitFor?.match].flatMap(stepsRead);
+}
+
+function isReadIn({ output, steps }: WorkflowDefinition, name: string): boolean {
+  try {
+    return [...stepsRead(output), ...steps.flatMap(readsOf)].includes(name);
+  } catch {
+    // What is no expression stands in the way of nobody who does not need it.
+    return true;
   }
 }
 

@@ -13,11 +13,11 @@ local function read_molds(at, keys_of)
   return molds, from
 end
 
--- Enqueues a job of a run; `item` is its number in a fan-out, or ''; `gate.stamp` is what stands behind the run in a record of now.
--- Records and places in lists gather until they are written.
-local records, lines = {}, {}
+-- Enqueues a job of a run, or gives it to a worker; `item` is its number in a fan-out, or ''; `gate.stamp` is what stands behind the run in
+-- a record of now. Records, places in lists and owners gather until they are written.
+local records, lines, owned = {}, {}, {}
 
-local function make(gate, woken, mold, run, item)
+local function make(gate, woken, mold, run, item, worker)
   local id, n = run .. mold.suffix, #records
   if item == '' then
     records[n + 2] = mold.before .. '"run":"' .. run .. gate.stamp .. mold.after
@@ -26,16 +26,21 @@ local function make(gate, woken, mold, run, item)
     records[n + 2] = mold.before .. '"run":"' .. run .. gate.stamp .. '"item":' .. item .. ',' .. mold.after
   end
   records[n + 1] = id
-  if lines_up(gate, woken, id, mold.pending, mold.due, mold.wake, mold.delay, mold.limit) then
+  if worker then
+    owned[#owned + 1], owned[#owned + 2] = id, worker
+  elseif lines_up(gate, woken, id, mold.pending, mold.due, mold.wake, mold.delay, mold.limit) then
     local line = lines[mold.pending] or {}
     lines[mold.pending], line[#line + 1] = line, id
   end
 end
 
 -- Returns what Redis refused of it: a list that is none must not keep the rest from being written. weft fsck finds such a job.
-local function write_made(jobs)
+local function write_made(jobs, active)
   in_parts(records, function(...)
     redis.call('HSET', jobs, ...)
+  end)
+  in_parts(owned, function(...)
+    redis.call('HSET', active, ...)
   end)
   local refusal
   for pending, line in pairs(lines) do

@@ -9,6 +9,7 @@ local function release_all(gate, ids)
     end
   end
   if #limited > 0 then
+    gate.has_freed = true
     redis.call('HDEL', gate.limited, unpack(limited))
     read_up(gate, names)
     for i = 1, #names do

@@ -1,7 +1,7 @@
 // Ends of steps travel together, and yet no call is so large that it would hold Redis for long.
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
-import type { StepEnd } from "../../../runtime/protocol/index.js";
+import { recordMold, type StepEnd } from "../../../runtime/protocol/index.js";
 import { StepEnds } from "../../../runtime/worker/step-ends.js";
 import { RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -27,10 +27,21 @@ test("large results go in several calls, small ones in one", async () => {
     keys,
     logger: new RecordingLogger(),
     worker: () => "w",
-    fetcher: { forget: () => undefined, round: 0, wake: () => undefined },
+    fetcher: {
+      claimBeside: (call) => call(false),
+      forget: () => undefined,
+      round: 0,
+      wake: () => undefined,
+    },
+    serves: () => true,
+    onCarried: () => undefined,
+    onFree: () => undefined,
+    onOver: () => undefined,
   });
-  const mold = { step: "", suffix: ":end", queue: "q", delayMs: 0, limit: "", before: "", after: "" };
-  const rest = { endsJob: true, run: "r", step: "a", state: "", hasten: [], itemOf: undefined, begins: [] };
+  const texts = recordMold("@workflow", "q", "12345678", { workflow: "w h" });
+  const mold = { step: "", suffix: ":end", queue: "q", delayMs: 0, limit: "", ...texts };
+  const what = { endsJob: true, run: "r", step: "a", state: "", finale: "" };
+  const rest = { ...what, hasten: [], itemOf: undefined, begins: [] };
   const add = (id: string, characters: number): void =>
     ends.add({ ...rest, id, outcome: "c".repeat(characters), decider: mold } satisfies StepEnd);
   for (const id of ["1", "2", "3"]) add(id, 100);
