@@ -81,7 +81,7 @@ export function finaleAfter({ graph, run, step, memory }: StepContext): string {
 const NO_STEPS: Scope = Object.freeze({});
 
 /** What expressions see as `steps`; `undefined` where more has to be read: an outcome that is not known, or the items of a fan-out. */
-function knownScope(
+export function knownScope(
   graph: WorkflowGraph,
   run: string,
   steps: readonly string[],

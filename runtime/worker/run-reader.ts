@@ -74,12 +74,13 @@ export class RunReader {
 
   /** `undefined` where nothing is known of the run any more. */
   async record(run: string, facts: RunFacts): Promise<RunRecord | undefined> {
-    const known = this.#recordIn(run, facts);
+    const known = this.recordIn(run, facts);
     // What was known is an earlier run of this id, or was forgotten since it was asked for.
-    return known ?? this.#recordIn(run, await this.read([runFields.stamp(run), run]));
+    return known ?? this.recordIn(run, await this.read([runFields.stamp(run), run]));
   }
 
-  #recordIn(run: string, facts: RunFacts): RunRecord | undefined {
+  /** What the facts give of it, or is known here. */
+  recordIn(run: string, facts: RunFacts): RunRecord | undefined {
     const stamp = facts.get(runFields.stamp(run));
     const text = facts.get(run);
     const known = stamp === undefined ? undefined : this.#records.get(run, stamp);

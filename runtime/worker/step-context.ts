@@ -17,7 +17,7 @@ export interface StepContext {
   readonly run: string;
   readonly step: WorkflowStep;
   /** Number and total, of an item of a fan-out. */
-  readonly item: { readonly index: number; readonly total: number } | undefined;
+  readonly item: { readonly index: number; total: number } | undefined;
   readonly undoes: boolean;
   /** When its job was enqueued (ms), and which attempt at it this is. */
   readonly begunAt: number | undefined;
@@ -55,9 +55,7 @@ export function contextOf(
   };
 }
 
-/** An item with the number of all. */
-export function withTotal(context: StepContext, facts: ReadonlyMap<string, string>): StepContext {
-  const { run, step, item } = context;
-  if (item === undefined) return context;
-  return { ...context, item: { ...item, total: Number(facts.get(runFields.items(run, step.name)) ?? 0) } };
+/** An item hears how many there are. */
+export function countItems({ run, step, item }: StepContext, facts: ReadonlyMap<string, string>): void {
+  if (item !== undefined) item.total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
 }

@@ -35,9 +35,9 @@ import { describeError } from "./outcome.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
-import { copyOf, knownPayload, memoryOf } from "./run-memory.js";
+import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
-import { contextOf, type StepContext, type Taken, withTotal } from "./step-context.js";
+import { contextOf, countItems, type StepContext, type Taken } from "./step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
@@ -156,22 +156,51 @@ export class WorkflowIntake {
     try {
       const graphs = await reader.graphs(taken.map(({ claim }) => claim.record.options.workflow ?? ""));
       const placed = taken.map((one) => this.#place(one, graphs));
-      const fields = placed.flatMap((one) => this.#fieldsOf(one));
-      const facts = await reader.read([...new Set(fields)]);
-      return await Promise.all(placed.map((one) => this.#prepareOne(name, one, facts)));
+      const fields = new Set<string>();
+      for (const one of placed) this.#addFieldsOf(one, fields);
+      const facts = await reader.read([...fields]);
+      const prepared: Prepared[] = placed.map((one) => this.#preparePlain(one, facts));
+      const others = placed.flatMap((one, i) => (prepared[i] === undefined ? [{ one, i }] : []));
+      if (others.length === 0) return prepared;
+      const prepareOther = async ({ one, i }: (typeof others)[number]): Promise<void> => {
+        prepared[i] = await this.#prepareOne(name, one, facts);
+      };
+      await Promise.all(others.map(prepareOther));
+      return prepared;
     } catch (error) {
       this.#warn(error);
       return taken.map(() => "again");
     }
   }
 
+  /** Most jobs by far: a step of a run that goes on, or an item, of which all is known that it needs. Others wait for more. */
+  #preparePlain({ claim, graph, context }: Placed, facts: RunFacts): Claim | undefined {
+    if (context === undefined || graph === undefined || claim.run.crashes >= MAX_CRASHES) return undefined;
+    const { run, step, item, undoes } = context;
+    const isPlain = item === undefined ? step.if === undefined && step.forEach === undefined : true;
+    if (!isPlain || undoes || step.job === undefined || step.waitFor !== undefined) return undefined;
+    if (facts.has(runFields.state(run)) || facts.has(this.#ownField(context))) return undefined;
+    try {
+      const record = this.#ports.reader.recordIn(run, facts);
+      const { reads } = graph.traits(step);
+      // What many items read is made once for all of them.
+      if (record === undefined || (item !== undefined && reads.length > 0)) return undefined;
+      const steps = knownScope(graph, run, reads, facts);
+      if (steps === undefined) return undefined;
+      const scope = { input: record.input, run: { id: run }, steps, ...itemScope(context, facts) };
+      const payload = evaluate(step.job.payload, scope);
+      countItems(context, facts);
+      context.memory = memoryOf(context, record, reads, facts);
+      return this.#withPayload(claim, context, payload);
+    } catch {
+      // It is tried once more, which says what is wrong.
+      return undefined;
+    }
+  }
+
   /** What cannot be read or evaluated would not be the next time either: its step has failed, and holds nothing else up. */
-  async #prepareOne(
-    name: string,
-    { claim, graph, context: bare }: Placed,
-    facts: RunFacts,
-  ): Promise<Prepared> {
-    const context = bare === undefined ? undefined : withTotal(bare, facts);
+  async #prepareOne(name: string, { claim, graph, context }: Placed, facts: RunFacts): Promise<Prepared> {
+    if (context !== undefined) countItems(context, facts);
     try {
       if (context === undefined) {
         await this.#ports.decider.decide(name, claim, graph === undefined ? undefined : facts);
@@ -180,8 +209,10 @@ export class WorkflowIntake {
       const prepared = await this.#prepare(name, claim, context, facts);
       if (prepared !== "again") return prepared;
       // There is news of its run, or of the one that it is.
-      const news = await this.#ports.reader.read(this.#fields(context));
-      return await this.#prepareOne(name, { claim, graph, context: bare }, news);
+      const fields = new Set<string>();
+      this.#addFields(context, fields);
+      const news = await this.#ports.reader.read([...fields]);
+      return await this.#prepareOne(name, { claim, graph, context }, news);
     } catch (error) {
       if (context === undefined || error instanceof TaskweftError) {
         this.#warn(error);
@@ -210,33 +241,35 @@ export class WorkflowIntake {
     return { claim, graph, context: contextOf(taken, graph, step) };
   }
 
-  #fieldsOf({ claim, graph, context }: Placed): readonly string[] {
-    if (context !== undefined) return this.#fields(context);
-    return graph === undefined ? [] : this.#ports.decider.fields(claim, graph);
+  #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>): void {
+    if (context !== undefined) this.#addFields(context, fields);
+    else if (graph !== undefined)
+      for (const field of this.#ports.decider.fields(claim, graph)) fields.add(field);
   }
 
-  #fields({ graph, run, step, item, undoes }: StepContext): string[] {
+  #addFields(context: StepContext, fields: Set<string>): void {
     const { reader } = this.#ports;
-    const fields = [...reader.fieldsOfRecord(run), runFields.state(run)];
-    fields.push(this.#ownField(run, step.name, item?.index, undoes));
-    if (item !== undefined) {
-      fields.push(runFields.items(run, step.name), runFields.item(run, step.name, item.index));
-    } else if (step.forEach !== undefined && !undoes) fields.push(runFields.items(run, step.name));
+    const { graph, run, step, item, undoes } = context;
+    for (const field of reader.fieldsOfRecord(run)) fields.add(field);
+    fields.add(runFields.state(run)).add(this.#ownField(context));
+    if (item !== undefined || (step.forEach !== undefined && !undoes))
+      fields.add(runFields.items(run, step.name));
+    if (item !== undefined) fields.add(runFields.item(run, step.name, item.index));
     if (step.waitFor !== undefined)
-      fields.push(runFields.heard(run, step.name), runFields.waitsUntil(run, step.name));
-    return [...fields, ...reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))];
+      fields.add(runFields.heard(run, step.name)).add(runFields.waitsUntil(run, step.name));
+    for (const field of reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))) fields.add(field);
   }
 
-  #ownField(run: string, step: string, index: number | undefined, undoes: boolean): string {
-    if (undoes) return runFields.step(run, undoneField(step));
-    return runFields.step(run, index === undefined ? step : `${step}.${index}`);
+  #ownField({ run, step, item, undoes }: StepContext): string {
+    if (undoes) return runFields.step(run, undoneField(step.name));
+    return runFields.step(run, item === undefined ? step.name : `${step.name}.${item.index}`);
   }
 
   async #prepare(name: string, claim: Claim, context: StepContext, facts: RunFacts): Promise<Prepared> {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     const known = await reader.record(run, facts);
-    const ended = facts.has(this.#ownField(run, step.name, item?.index, undoes));
+    const ended = facts.has(this.#ownField(context));
     if (known === undefined || ended) return this.#end(context, "cancelled", null);
     const goesOn = !facts.has(runFields.state(run));
     const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;

@@ -6,13 +6,16 @@ local function in_parts(values, write)
 end
 
 -- Fields of one hash that are read together before anything is decided, and written together after it: with a command for each, the
--- commands would cost more than all the rest. What is written is known at once to whatever is decided later in the same call.
+-- commands would cost more than all the rest. What is written is known at once to whatever is decided later in the same call. Each
+-- is read and written once, however many ask: items of a fan-out share most of theirs.
 -- Counted here, because Lua finds out how long a list is by searching.
 local asked, asks, known, written, writes = {}, 0, {}, {}, 0
 
 local function ask(field)
-  asks = asks + 1
-  asked[asks] = field
+  if known[field] == nil then
+    asks = asks + 1
+    asked[asks], known[field] = field, false
+  end
   return field
 end
 
@@ -25,9 +28,13 @@ local function read_asked(key)
   end
 end
 
+local dirty = {}
 local function put(field, value)
-  known[field], written[writes + 1], written[writes + 2] = value, field, value
-  writes = writes + 2
+  known[field] = value
+  if not dirty[field] then
+    writes = writes + 1
+    dirty[field], written[writes] = true, field
+  end
 end
 
 -- Adds to a number, and returns the sum. One that is spoiled counts as 0: an error would take along what else is written together.
@@ -38,7 +45,11 @@ local function add(field, number)
 end
 
 local function write_known(key)
-  in_parts(written, function(...)
+  local pairs_of = {}
+  for i = 1, writes do
+    pairs_of[2 * i - 1], pairs_of[2 * i] = written[i], known[written[i]]
+  end
+  in_parts(pairs_of, function(...)
     redis.call('HSET', key, ...)
   end)
 end
