@@ -37,6 +37,7 @@ export * from "./start-run.js";
 export * from "./store-items.js";
 export * from "./suspend.js";
 export * from "./sweep.js";
+export * from "./take.js";
 export * from "./tell.js";
 export * from "./tick-run.js";
 export * from "./tick.js";

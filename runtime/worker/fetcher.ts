@@ -16,6 +16,7 @@ import type { ClaimDemand } from "./claim-demand.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import type { QueueShares } from "./queue-shares.js";
+import { Taker } from "./taker.js";
 
 const MAX_IN_FLIGHT = 2;
 /** Up to so many jobs their texts come with the claim (one round trip); more are read natively, which is cheaper for Redis. */
@@ -57,6 +58,7 @@ export interface FetcherPorts {
 }
 
 export class Fetcher {
+  readonly taker: Taker;
   readonly #ports: FetcherPorts;
   #dropped: string[] = [];
   #kept: KeptJob[] = [];
@@ -84,6 +86,7 @@ export class Fetcher {
 
   constructor(ports: FetcherPorts) {
     this.#ports = ports;
+    this.taker = new Taker(ports, this);
   }
 
   startClaiming(): void {
@@ -137,6 +140,11 @@ export class Fetcher {
     return this.#claiming && this.#idle && !this.#closed;
   }
 
+  /** It reads what this worker holds, or is about to. */
+  get reconciles(): boolean {
+    return this.#reconcile || this.#reconciling;
+  }
+
   /** Jobs asked for in calls that are about to be answered. */
   get asked(): number {
     return this.#isSilent ? 0 : this.#asked;
@@ -157,7 +165,7 @@ export class Fetcher {
    * nobody knows which these were.
    */
   async claimBeside<Reply>(call: (mayClaim: boolean) => Promise<Reply>): Promise<Reply> {
-    if (!this.#claiming || this.#closed || this.#reconcile || this.#reconciling) return await call(false);
+    if (!this.#claiming || this.#closed || this.reconciles) return await call(false);
     this.#beside += 1;
     try {
       return await call(true);
@@ -171,11 +179,14 @@ export class Fetcher {
   }
 
   hold(claims: readonly Claim[]): void {
+    this.own(claims.map(({ id }) => id));
+    if (!this.#idle) for (const { record } of claims) this.#ports.shares.took(record.queue);
+  }
+
+  /** This worker holds them from now on. */
+  own(ids: readonly string[]): void {
     this.#round += 1;
-    for (const { id, record } of claims) {
-      this.#held.set(id, this.#round);
-      if (!this.#idle) this.#ports.shares.took(record.queue);
-    }
+    for (const id of ids) this.#held.set(id, this.#round);
   }
 
   /** The job was settled by another script. `upTo`: unless it was claimed again after that round. */
@@ -211,7 +222,7 @@ export class Fetcher {
 
   #look(): void {
     if (this.#closed) return;
-    if (this.#reconcile || this.#reconciling) {
+    if (this.reconciles) {
       // Alone: a claim that is answered while the list is read would be taken for one whose reply was lost, and run twice.
       if (this.#inFlight + this.#beside === 0) void this.#reconcileNow();
       return;
@@ -263,7 +274,7 @@ export class Fetcher {
         quotas: shares.quotas(want),
       });
       this.#acknowledged(dropped, kept);
-      if (reply === "LOST") this.#lost(name);
+      if (reply === "LOST") this.lost(name);
       else await this.#take(name, reply, want, wakes);
     } catch (error) {
       // Outcomes under a lease that was lost meanwhile must not be written under the next one.
@@ -299,8 +310,7 @@ export class Fetcher {
     }
     // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
     if (ids.length === 0 || this.#ports.worker() !== name) return;
-    this.#round += 1;
-    for (const id of ids) this.#held.set(id, this.#round);
+    this.own(ids);
     await this.#deliver(name, ids, reply.runs, reply.records);
   }
 
@@ -338,9 +348,10 @@ export class Fetcher {
     const name = worker();
     // Known before the list is read: an attempt that fails meanwhile is no longer held, and must not be run again.
     const known = new Set(this.#held.keys());
+    this.taker.listing();
     try {
       const held = await connection.heldBy(keys, name);
-      const unknown = worker() === name ? held.filter((id) => !known.has(id)) : [];
+      const unknown = worker() === name ? this.taker.listed(held.filter((id) => !known.has(id))) : [];
       for (const id of unknown) this.#held.set(id, this.#round);
       if (unknown.length > 0) await this.#deliver(name, unknown);
     } catch (error) {
@@ -353,7 +364,7 @@ export class Fetcher {
     this.schedule();
   }
 
-  #lost(name: string): void {
+  lost(name: string): void {
     if (this.#ports.worker() === name) this.#ports.onLost();
   }
 

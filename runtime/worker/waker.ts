@@ -3,8 +3,11 @@
  * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second). A hint may die with
  * the process that popped it: what nobody was told of, heartbeats find (lease-keeper).
  */
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
 import { Connection, type ConnectionOptions } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
+import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 
 /** A blocking pop comes back so often, which shows that its connection lives. */
@@ -15,12 +18,15 @@ const SILENCE_LIMIT_MS = 20_000;
 const DUE_MARGIN_MS = 1;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const ERROR_PAUSE_MS = 250;
+const CLOSE_LIMIT_MS = 1000;
 
 export interface WakerPorts {
   readonly keys: ShardKeys;
-  readonly wakeKeys: readonly string[];
-  /** Look again. */
-  readonly wake: () => void;
+  /** Names of the queues that are waited for. */
+  readonly queues: readonly string[];
+  readonly fetcher: Pick<Fetcher, "hinted" | "reconcile" | "taker">;
+  /** Whether nobody else uses the slots of this worker. */
+  readonly isAlone: boolean;
   /** True while this worker can start nothing. */
   readonly full: () => boolean;
   readonly logger: Logger;
@@ -28,13 +34,13 @@ export interface WakerPorts {
 
 export class Waker {
   readonly #connection: Connection;
+  readonly #ports: WakerPorts;
   readonly #wakeKeys: readonly string[];
-  readonly #wake: () => void;
-  readonly #full: () => boolean;
-  readonly #logger: Logger;
   readonly #popSeconds: number;
   #blocking = false;
-  #closed = false;
+  /** The latest pop has brought a hint: where none comes, taking would only cost. */
+  #lively = true;
+  #closed: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
 
@@ -46,25 +52,31 @@ export class Waker {
       "waker",
       ports.keys,
     );
-    // The server may have popped a hint for the connection that broke.
-    this.#connection.onReconnect(() => ports.wake());
-    this.#wakeKeys = ports.wakeKeys;
-    this.#wake = ports.wake;
-    this.#full = ports.full;
-    this.#logger = ports.logger;
+    // The server may have popped a hint for the connection that broke, and taken a job.
+    this.#connection.onReconnect(() => ports.fetcher.reconcile());
+    this.#ports = ports;
+    this.#wakeKeys = ports.queues.map((queue) => ports.keys.queue(queue).wake);
   }
 
   /** Starts waiting; may be called again while it waits, with a nearer due time. */
   wait(nextDueMs: number): void {
-    if (this.#closed) return;
+    if (this.#closed !== undefined) return;
     if (nextDueMs >= 0) this.#alarm(nextDueMs + DUE_MARGIN_MS);
     if (!this.#blocking) void this.#block();
   }
 
-  close(): void {
-    this.#closed = true;
+  /** Resolves once Redis knows: it takes no job for this worker any more. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     clearTimeout(this.#timer);
+    const { redis } = this.#connection;
+    const ended = redis.status === "end" ? undefined : once(redis, "end");
     this.#connection.disconnect();
+    await Promise.race([ended, delay(CLOSE_LIMIT_MS, undefined, { ref: false })]);
   }
 
   #alarm(ms: number): void {
@@ -75,27 +87,39 @@ export class Waker {
     this.#timer = setTimeout(
       () => {
         this.#timerAt = Infinity;
-        this.#wake();
+        this.#ports.fetcher.hinted();
       },
       Math.min(ms, LONGEST_TIMER_MS),
     );
   }
 
   async #block(): Promise<void> {
+    const { fetcher, full, logger } = this.#ports;
     this.#blocking = true;
+    let isDone = false;
     try {
       let hint: [string, string] | null = null;
-      while (hint === null && !this.#closed)
-        hint = await this.#connection.redis.blpop([...this.#wakeKeys], this.#popSeconds);
-      if (hint !== null && this.#full()) await this.#passOn(hint[0]);
+      while (hint === null && !isDone && this.#closed === undefined) [hint, isDone] = await this.#pop();
+      if (hint !== null && !isDone && full()) await this.#passOn(hint[0]);
     } catch (error) {
-      if (!this.#closed) {
-        this.#logger.warn("waiting for work failed; polling instead", { error });
+      if (this.#closed === undefined) {
+        logger.warn("waiting for work failed; polling instead", { error });
         await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
       }
     }
     this.#blocking = false;
-    if (!this.#closed) this.#wake();
+    if (this.#closed === undefined && !isDone) fetcher.hinted();
+  }
+
+  /** Redis keeps what was sent behind a pop until the pop has ended, so a job that it wakes for is there with the hint. */
+  async #pop(): Promise<[hint: [string, string] | null, isDone: boolean]> {
+    const { fetcher, isAlone, queues } = this.#ports;
+    const popped = this.#connection.redis.blpop([...this.#wakeKeys], this.#popSeconds);
+    const takes = isAlone && this.#lively && fetcher.taker.mayTake;
+    const taken = takes ? fetcher.taker.take(this.#connection, queues) : false;
+    const [hint, isDone] = await Promise.all([popped, taken]);
+    this.#lively = hint !== null;
+    return [hint, isDone];
   }
 
   /** A due time may have filled this worker while its blocking pop went on: the hint is for one that sleeps. */

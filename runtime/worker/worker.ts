@@ -259,13 +259,14 @@ export class ShardWorker implements Worker {
   }
 
   #begin(): void {
-    const { queues, connection, logger } = this.#options;
+    const { connection, logger } = this.#options;
+    const queues = this.#options.queues.map((queue) => queue.name);
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
-    const wakeKeys = queues.map((queue) => this.#keys.queue(queue.name).wake);
     this.#waker = new Waker(connection, {
       keys: this.#keys,
-      wakeKeys,
-      wake: () => this.#fetcher.hinted(),
+      queues,
+      fetcher: this.#fetcher,
+      isAlone: this.#ownsHandlers,
       full: () => this.#intake.full,
       logger,
     });
@@ -273,11 +274,8 @@ export class ShardWorker implements Worker {
     this.#scheduler.start();
     this.#begun = true;
     this.#claimAgain();
-    logger.info("worker started", {
-      worker: this.name,
-      concurrency: this.#options.concurrency,
-      queues: queues.map((queue) => queue.name).join(","),
-    });
+    const { concurrency } = this.#options;
+    logger.info("worker started", { worker: this.name, concurrency, queues: queues.join(",") });
   }
 
   stop(): Promise<void> {
@@ -289,7 +287,7 @@ export class ShardWorker implements Worker {
     const { graceMs, logger } = this.#options;
     this.#fetcher.stopClaiming();
     void this.#scheduler.stop();
-    this.#waker?.close();
+    void this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
     // Claimed jobs that have not started go back at once, so that others can run them during the grace.
     this.#recorder.returned(this.#intake.takeIds());
@@ -328,6 +326,7 @@ export class ShardWorker implements Worker {
       await this.#janitor.stop();
       await this.#scheduler.stop();
       await this.#reaper.settled();
+      await this.#waker?.close();
       await this.#leaseKeeper.stop();
       await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));
     } catch (error) {

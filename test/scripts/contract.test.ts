@@ -227,6 +227,7 @@ describe("every wrapper", () => {
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
     sweep: (runner) => scripts.sweep(runner, keys, 1),
+    take: (runner) => scripts.take(runner, { ...worker, queues: QUEUES }),
     tick: (runner) => scripts.tick(runner, { keys, ...ticks }),
     "tick-run": (runner) =>
       scripts.tickRun(runner, {
@@ -328,6 +329,9 @@ describe("a server that grants exactly the declared keys", () => {
     await playChild(bench, runner);
     expect(await scripts.keepEvent(runner, { keys: bench.keys, ...AN_EVENT })).toBe("KEPT");
     await playWait(bench, runner);
+    await bench.register("T");
+    await bench.put({ taken: {} });
+    expect(await bench.take("T")).toMatchObject({ id: "taken" });
     await bench.put({ lost: { queue: "q" } });
     const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };

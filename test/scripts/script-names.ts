@@ -28,6 +28,7 @@ export const DRAINING = [
   "settle-steps",
   "suspend",
   "sweep",
+  "take",
   "wait-step",
 ];
 

@@ -35,6 +35,7 @@ import {
   saveStep,
   suspend,
   sweep,
+  take,
   tick,
   tickRun,
   type AdvanceCall,
@@ -59,6 +60,7 @@ import {
   type ScriptRunner,
   type Swept,
   type SweepTurn,
+  type Taken,
   type TickCall,
   type TickReply,
   type TickRunCall,
@@ -140,6 +142,11 @@ export class ShardBench {
       throw new Error(`expected ${want} jobs for ${worker}, got ${JSON.stringify(reply)}`);
     }
     return reply.ids;
+  }
+
+  /** Claims one job as behind a blocking pop. */
+  async take(worker: string, queues: readonly string[] = ["q"]): Promise<Taken | "LOST" | "NONE"> {
+    return await take(this.#runner, { keys: this.keys, worker, queues });
   }
 
   async beat(worker: string, leaseMs = HOUR_MS, queues: readonly string[] = []): Promise<Heartbeat | "LOST"> {

@@ -82,8 +82,8 @@ export class Life {
     this.#connections.add(redis);
     if (this.dead) return never();
     if (this.#asleep) return this.#whileAlive(this.thawed.promise.then(pass));
-    // A blocking pop is answered at any time: counted, it would make every number mean something else.
-    if (name === "blpop") {
+    // A blocking pop, and what is sent behind it, is answered at any time: counted, it would make every number mean something else.
+    if (name === "blpop" || this.#blocked.has(redis)) {
       this.#blocked.add(redis);
       return this.#whileAlive(pass());
     }

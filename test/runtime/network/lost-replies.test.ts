@@ -6,6 +6,7 @@ import {
   enqueueScript,
   failScript,
   heartbeatScript,
+  takeScript,
 } from "../../../runtime/scripts/index.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { type TestProxy, startProxy } from "../../support/proxy.js";
@@ -129,6 +130,29 @@ describe("replies to a worker are lost", () => {
     for (const [n, { id }] of handles.entries()) {
       expect(await project.kinds(id)).toEqual(n % 5 === 0 ? ["failed", "completed"] : ["completed"]);
     }
+  });
+
+  test("of a job that came with its hint: it runs once, at once", async () => {
+    const project = setup();
+    await load(project, advanceScript, takeScript);
+    const proxy = await startProxy(redis.port);
+    const runs: string[] = [];
+    await project.worker({ "some:work": (job: { id: string }) => void runs.push(job.id) } as never, {
+      url: proxy.url,
+    });
+    const ids: string[] = [];
+    for (let round = 0; proxy.lost < 5; round++) {
+      await until("the worker to sleep", async () => {
+        return /blocked_clients:[1-9]/.test(await project.raw.info("clients"));
+      });
+      // Of the call that is sent behind the next pop; the one that waits now is answered.
+      if (round % 2 === 0) proxy.loseReplies(takeScript.sha, 1);
+      const job = await project.enqueue(work, { n: round });
+      await within(4000, "the job", job.result());
+      ids.push(job.id);
+      expect(round).toBeLessThan(30);
+    }
+    expect(runs).toEqual(ids);
   });
 
   test("while a thousand and more jobs are active, some of which fail: none runs twice", async () => {
