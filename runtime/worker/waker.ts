@@ -114,10 +114,14 @@ export class Waker {
   /** Redis keeps what was sent behind a pop until the pop has ended, so a job that it wakes for is there with the hint. */
   async #pop(): Promise<[hint: [string, string] | null, isDone: boolean]> {
     const { fetcher, isAlone, queues } = this.#ports;
-    const popped = this.#connection.redis.blpop([...this.#wakeKeys], this.#popSeconds);
+    const connection = this.#connection;
     const takes = isAlone && this.#lively && fetcher.taker.mayTake;
-    const taken = takes ? fetcher.taker.take(this.#connection, queues) : false;
-    const [hint, isDone] = await Promise.all([popped, taken]);
+    const [hint, isDone] = await Promise.all(
+      connection.together(() => [
+        connection.redis.blpop([...this.#wakeKeys], this.#popSeconds),
+        takes ? fetcher.taker.take(connection, queues) : Promise.resolve(false),
+      ]),
+    );
     this.#lively = hint !== null;
     return [hint, isDone];
   }
