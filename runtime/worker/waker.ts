@@ -3,7 +3,6 @@
  * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second). A hint may die with
  * the process that popped it: what nobody was told of, heartbeats find (lease-keeper).
  */
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { Connection, type ConnectionOptions } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
@@ -74,7 +73,11 @@ export class Waker {
   async #close(): Promise<void> {
     clearTimeout(this.#timer);
     const { redis } = this.#connection;
-    const ended = redis.status === "end" ? undefined : once(redis, "end");
+    // Not events.once, which would throw what the connection says of its end.
+    const ended = new Promise<void>((resolve) => {
+      if (redis.status === "end") resolve();
+      else redis.once("end", () => resolve());
+    });
     this.#connection.disconnect();
     await Promise.race([ended, delay(CLOSE_LIMIT_MS, undefined, { ref: false })]);
   }
