@@ -129,6 +129,36 @@ describe("an idle worker", () => {
     expect(await within(4000, "the nearer job to run", soon.result())).toBeUndefined();
   });
 
+  test("has asked for a job behind its pop, but not while it runs one that may block it", async () => {
+    const project = setup();
+    const [started, release] = [signal(), signal()];
+    await project.worker({
+      "quick:work": () => undefined,
+      "flaky:work": async () => {
+        started.send();
+        await release.promise;
+      },
+    });
+    // What a blocked connection has sent stays in its buffer.
+    const state = async (): Promise<"asks" | "runs" | "waits"> => {
+      const clients = String(await project.raw.client("LIST"));
+      const [, bytes] = /name=taskweft-waker .* flags=b .* qbuf=(\d+)/.exec(clients) ?? [];
+      if (bytes === undefined) return "runs";
+      return Number(bytes) > 0 ? "asks" : "waits";
+    };
+    await until("it to ask", async () => (await state()) === "asks");
+    await (await project.enqueue(quick, { n: 1 })).result();
+    await until("it to ask again", async () => (await state()) === "asks");
+    const job = await project.enqueue(flaky, { n: 2 });
+    await started.promise;
+    await until("it only to wait", async () => (await state()) === "waits");
+    release.send();
+    await job.result();
+    await (await project.enqueue(quick, { n: 3 })).result();
+    await until("it to ask once more", async () => (await state()) === "asks");
+    expect(await state()).toBe("asks");
+  });
+
   test("finds a job by itself of which nobody has told it", async () => {
     const project = setup();
     await project.worker({ "quick:work": () => "found" }, { lease: "2s" });
