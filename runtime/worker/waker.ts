@@ -118,7 +118,9 @@ export class Waker {
   async #pop(): Promise<[hint: [string, string] | null, isDone: boolean]> {
     const { fetcher, isAlone, queues } = this.#ports;
     const connection = this.#connection;
-    const takes = isAlone && this.#lively && fetcher.taker.mayTake;
+    // A job that comes due while the call waits may block the loop: then what the call claims would wait behind it.
+    const isUndisturbed = this.#timerAt - performance.now() > this.#popSeconds * 1000;
+    const takes = isAlone && this.#lively && isUndisturbed && fetcher.taker.mayTake;
     const [hint, isDone] = await Promise.all(
       connection.together(() => [
         connection.redis.blpop([...this.#wakeKeys], this.#popSeconds),

@@ -139,13 +139,7 @@ describe("an idle worker", () => {
         await release.promise;
       },
     });
-    // What a blocked connection has sent stays in its buffer.
-    const state = async (): Promise<"asks" | "runs" | "waits"> => {
-      const clients = String(await project.raw.client("LIST"));
-      const [, bytes] = /name=taskweft-waker .* flags=b .* qbuf=(\d+)/.exec(clients) ?? [];
-      if (bytes === undefined) return "runs";
-      return Number(bytes) > 0 ? "asks" : "waits";
-    };
+    const state = () => stateOfPop(project);
     await until("it to ask", async () => (await state()) === "asks");
     await (await project.enqueue(quick, { n: 1 })).result();
     await until("it to ask again", async () => (await state()) === "asks");
@@ -157,6 +151,17 @@ describe("an idle worker", () => {
     await (await project.enqueue(quick, { n: 3 })).result();
     await until("it to ask once more", async () => (await state()) === "asks");
     expect(await state()).toBe("asks");
+  });
+
+  test("does not ask behind its pop while a job comes due that may block it", async () => {
+    const project = setup();
+    await project.worker({ "quick:work": () => undefined });
+    await until("it to ask", async () => (await stateOfPop(project)) === "asks");
+    const soon = await project.enqueue(quick, { n: 1 }, { delay: "10s" });
+    await until("it only to wait", async () => (await stateOfPop(project)) === "waits");
+    await soon.cancel();
+    await project.enqueue(quick, { n: 2 }, { delay: "1h" });
+    await (await project.enqueue(quick, { n: 3 })).result();
   });
 
   test("finds a job by itself of which nobody has told it", async () => {
@@ -276,3 +281,11 @@ describe("a paused queue", () => {
     await within(4000, "the held jobs to run", Promise.all(held.map((job) => job.result())));
   });
 });
+
+/** `asks`: a claim stands behind the pop; what a blocked connection has sent stays in its buffer. `runs`: there is no pop. */
+async function stateOfPop({ raw }: Project): Promise<"asks" | "runs" | "waits"> {
+  const clients = String(await raw.client("LIST"));
+  const [, bytes] = /name=taskweft-waker .* flags=b .* qbuf=(\d+)/.exec(clients) ?? [];
+  if (bytes === undefined) return "runs";
+  return Number(bytes) > 0 ? "asks" : "waits";
+}
