@@ -4,9 +4,9 @@
  */
 import type { RunScheduleDefinition } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
-import { type RunStart, type ScheduleState, tickRunId } from "../protocol/index.js";
+import { runFields, type RunStart, type ScheduleState, tickRunId } from "../protocol/index.js";
 import { tickRun, type TickReply, type TickRunReply } from "../scripts/index.js";
-import { RunStarter } from "../workflow/index.js";
+import { RUN_RETRYING, RunStarter } from "../workflow/index.js";
 import type { DueTicks } from "./due-ticks.js";
 import { cancelEarlier } from "./earlier.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
@@ -57,11 +57,17 @@ export class RunTicks implements TickTarget {
     return started;
   }
 
-  /** Not at every look: this walks through all that is under way. */
+  /** Not at every look: this walks through all that is under way. Again where somebody has retried it meanwhile, or nothing would end it. */
   async #cancelEarlier(id: string, tickMs: number): Promise<void> {
-    if (this.#cancelledFor === tickMs) return;
+    if (this.#cancelledFor === tickMs && !(await this.#goesOn(id))) return;
     await cancelEarlier(this.#ports, id);
     this.#cancelledFor = tickMs;
+  }
+
+  async #goesOn(id: string): Promise<boolean> {
+    const { connection, keys } = this.#ports;
+    const state = (await connection.readRunFields(keys, [runFields.state(id)])).get(runFields.state(id));
+    return state === undefined || state === RUN_RETRYING;
   }
 
   async #tick(call: {

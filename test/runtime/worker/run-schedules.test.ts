@@ -1,8 +1,11 @@
 // Schedules that start runs of workflows, with real workers. Ticks of the past are made by setting back how far a schedule has come.
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { RunScheduleDefinition } from "taskweft/generated-v1";
+import { Connection } from "../../../runtime/connection/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { parseRunEnd, parseScheduleState, tickJobId, tickOfJob } from "../../../runtime/protocol/index.js";
+import { RunTicks } from "../../../runtime/worker/run-ticks.js";
+import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
 import { RunStarter } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
@@ -267,6 +270,28 @@ describe("with overlap: replace", () => {
     const [shown] = await inspector.listSchedules().finally(() => inspector.close());
     expect(shown).toMatchObject({ waitingTickAt: last, lastJob: earlier });
     expect(shown).not.toHaveProperty("skippedAt");
+  });
+
+  test("a run that somebody retries while the tick waits is cancelled again", async () => {
+    const project = setup([replacing]);
+    const { keys, raw, client, prefix } = project;
+    await startEarlier(project, earlier);
+    await settledUpTo(project, last - DAY_MS, "nightly", earlier);
+    const connection = new Connection({ url: redis.url }, "test");
+    onTestFinished(() => connection.disconnect());
+    const ticks = new RunTicks(replacing, { connection, keys, random: () => 0, place: ONLY_PLACE });
+    const look = async () =>
+      await ticks.settle(await stateOf(project), { run: [last], missedMs: 0, upToMs: last }, Date.now());
+    expect(await look()).toBe("WAITING");
+    const worker = await project.worker(keeping([]), { schedules: [] });
+    await client.runEnded(earlier, 5000);
+    await worker.stop();
+    // Its deploy had no schedules.
+    await settledUpTo(project, last - DAY_MS, "nightly", earlier);
+    const inspector = openInspector({ url: redis.url, prefix });
+    await inspector.retryRun(earlier).finally(() => inspector.close());
+    expect(await look()).toBe("WAITING");
+    expect(await raw.hget(keys.workflows, `${earlier} :state`)).toBe("cancelling");
   });
 
   test("a schedule that made jobs before waits for the job, and one that makes jobs now cancels the run", async () => {
