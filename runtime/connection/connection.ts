@@ -155,10 +155,10 @@ export class Connection implements ScriptRunner {
     return found;
   }
 
-  /** Workflow runs whose retention has ended, by this machine's clock: the script that removes them asks again. */
-  async expiredRuns(keys: ShardKeys, limit: number): Promise<readonly string[]> {
+  /** Workflow runs whose retention has ended. `now`: of Redis, about; the script that removes them asks again. */
+  async expiredRuns(keys: ShardKeys, limit: number, now: number): Promise<readonly string[]> {
     try {
-      return await this.redis.zrangebyscore(keys.ended, "-inf", Date.now(), "LIMIT", 0, limit);
+      return await this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit);
     } catch (error) {
       throw toTaskweftError(error, "read");
     }

@@ -34,16 +34,19 @@ export class RunSweeper {
   readonly #connection: Connection;
   readonly #keys: ShardKeys;
   readonly #reader: RunReader;
+  readonly #now: () => number;
 
-  constructor(connection: Connection, keys: ShardKeys, reader: RunReader) {
+  /** `now`: of Redis (ms). By a clock that is ahead of it there would always be more, of which nothing can be removed yet. */
+  constructor(connection: Connection, keys: ShardKeys, reader: RunReader, now: () => number) {
     this.#connection = connection;
     this.#keys = keys;
     this.#reader = reader;
+    this.#now = now;
   }
 
   /** True when there may be more. */
   async sweep(): Promise<boolean> {
-    const runs = await this.#connection.expiredRuns(this.#keys, RUNS);
+    const runs = await this.#connection.expiredRuns(this.#keys, RUNS, this.#now());
     const facts = await this.#reader.read(runs.flatMap((run) => [run, runFields.parent(run)]));
     const parts: RunPart[] = [];
     for (const run of runs) {

@@ -50,7 +50,7 @@ export class Workflows {
     const queues = new Set(ports.queues.map(({ name }) => name));
     this.#now = ports.now;
     const reader = new RunReader(ports.connection, ports.keys);
-    this.#sweeper = new RunSweeper(ports.connection, ports.keys, reader);
+    this.#sweeper = new RunSweeper(ports.connection, ports.keys, reader, ports.now);
     this.#ends = new StepEnds({
       ...ports,
       serves: (task, queue) =>

@@ -195,7 +195,7 @@ test("with a run that is removed go its dead jobs, also where its record is spoi
   expect(await raw.zrange(keys.dead, 0, "-1")).toContain("r.a");
   await raw.hset(keys.workflows, "spoiled", "{");
   const connection = new Connection({ url: redis.url }, "test");
-  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys));
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys), Date.now);
   await until("both are removed", async () => {
     await sweeper.sweep();
     return (await raw.exists(keys.ended)) === 0;

@@ -1,5 +1,5 @@
 // How long runs that are steps of others are kept, and what becomes of one whose parent is gone.
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import type { WorkflowDefinition } from "../../../runtime/definition/index.js";
@@ -84,7 +84,7 @@ test("it is kept as long as its parent, whatever its own retention, and goes wit
   await start(project, workflow(steps, { ...children(brief, holding), keepMs: 1 }), {}, "r");
   const connection = new Connection({ url: redis.url }, "test");
   onTestFinished(() => connection.disconnect());
-  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys));
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys), Date.now);
   const ids = ["r.each-1.0", "r.each-1.1", "r.each-1.2", "r.middle-1", "r.middle-1.down-1"];
   await until("all have ended", async () => (await raw.zcard(keys.ended)) === ids.length);
   await until("their own time is over", async () => {
@@ -112,10 +112,24 @@ test("one that outlived its parent is removed after its own retention", async ()
   await removeAlone(project);
   const connection = new Connection({ url: redis.url }, "test");
   onTestFinished(() => connection.disconnect());
-  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys));
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys), Date.now);
   await until("it is removed", async () => {
     await sweeper.sweep();
     return (await raw.hexists(keys.workflows, "r.ship-1")) === 0;
   });
   expect(await raw.exists(keys.ended)).toBe(0);
+});
+
+test("a worker whose clock is ahead does not look again and again at runs that are not to be removed yet", async () => {
+  const { keys, raw } = setupProject({ redis, tasks: [add] as never });
+  const connection = new Connection({ url: redis.url }, "test");
+  onTestFinished(() => connection.disconnect());
+  const now = Date.now();
+  const ends = Array.from({ length: 250 }, (_unused, index) => [now + 600_000, `r${index}`]);
+  await raw.zadd(keys.ended, ...ends.flat());
+  vi.spyOn(Date, "now").mockReturnValue(now + 3_600_000);
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys), () => now);
+  expect(await sweeper.sweep()).toBe(false);
+  expect(await raw.zcard(keys.ended)).toBe(250);
+  await raw.del(keys.ended);
 });

@@ -22,7 +22,7 @@ function setup(): { project: Project; connection: Connection; sweeper: () => Run
   return {
     project,
     connection,
-    sweeper: () => new RunSweeper(connection, keys, new RunReader(connection, keys)),
+    sweeper: () => new RunSweeper(connection, keys, new RunReader(connection, keys), Date.now),
   };
 }
 

@@ -156,7 +156,7 @@ test("nothing is left of a run whose retention has ended", async () => {
   await emit({ key: 0 });
   expect(await Promise.all([endOf(heard!), endOf(vain!)])).toEqual(["completed", "RunFailed"]);
   const connection = new Connection({ url: redis.url }, "test");
-  const sweeper = new RunSweeper(connection, project.keys, new RunReader(connection, project.keys));
+  const sweeper = new RunSweeper(connection, project.keys, new RunReader(connection, project.keys), Date.now);
   await until("both are removed", async () => {
     await sweeper.sweep();
     return (await project.raw.exists(project.keys.ended)) === 0;
