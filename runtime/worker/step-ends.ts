@@ -13,9 +13,14 @@ import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import type { StepContext } from "./step-context.js";
 
+/**
+ * Calls under way, but for those that are tried again. One ends steps while the other travels; with more, each answer would make a call of
+ * its own, and ends that have once gone alone would never meet others again.
+ */
+const MAX_IN_FLIGHT = 2;
 /** Ends of one call, and characters of their outcomes: each may hold a result of a megabyte. */
 const BOUNDS = {
-  mostItems: 64,
+  mostItems: 128,
   sizeOf: ({ end }: Ended): number => end.outcome.length + end.finale.length,
   mostSize: 256 * 1024,
 } as const;
@@ -61,6 +66,8 @@ export class StepEnds {
   readonly #underWay = new Set<Promise<void>>();
   readonly #served = new WeakMap<JobMold, boolean>();
   #waiting: Ended[] = [];
+  #scheduled = false;
+  #inFlight = 0;
   #free = 0;
   #closed = false;
 
@@ -76,7 +83,7 @@ export class StepEnds {
   add(end: StepEnd, from?: StepContext): void {
     this.#waiting.push({ end, from });
     if (from !== undefined) this.#free += 1;
-    if (this.#waiting.length === 1) process.nextTick(() => this.#flush());
+    this.#flushSoon();
   }
 
   /** Resolves when it is written; for ends that another script completes. */
@@ -87,8 +94,10 @@ export class StepEnds {
 
   /** Resolves when everything has been written. */
   async settled(): Promise<void> {
-    this.#flush();
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    do {
+      this.#flush();
+      await Promise.all(this.#underWay);
+    } while (this.#underWay.size + this.#waiting.length > 0);
   }
 
   /** The lease is lost: what ended under it runs again elsewhere. */
@@ -101,16 +110,27 @@ export class StepEnds {
     this.#closed = true;
   }
 
+  #flushSoon(): void {
+    if (this.#scheduled || this.#waiting.length === 0) return;
+    this.#scheduled = true;
+    process.nextTick(() => {
+      this.#scheduled = false;
+      this.#flush();
+    });
+  }
+
   #flush(): void {
-    const ends = this.#waiting;
-    this.#waiting = [];
     const name = this.#ports.worker();
-    for (const part of partsOf(ends, BOUNDS)) {
+    let isCarried = true;
+    while (this.#inFlight < MAX_IN_FLIGHT && this.#waiting.length > 0) {
+      const [part = []] = partsOf(this.#waiting.slice(0, BOUNDS.mostItems), BOUNDS);
+      this.#waiting = this.#waiting.slice(part.length);
+      isCarried &&= part.every(canBeCarried);
       const run: Promise<void> = this.#write(name, part).finally(() => this.#underWay.delete(run));
       this.#underWay.add(run);
     }
     // A claim goes out behind them, unless what begins comes with the answer.
-    if (!ends.every(isCarried)) this.#ports.fetcher.wake();
+    if (!isCarried) this.#ports.fetcher.wake();
   }
 
   async #write(name: string, part: readonly Ended[]): Promise<void> {
@@ -121,7 +141,7 @@ export class StepEnds {
         // Under a new name nothing of the old one may be written.
         if (worker() !== name) return;
         try {
-          await fetcher.claimBeside((mayClaim) => this.#settle(name, part, mayClaim));
+          await (pauseMs === FIRST_PAUSE_MS ? this.#first(name, part) : this.#send(name, part));
           for (const { end } of part) if (end.endsJob) fetcher.forget(end.id, round);
           return;
         } catch (error) {
@@ -134,6 +154,21 @@ export class StepEnds {
       this.#free -= freeAfter(part);
       onFree();
     }
+  }
+
+  /** What is refused for good must hold no other up. */
+  async #first(name: string, part: readonly Ended[]): Promise<void> {
+    this.#inFlight += 1;
+    try {
+      await this.#send(name, part);
+    } finally {
+      this.#inFlight -= 1;
+      this.#flushSoon();
+    }
+  }
+
+  async #send(name: string, part: readonly Ended[]): Promise<void> {
+    await this.#ports.fetcher.claimBeside((mayClaim) => this.#settle(name, part, mayClaim));
   }
 
   async #settle(worker: string, part: readonly Ended[], mayClaim: boolean): Promise<void> {
@@ -165,7 +200,7 @@ export class StepEnds {
 }
 
 /** At most one job begins with it, which the worker can carry on with, and it does not let others in. */
-function isCarried({ end: { begins }, from }: Ended): boolean {
+function canBeCarried({ end: { begins }, from }: Ended): boolean {
   if (from === undefined || begins.length > 1) return false;
   const { step, undoes } = from;
   const [begin] = begins;

@@ -5,20 +5,24 @@ import { recordMold, type StepEnd } from "../../../runtime/protocol/index.js";
 import { StepEnds } from "../../../runtime/worker/step-ends.js";
 import { RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
+import { signal } from "../../support/signal.js";
 
 const redis = await startRedis();
 
 /** Characters of the arguments of each call that it made. */
 class Measured extends Connection {
   readonly sizes: number[] = [];
+  /** The calls wait for it. */
+  open = Promise.resolve();
 
-  override run(...call: Parameters<Connection["run"]>): ReturnType<Connection["run"]> {
+  override async run(...call: Parameters<Connection["run"]>): ReturnType<Connection["run"]> {
     this.sizes.push(call[2].reduce<number>((sum, arg) => sum + String(arg).length, 0));
-    return super.run(...call);
+    await this.open;
+    return await super.run(...call);
   }
 }
 
-test("large results go in several calls, small ones in one", async () => {
+function setup() {
   const { keys } = setupProject({ redis, tasks: [] });
   const connection = new Measured({ url: redis.url }, "test");
   onTestFinished(() => connection.disconnect());
@@ -44,6 +48,11 @@ test("large results go in several calls, small ones in one", async () => {
   const rest = { ...what, hasten: [], itemOf: undefined, begins: [] };
   const add = (id: string, characters: number): void =>
     ends.add({ ...rest, id, outcome: "c".repeat(characters), decider: mold } satisfies StepEnd);
+  return { connection, ends, add };
+}
+
+test("large results go in several calls, small ones in one", async () => {
+  const { connection, ends, add } = setup();
   for (const id of ["1", "2", "3"]) add(id, 100);
   await ends.settled();
   expect(connection.sizes).toHaveLength(1);
@@ -51,4 +60,18 @@ test("large results go in several calls, small ones in one", async () => {
   await ends.settled();
   expect(connection.sizes).toHaveLength(6);
   expect(Math.max(...connection.sizes)).toBeLessThan(256 * 1024);
+});
+
+test("what ends while two calls are under way goes in the next, all together", async () => {
+  const { connection, ends, add } = setup();
+  const answered = signal();
+  connection.open = answered.promise;
+  for (let n = 0; n < 20; n += 1) {
+    add(String(n), 100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(connection.sizes).toHaveLength(2);
+  answered.send();
+  await ends.settled();
+  expect(connection.sizes).toHaveLength(3);
 });
