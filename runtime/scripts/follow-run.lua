@@ -13,7 +13,7 @@
 --@include rate book group gate
 --@include come
 --@include begin
---@include launch
+--@include parts launch
 --@include revive
 --@include hold
 
@@ -41,6 +41,7 @@ if wanted == 'start' and not known and goes_on then
   pin(workflows, ARGV[10], ARGV[11], 1)
   redis.call('HSET', workflows, run .. ' :parent', ARGV[8])
   launch(stores, gate, woken, run, ARGV[9], 12, keys_of)
+  write_launched(stores)
   wake_each(woken)
 elseif wanted == 'retry' and ended and marked and goes_on then
   local pending, _, wake_key = keys_of(ARGV[8])

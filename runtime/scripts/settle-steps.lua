@@ -13,7 +13,7 @@
 --@include acknowledge
 --@include begin
 --@include hasten
---@include facts mold ends carry over
+--@include parts facts mold ends carry over
 
 local jobs, active, leases, workflows = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local tag, worker, woken, begun = ARGV[1], ARGV[2], {}, 0

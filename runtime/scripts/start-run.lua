@@ -12,7 +12,7 @@
 --@include rate book group gate
 --@include come
 --@include begin
---@include launch
+--@include parts launch
 
 local workflows, keys, expiry = KEYS[2], KEYS[3], KEYS[4]
 local stores = { jobs = KEYS[1], workflows = workflows, running = KEYS[8], listeners = KEYS[9] }
@@ -24,15 +24,29 @@ local function keys_of(place)
   return KEYS[q], KEYS[q + 1], KEYS[q + 2]
 end
 
+-- Records of the runs that are there already, by id.
+local records = {}
+local function read_records()
+  local ids, from = {}, at
+  while from <= #ARGV do
+    ids[#ids + 1] = ARGV[from]
+    local _, _, behind = bounds_of_launch(from + 5)
+    from = behind
+  end
+  local found = redis.call('HMGET', workflows, unpack(ids))
+  for i = 1, #ids do
+    records[ids[i]] = found[i]
+  end
+end
+
 -- The run that is there already, by its id or its key, and its record.
 local function existing(run, key, ttl)
-  local known = redis.call('HGET', workflows, run)
-  if known or key == '' then
-    return known and run, known
+  if records[run] or key == '' then
+    return records[run] and run, records[run]
   end
   local owner = redis.call('HGET', keys, key)
   if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) > gate.time then
-    return owner, redis.call('HGET', workflows, owner) or ''
+    return owner, records[owner] or redis.call('HGET', workflows, owner) or ''
   end
   redis.call('HSET', keys, key, run)
   redis.call('ZADD', expiry, gate.time + tonumber(ttl), key)
@@ -46,6 +60,7 @@ local function start_each()
     local _, _, behind = bounds_of_launch(at + 5)
     if not id then
       launch(stores, gate, woken, run, record, at + 5, keys_of)
+      records[run] = record
       local number = tonumber(ARGV[at + 2])
       used[number] = (used[number] or 0) + 1
     end
@@ -53,7 +68,9 @@ local function start_each()
   end
 end
 -- Where one cannot be stored, those before it are, and must not lack their definition.
+read_records()
 local stored_all, refusal = pcall(start_each)
+write_launched(stores)
 for number, n in pairs(used) do
   pin(workflows, ARGV[2 * number], ARGV[2 * number + 1], n)
 end

@@ -16,7 +16,7 @@
 --@include rate book group gate
 --@include come
 --@include begin
---@include launch
+--@include parts launch
 
 local schedules = KEYS[4]
 local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[3], running = KEYS[8], listeners = KEYS[9] }
@@ -56,6 +56,7 @@ if run ~= '' then
     local woken = {}
     pin(stores.workflows, ARGV[8], ARGV[9], 1)
     launch(stores, gate, woken, run, ARGV[7], 10, keys_of)
+    write_launched(stores)
     wake_each(woken)
     earlier, started = run, 1
   end
