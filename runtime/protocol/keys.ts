@@ -55,8 +55,8 @@ export class ShardKeys {
   /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
   readonly limited: string;
   /**
-   * HASH `<task>` -> limit, `<group>` -> slots held, `#` -> last number given, `#<queue>` -> jobs that wait at the gate;
-   * `%<task>` -> rate and turns, `%<group>` -> its latest starts. */
+   * HASH `<task>` -> limit, `<group>` -> slots held and its latest starts, `#` -> last number given, `#<queue>` -> jobs that wait at the gate;
+   * `%<task>` -> rate and turns. */
   readonly groups: string;
   /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
   readonly waiting: string;

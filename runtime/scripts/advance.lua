@@ -13,11 +13,11 @@
 --@include rate book group gate
 --@include record shut
 --@include throng
---@include admit
+--@include callup admit
 --@include acknowledge
 --@include promote
 --@include claim
---@include starts
+--@include starts openings
 --@include turns
 --@include letgo
 --@include around

@@ -61,7 +61,7 @@ for i = 9 + queues, #ARGV do
 end
 
 local counted = group_of(gate, group)
-local places = counted.rule.rate and tonumber(string.match(counted.slots, ' (%d+)$') or 0) or 0
+local places = counted.rule.rate and tonumber(string.match(counted.text or '', '^%d+ (%d+)') or 0) or 0
 local opens = first and opens_at(gate, counted) or math.huge
 local at = opens > 0 and opens < math.huge and string.format('%016.0f\n', opens) or ''
 local noted = opens == math.huge or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\n' .. at .. group)

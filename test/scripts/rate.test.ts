@@ -68,7 +68,7 @@ describe("a rate", () => {
       await look(bench, { want: 5, quotas: [{ queue: "q", quota: 5 }] });
       await timePasses(bench, HOUR_MS / 100);
     }
-    const text = (await bench.redis.hget(bench.keys.groups, "%a:task k"))!;
+    const text = (await bench.redis.hget(bench.keys.groups, "a:task k"))!;
     expect(text.split(" ").length).toBeLessThan(2 * 52);
     expect((await look(bench)).ids).toEqual([]);
     await timePasses(bench, HOUR_MS * 0.78);
@@ -77,6 +77,44 @@ describe("a rate", () => {
     const { length } = (await look(bench)).ids;
     expect(length).toBeGreaterThan(0);
     expect(length).toBeLessThanOrEqual(25);
+  });
+
+  test("of which a tenth is taken counts in fifths of its window, and the rest in fiftieths", async () => {
+    const bench = setup();
+    await bench.put(named("a", 500, of("k", 100)));
+    const claims = async (want: number): Promise<number> =>
+      (await look(bench, { want, quotas: [{ queue: "q", quota: want }] })).ids.length;
+    const lastEnd = async (): Promise<number> =>
+      Number((await bench.redis.hget(bench.keys.groups, "a:task k"))!.split(" ")[3]);
+    for (let n = 0; n < 10; n += 1) expect(await claims(1)).toBe(1);
+    expect((await lastEnd()) % (HOUR_MS / 5)).toBe(0);
+    await timePasses(bench, HOUR_MS * 0.5);
+    expect(await claims(100)).toBe(90);
+    expect((await lastEnd()) % (HOUR_MS / 50)).toBe(0);
+    await timePasses(bench, HOUR_MS * 0.49);
+    expect(await claims(100)).toBe(0);
+    await timePasses(bench, HOUR_MS * 0.22);
+    expect(await claims(100)).toBe(10);
+    await timePasses(bench, HOUR_MS * 0.28);
+    expect(await claims(100)).toBe(0);
+    await timePasses(bench, HOUR_MS * 0.04);
+    expect(await claims(100)).toBe(90);
+  });
+
+  test("of which all is taken soon after a tenth counts that in fiftieths too", async () => {
+    const bench = setup();
+    await bench.put(named("a", 200, of("k", 100)));
+    const claims = async (want: number): Promise<number> =>
+      (await look(bench, { want, quotas: [{ queue: "q", quota: want }] })).ids.length;
+    for (const want of [4, 3, 3]) {
+      expect(await claims(want)).toBe(want);
+      await timePasses(bench, HOUR_MS * 0.001);
+    }
+    expect(await claims(100)).toBe(90);
+    await timePasses(bench, HOUR_MS * 0.99);
+    expect(await claims(100)).toBe(0);
+    await timePasses(bench, HOUR_MS * 0.04);
+    expect(await claims(100)).toBe(100);
   });
 
   test("is that of the newest deploy: higher, lower, or none", async () => {
@@ -115,7 +153,7 @@ describe("a rate", () => {
     await look(bench);
     await bench.advance("A", { dropped: ["a0"] });
     await bench.sweep();
-    expect(await bench.redis.hexists(bench.keys.groups, "%a:task k")).toBe(1);
+    expect(await bench.redis.hget(bench.keys.groups, "a:task k")).toMatch(/^0 0 1 \d{13} \d{13} 0$/);
     await timePasses(bench, HOUR_MS);
     await bench.sweep();
     const { groups, waiting } = await bench.shard();

@@ -5,9 +5,9 @@ import type { ShardBench } from "./shard-bench.js";
 export async function timePasses(bench: ShardBench, ms: number): Promise<void> {
   const { redis, keys } = bench;
   for (const [field, text] of Object.entries(await redis.hgetall(keys.groups))) {
-    if (!field.startsWith("%") || !field.includes(" ")) continue;
-    const [total, first, last, ...parts] = text.split(" ");
-    const moved = [total, Number(first) - ms, Number(last) - ms, ...parts].join(" ");
+    const [held, reserved, total, last, first, ...parts] = text.split(" ");
+    if (!field.includes(" ") || parts.length === 0) continue;
+    const moved = [held, reserved, total, Number(last) - ms, Number(first) - ms, ...parts].join(" ");
     await redis.hset(keys.groups, field, moved);
   }
   for (const member of await redis.zrange(keys.waiting, 0, "-1")) {

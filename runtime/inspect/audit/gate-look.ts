@@ -137,9 +137,7 @@ class GateLook {
   }
 
   async #slotProblems(): Promise<readonly Suspicion[]> {
-    const fields = [...this.#groups.keys()].filter((field) => field.includes(" "));
-    const rated = rateField("");
-    const counted = fields.map((field) => (field.startsWith(rated) ? field.slice(rated.length) : field));
+    const counted = [...this.#groups.keys()].filter((field) => field.includes(" "));
     const problems: Suspicion[] = [];
     for (const group of new Set([...counted, ...this.#others.keys()])) {
       // Parked jobs hold nothing.

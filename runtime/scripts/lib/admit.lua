@@ -1,81 +1,54 @@
--- Groups of whose slots some have been given back in this call come into `gate.called`, by the queue of the first that waits; a note
--- tells workers of other queues. The call serves those from `ARGV[at]` on.
-local function call_up(gate, at)
-  gate.called = {}
-  for i = at, #ARGV, 2 do
-    gate.called[ARGV[i]] = {}
+-- Lets one in, as far as its group is open, it waits for this queue, and fewer than 500 have come.
+local function let_in(gate, queue, group, member, of, id, came)
+  if of ~= queue or came.n == 500 or opens_at(gate, group) > 0 then
+    return false
   end
-  for i = 1, anyone_waits(gate) and #gate.freed or 0 do
-    local group = gate.freed[i]
-    if not group.is_called then
-      local first = opens_at(gate, group) == 0 and first_of(gate, group.name, 1)[1]
-      local line = gate.called[first and who(group.name, first)]
-      group.is_called = true
-      if line then
-        line[#line + 1], line[group] = { group, first }, true
-      else
-        invite(gate, group)
-      end
-    end
-  end
-  gate.freed = nil
-end
-
--- The groups of a queue that were called up, and 100 of those of whom a note says that there is room; second, whether there are more.
-local function invited(gate, queue)
-  local start, line = '\n' .. queue .. '\n', gate.called[queue]
-  local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
-  if gate.rates and #notes < 100 then
-    local until_now = string.format('(%s%016.0f', start, gate.time + 1)
-    local timed = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start, until_now, 'LIMIT', 0, 100 - #notes)
-    for i = 1, #timed do
-      notes[#notes + 1] = timed[i]
-    end
-  end
-  for i = 1, #notes do
-    local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
-    -- Its members leave the gate after the whole line has been looked at: one that stands there twice would let them in twice.
-    line[#line + 1] = not line[group] and { group } or nil
-    line[group] = true
-  end
-  local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
-  return line, #notes == 100
-end
-
--- Lets `members` of a group in, as far as it is open, they wait for this queue, and fewer than 500 have come. True if all came in.
-local function let_in(gate, queue, group, members, came)
-  for i = 1, #members do
-    local of, id = who(group.name, members[i])
-    if of ~= queue or came.n == 500 or opens_at(gate, group) > 0 then
-      return false
-    end
-    came.n, came.gone[#came.gone + 1] = came.n + 1, members[i]
-    if not (gate.shut and parks(gate, members[i], id)) then
-      take(gate, group)
-      came.ids[#came.ids + 1] = id
-    end
+  came.n, came.leaving = came.n + 1, came.leaving + 1
+  came.gone[came.leaving] = member
+  if not (gate.shut and parks(gate, member, id)) then
+    take(gate, group)
+    came.entered = came.entered + 1
+    came.ids[came.entered] = id
   end
   return true
+end
+
+-- Lets in those of a group for whom there is room, at most 32; `first` is the first of them, where it is known. True if all of them came in;
+-- second, whether there may be more.
+local function let_group_in(gate, queue, group, first, id, came)
+  local most = math.max(1, math.min(32, group.rule.limit - group.held))
+  if first and most == 1 then
+    return let_in(gate, queue, group, first, queue, id, came), true
+  end
+  local members = first_of(gate, group.name, most)
+  for i = 1, #members do
+    local of, its_id = who(group.name, members[i])
+    if not let_in(gate, queue, group, members[i], of, its_id, came) then
+      return false
+    end
+  end
+  return true, #members == most
 end
 
 -- Fills a pending list. True where a hint is needed: the call itself claims nothing, or there may be more.
 local function admit(gate, queue, pending, want)
   gate.queues[#gate.queues + 1] = queue
-  local came, stopped, line, more = { n = 0, ids = {} }, {}, invited(gate, queue)
-  while #line > 0 do
-    local open = {}
-    came.gone = {}
-    for i = 1, #line do
-      local group, first = line[i][1], line[i][2]
-      local most = math.max(1, math.min(32, group.rule.limit - group.held))
-      local members = first and most == 1 and { first } or first_of(gate, group.name, most)
-      if not let_in(gate, queue, group, members, came) or opens_at(gate, group) > 0 then
+  local came, stopped, line, more = { n = 0, ids = {}, entered = 0 }, {}, invited(gate, queue)
+  while line.n > 0 do
+    local open = { n = 0, groups = {}, firsts = {}, ids = {} }
+    came.gone, came.leaving = {}, 0
+    for i = 1, line.n do
+      local group = line.groups[i]
+      local came_in, is_full = let_group_in(gate, queue, group, line.firsts[i], line.ids[i], came)
+      local opens = came_in and opens_at(gate, group) or 0
+      if came_in and opens == 0 and is_full then
+        open.n = open.n + 1
+        open.groups[open.n] = group
+      elseif not came_in or (opens > 0 and opens < math.huge) then
         stopped[#stopped + 1] = group
-      elseif #members == most then
-        open[#open + 1] = { group }
       end
     end
-    local _ = #came.gone > 0 and redis.call('ZREM', gate.waiting, unpack(came.gone))
+    local _ = came.leaving > 0 and redis.call('ZREM', gate.waiting, unpack(came.gone))
     line = open
   end
   if #came.ids > 0 then

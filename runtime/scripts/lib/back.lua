@@ -1,15 +1,15 @@
 -- One of the latest starts has not been one.
-local function take_back_start(log)
-  log.n, log.total = math.max(0, log.n - 1), math.max(0, log.total - 1)
-  local rest, n, gap = string.match(log.n == 0 and log.older or '', '^(.*) (%d+) (%d+)$')
+local function take_back_start(group, log)
+  group.total = math.max(0, group.total - 1)
+  local rest, n, gap = string.match(group.total <= log.before and log.older or '', '^(.*) (%d+) (%d+)$')
   if rest then
-    log.older, log.n, log.last = rest, tonumber(n), log.last - gap
+    log.older, log.before, log.last = rest, log.before - n, log.last - gap
   end
 end
 
 -- The group of a limited job, with its starts; nil where it has no rate.
 local function rated(gate, entry)
-  local group = entry and group_of(gate, string.match(entry, '^%d+ %S+ (.*)$'))
+  local group = entry and group_of(gate, group_in(entry))
   return group and group.rule.rate and group or nil
 end
 
@@ -17,7 +17,7 @@ end
 local function uncount(gate, id, goes_back)
   local group = rated(gate, redis.call('HGET', gate.limited, id))
   if group then
-    take_back_start(log_of(gate, group))
+    take_back_start(group, log_of(gate, group))
     group.reserved = group.reserved + (goes_back and 1 or 0)
     changed(gate, group)
   end

@@ -1,45 +1,45 @@
 -- Writes down what has changed of groups: a call for many jobs (`gate.late`) all of it when it ends (write_down), every other one at
 -- once. Nothing but this file writes the fields of groups where a gate is open.
 
--- Lua unpacks at most some 8,000 values.
-local function set_fields(groups, fields, most)
-  local _ = #fields > most and redis.call('HSET', groups, unpack(fields))
-  return #fields > most and {} or fields
-end
+-- Lua unpacks at most some 8,000 values, so many groups are written in parts.
 
-local function drop_fields(groups, fields, most)
-  local _ = #fields > most and redis.call('HDEL', groups, unpack(fields))
-  return #fields > most and {} or fields
-end
-
-local function write_groups(gate, changed)
-  local set, del = {}, {}
-  for group in pairs(changed) do
-    local slots = group.reserved > 0 and string.format('%d %d', group.held, group.reserved) or tostring(group.held)
-    if group.held == 0 and group.slots ~= '0' then
-      del[#del + 1] = group.name
-    elseif slots ~= group.slots then
-      set[#set + 1], set[#set + 2] = group.name, slots
-    end
-    local text = group.log and starts_text(group.log)
-    if text and text ~= group.text then
-      set[#set + 1], set[#set + 2] = '%' .. group.name, text
-    elseif group.log and group.text and not text then
-      del[#del + 1] = '%' .. group.name
-    end
-    group.slots, group.text = slots, text or (not group.log and group.text)
-    set, del = set_fields(gate.groups, set, 4000), drop_fields(gate.groups, del, 4000)
+-- As it is stored; nil for nothing.
+local function text_of(group)
+  if group.total > 0 then
+    return group.held .. ' ' .. group.reserved .. ' ' .. group.total .. (group.log and starts_text(group.log) or group.tail)
+  elseif group.reserved > 0 then
+    return group.held .. ' ' .. group.reserved
   end
-  set_fields(gate.groups, set, 0)
-  drop_fields(gate.groups, del, 0)
+  return group.held > 0 and tostring(group.held) or nil
+end
+
+local function write_groups(gate, groups)
+  local set, del, n, gone = {}, {}, 0, 0
+  for i = 1, #groups do
+    local group = groups[i]
+    local text = text_of(group)
+    if text and text ~= group.text then
+      set[n + 1], set[n + 2], n = group.name, text, n + 2
+    elseif not text and group.text then
+      gone = gone + 1
+      del[gone] = group.name
+    end
+    group.text = text
+    if n >= 4000 then
+      redis.call('HSET', gate.groups, unpack(set))
+      set, n = {}, 0
+    end
+    if gone >= 4000 then
+      redis.call('HDEL', gate.groups, unpack(del))
+      del, gone = {}, 0
+    end
+  end
+  local _ = n > 0 and redis.call('HSET', gate.groups, unpack(set))
+  _ = gone > 0 and redis.call('HDEL', gate.groups, unpack(del))
 end
 
 local function changed(gate, group)
-  if gate.late then
-    gate.late[group] = true
-  else
-    write_groups(gate, { [group] = true })
-  end
+  local _ = gate.late or write_groups(gate, { group })
 end
 
 -- More or fewer jobs of a queue wait.
@@ -62,7 +62,7 @@ local function next_number(gate)
 end
 
 local function write_down(gate)
-  write_groups(gate, gate.late)
+  write_groups(gate, gate.known or {})
   for queue, n in pairs(gate.counts) do
     redis.call('HINCRBY', gate.groups, '#' .. queue, n)
   end

@@ -17,9 +17,12 @@ local function opens_at(gate, group)
   elseif not rate or rate.per == 0 then
     return 0
   end
-  -- Those that no longer count may be among these; as a rule there is room with them, and nothing has to be read.
-  local most = not group.log and tonumber(string.match(group.text or '0', '^%d+'))
-  return most and reserved + most < rate.most and 0 or next_start(log_of(gate, group), reserved)
+  -- Those that no longer count may be among these; as a rule there is room with them, and nothing more has to be read.
+  if reserved + group.total < rate.most then
+    return 0
+  end
+  local log = log_of(gate, group)
+  return next_start(log, group.total, reserved, rate.most)
 end
 
 -- One takes a slot, and reserves its start.
@@ -59,19 +62,16 @@ local function pass(gate, id, entry)
 end
 
 -- One of a group gives its slot back. Returns the queue whose workers may let another in, if there is one; a call that lets jobs in
--- itself notes whose slots these were.
+-- itself looks at all groups that it knows by then.
 local function give_back(gate, group)
   group.held = math.max(0, group.held - 1)
   group.reserved = math.min(group.reserved, group.held)
   changed(gate, group)
-  if not gate.freed then
-    return invite(gate, group)
-  end
-  gate.freed[#gate.freed + 1] = group
+  return not gate.calls_up and invite(gate, group) or nil
 end
 
 local function leave(gate, entry)
-  return give_back(gate, group_of(gate, string.match(entry, '^%d+ %S+ (.*)$')))
+  return give_back(gate, group_of(gate, group_in(entry)))
 end
 
 -- An id leaves its pending list or `active`, for good or until it comes to the gate again; returns what `leave` does.

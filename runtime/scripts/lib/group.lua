@@ -4,57 +4,68 @@ local function rule_of(task, limit, rate, shut)
   return { limit = limit and tonumber(limit) or math.huge, rate = rate_of(rate), shut = shut or string.byte(task) == 33 }
 end
 
--- Reads those of the groups that are not known yet, all at once, and the rules of their tasks.
+-- Reads those of the groups that are not known yet, all at once, and the rules of their tasks. Counted here, because Lua finds out how
+-- long a list is by searching, and this is done for each job.
 local function read_up(gate, names)
-  gate.book, gate.rules = gate.book or {}, gate.rules or {}
-  local book, rules, fields, unread, tasks, task_of = gate.book, gate.rules, {}, {}, {}, {}
+  local book, rules, known = gate.book or {}, gate.rules or {}, gate.known or {}
+  gate.book, gate.rules, gate.known = book, rules, known
+  local fields, tasks, rule_for, n, t, task, start = {}, {}, {}, 0, 0, nil, '\n'
   for i = 1, #names do
     local name = names[i]
     if not book[name] then
-      book[name], unread[#unread + 1] = true, name
-      fields[#fields + 1], fields[#fields + 2] = name, '%' .. name
+      -- Those of one call are of few tasks: that of the one before, as a rule.
+      if string.find(name, start, 1, true) ~= 1 then
+        task = string.match(name, '^%S+')
+        start = task .. ' '
+      end
+      n = n + 1
+      book[name], fields[n], rule_for[n] = true, name, task
+      if not rules[task] then
+        t = t + 1
+        rules[task], tasks[t] = true, task
+      end
     end
   end
-  local at = #fields
-  for i = 1, #unread do
-    local task = string.match(unread[i], '^%S+')
-    task_of[i] = task
-    if not rules[task] then
-      rules[task], tasks[#tasks + 1] = true, task
-      fields[#fields + 1], fields[#fields + 2], fields[#fields + 3] = task, '%' .. task, '!' .. task
-    end
+  for i = 1, t do
+    local at = n + 3 * i
+    fields[at - 2], fields[at - 1], fields[at] = tasks[i], '%' .. tasks[i], '!' .. tasks[i]
   end
-  local texts = at > 0 and redis.call('HMGET', gate.groups, unpack(fields)) or {}
-  for i = 1, #tasks do
-    rules[tasks[i]] = rule_of(tasks[i], texts[at + 3 * i - 2], texts[at + 3 * i - 1], texts[at + 3 * i])
+  local texts = n > 0 and redis.call('HMGET', gate.groups, unpack(fields)) or {}
+  for i = 1, t do
+    local at = n + 3 * i
+    rules[tasks[i]] = rule_of(tasks[i], texts[at - 2], texts[at - 1], texts[at])
   end
-  for i = 1, #unread do
-    local rule, slots = rules[task_of[i]], texts[2 * i - 1] or '0'
-    local held, reserved = tonumber(slots), '0'
+  local count = #known
+  for i = 1, n do
+    local text, rule = texts[i] or '0', rules[rule_for[i]]
+    local held, reserved, total, tail = tonumber(text), nil, nil, ''
     if not held then
-      held, reserved = string.match(slots, '^(%d+) (%d+)$')
+      held, reserved, total, tail = string.match(text, '^(%d+) (%d+) ?(%d*)(.*)$')
+      held = tonumber(held)
     end
-    held, reserved = tonumber(held), rule.rate and tonumber(reserved) or 0
-    book[unread[i]] = {
-      -- No more places are reserved than ids hold slots.
-      name = unread[i], rule = rule, held = held, reserved = math.min(held, reserved), slots = slots, text = texts[2 * i], is_called = false,
-    }
+    -- No more places are reserved than ids hold slots.
+    reserved = rule.rate and reserved and math.min(held, tonumber(reserved)) or 0
+    total = total and tonumber(total) or 0
+    local group = { name = fields[i], rule = rule, held = held, reserved = reserved, total = total, tail = tail, text = texts[i] }
+    book[fields[i]], known[count + i] = group, group
   end
+end
+
+-- The group in an entry: behind the number, which has 16 digits, and the queue.
+local function group_in(entry)
+  return string.match(entry, ' (.*)$', 18)
 end
 
 local function group_of(gate, name)
-  if not (gate.book and gate.book[name]) then
-    read_up(gate, { name })
-  end
+  local _ = not (gate.book and gate.book[name]) and read_up(gate, { name })
   return gate.book[name]
 end
 
--- What is known of the starts of a group, false without a rate.
+-- What is known of the starts of a group with a rate.
 local function log_of(gate, group)
-  local rate = group.rule.rate
-  if group.log == nil then
-    group.log = rate and read_starts(gate, rate, group.text or nil) or false
-    local _ = group.log and group.log.moved and changed(gate, group)
+  if not group.log then
+    group.log = read_starts(gate, group.rule.rate, group)
+    local _ = group.log.moved and changed(gate, group)
   end
   return group.log
 end

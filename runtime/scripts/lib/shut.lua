@@ -28,7 +28,7 @@ end
 
 -- An id leaves its list before it has started: its slot and the place of its start are free.
 local function step_out(gate, entry)
-  local group = group_of(gate, string.match(entry, '^%d+ %S+ (.*)$'))
+  local group = group_of(gate, group_in(entry))
   group.reserved = math.max(0, group.reserved - 1)
   give_back(gate, group)
 end

@@ -1,8 +1,19 @@
 -- The gate as `advance` needs it: only a shard that has had rates pays for them.
 local function gate_of(gate)
-  gate.rates, gate.queues, gate.freed = redis.call('HEXISTS', gate.groups, '%') == 1, {}, {}
+  gate.rates, gate.queues, gate.calls_up = redis.call('HEXISTS', gate.groups, '%') == 1, {}, true
   gate.late, gate.counts = {}, {}
   return gate
+end
+
+-- Parts that end later than what starts now end with it: nothing that has started by now counts for longer.
+local function bring_nearer(log, ending)
+  local at = log.first
+  log.first, log.last = math.min(at, ending), ending
+  log.older = string.gsub(log.older, ' (%d+) (%d+)', function(n, gap)
+    local from = at
+    at = at + gap
+    return string.format(' %s %.0f', n, math.min(at, ending) - math.min(from, ending))
+  end)
 end
 
 -- So many ids of a group with a rate start now. Returns from when on its starts may be forgotten, if none has counted before.
@@ -13,74 +24,52 @@ local function add_starts(gate, group, n)
   if rate.per == 0 then
     return nil
   end
-  rate.ending = rate.ending or math.ceil((gate.time + rate.per) / rate.grain) * rate.grain
-  local log, ending = log_of(gate, group), rate.ending
-  local is_first = log.n == 0
-  if is_first then
-    log.first, log.last = ending, ending
-  elseif log.last < ending then
-    log.older = log.older .. string.format(' %d %d', log.n, ending - log.last)
-    log.last, log.n = ending, 0
+  local ending, text = ending_of(rate, gate.time, group.total + n)
+  if not group.log and string.match(group.tail, '^ (%d+)') == text then
+    group.total = group.total + n
+    return nil
   end
-  log.n, log.total = log.n + n, log.total + n
+  local log = log_of(gate, group)
+  local is_first = group.total == 0
+  if is_first then
+    log.first, log.last, log.before, log.older = ending, ending, 0, ''
+  elseif log.last > ending then
+    bring_nearer(log, ending)
+  elseif log.last < ending then
+    log.older = log.older .. string.format(' %.0f %.0f', group.total - log.before, ending - log.last)
+    log.last, log.before = ending, group.total
+  end
+  group.total = group.total + n
   return is_first and ending
 end
 
 -- Counts the starts of claimed ids, and notes when those who wait behind them may come in. Returns the groups that take turns, in
 -- the order of their starts.
 local function count_starts(gate, ids)
-  local entries, starts, names, turns = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, {}
-  for i = 1, #ids do
-    local name = entries[i] and string.match(entries[i], '^%d+ %S+ (.*)$')
-    if name and not starts[name] then
-      names[#names + 1] = name
-    end
-    if name then
-      starts[name] = (starts[name] or 0) + 1
+  local entries, starts, names, turns, n = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, {}, 0
+  for i = 1, #entries do
+    local name = entries[i] and group_in(entries[i])
+    if name and starts[name] then
+      starts[name] = starts[name] + 1
+    elseif name then
+      n = n + 1
+      names[n], starts[name] = name, 1
     end
   end
   read_up(gate, names)
-  for i = 1, #names do
-    local group = gate.book[names[i]]
+  for i = 1, n do
+    local name = names[i]
+    local group = gate.book[name]
     local rate = group.rule.rate
-    local first = rate and add_starts(gate, group, starts[names[i]])
+    local first = rate and add_starts(gate, group, starts[name])
     if first then
-      redis.call('ZADD', gate.waiting, 0, string.format('\r%016.0f\n', first) .. names[i])
+      redis.call('ZADD', gate.waiting, 0, string.format('\r%016.0f\n', first) .. name)
     end
     if rate and rate.turns then
       turns[#turns + 1] = group
-    elseif rate then
+    elseif rate and group.held < group.rule.limit then
       invite(gate, group)
     end
   end
   return turns
-end
-
--- Milliseconds until a group of the queue that waits for a time may come in, -1 = none does. Where it may come in sooner than its
--- note says, a deploy has changed the rate or the clock has gone back: then a worker has to look at all such notes anew.
-local function next_opening(gate, queue)
-  local from, to = '[\n' .. queue .. '\n', '(\n' .. queue .. '\n@'
-  local first = redis.call('ZRANGEBYLEX', gate.waiting, from, to, 'LIMIT', 0, 1)[1]
-  if not first then
-    return -1
-  end
-  local at, group = string.match(first, '\n(%d+)\n(.*)$')
-  if tonumber(at) <= gate.time or opens_at(gate, group_of(gate, group)) >= tonumber(at) then
-    return math.max(0, tonumber(at) - gate.time)
-  end
-  local notes = redis.call('ZRANGEBYLEX', gate.waiting, from, to, 'LIMIT', 0, 100)
-  for i = 1, #notes do
-    redis.call('ZREM', gate.waiting, notes[i])
-    redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. string.match(notes[i], '([^\n]*)$'))
-  end
-  return 0
-end
-
--- Milliseconds until a group of the queues that this call has looked at may come in, -1 = none waits.
-local function nearest_opening(gate)
-  local nearest = -1
-  for i = 1, #gate.queues do
-    nearest = sooner(nearest, next_opening(gate, gate.queues[i]))
-  end
-  return nearest
 end

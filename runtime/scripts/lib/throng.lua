@@ -2,17 +2,19 @@
 
 -- Completed jobs give their slots back.
 local function release_all(gate, ids)
-  local entries, limited, names = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}
-  for i = 1, #ids do
-    if entries[i] then
-      limited[#limited + 1], names[#names + 1] = ids[i], string.match(entries[i], '^%d+ %S+ (.*)$')
+  local entries, limited, names, n = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, 0
+  for i = 1, #entries do
+    local entry = entries[i]
+    if entry then
+      n = n + 1
+      limited[n], names[n] = ids[i], group_in(entry)
     end
   end
-  if #limited > 0 then
+  if n > 0 then
     gate.has_freed = true
     redis.call('HDEL', gate.limited, unpack(limited))
     read_up(gate, names)
-    for i = 1, #names do
+    for i = 1, n do
       give_back(gate, gate.book[names[i]])
     end
   end

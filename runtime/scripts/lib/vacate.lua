@@ -5,7 +5,7 @@
 local function give_slots_back(gate, queue, ids)
   local entries, slots, names, calls = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, false
   for i = 1, #ids do
-    local name = string.match(entries[i] or '', '^%d+ %S+ (.*)$')
+    local name = entries[i] and group_in(entries[i])
     if name then
       redis.call('HDEL', gate.limited, ids[i])
       names[#names + 1] = not slots[name] and name or nil
