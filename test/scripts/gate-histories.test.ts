@@ -38,7 +38,7 @@ const GROUPS = [
 ];
 const TASKS = ["a:task", "b:task", "c:task", "d:task"] as const;
 /** The queues that a claim serves, in their order. */
-const SERVED = [QUEUES, ["other", "q"], ["other"], ["q"]] as const;
+const SERVED = [QUEUES, ["other", "q"], ["other"], ["q"], []] as const;
 const WINDOW = 3;
 const ENDED = new Set(["completed", "dead", "cancelled"]);
 
@@ -89,7 +89,7 @@ class History {
   }
 
   async claim(worker: string, want: number, dropped: readonly string[], order = 0): Promise<void> {
-    const quotas = SERVED[order % 4]!.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
+    const quotas = SERVED[order % SERVED.length]!.map((queue) => ({ queue, quota: Math.ceil(want / 2) }));
     const reply = await this.bench.advance(worker, { want, dropped, quotas });
     if (reply === "LOST") throw new Error(`expected ${worker} to have its lease`);
     if (new Set(reply.ids).size < reply.ids.length)
@@ -162,6 +162,37 @@ const MOVES: Readonly<Record<string, Move>> = {
     const run = runText({ attempts: history.next(), state: outcome });
     const ms = outcome === "retry" ? c % 2 : c % 3 === 0 ? 0 : HOUR_MS;
     await history.bench.fail(worker, id, outcome, { queue: history.queueOf(id), run, ms });
+  },
+  /** Jobs of one group in both queues, more than it has slots: the next of it is now of this queue, now of that. */
+  crowd: async (history, [a, b]) => {
+    const name = b % 4 === 0 ? "d:task k" : "c:task k";
+    const task = name.split(" ")[0]!;
+    const most = RATES[task];
+    const rate = most === undefined ? {} : { rate: { limit: most, perMs: HOUR_MS } };
+    const jobs: Record<string, NewJob> = {};
+    for (let i = 0; i <= 2 + (a % 5); i += 1) {
+      const id = `j${history.next()}`;
+      const queue = QUEUES[((a * 7 + b) >> i) % 2]!;
+      jobs[id] = { task, queue, group: { name, limit: LIMITS[task]!, ...rate } };
+      history.made.set(id, { group: name, queue });
+    }
+    history.unordered.add(name);
+    await history.bench.put(jobs);
+  },
+  /** Several at once: when they are due, they are before those that wait. */
+  retryLater: async (history, [a, b]) => {
+    const worker = await history.worker(a);
+    for (const id of heldBy(await history.bench.shard(), worker).slice(0, 1 + (b % 3))) {
+      const run = runText({ attempts: history.next(), state: "retry" });
+      await history.bench.fail(worker, id, "retry", { queue: history.queueOf(id), run, ms: HOUR_MS });
+    }
+  },
+  /** What waits for a time in a queue is due, and no time passes for rates. */
+  fallDue: async (history, [a]) => {
+    const { bench } = history;
+    const { due } = bench.keys.queue(QUEUES[a % 2]!);
+    for (const id of await bench.redis.zrange(due, 0, "-1")) await bench.redis.zadd(due, "XX", 1, id);
+    for (const { group } of history.made.values()) history.unordered.add(group ?? "");
   },
   crash: async (history, [a, b]) => {
     const worker = await history.worker(a);
