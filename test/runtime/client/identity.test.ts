@@ -6,7 +6,7 @@ import { cancel } from "../../../runtime/scripts/index.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
-import { until } from "../../support/signal.js";
+import { signal, until } from "../../support/signal.js";
 
 const redis = await startRedis();
 
@@ -154,13 +154,16 @@ describe("an idempotency key", () => {
     "may be any text: %j is freed by the death of its job",
     async (key) => {
       const project = setup(release);
+      const seen = signal();
       await project.worker({
-        "keyed:work": () => {
+        "keyed:work": async () => {
+          await seen.promise;
           throw new PermanentError("no");
         },
       });
       const first = await project.enqueue(release, { order: key });
       expect(await project.raw.hget(project.keys.keys, keyField("keyed:work", key))).toBe(first.id);
+      seen.send();
       await rejection(first.result());
       expect((await project.enqueue(release, { order: key })).deduplicated).toBe(false);
     },
