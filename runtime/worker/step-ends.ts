@@ -134,8 +134,15 @@ export class StepEnds {
   }
 
   async #write(name: string, part: readonly Ended[]): Promise<void> {
-    const { worker, fetcher, logger, onFree } = this.#ports;
+    const { worker, fetcher, logger } = this.#ports;
     const { round } = fetcher;
+    let kept = freeAfter(part);
+    // Not for as long as Redis refuses: what begins with ends that are tried again waits like others.
+    const free = (): void => {
+      this.#free -= kept;
+      kept = 0;
+      this.#ports.onFree();
+    };
     try {
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
         // Under a new name nothing of the old one may be written.
@@ -147,12 +154,12 @@ export class StepEnds {
         } catch (error) {
           if (this.#closed) return;
           logger.warn("writing the ends of steps failed; trying again", { error });
+          free();
           await new Promise((resolve) => setTimeout(resolve, pauseMs));
         }
       }
     } finally {
-      this.#free -= freeAfter(part);
-      onFree();
+      free();
     }
   }
 
