@@ -14,8 +14,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 const { url, nodes, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
-/** Part of the lease after which the main loop is late: its own renewals come at 0.45. */
-const LATE_AFTER_MS = 0.55 * leaseMs;
+/** Part of the lease after which the main loop is late: its own renewals come at 0.45, and are seen a pace later. */
+const LATE_AFTER_MS = 0.525 * leaseMs;
 const LONGEST_RECONNECT_PAUSE_MS = 500;
 
 const turns = { count: -1, at: performance.now() };

@@ -4,13 +4,10 @@
 -- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 waiting; then for each queue: pending, due
 -- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and value of active
 -- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended, ms until the lease of
---         the next worker ends (-1 = of none among the first ten), ms until there is work in the queues (0 = now, -1 = no work)
---@include now
+--         the next worker ends (-1 = no other), ms until there is work in the queues (0 = now, -1 = no work)
+--@include now silence
 
 local active, leases, workers, cancels, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 6
--- Part of a lease that is left to whoever was heard lately: less than a worker that lives ever has, but where nobody has more, nobody
--- was heard for so long that the lease of one who lives may have ended.
-local LATELY = 0.3
 local worker, lease_ms, about = ARGV[1], ms_of(ARGV[2]), ARGV[3]
 
 local function first_to_end()
@@ -32,16 +29,7 @@ end
 local time = now()
 local ends = time + lease_ms
 
--- Redis stood still, could not be reached, or its clock jumped: leases have ended although their workers live. Half a
--- millisecond marks those that were prolonged: once, or the dead would live for ever where every silence follows a crash.
-local lately = time + LATELY * lease_ms
-if nearest < lately and redis.call('ZCOUNT', leases, lately, ends + 1) == 0 then
-  local held = redis.call('ZRANGEBYSCORE', leases, '(0', ends, 'WITHSCORES')
-  for i = 1, #held, 2 do
-    if not string.find(held[i + 1], '.', 1, true) then
-      redis.call('ZADD', leases, ends + 0.5, held[i])
-    end
-  end
+if after_silence(leases, workers, time, nearest, lease_ms) then
   low = first_to_end()
 end
 if about ~= '' then
@@ -60,6 +48,10 @@ for i = 1, #low, 2 do
   elseif low[i] ~= worker and next_end < 0 then
     next_end = math.ceil(left)
   end
+end
+-- Those behind them may have ended as well.
+if #low == 20 and next_end < 0 then
+  next_end = 0
 end
 
 local asked, work = {}, -1

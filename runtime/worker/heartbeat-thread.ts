@@ -17,7 +17,7 @@ import { heartbeatParts, heartbeatScript } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
 /** Turns of the loop that are counted, and looks of the thread, in the time of a lease. */
-const LOOKS_PER_LEASE = 10;
+const LOOKS_PER_LEASE = 20;
 /** Places of the shared counters. */
 const TURNS = 0;
 const RENEWALS = (part: number): number => 1 + 2 * part;

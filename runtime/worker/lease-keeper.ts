@@ -16,7 +16,7 @@ import { HeartbeatThread } from "./heartbeat-thread.js";
 
 /** While something runs, a cancel reaches its worker within this time (ms). */
 const BUSY_INTERVAL_MS = 1000;
-/** Part of the lease after which a worker with nothing to do renews it; `LATELY` of heartbeat.lua is what is left of it for others. */
+/** Part of the lease after which a worker with nothing to do renews it: well before `SILENCE` of lib/silence.lua, and before its thread helps. */
 const IDLE_PART = 0.45;
 /** A hint that was lost delays a job by so long at most (ms), however long the lease. */
 const LONGEST_INTERVAL_MS = 6750;
@@ -185,7 +185,7 @@ export class LeaseKeeper {
   /** None where they were looked at lately: where a queue is paused with jobs in it, each look leads to a claim in vain. */
   #queuesToLookAt(): readonly string[] {
     const now = performance.now();
-    if (now - this.#lookedAt < this.#intervalMs(false) - this.#intervalMs(true) / 2) return [];
+    if (now - this.#lookedAt < this.#intervalMs(false) / 2) return [];
     const queues = this.#ports.asleepFor();
     if (queues.length > 0) this.#lookedAt = now;
     return queues;
@@ -199,7 +199,7 @@ export class LeaseKeeper {
           keys,
           worker: this.#name,
           leaseMs,
-          about: JSON.stringify({ ...about, startedAt: clock.now() }),
+          about: JSON.stringify({ ...about, leaseMs, startedAt: clock.now() }),
         });
         if (beat !== "LOST") clock.observe(beat.nowMs);
         this.#renewedAt = performance.now();

@@ -8,7 +8,7 @@ describe("a worker", () => {
     const bench = setup();
     await bench.register("A", HOUR_MS);
     const shard = await bench.shard();
-    expect(shard.workers).toEqual({ A: '{"name":"A"}' });
+    expect(shard.workers).toEqual({ A: `{"name":"A","leaseMs":${HOUR_MS}}` });
     expect(shard.leases["A"]).toBeGreaterThan(shard.nowMs + HOUR_MS - 60_000);
     expect(shard.leases["A"]).toBeLessThanOrEqual(shard.nowMs + HOUR_MS);
   });
@@ -66,7 +66,7 @@ describe("after a silence of all workers", () => {
   }
 
   test("the first that is heard prolongs the leases of all, also of those that ended", async () => {
-    const bench = await setupSilence(11_000, 7000);
+    const bench = await setupSilence(11_000, 7500);
     const reply = await bench.beat("A", LEASE_MS);
     expect(reply).toMatchObject({ expired: [] });
     const { leases } = await bench.shard();
@@ -99,11 +99,37 @@ describe("after a silence of all workers", () => {
     const bench = await setupSilence(11_000);
     await bench.register("long", HOUR_MS);
     await bench.register("C", LEASE_MS);
+    const { nowMs } = await bench.shard();
+    await bench.redis.zadd(bench.keys.leases, nowMs - 11_000 + HOUR_MS, "long");
     const { leases } = await bench.shard();
     await heardBefore(bench, { A: 11_000, B: 11_000 });
     await bench.redis.zadd(bench.keys.leases, 0, "C");
     expect(await bench.beat("A", LEASE_MS)).toMatchObject({ expired: ["C"] });
     expect((await bench.shard()).leases).toMatchObject({ C: 0, long: leases["long"] });
+  });
+});
+
+describe("beside workers with longer leases", () => {
+  /** A and C have the shorter one, and were heard last 12 s ago; B so long ago. */
+  async function setupLengths(silentOfBMs: number): Promise<ShardBench> {
+    const bench = setup();
+    for (const worker of ["A", "C"]) await bench.register(worker, 10_000);
+    await bench.register("B", 20_000);
+    const { nowMs } = await bench.shard();
+    const ends = { A: nowMs - 12_000 + 10_000, B: nowMs - silentOfBMs + 20_000, C: nowMs - 12_000 + 10_000 };
+    for (const [worker, end] of Object.entries(ends)) await bench.redis.zadd(bench.keys.leases, end, worker);
+    return bench;
+  }
+
+  test("an outage is one although a longer lease has not ended", async () => {
+    const bench = await setupLengths(12_000);
+    expect(await bench.beat("A", 10_000)).toMatchObject({ expired: [] });
+    expect(await bench.beat("C", 10_000)).not.toBe("LOST");
+  });
+
+  test("one with a longer lease that was heard shows that there was no outage", async () => {
+    const bench = await setupLengths(1000);
+    expect(await bench.beat("A", 10_000)).toMatchObject({ expired: ["C"] });
   });
 });
 
@@ -129,7 +155,11 @@ describe("the answer names", () => {
       await bench.redis.zadd(bench.keys.leases, 1 + i, `W${i}`);
     }
     const reply = await bench.beat("A");
-    expect(reply).toMatchObject({ expired: Array.from({ length: 10 }, (_unused, i) => `W${i}`) });
+    // And that there may be more of them.
+    expect(reply).toMatchObject({
+      expired: Array.from({ length: 10 }, (_unused, i) => `W${i}`),
+      nextEndMs: 0,
+    });
   });
 
   test("a condemned worker until it is forgotten, so that a reaper that died is replaced", async () => {

@@ -112,7 +112,8 @@ export class ShardBench {
   }
 
   async register(worker: string, leaseMs = HOUR_MS): Promise<void> {
-    await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: `{"name":"${worker}"}` });
+    const about = JSON.stringify({ name: worker, leaseMs });
+    await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about });
   }
 
   /** From now on the worker's lease counts as ended, and is not prolonged again, although it may still renew it. */
