@@ -10,13 +10,13 @@
  */
 import type { Connection } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
-import { queueOfRecord, type ShardKeys } from "../protocol/index.js";
+import { queueOfRecord } from "../protocol/index.js";
 import { type Advanced, type KeptJob, advance } from "../scripts/index.js";
 import type { ClaimDemand } from "./claim-demand.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
 import type { QueueShares } from "./queue-shares.js";
-import { Taker } from "./taker.js";
+import { Taker, type TakerPorts } from "./taker.js";
 
 const MAX_IN_FLIGHT = 2;
 /** Up to so many jobs their texts come with the claim (one round trip); more are read natively, which is cheaper for Redis. */
@@ -26,30 +26,16 @@ const ERROR_PAUSE_MS = 250;
 /** After so long without an answer (ms) the parts of a worker that serve other shards use the slots. */
 const SILENCE_MS = 1000;
 
-export interface FetcherPorts {
+export interface FetcherPorts extends TakerPorts {
   readonly connection: Connection;
-  readonly keys: ShardKeys;
   readonly shares: QueueShares;
   readonly demand: ClaimDemand;
   readonly maxBatch: number;
   readonly logger: Logger;
-  /** Name under which this worker holds its lease. */
-  readonly worker: () => string;
   /** Lease to write with this call (ms), 0 when it is fresh enough. */
   readonly renewal: () => number;
-  /** Slots in use. */
-  readonly running: () => number;
-  /** Claimed jobs that have not started. */
-  readonly waiting: () => number;
   /** Jobs that batches which gather have room for. */
   readonly gathering: () => number;
-  /** Whether handlers hold the event loop up, so that they run one at a time. */
-  readonly blocking: () => boolean;
-  readonly deliver: (
-    ids: readonly string[],
-    records: readonly (string | null)[],
-    runs: ReadonlyMap<number, string>,
-  ) => void;
   /** Redis has just said that there is nothing more. */
   readonly onRest: () => void;
   /** Nothing to do: wait for a hint, at most until `nextDueMs` (-1 = no due time known). */

@@ -14,7 +14,7 @@ export interface TakerPorts {
   readonly running: () => number;
   /** Claimed jobs that have not started. */
   readonly waiting: () => number;
-  /** Whether handlers hold the event loop up. */
+  /** Whether handlers hold the event loop up, so that they run one at a time. */
   readonly blocking: () => boolean;
   readonly deliver: (
     ids: readonly string[],
