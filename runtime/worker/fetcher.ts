@@ -121,9 +121,12 @@ export class Fetcher {
     return this.#claiming && !this.#idle && !this.#closed && !this.#isSilent;
   }
 
-  /** True while this would claim, has heard that there is nothing, and waits to be told of something. */
+  /**
+   * True while this would claim, has heard that there is nothing, and waits to be told of something. Not while the texts of
+   * the last jobs are read: what is claimed beside them would overtake them.
+   */
   get asleep(): boolean {
-    return this.#claiming && this.#idle && !this.#closed;
+    return this.#claiming && this.#idle && this.#asked === 0 && !this.#closed;
   }
 
   /** It reads what this worker holds, or is about to. */

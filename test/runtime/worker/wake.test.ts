@@ -1,5 +1,5 @@
 // An idle worker starts at once what becomes ready, however it becomes ready; the slow poll is only a net.
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { retry } from "../../../runtime/scripts/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
@@ -151,6 +151,42 @@ describe("an idle worker", () => {
     await (await project.enqueue(quick, { n: 3 })).result();
     await until("it to ask once more", async () => (await state()) === "asks");
     expect(await state()).toBe("asks");
+  });
+
+  test("lets no job that comes with its hint overtake those whose texts are read", async () => {
+    const project = setup();
+    const [started, release] = [signal(), signal()];
+    const ran: number[] = [];
+    await project.worker(
+      {
+        "quick:work": (job: { payload: { n: number } }) => void ran.push(job.payload.n),
+        "flaky:work": async () => {
+          started.send();
+          await release.promise;
+        },
+      } as never,
+      { concurrency: 50 },
+    );
+    await project.enqueue(flaky, { n: 0 });
+    await started.promise;
+    const { wake } = project.keys.queue("default");
+    const readRecords = vi.spyOn(Connection.prototype, "readRecords");
+    onTestFinished(() => readRecords.mockRestore());
+    readRecords.mockImplementationOnce(async function (this: Connection, ...given) {
+      // It ends, and its worker looks around while it does not know yet what it has claimed.
+      release.send();
+      await until("it to sleep", async () => (await stateOfPop(project)) !== "runs");
+      await project.enqueue(quick, { n: 40 });
+      await until("the hint to be heard", async () => (await project.raw.exists(wake)) === 0);
+      return await this.readRecords(...given);
+    });
+    await project.many(
+      quick,
+      Array.from({ length: 40 }, (_unused, n) => ({ n })),
+    );
+    await until("all to run", () => ran.length === 41);
+    expect(readRecords.mock.calls[0]?.[1]).toHaveLength(40);
+    expect(ran).toEqual(Array.from({ length: 41 }, (_unused, n) => n));
   });
 
   test("does not ask behind its pop while a job comes due that may block it", async () => {
