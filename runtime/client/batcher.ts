@@ -11,7 +11,6 @@ import type { ServerClock } from "../connection/index.js";
 import type { JobMeter } from "../metrics/index.js";
 import { parseRecord, type ShardKeys } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
-import { withDeadline } from "./deadline.js";
 
 /** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
 const MAX_IN_FLIGHT = 4;
@@ -53,7 +52,14 @@ export interface BatcherOptions {
 
 interface Answer extends EnqueueReply {
   /** What its durability lacks, in words. */
-  readonly shortfall: string | undefined;
+  readonly shortfall?: string | undefined;
+}
+
+/** A call that waits for its answer. */
+interface Call {
+  readonly batch: Batch;
+  /** Local monotonic time (ms). */
+  readonly expiresAt: number;
 }
 
 export class Batcher {
@@ -62,6 +68,10 @@ export class Batcher {
   #waiting: Batch = { items: [], waiters: [] };
   #scheduled = false;
   #stuck: NodeJS.Timeout | undefined;
+  /** In the order in which they were sent, and so of their deadlines. */
+  readonly #inFlight = new Set<Call>();
+  /** For the oldest of them. It goes on when that is answered: to stop and set a timer with each call would cost much of a lone one. */
+  #expiry: NodeJS.Timeout | undefined;
   #call = 0;
   #onIdle: (() => void)[] = [];
 
@@ -95,8 +105,7 @@ export class Batcher {
         this.#stuck ??= setTimeout(() => this.#refuseWaiting(), this.#options.deadlineMs);
         return;
       }
-      // The promise never rejects: every outcome goes to the producers of the batch.
-      void this.#send(slot, this.#takeBatch());
+      this.#send(slot, this.#takeBatch());
     }
     if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
@@ -124,30 +133,57 @@ export class Batcher {
     return { items: items.slice(0, count), waiters: waiters.slice(0, count) };
   }
 
-  async #send(slot: number, batch: Batch): Promise<void> {
-    const { clock, deadlineMs, lastError } = this.#options;
-    const sent = this.#perform(slot, batch.items);
-    try {
-      const answer = await withDeadline(sent, deadlineMs, () => unanswered(deadlineMs, lastError()));
-      clock.observe(answer.nowMs);
-      settle(batch, answer);
-    } catch (error) {
-      for (const [index, { id }] of batch.items.entries())
-        fail(batch.waiters[index], named(error as TaskweftError, id));
-    }
-    // The slot stays taken until the late answer is in: its number must not be used by another call before.
-    void sent.then(
-      () => this.#release(slot),
-      () => this.#release(slot),
+  #send(slot: number, batch: Batch): void {
+    const { clock, deadlineMs } = this.#options;
+    const call = { batch, expiresAt: performance.now() + deadlineMs };
+    this.#inFlight.add(call);
+    if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
+    // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
+    this.#perform(slot, batch.items).then(
+      (answer) => {
+        clock.observe(answer.nowMs);
+        if (this.#inFlight.delete(call)) settle(batch, answer);
+        this.#release(slot);
+      },
+      (error: unknown) => {
+        if (this.#inFlight.delete(call)) failAll(batch, error as TaskweftError);
+        this.#release(slot);
+      },
     );
   }
 
-  async #perform(slot: number, items: readonly EnqueueItem[]): Promise<Answer> {
-    const { runner, keys, client, confirm, gate } = this.#options;
+  /** Most calls wait for nothing but their answer: each promise less counts where jobs are enqueued one by one. */
+  #perform(slot: number, items: readonly EnqueueItem[]): Promise<Answer> {
+    const { confirm, gate } = this.#options;
     const waits = gate?.();
-    if (waits !== undefined) await waits;
-    const reply = await enqueue(runner, { keys, client, slot, call: ++this.#call, items });
-    return { ...reply, shortfall: await confirm?.(slot) };
+    const stored =
+      waits === undefined ? this.#store(slot, items) : waits.then(() => this.#store(slot, items));
+    if (confirm === undefined) return stored;
+    return stored.then(async (reply) => ({ ...reply, shortfall: await confirm(slot) }));
+  }
+
+  #store(slot: number, items: readonly EnqueueItem[]): Promise<EnqueueReply> {
+    const { runner, keys, client } = this.#options;
+    return enqueue(runner, { keys, client, slot, call: ++this.#call, items });
+  }
+
+  #expireIn(ms: number): NodeJS.Timeout {
+    // The connection keeps the process alive for as long as somebody waits.
+    return setTimeout(() => this.#expire(), ms).unref();
+  }
+
+  #expire(): void {
+    const { deadlineMs, lastError } = this.#options;
+    const now = performance.now();
+    this.#expiry = undefined;
+    for (const call of this.#inFlight) {
+      if (call.expiresAt > now) {
+        this.#expiry = this.#expireIn(call.expiresAt - now);
+        return;
+      }
+      this.#inFlight.delete(call);
+      failAll(call.batch, unanswered(deadlineMs, lastError()));
+    }
   }
 
   /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */
@@ -191,6 +227,10 @@ function settle({ items, waiters }: Batch, { known, refused, drained, shortfall 
       else waiter.stored(entry?.existing, entry?.replaced === true);
     }
   }
+}
+
+function failAll({ items, waiters }: Batch, error: TaskweftError): void {
+  for (const [index, { id }] of items.entries()) fail(waiters[index], named(error, id));
 }
 
 /** Tells a producer that its enqueue came to nothing, or is not known to have come to anything. */

@@ -1,13 +1,49 @@
 /** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
-import type { AnyTaskContract, QueueDefinition, TaskContract } from "../definition/index.js";
+import type { AnyTaskContract, Durability, QueueDefinition, TaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
+import type { JobMeter } from "../metrics/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
-import { type Awaitable, StoredJobHandle } from "./job-handle.js";
+import { type Awaitable, type HandleSource, StoredJobHandle } from "./job-handle.js";
 import { durationMs } from "../option-values.js";
+
+/** What the jobs of one call have in common. */
+interface EnqueueCall extends HandleSource {
+  readonly durability: Durability;
+}
+
+/** Makes the handle of a job once it is stored. One object a job, where closures would be three: thousands are made at a time. */
+class HandleWaiter<Result> implements Waiter {
+  readonly failed: Waiter["failed"];
+  readonly meter: JobMeter;
+  readonly #source: HandleSource;
+  readonly #id: string;
+  readonly #index: number;
+  readonly #onStored: (handle: JobHandle<Result>, index: number) => void;
+
+  constructor(
+    source: HandleSource,
+    id: string,
+    meter: JobMeter,
+    onStored: (handle: JobHandle<Result>, index: number) => void,
+    failed: Waiter["failed"],
+    index = 0,
+  ) {
+    this.#source = source;
+    this.#id = id;
+    this.meter = meter;
+    this.#onStored = onStored;
+    this.failed = failed;
+    this.#index = index;
+  }
+
+  stored(existing: string | undefined, replaced: boolean): void {
+    this.#onStored(new StoredJobHandle<Result>(this.#source, this.#id, existing, replaced), this.#index);
+  }
+}
 
 export function createEnqueueFunction<Payload, Result, Queue extends string>(
   contract: TaskContract<Payload, Result>,
@@ -16,35 +52,23 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
   const maker = new JobMaker<Payload>(contract, queues);
   const keepDeadMs = contract.retention.deadMs;
 
-  /** What is needed to send a job of these options. */
-  function sender(options: EnqueueOptions<Queue> | undefined) {
+  function callOf(options: EnqueueOptions<Queue> | undefined): EnqueueCall {
     const client = options?.client ?? currentClient();
     const awaitable = awaitableOf(contract, options);
-    const durability = maker.durability(options);
-    return {
-      make: (payload: Payload) => maker.make(client, payload, options),
-      send: (
-        item: EnqueueItem,
-        stored: (handle: JobHandle<Result>) => void,
-        failed: Waiter["failed"],
-      ): void => {
-        client.registerQueue(maker.queue(item.queue));
-        const waiter: Waiter = {
-          stored: (existing, replaced) =>
-            stored(new StoredJobHandle<Result>(client, item.id, existing, replaced, awaitable, keepDeadMs)),
-          failed,
-          meter: maker.meter(item.queue),
-        };
-        client.send(item, waiter, durability);
-      },
-    };
+    return { client, awaitable, keepDeadMs, durability: maker.durability(options) };
+  }
+
+  function send({ client, durability }: EnqueueCall, item: EnqueueItem, waiter: Waiter): void {
+    client.registerQueue(maker.queue(item.queue));
+    client.send(item, waiter, durability);
   }
 
   // Not `async`: each promise less counts where thousands are enqueued at a time.
   function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
     return new Promise((resolve, reject) => {
-      const { make, send } = sender(options);
-      send(make(payload), resolve, reject);
+      const call = callOf(options);
+      const item = maker.make(call.client, payload, options);
+      send(call, item, new HandleWaiter(call, item.id, maker.meter(item.queue), resolve, reject));
     });
   }
 
@@ -53,19 +77,19 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     options?: EnqueueOptions<Queue>,
   ): Promise<readonly JobHandle<Result>[]> {
     return new Promise((resolve, reject) => {
-      const { make, send } = sender(options);
+      const call = callOf(options);
       // All are made before the first is sent: one bad payload, and none is stored.
-      const items = payloads.map(make);
+      const items = payloads.map((payload) => maker.make(call.client, payload, options));
       const handles: JobHandle<Result>[] = [];
       let unanswered = items.length;
       if (unanswered === 0) resolve(handles);
+      const stored = (handle: JobHandle<Result>, index: number): void => {
+        handles[index] = handle;
+        unanswered -= 1;
+        if (unanswered === 0) resolve(handles);
+      };
       for (const [index, item] of items.entries()) {
-        const stored = (handle: JobHandle<Result>): void => {
-          handles[index] = handle;
-          unanswered -= 1;
-          if (unanswered === 0) resolve(handles);
-        };
-        send(item, stored, reject);
+        send(call, item, new HandleWaiter(call, item.id, maker.meter(item.queue), stored, reject, index));
       }
     });
   }

@@ -18,45 +18,42 @@ export function outcomeOf(existing: string | undefined, replaced: boolean): Enqu
   return replaced ? "replaced" : "existing";
 }
 
+/** What the handles of one enqueue share. */
+export interface HandleSource {
+  readonly client: TaskweftClient;
+  readonly awaitable: Awaitable;
+  /** How long a job stays readable when it is cancelled, where its record does not say. */
+  readonly keepDeadMs: number;
+}
+
 export class StoredJobHandle<Result> implements JobHandle<Result> {
   readonly id: string;
   readonly deduplicated: boolean;
   readonly outcome: EnqueueOutcome;
-  readonly #client: TaskweftClient;
-  readonly #awaitable: Awaitable;
-  readonly #keepDeadMs: number;
+  readonly #source: HandleSource;
 
-  /** `keepDeadMs`: how long the job stays readable when it is cancelled, where its record does not say. */
-  constructor(
-    client: TaskweftClient,
-    id: string,
-    existing: string | undefined,
-    replaced: boolean,
-    awaitable: Awaitable,
-    keepDeadMs: number,
-  ) {
-    this.#client = client;
-    this.#keepDeadMs = keepDeadMs;
-    this.#awaitable = awaitable;
+  constructor(source: HandleSource, id: string, existing: string | undefined, replaced: boolean) {
+    this.#source = source;
     this.id = existing ?? id;
     this.deduplicated = existing !== undefined;
     this.outcome = outcomeOf(existing, replaced);
   }
 
   async cancel(): Promise<CancelOutcome> {
-    return await this.#client.cancelJob(this.id, this.#keepDeadMs);
+    return await this.#source.client.cancelJob(this.id, this.#source.keepDeadMs);
   }
 
   async result(options: { readonly timeout?: Duration } = {}): Promise<Result> {
     const timeoutMs = durationMs("timeout", options.timeout, DEFAULT_RESULT_TIMEOUT_MS);
-    if (this.#awaitable === "nothing") {
+    const { awaitable, client } = this.#source;
+    if (awaitable === "nothing") {
       throw new TaskweftError(
         "ResultNotKept",
         `job ${this.id} is removed as soon as it completes (retention.completed is 0), so its result cannot be awaited. Set a retention in the definition or at the enqueue.`,
         { operation: "result" },
       );
     }
-    const finished = await this.#client.finished(this.id, timeoutMs);
+    const finished = await client.finished(this.id, timeoutMs);
     if (finished === undefined) {
       throw new TaskweftError(
         "TimedOut",
@@ -68,7 +65,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
     switch (run.state) {
       case "completed":
         // Stored as null either way: without a declared result it means that the handler returned nothing.
-        return (this.#awaitable === "result" ? run.detail : (run.detail ?? undefined)) as Result;
+        return (awaitable === "result" ? run.detail : (run.detail ?? undefined)) as Result;
       case "dead":
         throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
           operation: "result",

@@ -1,9 +1,9 @@
 #!lua
 -- enqueue: stores new jobs and puts each into the pending list or the due set of its queue, or lets it wait at the gate.
--- KEYS 1 jobs, 2 keys, 3 keys-expiry, 4 sent, 5 limited, 6 groups, 7 waiting, 8 runs, 9 active, 10 done, 11 waits, 12 notes,
---      13 draining; then for each queue: pending, due, wake
--- ARGV 1 call number, 2 tag, 3 '1' to store also what is drained
---      4.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
+-- KEYS 1 jobs, 2 sent, 3 draining, 4 groups; then for each queue: pending, due, wake
+--      then where there are others: keys, keys-expiry, limited, waiting, runs, active, done, waits, notes
+-- ARGV 1 call number, 2 tag, 3 '1' to store also what is drained, 4 number of queues
+--      5.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
 --      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see come)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
@@ -14,17 +14,17 @@
 --@include sent
 --@include refuse
 
-local FIRST_QUEUE_KEY, call = 14, ARGV[1] .. '\n'
-local before, draining = answer_before(KEYS[4], call, KEYS[13])
+local call, others = ARGV[1] .. '\n', 5 + 3 * ARGV[4]
+local before, draining = answer_before(KEYS[2], call, KEYS[3])
 if before then
   return before
 end
 draining = ARGV[3] == '' and draining
 
-local jobs, groups, time = KEYS[1], KEYS[6], now()
-local reply, position, at, queues = { string.format('%.0f', time) }, 0, 4, {}
+local jobs, groups, time = KEYS[1], KEYS[4], now()
+local reply, position, at, queues = { string.format('%.0f', time) }, 0, 5, {}
 
-for q = FIRST_QUEUE_KEY, #KEYS, 3 do
+for q = 5, others - 1, 3 do
   local queue, most, n = { name = ARGV[at] }, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   queue.pending, queue.due, queue.wake, queue.room = KEYS[q], KEYS[q + 1], KEYS[q + 2], math.huge
   if most > 0 then
@@ -36,7 +36,7 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
 end
 
 if at > #ARGV then
-  return remember(KEYS[4], call, reply)
+  return remember(KEYS[2], call, reply)
 end
 -- What follows is not even made for a call of plain jobs.
 --@include later
@@ -50,9 +50,9 @@ end
 --@include place
 --@include known
 
-local shard = { jobs = jobs, keys = KEYS[2], expiry = KEYS[3], runs = KEYS[8], active = KEYS[9] }
-shard.done, shard.waits, shard.notes = KEYS[10], KEYS[11], KEYS[12]
-local gate = { limited = KEYS[5], groups = groups, waiting = KEYS[7], time = time, late = {}, counts = {} }
+local shard, gate = { jobs = jobs }, { groups = groups, time = time, late = {}, counts = {} }
+shard.keys, shard.expiry, gate.limited, gate.waiting, shard.runs, shard.active, shard.done, shard.waits, shard.notes =
+  unpack(KEYS, others)
 
 while at <= #ARGV do
   local queue, id, record = queues[1 + tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
@@ -86,4 +86,4 @@ while at <= #ARGV do
 end
 
 write_down(gate)
-return remember(KEYS[4], call, reply)
+return remember(KEYS[2], call, reply)

@@ -65,7 +65,7 @@ export interface EnqueueReply {
   readonly drained: readonly EnqueueItem[];
 }
 
-export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
+export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
   const { keys } = call;
   const queues = new Map<string, { index: number; maxPending: number; plain: EnqueueItem[] }>();
   const others: EnqueueItem[] = [];
@@ -79,22 +79,8 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
     else others.push(item);
   }
 
-  const scriptKeys = [
-    keys.jobs,
-    keys.keys,
-    keys.keysExpiry,
-    keys.sent(call.client, call.slot),
-    keys.limited,
-    keys.groups,
-    keys.waiting,
-    keys.runs,
-    keys.active,
-    keys.done,
-    keys.waits,
-    keys.notes,
-    keys.draining,
-  ];
-  const args: ScriptArgument[] = [call.call, keys.tag, call.evenDrained === true ? 1 : ""];
+  const scriptKeys = [keys.jobs, keys.sent(call.client, call.slot), keys.draining, keys.groups];
+  const args: ScriptArgument[] = [call.call, keys.tag, call.evenDrained === true ? 1 : "", queues.size];
   const order: EnqueueItem[] = [];
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
@@ -105,12 +91,28 @@ export async function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<
       order.push(item);
     }
   }
+  if (others.length > 0) scriptKeys.push(...keysOfOthers(keys));
   for (const item of others) {
     const index = queues.get(item.queue)?.index ?? 0;
     args.push(index, item.id, item.record, item.due, item.key, keyRule(item), groupText(item.group));
     order.push(item);
   }
-  return decode(await runner.run(enqueueScript, scriptKeys, args), order);
+  return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply, order));
+}
+
+/** A lone plain job is sent without them: they are most of what its call would cost. */
+function keysOfOthers(keys: ShardKeys): readonly string[] {
+  return [
+    keys.keys,
+    keys.keysExpiry,
+    keys.limited,
+    keys.waiting,
+    keys.runs,
+    keys.active,
+    keys.done,
+    keys.waits,
+    keys.notes,
+  ];
 }
 
 function keyRule({ keyTtlMs, dedupe }: EnqueueItem): ScriptArgument {

@@ -31,6 +31,8 @@ interface Header {
   /** Names of the keys in order; those of the first queue or id included, once. */
   readonly fixed: readonly string[];
   readonly family: readonly string[];
+  /** Of those behind the families, which are not always there. */
+  readonly rest: readonly string[];
 }
 
 function nameOf(file: SourceFile): string {
@@ -40,13 +42,15 @@ function nameOf(file: SourceFile): string {
 function headerOf(file: SourceFile): Header {
   const text = file.text.split("\n\n")[0] ?? "";
   const keys = /^-- KEYS (.*?)^-- ARGV/ms.exec(text)?.[1]?.replaceAll("\n--", " ") ?? "";
-  const [fixed = "", family = ""] = keys.split(/then for each \w+:/);
+  const [always = "", rest = ""] = keys.split(/then where there are others:/);
+  const [fixed = "", family = ""] = always.split(/then for each \w+:/);
   const numbered = [...fixed.matchAll(/(\d+) ([a-z-]+)/g)];
   expect(numbered.map((match) => Number(match[1]))).toEqual(numbered.map((_match, index) => index + 1));
   return {
     text,
     fixed: numbered.map((match) => match[2]!),
     family: [...family.matchAll(/pending|due|wake/g)].map((match) => match[0]),
+    rest: [...rest.matchAll(/[a-z-]+/g)].map((match) => match[0]),
   };
 }
 
@@ -71,9 +75,9 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
 
   test("is described in docs/protocol.md with the same keys, and as it behaves at the memory limit", () => {
     const section = new RegExp(`^### ${name}\\b(.*)\\n\\nKeys:([^]*?)\\nArguments:`, "m").exec(page);
-    const { fixed, family } = headerOf(file);
+    const { fixed, family, rest } = headerOf(file);
     const keys = [...(section?.[2] ?? "").matchAll(/`([a-z-]+)[^`]*`/g)].map((match) => match[1]);
-    expect(keys).toEqual([...fixed, ...family]);
+    expect(keys).toEqual([...fixed, ...family, ...rest]);
     expect(section?.[1]?.endsWith("(drains)")).toBe(DRAINING.includes(name));
   });
 
@@ -86,6 +90,14 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
     // Where the first queue's keys stand must be said in the code as it is in the header.
     const first = new RegExp(`\\b${fixed.length + 1}\\b`);
     expect(family.length === 0 || first.test(code)).toBe(true);
+  });
+
+  test("gives a name to every key that is not always there", () => {
+    const { rest } = headerOf(file);
+    const names = /^([\w., ]+) =\s+unpack\(KEYS, others\)$/m.exec(code)?.[1]?.split(", ") ?? [];
+    expect(names.map((name) => name.replace(/^\w+\./, ""))).toEqual(
+      rest.map((key) => (key === "keys-expiry" ? "expiry" : key)),
+    );
   });
 
   test("uses every key that it gives a name", () => {
