@@ -84,7 +84,7 @@ test("attempts that sleep, wait, are cancelled, run too long, and give a result 
   await project.worker(
     {
       [task.name]: async ({ payload }: { payload: { n: number } }, ctx: TaskContext<Waits>) => {
-        if (payload.n === 0) await ctx.sleep("a little", "50ms");
+        if (payload.n === 0) await ctx.sleep("a little", "500ms");
         if (payload.n === 4) await ctx.waitFor("in vain", "a:event", { where: { id: 1 }, timeout: "20ms" });
         if (payload.n === 1) {
           running.send();

@@ -20,7 +20,7 @@ const bulk = defineTask("bulk:work", {
 });
 const quick = defineTask("quick:batch", { batch: { size: 10, withinMs: 100 }, payload: numbered, retry });
 const keyed = defineTask<{ n: number; tenant: string }>("keyed:work", {
-  batch: { size: 10, withinMs: 300 },
+  batch: { size: 10, withinMs: 1000 },
   batchKey: ({ tenant }) => tenant,
 });
 const summed = defineTask<{ n: number }, { square: number }>("summed:work", {
