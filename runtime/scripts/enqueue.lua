@@ -3,7 +3,8 @@
 -- KEYS 1 jobs, 2 sent, 3 draining, 4 groups; then for each queue: pending, due, wake
 --      then where there are others: keys, keys-expiry, limited, waiting, runs, active, done, waits, notes
 -- ARGV 1 call number, 2 tag, 3 '1' to store also what is drained, 4 number of queues
---      5.. for each queue: name, most pending (0 = any number), n, then n x (id, record): id made by the client, no key, to run at once
+--      5.. for each queue: name, most pending (0 = any number), n, 2 n lines, an id and a record each: id made by the client, no key, to run
+--      at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
 --      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see come)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
@@ -30,9 +31,9 @@ for q = 5, others - 1, 3 do
   if most > 0 then
     queue.room = most - redis.call('LLEN', KEYS[q]) - (redis.call('HGET', groups, '#' .. queue.name) or 0)
   end
-  queue.room = queue.room - put_plain(jobs, queue, at + 3, n, draining, reply, position)
+  queue.room = queue.room - put_plain(jobs, queue, lines_of(ARGV[at + 3], 2 * n), n, draining, reply, position)
   queues[#queues + 1] = queue
-  at, position = at + 2 * n + 3, position + n
+  at, position = at + 4, position + n
 end
 
 if at > #ARGV then

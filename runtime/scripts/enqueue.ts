@@ -85,11 +85,8 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
     scriptKeys.push(queue.pending, queue.due, queue.wake);
-    args.push(name, maxPending, plain.length);
-    for (const item of plain) {
-      args.push(item.id, item.record);
-      order.push(item);
-    }
+    args.push(name, maxPending, plain.length, linesOf(plain));
+    order.push(...plain);
   }
   if (others.length > 0) scriptKeys.push(...keysOfOthers(keys));
   for (const item of others) {
@@ -98,6 +95,13 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
     order.push(item);
   }
   return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply, order));
+}
+
+/** One text, because each argument costs ioredis more than a line costs the script. JSON holds no line break. */
+function linesOf(plain: readonly EnqueueItem[]): string {
+  const lines: string[] = [];
+  for (const item of plain) lines.push(item.id, item.record);
+  return lines.join("\n");
 }
 
 /** A lone plain job is sent without them: they are most of what its call would cost. */

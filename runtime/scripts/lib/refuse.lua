@@ -4,11 +4,22 @@ local function is_drained(draining, queue, record)
   return string.find(draining, '\nqueue ' .. queue .. ' ', 1, true) or string.find(draining, '\ntask ' .. task .. ' ', 1, true)
 end
 
+-- The `n` lines of a text.
+local function lines_of(text, n)
+  local lines, at = {}, 1
+  for i = 1, n - 1 do
+    local ends = string.find(text, '\n', at, true)
+    lines[i], at = string.sub(text, at, ends - 1), ends + 1
+  end
+  lines[n] = n > 0 and string.sub(text, at) or nil
+  return lines
+end
+
 -- Of ids and records, those that are not drained, with the position of each; says so in `reply` for the others.
-local function accepted(draining, queue, at, n, reply, position)
+local function accepted(draining, queue, given, n, reply, position)
   local texts, positions = {}, {}
   for i = 0, n - 1 do
-    local id, record = ARGV[at + 2 * i], ARGV[at + 2 * i + 1]
+    local id, record = given[1 + 2 * i], given[2 + 2 * i]
     if is_drained(draining, queue, record) then
       reply[#reply + 1] = position + i .. ' ~'
     else
@@ -18,20 +29,20 @@ local function accepted(draining, queue, at, n, reply, position)
   return texts, positions
 end
 
--- Stores the `n` pairs of id and record from `ARGV[at]` and puts them in line, without looking, as far as there is room; says so in `reply`
+-- Stores `n` jobs, an id and a record of `texts` each, and puts them in line, without looking, as far as there is room; says so in `reply`
 -- for the others. Returns how many were stored.
-local function put_plain(jobs, queue, at, n, draining, reply, position)
-  local texts, positions, ids = ARGV, nil, {}
+local function put_plain(jobs, queue, texts, n, draining, reply, position)
+  local positions, ids = nil, {}
   if draining then
-    texts, positions = accepted(draining, queue.name, at, n, reply, position)
-    at, n = 1, #positions
+    texts, positions = accepted(draining, queue.name, texts, n, reply, position)
+    n = #positions
   end
   local fitting = math.max(0, math.min(n, queue.room))
   if fitting > 0 then
     for i = 1, fitting do
-      ids[i] = texts[at + 2 * i - 2]
+      ids[i] = texts[2 * i - 1]
     end
-    redis.call('HSET', jobs, unpack(texts, at, at + 2 * fitting - 1))
+    redis.call('HSET', jobs, unpack(texts, 1, 2 * fitting))
     redis.call('RPUSH', queue.pending, unpack(ids))
     wake(queue.wake)
   end
