@@ -140,7 +140,10 @@ export class ShardWorker implements Worker {
         this.#fetcher.schedule();
       },
       quarantine: (claim) => this.#recorder.quarantined(claim),
-      onFree: () => this.look(),
+      onFree: () => {
+        this.look();
+        this.#share.freed();
+      },
       onLost: () => this.#leaseKeeper.lost(),
     });
     this.#recorder = new OutcomeRecorder({
@@ -259,7 +262,7 @@ export class ShardWorker implements Worker {
   }
 
   #begin(): void {
-    const { connection, logger } = this.#options;
+    const { concurrency, connection, logger } = this.#options;
     const queues = this.#options.queues.map((queue) => queue.name);
     this.#connection.onReconnect(() => this.#fetcher.reconcile());
     this.#waker = new Waker(connection, {
@@ -274,7 +277,6 @@ export class ShardWorker implements Worker {
     this.#scheduler.start();
     this.#begun = true;
     this.#claimAgain();
-    const { concurrency } = this.#options;
     logger.info("worker started", { worker: this.name, concurrency, queues: queues.join(",") });
   }
 
