@@ -186,7 +186,7 @@ export interface JobMold extends RecordMold {
 /** A job of a run that may begin. */
 export interface StepBegin {
   readonly mold: JobMold;
-  /** n: with the nth end of what it waits for; 0: while the run goes on; -1: always. */
+  /** n: with the nth end of what it waits for; 0: while the run goes on; -1: unless the step has been undone. */
   readonly need: number;
   /** Number of the item, of a fan-out. */
   readonly item?: number;

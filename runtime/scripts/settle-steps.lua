@@ -54,8 +54,8 @@ local function settle(one)
   end
   for i = 1, #one.plan do
     local job = one.plan[i]
-    if job.need < 0 or (goes_on and ((job.need == 0 and not known[one.head .. job.field])
-      or (job.need > 0 and whole and add(one.head .. job.field, 1) == job.need))) then
+    if (goes_on or job.need < 0) and ((job.need <= 0 and not known[one.head .. job.field])
+      or (job.need > 0 and whole and add(one.head .. job.field, 1) == job.need)) then
       start(one, i, job.mold, job.item, job.may_carry)
     end
   end

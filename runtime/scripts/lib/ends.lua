@@ -1,7 +1,7 @@
 -- Plans say what may begin with the end of a step; most ends of a call share theirs. ARGV[at] is the number of plans, then each is, separated
 -- by spaces: the number of the mold of the job that decides, then what may begin: "<mold>:<need>" or "<mold>:<need>:<item>". Need: n = with
--- the nth end, 0 = while the run goes on, -1 = always. A number of a mold has a + behind it where the worker would carry on with the
--- job, which has no limit and no delay then. Returns them, and the position of the first argument behind them.
+-- the nth end, 0 = while the run goes on, -1 = unless the step is undone. A number of a mold has a + behind it where the worker would carry on
+-- with the job, which has no limit and no delay then. Returns them, and the position of the first argument behind them.
 local function read_plans(at, molds)
   local plans, n = {}, tonumber(ARGV[at])
   for i = 1, n do
@@ -9,7 +9,7 @@ local function read_plans(at, molds)
     local plan = { decider = molds[tonumber(decider)], may_decide = plus ~= '' }
     for number, may, need, item in string.gmatch(rest, ' (%d+)(%+?):(-?%d+):?(%d*)') do
       local mold, count = molds[tonumber(number)], tonumber(need)
-      local field = count >= 0 and mold.step .. (count > 0 and '#' or '')
+      local field = mold.step .. (count > 0 and '#' or count < 0 and '~' or '')
       plan[#plan + 1] = { mold = mold, need = count, item = item, field = field, may_carry = may ~= '' }
     end
     plans[i] = plan
@@ -25,7 +25,7 @@ local function read_end(plans, at)
   local job, run, step, number = string.match(ARGV[at], '^(%S+) (%S+) (%S+) (%d+)$')
   local head, plan = run .. ' ', plans[tonumber(number)]
   for i = 1, #plan do
-    local _ = plan[i].field and ask(head .. plan[i].field)
+    ask(head .. plan[i].field)
   end
   local one = { job = job, run = run, head = head, plan = plan, outcome = ARGV[at + 1], ends_job = true,
     open = ask(head .. ':open'), state = ask(head .. ':state'), own = step ~= '-' and ask(head .. step) }

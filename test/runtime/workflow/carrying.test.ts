@@ -151,6 +151,27 @@ test("one that does not go on any more is decided on", async () => {
   expect(await raw.hmget(keys.workflows, "r :state", "r :open")).toEqual(["cancelling", "1"]);
 });
 
+test("a step is undone once, also where the decision to do so is sent again when the next one is to be made", async () => {
+  const project = setup();
+  const { keys, raw } = project;
+  const graph = new WorkflowGraph(workflow([step("a", [], value(1), { compensate: jobOf(add as never) })]));
+  const [end] = await held(project, graph, "a");
+  await raw.hset(keys.workflows, "r :state", "compensating");
+  await settle(project, [end!]);
+  expect(await places(project, "r:end")).toEqual(HELD);
+  const decision = { ...end!, id: "r:end", step: "", begins: [graph.undo(graph.step("a")!)] };
+  await settle(project, [decision], false);
+  expect(await places(project, "r.a.undo")).toEqual(WAITS);
+  await raw.del(keys.queue("default").pending);
+  await raw.hset(keys.active, "r.a.undo", "w");
+  await settle(project, [{ ...end!, id: "r.a.undo", step: "a~", begins: [] }]);
+  expect(await places(project, "r:end")).toEqual(HELD);
+  await settle(project, [decision]);
+  expect(await places(project, "r:end")).toEqual(HELD);
+  expect(await raw.hkeys(keys.jobs)).toEqual(["r:end"]);
+  expect(await raw.hget(keys.workflows, "r :open")).toBe("1");
+});
+
 test("steps that have had a slot for long go back to the lists", async () => {
   const graph = new WorkflowGraph(workflow(chain));
   for (const [since, place] of [
