@@ -15,7 +15,7 @@ import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { defineTask, type Project, RecordingLogger, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
-import { signal, within } from "../../support/signal.js";
+import { signal, until, within } from "../../support/signal.js";
 import { jobOf, object, path, start, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
@@ -170,6 +170,22 @@ test("a step is undone once, also where the decision to do so is sent again when
   expect(await places(project, "r:end")).toEqual(HELD);
   expect(await raw.hkeys(keys.jobs)).toEqual(["r:end"]);
   expect(await raw.hget(keys.workflows, "r :open")).toBe("1");
+});
+
+test("a step of a queue that the worker does not serve waits for one that does", async () => {
+  const elsewhere = { ...add, name: "far:add", queue: "elsewhere" };
+  const queues = ["default", "elsewhere"].map((name) => ({ name, weight: 1 }));
+  const project = setup({ tasks: [add, elsewhere], queues });
+  const { keys, raw } = project;
+  const handlers = { "math:add": () => 1, "far:add": () => 2 } as never;
+  await project.worker(handlers, { queues: ["default"] });
+  const far = { ...step("b", ["a"]), job: jobOf(elsewhere as never) };
+  const output = object({ b: result("b") });
+  const run = await start(project, workflow([step("a"), far], { output }), {}, "r");
+  const { pending } = keys.queue("elsewhere");
+  await until("its step to wait", async () => (await raw.lrange(pending, 0, -1)).includes("r.b"));
+  await project.worker(handlers, { queues: ["elsewhere"] });
+  expect(await run.result()).toEqual({ b: 2 });
 });
 
 test("steps that have had a slot for long go back to the lists", async () => {
