@@ -24,7 +24,7 @@ const INLINE_UP_TO = 16;
 /** Pause after a call that failed (ms): a Redis that refuses must not be asked thousands of times a second. */
 const ERROR_PAUSE_MS = 250;
 /** After so long without an answer (ms) the parts of a worker that serve other shards use the slots. */
-const SILENCE_MS = 1000;
+export const SILENCE_MS = 1000;
 
 export interface FetcherPorts extends TakerPorts {
   readonly connection: Connection;

@@ -9,7 +9,7 @@
 import type { Connection } from "../connection/index.js";
 import type { JobMold, ShardKeys, StepBegin, StepEnd } from "../protocol/index.js";
 import { isPlain, partsOf, settleSteps } from "../scripts/index.js";
-import type { Fetcher } from "./fetcher.js";
+import { type Fetcher, SILENCE_MS } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import type { StepContext } from "./step-context.js";
 
@@ -68,6 +68,8 @@ export class StepEnds {
   #waiting: Ended[] = [];
   #scheduled = false;
   #inFlight = 0;
+  /** When a call was answered last, or sent while none was under way (local monotonic time). */
+  #heardAt = 0;
   #free = 0;
   #closed = false;
 
@@ -75,9 +77,10 @@ export class StepEnds {
     this.#ports = ports;
   }
 
-  /** Slots that are kept for what begins with ends under way. */
+  /** Slots that are kept for what begins with ends under way, as long as Redis answers. */
   get keeping(): number {
-    return this.#free;
+    const isSilent = this.#inFlight > 0 && performance.now() - this.#heardAt > SILENCE_MS;
+    return isSilent ? 0 : this.#free;
   }
 
   add(end: StepEnd, from?: StepContext): void {
@@ -165,10 +168,12 @@ export class StepEnds {
 
   /** What is refused for good must hold no other up. */
   async #first(name: string, part: readonly Ended[]): Promise<void> {
+    if (this.#inFlight === 0) this.#heardAt = performance.now();
     this.#inFlight += 1;
     try {
       await this.#send(name, part);
     } finally {
+      this.#heardAt = performance.now();
       this.#inFlight -= 1;
       this.#flushSoon();
     }

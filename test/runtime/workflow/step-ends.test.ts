@@ -1,8 +1,9 @@
 // Ends of steps travel together, and yet no call is so large that it would hold Redis for long.
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { recordMold, type StepEnd } from "../../../runtime/protocol/index.js";
 import { StepEnds } from "../../../runtime/worker/step-ends.js";
+import type { StepContext } from "../../../runtime/worker/step-context.js";
 import { RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal } from "../../support/signal.js";
@@ -46,8 +47,8 @@ function setup() {
   const mold = { step: "", suffix: ":end", queue: "q", delayMs: 0, limit: "", ...texts };
   const what = { endsJob: true, run: "r", step: "a", state: "", finale: "" };
   const rest = { ...what, hasten: [], itemOf: undefined, begins: [] };
-  const add = (id: string, characters: number): void =>
-    ends.add({ ...rest, id, outcome: "c".repeat(characters), decider: mold } satisfies StepEnd);
+  const add = (id: string, characters: number, from?: StepContext): void =>
+    ends.add({ ...rest, id, outcome: "c".repeat(characters), decider: mold } satisfies StepEnd, from);
   return { connection, ends, add };
 }
 
@@ -74,4 +75,22 @@ test("what ends while two calls are under way goes in the next, all together", a
   answered.send();
   await ends.settled();
   expect(connection.sizes).toHaveLength(3);
+});
+
+test("a slot is kept for what begins, but not from other shards once Redis is silent", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { connection, ends, add } = setup();
+  const answered = signal();
+  connection.open = answered.promise;
+  const step = { name: "a", needs: [] };
+  add("1", 100, { step, since: performance.now(), undoes: false } as unknown as StepContext);
+  await new Promise((resolve) => setImmediate(resolve));
+  vi.advanceTimersByTime(900);
+  expect(ends.keeping).toBe(1);
+  vi.advanceTimersByTime(200);
+  expect(ends.keeping).toBe(0);
+  answered.send();
+  await ends.settled();
+  expect(ends.keeping).toBe(0);
 });
