@@ -188,40 +188,55 @@ test("a step of a queue that the worker does not serve waits for one that does",
   expect(await run.result()).toEqual({ b: 2 });
 });
 
-test("steps that have had a slot for long go back to the lists", async () => {
+/** Ends the step `a` of a new run with a worker that calls itself so; the slot was taken then. Says what it carried on with. */
+async function endFirst(project: Project, since: number, worker: () => string): Promise<readonly string[]> {
   const graph = new WorkflowGraph(workflow(chain));
-  for (const [since, place] of [
-    [performance.now() - 99_000, WAITS],
-    [performance.now() + 99_000, HELD],
+  const connection = new Connection({ url: redis.url }, "test");
+  onTestFinished(() => connection.disconnect());
+  const [end] = await held(project, graph, "a");
+  const carried: string[] = [];
+  const ends = new StepEnds({
+    connection,
+    keys: project.keys,
+    logger: new RecordingLogger(),
+    worker,
+    fetcher: {
+      claimBeside: (call) => call(true),
+      forget: () => undefined,
+      round: 0,
+      wake: () => undefined,
+    },
+    serves: () => true,
+    onCarried: (jobs) => carried.push(...jobs.map(({ begin }) => begin?.mold.step ?? "")),
+    onFree: () => undefined,
+    onOver: () => undefined,
+  });
+  ends.add(end!, { since, step: graph.step("a"), undoes: false } as StepContext);
+  expect(ends.keeping).toBe(1);
+  await ends.settled();
+  expect(ends.keeping).toBe(0);
+  return carried;
+}
+
+test("steps that have had a slot for long go back to the lists", async () => {
+  for (const [ms, place] of [
+    [-99_000, WAITS],
+    [99_000, HELD],
   ] as const) {
     const project = setup();
-    const connection = new Connection({ url: redis.url }, "test");
-    onTestFinished(() => connection.disconnect());
-    const [end] = await held(project, graph, "a");
-    const carried: string[] = [];
-    const ends = new StepEnds({
-      connection,
-      keys: project.keys,
-      logger: new RecordingLogger(),
-      worker: () => "w",
-      fetcher: {
-        claimBeside: (call) => call(true),
-        forget: () => undefined,
-        round: 0,
-        wake: () => undefined,
-      },
-      serves: () => true,
-      onCarried: (jobs) => carried.push(...jobs.map(({ begin }) => begin?.mold.step ?? "")),
-      onFree: () => undefined,
-      onOver: () => undefined,
-    });
-    ends.add(end!, { since, step: graph.step("a"), undoes: false } as StepContext);
-    expect(ends.keeping).toBe(1);
-    await ends.settled();
-    expect(ends.keeping).toBe(0);
+    const carried = await endFirst(project, performance.now() + ms, () => "w");
     expect(await places(project, "r.b")).toEqual(place);
     expect(carried).toEqual(place === HELD ? ["b"] : []);
   }
+});
+
+test("what comes with an answer to a worker that has lost its lease meanwhile is left to whoever takes it back", async () => {
+  const project = setup();
+  let asked = 0;
+  // Asked before the call goes out, and by the answer.
+  const worker = () => (asked++ < 2 ? "w" : "next");
+  expect(await endFirst(project, performance.now(), worker)).toEqual([]);
+  expect(await places(project, "r.b")).toEqual(HELD);
 });
 
 /** How often each script was called. */
@@ -285,6 +300,22 @@ test("an answer that is lost gives each job to its worker all the same, and once
   expect(proxy.lost).toBe(10);
   expect(seen).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3]);
   expect(await project.raw.hlen(project.keys.jobs)).toBe(0);
+});
+
+test("a handler may change what it gets: the steps after it, and the output, see the input as it was", async () => {
+  const project = setup();
+  const seen: unknown[] = [];
+  const handler = ({ payload }: { payload: { n: { list: number[] } } }) => {
+    seen.push(structuredClone(payload.n));
+    payload.n.list.push(seen.length);
+  };
+  await project.worker({ "math:add": handler } as never);
+  const input = { own: { list: [0] } };
+  const own = path("input", "own");
+  const steps = [step("a", [], own), step("b", ["a"], own), step("c", ["b"], own)];
+  const run = await start(project, workflow(steps, { output: object({ own }) }), input);
+  expect(await run.result()).toEqual(input);
+  expect(seen).toEqual([input.own, input.own, input.own]);
 });
 
 test("a run that is cancelled while its step runs is carried on no more", async () => {
