@@ -1,4 +1,4 @@
-/** Checks a result that a person supplies against the schema of its task or workflow, by the project's own generated code. */
+/** Checks a result that a person supplies against the schema of its task, workflow or event, by the project's own generated code. */
 import { z } from "zod";
 import type { AnyTaskContract } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
@@ -21,11 +21,22 @@ export async function checkResult(root: string, task: string, value: unknown): P
 export async function checkOutput(root: string, workflow: string, value: unknown): Promise<boolean> {
   const schemas = (await readManifest(root))?.workflows.get(workflow);
   if (schemas === undefined) return false;
-  const { output } = schemas;
-  if (typeof output !== "object" || output === null) return true;
-  const checked = z.fromJSONSchema(output as z.core.JSONSchema.JSONSchema).safeParse(value);
-  if (!checked.success) refuse(checked.error.issues, workflow);
+  checkAgainst(schemas.output, workflow, value);
   return true;
+}
+
+/** The same of a step that waits: the event that it should have heard of. */
+export async function checkEvent(root: string, event: string, value: unknown): Promise<boolean> {
+  const schemas = (await readManifest(root))?.events.get(event);
+  if (schemas === undefined) return false;
+  checkAgainst(schemas.event, event, value);
+  return true;
+}
+
+function checkAgainst(schema: unknown, name: string, value: unknown): void {
+  if (typeof schema !== "object" || schema === null) return;
+  const checked = z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema).safeParse(value);
+  if (!checked.success) refuse(checked.error.issues, name);
 }
 
 interface Issue {

@@ -9,7 +9,7 @@ import { wholeNumberOption } from "../options.js";
 import { runColumns, runText } from "../output/run-text.js";
 import { printable } from "../output/sanitize.js";
 import { formatTable } from "../output/table.js";
-import { checkOutput, checkResult } from "../result-check.js";
+import { checkEvent, checkOutput, checkResult } from "../result-check.js";
 import type { Session } from "../session.js";
 
 interface ListOptions {
@@ -112,10 +112,11 @@ async function skip(id: string, name: string, argument: string, session: Session
   const result = await readJsonArgument(argument, "result", session.io);
   const checked = await withInspector(session, async ({ inspector }) => {
     const { steps } = await inspector.showRun(id);
-    const { task, workflow } = steps.find((step) => step.name === name.split(".", 1)[0]) ?? {};
+    const { task, workflow, event } = steps.find((step) => step.name === name.split(".", 1)[0]) ?? {};
     const known =
       (task !== undefined && (await checkResult(session.root, task, result))) ||
-      (workflow !== undefined && (await checkOutput(session.root, workflow, result)));
+      (workflow !== undefined && (await checkOutput(session.root, workflow, result))) ||
+      (event !== undefined && (await checkEvent(session.root, event, result)));
     await inspector.skipStep(id, name, result);
     return known;
   });

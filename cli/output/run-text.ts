@@ -76,6 +76,7 @@ function stepLines(step: RunStep, now: number, colors: Colors): readonly string[
   const details: readonly (readonly [string, string | undefined])[] = [
     ["task", step.task],
     ["workflow", step.workflow],
+    ["event", step.event],
     ["run", step.run],
     ["job", step.job],
     ["attempts", step.attempts === undefined || step.attempts < 2 ? undefined : String(step.attempts)],

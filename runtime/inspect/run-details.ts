@@ -85,6 +85,7 @@ function describeStep(
     name,
     ...(step.job === undefined ? {} : { task: step.job.task }),
     ...(step.child === undefined ? {} : { workflow: step.child.workflow }),
+    ...(step.waitFor === undefined ? {} : { event: step.waitFor.event }),
     ...(child === undefined ? {} : { run: child }),
   };
   const tail = undoing === undefined ? {} : { undoing };

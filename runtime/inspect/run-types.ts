@@ -91,6 +91,8 @@ export interface RunStep {
   readonly task?: string;
   /** Of a step that is a run. */
   readonly workflow?: string;
+  /** Of a step that waits for one. */
+  readonly event?: string;
   /** Id of that run, once it has been started; not of a fan-out. */
   readonly run?: string;
   readonly state: RunStepState;

@@ -169,14 +169,28 @@ test(
   },
 );
 
-test("go on without a step that waited in vain, for whose event nobody has a schema here", async () => {
+test("go on without a step that waited in vain, whose result is checked where its event is known", async () => {
   const { project, call } = setup();
   await project.worker({ "math:add": failsBelowZero } as never);
   const flow = workflow([waitStep("wait", [], { timeoutMs: 1 })], {
     output: ["path", "steps", "wait", "result"],
   });
-  expect(await endOf(await start(project, flow, { key: 1 }, "vain"))).toBe("RunFailed");
+  for (const id of ["vain", "known"]) {
+    expect(await endOf(await start(project, flow, { key: 1 }, id))).toBe("RunFailed");
+  }
   const skipped = await call("runs", "skip", "vain", "wait", '{ "by": "ada" }', "--json");
   expect(JSON.parse(skipped.stdout)).toMatchObject({ data: { checked: false } });
   expect(await (await start(project, flow, { key: 1 }, "vain")).result()).toEqual({ by: "ada" });
+
+  const own = await ownProject("version: 1\ntasks: {}\nevents:\n  test:event: { payload: { by: string } }\n");
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  expect(await inProcess(["codegen"], { cwd: own, env })).toMatchObject({ code: 0 });
+  const skip = (result: string) => inProcess(["runs", "skip", "known", "wait", result], { cwd: own, env });
+  const refused = await skip('{ "by": 1 }');
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/ResultInvalid.*schema of test:event\n +by: /),
+  ]);
+  expect((await skip('{ "by": "ada" }')).stderr).toBe("");
+  expect(await (await start(project, flow, { key: 1 }, "known")).result()).toEqual({ by: "ada" });
 });
