@@ -3,14 +3,22 @@
 
 -- Lua unpacks at most some 8,000 values, so many groups are written in parts.
 
+-- Numbers as texts: few different ones stand in many groups, and to make a text is dearer than to look it up.
+local digits = setmetatable({}, { __index = function(known_ones, number)
+  local text = tostring(number)
+  known_ones[number] = text
+  return text
+end })
+
 -- As it is stored; nil for nothing.
 local function text_of(group)
-  if group.total > 0 then
-    return group.held .. ' ' .. group.reserved .. ' ' .. group.total .. (group.log and starts_text(group.log) or group.tail)
-  elseif group.reserved > 0 then
-    return group.held .. ' ' .. group.reserved
+  local held, reserved, total = group.held, group.reserved, group.total
+  if total > 0 then
+    return digits[held] .. ' ' .. digits[reserved] .. ' ' .. digits[total] .. (group.log and starts_text(group.log) or group.tail)
+  elseif reserved > 0 then
+    return digits[held] .. ' ' .. digits[reserved]
   end
-  return group.held > 0 and tostring(group.held) or nil
+  return held > 0 and digits[held] or nil
 end
 
 local function write_groups(gate, groups)

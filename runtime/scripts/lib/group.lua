@@ -38,15 +38,15 @@ local function read_up(gate, names)
   local count = #known
   for i = 1, n do
     local text, rule = texts[i] or '0', rules[rule_for[i]]
-    local held, reserved, total, tail = tonumber(text), nil, nil, ''
-    if not held then
-      held, reserved, total, tail = string.match(text, '^(%d+) (%d+) ?(%d*)(.*)$')
-      held = tonumber(held)
+    local held, reserved, total, tail
+    if rule.rate or not tonumber(text) then
+      held, reserved, total, tail = string.match(text, '^(%d+) ?(%d*) ?(%d*)(.*)$')
     end
+    held = tonumber(held or text)
     -- No more places are reserved than ids hold slots.
-    reserved = rule.rate and reserved and math.min(held, tonumber(reserved)) or 0
+    reserved = rule.rate and reserved ~= '' and math.min(held, tonumber(reserved)) or 0
     total = total and tonumber(total) or 0
-    local group = { name = fields[i], rule = rule, held = held, reserved = reserved, total = total, tail = tail, text = texts[i] }
+    local group = { name = fields[i], rule = rule, held = held, reserved = reserved, total = total, tail = tail or '', text = texts[i] }
     book[fields[i]], known[count + i] = group, group
   end
 end

@@ -25,7 +25,7 @@ local function add_starts(gate, group, n)
     return nil
   end
   local ending, text = ending_of(rate, gate.time, group.total + n)
-  if not group.log and string.match(group.tail, '^ (%d+)') == text then
+  if not group.log and string.find(group.tail, text, 1, true) == 1 then
     group.total = group.total + n
     return nil
   end
