@@ -18,8 +18,8 @@ local function rate_of(text)
   end
 end
 
--- Until when a start counts with which `n` do; second, as it stands behind their number. As long as only a tenth of the places is taken, starts stand in fifths of the
--- window, which keeps short what is known of a group far from its rate.
+-- Until when a start counts with which `n` do; second, as it stands behind their number. As long as only a tenth of the places is taken,
+-- starts stand in fifths of the window, which keeps short what is known of a group far from its rate.
 local function ending_of(rate, time, n)
   local grain = n * 10 <= rate.most and rate.coarse or rate.grain
   local ending = rate[grain]
