@@ -68,8 +68,11 @@ export class Batcher {
   #waiting: Batch = { items: [], waiters: [] };
   #scheduled = false;
   #stuck: NodeJS.Timeout | undefined;
-  /** In the order in which they were sent, and so of their deadlines. */
-  readonly #inFlight = new Set<Call>();
+  /**
+   * By their slots; `undefined`: none. No Set: when one grows or shrinks, what it held keeps pointing to what it holds from then on, and
+   * once a piece of that chain has become old, all later calls live until the next full collection, with all their jobs.
+   */
+  readonly #inFlight: (Call | undefined)[] = Array.from({ length: MAX_IN_FLIGHT }, () => undefined);
   /** For the oldest of them. It goes on when that is answered: to stop and set a timer with each call would cost much of a lone one. */
   #expiry: NodeJS.Timeout | undefined;
   #call = 0;
@@ -136,17 +139,17 @@ export class Batcher {
   #send(slot: number, batch: Batch): void {
     const { clock, deadlineMs } = this.#options;
     const call = { batch, expiresAt: performance.now() + deadlineMs };
-    this.#inFlight.add(call);
+    this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
     // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
     this.#perform(slot, batch.items).then(
       (answer) => {
         clock.observe(answer.nowMs);
-        if (this.#inFlight.delete(call)) settle(batch, answer);
+        if (this.#answered(slot, call)) settle(batch, answer);
         this.#release(slot);
       },
       (error: unknown) => {
-        if (this.#inFlight.delete(call)) failAll(batch, error as TaskweftError);
+        if (this.#answered(slot, call)) failAll(batch, error as TaskweftError);
         this.#release(slot);
       },
     );
@@ -175,15 +178,21 @@ export class Batcher {
   #expire(): void {
     const { deadlineMs, lastError } = this.#options;
     const now = performance.now();
-    this.#expiry = undefined;
-    for (const call of this.#inFlight) {
-      if (call.expiresAt > now) {
-        this.#expiry = this.#expireIn(call.expiresAt - now);
-        return;
-      }
-      this.#inFlight.delete(call);
+    const calls = this.#inFlight.filter((call) => call !== undefined);
+    for (const call of calls) {
+      if (call.expiresAt > now) continue;
+      this.#inFlight[this.#inFlight.indexOf(call)] = undefined;
       failAll(call.batch, unanswered(deadlineMs, lastError()));
     }
+    const next = Math.min(...calls.map(({ expiresAt }) => expiresAt).filter((at) => at > now));
+    this.#expiry = next === Infinity ? undefined : this.#expireIn(next - now);
+  }
+
+  /** False when it was given up before. */
+  #answered(slot: number, call: Call): boolean {
+    if (this.#inFlight[slot] !== call) return false;
+    this.#inFlight[slot] = undefined;
+    return true;
   }
 
   /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */

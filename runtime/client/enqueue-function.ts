@@ -4,15 +4,26 @@ import { TaskweftError } from "../errors.js";
 import type { JobMeter } from "../metrics/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
+import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import type { EnqueueFunction, EnqueueOptions, JobHandle } from "./enqueue-options.js";
 import { JobMaker } from "./job-maker.js";
 import { type Awaitable, type HandleSource, StoredJobHandle } from "./job-handle.js";
 import { durationMs } from "../option-values.js";
 
-/** What the jobs of one call have in common. */
-interface EnqueueCall extends HandleSource {
+/** What the jobs of one call have in common. A class for the same reason as JobItem. */
+class EnqueueCall implements HandleSource {
+  readonly client: TaskweftClient;
+  readonly awaitable: Awaitable;
+  readonly keepDeadMs: number;
   readonly durability: Durability;
+
+  constructor(client: TaskweftClient, awaitable: Awaitable, keepDeadMs: number, durability: Durability) {
+    this.client = client;
+    this.awaitable = awaitable;
+    this.keepDeadMs = keepDeadMs;
+    this.durability = durability;
+  }
 }
 
 /** Makes the handle of a job once it is stored. One object a job, where closures would be three: thousands are made at a time. */
@@ -54,8 +65,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
 
   function callOf(options: EnqueueOptions<Queue> | undefined): EnqueueCall {
     const client = options?.client ?? currentClient();
-    const awaitable = awaitableOf(contract, options);
-    return { client, awaitable, keepDeadMs, durability: maker.durability(options) };
+    return new EnqueueCall(client, awaitableOf(contract, options), keepDeadMs, maker.durability(options));
   }
 
   function send({ client, durability }: EnqueueCall, item: EnqueueItem, waiter: Waiter): void {

@@ -19,6 +19,7 @@ import { recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
+import { JobItem } from "./job-item.js";
 import { assertKey, jobKey, type JobKey, withDebounce } from "./job-key.js";
 import { PayloadCheck } from "./payload-check.js";
 import { durationMs, optionInvalid, wholeNumber } from "../option-values.js";
@@ -52,7 +53,7 @@ export class JobMaker<Payload> {
   make(client: TaskweftClient, payload: Payload, options: EnqueueOptions | undefined): EnqueueItem {
     const checked = this.#check.check(payload);
     if (this.#isPlain && changesNothing(options)) {
-      return {
+      return new JobItem({
         id: client.nextId(),
         queue: this.#contract.queue,
         record: `${this.#plainHead}${checked.json}]`,
@@ -63,7 +64,7 @@ export class JobMaker<Payload> {
         group: undefined,
         ownId: false,
         maxPending: this.#maxPending,
-      };
+      });
     }
     return this.#makeWith(client, checked, options ?? {});
   }
@@ -134,7 +135,7 @@ export class JobMaker<Payload> {
     const { record: keyOptions, ...key } = jobKey(this.#contract, checked.payload, options, place);
     const due = dueText(options);
     const recordOptions = this.#recordOptions(client, options, keyOptions, group);
-    return {
+    return new JobItem({
       id: client.idFor(options.id, key.key === "" ? this.#routingGroup(group) : key.key),
       queue: queue.name,
       record: `${recordHead(name, queue.name, hash, recordOptions)}${checked.json}]`,
@@ -143,7 +144,7 @@ export class JobMaker<Payload> {
       group,
       ownId: options.id !== undefined,
       maxPending: queue.maxPending ?? 0,
-    };
+    });
   }
 
   #group(queue: QueueDefinition, payload: Payload): LimitedGroup | undefined {

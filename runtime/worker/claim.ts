@@ -11,11 +11,14 @@ import {
   isFinal,
   parseRun,
 } from "../protocol/index.js";
+import type { StepContext } from "./step-context.js";
 
 export interface Claim {
   readonly id: string;
   readonly record: JobRecord;
   readonly run: JobRun;
+  /** Of a step of a workflow run that is ready to start: its end is that of the step. */
+  readonly step?: StepContext;
 }
 
 /** True for the first attempt of a job that must start within a time. */

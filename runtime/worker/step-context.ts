@@ -1,8 +1,7 @@
 /** A claimed job of a workflow run, with what is known of the run. */
 import type { WorkflowStep } from "../definition/index.js";
-import { type RunRecord, runFields } from "../protocol/index.js";
+import { type JobRecord, type JobRun, type RunRecord, runFields } from "../protocol/index.js";
 import type { WorkflowGraph } from "../workflow/index.js";
-import type { Claim } from "./claim.js";
 
 /** See run-memory.ts. */
 export interface RunMemory {
@@ -28,28 +27,31 @@ export interface StepContext {
   memory: RunMemory | undefined;
 }
 
-/** A job of a run. `since`: as in StepContext. */
-export interface Taken {
-  readonly claim: Claim;
-  readonly since: number;
+/** A job of a run, as it was read from Redis. */
+interface StepJob {
+  readonly id: string;
+  readonly record: JobRecord;
+  readonly run: JobRun;
 }
 
+/** `since`: as in StepContext. */
 export function contextOf(
-  { claim, since }: Taken,
+  job: StepJob,
+  since: number,
   graph: WorkflowGraph,
   step: WorkflowStep,
   memory?: RunMemory,
 ): StepContext {
-  const { run = "", item: index, undo, at: begunAt } = claim.record.options;
+  const { run = "", item: index, undo, at: begunAt } = job.record.options;
   return {
-    id: claim.id,
+    id: job.id,
     graph,
     run,
     step,
     item: index === undefined ? undefined : { index, total: 0 },
     undoes: undo === 1,
     begunAt: begunAt === undefined ? undefined : Math.round(begunAt),
-    attempts: claim.run.attempts + claim.run.crashes + 1,
+    attempts: job.run.attempts + job.run.crashes + 1,
     since,
     memory,
   };

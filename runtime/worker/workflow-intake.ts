@@ -10,14 +10,7 @@
 import type { Connection } from "../connection/index.js";
 import type { WorkflowStep } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import {
-  begunRecord,
-  type JobRecord,
-  NEW_RUN,
-  runFields,
-  type ShardKeys,
-  type StepStatus,
-} from "../protocol/index.js";
+import { begunRecord, NEW_RUN, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
 import {
   evaluate,
@@ -37,7 +30,7 @@ import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
-import { contextOf, countItems, type StepContext, type Taken } from "./step-context.js";
+import { contextOf, countItems, type StepContext } from "./step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
@@ -67,8 +60,6 @@ export class WorkflowIntake {
   readonly #ports: IntakePorts;
   readonly #waits: EventWaits;
   readonly #children: ChildRuns;
-  /** Of steps that were handed on and have not ended. */
-  readonly #contexts = new WeakMap<JobRecord, StepContext>();
   readonly #underWay = new Set<Promise<void>>();
   #preparing = 0;
   #closed = false;
@@ -101,13 +92,10 @@ export class WorkflowIntake {
       const mold = begin?.mold ?? graph.decider;
       const known = knownPayload(from, begin);
       const { id, record } = begunRecord(mold, run, at, begin?.item, copyOf(known?.payload ?? null));
-      const claim = { id, record, run: NEW_RUN };
+      const claim: Claim = { id, record, run: NEW_RUN };
       const step = known === undefined ? undefined : graph.step(mold.step);
       if (step === undefined) unread.push({ claim, since });
-      else {
-        this.#contexts.set(record, contextOf({ claim, since }, graph, step, memory));
-        ready.push(claim);
-      }
+      else ready.push({ id, record, run: NEW_RUN, step: contextOf(claim, since, graph, step, memory) });
     }
     this.#ports.hold([...ready, ...unread.map(({ claim }) => claim)]);
     this.#take(unread);
@@ -119,10 +107,6 @@ export class WorkflowIntake {
     this.#preparing += taken.length;
     const run: Promise<void> = this.#prepareAll(taken).finally(() => this.#underWay.delete(run));
     this.#underWay.add(run);
-  }
-
-  contextOf(claim: Claim): StepContext | undefined {
-    return this.#contexts.get(claim.record);
   }
 
   async settled(): Promise<void> {
@@ -233,12 +217,12 @@ export class WorkflowIntake {
   }
 
   #place(taken: Taken, graphs: ReadonlyMap<string, WorkflowGraph>): Placed {
-    const { claim } = taken;
+    const { claim, since } = taken;
     const { workflow = "", step: name } = claim.record.options;
     const graph = graphs.get(workflow);
     const step = name === undefined ? undefined : graph?.step(name);
     if (graph === undefined || step === undefined) return { claim, graph, context: undefined };
-    return { claim, graph, context: contextOf(taken, graph, step) };
+    return { claim, graph, context: contextOf(claim, since, graph, step) };
   }
 
   #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>): void {
@@ -310,8 +294,7 @@ export class WorkflowIntake {
     const { version, task, queue, hash, options } = claim.record;
     // A copy: what the run knows is kept for its other steps, and the handler may change what it gets.
     const record = { version, task, queue, hash, options, payload: copyOf(payload) };
-    this.#contexts.set(record, context);
-    return { id: claim.id, record, run: claim.run };
+    return { id: claim.id, record, run: claim.run, step: context };
   }
 
   #end(context: StepContext, status: StepStatus, detail: unknown): undefined {
@@ -354,6 +337,12 @@ export class WorkflowIntake {
     else ends.add(endOfFanOut(context, begins));
     return true;
   }
+}
+
+/** A job of a run. `since`: as in StepContext. */
+interface Taken {
+  readonly claim: Claim;
+  readonly since: number;
 }
 
 /** A claim before its run is read. */

@@ -82,14 +82,14 @@ export class Workflows {
 
   /** The job of a step has completed, with a result that JSON can hold. */
   completed(claim: Claim, result: unknown): void {
-    const context = this.#intake.contextOf(claim);
+    const context = claim.step;
     if (context === undefined) return;
     this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()), context);
   }
 
   /** What is to be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
   beforeDeath(claim: Claim, error: unknown): (() => Promise<void>) | undefined {
-    const context = this.#intake.contextOf(claim);
+    const context = claim.step;
     if (context === undefined) return undefined;
     if (error instanceof Cancelled) {
       const cancelled = endOfStep(context, "cancelled", null, this.#now(), false);

@@ -9,7 +9,7 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
     case "value":
       return expression[1];
     case "path":
-      return read(expression.slice(1) as (string | number)[], scope);
+      return read(expression, scope);
     case "object":
       return Object.fromEntries(
         Object.entries(expression[1])
@@ -38,10 +38,11 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
   }
 }
 
-/** Only own properties: `constructor` of a payload is not there. */
-function read(segments: readonly (string | number)[], scope: Scope): unknown {
+/** Only own properties: `constructor` of a payload is not there. The first of the path is the word itself. */
+function read(path: readonly (string | number)[], scope: Scope): unknown {
   let value: unknown = scope;
-  for (const segment of segments) {
+  for (let i = 1; i < path.length; i++) {
+    const segment = path[i]!;
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, segment)) return undefined;
     value = (value as Record<string | number, unknown>)[segment];
   }

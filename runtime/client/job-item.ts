@@ -1,0 +1,33 @@
+import type { LimitedGroup } from "../definition/index.js";
+import type { Dedupe, EnqueueItem } from "../scripts/index.js";
+
+/**
+ * A job on its way to Redis. A class and no literal: of each literal V8 learns whether what it makes lives long. In a burst all jobs do
+ * at first, and from then on they would be made among the old objects, where they stay until a full collection, with all that they hold:
+ * a producer with a thousand jobs in flight then needs three times the CPU for each.
+ */
+export class JobItem implements EnqueueItem {
+  readonly id: string;
+  readonly queue: string;
+  readonly record: string;
+  readonly due: string;
+  readonly key: string;
+  readonly keyTtlMs: number;
+  readonly dedupe: Dedupe | undefined;
+  readonly group: LimitedGroup | undefined;
+  readonly ownId: boolean;
+  readonly maxPending: number;
+
+  constructor(item: EnqueueItem) {
+    this.id = item.id;
+    this.queue = item.queue;
+    this.record = item.record;
+    this.due = item.due;
+    this.key = item.key;
+    this.keyTtlMs = item.keyTtlMs;
+    this.dedupe = item.dedupe;
+    this.group = item.group;
+    this.ownId = item.ownId;
+    this.maxPending = item.maxPending;
+  }
+}
