@@ -19,6 +19,7 @@ export * from "./keep-event.js";
 export * from "./keep-run.js";
 export * from "./listen.js";
 export * from "./log.js";
+export * from "./mend-run.js";
 export * from "./note.js";
 export * from "./pause.js";
 export * from "./purge.js";

@@ -164,6 +164,14 @@ function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
 
 const AN_EVENT = { event: "e", id: "1", payload: "{}", keepMs: 1, settled: [], open: [] } as const;
 
+const A_MEND = {
+  run: "gone",
+  queue: "first",
+  seen: { record: "", state: "", open: "" },
+  target: { runningSince: undefined, removedAt: undefined, open: undefined, decider: undefined },
+  fields: ["gone a"],
+  listeners: ["e"],
+};
 const A_PURGE = { place: "pending", state: "pending", task: "", most: 1, from: "" } as const;
 
 const REPAIR = {
@@ -223,6 +231,7 @@ describe("every wrapper", () => {
     "keep-event": (runner) => scripts.keepEvent(runner, { keys, ...AN_EVENT }),
     listen: (runner) => scripts.listen(runner, { ...worker, id: "j", name: "w", member: "", timeoutMs: 1 }),
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
+    "mend-run": (runner) => scripts.mendRun(runner, { ...A_MEND, keys }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
     pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
     purge: (runner) => scripts.purge(runner, { keys, queue: "first", ...A_PURGE }),
@@ -348,6 +357,7 @@ describe("a server that grants exactly the declared keys", () => {
     const place = { name: "q", seen: 1, pending: true, dueAt: undefined };
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };
     expect(await scripts.repair(runner, call)).toBe("REPAIRED");
+    expect(await scripts.mendRun(runner, { ...A_MEND, keys: bench.keys })).toBe("REPAIRED");
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });

@@ -15,6 +15,7 @@ export const DRAINING = [
   "heartbeat",
   "keep-run",
   "listen",
+  "mend-run",
   "pause",
   "purge",
   "recount",

@@ -1,41 +1,51 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
 import { recordFacts } from "../../runtime/inspect/audit/facts.js";
-import { listenerId } from "../../runtime/inspect/audit/rules/index.js";
-import {
-  isFinal,
-  parseRun,
-  parseRunEnd,
-  parseRunParent,
-  parseRunRecord,
-  runFields,
-} from "../../runtime/protocol/index.js";
+import { workflowRunFindings, type WorkflowRunFacts } from "../../runtime/inspect/audit/rules/index.js";
+import { definitionOf, hasEnded, listeningRun } from "../../runtime/inspect/audit/run-census.js";
+import { isFinal, parseRun, parseRunEnd, parseRunParent, runFields } from "../../runtime/protocol/index.js";
 import { stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
 export function runProblems(shard: Shard): readonly string[] {
-  const fields = Object.entries(shard.workflows).filter(([field]) => !field.startsWith("@"));
-  const runs = fields.flatMap(([field]) => (field.includes(" ") ? [] : [field]));
-  const strays = fields.flatMap(([field]) => {
-    const [run = ""] = field.split(" ");
-    return shard.workflows[run] === undefined ? [`no run has the field ${field}`] : [];
-  });
+  const fields = Object.keys(shard.workflows).filter((field) => !field.startsWith("@"));
+  const runs = fields.filter((field) => !field.includes(" "));
+  const listening = shard.listeners.flatMap((member) => listeningRun(member) ?? []);
+  const named = [...fields.map((field) => field.split(" ")[0]!), ...listening];
+  const all = new Set([...named, ...Object.keys(shard.running), ...Object.keys(shard.ended)]);
   const live = liveJobs(shard);
   return [
-    ...strays,
-    ...pinProblems(shard, runs),
-    ...runs.flatMap((run) => problemsOfRun(shard, run, live.get(run) ?? 0)),
-    ...[...Object.keys(shard.running), ...Object.keys(shard.ended)].flatMap((run) =>
-      shard.workflows[run] === undefined ? [`a list has the run ${run}, which there is not`] : [],
+    ...[...all].flatMap((run) =>
+      workflowRunFindings({
+        ...factsOf(shard, run),
+        jobs: live.get(run) ?? 0,
+        fields: fields.filter((field) => field.startsWith(`${run} `)).length,
+        listeners: listening.filter((one) => one === run).length,
+      })
+        // Tests spoil records on purpose.
+        .filter(({ code }) => code !== "TW-F63")
+        .map(({ code, expected, found }) => `${code} run ${run}: expected ${expected}, found ${found}`),
     ),
-    ...shard.listeners.flatMap((member) => {
-      if (listenerId(member) !== undefined) return [];
-      const [, run = "", step = ""] = (member.split("\n").at(-1) ?? "").split(" ");
-      const isOver = parseRunEnd(shard.workflows[`${run} :state`] ?? null) !== undefined;
-      return shard.workflows[run] === undefined || isOver
-        ? [`no run ${run} listens for its step ${step}`]
-        : [];
-    }),
+    ...pinProblems(shard, runs),
+    ...runs.flatMap((run) => problemsOfChild(shard, run, hasEnded(shard.workflows[runFields.state(run)]))),
   ];
+}
+
+function factsOf(
+  { workflows, running, ended }: Shard,
+  run: string,
+): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners"> {
+  const record = workflows[run];
+  const open = workflows[runFields.open(run)];
+  const definition = record === undefined ? undefined : definitionOf(record);
+  return {
+    run,
+    record: record === undefined ? "none" : definition === undefined ? "unreadable" : "readable",
+    hasEnded: hasEnded(workflows[runFields.state(run)]),
+    open: open === undefined ? undefined : Number(open),
+    hasDefinition: definition !== undefined && workflows[definition] !== undefined,
+    isRunning: running[run] !== undefined,
+    isEnded: ended[run] !== undefined,
+  };
 }
 
 /** Each definition counts the runs that are pinned to it, and is there as long as there is one. Of one whose record is spoiled nobody knows. */
@@ -55,31 +65,6 @@ function pinProblems({ workflows }: Shard, runs: readonly string[]): readonly st
     const isRight = counted >= Math.max(1, pinned) && counted <= pinned + spoiled;
     return isRight ? [] : [`${field} counts ${counted} runs, and has ${pinned}`];
   });
-}
-
-/** `undefined` where a test has spoiled the record. */
-function definitionOf(record: string): string | undefined {
-  try {
-    const { workflow, hash } = parseRunRecord(record);
-    return runFields.definition(workflow, hash);
-  } catch {
-    return undefined;
-  }
-}
-
-function problemsOfRun(shard: Shard, run: string, jobs: number): readonly string[] {
-  const ended = parseRunEnd(shard.workflows[`${run} :state`] ?? null) !== undefined;
-  const listed = [shard.running[run] !== undefined, shard.ended[run] !== undefined];
-  const open = Number(shard.workflows[`${run} :open`] ?? 0);
-  const problems: string[] = [];
-  if (listed[0] === ended || listed[1] !== ended) {
-    problems.push(`run ${run} has ${ended ? "" : "not "}ended, and stands in the wrong list`);
-  }
-  // A worker that dies between two scripts leaves a job whose end is counted; the other way round nobody would ever count it.
-  if (ended ? open !== 0 : open < 1 || open > jobs) {
-    problems.push(`run ${run} counts ${open} jobs, and has ${jobs}: ${ended ? "it has ended" : "it hangs"}`);
-  }
-  return [...problems, ...problemsOfChild(shard, run, ended)];
 }
 
 /** The step that the run is waits for it, and has heard of its end. */

@@ -39,6 +39,7 @@ const EMPTY: Shard = {
 };
 const RECORD = '[1,"a:task","q","h1",0,{}]';
 const OF_RUN = '[1,"a:task","q","h1",{"run":"r","workflow":"a:flow h","step":"s"},null]';
+const RUN = { r: '[1,"a:flow","h",1,"",{}]', "@a:flow h": "{}", "@a:flow h#": "1" };
 const KEYED = '[1,"a:task","q","h1",{"key":"a:task k"},{}]';
 const CANCELLED_IN_PLACE = '[0,0,"cancelled",1,[[1,"cancelled"]]]';
 const CANCELLED = '[0,0,"cancelled",null,[[1,"cancelled"]]]';
@@ -88,14 +89,11 @@ describe("fsck finds", () => {
     ["TW-F12 j", { jobs: { j: RECORD }, runs: { j: COMPLETED }, done: { j: 1 }, notes: { j: '["a"]' } }],
     ["TW-F13 j", { jobs: { j: RECORD }, pending: { q: ["j"] }, notes: { j: '["a"' } }],
     ["TW-F41 wake:q", { wake: { q: ["1", "1"] } }],
-    ["run r has not ended, and stands in the wrong list", { workflows: { r: "[]" } }],
-    [
-      "run r counts 1 jobs, and has 0: it hangs",
-      { workflows: { r: "[]", "r :open": "1" }, running: { r: 1 } },
-    ],
-    ["no run has the field r a", { workflows: { "r a": "c1 null" } }],
-    ["a list has the run r", { running: { r: 1 } }],
-    ["no run r listens for its step a", { listeners: ['e ["x"]\n1\nq r a'] }],
+    ["TW-F60 run r", { workflows: { ...RUN, "r :open": "1" }, jobs: { j: OF_RUN }, pending: { q: ["j"] } }],
+    ["TW-F64 run r", { workflows: { ...RUN, "r :open": "1" }, running: { r: 1 } }],
+    ["TW-F62 run r", { workflows: { "r a": "c1 null" } }],
+    ["TW-F61 run r", { running: { r: 1 } }],
+    ["TW-F67 run r", { listeners: ['e ["x"]\n1\nq r a'] }],
     [
       "TW-F24 jevent e:x: a job waits for an event that would not find it",
       {

@@ -16,6 +16,8 @@ import { lookAtListeners, repairListener } from "./listener-look.js";
 import { type Placement, placementOf } from "./placement.js";
 import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
 import { jobFindings } from "./rules/index.js";
+import { suspectRuns } from "./run-census.js";
+import { lookAtRuns } from "./run-look.js";
 import { lookAgain, type Suspects } from "./second-look.js";
 
 export interface AuditOptions {
@@ -38,7 +40,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
   const types = await typeFindings(reader, queues);
   report.add(...types);
   if (types.length > 0) return report.result(0);
-  const { jobs, suspects, owners, waits } = await takeCensus(reader, queues);
+  const { jobs, suspects, owners, waits, jobsOfRuns } = await takeCensus(reader, queues);
   const repairs = options.repair === true;
   const named = new Set(queues);
   await auditWorkers(reader, owners, report, repairs);
@@ -57,6 +59,7 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
   for (const { finding, repair: mend } of await lookAtGate(reader, [...named])) {
     report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
+  await auditRuns(reader, jobsOfRuns, report, repairs);
   await auditEvents(reader, report, repairs);
   await auditListeners(reader, waits, report, repairs);
   // Last: a job may have been put into a queue that had none.
@@ -133,6 +136,20 @@ async function repairAtGate(
     longestSearch: LONGEST_SEARCH,
   });
   return reply === "REPAIRED" ? "repaired" : reply === "LONG" ? "too-long" : "moved";
+}
+
+/** After the jobs: one that was put where it belongs is one that its run waits for. */
+async function auditRuns(
+  reader: ShardReader,
+  jobs: ReadonlyMap<string, number>,
+  report: Report,
+  repairs: boolean,
+): Promise<void> {
+  for (const { findings, repair: mend } of await lookAtRuns(reader, await suspectRuns(reader, jobs))) {
+    const mends = repairs && findings.some((finding) => finding.repair !== undefined);
+    const outcome = mends ? await mend() : undefined;
+    report.add(...findings.map((finding) => withOutcome(finding, outcome)));
+  }
 }
 
 async function auditEvents(reader: ShardReader, report: Report, repairs: boolean): Promise<void> {

@@ -3,6 +3,7 @@
  * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
  */
 import { ACTIVE_PAD_FIELD, closedField, waitingMember, waitingPlace } from "../../protocol/index.js";
+import { timeoutJobId } from "../../workflow/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
@@ -41,6 +42,8 @@ export interface Census {
   readonly owners: ReadonlyMap<string, readonly string[]>;
   /** Ids that say that they wait for events, or have heard of some. */
   readonly waits: ReadonlySet<string>;
+  /** Workflow run -> jobs of it that have not ended. */
+  readonly jobsOfRuns: ReadonlyMap<string, number>;
 }
 
 const BITS = { newer: NEWER, none: ODD, tombstone: TOMBSTONE, unreadable: ODD } as const;
@@ -63,6 +66,8 @@ class Counter {
   readonly #owners = new Map<string, string[]>();
   /** Group of each job that has one. */
   readonly #grouped = new Map<string, string>();
+  /** Workflow run of each job that is part of one. */
+  readonly #ofRuns = new Map<string, string>();
   readonly #suspects = new Map<string, string[]>();
   readonly #waits = new Set<string>();
 
@@ -84,11 +89,14 @@ class Counter {
         else this.#seen.set(id, BITS[record.kind]);
         if (record.kind === "job" && record.options.group !== undefined)
           this.#grouped.set(id, record.options.group);
+        if (record.kind === "job" && record.options.run !== undefined)
+          this.#ofRuns.set(id, record.options.run);
       }
     }
     for await (const page of hashPages(this.#reader, runs)) {
       for (const [id, text] of pairsOf(page)) {
         const { state } = runFacts(text);
+        if (state !== "unreadable" && state !== "pending" && state !== "retry") this.#ofRuns.delete(id);
         const bit = state === "completed" ? COMPLETED : state === "dead" ? DEAD_RUN : 0;
         this.#add(id, state === "unreadable" || state === "cancelled" || !this.#seen.has(id) ? ODD : bit);
       }
@@ -195,7 +203,12 @@ class Counter {
       if ((bits & (JOB | NEWER | TOMBSTONE)) !== 0) jobs++;
       if ((bits & NEWER) === 0 && !SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
     }
-    return { jobs, suspects: this.#suspects, owners: this.#owners, waits: this.#waits };
+    const jobsOfRuns = new Map<string, number>();
+    for (const [id, run] of this.#ofRuns) {
+      // A run does not wait for its timeout.
+      if (id !== timeoutJobId(run)) jobsOfRuns.set(run, (jobsOfRuns.get(run) ?? 0) + 1);
+    }
+    return { jobs, suspects: this.#suspects, owners: this.#owners, waits: this.#waits, jobsOfRuns };
   }
 
   #addActive(id: string, owner: string): void {

@@ -27,6 +27,15 @@ export const FINDING_CODES = {
   "TW-F53": "a group counts other slots than its jobs hold",
   "TW-F54": "a queue counts other jobs at the gate than wait there",
   "TW-F55": "a group has room for one that waits, and no note says so: it would wait for ever",
+  "TW-F60":
+    "a workflow run stands in another list than that of its state: nobody would remove it, or show it",
+  "TW-F61": "a list names a workflow run that there is not",
+  "TW-F62": "fields of a workflow run that there is not: nobody would remove them",
+  "TW-F63": "a workflow run that cannot be read",
+  "TW-F64": "a workflow run waits for jobs that there are not: it would never end",
+  "TW-F65": "a workflow run that has ended counts jobs",
+  "TW-F66": "a workflow run without its definition: it cannot go on",
+  "TW-F67": "a workflow run that has ended or is gone listens to events",
   "TW-F42": "a key of another type than the protocol says",
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;

@@ -28,6 +28,9 @@ const FIXED_TYPES = {
   waiting: "zset",
   paused: "hash",
   schedules: "hash",
+  workflows: "hash",
+  running: "zset",
+  ended: "zset",
   meta: "hash",
   swept: "string",
 } as const;

@@ -175,15 +175,7 @@ test("a handler that waits for an event is found by it, and what finds it has an
   const member = (name: string, id = "a"): string => `e:x ["id"]\n"secret"\ndefault ${id} %22${name}%22`;
   const waits = line("lost", FAR) + line("found", FAR) + line("over", 1);
   await db.hset(keys.notes, "a waits", `${waits}\n= e:x 1 %22heard%22`, "a", '["heard",{}]');
-  await db.zadd(
-    keys.listeners,
-    0,
-    member("found"),
-    0,
-    member("endless", "gone"),
-    0,
-    'e:x ["id"]\n1\nq r step',
-  );
+  await db.zadd(keys.listeners, 0, member("found"), 0, member("endless", "gone"));
   await db.zadd(keys.listenersExpiry, FAR, member("found"), FAR, member("left", "gone"));
   const { findings } = await inspector.audit();
   expect(findings.map(({ code, id, subject }) => [code, id, subject])).toEqual([
@@ -203,10 +195,16 @@ test("a handler that waits for an event is found by it, and what finds it has an
 });
 
 test("clients wait for a workflow run until it has ended", async () => {
-  await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]');
+  const definition = JSON.stringify({ queue: "default", keepMs: 1, steps: [{ name: "a" }] });
+  await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]', "r :open", 1, "@a:flow h", definition);
+  await db.zadd(keys.running, 1, "r");
+  await shard.add("r.a", { options: { run: "r" } });
   await db.hset(keys.waits, "r", "client");
   expect(await mend()).toEqual({ found: [], left: [] });
   await db.hset(keys.workflows, "r :state", "completed 1 null");
+  await db.hdel(keys.workflows, "r :open");
+  await db.zrem(keys.running, "r");
+  await db.zadd(keys.ended, FAR, "r");
   expect(await mend()).toEqual({ found: ["TW-F11"], left: [] });
 });
 

@@ -1,0 +1,146 @@
+/**
+ * The first look at workflow runs: a few numbers a run, gathered page by page while they go on. Whatever is not plainly sound by them is
+ * a suspect. It may suspect too much, never too little.
+ */
+import { parseRunEnd, parseRunRecord } from "../../protocol/index.js";
+import type { ShardReader } from "../shard-reader.js";
+import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
+import { listenerId } from "./rules/index.js";
+
+/** What was seen of a run. */
+interface Seen {
+  /** Its definition; `""`: no record was seen, or none that can be read. */
+  definition: string;
+  hasEnded: boolean;
+  open: number;
+  isRunning: boolean;
+  isEnded: boolean;
+  /** A field beside its record. */
+  hasFields: boolean;
+}
+
+export interface RunSuspect {
+  /** Fields that begin with its id, of one of which no record was seen. */
+  readonly fields: readonly string[];
+  /** Members of `listeners` that name it. */
+  readonly listeners: readonly string[];
+}
+
+/** @param jobs of each run that have not ended, as the census of jobs has counted them. */
+export async function suspectRuns(
+  reader: ShardReader,
+  jobs: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, RunSuspect>> {
+  const { seen, definitions } = await readRuns(reader);
+  const suspects = new Map<string, { fields: string[]; listeners: string[] }>();
+  const suspect = (run: string): { fields: string[]; listeners: string[] } => {
+    const known = suspects.get(run) ?? { fields: [], listeners: [] };
+    suspects.set(run, known);
+    return known;
+  };
+  const strays = new Set<string>();
+  for (const [run, facts] of seen) {
+    if (!isSound(facts, jobs.get(run) ?? 0, definitions)) suspect(run);
+    if (facts.definition === "" && facts.hasFields) strays.add(run);
+  }
+  for await (const page of sortedSetPages(reader, reader.keys.listeners)) {
+    for (const [member] of pairsOf(page)) {
+      const run = listeningRun(member);
+      if (run !== undefined && seen.get(run)?.hasEnded !== false) suspect(run).listeners.push(member);
+    }
+  }
+  // Rare, so they are gathered only now that it is known whose.
+  for await (const page of strays.size === 0 ? [] : hashPages(reader, reader.keys.workflows)) {
+    for (const [field] of pairsOf(page)) {
+      const run = runOf(field);
+      if (strays.has(run) && field !== run) suspect(run).fields.push(field);
+    }
+  }
+  return suspects;
+}
+
+async function readRuns(
+  reader: ShardReader,
+): Promise<{ readonly seen: ReadonlyMap<string, Seen>; readonly definitions: ReadonlySet<string> }> {
+  const { workflows, running, ended } = reader.keys;
+  const seen = new Map<string, Seen>();
+  const definitions = new Set<string>();
+  // One text for all runs of a definition.
+  const names = new Map<string, string>();
+  for await (const page of hashPages(reader, workflows)) {
+    for (const [field, text] of pairsOf(page)) {
+      if (field.startsWith("@")) definitions.add(field);
+      else note(seenOf(seen, runOf(field)), field, text, names);
+    }
+  }
+  for await (const page of sortedSetPages(reader, running)) {
+    for (const [run] of pairsOf(page)) seenOf(seen, run).isRunning = true;
+  }
+  for await (const page of sortedSetPages(reader, ended)) {
+    for (const [run] of pairsOf(page)) seenOf(seen, run).isEnded = true;
+  }
+  return { seen, definitions };
+}
+
+function seenOf(seen: Map<string, Seen>, run: string): Seen {
+  let facts = seen.get(run);
+  if (facts === undefined) {
+    facts = { definition: "", hasEnded: false, open: 0, isRunning: false, isEnded: false, hasFields: false };
+    seen.set(run, facts);
+  }
+  return facts;
+}
+
+function note(facts: Seen, field: string, text: string, names: Map<string, string>): void {
+  const space = field.indexOf(" ");
+  const kind = space < 0 ? "" : field.slice(space + 1);
+  if (kind === "") {
+    const name = definitionOf(text) ?? "";
+    facts.definition = names.get(name) ?? name;
+    names.set(name, facts.definition);
+    return;
+  }
+  facts.hasFields = true;
+  if (kind === ":open") facts.open = Number(text);
+  else if (kind === ":state") facts.hasEnded = hasEnded(text);
+}
+
+function isSound(
+  { definition, hasEnded: isOver, open, isRunning, isEnded }: Seen,
+  jobs: number,
+  definitions: ReadonlySet<string>,
+): boolean {
+  if (definition === "" || isRunning === isOver || isEnded !== isOver) return false;
+  return isOver ? open === 0 : open >= 1 && open <= jobs && definitions.has(definition);
+}
+
+/** The field of the definition that a run's record names; `undefined` where it is none. */
+export function definitionOf(record: string): string | undefined {
+  try {
+    const { workflow, hash, startedAt, key } = parseRunRecord(record);
+    const isRecord = typeof workflow === "string" && typeof startedAt === "number" && typeof key === "string";
+    return isRecord ? `@${workflow} ${hash}` : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Of a text that is no state, false. */
+export function hasEnded(state: string | null | undefined): boolean {
+  try {
+    return parseRunEnd(state ?? null) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function runOf(field: string): string {
+  const space = field.indexOf(" ");
+  return space < 0 ? field : field.slice(0, space);
+}
+
+/** `undefined` of a handler that listens. */
+export function listeningRun(member: string): string | undefined {
+  if (listenerId(member) !== undefined) return undefined;
+  return (member.split("\n").at(-1) ?? "").split(" ")[1] ?? "";
+}

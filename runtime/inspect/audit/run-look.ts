@@ -1,0 +1,210 @@
+/**
+ * The second look at the workflow runs that were suspected, and their repair: one after the other, each in one transaction, so that what
+ * it shows is of one moment. What is wrong twice is a finding.
+ */
+import type { WorkflowDefinition } from "../../definition/index.js";
+import { type BegunJob, begunJob, isFinal, parseRunRecord, runFields } from "../../protocol/index.js";
+import { mendRun } from "../../scripts/index.js";
+import { deciderId, stepJobId, stopperId, undoJobId, WorkflowGraph } from "../../workflow/index.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import { recordFacts, runFacts } from "./facts.js";
+import type { AuditFinding, RepairOutcome } from "./finding.js";
+import { workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
+import { definitionOf, hasEnded, type RunSuspect } from "./run-census.js";
+
+/** Jobs that are counted in one transaction: a run with more is not judged by its count. */
+const MOST_JOBS = 2000;
+/** Fields of a run that is gone, and listeners, that one repair removes. */
+const MOST_REMOVED = 2000;
+/** How long a run is kept of which nothing tells (ms). */
+const KEEP_MS = 24 * 3_600_000;
+
+export interface RunLook {
+  readonly findings: readonly AuditFinding[];
+  readonly repair: () => Promise<RepairOutcome>;
+}
+
+export async function lookAtRuns(
+  reader: ShardReader,
+  suspects: ReadonlyMap<string, RunSuspect>,
+): Promise<readonly RunLook[]> {
+  const looks: RunLook[] = [];
+  for (const [run, suspect] of suspects) {
+    const first = await look(reader, run, suspect);
+    const again = first.findings.length === 0 ? first : await look(reader, run, suspect);
+    if (again.findings.length === 0) continue;
+    looks.push({ findings: again.findings, repair: () => repair(reader, again) });
+  }
+  return looks;
+}
+
+type Texts = readonly (string | null)[];
+
+/** A run at one moment, as it is stored. */
+interface Seen {
+  readonly facts: WorkflowRunFacts;
+  readonly record: string;
+  readonly state: string;
+  readonly open: string;
+  readonly definition: WorkflowDefinition | undefined;
+  readonly fields: readonly string[];
+  readonly listeners: readonly string[];
+  readonly nowMs: number;
+}
+
+async function look(
+  reader: ShardReader,
+  run: string,
+  suspect: RunSuspect,
+): Promise<Seen & { readonly findings: readonly AuditFinding[] }> {
+  const seen = await see(reader, run, suspect);
+  return { ...seen, findings: workflowRunFindings(seen.facts) };
+}
+
+async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promise<Seen> {
+  const { workflows, running, ended, listeners: listening, jobs, runs } = reader.keys;
+  const { definition, totals } = await definitionOfRun(reader, run);
+  const ids = definition === undefined ? undefined : jobIds(run, definition, totals);
+  const head = [run, runFields.state(run), runFields.open(run)];
+  const members = suspect.listeners.slice(0, MOST_REMOVED);
+  const fields = suspect.fields.slice(0, MOST_REMOVED);
+  const replies = await reader.read((redis) =>
+    redis
+      .multi()
+      .time()
+      .hmget(workflows, ...head)
+      .zscore(running, run)
+      .zscore(ended, run)
+      .zmscore(listening, ...orNothing(members))
+      .hmget(workflows, ...orNothing(fields))
+      .hmget(workflows, ...orNothing([...totals.keys()]))
+      .hmget(jobs, ...orNothing(ids ?? []))
+      .hmget(runs, ...orNothing(ids ?? []))
+      .exec(),
+  );
+  const [time, own, runningAt, endedAt, heard, stored, counts, records, texts] = transactionReplies<unknown>(
+    replies,
+  ) as [string[], Texts, string | null, string | null, Texts, Texts, Texts, Texts, Texts];
+  const [record = null, state = null, open = null] = own;
+  // Items that have come since have jobs that were not asked for.
+  const hasMoved = [...totals.values()].some((total, index) => total !== (counts[index] ?? null));
+  const live = (ids ?? []).filter((_id, index) => isLive(records[index], texts[index])).length;
+  const left = fields.filter((_field, index) => typeof stored[index] === "string");
+  const its = members.filter((_member, index) => typeof heard[index] === "string");
+  return {
+    record: record ?? "",
+    state: state ?? "",
+    open: open ?? "",
+    definition,
+    fields: left,
+    listeners: its,
+    nowMs: Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000),
+    facts: {
+      run,
+      record: recordState(record, state),
+      hasEnded: hasEnded(state),
+      open: open === null ? undefined : Number(open),
+      jobs: ids === undefined || hasMoved ? undefined : live,
+      hasDefinition: definition !== undefined,
+      isRunning: runningAt !== null,
+      isEnded: endedAt !== null,
+      fields: left.length,
+      listeners: its.length,
+    },
+  };
+}
+
+/** Redis wants one field at least. */
+function orNothing(fields: readonly string[]): readonly string[] {
+  return fields.length === 0 ? [""] : fields;
+}
+
+function recordState(
+  record: string | null | undefined,
+  state: string | null | undefined,
+): WorkflowRunFacts["record"] {
+  if (record === null || record === undefined) return "none";
+  const isEnd = /^(completed|failed|cancelled) /.test(state ?? "");
+  return definitionOf(record) === undefined || (isEnd && !hasEnded(state)) ? "unreadable" : "readable";
+}
+
+/** What cannot be read is somebody's all the same. */
+function isLive(record: string | null | undefined, run: string | null | undefined): boolean {
+  if (typeof record !== "string" || recordFacts(record).kind === "tombstone") return false;
+  const { state } = runFacts(run);
+  return state === "unreadable" || state === "pending" || state === "retry" || !isFinal(state);
+}
+
+interface Definition {
+  readonly definition: WorkflowDefinition | undefined;
+  /** Fields with the number of items of its fan-outs, as stored. */
+  readonly totals: ReadonlyMap<string, string | null>;
+}
+
+async function definitionOfRun(reader: ShardReader, run: string): Promise<Definition> {
+  const { workflows } = reader.keys;
+  const record = await reader.read((redis) => redis.hget(workflows, run));
+  const field = record === null ? undefined : definitionOf(record);
+  const text = field === undefined ? null : await reader.read((redis) => redis.hget(workflows, field));
+  const definition = text === null ? undefined : parsed(text);
+  const fans = (definition?.steps ?? []).filter(({ forEach }) => forEach !== undefined);
+  const fields = fans.map(({ name }) => runFields.items(run, name));
+  const totals = fields.length === 0 ? [] : await reader.read((redis) => redis.hmget(workflows, ...fields));
+  return { definition, totals: new Map(fields.map((name, index) => [name, totals[index] ?? null])) };
+}
+
+function parsed(text: string): WorkflowDefinition | undefined {
+  try {
+    const definition = JSON.parse(text) as WorkflowDefinition;
+    return Array.isArray(definition.steps) && Number.isFinite(definition.keepMs) ? definition : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All jobs that the run may wait for; `undefined` where they are too many. */
+function jobIds(
+  run: string,
+  { steps }: WorkflowDefinition,
+  totals: ReadonlyMap<string, string | null>,
+): readonly string[] | undefined {
+  const ids = [deciderId(run), stopperId(run)];
+  for (const { name, compensate } of steps) {
+    ids.push(stepJobId(run, name));
+    if (compensate !== undefined) ids.push(undoJobId(run, name));
+    const total = Number(totals.get(runFields.items(run, name)) ?? 0);
+    if (ids.length + total > MOST_JOBS) return undefined;
+    for (let index = 0; index < total; index++) ids.push(stepJobId(run, name, index));
+  }
+  return ids;
+}
+
+async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
+  const { facts, record, state, open, definition, fields, listeners, nowMs } = seen;
+  const { run, jobs, hasEnded: isOver } = facts;
+  const isThere = facts.record === "readable";
+  const hangs = workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
+  const reply = await mendRun(reader.connection, {
+    keys: reader.keys,
+    run,
+    queue: definition?.queue ?? "none",
+    seen: { record, state, open },
+    target: {
+      runningSince: isThere && !isOver ? parseRunRecord(record).startedAt : undefined,
+      removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
+      open: isThere && !isOver ? (hangs ? Math.max(1, jobs ?? 1) : facts.open) : undefined,
+      decider: hangs && jobs === 0 ? deciderOf(run, definition, nowMs) : undefined,
+    },
+    fields: facts.record === "none" ? fields : [],
+    listeners: facts.record === "none" || isOver ? listeners : [],
+  });
+  return reply === "REPAIRED" ? "repaired" : "moved";
+}
+
+function deciderOf(
+  run: string,
+  definition: WorkflowDefinition | undefined,
+  nowMs: number,
+): BegunJob | undefined {
+  return definition === undefined ? undefined : begunJob(new WorkflowGraph(definition).decider, run, nowMs);
+}
