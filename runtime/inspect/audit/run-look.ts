@@ -16,6 +16,8 @@ import { definitionOf, hasEnded, type RunSuspect } from "./run-census.js";
 const MOST_JOBS = 2000;
 /** Fields of a run that is gone, and listeners, that one repair removes. */
 const MOST_REMOVED = 2000;
+/** Runs of which it is asked together whether they have ended since. */
+const AT_ONCE = 200;
 /** How long a run is kept of which nothing tells (ms). */
 const KEEP_MS = 24 * 3_600_000;
 
@@ -29,13 +31,53 @@ export async function lookAtRuns(
   suspects: ReadonlyMap<string, RunSuspect>,
 ): Promise<readonly RunLook[]> {
   const looks: RunLook[] = [];
-  for (const [run, suspect] of suspects) {
+  for (const [run, suspect] of await withoutSettled(reader, suspects)) {
     const first = await look(reader, run, suspect);
     const again = first.findings.length === 0 ? first : await look(reader, run, suspect);
     if (again.findings.length === 0) continue;
     looks.push({ findings: again.findings, repair: () => repair(reader, again) });
   }
   return looks;
+}
+
+/** Most suspects are runs that have started since their jobs were counted, and ended soundly: they are read many at a time. */
+async function withoutSettled(
+  reader: ShardReader,
+  suspects: ReadonlyMap<string, RunSuspect>,
+): Promise<ReadonlyMap<string, RunSuspect>> {
+  const { workflows, running, ended } = reader.keys;
+  const left = new Map(suspects);
+  const runs = [...suspects.keys()].filter((run) => !hasMore(suspects.get(run)!));
+  for (let from = 0; from < runs.length; from += AT_ONCE) {
+    const some = runs.slice(from, from + AT_ONCE);
+    const replies = await reader.read((redis) =>
+      redis
+        .multi()
+        .hmget(workflows, ...some)
+        .hmget(workflows, ...some.map(runFields.state))
+        .hmget(workflows, ...some.map(runFields.open))
+        .zmscore(running, ...some)
+        .zmscore(ended, ...some)
+        .exec(),
+    );
+    const [records, states, opens, goOn, over] = transactionReplies<Texts>(replies) as [
+      ...ends: [Texts, Texts, Texts],
+      running: Texts,
+      ended: Texts,
+    ];
+    for (const [index, run] of some.entries()) {
+      const isListed = [goOn[index] !== null, over[index] !== null];
+      const isGone = records[index] === null && !isListed[0] && !isListed[1];
+      const isSound = definitionOf(records[index] ?? "") !== undefined && hasEnded(states[index]);
+      const isOver = isSound && opens[index] === null && !isListed[0] && isListed[1];
+      if (isGone || isOver) left.delete(run);
+    }
+  }
+  return left;
+}
+
+function hasMore({ fields, listeners }: RunSuspect): boolean {
+  return fields.length + listeners.length > 0;
 }
 
 type Texts = readonly (string | null)[];

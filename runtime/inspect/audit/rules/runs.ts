@@ -50,7 +50,8 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
     ];
   }
   const right = hasEnded ? "ended" : "running";
-  const hangs = !hasEnded && jobs !== undefined && (open < 1 || open > jobs);
+  // Written so that a count that is no number is wrong, too.
+  const hangs = !hasEnded && jobs !== undefined && !(open >= 1 && open <= jobs);
   return [
     ...finding(list !== right, "TW-F60", right, list),
     ...finding(hangs, "TW-F64", "a count of one at least, and as many jobs", `${open}, and ${jobs} jobs`),
