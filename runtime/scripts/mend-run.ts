@@ -14,11 +14,12 @@ export interface MendRunCall {
   readonly target: {
     readonly runningSince: number | undefined;
     readonly removedAt: number | undefined;
-    readonly open: number | undefined;
+    /** `""`: no count. */
+    readonly open: string;
     /** A job that says how the run goes on; it must not be there. */
     readonly decider: BegunJob | undefined;
   };
-  /** Fields of `workflows`, and members of `listeners`, that go. At most some 7,000 of each. */
+  /** Fields of `workflows`, and members of `listeners`, that go. At most some 7,000 of both. */
   readonly fields: readonly string[];
   readonly listeners: readonly string[];
 }
@@ -37,7 +38,7 @@ export async function mendRun(runner: ScriptRunner, call: MendRunCall): Promise<
       seen.open,
       runningSince ?? "",
       removedAt ?? "",
-      open ?? "",
+      open,
       decider?.id ?? "",
       decider?.record ?? "",
       fields.length,

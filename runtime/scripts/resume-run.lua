@@ -38,8 +38,15 @@ local function take_list(size)
 end
 local first, last = take_list(1)
 local _ = last >= first and redis.call('HDEL', workflows, unpack(ARGV, first, last))
+-- Whoever still holds a job of an earlier attempt has written its end, and is about to say so: it must not end what begins anew.
+local function take_back(id)
+  if redis.call('HDEL', active, id) == 1 then
+    release(gate, id, true)
+  end
+end
 first, last = take_list(1)
 for i = first, last do
+  take_back(ARGV[i])
   redis.call('HDEL', jobs, ARGV[i])
   redis.call('HDEL', runs, ARGV[i])
   redis.call('ZREM', done, ARGV[i])
@@ -58,6 +65,7 @@ end
 
 for i = at + 1, #ARGV, 5 do
   local id, q, text = ARGV[i], 13 + 3 * ARGV[i + 1], redis.call('HGET', runs, ARGV[i])
+  take_back(id)
   -- What its handler has noted stays: what that has done already is not done again.
   if text then
     local event, _, _, _, _, events = string.format('[%.0f,"retried"]', gate.time), split_run(text)

@@ -75,7 +75,9 @@ export class RunResumer {
       }
     }
     const begins = reopened.filter((one) => one.begins).map(({ step }) => graph.again(run, step, now()));
-    const counts = new Map(reopened.map(({ step, met }) => [runFields.met(run, step.name), met]));
+    // A step that needs no other has no such field, and nobody would remove it.
+    const counted = reopened.filter(({ step }) => step.needs.length > 0);
+    const counts = new Map(counted.map(({ step, met }) => [runFields.met(run, step.name), met]));
     for (const one of reopened)
       for (const [field, count] of ofChild(run, one, soFar, facts)) counts.set(field, count);
     const removed = [

@@ -168,7 +168,7 @@ const A_MEND = {
   run: "gone",
   queue: "first",
   seen: { record: "", state: "", open: "" },
-  target: { runningSince: undefined, removedAt: undefined, open: undefined, decider: undefined },
+  target: { runningSince: undefined, removedAt: undefined, open: "", decider: undefined },
   fields: ["gone a"],
   listeners: ["e"],
 };

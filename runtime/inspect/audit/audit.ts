@@ -145,7 +145,7 @@ async function auditRuns(
   report: Report,
   repairs: boolean,
 ): Promise<void> {
-  for (const { findings, repair: mend } of await lookAtRuns(reader, await suspectRuns(reader, jobs))) {
+  for await (const { findings, repair: mend } of lookAtRuns(reader, await suspectRuns(reader, jobs))) {
     const mends = repairs && findings.some((finding) => finding.repair !== undefined);
     const outcome = mends ? await mend() : undefined;
     report.add(...findings.map((finding) => withOutcome(finding, outcome)));

@@ -3,9 +3,12 @@
  * a suspect. It may suspect too much, never too little.
  */
 import { parseRunEnd, parseRunRecord } from "../../protocol/index.js";
-import type { ShardReader } from "../shard-reader.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
+
+/** Runs of which it is asked together whether there is a record. */
+const AT_ONCE = 200;
 
 /** What was seen of a run. */
 interface Seen {
@@ -15,12 +18,14 @@ interface Seen {
   open: number;
   isRunning: boolean;
   isEnded: boolean;
-  /** A field beside its record. */
-  hasFields: boolean;
+  /** A field beside its record; `""`: none. */
+  field: string;
 }
 
 export interface RunSuspect {
-  /** Fields that begin with its id, of one of which no record was seen. */
+  /** Jobs of it that have not ended, as the census of jobs has counted them. */
+  readonly jobs: number;
+  /** Fields that begin with its id, of one of which there is no record. */
   readonly fields: readonly string[];
   /** Members of `listeners` that name it. */
   readonly listeners: readonly string[];
@@ -32,24 +37,27 @@ export async function suspectRuns(
   jobs: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, RunSuspect>> {
   const { seen, definitions } = await readRuns(reader);
-  const suspects = new Map<string, { fields: string[]; listeners: string[] }>();
+  const suspects = new Map<string, RunSuspect & { fields: string[]; listeners: string[] }>();
   const suspect = (run: string): { fields: string[]; listeners: string[] } => {
-    const known = suspects.get(run) ?? { fields: [], listeners: [] };
+    const known = suspects.get(run) ?? { jobs: jobs.get(run) ?? 0, fields: [], listeners: [] };
     suspects.set(run, known);
     return known;
   };
-  const strays = new Set<string>();
+  const unrecorded: (readonly [run: string, field: string])[] = [];
   for (const [run, facts] of seen) {
     if (!isSound(facts, jobs.get(run) ?? 0, definitions)) suspect(run);
-    if (facts.definition === "" && facts.hasFields) strays.add(run);
+    if (facts.definition === "" && facts.field !== "") unrecorded.push([run, facts.field]);
   }
   for await (const page of sortedSetPages(reader, reader.keys.listeners)) {
     for (const [member] of pairsOf(page)) {
       const run = listeningRun(member);
-      if (run !== undefined && seen.get(run)?.hasEnded !== false) suspect(run).listeners.push(member);
+      const facts = run === undefined ? undefined : seen.get(run);
+      const goesOn = facts !== undefined && facts.definition !== "" && !facts.hasEnded;
+      if (run !== undefined && !goesOn) suspect(run).listeners.push(member);
     }
   }
   // Rare, so they are gathered only now that it is known whose.
+  const strays = await withoutRecord(reader, unrecorded);
   for await (const page of strays.size === 0 ? [] : hashPages(reader, reader.keys.workflows)) {
     for (const [field] of pairsOf(page)) {
       const run = runOf(field);
@@ -57,6 +65,27 @@ export async function suspectRuns(
     }
   }
   return suspects;
+}
+
+/** Of runs of which a field was seen and no record, because one came or went meanwhile, those of which that is still so. */
+async function withoutRecord(
+  reader: ShardReader,
+  unrecorded: readonly (readonly [run: string, field: string])[],
+): Promise<ReadonlySet<string>> {
+  const { workflows } = reader.keys;
+  const strays = new Set<string>();
+  for (let from = 0; from < unrecorded.length; from += AT_ONCE) {
+    const some = unrecorded.slice(from, from + AT_ONCE);
+    const replies = await reader.read((redis) => {
+      const transaction = redis.multi();
+      for (const pair of some) for (const field of pair) transaction.hexists(workflows, field);
+      return transaction.exec();
+    });
+    const exists = transactionReplies<number>(replies);
+    for (const [index, [run]] of some.entries())
+      if (exists[2 * index] === 0 && exists[2 * index + 1] === 1) strays.add(run);
+  }
+  return strays;
 }
 
 async function readRuns(
@@ -85,7 +114,7 @@ async function readRuns(
 function seenOf(seen: Map<string, Seen>, run: string): Seen {
   let facts = seen.get(run);
   if (facts === undefined) {
-    facts = { definition: "", hasEnded: false, open: 0, isRunning: false, isEnded: false, hasFields: false };
+    facts = { definition: "", hasEnded: false, open: 0, isRunning: false, isEnded: false, field: "" };
     seen.set(run, facts);
   }
   return facts;
@@ -100,7 +129,7 @@ function note(facts: Seen, field: string, text: string, names: Map<string, strin
     names.set(name, facts.definition);
     return;
   }
-  facts.hasFields = true;
+  facts.field = field;
   if (kind === ":open") facts.open = Number(text);
   else if (kind === ":state") facts.hasEnded = hasEnded(text);
 }

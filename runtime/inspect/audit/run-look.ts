@@ -3,7 +3,7 @@
  * it shows is of one moment. What is wrong twice is a finding.
  */
 import type { WorkflowDefinition } from "../../definition/index.js";
-import { type BegunJob, begunJob, isFinal, parseRunRecord, runFields } from "../../protocol/index.js";
+import { begunJob, isFinal, parseRunRecord, runFields } from "../../protocol/index.js";
 import { mendRun } from "../../scripts/index.js";
 import { deciderId, stepJobId, stopperId, undoJobId, WorkflowGraph } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
@@ -14,10 +14,12 @@ import { definitionOf, hasEnded, type RunSuspect } from "./run-census.js";
 
 /** Jobs that are counted in one transaction: a run with more is not judged by its count. */
 const MOST_JOBS = 2000;
-/** Fields of a run that is gone, and listeners, that one repair removes. */
-const MOST_REMOVED = 2000;
-/** Runs of which it is asked together whether they have ended since. */
-const AT_ONCE = 200;
+/** Fields of a run that is gone that one call removes: their values may be long. */
+const FIELDS_AT_ONCE = 200;
+/** Listeners that one repair removes. */
+const MOST_LISTENERS = 2000;
+/** Runs of which it is asked together whether they have ended since: inputs and outputs may be long. */
+const AT_ONCE = 25;
 /** How long a run is kept of which nothing tells (ms). */
 const KEEP_MS = 24 * 3_600_000;
 
@@ -26,18 +28,17 @@ export interface RunLook {
   readonly repair: () => Promise<RepairOutcome>;
 }
 
-export async function lookAtRuns(
+/** One after the other: a repair comes before the next look, while what was seen is fresh. */
+export async function* lookAtRuns(
   reader: ShardReader,
   suspects: ReadonlyMap<string, RunSuspect>,
-): Promise<readonly RunLook[]> {
-  const looks: RunLook[] = [];
+): AsyncGenerator<RunLook> {
   for (const [run, suspect] of await withoutSettled(reader, suspects)) {
     const first = await look(reader, run, suspect);
     const again = first.findings.length === 0 ? first : await look(reader, run, suspect);
     if (again.findings.length === 0) continue;
-    looks.push({ findings: again.findings, repair: () => repair(reader, again) });
+    yield { findings: again.findings, repair: () => repair(reader, again) };
   }
-  return looks;
 }
 
 /** Most suspects are runs that have started since their jobs were counted, and ended soundly: they are read many at a time. */
@@ -104,12 +105,12 @@ async function look(
 }
 
 async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promise<Seen> {
-  const { workflows, running, ended, listeners: listening, jobs, runs } = reader.keys;
+  const { workflows, running, ended, listeners: listening, jobs, runs, active } = reader.keys;
   const { definition, totals } = await definitionOfRun(reader, run);
   const ids = definition === undefined ? undefined : jobIds(run, definition, totals);
   const head = [run, runFields.state(run), runFields.open(run)];
-  const members = suspect.listeners.slice(0, MOST_REMOVED);
-  const fields = suspect.fields.slice(0, MOST_REMOVED);
+  const members = suspect.listeners.slice(0, MOST_LISTENERS);
+  const { fields } = suspect;
   const replies = await reader.read((redis) =>
     redis
       .multi()
@@ -118,20 +119,33 @@ async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promi
       .zscore(running, run)
       .zscore(ended, run)
       .zmscore(listening, ...orNothing(members))
-      .hmget(workflows, ...orNothing(fields))
+      .hexists(workflows, fields[0] ?? "")
       .hmget(workflows, ...orNothing([...totals.keys()]))
       .hmget(jobs, ...orNothing(ids ?? []))
       .hmget(runs, ...orNothing(ids ?? []))
+      .hmget(active, ...orNothing(ids ?? []))
       .exec(),
   );
-  const [time, own, runningAt, endedAt, heard, stored, counts, records, texts] = transactionReplies<unknown>(
-    replies,
-  ) as [string[], Texts, string | null, string | null, Texts, Texts, Texts, Texts, Texts];
+  const [time, own, runningAt, endedAt, heard, stored, counts, records, texts, owners] =
+    transactionReplies<unknown>(replies) as [
+      string[],
+      Texts,
+      string | null,
+      string | null,
+      Texts,
+      number,
+      ...jobs: [Texts, Texts, Texts, Texts],
+    ];
   const [record = null, state = null, open = null] = own;
   // Items that have come since have jobs that were not asked for.
   const hasMoved = [...totals.values()].some((total, index) => total !== (counts[index] ?? null));
-  const live = (ids ?? []).filter((_id, index) => isLive(records[index], texts[index])).length;
-  const left = fields.filter((_field, index) => typeof stored[index] === "string");
+  // What a worker holds is under way, whatever has become of its record.
+  const isUnderWay = (_id: string, index: number): boolean =>
+    typeof owners[index] === "string" || isLive(records[index], texts[index]);
+  const live = (ids ?? []).filter(isUnderWay).length;
+  // Fewer than were counted before: some have ended since, or they are not those that the definition tells of.
+  const isKnown = ids !== undefined && !hasMoved && live >= suspect.jobs;
+  const left = stored === 1 ? fields : [];
   const its = members.filter((_member, index) => typeof heard[index] === "string");
   return {
     record: record ?? "",
@@ -146,7 +160,7 @@ async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promi
       record: recordState(record, state),
       hasEnded: hasEnded(state),
       open: open === null ? undefined : Number(open),
-      jobs: ids === undefined || hasMoved ? undefined : live,
+      jobs: isKnown ? live : undefined,
       hasDefinition: definition !== undefined,
       isRunning: runningAt !== null,
       isEnded: endedAt !== null,
@@ -198,7 +212,8 @@ async function definitionOfRun(reader: ShardReader, run: string): Promise<Defini
 function parsed(text: string): WorkflowDefinition | undefined {
   try {
     const definition = JSON.parse(text) as WorkflowDefinition;
-    return Array.isArray(definition.steps) && Number.isFinite(definition.keepMs) ? definition : undefined;
+    const isOne = Number.isFinite(definition.keepMs) && definition.steps.every(({ name }) => name !== "");
+    return isOne ? definition : undefined;
   } catch {
     return undefined;
   }
@@ -215,7 +230,7 @@ function jobIds(
     ids.push(stepJobId(run, name));
     if (compensate !== undefined) ids.push(undoJobId(run, name));
     const total = Number(totals.get(runFields.items(run, name)) ?? 0);
-    if (ids.length + total > MOST_JOBS) return undefined;
+    if (!(ids.length + total <= MOST_JOBS)) return undefined;
     for (let index = 0; index < total; index++) ids.push(stepJobId(run, name, index));
   }
   return ids;
@@ -225,28 +240,34 @@ async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
   const { facts, record, state, open, definition, fields, listeners, nowMs } = seen;
   const { run, jobs, hasEnded: isOver } = facts;
   const isThere = facts.record === "readable";
-  const hangs = workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
-  const reply = await mendRun(reader.connection, {
-    keys: reader.keys,
-    run,
-    queue: definition?.queue ?? "none",
-    seen: { record, state, open },
-    target: {
-      runningSince: isThere && !isOver ? parseRunRecord(record).startedAt : undefined,
-      removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
-      open: isThere && !isOver ? (hangs ? Math.max(1, jobs ?? 1) : facts.open) : undefined,
-      decider: hangs && jobs === 0 ? deciderOf(run, definition, nowMs) : undefined,
-    },
-    fields: facts.record === "none" ? fields : [],
-    listeners: facts.record === "none" || isOver ? listeners : [],
-  });
+  const goesOn = isThere && !isOver;
+  const hangs = jobs !== undefined && workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
+  const decides = hangs && jobs === 0 && definition !== undefined;
+  const call = { keys: reader.keys, run, queue: definition?.queue ?? "none" };
+  const target = {
+    runningSince: goesOn ? parseRunRecord(record).startedAt : undefined,
+    removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
+    open: goesOn ? (hangs ? String(Math.max(1, jobs)) : open) : "",
+    decider: decides ? begunJob(new WorkflowGraph(definition).decider, run, nowMs) : undefined,
+  };
+  const mend = (some: readonly string[], members: readonly string[], counted: string) =>
+    mendRun(reader.connection, {
+      ...call,
+      seen: { record, state, open: counted },
+      target,
+      fields: some,
+      listeners: members,
+    });
+  // The state last: each call compares it.
+  const isState = (field: string): boolean => field === runFields.state(run);
+  const inOrder = [...fields.filter((field) => !isState(field)), ...fields.filter(isState)];
+  const strays = facts.record === "none" ? inOrder : [];
+  let reply = await mend(
+    strays.slice(0, FIELDS_AT_ONCE),
+    facts.record === "none" || isOver ? listeners : [],
+    open,
+  );
+  for (let from = FIELDS_AT_ONCE; from < strays.length && reply === "REPAIRED"; from += FIELDS_AT_ONCE)
+    reply = await mend(strays.slice(from, from + FIELDS_AT_ONCE), [], "");
   return reply === "REPAIRED" ? "repaired" : "moved";
-}
-
-function deciderOf(
-  run: string,
-  definition: WorkflowDefinition | undefined,
-  nowMs: number,
-): BegunJob | undefined {
-  return definition === undefined ? undefined : begunJob(new WorkflowGraph(definition).decider, run, nowMs);
 }

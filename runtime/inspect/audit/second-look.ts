@@ -4,7 +4,6 @@
  */
 import {
   logField,
-  parseRunEnd,
   progressField,
   runFields,
   waitingMember,
@@ -14,6 +13,7 @@ import {
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
 import { listPages } from "./pages.js";
+import { hasEnded } from "./run-census.js";
 
 /** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
 const AT_ONCE = 50;
@@ -189,7 +189,7 @@ async function readFacts(
 
 /** A workflow run: clients wait for those as for jobs. */
 function isUnderWay(record: string | null | undefined, state: string | null | undefined): boolean {
-  return typeof record === "string" && parseRunEnd(state ?? null) === undefined;
+  return typeof record === "string" && !hasEnded(state);
 }
 
 /** Members of `waiting` that may name it: that of its entry, and those of which it was suspected. */

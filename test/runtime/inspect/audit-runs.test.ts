@@ -1,9 +1,11 @@
 // The auditor on workflow runs: every finding on a run that is really broken, its repair, and that it leaves sound ones alone.
 import { expect, onTestFinished, test } from "vitest";
+import { PermanentError } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { createInspector, type Inspector } from "../../../runtime/inspect/index.js";
 import type { ShardKeys } from "../../../runtime/protocol/index.js";
-import { mendRun } from "../../../runtime/scripts/index.js";
+import { mendRun, resumeRun } from "../../../runtime/scripts/index.js";
+import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -67,6 +69,14 @@ const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
     ["TW-F62"],
     ({ db, keys }) => db.hset(keys.workflows, "gone a", "c1 null", "gone :open", 1),
   ],
+  [
+    "many fields of no run",
+    ["TW-F62"],
+    ({ db, keys }) => {
+      const items = Array.from({ length: 500 }, (_unused, index) => [`gone b.${index}`, "c1 null"]);
+      return db.hset(keys.workflows, ...items.flat(), "gone :state", "completed 1 null", "gone :open", 2);
+    },
+  ],
   ["a record that is none", ["TW-F63 by hand"], ({ db, keys }) => db.hset(keys.workflows, "on", "[1,")],
   [
     "an end that is none",
@@ -111,6 +121,70 @@ test.each(broken)("finds, repairs and is content with %s", async (_what, codes, 
   if (left.length > 0) await bench.db.flushdb();
 });
 
+test("an end that is none is a finding for those who wait for it, too", async () => {
+  const bench = setup();
+  const { db, keys } = bench;
+  await twoRuns(bench);
+  await db.hset(keys.workflows, "over :state", "completed 5 {");
+  await db.hset(keys.waits, "over", "client");
+  expect((await mend(bench)).found).toContain("TW-F63 by hand");
+  await db.flushdb();
+});
+
+test("a job that a worker holds is under way, whatever has become of its record", async () => {
+  const bench = setup();
+  const { db, keys } = bench;
+  await twoRuns(bench);
+  await db.lrem(keys.queue("default").pending, 0, "on.a");
+  await db.zadd(keys.leases, FAR, "somebody");
+  await db.hset(keys.active, "on.a", "somebody");
+  await db.hdel(keys.jobs, "on.a");
+  expect((await bench.inspector.audit()).findings.map(({ code }) => code)).toEqual(["TW-F03"]);
+  await db.flushdb();
+});
+
+test("a run that was retried from its first step leaves nothing behind when it is gone", async () => {
+  const bench = setup();
+  const { project, inspector, keys, db } = bench;
+  let fails = true;
+  await project.worker({
+    "math:add": () => {
+      if (fails) throw new PermanentError("not yet");
+    },
+  } as never);
+  const short = workflow([{ name: "a", needs: [], job: job() }], { keepMs: 500 });
+  expect(await endOf(await start(project, short, {}, "again"))).not.toBe("completed");
+  fails = false;
+  await inspector.retryRun("again");
+  await until("the run to be gone", async () => (await db.hlen(keys.workflows)) === 0);
+});
+
+test("what is about to end an attempt does not end the one that a retry has begun", async () => {
+  const bench = setup();
+  const { project, inspector, keys, db } = bench;
+  const worker = await project.worker({
+    "math:add": () => {
+      throw new PermanentError("not yet");
+    },
+  } as never);
+  const short = workflow([{ name: "a", needs: [], job: job() }]);
+  expect(await endOf(await start(project, short, {}, "again"))).not.toBe("completed");
+  await worker.stop();
+  // As if the worker that ran it stood still between the end of the step and that of the job.
+  await db.zadd(keys.leases, FAR, "slow", FAR, "resumer");
+  await db.hset(keys.active, "again.a", "slow");
+  await db.zrem(keys.dead, "again.a");
+  await inspector.retryRun("again");
+  await db.lrem(keys.queue("default").pending, 0, "again:end");
+  await db.hset(keys.active, "again:end", "resumer");
+  const nothing = { removed: [], dropped: [], counts: new Map(), timeout: undefined, listeners: [] };
+  const begins = [new WorkflowGraph(short).again("again", short.steps[0]!, 1)];
+  const call = { keys, worker: "resumer", id: "again:end", run: "again", isLast: true, begins, ...nothing };
+  expect(await resumeRun(bench.connection, call)).toBe("RESUMED");
+  expect(await db.hget(keys.active, "again.a")).toBeNull();
+  await db.flushdb();
+});
+
 test("a run that has lost its job hangs; once it is repaired it fails, and goes on when it is retried", async () => {
   const bench = setup();
   const { project, db, keys, inspector } = bench;
@@ -137,7 +211,7 @@ test.each([
   const { db, keys } = bench;
   await twoRuns(bench);
   const seen = { record: (await db.hget(keys.workflows, "on"))!, state: "", open: "1" };
-  const target = { runningSince: undefined, removedAt: 5, open: 3, decider: undefined };
+  const target = { runningSince: undefined, removedAt: 5, open: "3", decider: undefined };
   const call = { keys, run: "on", queue: "default", target, fields: ["on"], listeners: [] };
   expect(await mendRun(bench.connection, { ...call, seen: { ...seen, ...stale } })).toBe("MOVED");
   expect(await mend(bench)).toEqual({ found: [], left: [] });
@@ -149,7 +223,7 @@ test("where the job that decides is there, none is put beside it", async () => {
   await twoRuns(bench);
   const record = (await db.hget(keys.workflows, "on"))!;
   const decider = { id: "on.a", queue: "default", delayMs: 0, limit: "", record: "[]" };
-  const target = { runningSince: 5, removedAt: undefined, open: 1, decider };
+  const target = { runningSince: 5, removedAt: undefined, open: "1", decider };
   const call = { keys, run: "on", queue: "default", target, fields: [], listeners: [] };
   expect(await mendRun(bench.connection, { ...call, seen: { record, state: "", open: "1" } })).toBe("MOVED");
   expect(await mend(bench)).toEqual({ found: [], left: [] });

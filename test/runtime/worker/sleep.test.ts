@@ -125,7 +125,7 @@ describe("a handler that sleeps", () => {
     await project.worker({
       "order:work": async (_job, ctx) => {
         rounds += 1;
-        await ctx.sleep("nap", "50ms").catch(() => undefined);
+        await ctx.sleep("nap", "500ms").catch(() => undefined);
         if (ctx.signal.aborted) refused.send(await rejection(ctx.step("too early", () => 1)));
         return rounds;
       },
