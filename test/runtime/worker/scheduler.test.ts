@@ -47,7 +47,7 @@ async function startScheduler(project: Project, { schedules = [], queue }: Deplo
 
 /** Real time, for Redis to answer. */
 async function lookedAfter(): Promise<void> {
-  await delay(100);
+  await delay(400);
 }
 
 async function laterLook(): Promise<void> {
