@@ -18,6 +18,7 @@ export function runProblems(shard: Shard): readonly string[] {
       workflowRunFindings({
         ...factsOf(shard, run),
         jobs: live.get(run) ?? 0,
+        hasChildren: false,
         fields: fields.filter((field) => field.startsWith(`${run} `)).length,
         listeners: listening.filter((one) => one === run).length,
       })
@@ -33,7 +34,7 @@ export function runProblems(shard: Shard): readonly string[] {
 function factsOf(
   { workflows, running, ended }: Shard,
   run: string,
-): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners"> {
+): Omit<WorkflowRunFacts, "fields" | "hasChildren" | "jobs" | "listeners"> {
   const record = workflows[run];
   const open = workflows[runFields.open(run)];
   const definition = record === undefined ? undefined : definitionOf(record);

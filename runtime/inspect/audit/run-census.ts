@@ -25,6 +25,8 @@ interface Seen {
 export interface RunSuspect {
   /** Jobs of it that have not ended, as the census of jobs has counted them. */
   readonly jobs: number;
+  /** A run that is a step of it goes on. */
+  readonly hasChildren: boolean;
   /** Fields that begin with its id, of one of which there is no record. */
   readonly fields: readonly string[];
   /** Members of `listeners` that name it. */
@@ -37,9 +39,11 @@ export async function suspectRuns(
   jobs: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, RunSuspect>> {
   const { seen, definitions } = await readRuns(reader);
+  const parents = parentsIn(seen);
   const suspects = new Map<string, RunSuspect & { fields: string[]; listeners: string[] }>();
   const suspect = (run: string): { fields: string[]; listeners: string[] } => {
-    const known = suspects.get(run) ?? { jobs: jobs.get(run) ?? 0, fields: [], listeners: [] };
+    const counted = { jobs: jobs.get(run) ?? 0, hasChildren: parents.has(run) };
+    const known = suspects.get(run) ?? { ...counted, fields: [], listeners: [] };
     suspects.set(run, known);
     return known;
   };
@@ -65,6 +69,16 @@ export async function suspectRuns(
     }
   }
   return suspects;
+}
+
+/** Runs of which some other run that goes on is a step, or a step of a step: the id of such a one begins with theirs and a dot. */
+function parentsIn(seen: ReadonlyMap<string, Seen>): ReadonlySet<string> {
+  const parents = new Set<string>();
+  for (const [run, { hasEnded: isOver }] of seen) {
+    for (let dot = run.indexOf("."); !isOver && dot >= 0; dot = run.indexOf(".", dot + 1))
+      parents.add(run.slice(0, dot));
+  }
+  return parents;
 }
 
 /** Of runs of which a field was seen and no record, because one came or went meanwhile, those of which that is still so. */

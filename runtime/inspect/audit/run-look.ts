@@ -9,7 +9,7 @@ import { deciderId, stepJobId, stopperId, undoJobId, WorkflowGraph } from "../..
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { recordFacts, runFacts } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
-import { workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
+import { isCountable, workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
 import { definitionOf, hasEnded, type RunSuspect } from "./run-census.js";
 
 /** Jobs that are counted in one transaction: a run with more is not judged by its count. */
@@ -161,6 +161,7 @@ async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promi
       hasEnded: hasEnded(state),
       open: open === null ? undefined : Number(open),
       jobs: isKnown ? live : undefined,
+      hasChildren: suspect.hasChildren,
       hasDefinition: definition !== undefined,
       isRunning: runningAt !== null,
       isEnded: endedAt !== null,
@@ -241,13 +242,13 @@ async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
   const { run, jobs, hasEnded: isOver } = facts;
   const isThere = facts.record === "readable";
   const goesOn = isThere && !isOver;
-  const hangs = jobs !== undefined && workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
+  const hangs = isCountable(facts) && workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
   const decides = hangs && jobs === 0 && definition !== undefined;
   const call = { keys: reader.keys, run, queue: definition?.queue ?? "none" };
   const target = {
     runningSince: goesOn ? parseRunRecord(record).startedAt : undefined,
     removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
-    open: goesOn ? (hangs ? String(Math.max(1, jobs)) : open) : "",
+    open: goesOn ? (hangs ? String(Math.max(1, jobs ?? 1)) : open) : "",
     decider: decides ? begunJob(new WorkflowGraph(definition).decider, run, nowMs) : undefined,
   };
   const mend = (some: readonly string[], members: readonly string[], counted: string) =>

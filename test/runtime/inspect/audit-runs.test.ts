@@ -9,7 +9,7 @@ import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { endOf, jobOf, path, start, value, workflow } from "../../support/workflow.js";
+import { childOf, children, endOf, jobOf, path, start, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -183,6 +183,30 @@ test("what is about to end an attempt does not end the one that a retry has begu
   expect(await resumeRun(bench.connection, call)).toBe("RESUMED");
   expect(await db.hget(keys.active, "again.a")).toBeNull();
   await db.flushdb();
+});
+
+test("a run whose step is a run is not decided before that has ended, although the job that waits is lost", async () => {
+  const bench = setup();
+  const { project, inspector, keys, db } = bench;
+  let release = (): void => undefined;
+  const released = new Promise<void>((resolve) => (release = resolve));
+  await project.worker({ "math:add": () => released } as never);
+  const inner = workflow([{ name: "a", needs: [], job: job() }], { name: "test:inner" });
+  const outer = workflow([{ name: "in", needs: [], ...childOf(inner) }], children(inner));
+  await start(project, outer, {}, "outer");
+  const { due } = keys.queue("default");
+  await until("the job to wait for its run", async () => (await db.zscore(due, "outer.in")) !== null);
+  await db.zrem(due, "outer.in");
+  await db.hdel(keys.jobs, "outer.in");
+  await db.hdel(keys.runs, "outer.in");
+  const by = async (options = {}) =>
+    (await inspector.audit(options)).findings.map(({ code, outcome }) => `${code} ${outcome ?? "by hand"}`);
+  expect(await by({ repair: true })).toEqual(["TW-F64 by hand"]);
+  expect(await db.hget(keys.workflows, "outer :state")).toBeNull();
+  release();
+  await until("the inner run to end", async () => (await db.zcard(keys.ended)) === 1);
+  expect(await by({ repair: true })).toEqual(["TW-F64 repaired"]);
+  await until("the outer run to fail", async () => (await inspector.showRun("outer")).state === "failed");
 });
 
 test("a run that has lost its job hangs; once it is repaired it fails, and goes on when it is retried", async () => {

@@ -9,6 +9,8 @@ export interface WorkflowRunFacts {
   readonly open: number | undefined;
   /** Jobs of it that have not ended; `undefined`: not known. */
   readonly jobs: number | undefined;
+  /** A run that is a step of it goes on. */
+  readonly hasChildren: boolean;
   readonly hasDefinition: boolean;
   readonly isRunning: boolean;
   readonly isEnded: boolean;
@@ -32,8 +34,7 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
   const { run, record, hasEnded, open = 0, jobs, fields, listeners } = facts;
   const list = lists(facts);
   const finding = (when: boolean, code: FindingCode, expected: string, found: string): AuditFinding[] => {
-    // Of a run whose jobs are not known nobody can say how many it should count.
-    const repair = code === "TW-F64" && jobs === undefined ? undefined : REPAIRS[code];
+    const repair = code === "TW-F64" && !isCountable(facts) ? undefined : REPAIRS[code];
     const about = { code, subject: `run ${run}`, expected, found };
     return when ? [repair === undefined ? about : { ...about, repair }] : [];
   };
@@ -70,6 +71,14 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
       `an end, and it listens to ${listeners} events`,
     ),
   ];
+}
+
+/**
+ * Of a run whose jobs are not known nobody can say how many it should count; and one whose step is a run that goes on must not be decided
+ * before that has ended, although the job that waits for it is lost.
+ */
+export function isCountable({ jobs, hasChildren }: WorkflowRunFacts): boolean {
+  return jobs !== undefined && !hasChildren;
 }
 
 function lists({ isRunning, isEnded }: WorkflowRunFacts): string {
