@@ -68,10 +68,7 @@ export class Batcher {
   #waiting: Batch = { items: [], waiters: [] };
   #scheduled = false;
   #stuck: NodeJS.Timeout | undefined;
-  /**
-   * By their slots; `undefined`: none. No Set: when one grows or shrinks, what it held keeps pointing to what it holds from then on, and
-   * once a piece of that chain has become old, all later calls live until the next full collection, with all their jobs.
-   */
+  /** By their slots; `undefined`: none. */
   readonly #inFlight: (Call | undefined)[] = Array.from({ length: MAX_IN_FLIGHT }, () => undefined);
   /** For the oldest of them. It goes on when that is answered: to stop and set a timer with each call would cost much of a lone one. */
   #expiry: NodeJS.Timeout | undefined;
