@@ -1,7 +1,7 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
-import { recordFacts } from "../../runtime/inspect/audit/facts.js";
+import { definitionOf, hasEnded, recordFacts } from "../../runtime/inspect/audit/facts.js";
 import { workflowRunFindings, type WorkflowRunFacts } from "../../runtime/inspect/audit/rules/index.js";
-import { definitionOf, hasEnded, listeningRun } from "../../runtime/inspect/audit/run-census.js";
+import { listeningRun } from "../../runtime/inspect/audit/run-census.js";
 import { isFinal, parseRun, parseRunEnd, parseRunParent, runFields } from "../../runtime/protocol/index.js";
 import { stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";

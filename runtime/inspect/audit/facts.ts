@@ -3,6 +3,8 @@ import {
   isFinal,
   parseRecord,
   parseRun,
+  parseRunEnd,
+  parseRunRecord,
   parseSteps,
   parseWaits,
   RECORD_VERSION,
@@ -150,6 +152,19 @@ export function notesFacts(
 export function isOver({ record, run }: JobFacts): boolean {
   if (record.kind === "none" || record.kind === "tombstone") return true;
   return run.state !== "unreadable" && run.state !== "pending" && run.state !== "retry" && isFinal(run.state);
+}
+
+/** The field of the definition that the record of a workflow run names; `undefined` where it is none. */
+export function definitionOf(record: string): string | undefined {
+  const run = readable(() => parseRunRecord(record));
+  const { workflow, hash, startedAt, key } = run ?? {};
+  const isRecord = typeof workflow === "string" && typeof startedAt === "number" && typeof key === "string";
+  return isRecord ? `@${workflow} ${hash}` : undefined;
+}
+
+/** A workflow run has, by its state. Of a text that is none, false. */
+export function hasEnded(state: string | null | undefined): boolean {
+  return readable(() => parseRunEnd(state ?? null)) !== undefined;
 }
 
 /** Texts that cannot be read are a finding, not a failure of the look. */

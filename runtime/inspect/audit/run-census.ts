@@ -2,8 +2,8 @@
  * The first look at workflow runs: a few numbers a run, gathered page by page while they go on. Whatever is not plainly sound by them is
  * a suspect. It may suspect too much, never too little.
  */
-import { parseRunEnd, parseRunRecord } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import { definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
 
@@ -155,26 +155,6 @@ function isSound(
 ): boolean {
   if (definition === "" || isRunning === isOver || isEnded !== isOver) return false;
   return isOver ? open === 0 : open >= 1 && open <= jobs && definitions.has(definition);
-}
-
-/** The field of the definition that a run's record names; `undefined` where it is none. */
-export function definitionOf(record: string): string | undefined {
-  try {
-    const { workflow, hash, startedAt, key } = parseRunRecord(record);
-    const isRecord = typeof workflow === "string" && typeof startedAt === "number" && typeof key === "string";
-    return isRecord ? `@${workflow} ${hash}` : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Of a text that is no state, false. */
-export function hasEnded(state: string | null | undefined): boolean {
-  try {
-    return parseRunEnd(state ?? null) !== undefined;
-  } catch {
-    return false;
-  }
 }
 
 function runOf(field: string): string {

@@ -7,10 +7,10 @@ import { begunJob, isFinal, parseRunRecord, runFields } from "../../protocol/ind
 import { mendRun } from "../../scripts/index.js";
 import { deciderId, stepJobId, stopperId, undoJobId, WorkflowGraph } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { recordFacts, runFacts } from "./facts.js";
+import { definitionOf, hasEnded, recordFacts, runFacts } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
 import { isCountable, workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
-import { definitionOf, hasEnded, type RunSuspect } from "./run-census.js";
+import type { RunSuspect } from "./run-census.js";
 
 /** Jobs that are counted in one transaction: a run with more is not judged by its count. */
 const MOST_JOBS = 2000;

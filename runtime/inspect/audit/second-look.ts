@@ -11,9 +11,8 @@ import {
   waitsField,
 } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
+import { hasEnded, notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
 import { listPages } from "./pages.js";
-import { hasEnded } from "./run-census.js";
 
 /** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
 const AT_ONCE = 50;
