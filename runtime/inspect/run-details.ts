@@ -1,7 +1,7 @@
 /** Everything about one workflow run: how it stands, and what became of each of its steps. */
 import type { WorkflowStep } from "../definition/index.js";
 import { parseRunEnd, parseStepOutcome, runFields, type StepOutcome } from "../protocol/index.js";
-import { childRunId, stepJobId, undoJobId } from "../workflow/index.js";
+import { areGiven, childRunId, stepJobId, undoJobId } from "../workflow/index.js";
 import { summarizeRun } from "./run-list.js";
 import {
   type JobNow,
@@ -202,10 +202,10 @@ async function readItems(
     const failure = String(parseStepOutcome(text).detail).replace(/^item \d+: /, "");
     failures.push({ index, failure, ...(child === undefined ? {} : { run: child }) });
   }
-  const failed = failures.map(({ index }) => runFields.item(run, step.name, index));
-  for (const [place, text] of (await readFields(reader, failed)).entries()) {
-    veil.learnItem(step, failures[place]!.index, JSON.parse(text ?? "null"));
-  }
+  const failed = areGiven(step) ? [] : failures.map(({ index }) => runFields.item(run, step.name, index));
+  const texts = await readFields(reader, failed);
+  const stored = new Map(failed.map((field, place) => [field, texts[place] ?? "null"]));
+  for (const { index } of failures) veil.learnItem(step, index, stored);
   return { total, completed: counts.c + counts.s, failed: counts.f, cancelled: counts.x, failures, ...runs };
 }
 

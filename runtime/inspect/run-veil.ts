@@ -3,7 +3,7 @@
  * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message.
  */
 import type { WorkflowStep } from "../definition/index.js";
-import { evaluate, type Scope } from "../workflow/index.js";
+import { evaluate, itemOf, type Scope } from "../workflow/index.js";
 import { HIDDEN, withoutSecrets } from "./redact.js";
 import { withoutMessages } from "./run-list.js";
 import type { StepFacts, StoredRun } from "./run-reads.js";
@@ -14,6 +14,7 @@ export class RunVeil {
   /** True when it is not known which fields of the workflow are sensitive. */
   readonly hidden: boolean;
   readonly #redactor: Redactor | undefined;
+  readonly #run: string;
   readonly #workflow: string;
   readonly #scope: Scope;
   readonly #results = new Map<string, unknown>();
@@ -22,6 +23,7 @@ export class RunVeil {
   constructor(run: StoredRun, facts: ReadonlyMap<string, StepFacts>, redactor: Redactor | undefined) {
     const { workflow, input } = run.record;
     this.#redactor = redactor;
+    this.#run = run.id;
     this.#workflow = workflow;
     const shown = this.#redact(workflow, "input", input);
     this.hidden = shown === undefined;
@@ -53,8 +55,9 @@ export class RunVeil {
     return withoutSecrets(shown, this.#secrets);
   }
 
-  /** What the payload of an item holds. */
-  learnItem(step: WorkflowStep, index: number, item: unknown): void {
+  /** What the payload of an item holds. `stored`: fields of the run that hold items. */
+  learnItem(step: WorkflowStep, index: number, stored: ReadonlyMap<string, string>): void {
+    const item = itemOf(this.#run, step, index, this.#scope.input, stored);
     this.#learnPayload(step, { ...this.#scope, item, index });
   }
 

@@ -9,7 +9,8 @@
  *   <run> :parent         of a run that is a step of another: see encodeRunParent
  *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
  *   <run> <step>#         how many of the steps that it needs have ended
- *   <run> <step>*         number of its items;  <run> <step>.3*: item 3;  <run> <step>*#: how many have ended
+ *   <run> <step>*         number of its items;  <run> <step>*#: how many have ended
+ *   <run> <step>.3*       item 3, unless it stands in the input or the definition
  *   <run> <step>!         events that it has heard of for a step that waits: lines of <event id> <ms> <payload>
  *   <run> <step>?         until when the step waits (ms)
  *   <run> <step>^         of a step that is a run: its how manieth it is, absent: the first

@@ -1,5 +1,5 @@
 #!lua
--- store-items: stores items of a fan-out, a part of them at a time.
+-- store-items: stores how many items a fan-out has, and those that are stored by themselves, a part of them at a time.
 -- KEYS 1 active, 2 leases, 3 workflows
 -- ARGV 1 worker, 2 job that fans out, then fields and values
 -- Returns LOST, GONE (the worker does not hold the job), or STORED

@@ -30,6 +30,7 @@ export class RunReader {
   /** What was made of facts: many steps of a run are read together, and ask for the same. */
   readonly #made = new WeakMap<RunFacts, Map<string, Promise<StepScope>>>();
   readonly #records = new RunRecords(MAX_RECORD_CHARACTERS);
+  #latest: { readonly run: string; readonly facts: RunFacts; readonly record: RunRecord } | undefined;
 
   constructor(connection: Connection, keys: ShardKeys) {
     this.#connection = connection;
@@ -81,6 +82,14 @@ export class RunReader {
 
   /** What the facts give of it, or is known here. */
   recordIn(run: string, facts: RunFacts): RunRecord | undefined {
+    // Items of a fan-out ask for the same one after the other.
+    if (this.#latest?.run === run && this.#latest.facts === facts) return this.#latest.record;
+    const record = this.#findRecord(run, facts);
+    if (record !== undefined) this.#latest = { run, facts, record };
+    return record;
+  }
+
+  #findRecord(run: string, facts: RunFacts): RunRecord | undefined {
     const stamp = facts.get(runFields.stamp(run));
     const text = facts.get(run);
     const known = stamp === undefined ? undefined : this.#records.get(run, stamp);

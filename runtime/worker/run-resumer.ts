@@ -113,7 +113,7 @@ export class RunResumer {
       if (again.length === 0) continue;
       yield {
         removed: again.flatMap((index) =>
-          wasUndone ? fieldsOfItem(run, step.name, index) : [runFields.step(run, `${step.name}.${index}`)],
+          wasUndone ? fieldsOfItem(run, step, index) : [runFields.step(run, `${step.name}.${index}`)],
         ),
         dropped: again.map((index) => stepJobId(run, step.name, index)),
         counts: new Map(

@@ -80,7 +80,7 @@ export class RunSweeper {
       fields.push(...fieldsOfStep(run, step));
       jobs.push(stepJobId(run, name));
       if (compensate !== undefined) jobs.push(undoJobId(run, name));
-      if (forEach !== undefined) await this.#forgetItems(run, name, owner);
+      if (forEach !== undefined) await this.#forgetItems(run, step, owner);
     }
     if (fields.length + jobs.length > BATCH)
       await this.#remove(run, owner, fields.splice(BATCH), jobs.splice(0));
@@ -121,8 +121,8 @@ export class RunSweeper {
     }
   }
 
-  async #forgetItems(run: string, step: string, owner: string): Promise<void> {
-    const field = runFields.items(run, step);
+  async #forgetItems(run: string, step: WorkflowStep, owner: string): Promise<void> {
+    const field = runFields.items(run, step.name);
     const total = Number((await this.#reader.read([field])).get(field) ?? 0);
     const indexes = indexesOf(total);
     const fields = indexes.flatMap((index) => fieldsOfItem(run, step, index));
@@ -130,7 +130,7 @@ export class RunSweeper {
       run,
       owner,
       fields,
-      indexes.map((index) => stepJobId(run, step, index)),
+      indexes.map((index) => stepJobId(run, step.name, index)),
     );
   }
 

@@ -13,10 +13,13 @@ import { TaskweftError } from "../errors.js";
 import { begunRecord, NEW_RUN, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
 import {
+  areGiven,
   evaluate,
   firstOfLanes,
   isChild,
+  itemOf,
   type Scope,
+  storedItems,
   undoneField,
   type WorkflowGraph,
 } from "../workflow/index.js";
@@ -34,8 +37,6 @@ import { contextOf, countItems, type StepContext } from "./step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
-/** Items stored by one call. */
-const ITEM_BATCH = 250;
 const MAX_ITEMS = 100_000;
 
 export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "inputs" | "maxResultCharacters"> {
@@ -141,7 +142,7 @@ export class WorkflowIntake {
       const graphs = await reader.graphs(taken.map(({ claim }) => claim.record.options.workflow ?? ""));
       const placed = taken.map((one) => this.#place(one, graphs));
       const fields = new Set<string>();
-      for (const one of placed) this.#addFieldsOf(one, fields);
+      for (const [i, one] of placed.entries()) this.#addFieldsOf(one, fields, placed[i - 1]?.context);
       const facts = await reader.read([...fields]);
       const prepared: Prepared[] = placed.map((one) => this.#preparePlain(one, facts));
       const others = placed.flatMap((one, i) => (prepared[i] === undefined ? [{ one, i }] : []));
@@ -171,7 +172,12 @@ export class WorkflowIntake {
       if (record === undefined || (item !== undefined && reads.length > 0)) return undefined;
       const steps = knownScope(graph, run, reads, facts);
       if (steps === undefined) return undefined;
-      const scope = { input: record.input, run: { id: run }, steps, ...itemScope(context, facts) };
+      const scope = {
+        input: record.input,
+        run: { id: run },
+        steps,
+        ...itemScope(context, record.input, facts),
+      };
       const payload = evaluate(step.job.payload, scope);
       countItems(context, facts);
       context.memory = memoryOf(context, record, reads, facts);
@@ -225,8 +231,10 @@ export class WorkflowIntake {
     return { claim, graph, context: contextOf(claim, since, graph, step) };
   }
 
-  #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>): void {
-    if (context !== undefined) this.#addFields(context, fields);
+  /** `before`: of the claim before it, of which all has been added. */
+  #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>, before?: StepContext): void {
+    if (context !== undefined && areOfOneFanOut(context, before)) this.#addOwnFields(context, fields);
+    else if (context !== undefined) this.#addFields(context, fields);
     else if (graph !== undefined)
       for (const field of this.#ports.decider.fields(claim, graph)) fields.add(field);
   }
@@ -235,13 +243,20 @@ export class WorkflowIntake {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     for (const field of reader.fieldsOfRecord(run)) fields.add(field);
-    fields.add(runFields.state(run)).add(this.#ownField(context));
+    fields.add(runFields.state(run));
+    this.#addOwnFields(context, fields);
     if (item !== undefined || (step.forEach !== undefined && !undoes))
       fields.add(runFields.items(run, step.name));
-    if (item !== undefined) fields.add(runFields.item(run, step.name, item.index));
     if (step.waitFor !== undefined)
       fields.add(runFields.heard(run, step.name)).add(runFields.waitsUntil(run, step.name));
     for (const field of reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))) fields.add(field);
+  }
+
+  /** What no other job of the run reads. */
+  #addOwnFields(context: StepContext, fields: Set<string>): void {
+    const { run, step, item } = context;
+    fields.add(this.#ownField(context));
+    if (item !== undefined && !areGiven(step)) fields.add(runFields.item(run, step.name, item.index));
   }
 
   #ownField({ run, step, item, undoes }: StepContext): string {
@@ -264,7 +279,7 @@ export class WorkflowIntake {
     const reads = stepsOf(graph, step, undoes);
     context.memory = memoryOf(context, known, reads, facts);
     const steps = await reader.scopeOf(graph, run, reads, facts);
-    const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, facts) };
+    const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, input, facts) };
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
     if (item !== undefined && child === undefined)
       return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
@@ -313,12 +328,8 @@ export class WorkflowIntake {
       );
     }
     if (items.length === 0) return this.#end(context, "completed", null);
-    const fields = [runFields.items(run, step.name), String(items.length)];
-    for (const [index, item] of items.entries()) {
-      fields.push(runFields.item(run, step.name, index), JSON.stringify(item ?? null));
-      const last = index === items.length - 1;
-      if (fields.length < 2 * ITEM_BATCH && !last) continue;
-      const reply = await storeItems(connection, { keys, worker: name, id, fields: fields.splice(0) });
+    for (const fields of storedItems(run, step, items)) {
+      const reply = await storeItems(connection, { keys, worker: name, id, fields });
       if (reply !== "STORED") return undefined;
     }
     const begun = Array.from({ length: Math.min(items.length, widthOf(step)) }, (_unused, index) => index);
@@ -331,7 +342,7 @@ export class WorkflowIntake {
     const { reader, ends } = this.#ports;
     const { run, step } = context;
     const last = runFields.item(run, step.name, total - 1);
-    if (!(await reader.read([last])).has(last)) return false;
+    if (!areGiven(step) && !(await reader.read([last])).has(last)) return false;
     const begins = firstOfLanes(await reader.itemsEnded(run, step.name, total), widthOf(step));
     if (begins.length === 0) this.#end(context, "completed", null);
     else ends.add(endOfFanOut(context, begins));
@@ -368,8 +379,12 @@ function stepsOf(graph: WorkflowGraph, step: WorkflowStep, undoes: boolean): rea
   return undoes ? undoReads : reads;
 }
 
-function itemScope({ run, step, item }: StepContext, facts: RunFacts): Scope {
-  if (item === undefined) return {};
-  const text = facts.get(runFields.item(run, step.name, item.index)) ?? "null";
-  return { item: JSON.parse(text) as unknown, index: item.index };
+function areOfOneFanOut(one: StepContext, other: StepContext | undefined): boolean {
+  return (
+    one.item !== undefined && other?.item !== undefined && one.run === other.run && one.step === other.step
+  );
+}
+
+function itemScope({ run, step, item }: StepContext, input: unknown, facts: RunFacts): Scope {
+  return item === undefined ? {} : { item: itemOf(run, step, item.index, input, facts), index: item.index };
 }

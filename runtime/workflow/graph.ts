@@ -11,6 +11,7 @@ import {
   type StepBegin,
 } from "../protocol/index.js";
 import { stepsRead } from "./expression.js";
+import { areGiven } from "./items.js";
 
 /** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
 export const RUN_TASK = "@workflow";
@@ -260,9 +261,12 @@ export function fieldsOfStep(run: string, step: WorkflowStep): string[] {
   return fields;
 }
 
-export function fieldsOfItem(run: string, step: string, index: number): string[] {
-  const own = `${step}.${index}`;
-  return [runFields.item(run, step, index), runFields.step(run, own), runFields.goesOn(run, own)];
+export function fieldsOfItem(run: string, step: WorkflowStep, index: number): string[] {
+  const own = `${step.name}.${index}`;
+  const fields = [runFields.step(run, own)];
+  if (!areGiven(step)) fields.push(runFields.item(run, step.name, index));
+  if (step.child !== undefined) fields.push(runFields.goesOn(run, own));
+  return fields;
 }
 
 /** Where it stands how an undoing ended, after the run's id. */

@@ -3,6 +3,7 @@ export * from "./child.js";
 export * from "./decide.js";
 export * from "./expression.js";
 export * from "./graph.js";
+export * from "./items.js";
 export * from "./listeners.js";
 export * from "./resume.js";
 export * from "./start.js";

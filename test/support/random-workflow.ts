@@ -8,7 +8,7 @@ import type {
   WorkflowStep,
 } from "../../runtime/definition/index.js";
 import { childRunId, stepJobId, undoJobId } from "../../runtime/workflow/index.js";
-import { jobOf, object, path, value, workflow } from "./workflow.js";
+import { itemsOf, jobOf, object, path, stored, value, workflow } from "./workflow.js";
 
 export interface RandomWorkflow {
   readonly definition: WorkflowDefinition;
@@ -150,7 +150,7 @@ function working(random: () => number, tasks: RandomTasks, i: number, fails: boo
   const items = Array.from({ length: Math.floor(random() * 6) + (fails ? 1 : 0) }, (_none, k) => n + 100 * k);
   if (fails) items[Math.floor(random() * items.length)] = bad;
   return {
-    forEach: value(items),
+    forEach: items.length % 2 === 0 ? value(items) : stored(items),
     job: { ...jobOf(task, path("item")), ...more },
     ...(random() < 0.6 ? { maxParallel: 1 + Math.floor(random() * 3) } : {}),
   };
@@ -197,7 +197,7 @@ function resultOf({ job, child, forEach, waitFor }: WorkflowStep): unknown {
   if (waitFor !== undefined) return { key: (waitFor.equals as ["value", string])[1] };
   const payload = (job?.payload ?? child?.input) as ["object", { n: ["value", number] }] | undefined;
   if (forEach === undefined) return payload === undefined ? null : payload[1].n[1];
-  return (forEach as ["value", number[]])[1].map((n) => (n < 0 ? null : n));
+  return (itemsOf(forEach) as readonly number[]).map((n) => (n < 0 ? null : n));
 }
 
 /** What differs from the model, in words; `ended` is how each step ended, and each undoing (`<step>~`); `output` where it is known. */

@@ -9,11 +9,19 @@ import type {
   WorkflowStep,
 } from "../../runtime/definition/index.js";
 import { parseStepOutcome, type StepOutcome } from "../../runtime/protocol/index.js";
+import { evaluate } from "../../runtime/workflow/index.js";
 import type { Project } from "./project.js";
 
 export const path = (...segments: (string | number)[]): Expression => ["path", ...segments];
 export const value = (constant: unknown): Expression => ["value", constant];
+/** The items of a fan-out where they are stored each by itself: those of a value or an input are read there. */
+export const stored = (items: readonly unknown[]): Expression => ["list", items.map(value)];
 export const object = (fields: Record<string, Expression>): Expression => ["object", fields];
+
+/** Of a fan-out that reads nothing. */
+export function itemsOf(forEach: Expression | undefined): readonly unknown[] {
+  return forEach === undefined ? [] : (evaluate(forEach, {}) as readonly unknown[]);
+}
 
 /** A job of the task, with `n` as its payload. */
 export function jobOf(task: TaskContract<never, never>, n: Expression = value(1)): StepJob {

@@ -11,7 +11,7 @@ import {
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { endOf, jobOf, object, path, start, value, workflow } from "../../support/workflow.js";
+import { endOf, jobOf, object, path, start, stored, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -168,6 +168,23 @@ test("what is sensitive is hidden wherever it turns up, also where only the task
   expect(shown.steps[1]!.failure).not.toContain("4111");
   const [listed] = (await inspector.listRuns()).runs;
   expect(listed!.error).toBe("step c failed: PermanentError");
+});
+
+test.each([
+  { forEach: path("input", "list"), where: "where its list stands" },
+  { forEach: stored(["4111-1111"]), where: "by itself" },
+])("the payload of an item that is known $where is hidden in its message", async ({ forEach }) => {
+  const payload = { properties: { n: { type: "string", "x-sensitive": true } } };
+  const { project, inspector } = setup(
+    createRedactor(new Map([["math:add", { payload }]]) as never, new Map([["test:flow", { input: {} }]])),
+  );
+  await echoing(project);
+  const each = { name: "each", needs: [], forEach, job: job(path("item")) };
+  const run = await start(project, workflow([each]), { list: ["4111-1111"] });
+  expect(await endOf(run)).toBe("RunFailed");
+  const [step] = (await inspector.showRun(run.id)).steps;
+  expect(step!.items!.failures).toMatchObject([{ failure: expect.stringContaining(`no ${HIDDEN}`) }]);
+  expect(JSON.stringify(step)).not.toContain("4111");
 });
 
 test("what a fan-out and what undoes it were made of is hidden in messages too", async () => {

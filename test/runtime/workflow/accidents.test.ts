@@ -130,7 +130,8 @@ test("a run whose output cannot be made fails, frees its key and listens no more
 test("an item that is spoiled fails, and its rule says what becomes of the run", async () => {
   const project = setup();
   const each = step("each", [], {
-    forEach: path("input", "list"),
+    // One of these is stored by itself.
+    forEach: ["list", [0, 1, 2].map((index) => path("input", "list", index))],
     job: jobOf(add as never, path("item")),
     maxParallel: 1,
     onFailure: "continue",

@@ -17,6 +17,7 @@ import {
   object,
   path,
   start,
+  stored,
   value,
   workflow,
 } from "../../support/workflow.js";
@@ -49,7 +50,7 @@ const root: WorkflowDefinition = workflow(
     { name: "cool", needs: ["a"], delayMs: 3_600_000 },
     { name: "down", needs: ["a"], ...childOf(middle) },
     { name: "each", needs: ["a"], forEach: value([1, 2]), ...childOf(leaf, object({ n: path("item") })) },
-    { ...step("items", -2, ["a"]), forEach: value([1, 2]) },
+    { ...step("items", -2, ["a"]), forEach: stored([1, 2]) },
   ],
   children(leaf, middle),
 );

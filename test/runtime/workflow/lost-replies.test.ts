@@ -5,7 +5,7 @@ import { defineTask, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
 import { seededRandom, until, within } from "../../support/signal.js";
-import { jobOf, object, path, start, value, workflow } from "../../support/workflow.js";
+import { jobOf, object, path, start, stored, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add");
@@ -24,7 +24,7 @@ const STEPS = [
   step("c", ["a"], result("a")),
   { name: "few", needs: ["b"], job: limited },
   { name: "pause", needs: ["c"] },
-  step("each", ["pause"], path("item"), { forEach: value([1, 2, 3]), maxParallel: 2 }),
+  step("each", ["pause"], path("item"), { forEach: stored([1, 2, 3]), maxParallel: 2 }),
   step("d", ["few", "each"], result("few")),
   step("e", ["d"], result("d")),
 ];

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import { createWorker, type Job, PermanentError, type TaskContext } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { parseStepOutcome, runFields } from "../../../runtime/protocol/index.js";
-import type { Expression, WorkflowDefinition } from "../../../runtime/definition/index.js";
+import type { WorkflowDefinition } from "../../../runtime/definition/index.js";
 import { cancelRun } from "../../../runtime/scripts/index.js";
 import type { Worker } from "../../../runtime/worker/index.js";
 import { fieldsOfItem, fieldsOfStep, WorkflowGraph } from "../../../runtime/workflow/index.js";
@@ -12,7 +12,7 @@ import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../su
 import { differences, type RandomWorkflow, RUNS_TOO_LONG, workJobId } from "../../support/random-workflow.js";
 import type { TestRedis } from "../../support/redis.js";
 import { within } from "../../support/signal.js";
-import { emitter, start } from "../../support/workflow.js";
+import { emitter, itemsOf, start } from "../../support/workflow.js";
 
 /** Far longer than any run here takes: whatever lasts longer hangs. */
 const HANGS_MS = 20_000;
@@ -145,7 +145,7 @@ export class MortalStage {
     const { raw, keys } = this.#project;
     const fields = definition.steps.flatMap((step) => [
       ...fieldsOfStep(run, step),
-      ...itemsOf(step.forEach).flatMap((_item, i) => fieldsOfItem(run, step.name, i)),
+      ...itemsOf(step.forEach).flatMap((_item, i) => fieldsOfItem(run, step, i)),
     ]);
     const names = [runFields.state(run), runFields.open(run), ...fields];
     const texts = await raw.hmget(keys.workflows, ...names);
@@ -266,8 +266,4 @@ async function add({ payload: { n }, attempt }: Work, { signal }: TaskContext): 
   if (n < 0) throw new PermanentError("no");
   if (n % 1 !== 0 && attempt === 1) throw new Error("not yet");
   return n;
-}
-
-function itemsOf(forEach: Expression | undefined): readonly unknown[] {
-  return forEach === undefined ? [] : (forEach as ["value", unknown[]])[1];
 }

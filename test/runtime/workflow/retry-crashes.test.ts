@@ -15,6 +15,7 @@ import {
   object,
   path,
   start,
+  stored,
   value,
   workflow,
 } from "../../support/workflow.js";
@@ -40,7 +41,7 @@ const shapes = {
   jobs: {
     steps: [
       { name: "kept", needs: [], job: job() },
-      { name: "undone", needs: [], forEach: value([1, 2, 3]), job: job(path("item")), ...undoing },
+      { name: "undone", needs: [], forEach: stored([1, 2, 3]), job: job(path("item")), ...undoing },
       { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, job: job(path("item")) },
       { name: "last", needs: ["each", "undone"], job: job(value(-1)) },
     ],
@@ -53,7 +54,7 @@ const shapes = {
       { name: "kept", needs: [], ...asRun() },
       { name: "undone", needs: ["kept"], ...asRun(), ...undoing },
       { name: "ship", needs: ["undone"], ...asRun(value(-1)) },
-      { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, ...asRun(path("item")) },
+      { name: "each", needs: ["kept"], forEach: stored([1, -2, 3]), maxParallel: 1, ...asRun(path("item")) },
       { name: "last", needs: ["each", "ship"], job: job() },
     ],
     calls: 30,

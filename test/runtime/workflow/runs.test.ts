@@ -5,7 +5,7 @@ import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";
-import { jobOf, object, outcomes, path, start, value, workflow } from "../../support/workflow.js";
+import { jobOf, object, outcomes, path, start, stored, value, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -162,6 +162,29 @@ describe("a fan-out", () => {
     const steps = [{ ...each, maxParallel: 30 }, step("last", ["each"])];
     const run = await start(project, workflow(steps, { output: path("steps", "each", "result") }), { list });
     expect(await run.result()).toEqual(list.map((n) => n + 1));
+  });
+
+  test("stores only items that stand neither in the input nor in the definition", async () => {
+    const project = setup();
+    const { worker } = adding(project);
+    await worker();
+    const lists = {
+      given: path("input", "list"),
+      either: ["??", path("input", "none"), value([1, 2])],
+      made: stored([3, 4]),
+    } as const;
+    const steps = Object.entries(lists).map(([name, forEach]) => step(name, [], path("item"), { forEach }));
+    const output = object({
+      given: path("steps", "given", "result"),
+      either: path("steps", "either", "result"),
+      made: path("steps", "made", "result"),
+    });
+    const run = await start(project, workflow(steps, { output }), { list: [5, 6] });
+    expect(await run.result()).toEqual({ given: [6, 7], either: [2, 3], made: [4, 5] });
+    const fields = await project.raw.hkeys(project.keys.workflows);
+    expect(fields.filter((field) => field.endsWith("*")).sort()).toEqual(
+      ["either*", "given*", "made*", "made.0*", "made.1*"].map((field) => `${run.id} ${field}`),
+    );
   });
 
   test("whose items read one before it does not read that anew for each of them", async () => {
