@@ -10,7 +10,7 @@ import {
   runFields,
 } from "../protocol/index.js";
 import { retryRun, type RetryRunCall } from "../scripts/index.js";
-import { WorkflowGraph } from "../workflow/index.js";
+import { goesOnWithout, WorkflowGraph } from "../workflow/index.js";
 import { stepPlace } from "./run-list.js";
 import { readFields, readRun, type StoredRun } from "./run-reads.js";
 import type { RunState } from "./run-types.js";
@@ -123,7 +123,7 @@ async function assertSkippable(
   }
   const [text = null] = await readFields(reader, [runFields.step(run.id, name)]);
   const status = text === null ? "not begun" : parseStepOutcome(text).status;
-  const passed = step.onFailure === "continue" && status === "failed";
+  const passed = status === "failed" && goesOnWithout(step);
   if (status !== "cancelled" && (status !== "failed" || passed)) {
     const why = passed ? "failed, and the run went on without it" : status;
     throw conflict(

@@ -256,7 +256,7 @@ export interface StepEnd {
   readonly outcome: string;
   /** What the run turns to, `""`: it stays. */
   readonly state: string;
-  /** With a state: jobs of the run that may wait for a time, and need not any more. */
+  /** With a state: jobs of the run that may wait for a time or at the gate, and need not any more. */
   readonly hasten: readonly DueJob[];
   /** The fan-out of which it is an item. */
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;

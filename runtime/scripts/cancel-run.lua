@@ -8,7 +8,7 @@
 --@include now
 --@include wake
 --@include rate book group gate
---@include withdraw
+--@include withdraw hasten
 
 local jobs, active, workflows, cancels, run, stopper, woken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], {}
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }
@@ -48,11 +48,7 @@ for i = 6, #ARGV, 2 do
     redis.call('SADD', cancels, id)
   else
     -- It is not ended here: its run has to hear of it, from the worker that claims it.
-    local was_due = redis.call('ZREM', due, id) == 1
-    if withdraw(gate, id, was_due) or was_due then
-      redis.call('RPUSH', pending, id)
-      woken[wake_key] = true
-    end
+    hasten_one(gate, id, pending, due, wake_key, woken)
   end
 end
 wake_each(woken)

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- fail: ends one attempt that did not complete: the job waits for its retry, sleeps or waits for an event, goes dead, or was cancelled.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes,
---      11 limited, 12 groups, 13 waiting; of the job's queue: 14 due, 15 wake
+--      11 limited, 12 groups, 13 waiting, 14 workflows; of the job's queue: 15 due, 16 wake
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name as JSON of the wait for an event
 --      until which it rests ('' = none): one that has ended meanwhile is gone on with at once
@@ -16,7 +16,8 @@
 --@include dedupe
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local keys, cancels, waits, notes, due, wake_key = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14], KEYS[15]
+local keys, cancels, waits, notes, workflows = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[14]
+local due, wake_key = KEYS[15], KEYS[16]
 local gate = { limited = KEYS[11], groups = KEYS[12], waiting = KEYS[13], time = now() }
 local tag, worker, id, outcome, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local ms, keep_ms = ms_of(ARGV[6]), ms_of(ARGV[7])
@@ -40,7 +41,9 @@ redis.call('HDEL', active, id)
 local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
 -- One that sleeps is under way, and goes on although there is a newer one.
 local is_old = outcome == 'retry' and state == 'retry' and superseded(keys, options, id)
-if asked and options.run then
+-- What undoes a step is tried again as long as it takes.
+local is_over = outcome == 'retry' and options.run and not options.undo and redis.call('HEXISTS', workflows, options.run .. ' :state') == 1
+if (asked and options.run) or is_over then
   -- Its workflow has to hear of it, from the worker that claims it next.
   ms = 0
 elseif asked or is_old then

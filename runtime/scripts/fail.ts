@@ -40,6 +40,7 @@ export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailRe
       keys.limited,
       keys.groups,
       keys.waiting,
+      keys.workflows,
       queue.due,
       queue.wake,
     ],

@@ -12,7 +12,7 @@
 --@include throng
 --@include acknowledge
 --@include begin
---@include hasten
+--@include withdraw hasten
 --@include parts facts mold ends carry over
 
 local jobs, active, leases, workflows = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
@@ -42,9 +42,9 @@ local function settle(one)
   end
   local _ = one.own and put(one.own, one.outcome)
   local goes_on, whole, before = not known[one.state] and not one.turns_to, true, begun
-  if one.turns_to and not known[one.state] then
+  if turns(one) then
     put(one.state, one.turns_to)
-    hasten(one.hastened, queue_of, woken)
+    hasten(gate, one.hastened, queue_of, woken)
   end
   if one.parent and not one.turns_to then
     whole = add(one.items, 1) == one.total

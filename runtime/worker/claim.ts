@@ -56,6 +56,22 @@ export function isRetry({ run }: Claim): boolean {
   return run.attempts > 0 || (run.events.length > 0 && run.events.some((event) => event[1] === "failed"));
 }
 
+/**
+ * True where a handler has had the job, as its history since it was last retried by hand tells; a crash may have come before that. What was
+ * asked before its first attempt is not asked again.
+ */
+export function wasHandled({ run: { events } }: Claim): boolean {
+  const retriedAt = events.findLastIndex(([, kind]) => kind === "retried");
+  return events.slice(retriedAt + 1).some(([, kind]) => HANDLED.has(kind));
+}
+
+const HANDLED: ReadonlySet<JobRun["events"][number][1]> = new Set([
+  "failed",
+  "handed-back",
+  "slept",
+  "waited",
+]);
+
 /** What the texts of claimed ids turned out to be. */
 export interface ReadClaims {
   readonly claims: readonly Claim[];

@@ -24,7 +24,7 @@ import {
   type WorkflowGraph,
 } from "../workflow/index.js";
 import { ChildRuns, type ChildRunsPorts } from "./child-runs.js";
-import type { Claim } from "./claim.js";
+import { type Claim, wasHandled } from "./claim.js";
 import { EventWaits } from "./event-waits.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
@@ -283,8 +283,9 @@ export class WorkflowIntake {
     if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
     if (item !== undefined && child === undefined)
       return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
-    // Once it has begun to wait its condition is not asked again: other steps may have ended since.
-    const hasBegun = item !== undefined || facts.has(runFields.waitsUntil(run, step.name));
+    // Once it has begun its condition is not asked again: other steps may have ended since.
+    const hasBegun =
+      item !== undefined || wasHandled(claim) || facts.has(runFields.waitsUntil(run, step.name));
     if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
       return this.#end(context, "skipped", null);
     if (child !== undefined) return await this.#children.start(name, context, child, known, scope);

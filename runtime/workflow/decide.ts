@@ -21,6 +21,14 @@ export const RUN_FAILING = "failing";
 export const RUN_COMPENSATING = "compensating";
 export const RUN_CANCELLING = "cancelling";
 
+/**
+ * Whether a run goes on when this step has failed. A fan-out as a whole fails only where its list cannot be used: what reads its results
+ * counts on them, whatever becomes of single items.
+ */
+export function goesOnWithout({ onFailure, forEach }: WorkflowStep): boolean {
+  return onFailure === "continue" && forEach === undefined;
+}
+
 export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision {
   if (run.state === undefined) {
     const open = definition.steps.filter((step) => !run.outcomes.has(step.name)).map((step) => step.name);
@@ -41,24 +49,40 @@ export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision 
   return { kind: "failed", reason: `${reasonOf(definition, run)}${also}` };
 }
 
-/** The step that completed last, of those that can be undone and are not: in reverse order, as in a saga. */
+/**
+ * The step that completed last, of those that can be undone and are not: in reverse order, as in a saga. But none before those that needed it:
+ * the times are those of two workers, which may differ.
+ */
 function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar): WorkflowStep | undefined {
+  const open = steps.filter(
+    ({ name, compensate }) =>
+      compensate !== undefined && outcomes.get(name)?.status === "completed" && !undone.has(name),
+  );
+  const needed = stepsBefore(steps, open);
   let last: { readonly step: WorkflowStep; readonly at: number } | undefined;
-  for (const step of steps) {
-    const outcome = outcomes.get(step.name);
-    if (step.compensate === undefined || outcome?.status !== "completed" || undone.has(step.name)) continue;
+  for (const step of open) {
+    if (needed.has(step.name)) continue;
+    const { at } = outcomes.get(step.name)!;
     // Of two that ended in one millisecond the later one in the graph.
-    if (last === undefined || outcome.at >= last.at) last = { step, at: outcome.at };
+    if (last === undefined || at >= last.at) last = { step, at };
   }
   return last?.step;
+}
+
+/** Names of the steps from which `needs` lead to any of these. */
+function stepsBefore(steps: readonly WorkflowStep[], these: readonly WorkflowStep[]): ReadonlySet<string> {
+  const needsOf = new Map(steps.map(({ name, needs }) => [name, needs]));
+  const before = new Set(these.flatMap(({ needs }) => needs));
+  for (const name of before) for (const need of needsOf.get(name) ?? []) before.add(need);
+  return before;
 }
 
 function reasonOf({ steps, timeoutMs = 0 }: WorkflowDefinition, run: RunSoFar): string {
   const { outcomes, timedOut } = run;
   const failed = steps
-    .flatMap(({ name, onFailure }) => {
-      const outcome = outcomes.get(name);
-      return outcome?.status === "failed" && onFailure !== "continue" ? [{ name, outcome }] : [];
+    .flatMap((step) => {
+      const outcome = outcomes.get(step.name);
+      return outcome?.status === "failed" && !goesOnWithout(step) ? [{ name: step.name, outcome }] : [];
     })
     .sort((one, other) => one.outcome.at - other.outcome.at);
   const [first] = failed;

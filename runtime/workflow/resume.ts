@@ -1,6 +1,6 @@
 /** How a run that has failed or was cancelled goes on: which of its steps keep their ends, and which begin at once. */
 import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
-import type { RunSoFar } from "./decide.js";
+import { goesOnWithout, type RunSoFar } from "./decide.js";
 
 /** State of a run that is to go on, until a worker has seen to it. */
 export const RUN_RETRYING = "retrying";
@@ -27,10 +27,10 @@ export function resume(
   { outcomes, undone }: Omit<RunSoFar, "state">,
 ): Resumption {
   const wasUndone = (name: string): boolean => undone.get(name)?.status === "completed";
-  const isKept = ({ name, onFailure }: WorkflowStep): boolean => {
-    const status = outcomes.get(name)?.status;
-    if (status === "completed") return !wasUndone(name);
-    return status === "skipped" || (status === "failed" && onFailure === "continue");
+  const isKept = (step: WorkflowStep): boolean => {
+    const status = outcomes.get(step.name)?.status;
+    if (status === "completed") return !wasUndone(step.name);
+    return status === "skipped" || (status === "failed" && goesOnWithout(step));
   };
   const kept = new Set(steps.filter(isKept).map((step) => step.name));
   const reopened = steps.flatMap((step): ReopenedStep[] => {

@@ -32,12 +32,20 @@ local function read_end(plans, at)
   if ARGV[at + 2] ~= '' then
     local ends_job, state, parent, total, hastened, finale = string.match(ARGV[at + 2], '^(%d) (%S+) (%S+) (%d+) ([^\n]*)\n(.*)$')
     one.ends_job, one.turns_to, one.hastened = ends_job == '1', state ~= '-' and state, hastened
+    local _ = state == 'compensating' and ask(head .. ':timeout')
     one.keep, one.gives = string.match(finale, '^(%d+) (.*)$')
     if parent ~= '-' then
       one.parent, one.items, one.total = ask(head .. parent), ask(head .. parent .. '*#'), tonumber(total)
     end
   end
   return one
+end
+
+-- True for an end with which its run turns to fail. Any step that fails may ask for the undoing; after the time of the run is over none does.
+local function turns(one)
+  local state = known[one.state]
+  local may_undo = state == 'failing' and one.turns_to == 'compensating' and not known[one.head .. ':timeout']
+  return one.turns_to and (not state or may_undo)
 end
 
 -- The ends, from `at` on, whose jobs the worker holds, and the ids of the jobs that end with them.
