@@ -1,5 +1,11 @@
 /** What makes two enqueues one job: an idempotency key, or a dedupe key. A task has one of them at most. */
-import { DEFAULT_MAX_WAITS, latestWins, MAX_KEY_LENGTH, type TaskContract } from "../definition/index.js";
+import {
+  DEFAULT_MAX_WAITS,
+  isKey,
+  latestWins,
+  MAX_KEY_LENGTH,
+  type TaskContract,
+} from "../definition/index.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { dedupeField, keyField, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
@@ -78,8 +84,8 @@ export function withDebounce(
   return { ...options, delay: dedupe.waitMs ?? 0 };
 }
 
-/** Half a surrogate pair has no UTF-8: Redis would store another key than the one that is looked up later. */
+/** @throws TaskweftError `OptionInvalid` */
 export function assertKey(option: string, key: string): void {
-  if (key !== "" && key.length <= MAX_KEY_LENGTH && !/[\n\p{Surrogate}]/u.test(key)) return;
+  if (isKey(key)) return;
   throw optionInvalid(option, `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`, key);
 }

@@ -22,15 +22,20 @@ type LimitedTask = Pick<
   "concurrency" | "concurrencyKey" | "fairnessKey" | "name" | "rateLimit" | "rateLimitKey"
 >;
 
-/** The group of a job with this payload in this queue; `undefined` where neither has a limit, and there are no turns. */
+/**
+ * The group of a job with this payload in this queue; `undefined` where neither has a limit, and there are no turns. The key that the
+ * payload has is a key of a job (`isKey`), or `fit` makes it one.
+ */
 export function limitedGroup(
   contract: LimitedTask,
   queue: QueueDefinition,
   payload: unknown,
+  fit: (key: string) => string = (key) => key,
 ): LimitedGroup | undefined {
   const { name, concurrency, rateLimit, fairnessKey } = contract;
   if (passesGate(contract)) {
-    const key = groupKey(contract)?.(payload as never) ?? "";
+    const keyOf = groupKey(contract);
+    const key = keyOf === undefined ? "" : fit(keyOf(payload as never));
     // Without a limit over all queues, each queue has turns of its own: one that is paused does not stop the others.
     const place = hasLimit(contract) ? "" : `${queue.name} `;
     const turns = fairnessKey === undefined ? {} : ({ turns: true } as const);

@@ -14,7 +14,16 @@ export const MAX_NAME_LENGTH = 120;
 export const STEP_NAME_PATTERN = /^[a-z][A-Za-z0-9_]*$/;
 /** Ids of a run's jobs are made from the run's id, the step's name and the index of an item. */
 export const MAX_STEP_NAME_LENGTH = 40;
-/** Longest idempotency key, in UTF-16 code units. */
+/** Longest key of a job (idempotency, dedupe, limit, turn), in UTF-16 code units. */
 export const MAX_KEY_LENGTH = 512;
+
+/**
+ * True for what may be a key of a job. A line break would end it where scripts read it. Half a surrogate pair has no UTF-8: Redis
+ * would store another key than the one that is looked up later.
+ */
+export function isKey(text: string): boolean {
+  return text !== "" && text.length <= MAX_KEY_LENGTH && !/[\n\p{Surrogate}]/u.test(text);
+}
+
 /** Ids of an observer's jobs are made from the event's id and its name. */
 export const MAX_OBSERVER_NAME_LENGTH = 80;

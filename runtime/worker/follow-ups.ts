@@ -10,7 +10,6 @@ import {
   type Exhausted,
   type FollowUpRule,
   JOB_ID_PATTERN,
-  limitedGroup,
   limitKey,
   type QueueDefinition,
 } from "../definition/index.js";
@@ -24,6 +23,7 @@ import {
 } from "../protocol/index.js";
 import { enqueue, type EnqueueItem } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
+import { fittingGroup } from "./fitting-group.js";
 import type { Registry } from "./handler.js";
 import { describeError } from "./outcome.js";
 
@@ -94,7 +94,7 @@ export class FollowUps {
     const options: RecordOptions = { at: this.#ports.clock.now() };
     if (contract.startWithinMs !== undefined) options.startWithinMs = contract.startWithinMs;
     const payload = Object.fromEntries(rule.fields.map((field) => [field, told[field]]));
-    const group = limitedGroup(contract, this.#queueOf(contract), payload);
+    const group = fittingGroup(contract, this.#queueOf(contract), payload);
     if (group !== undefined) options.group = group.name;
     return {
       id: followUpId(claim.id, run),

@@ -2,7 +2,6 @@
 import {
   type AnyTaskContract,
   type LimitedGroup,
-  limitedGroup,
   limitKey,
   type ScheduleDefinition,
 } from "../definition/index.js";
@@ -17,6 +16,7 @@ import {
 import { tick, type TickJob, type TickReply } from "../scripts/index.js";
 import type { DueTicks } from "./due-ticks.js";
 import { cancelEarlier } from "./earlier.js";
+import { fittingGroup } from "./fitting-group.js";
 import type { Registry } from "./handler.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
 
@@ -39,7 +39,7 @@ export class JobTicks implements TickTarget {
     const contract = contracts.find(({ name }) => name === schedule.task);
     if (contract === undefined) throw new Error(`the schedule ${schedule.name} is for an unknown task`);
     const queue = queues.find(({ name }) => name === contract.queue) ?? { name: contract.queue, weight: 1 };
-    const group = limitedGroup(contract, queue, schedule.payload);
+    const group = fittingGroup(contract, queue, schedule.payload);
     this.#schedule = schedule;
     this.#contract = contract;
     this.#maxPending = queue.maxPending ?? 0;

@@ -157,6 +157,42 @@ test("a job that a person retries and that dies again has another follow-up", as
   await dies(project, id);
 });
 
+const HASH = /^#[\w-]{43}$/;
+test.each([
+  ["on one line", "no", /^no$/],
+  ["with a line break", "line one\nline two", HASH],
+  ["that is too long for a key", "x".repeat(600), HASH],
+  ["that is empty", "", HASH],
+])(
+  "follow-ups whose limit has the message as its key all run, also for one %s",
+  async (_what, message, key) => {
+    const failing = defineTask("some:work", { onExhausted: { task: "ops:page", fields: ["message"] } });
+    const page = defineTask("ops:page", {
+      concurrency: { limit: 1 },
+      concurrencyKey: (payload: { message: string }) => payload.message,
+    } as never);
+    const project = setupProject({ redis, tasks: [failing, page] as never });
+    const groups = new Set<string>();
+    const told: unknown[] = [];
+    await project.worker({
+      "some:work": () => {
+        throw new Error(message);
+      },
+      "ops:page": async ({ id, payload }) => {
+        const entry = await project.raw.hget(project.keys.limited, id);
+        groups.add(entry?.replace(/^\d+ default ops:page /, "") ?? "");
+        told.push(payload);
+        // So that the next one comes in by a note at the gate.
+        throw new Error("nobody answers");
+      },
+    });
+    await project.many(failing, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+    await until("all to be told", () => told.length === 3);
+    expect(told).toEqual([{ message }, { message }, { message }]);
+    expect([...groups]).toEqual([expect.stringMatching(key)]);
+  },
+);
+
 test("ids stay ids, also for a job whose own id is as long as ids may be", () => {
   const id = "x".repeat(128);
   expect(followUpId(id, { events: [] })).toMatch(/^exhausted\.[0-9a-f]{40}$/);

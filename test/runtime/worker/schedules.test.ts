@@ -133,6 +133,24 @@ describe("after a stop of three hours", () => {
 });
 
 describe("the job of a tick", () => {
+  test("counts in its limit by the hash of a key that is none", async () => {
+    const keyed = defineTask("keyed:work", {
+      concurrency: { limit: 1 },
+      concurrencyKey: (payload: { text: string }) => payload.text,
+    } as never);
+    const schedule = { ...hourly, task: "keyed:work", payload: { text: "line one\nline two" } };
+    const project = setupProject({ redis, tasks: [keyed] as never, schedules: [schedule] });
+    await settledUpTo(project, (await lastTick(project)) - 1);
+    let entry: string | null | undefined;
+    await project.worker({
+      "keyed:work": async ({ id }) => {
+        entry = await project.raw.hget(project.keys.limited, id);
+      },
+    });
+    await until("the tick to run", () => entry !== undefined);
+    expect(entry).toMatch(/^\d{16} default keyed:work #[\w-]{43}$/);
+  });
+
   test("is due later by its jitter, and says when it was made and until when it may start", async () => {
     const jittered = { ...hourly, name: "jittered", task: "late:work", jitterMs: HOUR_MS };
     const project = setup([jittered]);
