@@ -89,6 +89,8 @@ export class ShardedWorker implements Worker {
     clearInterval(this.#timer);
     await Promise.all(this.#parts.map((part) => part.stop()));
     this.#handlers.close();
+    // Not before the last part has given up: a job that dies there may have its follow-up in the shard of another.
+    for (const { home } of this.#parts) home.connection.disconnect();
   }
 
   /** The limit of a key holds everywhere, because all jobs of a key live in one shard; others hold in each. */

@@ -21,7 +21,7 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-/** What the part of a worker is given by the whole. */
+/** What the part of a worker is given by the whole, which also ends its connection. */
 export interface WorkerPart {
   readonly place: ShardPlace;
   /** A name of the process, by which its parts are known to be one worker. */

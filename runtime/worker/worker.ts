@@ -59,7 +59,7 @@ export class ShardWorker implements Worker {
   readonly #workflows: Workflows;
   readonly #share: Share;
   readonly #place: ShardPlace;
-  readonly #ownsHandlers: boolean;
+  readonly #isWhole: boolean;
   #begun = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
@@ -72,7 +72,7 @@ export class ShardWorker implements Worker {
     this.#keys = new ShardKeys(this.#options.prefix, this.#place.shard);
     this.#connection = new Connection(connection, "worker", this.#keys);
     this.#handlers = part?.handlers ?? new HandlerTable(registry, this.#options);
-    this.#ownsHandlers = part === undefined;
+    this.#isWhole = part === undefined;
     this.#share = (part?.slots ?? new SharedSlots(concurrency)).join(this.#slotUser());
     const { claimable } = this.#share;
     const maxBatch = mostOfClaim(registry);
@@ -214,7 +214,7 @@ export class ShardWorker implements Worker {
     this.#intake.look();
   }
 
-  /** Where its jobs are. */
+  /** Where its jobs are. Of a part, the whole ends the connection: other parts may write there after this one has stopped. */
   get home(): { readonly connection: Connection; readonly keys: ShardKeys } {
     return { connection: this.#connection, keys: this.#keys };
   }
@@ -232,7 +232,7 @@ export class ShardWorker implements Worker {
       await this.#prepare();
     } catch (error) {
       // Nothing is held yet: an open connection would only keep the process.
-      this.#connection.disconnect();
+      if (this.#isWhole) this.#connection.disconnect();
       this.#stopping ??= Promise.resolve();
       throw error;
     }
@@ -269,7 +269,7 @@ export class ShardWorker implements Worker {
       keys: this.#keys,
       queues,
       fetcher: this.#fetcher,
-      isAlone: this.#ownsHandlers,
+      isAlone: this.#isWhole,
       full: () => this.#intake.full,
       logger,
     });
@@ -307,14 +307,14 @@ export class ShardWorker implements Worker {
     this.#workflows.close();
     this.#notebook.close();
     this.#executor.stop();
-    if (this.#ownsHandlers) this.#handlers.close();
     this.#intake.stop();
-    this.#connection.disconnect();
-    if (complete) logger.info("worker stopped", { worker: this.name });
-    else
-      logger.error("worker stopped without Redis; its jobs run again when its lease has ended", {
-        worker: this.name,
-      });
+    if (this.#isWhole) {
+      this.#handlers.close();
+      this.#connection.disconnect();
+    }
+    const worker = this.name;
+    if (complete) logger.info("worker stopped", { worker });
+    else logger.error("worker stopped without Redis; its jobs run again when its lease ends", { worker });
   }
 
   /** The lease goes last: until then everything that is written is still the worker's own. */
