@@ -7,6 +7,7 @@ import {
 } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
 import {
+  parseDraining,
   recordHead,
   type RecordOptions,
   type ScheduleState,
@@ -57,7 +58,7 @@ export class JobTicks implements TickTarget {
     const { connection, keys } = this.#ports;
     const { name, overlap } = this.#schedule;
     const { run, missedMs, upToMs } = due;
-    if (overlap === "replace" && run.length > 0 && state.pausedAtMs === 0) {
+    if (overlap === "replace" && run.length > 0 && state.pausedAtMs === 0 && !(await this.#isDrained())) {
       // The earlier job stays while there is no place for the one that is to replace it.
       if (await this.#isFull()) return "FULL";
       // Before the tick is settled: whoever is lost in between leaves both to the next one, and nothing that should be gone goes on.
@@ -77,6 +78,13 @@ export class JobTicks implements TickTarget {
     });
     if (typeof reply === "number") processMetrics.jobs.of(this.named.task, this.queue).queued += reply;
     return reply;
+  }
+
+  /** Then the tick is skipped, and the earlier job is among those that are worked off. */
+  async #isDrained(): Promise<boolean> {
+    const { connection, keys } = this.#ports;
+    const { queue, task } = parseDraining(await connection.redis.get(keys.draining));
+    return queue.has(this.queue) || task.has(this.named.task);
   }
 
   async #isFull(): Promise<boolean> {

@@ -1,7 +1,7 @@
 // Schedules with real workers. Ticks of the past are made by setting back how far a schedule has come: the clock of Redis
 // cannot be moved.
 import { once } from "node:events";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { ScheduleDefinition } from "taskweft/generated-v1";
 import type { Missed } from "../../../runtime/definition/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
@@ -204,6 +204,28 @@ describe("with overlap: replace", () => {
     expect(ran).toEqual([tickJobId("hourly", last)]);
     expect(await project.kinds(earlier)).toEqual(["cancelled"]);
   });
+
+  test.each(["queue", "task"] as const)(
+    "the earlier job is worked off when its %s is drained: nothing takes its place",
+    async (what) => {
+      const project = setup([replacing]);
+      const last = await lastTick(project);
+      const earlier = await project.enqueue(
+        cleanup,
+        { n: 1 },
+        { id: tickJobId("hourly", last - HOUR_MS), delay: "1h" },
+      );
+      await settledWith(project, last - HOUR_MS);
+      const inspector = openInspector({ url: redis.url, prefix: project.prefix, tasks: ["otp:cleanup"] });
+      onTestFinished(() => inspector.close());
+      if (what === "queue") await inspector.drainQueue("default");
+      else await inspector.drainTask("otp:cleanup");
+      await project.worker({ "otp:cleanup": () => undefined });
+      await until("the tick to be settled", async () => (await stateOf(project))?.lastMs === last);
+      expect((await stateOf(project))?.skipped).toEqual({ atMs: last, reason: "draining" });
+      expect(await project.state(earlier.id)).toBe("due");
+    },
+  );
 
   test.each(["", "gone", "spoiled"])("a tick before which there is no job runs (%j)", async (earlier) => {
     const project = setup([replacing]);
