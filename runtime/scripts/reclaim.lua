@@ -46,11 +46,12 @@ end
 
 local function take_back(id)
   local record = redis.call('HGET', jobs, id)
-  local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
+  local attempts, crashes, state, detail, events, is_spoiled = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = judge(crashed, crashes, most, worker, events)
   local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
   -- A step is not buried here, nor cancelled: its workflow has to hear of it first, from the worker that claims it next.
-  verdict = verdict == 'dead' and queue and options_of(record).run and 'retry' or verdict
+  local is_over = is_spoiled or verdict == 'dead'
+  verdict = is_over and (queue and options_of(record).run and 'retry' or 'dead') or verdict
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))

@@ -77,7 +77,7 @@ export interface ReadClaims {
   readonly claims: readonly Claim[];
   /** Ids that must not run: deleted (tombstone), gone, or cancelled while they waited. `queue` is "" where unknown. */
   readonly holes: readonly { readonly id: string; readonly queue: string }[];
-  /** Ids whose record this version cannot read. */
+  /** Ids whose record or run this version cannot read. */
   readonly unreadable: readonly { readonly id: string; readonly reason: string }[];
 }
 
@@ -105,8 +105,10 @@ export function readClaims(
       });
     } else {
       const text = runs.get(i);
-      const run = text === undefined ? NEW_RUN : parseRun(text);
-      if (text !== undefined && isFinal(run.state as "completed")) holes.push({ id, queue: record.queue });
+      const run = text === undefined ? NEW_RUN : runIn(text);
+      if (run === undefined) unreadable.push({ id, reason: "its run cannot be read" });
+      else if (text !== undefined && isFinal(run.state as "completed"))
+        holes.push({ id, queue: record.queue });
       else claims.push({ id, record, run });
     }
   }
@@ -130,6 +132,16 @@ function interleaved(claims: readonly Claim[]): readonly Claim[] {
     .map((claim, i) => ({ claim, at: ((places[i] ?? 0) + 0.5) / (counts.get(claim.record.queue) ?? 1) }))
     .sort((one, other) => one.at - other.at)
     .map(({ claim }) => claim);
+}
+
+/** A run that is spoiled must not keep those from starting that were claimed with it. */
+function runIn(text: string): JobRun | undefined {
+  try {
+    const run = parseRun(text);
+    return typeof run.state === "string" && Array.isArray(run.events) ? run : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One parse for all texts is markedly cheaper than one each; a text that is not JSON costs the slow way once. */

@@ -231,6 +231,39 @@ describe("an id without a job to run", () => {
   });
 });
 
+describe.each(["garbage", "[7", "{}", '[0,0,"pending",{},[]]', ""])("a job whose run says %j", (text) => {
+  test.each(["crashed", "handed-back"] as const)("goes dead when it is taken back (%s)", async (reason) => {
+    const bench = await setupLost();
+    await bench.put({ b: {} });
+    await bench.redis.hset(bench.keys.runs, "a", text);
+    expect(await bench.reclaim("A", ["a"], { reason })).toEqual(TAKEN);
+    const shard = await bench.shard();
+    expect([Object.keys(shard.dead), shard.active]).toEqual([["a"], {}]);
+    expect(await bench.runOf("a")).toMatchObject({ attempts: 0, crashes: 1, state: "dead" });
+  });
+
+  test("goes back with a new run when it is a step: its workflow has to hear of it", async () => {
+    const bench = await setupLost({ options: { run: "r", step: "a" } });
+    await bench.redis.hset(bench.keys.runs, "a", text);
+    expect(await bench.reclaim("A", ["a"], { suspectWaitMs: 0 })).toEqual(TAKEN);
+    expect(await bench.runOf("a")).toMatchObject({ attempts: 0, state: "retry" });
+    expect(Object.keys((await bench.shard()).due["q"] ?? {})).toEqual(["a"]);
+  });
+
+  test("can be ended by its worker and by people", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await bench.redis.hset(bench.keys.runs, "a", text);
+    expect(await bench.cancel("a")).toBe("CANCELLED");
+    await bench.retry("a");
+    await bench.claim("A", 1);
+    await bench.redis.hset(bench.keys.runs, "a", text);
+    expect(await bench.fail("A", "a", "dead", { run: runText({ state: "dead" }) })).toBe("dead");
+    await bench.redis.hset(bench.keys.runs, "a", text);
+    expect(await bench.remove("a")).toBe("REMOVED");
+  });
+});
+
 describe("the worker", () => {
   test("whose lease was renewed meanwhile is ALIVE, and keeps its jobs", async () => {
     const bench = await setupLost();

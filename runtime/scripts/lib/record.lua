@@ -6,11 +6,15 @@ local function queue_of(record)
 end
 
 -- attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new. Of a completed run
--- whose result is no plain word, detail and events are nil: no script needs them.
+-- whose result is no plain word, detail and events are nil: no script needs them. One that cannot be read counts as new, because a
+-- script that stops at it would stop for all that it is called for; sixth, true for such a one.
 local function split_run(run)
   local pattern = '^%[(%d+),(%d+),"(%a+)",(.*)%]$'
   local attempts, crashes, state, rest = string.match(run or '[0,0,"pending",null,[]]', pattern)
-  local detail, events = string.match(rest, '^(%w+),(%[.*)$')
+  local detail, events = string.match(rest or '', '^(%w+),(%[.*)$')
+  if not state or not (events or state == 'completed') then
+    return 0, 0, 'pending', 'null', '[]', true
+  end
   return tonumber(attempts), tonumber(crashes), state, detail, events
 end
 

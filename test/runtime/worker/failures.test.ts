@@ -335,3 +335,31 @@ describe("a result with more characters than it may have", () => {
     await until("the job to be gone", async () => (await forgotten.state(id)) === "gone");
   });
 });
+
+describe("a job whose run cannot be read", () => {
+  const task = defineTask("some:work");
+
+  test.each(["garbage", "7", "{}", "[1,0]"])("keeps no other from running (%s)", async (text) => {
+    const project = setup(task);
+    const jobs = await project.many(
+      task,
+      Array.from({ length: 10 }, (_unused, n) => ({ n })),
+    );
+    const ids = jobs.map(({ id }) => id);
+    const spoiled = ids[3]!;
+    await project.raw.hset(project.keys.runs, spoiled, text);
+    const ran: string[] = [];
+    const handlers = { "some:work": ({ id }: { id: string }) => void ran.push(id) };
+    const worker = await project.worker(handlers);
+    await until("the others to have run", () => ran.length === 9);
+    await until("their ends to be written", async () => (await project.raw.hlen(project.keys.active)) === 2);
+    expect(await project.raw.hget(project.keys.active, spoiled)).toBe(worker.name);
+    expect(project.logger.lines.find(({ level }) => level === "error")).toMatchObject({
+      message: "a claimed job cannot be read; it stays with this worker until it stops",
+      fields: { job: spoiled, reason: "its run cannot be read" },
+    });
+    await worker.stop();
+    expect(ran.toSorted()).toEqual(ids.filter((id) => id !== spoiled).toSorted());
+    expect(await project.state(spoiled)).toBe("dead");
+  });
+});
