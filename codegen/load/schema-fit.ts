@@ -17,42 +17,63 @@ export interface Misfit {
 type ObjectNode = JsonSchemaNode & { kind: "object" };
 
 export function misfit(source: JsonSchemaNode, target: JsonSchemaNode, resolve: Resolve): Misfit | undefined {
-  return new Fit(resolve).check(source, target, "");
+  return new Fit(resolve).check(source, target);
+}
+
+/** `undefined`: it fits, as far as is known. */
+interface Pair {
+  readonly source: JsonSchemaNode;
+  readonly target: JsonSchemaNode;
+  readonly found: Misfit | undefined;
 }
 
 class Fit {
   readonly #resolve: Resolve;
-  /** Pairs that are being compared: a schema may contain itself. */
-  readonly #open = new Map<JsonSchemaNode, Set<JsonSchemaNode>>();
+  /** What is known of each pair. A schema may contain itself, so one that is being compared is taken to fit. */
+  readonly #known = new Map<JsonSchemaNode, Map<JsonSchemaNode, Pair>>();
+  /** Those that are taken to fit, in the order in which they came up. */
+  readonly #trail: Pair[] = [];
 
   constructor(resolve: Resolve) {
     this.#resolve = resolve;
   }
 
-  check(from: JsonSchemaNode, to: JsonSchemaNode, path: string): Misfit | undefined {
+  check(from: JsonSchemaNode, to: JsonSchemaNode): Misfit | undefined {
     const source = this.#resolve(from) ?? UNKNOWN_SCHEMA;
     const target = this.#resolve(to) ?? UNKNOWN_SCHEMA;
     if (source === target || source === UNKNOWN_SCHEMA || target.kind === "any") return undefined;
-    const open = this.#open.get(source);
-    if (open?.has(target) === true) return undefined;
-    this.#open.set(source, new Set([...(open ?? []), target]));
-    return this.#compare(source, target, path);
+    const known = this.#known.get(source)?.get(target);
+    if (known !== undefined) return known.found;
+    const before = this.#trail.length;
+    const pair = { source, target, found: undefined };
+    this.#trail.push(pair);
+    this.#keep(pair);
+    const found = this.#compare(source, target);
+    if (found === undefined) return undefined;
+    // What came up since then may fit only because this was taken to.
+    for (const later of this.#trail.splice(before)) this.#known.get(later.source)?.delete(later.target);
+    this.#keep({ source, target, found });
+    return found;
   }
 
-  #compare(source: JsonSchemaNode, target: JsonSchemaNode, path: string): Misfit | undefined {
-    if (source.kind === "union") return this.#first(source.branches, (one) => this.check(one, target, path));
-    if (source.kind === "enum") return this.#values(source.values, target, path);
-    if (target.kind === "union") return this.#oneOf(source, target.branches, path);
-    if (target.kind === "intersection")
-      return this.#first(target.branches, (one) => this.check(source, one, path));
+  #keep(pair: Pair): void {
+    const targets = this.#known.get(pair.source) ?? new Map<JsonSchemaNode, Pair>();
+    this.#known.set(pair.source, targets.set(pair.target, pair));
+  }
+
+  #compare(source: JsonSchemaNode, target: JsonSchemaNode): Misfit | undefined {
+    if (source.kind === "union") return this.#first(source.branches, (one) => this.check(one, target));
+    if (source.kind === "enum") return this.#values(source.values, target);
+    if (target.kind === "union") return this.#oneOf(source, target.branches);
+    if (target.kind === "intersection") return this.#first(target.branches, (one) => this.check(source, one));
     if (source.kind === "intersection") {
-      const found = source.branches.map((one) => this.check(one, target, path));
-      return found.includes(undefined) ? undefined : this.#misfit(source, target, path);
+      const found = source.branches.map((one) => this.check(one, target));
+      return found.includes(undefined) ? undefined : this.#misfit(source, target);
     }
     if (source.kind === "array" && target.kind === "array")
-      return this.check(source.items, target.items, `${path}[]`);
-    if (source.kind === "object" && target.kind === "object") return this.#fields(source, target, path);
-    return isSameKind(source, target) ? undefined : this.#misfit(source, target, path);
+      return within("[]", this.check(source.items, target.items));
+    if (source.kind === "object" && target.kind === "object") return this.#fields(source, target);
+    return isSameKind(source, target) ? undefined : this.#misfit(source, target);
   }
 
   #first(
@@ -62,14 +83,14 @@ class Fit {
     return branches.map(check).find((found) => found !== undefined);
   }
 
-  #oneOf(source: JsonSchemaNode, branches: readonly JsonSchemaNode[], path: string): Misfit | undefined {
-    const found = branches.map((branch) => this.check(source, branch, path));
+  #oneOf(source: JsonSchemaNode, branches: readonly JsonSchemaNode[]): Misfit | undefined {
+    const found = branches.map((branch) => this.check(source, branch));
     if (found.includes(undefined)) return undefined;
-    return this.#misfit(source, { kind: "union", exclusive: false, branches }, path);
+    return this.#misfit(source, { kind: "union", exclusive: false, branches });
   }
 
   /** A value that is known is judged by the validator itself. */
-  #values(values: readonly JsonPrimitive[], target: JsonSchemaNode, path: string): Misfit | undefined {
+  #values(values: readonly JsonPrimitive[], target: JsonSchemaNode): Misfit | undefined {
     const validator = payloadValidator(target, this.#resolve);
     for (const value of values) {
       const issue = validator.safeParse(value).error?.issues[0];
@@ -77,7 +98,7 @@ class Fit {
       const wanted = describeSchema(target, this.#resolve);
       const isKindRight = isSameType(value, target);
       return {
-        path,
+        path: "",
         wanted: isKindRight ? `${wanted} that fits (${issue.message})` : wanted,
         got: JSON.stringify(value),
       };
@@ -85,15 +106,15 @@ class Fit {
     return undefined;
   }
 
-  #fields(source: ObjectNode, target: ObjectNode, path: string): Misfit | undefined {
+  #fields(source: ObjectNode, target: ObjectNode): Misfit | undefined {
     for (const { name, required, schema } of target.properties) {
       const own = source.properties.find((property) => property.name === name);
       if (required && own?.required !== true) {
         const got = own === undefined ? "not there" : "optional";
-        return { path: `${path}.${name}`, wanted: "a field that is always there", got };
+        return { path: `.${name}`, wanted: "a field that is always there", got };
       }
-      const found = own === undefined ? undefined : this.check(own.schema, schema, `${path}.${name}`);
-      if (found !== undefined) return found;
+      const found = own === undefined ? undefined : this.check(own.schema, schema);
+      if (found !== undefined) return within(`.${name}`, found);
     }
     const { additional } = target;
     if (additional === true) return undefined;
@@ -103,19 +124,26 @@ class Fit {
       const further = typeof source.additional === "boolean" ? [] : [source.additional];
       const all = [...others.map((property) => property.schema), ...further];
       return source.additional === true
-        ? { path: `${path}.*`, wanted: describeSchema(additional, this.#resolve), got: "anything" }
-        : this.#first(all, (one) => this.check(one, additional, `${path}.*`));
+        ? { path: ".*", wanted: describeSchema(additional, this.#resolve), got: "anything" }
+        : within(
+            ".*",
+            this.#first(all, (one) => this.check(one, additional)),
+          );
     }
     const [extra] = others;
     return extra === undefined
       ? undefined
-      : { path: `${path}.${extra.name}`, wanted: "no field of that name", got: "one" };
+      : { path: `.${extra.name}`, wanted: "no field of that name", got: "one" };
   }
 
-  #misfit(source: JsonSchemaNode, target: JsonSchemaNode, path: string): Misfit {
+  #misfit(source: JsonSchemaNode, target: JsonSchemaNode): Misfit {
     const [wanted, got] = [target, source].map((node) => describeSchema(node, this.#resolve));
-    return { path, wanted: wanted!, got: got! };
+    return { path: "", wanted: wanted!, got: got! };
   }
+}
+
+function within(part: string, found: Misfit | undefined): Misfit | undefined {
+  return found === undefined ? undefined : { ...found, path: `${part}${found.path}` };
 }
 
 function isSameKind(source: JsonSchemaNode, target: JsonSchemaNode): boolean {
