@@ -37,10 +37,13 @@ function bracketed(expression: Expression, least: number): string {
   return BINDING[expression.kind] < least ? `(${source})` : source;
 }
 
-/** Everything below the first field is read with `?.`: a missing parent gives the `??` part its turn instead of a crash. */
+/**
+ * Everything below the first field is read with `?.`: a missing parent gives the `??` part its turn instead of a crash. So is
+ * the first field of an item: where it is the result of a job that may fail, it may be null.
+ */
 function pathSource(root: string, segments: readonly (string | number)[]): string {
   return segments.reduce<string>(
-    (source, segment, index) => `${source}${propertyAccess(segment, index > 0)}`,
+    (source, segment, index) => `${source}${propertyAccess(segment, index > 0 || root === "item")}`,
     identifier(root),
   );
 }

@@ -225,9 +225,9 @@ export const mappings = {
           };
           index: number;
         }): OrderShipInput => ({
-          to: item.to,
-          parcels: plain(item.parcels),
-          note: `order ${keyText(item.id)}, number ${keyText(index)}`,
+          to: item?.to,
+          parcels: plain(item?.parcels),
+          note: `order ${keyText(item?.id)}, number ${keyText(index)}`,
         }),
       },
       tell: {
@@ -252,7 +252,7 @@ export const mappings = {
     steps: {
       pack: {
         forEach: ({ input }: { input: OrderShipInput }): (Parcel)[] => input.parcels,
-        with: ({ item }: { item: Parcel }): WarehousePackPayload => ({ sku: item.sku, weight: item.weight }),
+        with: ({ item }: { item: Parcel }): WarehousePackPayload => ({ sku: item?.sku, weight: item?.weight }),
       },
       book: {
         with: ({ steps, input }: {
