@@ -20,9 +20,11 @@ export {
   defineRunSchedule,
   defineSchedule,
   defineSchemas,
+  every,
   keyText,
   plain,
   present,
+  some,
 } from "./definition/index.js";
 export { DeclaredError, PayloadInvalid, PermanentError, TaskweftError } from "./errors.js";
 export { isolatedIn } from "./run-isolated.js";

@@ -10,7 +10,7 @@ import type {
 } from "../model/project.js";
 import { compareText } from "../model/diagnostic.js";
 import { contractConstant } from "./contracts.js";
-import { expressionSource, rootsOf } from "./expression-source.js";
+import { expressionSource, joinsOf, rootsOf } from "./expression-source.js";
 import { type Layout, inlineMembers, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { definitionConstants, scopeOf } from "./schemas.js";
@@ -42,14 +42,17 @@ export function emitEvents(project: ProjectModel, names: TypeNames, paths: Outpu
 
 /** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
 function imports(project: ProjectModel, paths: OutputPaths): string {
-  const actions = project.events.flatMap((event) => event.observers.flatMap((observer) => observer.actions));
-  const used = new Set(
-    actions.flatMap((action) =>
-      "workflow" in action
-        ? ["defineStart", ...helpersOf(action.input)]
-        : ["defineAction", ...helpersOf(action.payload)],
-    ),
-  );
+  const observers = project.events.flatMap((event) => event.observers);
+  const used = new Set([
+    ...observers.flatMap(({ when }) => (when === undefined ? [] : joinsOf(when))),
+    ...observers
+      .flatMap((observer) => observer.actions)
+      .flatMap((action) =>
+        "workflow" in action
+          ? ["defineStart", ...helpersOf(action.input)]
+          : ["defineAction", ...helpersOf(action.payload)],
+      ),
+  ]);
   const started = [...new Set(project.events.flatMap((event) => startedBy(event, project)))];
   const door = ["createEmitFunction", ...used, "defineEvent", "type EmitFunction", "z"];
   const sorted = door.toSorted((a, b) => (bare(a) < bare(b) ? -1 : 1));

@@ -1,4 +1,7 @@
-/** Expressions as TypeScript, so that the user's compiler checks them once more. */
+/**
+ * Expressions as TypeScript, so that the user's compiler checks them once more. `&&` and `||` are calls: the operators would
+ * let the compiler narrow what stands after them, and `kind == 'a' || kind != 'a' && n > 2` would be an error to it.
+ */
 import { BINDING, type Expression, pathsOf } from "../model/expression.js";
 import { identifier, literal, propertyAccess } from "./source-text.js";
 
@@ -9,15 +12,15 @@ export function expressionSource(expression: Expression): string {
     case "path":
       return pathSource(expression.root, expression.segments);
     case "coalesce":
-      return joined(expression.operands, "??", BINDING.path);
+      return expression.operands.map((operand) => bracketed(operand, BINDING.path)).join(" ?? ");
     case "not":
       return `!${bracketed(expression.operand, BINDING.not)}`;
     case "compare":
       return comparison(expression);
     case "all":
-      return joined(expression.operands, "&&", BINDING.compare);
+      return joined("every", expression.operands);
     case "any":
-      return joined(expression.operands, "||", BINDING.all);
+      return joined("some", expression.operands);
   }
 }
 
@@ -28,13 +31,14 @@ function comparison({ operator, left, right }: Expression & { kind: "compare" })
   return `${bracketed(left, BINDING.not)} ${strict} ${bracketed(right, BINDING.not)}`;
 }
 
-function joined(operands: readonly Expression[], operator: string, least: number): string {
-  return operands.map((operand) => bracketed(operand, least)).join(` ${operator} `);
+function joined(helper: "every" | "some", operands: readonly Expression[]): string {
+  return `${helper}(${operands.map(expressionSource).join(", ")})`;
 }
 
 function bracketed(expression: Expression, least: number): string {
   const source = expressionSource(expression);
-  return BINDING[expression.kind] < least ? `(${source})` : source;
+  const isCall = expression.kind === "all" || expression.kind === "any";
+  return !isCall && BINDING[expression.kind] < least ? `(${source})` : source;
 }
 
 /**
@@ -51,4 +55,23 @@ function pathSource(root: string, segments: readonly (string | number)[]): strin
 /** The names that an expression reads. */
 export function rootsOf(expression: Expression): readonly string[] {
   return pathsOf(expression).map((path) => path.root);
+}
+
+/** What the source of an expression calls of the door. */
+export function joinsOf(expression: Expression): readonly string[] {
+  switch (expression.kind) {
+    case "literal":
+    case "path":
+      return [];
+    case "not":
+      return joinsOf(expression.operand);
+    case "compare":
+      return [expression.left, expression.right].flatMap(joinsOf);
+    case "coalesce":
+      return expression.operands.flatMap(joinsOf);
+    case "all":
+      return ["every", ...expression.operands.flatMap(joinsOf)];
+    case "any":
+      return ["some", ...expression.operands.flatMap(joinsOf)];
+  }
 }

@@ -1,6 +1,6 @@
 /** A value with expressions in it, as TypeScript that makes it. */
 import { expressionsIn, type FieldTemplate, type ValueTemplate } from "../model/expression.js";
-import { expressionSource, rootsOf } from "./expression-source.js";
+import { expressionSource, joinsOf, rootsOf } from "./expression-source.js";
 import { templateSource } from "./key-function.js";
 import { type Layout, list } from "./layout.js";
 import { identifier, literal, propertyKey } from "./source-text.js";
@@ -40,7 +40,7 @@ export function helpersOf(template: ValueTemplate): readonly string[] {
     case "value":
       return [];
     case "expression":
-      return template.isComposite ? ["plain"] : [];
+      return [...(template.isComposite ? ["plain"] : []), ...joinsOf(template.expression)];
     case "text":
       return ["keyText"];
     case "list":

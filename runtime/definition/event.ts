@@ -76,3 +76,13 @@ type Plain<Value> = Value extends object ? { [Key in keyof Value]: Plain<Value[K
 export function plain<Value>(value: Value): Plain<Value> {
   return value as Plain<Value>;
 }
+
+/** `&&` in a condition: a call, so that what the compiler makes of one part does not change its view of the next. */
+export function every(...conditions: readonly boolean[]): boolean {
+  return conditions.every(Boolean);
+}
+
+/** `||` in a condition; see `every`. */
+export function some(...conditions: readonly boolean[]): boolean {
+  return conditions.some(Boolean);
+}

@@ -5,9 +5,10 @@ import { render } from "../../../codegen/emit/layout.js";
 import { valueLayout } from "../../../codegen/emit/template-source.js";
 import { runTemplate } from "../../../codegen/load/run-expression.js";
 import type { Expression, ValueTemplate } from "../../../codegen/model/expression.js";
-import { keyText, plain, present } from "../../../runtime/definition/index.js";
+import { every, keyText, plain, present, some } from "../../../runtime/definition/index.js";
 import { evaluate } from "../../../runtime/workflow/index.js";
 
+const helpers = { every, keyText, plain, present, some };
 const path = (...segments: (string | number)[]): Expression => ({ kind: "path", root: "input", segments });
 const literal = (value: string | number | boolean | null): Expression => ({ kind: "literal", value });
 
@@ -104,11 +105,11 @@ it("holds for every mapping and input", () => {
     fc.property(template, input, (mapping, data) => {
       const source = `"use strict"; return (${render(valueLayout(mapping))});`;
       // oxlint-disable-next-line no-implied-eval -- the printed mapping is what is under test
-      const compiled = new Function("input", "keyText", "plain", "present", source) as (
+      const compiled = new Function("input", ...Object.keys(helpers), source) as (
         ...all: unknown[]
       ) => unknown;
       const inWorker = evaluate(runTemplate(mapping), { input: data, steps: {} });
-      expect(inWorker).toEqual(compiled(data, keyText, plain, present));
+      expect(inWorker).toEqual(compiled(data, ...Object.values(helpers)));
     }),
     { numRuns: 500 },
   );

@@ -11,6 +11,7 @@ import type { TaskMap } from "./types.js";
 export { connect, createClient, PermanentError } from "taskweft/generated-v1";
 export * from "./enqueue.js";
 export * from "./errors.js";
+export * from "./events.js";
 export { startOrderShowAll } from "./workflows.js";
 export type * from "./types.js";
 

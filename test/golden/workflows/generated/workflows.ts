@@ -5,9 +5,11 @@ import {
   type WorkflowDefinition,
   createStartFunction,
   defineWorkflow,
+  every,
   keyText,
   plain,
   present,
+  some,
   z,
 } from "taskweft/generated-v1";
 import { queues } from "./contracts.js";
@@ -269,7 +271,7 @@ export const mappings = {
           event: OrderApprovedEvent;
           input: OrderCheckoutInput;
           steps: { reserve: { result: InventoryReserveResult } };
-        }): boolean => event.orderId === input.orderId && event.by?.name !== steps.reserve?.result?.reservationId,
+        }): boolean => every(event.orderId === input.orderId, event.by?.name !== steps.reserve?.result?.reservationId),
       },
       pack: {
         forEach: ({ input }: { input: OrderCheckoutInput }): (Line)[] => input.items,
@@ -279,7 +281,7 @@ export const mappings = {
         }),
       },
       notify: {
-        if: ({ input }: { input: OrderCheckoutInput }): boolean => input.amount > 0 || !(input.note == null),
+        if: ({ input }: { input: OrderCheckoutInput }): boolean => some(input.amount > 0, !(input.note == null)),
         with: ({ input, steps }: {
           input: OrderCheckoutInput;
           steps: { pack: { result: (WarehousePackResult | null)[] } };
