@@ -4,7 +4,7 @@
  */
 import type { CancelledRunState, CancelOutcome } from "../cancel.js";
 import { ServerClock, type ConnectionOptions } from "../connection/index.js";
-import type { Durability, Duration, QueueDefinition } from "../definition/index.js";
+import { type Durability, type Duration, type QueueDefinition, timerMs } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import {
   DEFAULT_PREFIX,
@@ -53,7 +53,7 @@ export class TaskweftClient {
       1,
       MAX_DURABILITY_TIMEOUT_MS,
     );
-    this.#deadlineMs = durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS);
+    this.#deadlineMs = timerMs(durationMs("deadline", options.deadline, DEFAULT_DEADLINE_MS));
     this.#router = new ShardRouter(shardsOption(options.shards));
     const common = {
       connection: options,

@@ -1,3 +1,4 @@
+import { timerMs } from "../definition/index.js";
 import type { TaskweftError } from "../errors.js";
 
 /**
@@ -11,7 +12,7 @@ export async function withDeadline<Value>(
 ): Promise<Value> {
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(error()), ms);
+    timer = setTimeout(() => reject(error()), timerMs(ms));
   });
   try {
     return await Promise.race([promise, expired]);

@@ -22,6 +22,14 @@ function validMs(ms: number): number | undefined {
   return Number.isFinite(ms) && ms >= 0 && ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
 }
 
+/** Longest timer of Node, 24.8 days: one of more would fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** What a timer can be given of a duration that somebody chose. */
+export function timerMs(ms: number): number {
+  return Math.min(ms, LONGEST_TIMER_MS);
+}
+
 /** The shortest exact spelling: 90000 -> `90s`, 3600000 -> `1h`. */
 export function formatDuration(ms: number): string {
   for (const unit of ["d", "h", "m", "s"] as const) {

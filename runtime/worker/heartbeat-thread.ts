@@ -12,6 +12,7 @@ import {
   type ThreadConnection,
   threadConnection,
 } from "../connection/index.js";
+import { timerMs } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { heartbeatParts, heartbeatScript } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
@@ -51,7 +52,7 @@ export class HeartbeatThread {
     this.#keys = [options.keys].flat();
     const places = 1 + 2 * this.#keys.length;
     this.#counters = new Int32Array(new SharedArrayBuffer(places * Int32Array.BYTES_PER_ELEMENT));
-    this.#paceMs = options.leaseMs / LOOKS_PER_LEASE;
+    this.#paceMs = timerMs(options.leaseMs / LOOKS_PER_LEASE);
   }
 
   /** Nobody waits for the thread to be up: it needs nothing of the main loop for that, and the first job may block at once. */

@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Connection, type ConnectionOptions } from "../connection/index.js";
+import { timerMs } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
@@ -15,7 +16,6 @@ const POP_SECONDS = 15;
 const SILENCE_LIMIT_MS = 20_000;
 /** A due time is met a little late rather than too early, which would cost a second look. */
 const DUE_MARGIN_MS = 1;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const ERROR_PAUSE_MS = 250;
 const CLOSE_LIMIT_MS = 1000;
 
@@ -87,13 +87,10 @@ export class Waker {
     if (at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = at;
-    this.#timer = setTimeout(
-      () => {
-        this.#timerAt = Infinity;
-        this.#ports.fetcher.hinted();
-      },
-      Math.min(ms, LONGEST_TIMER_MS),
-    );
+    this.#timer = setTimeout(() => {
+      this.#timerAt = Infinity;
+      this.#ports.fetcher.hinted();
+    }, timerMs(ms));
   }
 
   async #block(): Promise<void> {

@@ -1,6 +1,6 @@
 import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } from "../option-values.js";
 import type { ConnectionOptions } from "../connection/index.js";
-import type { Duration, QueueDefinition } from "../definition/index.js";
+import { type Duration, type QueueDefinition, timerMs } from "../definition/index.js";
 import { DEFAULT_PREFIX } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 import { createConsoleLogger } from "./logger.js";
@@ -72,7 +72,7 @@ export function resolveWorkerOptions(
     connection: { url: options.url, redis: options.redis },
     concurrency: wholeNumber("concurrency", options.concurrency ?? DEFAULT_CONCURRENCY, 1, 10_000),
     queues: servedQueues(options.queues, defined),
-    graceMs: durationMs("grace", options.grace, DEFAULT_GRACE_MS),
+    graceMs: timerMs(durationMs("grace", options.grace, DEFAULT_GRACE_MS)),
     leaseMs: atLeast("lease", durationMs("lease", options.lease, DEFAULT_LEASE_MS), SHORTEST_LEASE_MS),
     maxBlockMs: durationMs("maxBlock", options.maxBlock, DEFAULT_MAX_BLOCK_MS),
     claimAheadMs: Math.min(
