@@ -9,7 +9,7 @@
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
 import type { JobMeter } from "../metrics/index.js";
-import { parseRecord, type ShardKeys } from "../protocol/index.js";
+import { type ShardKeys, taskOfRecord } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 
 /** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
@@ -256,7 +256,7 @@ function queueFull({ queue, maxPending }: EnqueueItem): TaskweftError {
 function draining({ queue, record }: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "Draining",
-    `the queue ${queue} or the task ${parseRecord(record)?.task ?? ""} is being drained and accepts no new jobs; this job was not stored. Enqueue it again when \`weft queues accept\` or \`weft tasks accept\` has opened it.`,
+    `the queue ${queue} or the task ${taskOfRecord(record)} is being drained and accepts no new jobs; this job was not stored. Enqueue it again when \`weft queues accept\` or \`weft tasks accept\` has opened it.`,
     { operation: "enqueue" },
   );
 }

@@ -16,6 +16,7 @@ export class JobItem implements EnqueueItem {
   readonly dedupe: Dedupe | undefined;
   readonly group: LimitedGroup | undefined;
   readonly ownId: boolean;
+  readonly dated: boolean;
   readonly maxPending: number;
 
   constructor(item: EnqueueItem) {
@@ -28,6 +29,7 @@ export class JobItem implements EnqueueItem {
     this.dedupe = item.dedupe;
     this.group = item.group;
     this.ownId = item.ownId;
+    this.dated = item.dated === true;
     this.maxPending = item.maxPending;
   }
 }

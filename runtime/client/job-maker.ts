@@ -1,5 +1,6 @@
 /** Turns a payload and options into what travels to Redis. Validates everything, so that Redis is only touched by good jobs. */
 import {
+  type AnyTaskContract,
   DURABILITIES,
   type Durability,
   JOB_ID_PATTERN,
@@ -15,7 +16,7 @@ import {
 } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { type JobMeter, processMetrics } from "../metrics/index.js";
-import { recordHead, type RecordOptions } from "../protocol/index.js";
+import { datedHead, recordHead, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
@@ -30,6 +31,8 @@ export class JobMaker<Payload> {
   readonly #plainHead: string;
   /** True where a job is a payload and nothing else. */
   readonly #isPlain: boolean;
+  /** True where a plain job must start within a time. */
+  readonly #isDated: boolean;
   /** Of the task's own queue. */
   readonly #maxPending: number;
   readonly #check: PayloadCheck<Payload>;
@@ -45,8 +48,12 @@ export class JobMaker<Payload> {
     const isLimited = passesGate(contract) || (queue !== undefined && hasLimit(queue));
     const hasKey = contract.idempotencyKey !== undefined || contract.dedupeKey !== undefined;
     this.#isPlain = !hasKey && !isLimited;
-    const always = startWithinMs === undefined ? undefined : { startWithinMs };
-    this.#plainHead = recordHead(contract.name, contract.queue, contract.hash, always);
+    this.#isDated = startWithinMs !== undefined;
+    this.#plainHead = headOf(
+      contract,
+      contract.queue,
+      startWithinMs === undefined ? undefined : { startWithinMs },
+    );
     this.#maxPending = queue?.maxPending ?? 0;
   }
 
@@ -63,6 +70,7 @@ export class JobMaker<Payload> {
         dedupe: undefined,
         group: undefined,
         ownId: false,
+        dated: this.#isDated,
         maxPending: this.#maxPending,
       });
     }
@@ -124,7 +132,6 @@ export class JobMaker<Payload> {
     checked: { readonly payload: Payload; readonly json: string },
     given: EnqueueOptions,
   ): EnqueueItem {
-    const { name, hash } = this.#contract;
     if (given.id !== undefined && !JOB_ID_PATTERN.test(given.id)) {
       throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", given.id);
     }
@@ -138,11 +145,12 @@ export class JobMaker<Payload> {
     return new JobItem({
       id: client.idFor(options.id, key.key === "" ? this.#routingGroup(group) : key.key),
       queue: queue.name,
-      record: `${recordHead(name, queue.name, hash, recordOptions)}${checked.json}]`,
+      record: `${headOf(this.#contract, queue.name, recordOptions)}${checked.json}]`,
       due,
       ...key,
       group,
       ownId: options.id !== undefined,
+      dated: isDated(recordOptions),
       maxPending: queue.maxPending ?? 0,
     });
   }
@@ -173,15 +181,16 @@ export class JobMaker<Payload> {
     group: LimitedGroup | undefined,
   ): RecordOptions | undefined {
     const record: RecordOptions = {};
+    this.#limitStart(record, options);
     // An id tells when its job was made, but not when its payload was replaced.
-    if (options.id !== undefined || latestWins(keyOptions.dedupe)) record.at = client.now();
+    if (!isDated(record) && (options.id !== undefined || latestWins(keyOptions.dedupe)))
+      record.at = client.now();
     if (options.maxRetries !== undefined) {
       record.maxRetries = wholeNumber("maxRetries", options.maxRetries, 0, 1000);
     }
     if (options.timeout !== undefined) {
       record.timeoutMs = wholeNumber("timeout", durationMs("timeout", options.timeout, 0), 1, 2 ** 31 - 1);
     }
-    this.#limitStart(record, options);
     noteDueTime(record, options, this.#contract.batch !== undefined);
     const { completed, dead } = options.retention ?? {};
     if (completed !== undefined) record.keepCompletedMs = durationMs("retention.completed", completed, 0);
@@ -198,9 +207,20 @@ export class JobMaker<Payload> {
         ? this.#contract.startWithinMs
         : wholeNumber("startWithin", durationMs("startWithin", startWithin, 0), 1, Number.MAX_SAFE_INTEGER);
     if (ms === undefined) return;
-    if (runAt === undefined) record.startWithinMs = durationMs("delay", delay, 0) + ms;
-    else record.startBy = Math.round(Number(runAt)) + ms;
+    record.startWithinMs = durationMs("delay", delay, 0) + ms;
+    if (runAt !== undefined) record.startBy = Math.round(Number(runAt)) + ms;
   }
+}
+
+/** True where a time of Redis decides whether the job is late: that at which it is stored. */
+function isDated(options: RecordOptions | undefined): boolean {
+  return options?.startWithinMs !== undefined;
+}
+
+function headOf({ name, hash }: AnyTaskContract, queue: string, options: RecordOptions | undefined): string {
+  return options === undefined || !isDated(options)
+    ? recordHead(name, queue, hash, options)
+    : datedHead(name, queue, hash, options);
 }
 
 /**

@@ -5,7 +5,7 @@
 export class ServerClock {
   #offsetMs = Date.now() - performance.now();
 
-  /** Takes over the time that a reply carried; half a round trip of error is fine for its uses. */
+  /** Takes over the time that a reply carried: too late by as long as the reply was under way, or its call had been sent before. */
   observe(nowMs: number): void {
     this.#offsetMs = nowMs - performance.now();
   }

@@ -18,9 +18,9 @@ export interface RecordOptions {
   at?: number;
   maxRetries?: number;
   timeoutMs?: number;
-  /** The first attempt must start within this time after the job was made (ms); a delay is part of it. */
+  /** The first attempt must start within this time after `at` (ms); a delay is part of it. */
   startWithinMs?: number;
-  /** The same as a time, for jobs with a time of their own (ms). */
+  /** Until then it may start in any case (ms): of jobs with a time of their own. */
   startBy?: number;
   /** How long after it was made the job could start (ms). */
   delayMs?: number;
@@ -80,6 +80,19 @@ export function recordHead(
   return `[${RECORD_VERSION},"${task}","${queue}","${hash}",${options === undefined ? "0" : JSON.stringify(options)},`;
 }
 
+/** Stands for the time at which the record is stored, until the script that stores it puts that there. JSON text holds no such character. */
+const TIME_MARK = "\u0001";
+
+/** The same with `at` to come from the clock of Redis: clocks of producers differ from it by minutes, and jobs wait for a Redis that is away. */
+export function datedHead(
+  task: string,
+  queue: string,
+  hash: string,
+  options: Omit<RecordOptions, "at">,
+): string {
+  return recordHead(task, queue, hash, { at: 0, ...options }).replace('{"at":0', `{"at":${TIME_MARK}`);
+}
+
 /** The text of records without a payload around the options in which they differ; these are put between, each with a comma behind it. */
 export interface RecordMold {
   readonly before: string;
@@ -128,6 +141,11 @@ function withSoundRetention(options: RecordOptions): RecordOptions {
 
 function isTime(ms: number | undefined): boolean {
   return ms === undefined || (typeof ms === "number" && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER);
+}
+
+/** Also of one that is not dated yet. */
+export function taskOfRecord(text: string): string {
+  return /^\[\d+,"([^"]*)"/.exec(text)?.[1] ?? "";
 }
 
 /** Without parsing the rest; `undefined` of what is no record. */

@@ -2,7 +2,7 @@
 -- enqueue: stores new jobs and puts each into the pending list or the due set of its queue, or lets it wait at the gate.
 -- KEYS 1 jobs, 2 sent, 3 draining, 4 groups; then for each queue: pending, due, wake
 --      then where there are others: keys, keys-expiry, limited, waiting, runs, active, done, waits, notes
--- ARGV 1 call number, 2 tag, 3 '1' to store also what is drained, 4 number of queues
+-- ARGV 1 call number, 2 tag, 3 with 'drained': also what is drained is stored, with 'dates': '\1' in records is the time, 4 number of queues
 --      5.. for each queue: name, most pending (0 = any number), n, 2 n lines, an id and a record each: id made by the client, no key, to run
 --      at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
@@ -20,7 +20,8 @@ local before, draining = answer_before(KEYS[2], call, KEYS[3])
 if before then
   return before
 end
-draining = ARGV[3] == '' and draining
+draining = not string.find(ARGV[3], 'drained', 1, true) and draining
+local dates = string.find(ARGV[3], 'dates', 1, true)
 
 local jobs, groups, time = KEYS[1], KEYS[4], now()
 local reply, position, at, queues = { string.format('%.0f', time) }, 0, 5, {}
@@ -31,7 +32,8 @@ for q = 5, others - 1, 3 do
   if most > 0 then
     queue.room = most - redis.call('LLEN', KEYS[q]) - (redis.call('HGET', groups, '#' .. queue.name) or 0)
   end
-  queue.room = queue.room - put_plain(jobs, queue, lines_of(ARGV[at + 3], 2 * n), n, draining, reply, position)
+  local text = dates and string.gsub(ARGV[at + 3], '\1', reply[1]) or ARGV[at + 3]
+  queue.room = queue.room - put_plain(jobs, queue, lines_of(text, 2 * n), n, draining, reply, position)
   queues[#queues + 1] = queue
   at, position = at + 4, position + n
 end
@@ -42,13 +44,9 @@ end
 -- What follows is not even made for a call of plain jobs.
 --@include later
 --@include rate book group gate
---@include come
---@include withdraw
---@include record
---@include finish
---@include cancel
---@include dedupe
---@include place
+--@include come withdraw
+--@include record finish cancel
+--@include dedupe place
 --@include known
 
 local shard, gate = { jobs = jobs }, { groups = groups, time = time, late = {}, counts = {} }
@@ -57,6 +55,7 @@ shard.keys, shard.expiry, gate.limited, gate.waiting, shard.runs, shard.active, 
 
 while at <= #ARGV do
   local queue, id, record = queues[1 + tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2]
+  record = dates and string.gsub(record, '\1', reply[1]) or record
   local key, ttl, mode, keep = ARGV[at + 4], string.match(ARGV[at + 5], '^(%d+) ?(%l*) ?(%d*)$')
   local due, ends = due_time(ARGV[at + 3], time), time + ms_of(ttl)
   local existing, known, old = redis.call('HGET', jobs, id), nil, nil

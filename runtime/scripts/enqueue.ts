@@ -25,6 +25,8 @@ export interface EnqueueItem {
   readonly group: LimitedGroup | undefined;
   /** True when the caller chose the id: it may be taken already. */
   readonly ownId: boolean;
+  /** True where its record gets its time when it is stored: see `datedHead`. */
+  readonly dated?: boolean;
   /** Most pending jobs of the queue, 0 = any number. */
   readonly maxPending: number;
 }
@@ -69,7 +71,9 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
   const { keys } = call;
   const queues = new Map<string, { index: number; maxPending: number; plain: EnqueueItem[] }>();
   const others: EnqueueItem[] = [];
+  let dates = false;
   for (const item of call.items) {
+    if (item.dated === true) dates = true;
     let queue = queues.get(item.queue);
     if (queue === undefined) {
       queue = { index: queues.size, maxPending: item.maxPending, plain: [] };
@@ -80,7 +84,7 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
   }
 
   const scriptKeys = [keys.jobs, keys.sent(call.client, call.slot), keys.draining, keys.groups];
-  const args: ScriptArgument[] = [call.call, keys.tag, call.evenDrained === true ? 1 : "", queues.size];
+  const args: ScriptArgument[] = [call.call, keys.tag, modesOf(call, dates), queues.size];
   const order: EnqueueItem[] = [];
   for (const [name, { maxPending, plain }] of queues) {
     const queue = keys.queue(name);
@@ -95,6 +99,11 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
     order.push(item);
   }
   return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply, order));
+}
+
+function modesOf({ evenDrained }: EnqueueCall, dates: boolean): string {
+  if (evenDrained !== true) return dates ? "dates" : "";
+  return dates ? "dates drained" : "drained";
 }
 
 /** One text, because each argument costs ioredis more than a line costs the script. JSON holds no line break. */

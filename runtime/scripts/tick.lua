@@ -4,7 +4,7 @@
 --      11 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
---      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record, due time
+--      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
 --         jobs that were stored.
 --@include now
@@ -37,7 +37,7 @@ local function is_full()
 end
 
 local function put(id, record, at)
-  redis.call('HSET', jobs, id, record)
+  redis.call('HSET', jobs, id, (string.gsub(record, '\1', string.format('%.0f', time))))
   local limits, group = string.match(ARGV[8], '^(%S+) (.*)$')
   local entry = limits and register(gate, id, queue, limits, group)
   if at > time then

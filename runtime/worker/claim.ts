@@ -35,12 +35,16 @@ export function mustTellThatItBegan(claim: Claim): boolean {
   return mayBeLate(claim) || (latestWins(claim.record.options.dedupe) && claim.run.events.length === 0);
 }
 
-/** How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. */
+/**
+ * How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. Both times are of
+ * Redis: `at` was put there by the script that stored the job, and a worker knows the time at most too late, so a doubt lets the job
+ * run. A record that does not say when it was stored is never late by a length.
+ */
 export function latenessMs(claim: Claim, now: number): number {
   if (!mayBeLate(claim)) return 0;
-  const { id, record } = claim;
-  const { at, startBy, startWithinMs } = record.options;
-  return Math.ceil(now - (startBy ?? (at ?? idTime(id) ?? now) + (startWithinMs ?? 0)));
+  const { at, startBy, startWithinMs } = claim.record.options;
+  const within = at === undefined || startWithinMs === undefined ? undefined : at + startWithinMs;
+  return Math.ceil(now - Math.max(within ?? startBy ?? now, startBy ?? 0));
 }
 
 /** When the first attempt of a job could start (ms); `undefined` for later attempts, and where the record does not tell. */

@@ -4,7 +4,7 @@
  * the next attempt that fails there finds it and adds no second one.
  */
 import { createHash } from "node:crypto";
-import type { Connection, ServerClock } from "../connection/index.js";
+import type { Connection } from "../connection/index.js";
 import {
   type AnyTaskContract,
   type Exhausted,
@@ -14,13 +14,7 @@ import {
   type QueueDefinition,
 } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
-import {
-  randomName,
-  recordHead,
-  type JobRun,
-  type RecordOptions,
-  type ShardKeys,
-} from "../protocol/index.js";
+import { randomName, datedHead, type JobRun, type RecordOptions, type ShardKeys } from "../protocol/index.js";
 import { enqueue, type EnqueueItem } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
 import { fittingGroup } from "./fitting-group.js";
@@ -33,7 +27,6 @@ export interface FollowUpPorts {
     id: string,
     key: string,
   ) => { readonly connection: Connection; readonly keys: ShardKeys; readonly id: string };
-  readonly clock: ServerClock;
   readonly registry: Registry;
 }
 
@@ -91,7 +84,7 @@ export class FollowUps {
       queue: record.queue,
       task: record.task,
     };
-    const options: RecordOptions = { at: this.#ports.clock.now() };
+    const options: RecordOptions = {};
     if (contract.startWithinMs !== undefined) options.startWithinMs = contract.startWithinMs;
     const payload = Object.fromEntries(rule.fields.map((field) => [field, told[field]]));
     const group = fittingGroup(contract, this.#queueOf(contract), payload);
@@ -99,12 +92,13 @@ export class FollowUps {
     return {
       id: followUpId(claim.id, run),
       queue: contract.queue,
-      record: `${recordHead(contract.name, contract.queue, contract.hash, options)}${JSON.stringify(payload)}]`,
+      record: `${datedHead(contract.name, contract.queue, contract.hash, options)}${JSON.stringify(payload)}]`,
       due: "",
       // The id is its identity; and a full queue must not keep the job from ending.
       key: "",
       keyTtlMs: 0,
       ownId: true,
+      dated: true,
       maxPending: 0,
       group,
     };

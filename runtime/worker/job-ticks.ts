@@ -7,8 +7,8 @@ import {
 } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
 import {
+  datedHead,
   parseDraining,
-  recordHead,
   type RecordOptions,
   type ScheduleState,
   tickJobId,
@@ -102,12 +102,15 @@ export class JobTicks implements TickTarget {
     const [{ name, jitterMs }, contract] = [this.#schedule, this.#contract];
     const delayMs = Math.floor(this.#ports.random() * jitterMs);
     const dueMs = tickMs + delayMs;
-    const options: RecordOptions = { at: nowMs };
-    if (contract.startWithinMs !== undefined)
-      options.startWithinMs = Math.max(0, dueMs - nowMs) + contract.startWithinMs;
-    if (dueMs > nowMs) options.delayMs = dueMs - nowMs;
+    const options: RecordOptions = {};
+    const { startWithinMs } = contract;
+    if (startWithinMs !== undefined) options.startWithinMs = startWithinMs;
+    if (dueMs > nowMs) {
+      options.dueAt = dueMs;
+      if (startWithinMs !== undefined) options.startBy = dueMs + startWithinMs;
+    }
     if (this.#group !== undefined) options.group = this.#group.name;
-    const head = recordHead(contract.name, contract.queue, contract.hash, options);
+    const head = datedHead(contract.name, contract.queue, contract.hash, options);
     const { router, shard } = this.#ports.place;
     const id = router.idIn(shard, tickJobId(name, tickMs));
     return { tickMs, id, record: `${head}${this.#payload}]`, dueMs };

@@ -155,7 +155,6 @@ export class ShardWorker implements Worker {
       reaper: this.#reaper,
       workflows: this.#workflows,
       followUps: new FollowUps({
-        clock: this.#clock,
         registry,
         homeOf: part?.homeOf ?? ((id) => ({ ...this.home, id })),
       }),

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { enqueue } from "../../runtime/scripts/index.js";
+import { until } from "../support/signal.js";
 import { HOUR_MS, item, recordText, runText, useShards, type NewJob } from "./shard-bench.js";
 
 const setup = useShards();
@@ -160,6 +162,57 @@ describe("an id that is taken", () => {
     await bench.put(job);
     await bench.advance("A", { dropped: await bench.claim("A", 1) });
     expect((await bench.put(job)).known).toEqual([]);
+  });
+});
+
+describe("a job that is dated", () => {
+  const DATED: NewJob = { dated: true, options: { startWithinMs: 5 } };
+  const at = (nowMs: number, job: NewJob = {}): string =>
+    recordText({ ...job, options: { at: nowMs, startWithinMs: 5, ...job.options } });
+
+  test("gets the time of Redis when it is stored, in line and else, and no other job does", async () => {
+    const bench = setup();
+    const group = { name: "a:task k", limit: 1 };
+    const { nowMs } = await bench.put({
+      a: DATED,
+      b: {},
+      c: { ...DATED, queue: "other" },
+      d: { ...DATED, due: `+${HOUR_MS}` },
+      e: { ...DATED, ownId: true },
+      f: { ownId: true, options: { at: 1 } },
+      g: { dated: true, group },
+    });
+    const { jobs, pending } = await bench.shard();
+    expect(jobs).toEqual({
+      a: at(nowMs),
+      b: recordText(),
+      c: at(nowMs, { queue: "other" }),
+      d: at(nowMs),
+      e: at(nowMs),
+      f: recordText({ options: { at: 1 } }),
+      g: recordText({ options: { at: nowMs, group: group.name } }),
+    });
+    expect(pending).toEqual({ q: ["a", "b", "e", "f", "g"], other: ["c"] });
+  });
+
+  test("is the same job when its id is enqueued again, and keeps its time; so it does when its call is sent again", async () => {
+    const bench = setup();
+    const own = item("a", { ...DATED, ownId: true });
+    const { nowMs } = await bench.send([own, item("b", DATED)], 1);
+    await until("time to pass", async () => (await bench.shard()).nowMs > nowMs);
+    expect((await bench.send([own, item("b", DATED)], 1)).nowMs).toBe(nowMs);
+    expect((await bench.send([own], 2)).known.map(({ existing }) => existing)).toEqual(["a"]);
+    expect((await bench.shard()).jobs).toEqual({ a: at(nowMs), b: at(nowMs) });
+  });
+
+  test("that is refused because its task is drained is refused as others are, and stored where even those are", async () => {
+    const bench = setup();
+    await bench.drain("task", "a:task");
+    expect((await bench.put({ a: DATED, b: { ...DATED, ownId: true } })).drained).toHaveLength(2);
+    const items = [item("a", DATED)];
+    const call = { keys: bench.keys, client: "c", slot: 0, call: 1, items, evenDrained: true };
+    const { nowMs } = await enqueue(bench.connection, call);
+    expect((await bench.shard()).jobs).toEqual({ a: at(nowMs) });
   });
 });
 

@@ -1,6 +1,7 @@
 // Jobs as the tests of the scripts write them down: what is not said is plain.
 import type { LimitedGroup } from "../../runtime/definition/index.js";
 import {
+  datedHead,
   encodeRun,
   NEW_RUN,
   recordHead,
@@ -19,6 +20,7 @@ export interface NewJob {
   readonly keyTtlMs?: number;
   readonly dedupe?: EnqueueItem["dedupe"];
   readonly ownId?: boolean;
+  readonly dated?: boolean;
   readonly maxPending?: number;
   readonly group?: LimitedGroup;
 }
@@ -35,7 +37,9 @@ export function recordText(job: NewJob = {}): string {
     ...(job.dedupe === undefined ? {} : { dedupe: job.dedupe.mode }),
   };
   const options = Object.keys(own).length === 0 ? job.options : { ...own, ...job.options };
-  return `${recordHead(task, queue, "h1", options)}${JSON.stringify(payload)}]`;
+  const head =
+    job.dated === true ? datedHead(task, queue, "h1", options ?? {}) : recordHead(task, queue, "h1", options);
+  return `${head}${JSON.stringify(payload)}]`;
 }
 
 export function item(id: string, job: NewJob = {}): EnqueueItem {
@@ -48,6 +52,7 @@ export function item(id: string, job: NewJob = {}): EnqueueItem {
     keyTtlMs: job.keyTtlMs ?? 0,
     dedupe: job.dedupe,
     ownId: job.ownId ?? false,
+    dated: job.dated ?? false,
     group: job.group,
     maxPending: job.maxPending ?? 0,
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { parseRecord } from "../../runtime/protocol/index.js";
 import { until } from "../support/signal.js";
-import { HOUR_MS, runText, useShards, type ShardBench } from "./shard-bench.js";
+import { HOUR_MS, recordText, runText, useShards, type ShardBench } from "./shard-bench.js";
 
 const setup = useShards();
 const MINUTE = "* * * * * UTC";
@@ -104,6 +105,18 @@ describe("tick", () => {
     expect(wake["q"]).toEqual(["1"]);
     expect(await stateOf(bench)).toEqual([MINUTE, 3000, 0, "t3000", 0, ""]);
     expect(await bench.claim("A", 2)).toEqual(["t2000", "t3000"]);
+  });
+
+  test("dates its jobs by the time of Redis", async () => {
+    const bench = await scheduled();
+    const before = (await bench.shard()).nowMs;
+    const record = recordText({ dated: true, options: { startWithinMs: 5 } });
+    await bench.tick(1000, [], { upToMs: 2000, jobs: [{ tickMs: 2000, id: "t2000", record, dueMs: 2000 }] });
+    const { jobs, nowMs } = await bench.shard();
+    const { at, ...options } = parseRecord(jobs["t2000"]!)!.options;
+    expect(options).toEqual({ startWithinMs: 5 });
+    expect(at).toBeGreaterThanOrEqual(before);
+    expect(at).toBeLessThanOrEqual(nowMs);
   });
 
   test("is done once: sent again, or by another worker, it finds that all is settled", async () => {

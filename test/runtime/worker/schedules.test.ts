@@ -162,8 +162,12 @@ describe("the job of a tick", () => {
     const due = Number(await project.raw.zscore(project.keys.queue("default").due, id));
     expect(due).toBe(last + 0.75 * HOUR_MS);
     const options = parseRecord((await project.raw.hget(project.keys.jobs, id)) ?? "")?.options;
-    const delayMs = due - (options?.at ?? 0);
-    expect(options).toEqual({ at: expect.any(Number), delayMs, startWithinMs: delayMs + 60_000 });
+    expect(options).toEqual({
+      at: expect.any(Number),
+      dueAt: due,
+      startBy: due + 60_000,
+      startWithinMs: 60_000,
+    });
   });
 
   test("is not made while the one before it has not ended, with overlap: skip", async () => {

@@ -1,12 +1,30 @@
 // startWithin: work that came too late to matter is not done, and says so.
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
-import { type EnqueueOptions, TaskweftError } from "taskweft/generated-v1";
+import { describe, expect, test, vi } from "vitest";
+import {
+  createEmitFunction,
+  defineAction,
+  defineEvent,
+  type EnqueueOptions,
+  type JobHandle,
+  type TaskContext,
+  type TaskweftClient,
+  TaskweftError,
+  z,
+} from "taskweft/generated-v1";
 import { openInspector } from "../../../runtime/inspect/index.js";
-import { NEW_RUN, parseRecord, type JobRun, type RecordOptions } from "../../../runtime/protocol/index.js";
+import {
+  idTime,
+  JobIdMaker,
+  NEW_RUN,
+  parseRecord,
+  type JobRun,
+  type RecordOptions,
+} from "../../../runtime/protocol/index.js";
 import { latenessMs } from "../../../runtime/worker/claim.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
+import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
 
@@ -17,17 +35,50 @@ const hurried = defineTask("hurried:work", {
   retry: { maxRetries: 3, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
 });
 const patient = defineTask("patient:work");
-const setup = (): Project => setupProject({ redis, tasks: [hurried, patient] as never });
+const limited = defineTask("limited:work", { startWithinMs: 60_000, concurrency: { limit: 1 } });
+const keyed = defineTask("keyed:work", {
+  startWithinMs: 60_000,
+  idempotency: { ttlMs: 60_000, onDead: "release" },
+  idempotencyKey: () => "key",
+});
+const newest = defineTask("newest:work", {
+  startWithinMs: 60_000,
+  dedupe: { mode: "replace" },
+  dedupeKey: () => "key",
+});
+const TASKS = [hurried, patient, limited, keyed, newest];
+const setup = (): Project => setupProject({ redis, tasks: TASKS as never });
 
-async function optionsOf(project: Project, id: string): Promise<unknown> {
-  return parseRecord((await project.raw.hget(project.keys.jobs, id)) ?? "")?.options;
+async function optionsOf(project: Project, id: string): Promise<RecordOptions> {
+  return parseRecord((await project.raw.hget(project.keys.jobs, id)) ?? "")!.options;
+}
+
+/** Redis says when it was; a test cannot wait for a minute. */
+async function enqueueLongAgo(project: Project): Promise<JobHandle<unknown>> {
+  const late = await project.enqueue(hurried, { n: 1 });
+  const record = (await project.raw.hget(project.keys.jobs, late.id)) ?? "";
+  await project.raw.hset(project.keys.jobs, late.id, record.replace(/"at":\d+/, `"at":${LONG_AGO}`));
+  return late;
+}
+
+async function madeAt(project: Project, id: string): Promise<number | undefined> {
+  return (await optionsOf(project, id)).at ?? idTime(id);
+}
+
+async function hasEnded(project: Project, id: string): Promise<boolean> {
+  return ["completed", "dead"].includes(await project.state(id));
+}
+
+async function redisTime(project: Project): Promise<number> {
+  const [seconds, micros] = await project.raw.time();
+  return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
 }
 
 describe("a job that nobody came to in time", () => {
   test("goes dead at once, unrun and without retries, and its result says why", async () => {
     const project = setup();
     const ran: string[] = [];
-    const late = await project.enqueue(hurried, { n: 1 }, { runAt: LONG_AGO });
+    const late = await enqueueLongAgo(project);
     const inTime = await project.enqueue(hurried, { n: 2 });
     await project.worker({ "hurried:work": (job) => void ran.push(job.id) });
     const error = await rejection(late.result());
@@ -41,7 +92,7 @@ describe("a job that nobody came to in time", () => {
 
   test("runs after all when a person retries it", async () => {
     const project = setup();
-    const late = await project.enqueue(hurried, { n: 1 }, { runAt: LONG_AGO });
+    const late = await enqueueLongAgo(project);
     await project.worker({ "hurried:work": () => undefined });
     await rejection(late.result());
     const inspector = openInspector({ url: redis.url, prefix: project.prefix });
@@ -77,29 +128,39 @@ test("a job that has begun in time and is handed back at a shutdown runs again, 
 
 test("the lateness of an attempt counts from its limit, and only for the first", () => {
   const record = { version: 1, task: "a", queue: "q", hash: "", payload: {} };
+  let id = "own";
   const lateness = (options: RecordOptions, run: JobRun = NEW_RUN): number =>
-    latenessMs({ id: "own", record: { ...record, options }, run }, 1000);
+    latenessMs({ id, record: { ...record, options }, run }, 1000);
   expect(lateness({ at: 400, startWithinMs: 500 })).toBe(100);
   expect(lateness({ at: 400, startWithinMs: 600 })).toBe(0);
   expect(lateness({ at: 400, startBy: 1500 })).toBe(-500);
+  // A time of its own that was over when it was stored: the job has as long as others.
+  expect(lateness({ at: 400, startBy: 200, startWithinMs: 700 })).toBe(-100);
+  expect(lateness({ at: 400, startBy: 900, startWithinMs: 100 })).toBe(100);
   expect(lateness({ at: 400 })).toBe(0);
   const failed: JobRun = { ...NEW_RUN, attempts: 1, events: [[900, "failed", 1, "Error", "no", ""]] };
   expect(lateness({ at: 400, startWithinMs: 500 }, failed)).toBe(0);
+  // An id says when the producer thought that it made the job.
+  id = new JobIdMaker().next(LONG_AGO);
+  expect(lateness({ startWithinMs: 500 })).toBe(0);
 });
 
 describe("what is stored", () => {
   test("comes from the definition, or from the enqueue, with the delay in it", async () => {
     const project = setup();
+    const at = expect.any(Number);
     const stored = async (task: typeof hurried, options: object): Promise<unknown> =>
       optionsOf(project, (await project.enqueue(task, { n: 1 }, options)).id);
-    expect(await stored(hurried, {})).toEqual({ startWithinMs: 60_000 });
-    expect(await stored(hurried, { delay: "5s" })).toEqual({ delayMs: 5000, startWithinMs: 65_000 });
+    expect(await stored(hurried, {})).toEqual({ at, startWithinMs: 60_000 });
+    expect(await stored(hurried, { delay: "5s" })).toEqual({ at, delayMs: 5000, startWithinMs: 65_000 });
     expect(await stored(hurried, { runAt: LONG_AGO })).toEqual({
+      at,
       dueAt: LONG_AGO,
       startBy: LONG_AGO + 60_000,
+      startWithinMs: 60_000,
     });
-    expect(await stored(hurried, { startWithin: "1s" })).toEqual({ startWithinMs: 1000 });
-    expect(await stored(patient, { startWithin: "1s" })).toEqual({ startWithinMs: 1000 });
+    expect(await stored(hurried, { startWithin: "1s" })).toEqual({ at, startWithinMs: 1000 });
+    expect(await stored(patient, { startWithin: "1s" })).toEqual({ at, startWithinMs: 1000 });
     expect(await stored(patient, {})).toEqual({});
   });
 
@@ -112,6 +173,92 @@ describe("what is stored", () => {
     for (const options of cases) {
       expect((await project.enqueue(hurried, { n: 1 }, options)).deduplicated).toBe(false);
       expect((await project.enqueue(hurried, { n: 1 }, options)).deduplicated).toBe(true);
+    }
+  });
+});
+
+describe("a job counts from when Redis stored it,", () => {
+  /** A client of a process whose clock is ten minutes slow, and which has heard nothing of Redis yet. */
+  function slowClient(project: Project): TaskweftClient {
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() - 600_000);
+    try {
+      return project.newClient();
+    } finally {
+      vi.restoreAllMocks();
+    }
+  }
+
+  const happened = defineEvent<{ n: number }>({
+    name: "it:happened",
+    payload: () => z.object({ n: z.number() }),
+    observers: [{ name: "seen", actions: [defineAction(hurried, () => ({ n: 1 }))] }],
+  });
+
+  type Make = (project: Project, client: TaskweftClient) => Promise<readonly { readonly id: string }[]>;
+  const one =
+    (task: typeof hurried, options: EnqueueOptions = {}): Make =>
+    async (project, client) => [await project.enqueue(task, { n: 1 }, { client, ...options })];
+
+  test.each<[string, Make]>([
+    ["alone", one(hurried)],
+    ["in bulk", (project, client) => project.many(hurried, [{ n: 1 }, { n: 2 }], { client })],
+    ["under an id", one(hurried, { id: "own" })],
+    ["with a limit", one(limited)],
+    ["with an idempotency key", one(keyed)],
+    ["with a dedupe key", one(newest)],
+    ["with a startWithin of its own", one(patient, { startWithin: "60s" })],
+    ["for later", one(hurried, { delay: "1ms" })],
+    ["for a time that is over", one(hurried, { runAt: LONG_AGO })],
+    [
+      "by an observer",
+      async (project, client) =>
+        (await createEmitFunction(happened, project.queues)({ n: 1 }, { client })).jobs,
+    ],
+    [
+      "by a handler",
+      async (project, client) => {
+        const ids: string[] = [];
+        const spawn = async (_job: unknown, ctx: TaskContext): Promise<void> =>
+          void ids.push(await ctx.spawn("child", project.function(hurried), { n: 1 }, { client }));
+        const worker = await project.worker({ "patient:work": spawn });
+        await (await project.enqueue(patient, { n: 1 })).result();
+        await worker.stop();
+        return ids.map((id) => ({ id }));
+      },
+    ],
+  ])("whatever the clock of its producer says: %s", async (_name, make) => {
+    const project = setup();
+    const before = await redisTime(project);
+    const jobs = await make(project, slowClient(project));
+    const work = (): undefined => undefined;
+    const ended = jobs.map(({ id }) => until(`${id} to end`, () => hasEnded(project, id)));
+    for (const { id } of jobs) expect(await madeAt(project, id)).toBeGreaterThanOrEqual(before);
+    await project.worker(Object.fromEntries(TASKS.map(({ name }) => [name, work])));
+    await Promise.all(ended);
+    for (const { id } of jobs) expect(await project.state(id)).toBe("completed");
+  });
+
+  test("also where an earlier answer came late, or was that of a call that was sent again", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const client = project.newClient({ url: proxy.url });
+    const { pending } = project.keys.queue("default");
+    await project.enqueue(patient, { n: 0 }, { client });
+    for (const [stored, isLost] of [
+      [2, false],
+      [4, true],
+    ] as const) {
+      proxy.stallReplies();
+      const sent = project.enqueue(patient, { n: 1 }, { client });
+      await until("it to be stored", async () => (await project.raw.llen(pending)) === stored);
+      const storedAt = await redisTime(project);
+      await until("time to pass", async () => (await redisTime(project)) > storedAt + 20);
+      if (isLost) proxy.cutAll();
+      proxy.heal();
+      await sent;
+      const before = await redisTime(project);
+      const { id } = await project.enqueue(hurried, { n: 2 }, { client });
+      expect(await madeAt(project, id)).toBeGreaterThanOrEqual(before);
     }
   });
 });
