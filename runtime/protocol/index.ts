@@ -5,6 +5,7 @@ export * from "./ids.js";
 export * from "./job-log.js";
 export * from "./keys.js";
 export * from "./records.js";
+export * from "./run-life.js";
 export * from "./schedules.js";
 export * from "./states.js";
 export * from "./waits.js";

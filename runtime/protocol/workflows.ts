@@ -2,7 +2,7 @@
  * What the `workflows` hash says of a run. Fields begin with the run's id, which holds no space:
  *
  *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
- *   <run> :stamp          when Redis stored it (s.us): tells it from an earlier run of its id
+ *   <run> :stamp          when Redis stored it (s.us): tells it from an earlier run of its id; and what retries have made of it (run-life.ts)
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
  *   <run> :open           jobs of the run that have not ended, but for the one of its timeout
  *   <run> :timeout        when its time was over (ms)
@@ -21,6 +21,7 @@
  * handlers are in waits.ts.
  */
 import type { JobRecord, RecordMold } from "./records.js";
+import { parseRunLife, type RunLife } from "./run-life.js";
 
 export const RUN_VERSION = 1;
 
@@ -31,13 +32,15 @@ export interface RunRecord {
   /** Field of the `keys` hash that the run owns, `""`: none. */
   readonly key: string;
   readonly input: unknown;
+  /** `undefined` while it was never retried, and where its stamp was not asked for. */
+  readonly life?: RunLife | undefined;
 }
 
 export function encodeRunRecord(run: RunRecord): string {
   return JSON.stringify([RUN_VERSION, run.workflow, run.hash, run.startedAt, run.key, run.input]);
 }
 
-export function parseRunRecord(text: string): RunRecord {
+export function parseRunRecord(text: string, stamp = ""): RunRecord {
   const [, workflow, hash, startedAt, key, input] = JSON.parse(text) as [
     number,
     string,
@@ -46,7 +49,7 @@ export function parseRunRecord(text: string): RunRecord {
     string,
     unknown,
   ];
-  return { workflow, hash, startedAt, key, input };
+  return { workflow, hash, startedAt, key, input, life: parseRunLife(stamp) };
 }
 
 /** How a step ended. */

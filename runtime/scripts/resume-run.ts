@@ -14,10 +14,14 @@ export interface ResumeRunCall {
   readonly isLast: boolean;
   /** Fields of the `workflows` hash to remove. */
   readonly removed: readonly string[];
+  /** Fields of it that get another name, where they are there. */
+  readonly renamed: ReadonlyMap<string, string>;
   /** Jobs of earlier attempts to remove, with all that is known about them. */
   readonly dropped: readonly string[];
-  /** Field of the `workflows` hash -> count. */
-  readonly counts: ReadonlyMap<string, number>;
+  /** What the handlers of these have noted stays. */
+  readonly keepsNotes: boolean;
+  /** Field of the `workflows` hash -> value. */
+  readonly written: ReadonlyMap<string, number | string>;
   readonly begins: readonly BegunJob[];
   /** Ends the run when its time is over; it does not wait for this job. */
   readonly timeout: BegunJob | undefined;
@@ -29,7 +33,7 @@ export interface ResumeRunCall {
 export type ResumeRunReply = "LOST" | "GONE" | "MOVED" | "RESUMED";
 
 export async function resumeRun(runner: ScriptRunner, call: ResumeRunCall): Promise<ResumeRunReply> {
-  const { keys, removed, dropped, counts } = call;
+  const { keys, removed, renamed, dropped, written } = call;
   const scriptKeys = [
     keys.jobs,
     keys.runs,
@@ -45,8 +49,15 @@ export async function resumeRun(runner: ScriptRunner, call: ResumeRunCall): Prom
     keys.listeners,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
-  const args: ScriptArgument[] = [call.worker, call.id, call.run, call.isLast ? 1 : 0];
-  args.push(removed.length, ...removed, dropped.length, ...dropped, counts.size, ...[...counts].flat());
+  const args: ScriptArgument[] = [
+    call.worker,
+    call.id,
+    call.run,
+    call.isLast ? 1 : 0,
+    call.keepsNotes ? 1 : 0,
+  ];
+  args.push(removed.length, ...removed, renamed.size, ...[...renamed].flat());
+  args.push(dropped.length, ...dropped, written.size, ...[...written].flat());
   args.push(call.listeners.length, ...call.listeners, call.begins.length);
   for (const begin of call.timeout === undefined ? call.begins : [...call.begins, call.timeout]) {
     args.push(begin.id, places.of(begin.queue), begin.delayMs, begin.limit, begin.record);

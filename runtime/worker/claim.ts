@@ -21,6 +21,15 @@ export interface Claim {
   readonly step?: StepContext;
 }
 
+/**
+ * What the job is to other systems, and to the jobs that it spawns. A step that was undone and runs again is another thing than before: under
+ * the first text they know what has been undone.
+ */
+export function identityOf({ id, step }: Pick<Claim, "id" | "step">): string {
+  const round = step?.life?.rounds.get(step.step.name);
+  return round === undefined ? id : `${id}:${round}`;
+}
+
 /** True for the first attempt of a job that must start within a time. */
 export function mayBeLate({ record: { options }, run }: Claim): boolean {
   // An event means that it was started before, or that a person asked for it again.

@@ -11,7 +11,7 @@ import { PermanentError } from "../errors.js";
 import type { JobMeter } from "../metrics/index.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { idTime, type JobLogLevel } from "../protocol/index.js";
-import type { Claim } from "./claim.js";
+import { type Claim, identityOf } from "./claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
 import { keptBy, withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
@@ -73,7 +73,7 @@ export class Execution implements TaskContext {
   }
 
   get idempotencyKey(): string {
-    return this.claim.id;
+    return identityOf(this.claim);
   }
 
   get log(): Logger {
@@ -102,7 +102,7 @@ export class Execution implements TaskContext {
     payload: Payload,
     options?: Omit<Options, "id">,
   ): Promise<string> {
-    return this.step(name, () => spawnChild(childId(this.claim.id, name), enqueue, payload, options));
+    return this.step(name, () => spawnChild(childId(this.idempotencyKey, name), enqueue, payload, options));
   }
 
   sleep(name: string, time: Duration | Date): Promise<void> {

@@ -90,7 +90,7 @@ export class FollowUps {
     const group = fittingGroup(contract, this.#queueOf(contract), payload);
     if (group !== undefined) options.group = group.name;
     return {
-      id: followUpId(claim.id, run),
+      id: followUpId(claim.id, run, claim.step?.life?.number),
       queue: contract.queue,
       record: `${datedHead(contract.name, contract.queue, contract.hash, options)}${JSON.stringify(payload)}]`,
       due: "",
@@ -105,9 +105,12 @@ export class FollowUps {
   }
 }
 
-/** The same for all attempts of a job's life; a retry by hand begins another life, which may end in another death. */
-export function followUpId(id: string, run: Pick<JobRun, "events">): string {
-  const retriedAt = run.events.findLast((event) => event[1] === "retried")?.[0];
+/**
+ * The same for all attempts of a job's life; a retry by hand begins another life, which may end in another death. `life`: of the workflow run
+ * of which the job is a part, where that was retried; what is known of the job itself may begin anew then.
+ */
+export function followUpId(id: string, run: Pick<JobRun, "events">, life?: number): string {
+  const retriedAt = life ?? run.events.findLast((event) => event[1] === "retried")?.[0];
   const readable = `${id}.exhausted${retriedAt === undefined ? "" : `.${retriedAt.toString(36)}`}`;
   if (JOB_ID_PATTERN.test(readable)) return readable;
   return `exhausted.${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;

@@ -58,7 +58,10 @@ export interface WaitFor<Wait> {
 export interface TaskContext<Waits = Record<never, never>> {
   /** Aborts on timeout, cancel, loss of the lease and forced shutdown; the reason says which. */
   readonly signal: AbortSignal;
-  /** Same value in every attempt of this job: hand it to external systems that take an idempotency key. */
+  /**
+   * Same value in every attempt of this job: hand it to external systems that take an idempotency key. Another one where a step of a
+   * workflow run was undone and runs again.
+   */
   readonly idempotencyKey: string;
   /**
    * Writes to the log of the worker. Lines of `info` and above are kept with the job, too, for `weft jobs show` and `inspect`: the

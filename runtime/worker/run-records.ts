@@ -34,7 +34,7 @@ export class RunRecords {
   }
 
   add(run: string, stamp: string, text: string): RunRecord {
-    const record = parseRunRecord(text);
+    const record = parseRunRecord(text, stamp);
     this.forget(run);
     this.#known.set(run, { stamp, record, characters: text.length });
     this.#characters += text.length;

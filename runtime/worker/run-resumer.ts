@@ -3,7 +3,7 @@
  * that decides in hand, a part at a time; whoever gets that job after a crash makes the same plan from what is left.
  */
 import type { Connection } from "../connection/index.js";
-import { runFields, type ShardKeys } from "../protocol/index.js";
+import { type RunLife, runFields, type ShardKeys, stampOfLife } from "../protocol/index.js";
 import { resumeRun, type ResumeRunCall, type ResumeRunReply } from "../scripts/index.js";
 import {
   fieldsOfItem,
@@ -34,12 +34,14 @@ export interface ResumerPorts {
 type Part = Omit<ResumeRunCall, "id" | "keys" | "run" | "worker">;
 const NOTHING: Part = {
   begins: [],
-  counts: new Map(),
   dropped: [],
   isLast: false,
+  keepsNotes: false,
   listeners: [],
   removed: [],
+  renamed: new Map(),
   timeout: undefined,
+  written: new Map(),
 };
 
 export interface Resumed {
@@ -67,6 +69,7 @@ export class RunResumer {
     const { run = "" } = claim.record.options;
     const send = async (part: Part): Promise<ResumeRunReply> =>
       await resumeRun(connection, { keys, worker, id: claim.id, run, ...part });
+    const record = await this.#ports.reader.record(run, facts);
     const { reopened, stuck } = resume(graph.definition, soFar);
     for (const one of reopened) {
       for await (const part of this.#itemParts(run, one, facts)) {
@@ -77,9 +80,13 @@ export class RunResumer {
     const begins = reopened.filter((one) => one.begins).map(({ step }) => graph.again(run, step, now()));
     // A step that needs no other has no such field, and nobody would remove it.
     const counted = reopened.filter(({ step }) => step.needs.length > 0);
-    const counts = new Map(counted.map(({ step, met }) => [runFields.met(run, step.name), met]));
+    const written = new Map<string, number | string>(
+      counted.map(({ step, met }) => [runFields.met(run, step.name), met]),
+    );
     for (const one of reopened)
-      for (const [field, count] of ofChild(run, one, soFar, facts)) counts.set(field, count);
+      for (const [field, count] of ofChild(run, one, soFar, facts)) written.set(field, count);
+    const stamp = runFields.stamp(run);
+    written.set(stamp, stampOfLife(facts.get(stamp), nextLife(record?.life, reopened)));
     const removed = [
       runFields.timeout(run),
       ...reopened.flatMap((one) => fieldsToForget(run, one)),
@@ -91,11 +98,11 @@ export class RunResumer {
       ...reopened.filter((one) => !one.begins).map(({ step }) => stepJobId(run, step.name)),
     ];
     const isOver = begins.length === 0;
-    const record = await this.#ports.reader.record(run, facts);
     const listeners = isOver || record === undefined ? [] : listenersOf(graph.definition, run, record.input);
     // Its time counts anew.
     const timeout = isOver ? undefined : graph.timeout(run, now());
-    const reply = await send({ isLast: true, removed, dropped, counts, begins, timeout, listeners });
+    const last = { isLast: true, removed, dropped, written, begins, timeout, listeners };
+    const reply = await send({ ...NOTHING, ...last });
     return { reply, isOver };
   }
 
@@ -104,7 +111,7 @@ export class RunResumer {
     run: string,
     { step, wasUndone }: ReopenedStep,
     facts: RunFacts,
-  ): AsyncGenerator<Pick<Part, "counts" | "dropped" | "removed">> {
+  ): AsyncGenerator<Pick<Part, "dropped" | "removed" | "written">> {
     if (step.forEach === undefined) return;
     const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
     for (let from = 0; from < total; from += ITEM_CHUNK) {
@@ -116,7 +123,7 @@ export class RunResumer {
           wasUndone ? fieldsOfItem(run, step, index) : [runFields.step(run, `${step.name}.${index}`)],
         ),
         dropped: again.map((index) => stepJobId(run, step.name, index)),
-        counts: new Map(
+        written: new Map(
           step.child === undefined
             ? []
             : again.map((index) => [runFields.goesOn(run, `${step.name}.${index}`), 1] as const),
@@ -137,6 +144,14 @@ export class RunResumer {
       return letter === "x" || (letter === "f" && onFailure !== "continue");
     });
   }
+}
+
+/** What was undone and runs again is another thing to other systems, and so is what undoes it then. */
+function nextLife(life: RunLife | undefined, reopened: readonly ReopenedStep[]): RunLife {
+  const rounds = new Map(life?.rounds);
+  for (const { step, wasUndone } of reopened)
+    if (wasUndone) rounds.set(step.name, (rounds.get(step.name) ?? 1) + 1);
+  return { number: (life?.number ?? 1) + 1, rounds, passed: new Set() };
 }
 
 /**

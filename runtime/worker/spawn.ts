@@ -9,7 +9,9 @@ import type { EnqueueOf } from "./handler.js";
 /** Leaves room below the 128 characters of an id. */
 const MAX_PARENT_CHARACTERS = 111;
 
-/** Begins with the parent's id, so that a family stands together; the hash tells `a` + `b.c` from `a.b` + `c`. */
+/**
+ * `parent`: its identity. Begins with the parent's id, so that a family stands together; the hash tells `a` + `b.c` from `a.b` + `c`.
+ */
 export function childId(parent: string, name: string): string {
   const hash = createHash("sha256")
     .update(JSON.stringify([parent, name]))

@@ -1,6 +1,6 @@
 /** A claimed job of a workflow run, with what is known of the run. */
 import type { WorkflowStep } from "../definition/index.js";
-import { type JobRecord, type JobRun, type RunRecord, runFields } from "../protocol/index.js";
+import { type JobRecord, type JobRun, type RunLife, type RunRecord, runFields } from "../protocol/index.js";
 import type { WorkflowGraph } from "../workflow/index.js";
 
 /** See run-memory.ts. */
@@ -25,6 +25,8 @@ export interface StepContext {
   readonly since: number;
   /** `undefined` until the run has been read. */
   memory: RunMemory | undefined;
+  /** `undefined` until then, and of a run that was never retried. */
+  life: RunLife | undefined;
 }
 
 /** A job of a run, as it was read from Redis. */
@@ -54,6 +56,7 @@ export function contextOf(
     attempts: job.run.attempts + job.run.crashes + 1,
     since,
     memory,
+    life: memory?.record.life,
   };
 }
 

@@ -181,6 +181,7 @@ export class WorkflowIntake {
       const payload = evaluate(step.job.payload, scope);
       countItems(context, facts);
       context.memory = memoryOf(context, record, reads, facts);
+      context.life = record.life;
       return this.#withPayload(claim, context, payload);
     } catch {
       // It is tried once more, which says what is wrong.
@@ -270,6 +271,7 @@ export class WorkflowIntake {
     const known = await reader.record(run, facts);
     const ended = facts.has(this.#ownField(context));
     if (known === undefined || ended) return this.#end(context, "cancelled", null);
+    context.life = known.life;
     const goesOn = !facts.has(runFields.state(run));
     const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;
     // Once it is there it is waited for, whatever becomes of this one.

@@ -88,8 +88,10 @@ export const resumption: Omit<ResumeRunCall, "begins" | "keys" | "worker"> = {
   run: "r",
   isLast: true,
   removed: [],
+  renamed: new Map(),
   dropped: [],
-  counts: new Map(),
+  keepsNotes: false,
+  written: new Map(),
   timeout: undefined,
   listeners: ["listener"],
 };
@@ -274,14 +276,14 @@ async function playRetry(bench: ShardBench, runner: ScriptRunner): Promise<void>
 
   expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
   const part = { ...resumption, keys, worker, begins: [] };
-  expect(await resumeRun(runner, { ...part, isLast: false, removed: ["r a"], dropped: ["r.x"] })).toBe(
-    "RESUMED",
-  );
-  const last = { ...part, removed: ["r c"], counts: new Map([["r c#", 1]]), begins: [beginStep("r.a")] };
+  const some = { ...part, isLast: false, removed: ["r a"], dropped: ["r.x"] };
+  expect(await resumeRun(runner, some)).toBe("RESUMED");
+  const [renamed, written] = [new Map([["r b", "r b="]]).set("r d", "r d="), new Map([["r c#", 1]])];
+  const last = { ...part, removed: ["r c"], renamed, written, begins: [beginStep("r.a")] };
   expect(await resumeRun(runner, last)).toBe("RESUMED");
   expect(await resumeRun(runner, last)).toBe("GONE");
-  const fields = ["r a", "r b", "r c", "r c#", "r :open", "r :state"];
-  expect(await redis.hmget(keys.workflows, ...fields)).toEqual([null, OUTCOME, null, "1", "1", null]);
+  const fields = ["r a", "r b", "r b=", "r c", "r c#", "r :open", "r :state"];
+  expect(await redis.hmget(keys.workflows, ...fields)).toEqual([null, null, OUTCOME, null, "1", "1", null]);
   expect(await bench.claim(worker, 1)).toEqual(["r.a"]);
   const ends = [stepEnd("r.a", { step: "a" })];
   expect(await settleSteps(runner, { keys, worker, ends })).toMatchObject({ begun: 1 });

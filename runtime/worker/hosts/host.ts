@@ -77,7 +77,9 @@ export class Host {
     }
     turn.execution.deadlineAt = performance.now() + turn.execution.timeoutMs;
     const { id, task, queue, payload, attempt, enqueuedAt } = turn.job;
-    this.#channel.post({ type: "run", job: { id, task, queue, payload, attempt, enqueuedAt } });
+    const { idempotencyKey } = turn.execution;
+    const job = { id, task, queue, payload, attempt, enqueuedAt };
+    this.#channel.post({ type: "run", job, idempotencyKey });
   }
 
   /** Tells the handler of a turn to stop, and stops it when it does not. Nothing where that turn is not on. */

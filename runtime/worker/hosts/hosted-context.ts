@@ -28,10 +28,10 @@ export class HostedContext implements TaskContext {
   #made = 0;
   #over = false;
 
-  constructor(job: Job, post: (message: FromHost) => void) {
+  constructor(job: Job, idempotencyKey: string, post: (message: FromHost) => void) {
     this.#job = job;
     this.#post = post;
-    this.idempotencyKey = job.id;
+    this.idempotencyKey = idempotencyKey;
     const { id, task, attempt } = job;
     this.log = withFields(loggerTo(post), { job: id, task, attempt });
   }
@@ -53,7 +53,7 @@ export class HostedContext implements TaskContext {
     payload: Payload,
     options?: Omit<Options, "id">,
   ): Promise<string> {
-    return this.step(name, () => spawnChild(childId(this.#job.id, name), enqueue, payload, options));
+    return this.step(name, () => spawnChild(childId(this.idempotencyKey, name), enqueue, payload, options));
   }
 
   sleep(name: string, time: Duration | Date): Promise<void> {

@@ -34,7 +34,7 @@ export type SleepTime = { readonly for: Duration } | { readonly until: number };
 export type ToHost =
   | HostStart
   | { readonly type: "load"; readonly tasks: readonly string[] }
-  | { readonly type: "run"; readonly job: Job }
+  | { readonly type: "run"; readonly job: Job; readonly idempotencyKey: string }
   | { readonly type: "abort"; readonly reason: Thrown }
   | { readonly type: "doStep"; readonly call: number }
   | ({ readonly type: "reply"; readonly call: number } & Answer)

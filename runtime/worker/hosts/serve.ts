@@ -9,8 +9,8 @@ import type { Answer, HostPort, ToHost } from "./messages.js";
 /** `close`: what is to be done before the host ends. */
 export function serve(port: HostPort, handlers: HandlerTable, close: () => Promise<void>): void {
   let context: HostedContext | undefined;
-  const run = async (job: Job): Promise<void> => {
-    const own = new HostedContext(job, (message) => port.post(message));
+  const run = async (job: Job, idempotencyKey: string): Promise<void> => {
+    const own = new HostedContext(job, idempotencyKey, (message) => port.post(message));
     context = own;
     const answer = await answered(async () => (await load(handlers, job.task))(job, own));
     own.close();
@@ -23,7 +23,7 @@ export function serve(port: HostPort, handlers: HandlerTable, close: () => Promi
         void loadAll(port, handlers, message.tasks);
         return;
       case "run":
-        void run(message.job);
+        void run(message.job, message.idempotencyKey);
         return;
       case "abort":
         context?.abort(decodeError(message.reason));

@@ -177,7 +177,15 @@ test("what is about to end an attempt does not end the one that a retry has begu
   await inspector.retryRun("again");
   await db.lrem(keys.queue("default").pending, 0, "again:end");
   await db.hset(keys.active, "again:end", "resumer");
-  const nothing = { removed: [], dropped: [], counts: new Map(), timeout: undefined, listeners: [] };
+  const nothing = {
+    removed: [],
+    renamed: new Map(),
+    dropped: [],
+    keepsNotes: false,
+    written: new Map(),
+    timeout: undefined,
+    listeners: [],
+  };
   const begins = [new WorkflowGraph(short).again("again", short.steps[0]!, 1)];
   const call = { keys, worker: "resumer", id: "again:end", run: "again", isLast: true, begins, ...nothing };
   expect(await resumeRun(bench.connection, call)).toBe("RESUMED");

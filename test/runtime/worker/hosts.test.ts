@@ -131,7 +131,7 @@ test("a host that rests is ended, and a new one takes the next turn", async () =
 test("what a handler asks for after its end is not sent: the host may run another job by then", async () => {
   const sent: string[] = [];
   const job = { id: "1", task: "some:work", queue: "default", payload: {}, attempt: 1, enqueuedAt: 0 };
-  const context = new HostedContext(job, ({ type }) => sent.push(type));
+  const context = new HostedContext(job, job.id, ({ type }) => sent.push(type));
   context.progress(1);
   const begun = context.step("begun", () => 1);
   context.close();
