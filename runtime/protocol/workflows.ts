@@ -211,9 +211,11 @@ export function begunJob(
   { suffix, queue, delayMs, limit, before, after }: JobMold,
   run: string,
   at: number,
+  item?: number,
 ): BegunJob {
-  const record = `${before}"run":"${run}","at":${Math.round(at)},${after}`;
-  return { id: `${run}${suffix}`, queue, delayMs, limit, record };
+  const [own, place] = item === undefined ? ["", ""] : [`"item":${item},`, `.${item}`];
+  const record = `${before}"run":"${run}","at":${Math.round(at)},${own}${after}`;
+  return { id: `${run}${suffix}${place}`, queue, delayMs, limit, record };
 }
 
 /** The id and the record of such a job, as whoever claims it would read them, with its payload. */

@@ -6,7 +6,7 @@ export const mendRunScript = new Script("mend-run");
 export interface MendRunCall {
   readonly keys: ShardKeys;
   readonly run: string;
-  /** Where the run's own jobs wait; any, where no job is to decide. */
+  /** Where the run's own jobs wait; any, where none begins. */
   readonly queue: string;
   /** What was seen, `""`: none. Another record, state or count, and nothing is done. */
   readonly seen: { readonly record: string; readonly state: string; readonly open: string };
@@ -16,34 +16,37 @@ export interface MendRunCall {
     readonly removedAt: number | undefined;
     /** `""`: no count. */
     readonly open: string;
-    /** A job that says how the run goes on; it must not be there. */
-    readonly decider: BegunJob | undefined;
   };
-  /** Fields of `workflows`, and members of `listeners`, that go. At most some 7,000 of both. */
+  /** Jobs of its own queue that begin, without limits: none of them may be there. */
+  readonly begins: readonly BegunJob[];
+  /** Fields of `workflows` that go. With the jobs and the listeners, at most some 7,000. */
   readonly fields: readonly string[];
-  readonly listeners: readonly string[];
+  /** Members of `listeners`. */
+  readonly listeners: { readonly go: readonly string[]; readonly come: readonly string[] };
 }
 
 export async function mendRun(runner: ScriptRunner, call: MendRunCall): Promise<"MOVED" | "REPAIRED"> {
-  const { keys, run, seen, target, fields, listeners } = call;
-  const { decider, open, removedAt, runningSince } = target;
-  const queue = keys.queue(call.queue);
+  const { keys, run, seen, target, begins, fields, listeners } = call;
+  const { pending, due, wake } = keys.queue(call.queue);
   const reply = await runner.run(
     mendRunScript,
-    [keys.jobs, keys.workflows, keys.running, keys.ended, keys.listeners, queue.pending, queue.wake],
+    [keys.jobs, keys.workflows, keys.running, keys.ended, keys.listeners, pending, due, wake],
     [
       run,
       seen.record,
       seen.state,
       seen.open,
-      runningSince ?? "",
-      removedAt ?? "",
-      open,
-      decider?.id ?? "",
-      decider?.record ?? "",
+      target.runningSince ?? "",
+      target.removedAt ?? "",
+      target.open,
+      begins.length,
+      ...begins.flatMap(({ id, delayMs, record }) => [id, delayMs, record]),
       fields.length,
       ...fields,
-      ...listeners,
+      listeners.go.length,
+      ...listeners.go,
+      listeners.come.length,
+      ...listeners.come,
     ],
   );
   return reply as "MOVED" | "REPAIRED";

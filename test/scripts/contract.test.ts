@@ -168,9 +168,10 @@ const A_MEND = {
   run: "gone",
   queue: "first",
   seen: { record: "", state: "", open: "" },
-  target: { runningSince: undefined, removedAt: undefined, open: "", decider: undefined },
+  target: { runningSince: undefined, removedAt: undefined, open: "" },
+  begins: [],
   fields: ["gone a"],
-  listeners: ["e"],
+  listeners: { go: ["e"], come: [] },
 };
 const A_PURGE = { place: "pending", state: "pending", task: "", most: 1, from: "" } as const;
 

@@ -18,7 +18,7 @@ export function runProblems(shard: Shard): readonly string[] {
       workflowRunFindings({
         ...factsOf(shard, run),
         jobs: live.get(run) ?? 0,
-        hasChildren: false,
+        lost: [],
         fields: fields.filter((field) => field.startsWith(`${run} `)).length,
         listeners: listening.filter((one) => one === run).length,
       })
@@ -34,7 +34,7 @@ export function runProblems(shard: Shard): readonly string[] {
 function factsOf(
   { workflows, running, ended }: Shard,
   run: string,
-): Omit<WorkflowRunFacts, "fields" | "hasChildren" | "jobs" | "listeners"> {
+): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners" | "lost"> {
   const record = workflows[run];
   const open = workflows[runFields.open(run)];
   const definition = record === undefined ? undefined : definitionOf(record);
@@ -87,14 +87,21 @@ function liveJobs(shard: Shard): ReadonlyMap<string, number> {
   for (const [id, text] of Object.entries(shard.jobs)) {
     const record = recordFacts(text);
     const run = record.kind === "job" ? record.options.run : undefined;
-    // A run does not wait for the job of its timeout.
+    // A run does not wait for the job of its timeout, nor for one whose end it knows.
     if (
       run === undefined ||
       id === timeoutJobId(run) ||
+      knowsEnd(shard, run, id) ||
       isFinal(parseRun(shard.runs[id] ?? null).state as never)
     )
       continue;
     live.set(run, (live.get(run) ?? 0) + 1);
   }
   return live;
+}
+
+function knowsEnd({ workflows }: Shard, run: string, job: string): boolean {
+  if (!job.startsWith(`${run}.`)) return false;
+  const field = `${run} ${job.slice(run.length + 1)}`;
+  return workflows[field] !== undefined || workflows[field.replace(/\.undo$/, "~")] !== undefined;
 }

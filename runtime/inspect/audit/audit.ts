@@ -141,7 +141,7 @@ async function repairAtGate(
 /** After the jobs: one that was put where it belongs is one that its run waits for. */
 async function auditRuns(
   reader: ShardReader,
-  jobs: ReadonlyMap<string, number>,
+  jobs: ReadonlyMap<string, string>,
   report: Report,
   repairs: boolean,
 ): Promise<void> {

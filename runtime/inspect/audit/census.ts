@@ -3,7 +3,6 @@
  * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
  */
 import { ACTIVE_PAD_FIELD, closedField, waitingMember, waitingPlace } from "../../protocol/index.js";
-import { timeoutJobId } from "../../workflow/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
@@ -42,8 +41,8 @@ export interface Census {
   readonly owners: ReadonlyMap<string, readonly string[]>;
   /** Ids that say that they wait for events, or have heard of some. */
   readonly waits: ReadonlySet<string>;
-  /** Workflow run -> jobs of it that have not ended. */
-  readonly jobsOfRuns: ReadonlyMap<string, number>;
+  /** Job of a workflow run that has not ended -> that run. */
+  readonly jobsOfRuns: ReadonlyMap<string, string>;
 }
 
 const BITS = { newer: NEWER, none: ODD, tombstone: TOMBSTONE, unreadable: ODD } as const;
@@ -66,7 +65,7 @@ class Counter {
   readonly #owners = new Map<string, string[]>();
   /** Group of each job that has one. */
   readonly #grouped = new Map<string, string>();
-  /** Workflow run of each job that is part of one. */
+  /** Workflow run of each job that is part of one and has not ended. */
   readonly #ofRuns = new Map<string, string>();
   readonly #suspects = new Map<string, string[]>();
   readonly #waits = new Set<string>();
@@ -203,11 +202,7 @@ class Counter {
       if ((bits & (JOB | NEWER | TOMBSTONE)) !== 0) jobs++;
       if ((bits & NEWER) === 0 && !SOUND.has(bits % QUEUE_SHIFT)) this.#suspect(id);
     }
-    const jobsOfRuns = new Map<string, number>();
-    for (const [id, run] of this.#ofRuns) {
-      // A run does not wait for its timeout.
-      if (id !== timeoutJobId(run)) jobsOfRuns.set(run, (jobsOfRuns.get(run) ?? 0) + 1);
-    }
+    const jobsOfRuns = this.#ofRuns;
     return { jobs, suspects: this.#suspects, owners: this.#owners, waits: this.#waits, jobsOfRuns };
   }
 

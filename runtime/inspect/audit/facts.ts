@@ -1,4 +1,5 @@
 /** All that a shard says about one id, read at one moment, and what the two texts of a job say when they can be read at all. */
+import type { WorkflowDefinition } from "../../definition/index.js";
 import {
   isFinal,
   parseRecord,
@@ -160,6 +161,15 @@ export function definitionOf(record: string): string | undefined {
   const { workflow, hash, startedAt, key } = run ?? {};
   const isRecord = typeof workflow === "string" && typeof startedAt === "number" && typeof key === "string";
   return isRecord ? `@${workflow} ${hash}` : undefined;
+}
+
+/** `undefined` where it is a text by which no run could go on. */
+export function definitionFacts(text: string | null | undefined): WorkflowDefinition | undefined {
+  return readable(() => {
+    const definition = JSON.parse(text ?? "null") as WorkflowDefinition;
+    const isOne = Number.isFinite(definition.keepMs) && definition.steps.every(({ name }) => name !== "");
+    return isOne ? definition : undefined;
+  });
 }
 
 /** A workflow run has, by its state. Of a text that is none, false. */

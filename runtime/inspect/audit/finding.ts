@@ -32,10 +32,11 @@ export const FINDING_CODES = {
   "TW-F61": "a list names a workflow run that there is not",
   "TW-F62": "fields of a workflow run that there is not: nobody would remove them",
   "TW-F63": "a workflow run that cannot be read",
-  "TW-F64": "a workflow run waits for jobs that there are not: it would never end",
+  "TW-F64": "a workflow run counts other jobs than are under way: it would never end, or too early",
   "TW-F65": "a workflow run that has ended counts jobs",
   "TW-F66": "a workflow run without its definition: it cannot go on",
   "TW-F67": "a workflow run that has ended or is gone listens to events",
+  "TW-F68": "a step that is a workflow run does not hear of its end",
   "TW-F42": "a key of another type than the protocol says",
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;

@@ -2,6 +2,7 @@
  * The first look at workflow runs: a few numbers a run, gathered page by page while they go on. Whatever is not plainly sound by them is
  * a suspect. It may suspect too much, never too little.
  */
+import { stepJobId, timeoutJobId, undoJobId, undoneField } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
@@ -16,6 +17,8 @@ interface Seen {
   definition: string;
   hasEnded: boolean;
   open: number;
+  /** Jobs of it that are under way, without those whose end it knows, and that of its timeout. */
+  jobs: number;
   isRunning: boolean;
   isEnded: boolean;
   /** A field beside its record; `""`: none. */
@@ -23,33 +26,27 @@ interface Seen {
 }
 
 export interface RunSuspect {
-  /** Jobs of it that have not ended, as the census of jobs has counted them. */
-  readonly jobs: number;
-  /** A run that is a step of it goes on. */
-  readonly hasChildren: boolean;
   /** Fields that begin with its id, of one of which there is no record. */
   readonly fields: readonly string[];
   /** Members of `listeners` that name it. */
   readonly listeners: readonly string[];
 }
 
-/** @param jobs of each run that have not ended, as the census of jobs has counted them. */
+/** @param jobs of runs that have not ended, as the census of jobs has seen them, with their runs. */
 export async function suspectRuns(
   reader: ShardReader,
-  jobs: ReadonlyMap<string, number>,
+  jobs: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, RunSuspect>> {
-  const { seen, definitions } = await readRuns(reader);
-  const parents = parentsIn(seen);
+  const { seen, definitions } = await readRuns(reader, jobs);
   const suspects = new Map<string, RunSuspect & { fields: string[]; listeners: string[] }>();
   const suspect = (run: string): { fields: string[]; listeners: string[] } => {
-    const counted = { jobs: jobs.get(run) ?? 0, hasChildren: parents.has(run) };
-    const known = suspects.get(run) ?? { ...counted, fields: [], listeners: [] };
+    const known = suspects.get(run) ?? { fields: [], listeners: [] };
     suspects.set(run, known);
     return known;
   };
   const unrecorded: (readonly [run: string, field: string])[] = [];
   for (const [run, facts] of seen) {
-    if (!isSound(facts, jobs.get(run) ?? 0, definitions)) suspect(run);
+    if (!isSound(facts, definitions)) suspect(run);
     if (facts.definition === "" && facts.field !== "") unrecorded.push([run, facts.field]);
   }
   for await (const page of sortedSetPages(reader, reader.keys.listeners)) {
@@ -69,16 +66,6 @@ export async function suspectRuns(
     }
   }
   return suspects;
-}
-
-/** Runs of which some other run that goes on is a step, or a step of a step: the id of such a one begins with theirs and a dot. */
-function parentsIn(seen: ReadonlyMap<string, Seen>): ReadonlySet<string> {
-  const parents = new Set<string>();
-  for (const [run, { hasEnded: isOver }] of seen) {
-    for (let dot = run.indexOf("."); !isOver && dot >= 0; dot = run.indexOf(".", dot + 1))
-      parents.add(run.slice(0, dot));
-  }
-  return parents;
 }
 
 /** Of runs of which a field was seen and no record, because one came or went meanwhile, those of which that is still so. */
@@ -104,17 +91,25 @@ async function withoutRecord(
 
 async function readRuns(
   reader: ShardReader,
+  jobs: ReadonlyMap<string, string>,
 ): Promise<{ readonly seen: ReadonlyMap<string, Seen>; readonly definitions: ReadonlySet<string> }> {
   const { workflows, running, ended } = reader.keys;
   const seen = new Map<string, Seen>();
   const definitions = new Set<string>();
   // One text for all runs of a definition.
   const names = new Map<string, string>();
+  const waitedFor = new Map(jobs);
   for await (const page of hashPages(reader, workflows)) {
     for (const [field, text] of pairsOf(page)) {
       if (field.startsWith("@")) definitions.add(field);
       else note(seenOf(seen, runOf(field)), field, text, names);
+      // A worker may be about to end the job whose end its run knows.
+      waitedFor.delete(endedJob(field));
     }
+  }
+  for (const [id, run] of waitedFor) {
+    const facts = seen.get(run);
+    if (facts !== undefined && id !== timeoutJobId(run)) facts.jobs += 1;
   }
   for await (const page of sortedSetPages(reader, running)) {
     for (const [run] of pairsOf(page)) seenOf(seen, run).isRunning = true;
@@ -128,7 +123,8 @@ async function readRuns(
 function seenOf(seen: Map<string, Seen>, run: string): Seen {
   let facts = seen.get(run);
   if (facts === undefined) {
-    facts = { definition: "", hasEnded: false, open: 0, isRunning: false, isEnded: false, field: "" };
+    const not = { hasEnded: false, isRunning: false, isEnded: false };
+    facts = { definition: "", open: 0, jobs: 0, field: "", ...not };
     seen.set(run, facts);
   }
   return facts;
@@ -149,12 +145,19 @@ function note(facts: Seen, field: string, text: string, names: Map<string, strin
 }
 
 function isSound(
-  { definition, hasEnded: isOver, open, isRunning, isEnded }: Seen,
-  jobs: number,
+  { definition, hasEnded: isOver, open, jobs, isRunning, isEnded }: Seen,
   definitions: ReadonlySet<string>,
 ): boolean {
   if (definition === "" || isRunning === isOver || isEnded !== isOver) return false;
-  return isOver ? open === 0 : open >= 1 && open <= jobs && definitions.has(definition);
+  return isOver ? open === 0 : open >= 1 && open === jobs && definitions.has(definition);
+}
+
+/** The job whose end a field tells of, if it tells of one. */
+function endedJob(field: string): string {
+  const space = field.indexOf(" ");
+  const [run, name] = [field.slice(0, space), field.slice(space + 1)];
+  const isUndone = name.endsWith(undoneField(""));
+  return isUndone ? undoJobId(run, name.slice(0, -undoneField("").length)) : stepJobId(run, name);
 }
 
 function runOf(field: string): string {

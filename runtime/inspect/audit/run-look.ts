@@ -1,21 +1,20 @@
 /**
- * The second look at the workflow runs that were suspected, and their repair: one after the other, each in one transaction, so that what
- * it shows is of one moment. What is wrong twice is a finding.
+ * The second look at the workflow runs that were suspected, and their repair: one after the other, each so that what it shows is of one
+ * moment. What is wrong twice is a finding.
  */
 import type { WorkflowDefinition } from "../../definition/index.js";
-import { begunJob, isFinal, parseRunRecord, runFields } from "../../protocol/index.js";
+import { type BegunJob, begunJob, parseRunRecord, runFields } from "../../protocol/index.js";
 import { mendRun } from "../../scripts/index.js";
-import { deciderId, stepJobId, stopperId, undoJobId, WorkflowGraph } from "../../workflow/index.js";
+import { RUN_RETRYING, WorkflowGraph } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { definitionOf, hasEnded, recordFacts, runFacts } from "./facts.js";
+import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
-import { isCountable, workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
+import { jobsToCount, workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
 import type { RunSuspect } from "./run-census.js";
+import { countJobs, type LostChild, lostChildren, RunMarks } from "./run-jobs.js";
 
-/** Jobs that are counted in one transaction: a run with more is not judged by its count. */
-const MOST_JOBS = 2000;
-/** Fields of a run that is gone that one call removes: their values may be long. */
-const FIELDS_AT_ONCE = 200;
+/** Fields of a run that is gone, and jobs that begin, of one call of a repair: values of fields may be long. */
+const MENDED_AT_ONCE = 200;
 /** Listeners that one repair removes. */
 const MOST_LISTENERS = 2000;
 /** Runs of which it is asked together whether they have ended since: inputs and outputs may be long. */
@@ -33,9 +32,10 @@ export async function* lookAtRuns(
   reader: ShardReader,
   suspects: ReadonlyMap<string, RunSuspect>,
 ): AsyncGenerator<RunLook> {
+  const looker = new RunLooker(reader);
   for (const [run, suspect] of await withoutSettled(reader, suspects)) {
-    const first = await look(reader, run, suspect);
-    const again = first.findings.length === 0 ? first : await look(reader, run, suspect);
+    const first = await looker.look(run, suspect);
+    const again = first.findings.length === 0 ? first : await looker.look(run, suspect);
     if (again.findings.length === 0) continue;
     yield { findings: again.findings, repair: () => repair(reader, again) };
   }
@@ -90,85 +90,121 @@ interface Seen {
   readonly state: string;
   readonly open: string;
   readonly definition: WorkflowDefinition | undefined;
+  readonly lost: readonly LostChild[];
   readonly fields: readonly string[];
   readonly listeners: readonly string[];
   readonly nowMs: number;
 }
 
-async function look(
-  reader: ShardReader,
-  run: string,
-  suspect: RunSuspect,
-): Promise<Seen & { readonly findings: readonly AuditFinding[] }> {
-  const seen = await see(reader, run, suspect);
-  return { ...seen, findings: workflowRunFindings(seen.facts) };
-}
+class RunLooker {
+  readonly #reader: ShardReader;
+  /** By their fields. One never changes. */
+  readonly #definitions = new Map<string, WorkflowDefinition | undefined>();
 
-async function see(reader: ShardReader, run: string, suspect: RunSuspect): Promise<Seen> {
-  const { workflows, running, ended, listeners: listening, jobs, runs, active } = reader.keys;
-  const { definition, totals } = await definitionOfRun(reader, run);
-  const ids = definition === undefined ? undefined : jobIds(run, definition, totals);
-  const head = [run, runFields.state(run), runFields.open(run)];
-  const members = suspect.listeners.slice(0, MOST_LISTENERS);
-  const { fields } = suspect;
-  const replies = await reader.read((redis) =>
-    redis
-      .multi()
-      .time()
-      .hmget(workflows, ...head)
-      .zscore(running, run)
-      .zscore(ended, run)
-      .zmscore(listening, ...orNothing(members))
-      .hexists(workflows, fields[0] ?? "")
-      .hmget(workflows, ...orNothing([...totals.keys()]))
-      .hmget(jobs, ...orNothing(ids ?? []))
-      .hmget(runs, ...orNothing(ids ?? []))
-      .hmget(active, ...orNothing(ids ?? []))
-      .exec(),
-  );
-  const [time, own, runningAt, endedAt, heard, stored, counts, records, texts, owners] =
-    transactionReplies<unknown>(replies) as [
-      string[],
-      Texts,
-      string | null,
-      string | null,
-      Texts,
-      number,
-      ...jobs: [Texts, Texts, Texts, Texts],
-    ];
-  const [record = null, state = null, open = null] = own;
-  // Items that have come since have jobs that were not asked for.
-  const hasMoved = [...totals.values()].some((total, index) => total !== (counts[index] ?? null));
-  // What a worker holds is under way, whatever has become of its record.
-  const isUnderWay = (_id: string, index: number): boolean =>
-    typeof owners[index] === "string" || isLive(records[index], texts[index]);
-  const live = (ids ?? []).filter(isUnderWay).length;
-  // Fewer than were counted before: some have ended since, or they are not those that the definition tells of.
-  const isKnown = ids !== undefined && !hasMoved && live >= suspect.jobs;
-  const left = stored === 1 ? fields : [];
-  const its = members.filter((_member, index) => typeof heard[index] === "string");
-  return {
-    record: record ?? "",
-    state: state ?? "",
-    open: open ?? "",
-    definition,
-    fields: left,
-    listeners: its,
-    nowMs: Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000),
-    facts: {
-      run,
-      record: recordState(record, state),
-      hasEnded: hasEnded(state),
-      open: open === null ? undefined : Number(open),
-      jobs: isKnown ? live : undefined,
-      hasChildren: suspect.hasChildren,
-      hasDefinition: definition !== undefined,
+  constructor(reader: ShardReader) {
+    this.#reader = reader;
+  }
+
+  async look(
+    run: string,
+    suspect: RunSuspect,
+  ): Promise<Seen & { readonly findings: readonly AuditFinding[] }> {
+    const seen = await this.#see(run, suspect);
+    return { ...seen, findings: workflowRunFindings(seen.facts) };
+  }
+
+  async #see(run: string, suspect: RunSuspect): Promise<Seen> {
+    const { workflows } = this.#reader.keys;
+    const stored = await this.#reader.read((redis) => redis.hget(workflows, run));
+    const field = definitionOf(stored ?? "") ?? "";
+    const definition = await this.#definition(field);
+    const marks = new RunMarks(this.#reader, run, definition?.steps ?? []);
+    const head = await this.#readHead(run, suspect, field, marks);
+    const { record, state, open } = head;
+    const isRun = recordState(record, state);
+    const goesOn = isRun === "readable" && !hasEnded(state);
+    const counted =
+      goesOn && definition !== undefined
+        ? await countJobs(this.#reader, run, definition, marks, head.marks)
+        : undefined;
+    // While its steps are put back for a retry, some of those that run again have neither an end nor a job.
+    const isMissed = counted !== undefined && Number(open) !== counted.jobs && state !== RUN_RETRYING;
+    const { startedAt } = isMissed ? parseRunRecord(record ?? "") : { startedAt: 0 };
+    const lost = isMissed ? await lostChildren(this.#reader, run, startedAt, counted.idle) : [];
+    return {
+      record: record ?? "",
+      state: state ?? "",
+      open: open ?? "",
+      definition,
+      lost,
+      fields: head.fields,
+      listeners: head.listeners,
+      nowMs: head.nowMs,
+      facts: {
+        run,
+        record: isRun,
+        hasEnded: hasEnded(state),
+        open: open === null ? undefined : Number(open),
+        jobs: counted?.jobs,
+        lost,
+        hasDefinition: head.hasDefinition && definition !== undefined,
+        isRunning: head.isRunning,
+        isEnded: head.isEnded,
+        fields: head.fields.length,
+        listeners: head.listeners.length,
+      },
+    };
+  }
+
+  async #definition(field: string): Promise<WorkflowDefinition | undefined> {
+    if (field !== "" && this.#definitions.get(field) === undefined) {
+      const text = await this.#reader.read((redis) => redis.hget(this.#reader.keys.workflows, field));
+      this.#definitions.set(field, definitionFacts(text));
+    }
+    return this.#definitions.get(field);
+  }
+
+  async #readHead(run: string, suspect: RunSuspect, definition: string, marks: RunMarks) {
+    const { workflows, running, ended, listeners } = this.#reader.keys;
+    const members = suspect.listeners.slice(0, MOST_LISTENERS);
+    const { fields } = suspect;
+    const replies = await this.#reader.read((redis) =>
+      marks
+        .read(redis.multi())
+        .time()
+        .hmget(workflows, run, runFields.state(run), runFields.open(run))
+        .hexists(workflows, definition)
+        .zscore(running, run)
+        .zscore(ended, run)
+        .zmscore(listeners, ...orNothing(members))
+        .hexists(workflows, fields[0] ?? "")
+        .exec(),
+    );
+    const [said, marked, time, own, isStored, runningAt, endedAt, heard, isLeft] =
+      transactionReplies<unknown>(replies) as [
+        ...marks: [Texts, Texts],
+        time: string[],
+        own: Texts,
+        isStored: number,
+        runningAt: string | null,
+        endedAt: string | null,
+        heard: Texts,
+        isLeft: number,
+      ];
+    const [record = null, state = null, open = null] = own;
+    return {
+      marks: marks.of(said, marked),
+      record,
+      state,
+      open,
+      hasDefinition: isStored === 1,
       isRunning: runningAt !== null,
       isEnded: endedAt !== null,
-      fields: left.length,
-      listeners: its.length,
-    },
-  };
+      fields: isLeft === 1 ? fields : [],
+      listeners: members.filter((_member, index) => typeof heard[index] === "string"),
+      nowMs: Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000),
+    };
+  }
 }
 
 /** Redis wants one field at least. */
@@ -185,90 +221,49 @@ function recordState(
   return definitionOf(record) === undefined || (isEnd && !hasEnded(state)) ? "unreadable" : "readable";
 }
 
-/** What cannot be read is somebody's all the same. */
-function isLive(record: string | null | undefined, run: string | null | undefined): boolean {
-  if (typeof record !== "string" || recordFacts(record).kind === "tombstone") return false;
-  const { state } = runFacts(run);
-  return state === "unreadable" || state === "pending" || state === "retry" || !isFinal(state);
-}
-
-interface Definition {
-  readonly definition: WorkflowDefinition | undefined;
-  /** Fields with the number of items of its fan-outs, as stored. */
-  readonly totals: ReadonlyMap<string, string | null>;
-}
-
-async function definitionOfRun(reader: ShardReader, run: string): Promise<Definition> {
-  const { workflows } = reader.keys;
-  const record = await reader.read((redis) => redis.hget(workflows, run));
-  const field = record === null ? undefined : definitionOf(record);
-  const text = field === undefined ? null : await reader.read((redis) => redis.hget(workflows, field));
-  const definition = text === null ? undefined : parsed(text);
-  const fans = (definition?.steps ?? []).filter(({ forEach }) => forEach !== undefined);
-  const fields = fans.map(({ name }) => runFields.items(run, name));
-  const totals = fields.length === 0 ? [] : await reader.read((redis) => redis.hmget(workflows, ...fields));
-  return { definition, totals: new Map(fields.map((name, index) => [name, totals[index] ?? null])) };
-}
-
-function parsed(text: string): WorkflowDefinition | undefined {
-  try {
-    const definition = JSON.parse(text) as WorkflowDefinition;
-    const isOne = Number.isFinite(definition.keepMs) && definition.steps.every(({ name }) => name !== "");
-    return isOne ? definition : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** All jobs that the run may wait for; `undefined` where they are too many. */
-function jobIds(
-  run: string,
-  { steps }: WorkflowDefinition,
-  totals: ReadonlyMap<string, string | null>,
-): readonly string[] | undefined {
-  const ids = [deciderId(run), stopperId(run)];
-  for (const { name, compensate } of steps) {
-    ids.push(stepJobId(run, name));
-    if (compensate !== undefined) ids.push(undoJobId(run, name));
-    const total = Number(totals.get(runFields.items(run, name)) ?? 0);
-    if (!(ids.length + total <= MOST_JOBS)) return undefined;
-    for (let index = 0; index < total; index++) ids.push(stepJobId(run, name, index));
-  }
-  return ids;
-}
-
 async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
   const { facts, record, state, open, definition, fields, listeners, nowMs } = seen;
-  const { run, jobs, hasEnded: isOver } = facts;
+  const { run, hasEnded: isOver } = facts;
   const isThere = facts.record === "readable";
   const goesOn = isThere && !isOver;
-  const hangs = isCountable(facts) && workflowRunFindings(facts).some(({ code }) => code === "TW-F64");
-  const decides = hangs && jobs === 0 && definition !== undefined;
-  const call = { keys: reader.keys, run, queue: definition?.queue ?? "none" };
+  const jobs = jobsToCount(facts);
   const target = {
     runningSince: goesOn ? parseRunRecord(record).startedAt : undefined,
     removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
-    open: goesOn ? (hangs ? String(Math.max(1, jobs ?? 1)) : open) : "",
-    decider: decides ? begunJob(new WorkflowGraph(definition).decider, run, nowMs) : undefined,
+    open: !goesOn ? "" : jobs === undefined ? open : String(Math.max(1, jobs)),
   };
-  const mend = (some: readonly string[], members: readonly string[], counted: string) =>
-    mendRun(reader.connection, {
-      ...call,
-      seen: { record, state, open: counted },
-      target,
-      fields: some,
-      listeners: members,
-    });
   // The state last: each call compares it.
   const isState = (field: string): boolean => field === runFields.state(run);
   const inOrder = [...fields.filter((field) => !isState(field)), ...fields.filter(isState)];
   const strays = facts.record === "none" ? inOrder : [];
-  let reply = await mend(
-    strays.slice(0, FIELDS_AT_ONCE),
-    facts.record === "none" || isOver ? listeners : [],
-    open,
-  );
-  for (let from = FIELDS_AT_ONCE; from < strays.length && reply === "REPAIRED"; from += FIELDS_AT_ONCE)
-    reply = await mend(strays.slice(from, from + FIELDS_AT_ONCE), [], "");
-  return reply === "REPAIRED" ? "repaired" : "moved";
+  const begins = jobsToBegin(seen);
+  const go = goesOn ? [] : listeners;
+  let counted = open;
+  for (let from = 0; from <= Math.max(0, strays.length - 1, begins.length - 1); from += MENDED_AT_ONCE) {
+    const reply = await mendRun(reader.connection, {
+      keys: reader.keys,
+      run,
+      queue: definition?.queue ?? "none",
+      seen: { record, state, open: counted },
+      target,
+      begins: begins.slice(from, from + MENDED_AT_ONCE),
+      fields: strays.slice(from, from + MENDED_AT_ONCE),
+      listeners: { go: from === 0 ? go : [], come: [] },
+    });
+    if (reply === "MOVED") return "moved";
+    counted = target.open;
+  }
+  return "repaired";
+}
+
+/** Jobs that wait for runs that are steps; where there is no job at all, the one that decides. */
+function jobsToBegin({ facts, definition, lost, nowMs }: Seen): readonly BegunJob[] {
+  if (definition === undefined) return [];
+  const graph = new WorkflowGraph(definition);
+  const { run } = facts;
+  if (jobsToCount(facts) === 0) return [begunJob(graph.decider, run, nowMs)];
+  return lost.map(({ step, item }) => {
+    if (item === undefined) return graph.again(run, step, nowMs);
+    return begunJob(graph.item(step, item).mold, run, nowMs, item);
+  });
 }

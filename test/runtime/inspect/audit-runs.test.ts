@@ -1,63 +1,36 @@
 // The auditor on workflow runs: every finding on a run that is really broken, its repair, and that it leaves sound ones alone.
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
-import { Connection } from "../../../runtime/connection/index.js";
-import { createInspector, type Inspector } from "../../../runtime/inspect/index.js";
-import type { ShardKeys } from "../../../runtime/protocol/index.js";
 import { mendRun, resumeRun } from "../../../runtime/scripts/index.js";
 import { WorkflowGraph } from "../../../runtime/workflow/index.js";
-import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { childOf, children, endOf, jobOf, path, start, value, workflow } from "../../support/workflow.js";
+import { endOf, path, start, value, workflow } from "../../support/workflow.js";
+import { job, mend, type RunBench, setupRuns, working } from "./run-bench.js";
 
 const redis = await startRedis();
-const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
-const job = (n = value(1)) => jobOf(add as never, n);
 const flow = workflow([
   { name: "a", needs: [], job: job() },
   { name: "b", needs: ["a"], forEach: value([1, 2, 3]), job: job(path("item")) },
 ]);
+const pair = workflow(
+  ["a", "b"].map((name) => ({ name, needs: [], job: job() })),
+  { name: "test:pair" },
+);
 const FAR = 9_000_000_000_000;
 
-interface Bench {
-  readonly project: Project;
-  readonly inspector: Inspector;
-  readonly keys: ShardKeys;
-  readonly connection: Connection;
-  readonly db: Connection["redis"];
-}
+const setup = () => setupRuns(redis);
 
-function setup(): Bench {
-  const project = setupProject({ redis, tasks: [add] as never });
-  const connection = new Connection({ url: redis.url }, "test");
-  onTestFinished(() => connection.disconnect());
-  const inspector = createInspector({ connection, keys: project.keys });
-  return { project, inspector, keys: project.keys, connection, db: connection.redis };
-}
-
-/** A run whose first step waits, and one that has ended. */
-async function twoRuns({ project }: Bench): Promise<void> {
+/** A run whose first step waits, one of which two do, and one that has ended. */
+async function someRuns({ project }: RunBench): Promise<void> {
   const worker = await working(project);
   await endOf(await start(project, flow, {}, "over"));
   await worker.stop();
   await start(project, flow, {}, "on");
+  await start(project, pair, {}, "two");
 }
 
-function working(project: Project) {
-  return project.worker({ "math:add": ({ payload: { n } }: { payload: { n: number } }) => n } as never);
-}
-
-/** Codes of what is found without and with a repair, and of what is left after it. */
-async function mend({ inspector }: Bench): Promise<Readonly<Record<"found" | "left", readonly string[]>>> {
-  const codes = (report: Awaited<ReturnType<typeof inspector.audit>>) =>
-    report.findings.map(({ code, repair }) => (repair === undefined ? `${code} by hand` : code));
-  const found = codes(await inspector.audit());
-  expect(codes(await inspector.audit({ repair: true }))).toEqual(found);
-  return { found, left: codes(await inspector.audit()) };
-}
-
-type Break = (bench: Bench) => Promise<unknown>;
+type Break = (bench: RunBench) => Promise<unknown>;
 const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
   ["a run that goes on in no list", ["TW-F60"], ({ db, keys }) => db.zrem(keys.running, "on")],
   ["a run that has ended in no list", ["TW-F60"], ({ db, keys }) => db.zrem(keys.ended, "over")],
@@ -84,6 +57,12 @@ const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
     ({ db, keys }) => db.hset(keys.workflows, "over :state", "completed 5 {"),
   ],
   ["a count that is too high", ["TW-F64"], ({ db, keys }) => db.hset(keys.workflows, "on :open", 3)],
+  ["a count that is too low", ["TW-F64"], ({ db, keys }) => db.hset(keys.workflows, "two :open", 1)],
+  [
+    "a count of a job whose end is known",
+    ["TW-F64"],
+    ({ db, keys }) => db.hset(keys.workflows, "two a", "c1 null"),
+  ],
   ["a count of nothing", ["TW-F64"], ({ db, keys }) => db.hset(keys.workflows, "on :open", 0)],
   ["no count", ["TW-F64"], ({ db, keys }) => db.hdel(keys.workflows, "on :open")],
   ["a run that has ended and counts", ["TW-F65"], ({ db, keys }) => db.hset(keys.workflows, "over :open", 2)],
@@ -94,7 +73,7 @@ const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
       await db.hdel(keys.workflows, "over", "over :state", "over a", "over b", "over b*", "over b*#");
       await db.zrem(keys.ended, "over");
       for (const field of await db.hkeys(keys.workflows))
-        if (field.startsWith("over ") || field.startsWith("@")) await db.hdel(keys.workflows, field);
+        if (field.startsWith("over ") || field.startsWith("@test:flow")) await db.hdel(keys.workflows, field);
     },
   ],
   [
@@ -111,7 +90,7 @@ const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
 
 test.each(broken)("finds, repairs and is content with %s", async (_what, codes, breakIt) => {
   const bench = setup();
-  await twoRuns(bench);
+  await someRuns(bench);
   expect(await mend(bench)).toEqual({ found: [], left: [] });
   await breakIt(bench);
   const { found, left } = await mend(bench);
@@ -124,7 +103,7 @@ test.each(broken)("finds, repairs and is content with %s", async (_what, codes, 
 test("an end that is none is a finding for those who wait for it, too", async () => {
   const bench = setup();
   const { db, keys } = bench;
-  await twoRuns(bench);
+  await someRuns(bench);
   await db.hset(keys.workflows, "over :state", "completed 5 {");
   await db.hset(keys.waits, "over", "client");
   expect((await mend(bench)).found).toContain("TW-F63 by hand");
@@ -134,7 +113,7 @@ test("an end that is none is a finding for those who wait for it, too", async ()
 test("a job that a worker holds is under way, whatever has become of its record", async () => {
   const bench = setup();
   const { db, keys } = bench;
-  await twoRuns(bench);
+  await someRuns(bench);
   await db.lrem(keys.queue("default").pending, 0, "on.a");
   await db.zadd(keys.leases, FAR, "somebody");
   await db.hset(keys.active, "on.a", "somebody");
@@ -193,34 +172,18 @@ test("what is about to end an attempt does not end the one that a retry has begu
   await db.flushdb();
 });
 
-test("a run whose step is a run is not decided before that has ended, although the job that waits is lost", async () => {
+test("a worker that is about to end a job whose end is known is waited for by nobody", async () => {
   const bench = setup();
-  const { project, inspector, keys, db } = bench;
-  let release = (): void => undefined;
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await project.worker({ "math:add": () => released } as never);
-  const inner = workflow([{ name: "a", needs: [], job: job() }], { name: "test:inner" });
-  const outer = workflow([{ name: "in", needs: [], ...childOf(inner) }], children(inner));
-  await start(project, outer, {}, "outer");
-  const { due } = keys.queue("default");
-  await until("the job to wait for its run", async () => (await db.zscore(due, "outer.in")) !== null);
-  await db.zrem(due, "outer.in");
-  await db.hdel(keys.jobs, "outer.in");
-  await db.hdel(keys.runs, "outer.in");
-  const by = async (options = {}) =>
-    (await inspector.audit(options)).findings.map(({ code, outcome }) => `${code} ${outcome ?? "by hand"}`);
-  expect(await by({ repair: true })).toEqual(["TW-F64 by hand"]);
-  expect(await db.hget(keys.workflows, "outer :state")).toBeNull();
-  release();
-  await until("the inner run to end", async () => (await db.zcard(keys.ended)) === 1);
-  expect(await by({ repair: true })).toEqual(["TW-F64 repaired"]);
-  await until("the outer run to fail", async () => (await inspector.showRun("outer")).state === "failed");
+  const { db, keys } = bench;
+  await someRuns(bench);
+  await db.hset(keys.workflows, "two a", "c1 null", "two :open", 1);
+  expect(await mend(bench)).toEqual({ found: [], left: [] });
 });
 
 test("a run that has lost its job hangs; once it is repaired it fails, and goes on when it is retried", async () => {
   const bench = setup();
   const { project, db, keys, inspector } = bench;
-  await twoRuns(bench);
+  await someRuns(bench);
   const { pending } = keys.queue("default");
   await db.hdel(keys.jobs, "on.a");
   await db.lrem(pending, 0, "on.a");
@@ -241,54 +204,24 @@ test.each([
 ])("a repair lets a run alone that was seen with %s", async (_what, stale) => {
   const bench = setup();
   const { db, keys } = bench;
-  await twoRuns(bench);
+  await someRuns(bench);
   const seen = { record: (await db.hget(keys.workflows, "on"))!, state: "", open: "1" };
-  const target = { runningSince: undefined, removedAt: 5, open: "3", decider: undefined };
-  const call = { keys, run: "on", queue: "default", target, fields: ["on"], listeners: [] };
+  const target = { runningSince: undefined, removedAt: 5, open: "3" };
+  const listeners = { go: [], come: [] };
+  const call = { keys, run: "on", queue: "default", target, begins: [], fields: ["on"], listeners };
   expect(await mendRun(bench.connection, { ...call, seen: { ...seen, ...stale } })).toBe("MOVED");
   expect(await mend(bench)).toEqual({ found: [], left: [] });
 });
 
-test("where the job that decides is there, none is put beside it", async () => {
+test("where a job that is to begin is there, none is put beside it", async () => {
   const bench = setup();
   const { db, keys } = bench;
-  await twoRuns(bench);
+  await someRuns(bench);
   const record = (await db.hget(keys.workflows, "on"))!;
-  const decider = { id: "on.a", queue: "default", delayMs: 0, limit: "", record: "[]" };
-  const target = { runningSince: 5, removedAt: undefined, open: "1", decider };
-  const call = { keys, run: "on", queue: "default", target, fields: [], listeners: [] };
+  const begins = [{ id: "on.a", queue: "default", delayMs: 0, limit: "", record: "[]" }];
+  const target = { runningSince: 5, removedAt: undefined, open: "1" };
+  const listeners = { go: [], come: [] };
+  const call = { keys, run: "on", queue: "default", target, begins, fields: [], listeners };
   expect(await mendRun(bench.connection, { ...call, seen: { record, state: "", open: "1" } })).toBe("MOVED");
   expect(await mend(bench)).toEqual({ found: [], left: [] });
 });
-
-test(
-  "finds nothing beside runs that start, fan out, fail and are cancelled",
-  { timeout: 60_000 },
-  async () => {
-    const { project, inspector } = setup();
-    const worker = await project.worker({
-      "math:add": async ({ payload: { n } }: { payload: { n: number } }) => {
-        await new Promise((resolve) => setImmediate(resolve));
-        return n;
-      },
-    } as never);
-    let going = true;
-    const audits = (async () => {
-      const found: unknown[] = [];
-      let looks = 0;
-      for (; going || looks < 3; looks++) found.push(...(await inspector.audit({ repair: true })).findings);
-      return { found, looks };
-    })();
-    for (let round = 0; round < 20; round++) {
-      const ids = Array.from({ length: 20 }, (_unused, index) => `r${round}-${index}`);
-      const runs = await Promise.all(ids.map((id) => start(project, flow, {}, id)));
-      for (const id of ids.slice(0, 5)) await inspector.cancelRun(id).catch(() => undefined);
-      await Promise.all(runs.map(endOf));
-    }
-    going = false;
-    const { found, looks } = await audits;
-    await worker.stop();
-    expect(found).toEqual([]);
-    expect(looks).toBeGreaterThan(3);
-  },
-);

@@ -11,7 +11,7 @@ import { shardFindings } from "./shards.js";
 export { eventFindings } from "./events.js";
 export { listenerFindings, type ListenerFacts, listenerId, listenersOfJob } from "./listeners.js";
 export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
-export { isCountable, workflowRunFindings, type WorkflowRunFacts } from "./runs.js";
+export { jobsToCount, workflowRunFindings, type WorkflowRunFacts } from "./runs.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
 
 /** All that is wrong with one id. One repair settles what can be settled of it. */

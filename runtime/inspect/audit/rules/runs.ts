@@ -7,10 +7,10 @@ export interface WorkflowRunFacts {
   readonly hasEnded: boolean;
   /** Jobs that it waits for, as it counts them. */
   readonly open: number | undefined;
-  /** Jobs of it that have not ended; `undefined`: not known. */
+  /** Jobs of it that are under way, without those of steps that have an end; `undefined`: not known. */
   readonly jobs: number | undefined;
-  /** A run that is a step of it goes on. */
-  readonly hasChildren: boolean;
+  /** Runs that are steps of it, and the job of each that is to wait for it, and is not there. */
+  readonly lost: readonly { readonly child: string; readonly job: string }[];
   readonly hasDefinition: boolean;
   readonly isRunning: boolean;
   readonly isEnded: boolean;
@@ -28,16 +28,14 @@ const REPAIRS: Readonly<Partial<Record<FindingCode, string>>> = {
     "count anew; where no job is left, let a worker decide, with which the run fails and can be retried",
   "TW-F65": "forget the count",
   "TW-F67": "forget that it listens",
+  "TW-F68": "let a job wait for it again",
 };
 
 export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFinding[] {
-  const { run, record, hasEnded, open = 0, jobs, fields, listeners } = facts;
+  const { run, record, hasEnded, open = 0, fields, listeners } = facts;
   const list = lists(facts);
-  const finding = (when: boolean, code: FindingCode, expected: string, found: string): AuditFinding[] => {
-    const repair = code === "TW-F64" && !isCountable(facts) ? undefined : REPAIRS[code];
-    const about = { code, subject: `run ${run}`, expected, found };
-    return when ? [repair === undefined ? about : { ...about, repair }] : [];
-  };
+  const finding = (when: boolean, code: FindingCode, expected: string, found: string): AuditFinding[] =>
+    when ? [{ code, subject: `run ${run}`, expected, found, ...repairOf(code, facts) }] : [];
   if (record === "unreadable") return finding(true, "TW-F63", "a record and a state", "a text that is none");
   if (record === "none") {
     return [
@@ -52,15 +50,14 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
     ];
   }
   const right = hasEnded ? "ended" : "running";
+  const jobs = jobsToCount(facts);
   // Written so that a count that is no number is wrong, too.
-  const hangs = !hasEnded && !(open >= 1 && open <= (jobs ?? open));
+  const isWrong = !hasEnded && !(open >= 1 && open === (jobs ?? open));
   return [
     ...finding(list !== right, "TW-F60", right, list),
-    ...finding(
-      hangs,
-      "TW-F64",
-      "a count of one at least, and as many jobs",
-      `${open}, and ${jobs ?? "too many to count"} jobs`,
+    ...finding(isWrong, "TW-F64", `${jobs ?? "some"} jobs under way, and their count`, String(open)),
+    ...facts.lost.flatMap(({ child, job }) =>
+      finding(true, "TW-F68", `the job ${job}, which waits for the run ${child}`, "none"),
     ),
     ...finding(hasEnded && open !== 0, "TW-F65", "no count", String(open)),
     ...finding(!hasEnded && !facts.hasDefinition, "TW-F66", "its definition", "none"),
@@ -73,12 +70,15 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
   ];
 }
 
-/**
- * Of a run whose jobs are not known nobody can say how many it should count; and one whose step is a run that goes on must not be decided
- * before that has ended, although the job that waits for it is lost.
- */
-export function isCountable({ jobs, hasChildren }: WorkflowRunFacts): boolean {
-  return jobs !== undefined && !hasChildren;
+/** Where its jobs are not known, nobody can say how many it should count. */
+function repairOf(code: FindingCode, facts: WorkflowRunFacts): { readonly repair?: string } {
+  const repair = code === "TW-F64" && jobsToCount(facts) === undefined ? undefined : REPAIRS[code];
+  return repair === undefined ? {} : { repair };
+}
+
+/** With a repair: jobs that are lost come back. */
+export function jobsToCount({ jobs, lost }: WorkflowRunFacts): number | undefined {
+  return jobs === undefined ? undefined : jobs + lost.length;
 }
 
 function lists({ isRunning, isEnded }: WorkflowRunFacts): string {

@@ -1,0 +1,213 @@
+/**
+ * Counts the jobs of a run that goes on, by the ids that they can have, a part of them at a time: a fan-out may have 100,000 items. Jobs of one
+ * part follow one another unseen; whatever begins in one part with an end in another changes one of the marks, which are read with each part.
+ * Where they are always the same, all parts are of one moment.
+ */
+import type { WorkflowDefinition, WorkflowStep } from "../../definition/index.js";
+import { isFinal, parseRunParent, runFields } from "../../protocol/index.js";
+import {
+  childRunId,
+  deciderId,
+  isChild,
+  roundOf,
+  stepJobId,
+  stopperId,
+  undoJobId,
+  undoneField,
+} from "../../workflow/index.js";
+import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import { recordFacts, runFacts } from "./facts.js";
+
+/** Items that are read in one transaction: it must stay a fraction of a millisecond. */
+const AT_ONCE = 200;
+/** No fan-out has more. */
+const MOST_ITEMS = 100_000;
+
+type Texts = readonly (string | null)[];
+type Transaction = ReturnType<ShardReader["connection"]["redis"]["multi"]>;
+
+/** A step, or an item of it, that is a run. */
+export interface ChildPlace {
+  readonly step: WorkflowStep;
+  readonly item: number | undefined;
+}
+
+export interface RunJobs {
+  /** Those that the run has to count: under way, and their step has no end yet. */
+  readonly jobs: number;
+  /** Steps that are runs, without an end and without a job. */
+  readonly idle: readonly ChildPlace[];
+}
+
+/** What tells whether jobs of a run have moved from one part to another. */
+export class RunMarks {
+  readonly #reader: ShardReader;
+  readonly #fields: readonly string[];
+  readonly #jobs: readonly string[];
+
+  constructor(reader: ShardReader, run: string, steps: readonly WorkflowStep[]) {
+    const fans = steps.filter(({ forEach }) => forEach !== undefined).map(({ name }) => name);
+    this.#reader = reader;
+    this.#fields = [
+      ...[runFields.stamp, runFields.state, runFields.open].map((of) => of(run)),
+      ...fans.flatMap((step) => [runFields.items(run, step), runFields.itemsEnded(run, step)]),
+    ];
+    // Items begin with the end of the last ones, and end with a beginning of the others.
+    this.#jobs = [...fans.map((step) => stepJobId(run, step)), deciderId(run), stopperId(run)];
+  }
+
+  read(transaction: Transaction): Transaction {
+    const { jobs, workflows } = this.#reader.keys;
+    return transaction.hmget(workflows, ...this.#fields).hmget(jobs, ...this.#jobs);
+  }
+
+  /** What was read, by its field, and a text to compare it by. */
+  of(said: Texts, jobs: Texts): { readonly text: string; readonly said: ReadonlyMap<string, string | null> } {
+    const text = JSON.stringify([said, jobs.map((record) => record !== null)]);
+    return { text, said: new Map(this.#fields.map((field, index) => [field, said[index] ?? null])) };
+  }
+}
+
+/** Where a job may be: its id, and the field that says that what it does has ended. */
+interface Place {
+  readonly id: string;
+  readonly end: string;
+  readonly child?: ChildPlace;
+}
+
+/** @param seen the marks, as they were when the count was read. `undefined`: they have changed since. */
+export async function countJobs(
+  reader: ShardReader,
+  run: string,
+  { steps }: WorkflowDefinition,
+  marks: RunMarks,
+  seen: ReturnType<RunMarks["of"]>,
+): Promise<RunJobs | undefined> {
+  const idle: ChildPlace[] = [];
+  let jobs = 0;
+  for (const places of partsOf(run, steps, seen.said)) {
+    const found = await readPart(reader, places, marks);
+    if (found.marks !== seen.text) return undefined;
+    for (const [index, { child }] of places.entries()) {
+      if (found.hasEnded[index]) continue;
+      if (found.isUnderWay[index]) jobs += 1;
+      else if (child !== undefined) idle.push(child);
+    }
+  }
+  return { jobs, idle };
+}
+
+/** All jobs that a run waits for but items are of one part, however many steps it has. */
+function* partsOf(
+  run: string,
+  steps: readonly WorkflowStep[],
+  said: ReadonlyMap<string, string | null>,
+): Generator<readonly Place[]> {
+  // No end says that of these.
+  const end = runFields.step(run, "");
+  yield [
+    { id: deciderId(run), end },
+    { id: stopperId(run), end },
+    ...steps.flatMap((step) => [placeOf(run, step), ...undoOf(run, step)]),
+  ];
+  for (const step of steps) {
+    const total = Math.min(MOST_ITEMS, Number(said.get(runFields.items(run, step.name)) ?? 0));
+    for (let from = 0; from < total; from += AT_ONCE) {
+      const count = Math.min(AT_ONCE, total - from);
+      yield Array.from({ length: count }, (_unused, index) => placeOf(run, step, from + index));
+    }
+  }
+}
+
+function placeOf(run: string, step: WorkflowStep, item?: number): Place {
+  const end = runFields.step(run, placeName(step, item));
+  const place = { id: stepJobId(run, step.name, item), end };
+  return isChild(step, item) ? { ...place, child: { step, item } } : place;
+}
+
+function undoOf(run: string, { name, compensate }: WorkflowStep): Place[] {
+  if (compensate === undefined) return [];
+  return [{ id: undoJobId(run, name), end: runFields.step(run, undoneField(name)) }];
+}
+
+function placeName({ name }: WorkflowStep, item: number | undefined): string {
+  return item === undefined ? name : `${name}.${item}`;
+}
+
+async function readPart(
+  reader: ShardReader,
+  places: readonly Place[],
+  marks: RunMarks,
+): Promise<{
+  readonly marks: string;
+  readonly isUnderWay: readonly boolean[];
+  readonly hasEnded: readonly boolean[];
+}> {
+  const { jobs, runs, active, workflows } = reader.keys;
+  const ids = places.map(({ id }) => id);
+  const replies = await reader.read((redis) => {
+    const transaction = marks
+      .read(redis.multi())
+      .hmget(jobs, ...ids)
+      .hmget(runs, ...ids)
+      .hmget(active, ...ids);
+    // Not their values, which may be large.
+    for (const { end } of places) transaction.hexists(workflows, end);
+    return transaction.exec();
+  });
+  const [said, marked, records, texts, owners, ...ends] = transactionReplies<unknown>(replies) as [
+    ...lists: [Texts, Texts, Texts, Texts, Texts],
+    ...ends: number[],
+  ];
+  return {
+    marks: marks.of(said, marked).text,
+    // What a worker holds is under way, whatever has become of its record.
+    isUnderWay: ids.map((_id, at) => typeof owners[at] === "string" || isLive(records[at], texts[at])),
+    hasEnded: ends.map((exists) => exists === 1),
+  };
+}
+
+/** What cannot be read is somebody's all the same. */
+function isLive(record: string | null | undefined, run: string | null | undefined): boolean {
+  if (typeof record !== "string" || recordFacts(record).kind === "tombstone") return false;
+  const { state } = runFacts(run);
+  return state === "unreadable" || state === "pending" || state === "retry" || !isFinal(state);
+}
+
+/** A run that is a step, for which no job waits. */
+export interface LostChild extends ChildPlace {
+  readonly child: string;
+  /** The job that would. */
+  readonly job: string;
+}
+
+/** Of steps without a job, those whose run has been started: they had one. */
+export async function lostChildren(
+  reader: ShardReader,
+  run: string,
+  startedAt: number,
+  idle: readonly ChildPlace[],
+): Promise<readonly LostChild[]> {
+  const { workflows } = reader.keys;
+  const lost: LostChild[] = [];
+  for (let from = 0; from < idle.length; from += AT_ONCE) {
+    const some = idle.slice(from, from + AT_ONCE);
+    const own = some.flatMap(({ step, item }) => [
+      runFields.round(run, step.name),
+      runFields.goesOn(run, placeName(step, item)),
+    ]);
+    const said = await reader.read((redis) => redis.hmget(workflows, ...own));
+    const ids = some.map(({ step, item }, index) =>
+      childRunId(run, step.name, roundOf(said[2 * index]), item),
+    );
+    const parents = await reader.read((redis) => redis.hmget(workflows, ...ids.map(runFields.parent)));
+    for (const [index, place] of some.entries()) {
+      const parent = parseRunParent(parents[index]);
+      // One that is to go on where it failed has a job that has not begun yet.
+      const isOwn = parent?.run === run && parent.startedAt === startedAt && said[2 * index + 1] === null;
+      const job = stepJobId(run, place.step.name, place.item);
+      if (isOwn) lost.push({ ...place, child: ids[index]!, job });
+    }
+  }
+  return lost;
+}
