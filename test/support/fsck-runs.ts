@@ -19,6 +19,7 @@ export function runProblems(shard: Shard): readonly string[] {
         ...factsOf(shard, run),
         jobs: live.get(run) ?? 0,
         lost: [],
+        waiter: undefined,
         fields: fields.filter((field) => field.startsWith(`${run} `)).length,
         listeners: listening.filter((one) => one === run).length,
       })
@@ -34,7 +35,7 @@ export function runProblems(shard: Shard): readonly string[] {
 function factsOf(
   { workflows, running, ended }: Shard,
   run: string,
-): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners" | "lost"> {
+): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners" | "lost" | "waiter"> {
   const record = workflows[run];
   const open = workflows[runFields.open(run)];
   const definition = record === undefined ? undefined : definitionOf(record);

@@ -163,6 +163,11 @@ export function definitionOf(record: string): string | undefined {
   return isRecord ? `@${workflow} ${hash}` : undefined;
 }
 
+/** When the run of a record began (ms). */
+export function startOf(record: string | null | undefined): number | undefined {
+  return readable(() => parseRunRecord(record ?? "null").startedAt);
+}
+
 /** `undefined` where it is a text by which no run could go on. */
 export function definitionFacts(text: string | null | undefined): WorkflowDefinition | undefined {
   return readable(() => {

@@ -2,6 +2,7 @@
  * The first look at workflow runs: a few numbers a run, gathered page by page while they go on. Whatever is not plainly sound by them is
  * a suspect. It may suspect too much, never too little.
  */
+import { parseRunParent } from "../../protocol/index.js";
 import { stepJobId, timeoutJobId, undoJobId, undoneField } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { definitionOf, hasEnded } from "./facts.js";
@@ -23,6 +24,8 @@ interface Seen {
   isEnded: boolean;
   /** A field beside its record; `""`: none. */
   field: string;
+  /** Of a run that is a step: the job of that; else `""`. */
+  waiter: string;
 }
 
 export interface RunSuspect {
@@ -30,6 +33,8 @@ export interface RunSuspect {
   readonly fields: readonly string[];
   /** Members of `listeners` that name it. */
   readonly listeners: readonly string[];
+  /** It has ended, and the job of the step that it is has not. */
+  readonly isAwaited: boolean;
 }
 
 /** @param jobs of runs that have not ended, as the census of jobs has seen them, with their runs. */
@@ -37,16 +42,20 @@ export async function suspectRuns(
   reader: ShardReader,
   jobs: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, RunSuspect>> {
-  const { seen, definitions } = await readRuns(reader, jobs);
+  const { seen, definitions, waitedFor } = await readRuns(reader, jobs);
+  const isAwaited = (run: string): boolean => {
+    const { hasEnded: isOver = false, waiter = "" } = seen.get(run) ?? {};
+    return isOver && waitedFor.has(waiter);
+  };
   const suspects = new Map<string, RunSuspect & { fields: string[]; listeners: string[] }>();
   const suspect = (run: string): { fields: string[]; listeners: string[] } => {
-    const known = suspects.get(run) ?? { fields: [], listeners: [] };
+    const known = suspects.get(run) ?? { fields: [], listeners: [], isAwaited: isAwaited(run) };
     suspects.set(run, known);
     return known;
   };
   const unrecorded: (readonly [run: string, field: string])[] = [];
   for (const [run, facts] of seen) {
-    if (!isSound(facts, definitions)) suspect(run);
+    if (!isSound(facts, definitions) || isAwaited(run)) suspect(run);
     if (facts.definition === "" && facts.field !== "") unrecorded.push([run, facts.field]);
   }
   for await (const page of sortedSetPages(reader, reader.keys.listeners)) {
@@ -92,7 +101,12 @@ async function withoutRecord(
 async function readRuns(
   reader: ShardReader,
   jobs: ReadonlyMap<string, string>,
-): Promise<{ readonly seen: ReadonlyMap<string, Seen>; readonly definitions: ReadonlySet<string> }> {
+): Promise<{
+  readonly seen: ReadonlyMap<string, Seen>;
+  readonly definitions: ReadonlySet<string>;
+  /** The jobs without those whose end their run knows: a worker may be about to end them. */
+  readonly waitedFor: ReadonlyMap<string, string>;
+}> {
   const { workflows, running, ended } = reader.keys;
   const seen = new Map<string, Seen>();
   const definitions = new Set<string>();
@@ -103,7 +117,6 @@ async function readRuns(
     for (const [field, text] of pairsOf(page)) {
       if (field.startsWith("@")) definitions.add(field);
       else note(seenOf(seen, runOf(field)), field, text, names);
-      // A worker may be about to end the job whose end its run knows.
       waitedFor.delete(endedJob(field));
     }
   }
@@ -117,14 +130,14 @@ async function readRuns(
   for await (const page of sortedSetPages(reader, ended)) {
     for (const [run] of pairsOf(page)) seenOf(seen, run).isEnded = true;
   }
-  return { seen, definitions };
+  return { seen, definitions, waitedFor };
 }
 
 function seenOf(seen: Map<string, Seen>, run: string): Seen {
   let facts = seen.get(run);
   if (facts === undefined) {
     const not = { hasEnded: false, isRunning: false, isEnded: false };
-    facts = { definition: "", open: 0, jobs: 0, field: "", ...not };
+    facts = { definition: "", open: 0, jobs: 0, field: "", waiter: "", ...not };
     seen.set(run, facts);
   }
   return facts;
@@ -142,6 +155,12 @@ function note(facts: Seen, field: string, text: string, names: Map<string, strin
   facts.field = field;
   if (kind === ":open") facts.open = Number(text);
   else if (kind === ":state") facts.hasEnded = hasEnded(text);
+  else if (kind === ":parent") facts.waiter = waiterIn(text);
+}
+
+function waiterIn(text: string): string {
+  const { run = "", step = "", item } = parseRunParent(text) ?? {};
+  return stepJobId(run, step, item);
 }
 
 function isSound(

@@ -4,17 +4,8 @@
  * Where they are always the same, all parts are of one moment.
  */
 import type { WorkflowDefinition, WorkflowStep } from "../../definition/index.js";
-import { isFinal, parseRunParent, runFields } from "../../protocol/index.js";
-import {
-  childRunId,
-  deciderId,
-  isChild,
-  roundOf,
-  stepJobId,
-  stopperId,
-  undoJobId,
-  undoneField,
-} from "../../workflow/index.js";
+import { isFinal, runFields } from "../../protocol/index.js";
+import { deciderId, isChild, stepJobId, stopperId, undoJobId, undoneField } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
 import { recordFacts, runFacts } from "./facts.js";
 
@@ -130,7 +121,8 @@ function undoOf(run: string, { name, compensate }: WorkflowStep): Place[] {
   return [{ id: undoJobId(run, name), end: runFields.step(run, undoneField(name)) }];
 }
 
-function placeName({ name }: WorkflowStep, item: number | undefined): string {
+/** What its fields are named by. */
+export function placeName({ name }: WorkflowStep, item: number | undefined): string {
   return item === undefined ? name : `${name}.${item}`;
 }
 
@@ -172,42 +164,4 @@ function isLive(record: string | null | undefined, run: string | null | undefine
   if (typeof record !== "string" || recordFacts(record).kind === "tombstone") return false;
   const { state } = runFacts(run);
   return state === "unreadable" || state === "pending" || state === "retry" || !isFinal(state);
-}
-
-/** A run that is a step, for which no job waits. */
-export interface LostChild extends ChildPlace {
-  readonly child: string;
-  /** The job that would. */
-  readonly job: string;
-}
-
-/** Of steps without a job, those whose run has been started: they had one. */
-export async function lostChildren(
-  reader: ShardReader,
-  run: string,
-  startedAt: number,
-  idle: readonly ChildPlace[],
-): Promise<readonly LostChild[]> {
-  const { workflows } = reader.keys;
-  const lost: LostChild[] = [];
-  for (let from = 0; from < idle.length; from += AT_ONCE) {
-    const some = idle.slice(from, from + AT_ONCE);
-    const own = some.flatMap(({ step, item }) => [
-      runFields.round(run, step.name),
-      runFields.goesOn(run, placeName(step, item)),
-    ]);
-    const said = await reader.read((redis) => redis.hmget(workflows, ...own));
-    const ids = some.map(({ step, item }, index) =>
-      childRunId(run, step.name, roundOf(said[2 * index]), item),
-    );
-    const parents = await reader.read((redis) => redis.hmget(workflows, ...ids.map(runFields.parent)));
-    for (const [index, place] of some.entries()) {
-      const parent = parseRunParent(parents[index]);
-      // One that is to go on where it failed has a job that has not begun yet.
-      const isOwn = parent?.run === run && parent.startedAt === startedAt && said[2 * index + 1] === null;
-      const job = stepJobId(run, place.step.name, place.item);
-      if (isOwn) lost.push({ ...place, child: ids[index]!, job });
-    }
-  }
-  return lost;
 }

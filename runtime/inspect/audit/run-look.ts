@@ -3,15 +3,16 @@
  * moment. What is wrong twice is a finding.
  */
 import type { WorkflowDefinition } from "../../definition/index.js";
-import { type BegunJob, begunJob, parseRunRecord, runFields } from "../../protocol/index.js";
+import { type BegunJob, begunJob, runFields } from "../../protocol/index.js";
 import { mendRun } from "../../scripts/index.js";
 import { RUN_RETRYING, WorkflowGraph } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
+import { definitionFacts, definitionOf, hasEnded, startOf } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
 import { jobsToCount, workflowRunFindings, type WorkflowRunFacts } from "./rules/index.js";
 import type { RunSuspect } from "./run-census.js";
-import { countJobs, type LostChild, lostChildren, RunMarks } from "./run-jobs.js";
+import { hasten, type LostChild, lostChildren, type Waiter, waiterOf } from "./child-look.js";
+import { countJobs, RunMarks } from "./run-jobs.js";
 
 /** Fields of a run that is gone, and jobs that begin, of one call of a repair: values of fields may be long. */
 const MENDED_AT_ONCE = 200;
@@ -77,8 +78,8 @@ async function withoutSettled(
   return left;
 }
 
-function hasMore({ fields, listeners }: RunSuspect): boolean {
-  return fields.length + listeners.length > 0;
+function hasMore({ fields, listeners, isAwaited }: RunSuspect): boolean {
+  return isAwaited || fields.length + listeners.length > 0;
 }
 
 type Texts = readonly (string | null)[];
@@ -91,6 +92,7 @@ interface Seen {
   readonly open: string;
   readonly definition: WorkflowDefinition | undefined;
   readonly lost: readonly LostChild[];
+  readonly waiter: Waiter | undefined;
   readonly fields: readonly string[];
   readonly listeners: readonly string[];
   readonly nowMs: number;
@@ -129,14 +131,15 @@ class RunLooker {
         : undefined;
     // While its steps are put back for a retry, some of those that run again have neither an end nor a job.
     const isMissed = counted !== undefined && Number(open) !== counted.jobs && state !== RUN_RETRYING;
-    const { startedAt } = isMissed ? parseRunRecord(record ?? "") : { startedAt: 0 };
-    const lost = isMissed ? await lostChildren(this.#reader, run, startedAt, counted.idle) : [];
+    const lost = isMissed ? await lostChildren(this.#reader, run, startOf(record), counted.idle) : [];
+    const waiter = suspect.isAwaited ? await waiterOf(this.#reader, run) : undefined;
     return {
       record: record ?? "",
       state: state ?? "",
       open: open ?? "",
       definition,
       lost,
+      waiter,
       fields: head.fields,
       listeners: head.listeners,
       nowMs: head.nowMs,
@@ -147,6 +150,7 @@ class RunLooker {
         open: open === null ? undefined : Number(open),
         jobs: counted?.jobs,
         lost,
+        waiter: waiter?.job,
         hasDefinition: head.hasDefinition && definition !== undefined,
         isRunning: head.isRunning,
         isEnded: head.isEnded,
@@ -228,7 +232,7 @@ async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
   const goesOn = isThere && !isOver;
   const jobs = jobsToCount(facts);
   const target = {
-    runningSince: goesOn ? parseRunRecord(record).startedAt : undefined,
+    runningSince: goesOn ? startOf(record) : undefined,
     removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
     open: !goesOn ? "" : jobs === undefined ? open : String(Math.max(1, jobs)),
   };
@@ -253,6 +257,7 @@ async function repair(reader: ShardReader, seen: Seen): Promise<RepairOutcome> {
     if (reply === "MOVED") return "moved";
     counted = target.open;
   }
+  if (seen.waiter !== undefined) await hasten(reader, seen.waiter, nowMs);
   return "repaired";
 }
 

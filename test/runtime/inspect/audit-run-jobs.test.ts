@@ -104,3 +104,28 @@ test("a step whose run has ended, and whose job is lost, ends as that did", asyn
   await working(bench.project);
   expect(await endOf(run)).toBe("completed");
 });
+
+test("a job that waits for a run that has ended looks at it, unless that is to go on or is another's", async () => {
+  const bench = setup();
+  const { db, keys } = bench;
+  const { run, release } = await nested(bench, "outer");
+  const { due, pending } = keys.queue("default");
+  const job = "outer.deep_inside_of_it";
+  // From here on its end finds nobody that waits.
+  await db.zrem(due, job);
+  release();
+  await until("the run of the step to end", async () => (await db.zcard(keys.ended)) === 2);
+  await db.zadd(due, Date.now() + 3_600_000, job);
+  for (const [field, text] of [
+    [`outer deep_inside_of_it^`, "2"],
+    [`outer deep_inside_of_it%`, "1"],
+  ] as const) {
+    await db.hset(keys.workflows, field, text);
+    expect(await mend(bench)).toEqual({ found: [], left: [] });
+    await db.hdel(keys.workflows, field);
+  }
+  expect((await bench.inspector.audit()).counts).toEqual({ "TW-F68": 1 });
+  expect((await bench.inspector.audit({ repair: true })).remaining).toBe(0);
+  expect(await endOf(run)).toBe("completed");
+  expect(await db.lrange(pending, 0, -1)).toEqual([]);
+});

@@ -11,6 +11,8 @@ export interface WorkflowRunFacts {
   readonly jobs: number | undefined;
   /** Runs that are steps of it, and the job of each that is to wait for it, and is not there. */
   readonly lost: readonly { readonly child: string; readonly job: string }[];
+  /** The job that waits for it, although it has ended. */
+  readonly waiter: string | undefined;
   readonly hasDefinition: boolean;
   readonly isRunning: boolean;
   readonly isEnded: boolean;
@@ -28,7 +30,7 @@ const REPAIRS: Readonly<Partial<Record<FindingCode, string>>> = {
     "count anew; where no job is left, let a worker decide, with which the run fails and can be retried",
   "TW-F65": "forget the count",
   "TW-F67": "forget that it listens",
-  "TW-F68": "let a job wait for it again",
+  "TW-F68": "let the job look at that run",
 };
 
 export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFinding[] {
@@ -58,6 +60,12 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
     ...finding(isWrong, "TW-F64", `${jobs ?? "some"} jobs under way, and their count`, String(open)),
     ...facts.lost.flatMap(({ child, job }) =>
       finding(true, "TW-F68", `the job ${job}, which waits for the run ${child}`, "none"),
+    ),
+    ...finding(
+      facts.waiter !== undefined,
+      "TW-F68",
+      "nobody that waits for it, as it has ended",
+      `the job ${facts.waiter}`,
     ),
     ...finding(hasEnded && open !== 0, "TW-F65", "no count", String(open)),
     ...finding(!hasEnded && !facts.hasDefinition, "TW-F66", "its definition", "none"),
