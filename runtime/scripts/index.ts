@@ -28,6 +28,7 @@ export * from "./recount.js";
 export * from "./regate.js";
 export * from "./remove.js";
 export * from "./repair.js";
+export * from "./repin.js";
 export * from "./resume-run.js";
 export * from "./retry.js";
 export * from "./retry-run.js";

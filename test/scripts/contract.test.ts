@@ -173,6 +173,7 @@ const A_MEND = {
   fields: ["gone a"],
   listeners: { go: ["e"], come: [] },
 };
+const A_REPIN = { field: "@w h", count: undefined, hasText: false, pinned: 0 };
 const A_PURGE = { place: "pending", state: "pending", task: "", most: 1, from: "" } as const;
 
 const REPAIR = {
@@ -245,6 +246,7 @@ describe("every wrapper", () => {
         ...repairOf("j"),
         queues: QUEUES.map((name) => ({ name, seen: 0, pending: false, dueAt: undefined })),
       }),
+    repin: (runner) => scripts.repin(runner, { keys, ...A_REPIN }),
     retry: (runner) => scripts.retry(runner, job),
     "save-step": (runner) => scripts.saveStep(runner, { ...worker, id: "j", name: "a", result: undefined }),
     suspend: (runner) => scripts.suspend(runner, { keys, schedule: "s", action: "pause" }),
@@ -359,6 +361,7 @@ describe("a server that grants exactly the declared keys", () => {
     const call = { ...REPAIR, keys: bench.keys, id: "lost", queues: [place] };
     expect(await scripts.repair(runner, call)).toBe("REPAIRED");
     expect(await scripts.mendRun(runner, { ...A_MEND, keys: bench.keys })).toBe("REPAIRED");
+    expect(await scripts.repin(runner, { ...A_REPIN, keys: bench.keys })).toBe("REPAIRED");
     expect([...runner.seen].toSorted()).toEqual(bodies.map(nameOf).toSorted());
   });
 });

@@ -24,6 +24,7 @@ export const DRAINING = [
   "reclaim",
   "remove",
   "repair",
+  "repin",
   "resume-run",
   "save-step",
   "settle-steps",

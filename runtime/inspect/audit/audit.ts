@@ -13,6 +13,7 @@ import type { AuditFinding, AuditReport, RepairOutcome } from "./finding.js";
 import { lookAtEvents, repairEvent } from "./event-look.js";
 import { lookAtGate } from "./gate-look.js";
 import { lookAtListeners, repairListener } from "./listener-look.js";
+import { lookAtPins } from "./pin-look.js";
 import { type Placement, placementOf } from "./placement.js";
 import { findQueues, lookAtQueues, lookAtWorkers, repairQueue, typeFindings } from "./queue-look.js";
 import { jobFindings } from "./rules/index.js";
@@ -145,10 +146,16 @@ async function auditRuns(
   report: Report,
   repairs: boolean,
 ): Promise<void> {
-  for await (const { findings, repair: mend } of lookAtRuns(reader, await suspectRuns(reader, jobs))) {
+  const { suspects, definitions } = await suspectRuns(reader, jobs);
+  for await (const { findings, repair: mend } of lookAtRuns(reader, suspects)) {
     const mends = repairs && findings.some((finding) => finding.repair !== undefined);
     const outcome = mends ? await mend() : undefined;
     report.add(...findings.map((finding) => withOutcome(finding, outcome)));
+  }
+  // After the runs: one that stands in a wrong list would be counted wrong.
+  for (const { finding, repair: mend } of await lookAtPins(reader, definitions)) {
+    const outcome = repairs && finding.repair !== undefined ? await mend() : undefined;
+    report.add(withOutcome(finding, outcome));
   }
 }
 

@@ -37,6 +37,7 @@ export const FINDING_CODES = {
   "TW-F66": "a workflow run without its definition: it cannot go on",
   "TW-F67": "a workflow run that has ended or is gone listens to events",
   "TW-F68": "a step that is a workflow run does not hear of its end",
+  "TW-F69": "a workflow definition counts other runs than are pinned to it: it would go too early, or never",
   "TW-F42": "a key of another type than the protocol says",
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;

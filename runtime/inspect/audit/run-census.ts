@@ -37,11 +37,17 @@ export interface RunSuspect {
   readonly isAwaited: boolean;
 }
 
+export interface RunCensus {
+  readonly suspects: ReadonlyMap<string, RunSuspect>;
+  /** Fields of all definitions: of those that are stored, and of those that runs name. */
+  readonly definitions: ReadonlySet<string>;
+}
+
 /** @param jobs of runs that have not ended, as the census of jobs has seen them, with their runs. */
 export async function suspectRuns(
   reader: ShardReader,
   jobs: ReadonlyMap<string, string>,
-): Promise<ReadonlyMap<string, RunSuspect>> {
+): Promise<RunCensus> {
   const { seen, definitions, waitedFor } = await readRuns(reader, jobs);
   const isAwaited = (run: string): boolean => {
     const { hasEnded: isOver = false, waiter = "" } = seen.get(run) ?? {};
@@ -74,7 +80,13 @@ export async function suspectRuns(
       if (strays.has(run) && field !== run) suspect(run).fields.push(field);
     }
   }
-  return suspects;
+  const named = [...seen.values()].map(({ definition }) => definition).filter((field) => field !== "");
+  return { suspects, definitions: new Set([...named, ...[...definitions].map(baseOf)]) };
+}
+
+/** The field of a definition whose count stands in the field. */
+function baseOf(field: string): string {
+  return field.replace(/#$/, "");
 }
 
 /** Of runs of which a field was seen and no record, because one came or went meanwhile, those of which that is still so. */

@@ -1,7 +1,9 @@
 // The auditor on workflow runs: every finding on a run that is really broken, its repair, and that it leaves sound ones alone.
 import { expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
-import { mendRun, resumeRun } from "../../../runtime/scripts/index.js";
+import { mendRun, repin, resumeRun } from "../../../runtime/scripts/index.js";
+import { RunReader } from "../../../runtime/worker/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -17,6 +19,7 @@ const pair = workflow(
   ["a", "b"].map((name) => ({ name, needs: [], job: job() })),
   { name: "test:pair" },
 );
+const [FLOW, PAIR] = ["@test:flow 0a1b2c3d", "@test:pair 0a1b2c3d"];
 const FAR = 9_000_000_000_000;
 
 const setup = () => setupRuns(redis);
@@ -75,6 +78,25 @@ const broken: [what: string, codes: readonly string[], breakIt: Break][] = [
       for (const field of await db.hkeys(keys.workflows))
         if (field.startsWith("over ") || field.startsWith("@test:flow")) await db.hdel(keys.workflows, field);
     },
+  ],
+  [
+    "a definition that counts too many runs",
+    ["TW-F69"],
+    ({ db, keys }) => db.hset(keys.workflows, `${PAIR}#`, 2),
+  ],
+  ["a definition that counts too few", ["TW-F69"], ({ db, keys }) => db.hset(keys.workflows, `${FLOW}#`, 1)],
+  ["a definition that counts nothing", ["TW-F69"], ({ db, keys }) => db.hdel(keys.workflows, `${FLOW}#`)],
+  ["a count that is no number", ["TW-F69"], ({ db, keys }) => db.hset(keys.workflows, `${FLOW}#`, "x")],
+  ["a definition without runs", ["TW-F69"], ({ db, keys }) => db.hset(keys.workflows, "@other:flow h", "{}")],
+  [
+    "a count without a definition",
+    ["TW-F69"],
+    ({ db, keys }) => db.hset(keys.workflows, "@other:flow h#", 3),
+  ],
+  [
+    "several counts",
+    ["TW-F69", "TW-F69"],
+    ({ db, keys }) => db.hset(keys.workflows, `${FLOW}#`, 5, `${PAIR}#`, 7),
   ],
   [
     "a run that has ended and listens",
@@ -224,4 +246,32 @@ test("where a job that is to begin is there, none is put beside it", async () =>
   const call = { keys, run: "on", queue: "default", target, begins, fields: [], listeners };
   expect(await mendRun(bench.connection, { ...call, seen: { record, state: "", open: "1" } })).toBe("MOVED");
   expect(await mend(bench)).toEqual({ found: [], left: [] });
+});
+
+test.each([
+  ["another count", { count: "7" }],
+  ["no definition", { hasText: false }],
+])("a definition that was seen with %s is let alone", async (_what, stale) => {
+  const bench = setup();
+  await someRuns(bench);
+  const call = { keys: bench.keys, field: FLOW, count: "2", hasText: true, pinned: 0 };
+  expect(await repin(bench.connection, { ...call, ...stale })).toBe("MOVED");
+  expect(await mend(bench)).toEqual({ found: [], left: [] });
+});
+
+test("a definition whose count was put right goes with its last run, and not before", async () => {
+  const bench = setup();
+  const { db, keys, connection } = bench;
+  await working(bench.project);
+  const short = workflow(pair.steps, { name: pair.name, keepMs: 1000 });
+  const ids = ["first", "second"];
+  await Promise.all(ids.map(async (id) => endOf(await start(bench.project, short, {}, id))));
+  await db.hset(keys.workflows, `${PAIR}#`, 1);
+  expect((await bench.inspector.audit({ repair: true })).counts).toEqual({ "TW-F69": 1 });
+  const sweeper = new RunSweeper(connection, keys, new RunReader(connection, keys), Date.now);
+  for (const [index, left] of [1, 0].entries()) {
+    await db.zadd(keys.ended, "XX", 1, ids[index]!);
+    await sweeper.sweep();
+    expect(await db.hexists(keys.workflows, PAIR)).toBe(left);
+  }
 });

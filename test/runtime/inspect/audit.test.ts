@@ -196,7 +196,8 @@ test("a handler that waits for an event is found by it, and what finds it has an
 
 test("clients wait for a workflow run until it has ended", async () => {
   const definition = JSON.stringify({ queue: "default", keepMs: 1, steps: [{ name: "a" }] });
-  await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]', "r :open", 1, "@a:flow h", definition);
+  await db.hset(keys.workflows, "r", '[1,"a:flow","h",1,"",{}]', "r :open", 1);
+  await db.hset(keys.workflows, "@a:flow h", definition, "@a:flow h#", 1);
   await db.zadd(keys.running, 1, "r");
   await shard.add("r.a", { options: { run: "r" } });
   await db.hset(keys.waits, "r", "client");

@@ -10,6 +10,7 @@ import { shardFindings } from "./shards.js";
 
 export { eventFindings } from "./events.js";
 export { listenerFindings, type ListenerFacts, listenerId, listenersOfJob } from "./listeners.js";
+export { isPinnedRight, pinCount, type PinFacts, pinFindings, pinSurplus } from "./pins.js";
 export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
 export { jobsToCount, workflowRunFindings, type WorkflowRunFacts } from "./runs.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
