@@ -19,7 +19,16 @@ export type ExpireRunReply = "LOST" | "GONE" | "OVER" | "EXPIRED";
 
 export async function expireRun(runner: ScriptRunner, call: ExpireRunCall): Promise<ExpireRunReply> {
   const { keys, worker, id, run, state, waits } = call;
-  const scriptKeys = [keys.jobs, keys.runs, keys.active, keys.leases, keys.workflows, keys.limited, keys.groups, keys.waiting];
+  const scriptKeys = [
+    keys.jobs,
+    keys.runs,
+    keys.active,
+    keys.leases,
+    keys.workflows,
+    keys.limited,
+    keys.groups,
+    keys.waiting,
+  ];
   const jobs = hastenText(waits, new QueuePlaces(keys, scriptKeys));
   return (await runner.run(expireRunScript, scriptKeys, [worker, id, run, state, jobs])) as ExpireRunReply;
 }
