@@ -1,9 +1,11 @@
 // What must hold of workflow runs between two scripts: none hangs, none is lost from the lists, and none leaves fields behind.
-import { definitionOf, hasEnded, recordFacts } from "../../runtime/inspect/audit/facts.js";
+import type { WorkflowDefinition } from "../../runtime/definition/index.js";
+import { definitionFacts, definitionOf, hasEnded, recordFacts } from "../../runtime/inspect/audit/facts.js";
 import { workflowRunFindings, type WorkflowRunFacts } from "../../runtime/inspect/audit/rules/index.js";
 import { listeningRun } from "../../runtime/inspect/audit/run-census.js";
+import { waitsOf } from "../../runtime/inspect/audit/run-view.js";
 import { isFinal, parseRun, parseRunEnd, parseRunParent, runFields } from "../../runtime/protocol/index.js";
-import { stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
+import { deciderId, stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
 export function runProblems(shard: Shard): readonly string[] {
@@ -33,20 +35,38 @@ export function runProblems(shard: Shard): readonly string[] {
 }
 
 function factsOf(
-  { workflows, running, ended }: Shard,
+  shard: Shard,
   run: string,
 ): Omit<WorkflowRunFacts, "fields" | "jobs" | "listeners" | "lost" | "waiter"> {
+  const { workflows, running, ended } = shard;
   const record = workflows[run];
   const open = workflows[runFields.open(run)];
   const definition = record === undefined ? undefined : definitionOf(record);
   return {
     run,
+    ...lacksOf(shard, run, record, definitionFacts(workflows[definition ?? ""])),
     record: record === undefined ? "none" : definition === undefined ? "unreadable" : "readable",
     hasEnded: hasEnded(workflows[runFields.state(run)]),
     open: open === undefined ? undefined : Number(open),
     hasDefinition: definition !== undefined && workflows[definition] !== undefined,
     isRunning: running[run] !== undefined,
     isEnded: ended[run] !== undefined,
+  };
+}
+
+/** What one that carries on has from its start: a job that ends it when its time is over, and entries by which events find its steps. */
+function lacksOf(
+  { workflows, jobs, listeners }: Shard,
+  run: string,
+  record: string | undefined,
+  definition: WorkflowDefinition | undefined,
+): Pick<WorkflowRunFacts, "deaf" | "lacksTimeout"> {
+  const carriesOn = workflows[runFields.state(run)] === undefined && jobs[deciderId(run)] === undefined;
+  if (!carriesOn || record === undefined) return { deaf: [], lacksTimeout: false };
+  const waits = waitsOf(run, definition, record).filter(({ end }) => workflows[end] === undefined);
+  return {
+    deaf: waits.map(({ member }) => member).filter((member) => !listeners.includes(member)),
+    lacksTimeout: definition?.timeoutMs !== undefined && jobs[timeoutJobId(run)] === undefined,
   };
 }
 

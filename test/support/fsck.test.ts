@@ -95,7 +95,7 @@ describe("fsck finds", () => {
     ["TW-F61 run r", { running: { r: 1 } }],
     ["TW-F67 run r", { listeners: ['e ["x"]\n1\nq r a'] }],
     [
-      "TW-F24 jevent e:x: a job waits for an event that would not find it",
+      "TW-F24 jevent e:x: a job or step waits for an event that would not find it",
       {
         jobs: { j: RECORD },
         pending: { q: ["j"] },

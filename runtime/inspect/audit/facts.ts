@@ -183,7 +183,7 @@ export function hasEnded(state: string | null | undefined): boolean {
 }
 
 /** Texts that cannot be read are a finding, not a failure of the look. */
-function readable<Value>(parse: () => Value): Value | undefined {
+export function readable<Value>(parse: () => Value): Value | undefined {
   try {
     return parse();
   } catch (error) {

@@ -17,7 +17,7 @@ export const FINDING_CODES = {
   "TW-F21": "an idempotency key that a dead or cancelled job still has",
   "TW-F22": "an event that is kept without an end: it would never be removed",
   "TW-F23": "a handler listens to an event without an end: it would never be removed",
-  "TW-F24": "a job waits for an event that would not find it",
+  "TW-F24": "a job or step waits for an event that would not find it",
   "TW-F30": "a worker without a lease: nobody would take back its jobs, or forget it",
   "TW-F40": "a queue with jobs that nobody has declared",
   "TW-F41": "more than one hint for idle workers",
@@ -38,6 +38,7 @@ export const FINDING_CODES = {
   "TW-F67": "a workflow run that has ended or is gone listens to events",
   "TW-F68": "a step that is a workflow run does not hear of its end",
   "TW-F69": "a workflow definition counts other runs than are pinned to it: it would go too early, or never",
+  "TW-F70": "a workflow run whose time is bounded, and that nothing would end then",
   "TW-F42": "a key of another type than the protocol says",
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;

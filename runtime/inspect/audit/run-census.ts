@@ -5,7 +5,7 @@
 import { parseRunParent } from "../../protocol/index.js";
 import { stepJobId, timeoutJobId, undoJobId, undoneField } from "../../workflow/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { definitionOf, hasEnded } from "./facts.js";
+import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
 
@@ -17,9 +17,13 @@ interface Seen {
   /** Its definition; `""`: no record was seen, or none that can be read. */
   definition: string;
   hasEnded: boolean;
+  /** It has a state: it ends, or has ended, or is retried. */
+  isHeld: boolean;
   open: number;
   /** Jobs of it that are under way, without those whose end it knows, and that of its timeout. */
   jobs: number;
+  /** Members of `listeners` that name it. */
+  listens: number;
   isRunning: boolean;
   isEnded: boolean;
   /** A field beside its record; `""`: none. */
@@ -61,7 +65,6 @@ export async function suspectRuns(
   };
   const unrecorded: (readonly [run: string, field: string])[] = [];
   for (const [run, facts] of seen) {
-    if (!isSound(facts, definitions) || isAwaited(run)) suspect(run);
     if (facts.definition === "" && facts.field !== "") unrecorded.push([run, facts.field]);
   }
   for await (const page of sortedSetPages(reader, reader.keys.listeners)) {
@@ -69,8 +72,13 @@ export async function suspectRuns(
       const run = listeningRun(member);
       const facts = run === undefined ? undefined : seen.get(run);
       const goesOn = facts !== undefined && facts.definition !== "" && !facts.hasEnded;
-      if (run !== undefined && !goesOn) suspect(run).listeners.push(member);
+      if (goesOn) facts.listens += 1;
+      else if (run !== undefined) suspect(run).listeners.push(member);
     }
+  }
+  for (const [run, facts] of seen) {
+    const isTimed = waitedFor.has(timeoutJobId(run));
+    if (!isSound(facts, definitions.get(facts.definition), isTimed) || isAwaited(run)) suspect(run);
   }
   // Rare, so they are gathered only now that it is known whose.
   const strays = await withoutRecord(reader, unrecorded);
@@ -81,7 +89,7 @@ export async function suspectRuns(
     }
   }
   const named = [...seen.values()].map(({ definition }) => definition).filter((field) => field !== "");
-  return { suspects, definitions: new Set([...named, ...[...definitions].map(baseOf)]) };
+  return { suspects, definitions: new Set([...named, ...[...definitions.keys()].map(baseOf)]) };
 }
 
 /** The field of a definition whose count stands in the field. */
@@ -115,19 +123,19 @@ async function readRuns(
   jobs: ReadonlyMap<string, string>,
 ): Promise<{
   readonly seen: ReadonlyMap<string, Seen>;
-  readonly definitions: ReadonlySet<string>;
+  readonly definitions: ReadonlyMap<string, Kept>;
   /** The jobs without those whose end their run knows: a worker may be about to end them. */
   readonly waitedFor: ReadonlyMap<string, string>;
 }> {
   const { workflows, running, ended } = reader.keys;
   const seen = new Map<string, Seen>();
-  const definitions = new Set<string>();
+  const definitions = new Map<string, Kept>();
   // One text for all runs of a definition.
   const names = new Map<string, string>();
   const waitedFor = new Map(jobs);
   for await (const page of hashPages(reader, workflows)) {
     for (const [field, text] of pairsOf(page)) {
-      if (field.startsWith("@")) definitions.add(field);
+      if (field.startsWith("@")) definitions.set(field, keptOf(text));
       else note(seenOf(seen, runOf(field)), field, text, names);
       waitedFor.delete(endedJob(field));
     }
@@ -148,8 +156,8 @@ async function readRuns(
 function seenOf(seen: Map<string, Seen>, run: string): Seen {
   let facts = seen.get(run);
   if (facts === undefined) {
-    const not = { hasEnded: false, isRunning: false, isEnded: false };
-    facts = { definition: "", open: 0, jobs: 0, field: "", waiter: "", ...not };
+    const not = { hasEnded: false, isHeld: false, isRunning: false, isEnded: false };
+    facts = { definition: "", open: 0, jobs: 0, listens: 0, field: "", waiter: "", ...not };
     seen.set(run, facts);
   }
   return facts;
@@ -166,7 +174,7 @@ function note(facts: Seen, field: string, text: string, names: Map<string, strin
   }
   facts.field = field;
   if (kind === ":open") facts.open = Number(text);
-  else if (kind === ":state") facts.hasEnded = hasEnded(text);
+  else if (kind === ":state") [facts.isHeld, facts.hasEnded] = [true, hasEnded(text)];
   else if (kind === ":parent") facts.waiter = waiterIn(text);
 }
 
@@ -175,12 +183,27 @@ function waiterIn(text: string): string {
   return stepJobId(run, step, item);
 }
 
-function isSound(
-  { definition, hasEnded: isOver, open, jobs, isRunning, isEnded }: Seen,
-  definitions: ReadonlySet<string>,
-): boolean {
+/** What the runs of a definition have, from their start to their end. */
+interface Kept {
+  readonly timeout: boolean;
+  readonly listeners: number;
+}
+
+function keptOf(text: string): Kept {
+  const { timeoutMs, steps = [] } = definitionFacts(text) ?? {};
+  return {
+    timeout: timeoutMs !== undefined,
+    listeners: steps.filter(({ waitFor }) => waitFor !== undefined).length,
+  };
+}
+
+/** Steps that have ended need not listen: such runs are looked at again. */
+function isSound(facts: Seen, kept: Kept | undefined, isTimed: boolean): boolean {
+  const { definition, hasEnded: isOver, isHeld, open, jobs, listens, isRunning, isEnded } = facts;
   if (definition === "" || isRunning === isOver || isEnded !== isOver) return false;
-  return isOver ? open === 0 : open >= 1 && open === jobs && definitions.has(definition);
+  if (isOver) return open === 0;
+  if (kept === undefined || !(open >= 1 && open === jobs)) return false;
+  return isHeld || ((isTimed || !kept.timeout) && listens >= kept.listeners);
 }
 
 /** The job whose end a field tells of, if it tells of one. */

@@ -7,7 +7,7 @@ import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
 import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
-import { endOf, path, start, value, workflow } from "../../support/workflow.js";
+import { emitter, endOf, path, start, value, waitStep, workflow } from "../../support/workflow.js";
 import { job, mend, type RunBench, setupRuns, working } from "./run-bench.js";
 
 const redis = await startRedis();
@@ -274,4 +274,58 @@ test("a definition whose count was put right goes with its last run, and not bef
     await sweeper.sweep();
     expect(await db.hexists(keys.workflows, PAIR)).toBe(left);
   }
+});
+
+test("a run whose timeout was lost has all of its time once more, and is ended then", async () => {
+  const bench = setup();
+  const { db, keys, inspector } = bench;
+  const timed = workflow([waitStep("w")], { timeoutMs: 60_000 });
+  const run = await start(bench.project, timed, { key: "k" }, "timed");
+  const { due } = keys.queue("default");
+  await db.hdel(keys.jobs, "timed:timeout");
+  await db.zrem(due, "timed:timeout");
+  expect(await mend(bench)).toEqual({ found: ["TW-F70"], left: [] });
+  expect(Number(await db.zscore(due, "timed:timeout")) - Date.now()).toBeGreaterThan(55_000);
+  await working(bench.project);
+  await db.zadd(due, "XX", 1, "timed:timeout");
+  expect(await endOf(run)).toBe("RunFailed");
+  expect((await inspector.audit()).findings).toEqual([]);
+});
+
+test("a run that ends anyway needs no job that would end it, and listens to nothing", async () => {
+  const bench = setup();
+  const { db, keys } = bench;
+  await start(bench.project, workflow([waitStep("w")], { timeoutMs: 60_000 }), { key: "k" }, "timed");
+  await db.hdel(keys.jobs, "timed:timeout");
+  await db.zrem(keys.queue("default").due, "timed:timeout");
+  await db.del(keys.listeners);
+  await db.hset(keys.workflows, "timed :state", "cancelling");
+  expect(await mend(bench)).toEqual({ found: [], left: [] });
+  // Also where it is looked at for something else.
+  await db.zrem(keys.running, "timed");
+  expect(await mend(bench)).toEqual({ found: ["TW-F60"], left: [] });
+});
+
+test("a step whose entry in listeners was lost hears of the next event", async () => {
+  const bench = setup();
+  const { db, keys, project } = bench;
+  const two = workflow([waitStep("v"), waitStep("w")]);
+  const run = await start(project, two, { key: "k" }, "listens");
+  const [worker, emit] = [await working(project), emitter(project)];
+  const members = await db.zrange(keys.listeners, 0, "-1");
+  expect(members).toHaveLength(2);
+  // One that has ended is taken out by the next event.
+  await worker.stop();
+  await db.hset(keys.workflows, "listens v", "c1 null", "listens :open", 1);
+  await db.zrem(
+    keys.listeners,
+    members.find((member) => member.endsWith(" v"))!,
+  );
+  expect(await mend(bench)).toEqual({ found: [], left: [] });
+  await db.del(keys.listeners);
+  expect(await mend(bench)).toEqual({ found: ["TW-F24"], left: [] });
+  expect(await db.zrange(keys.listeners, 0, "-1")).toEqual(members.filter((member) => member.endsWith(" w")));
+  await emit({ key: "k" });
+  await working(project);
+  expect(await endOf(run)).toBe("completed");
 });

@@ -7,7 +7,8 @@ import { defineTask, type Project, setupProject } from "../../support/project.js
 import type { TestRedis } from "../../support/redis.js";
 import { jobOf, value } from "../../support/workflow.js";
 
-export const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
+/** Handlers hold jobs up for as long as a test looks, on a machine that may be busy. */
+export const add = defineTask("math:add", { retry: { maxRetries: 0 } as never, timeoutMs: 600_000 });
 export const job = (n = value(1)) => jobOf(add as never, n);
 
 export interface RunBench {

@@ -13,6 +13,10 @@ export interface WorkflowRunFacts {
   readonly lost: readonly { readonly child: string; readonly job: string }[];
   /** The job that waits for it, although it has ended. */
   readonly waiter: string | undefined;
+  /** It goes on and its time is bounded, and no job would end it then. */
+  readonly lacksTimeout: boolean;
+  /** Members of `listeners` that are not there, by which events would find it. */
+  readonly deaf: readonly string[];
   readonly hasDefinition: boolean;
   readonly isRunning: boolean;
   readonly isEnded: boolean;
@@ -23,6 +27,7 @@ export interface WorkflowRunFacts {
 }
 
 const REPAIRS: Readonly<Partial<Record<FindingCode, string>>> = {
+  "TW-F24": "put it there",
   "TW-F60": "put it into the list of its state, and out of the other",
   "TW-F61": "take it out",
   "TW-F62": "remove them",
@@ -31,6 +36,7 @@ const REPAIRS: Readonly<Partial<Record<FindingCode, string>>> = {
   "TW-F65": "forget the count",
   "TW-F67": "forget that it listens",
   "TW-F68": "let the job look at that run",
+  "TW-F70": "let its time count anew",
 };
 
 export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFinding[] {
@@ -66,6 +72,10 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
       "TW-F68",
       "nobody that waits for it, as it has ended",
       `the job ${facts.waiter}`,
+    ),
+    ...finding(facts.lacksTimeout, "TW-F70", "the job of its timeout", "none"),
+    ...facts.deaf.flatMap((member) =>
+      finding(true, "TW-F24", `its entry in listeners, for ${member.split(" ", 1)[0]}`, "none"),
     ),
     ...finding(hasEnded && open !== 0, "TW-F65", "no count", String(open)),
     ...finding(!hasEnded && !facts.hasDefinition, "TW-F66", "its definition", "none"),
