@@ -10,7 +10,7 @@ import { didYouMean } from "../did-you-mean.js";
 import { describeNode, entriesOf, findEntry, type SourceMap, type SourceNode } from "../source.js";
 import { type Compiler, UNKNOWN_SCHEMA } from "./compiler.js";
 import { JSON_TYPES, type JsonType, NUMBER_KEYWORDS, TYPE_KEYWORDS } from "./keywords.js";
-import { patternProblem } from "./pattern.js";
+import { patternProblem } from "../pattern/pattern.js";
 import { readCount, readFlag, readNumber, readText } from "./values.js";
 
 type SubCompiler = (node: SourceNode) => JsonSchemaNode;
@@ -154,7 +154,7 @@ function readPattern(compiler: Compiler, node: SourceMap): string | undefined {
   if (problem === undefined) return pattern;
   const at = findEntry(node, "pattern")?.value.origin ?? node.origin;
   compiler.reporter.report({ code: "TW122", at, ...problem });
-  return problem.severity === "error" ? undefined : pattern;
+  return undefined;
 }
 
 function readFormat(compiler: Compiler, node: SourceMap): StringFormat | undefined {

@@ -1,0 +1,76 @@
+/**
+ * Whether some text leads round a loop of a pattern, back to where it began, in two ways. Then n such texts can be matched in 2^n ways,
+ * all of which are tried when what follows does not fit; without such a text their number grows with a power of n only
+ * (Weber and Seidl, "On the degree of ambiguity of finite automata", 1991).
+ */
+import type { Automaton } from "./automaton.js";
+
+export function repeatsAmbiguously(automaton: Automaton): boolean {
+  const loops = loopsOf(automaton);
+  const overlap = overlapsOf(automaton);
+  return loops.some((loop) => hasTwoWays(automaton, new Set(loop), overlap));
+}
+
+type Overlap = (one: number, other: number) => boolean;
+
+/** Atoms that are written alike share their set of letters. */
+function overlapsOf({ letters }: Automaton): Overlap {
+  const sets = [...new Set(letters)];
+  const numbers = letters.map((set) => sets.indexOf(set));
+  const table = sets.map((one) => sets.map((other) => [...one].some((letter) => other.has(letter))));
+  return (one, other) => table[numbers[one] ?? 0]?.[numbers[other] ?? 0] === true;
+}
+
+/** Two walkers read one text: they begin at one position, part, and meet again. */
+function hasTwoWays({ next }: Automaton, loop: ReadonlySet<number>, overlap: Overlap): boolean {
+  const size = next.length;
+  const parted = new Set<number>();
+  const waiting: [number, number][] = [];
+  for (const position of loop) {
+    for (const [target, ways] of next[position] ?? []) if (ways > 1 && loop.has(target)) return true;
+    waiting.push([position, position]);
+  }
+  for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
+    const [one, other] = pair;
+    for (const left of next[one]?.keys() ?? []) {
+      if (!loop.has(left)) continue;
+      for (const right of next[other]?.keys() ?? []) {
+        if (!loop.has(right) || !overlap(left, right)) continue;
+        if (left === right && one !== other) return true;
+        const key = left * size + right;
+        if (left === right || parted.has(key)) continue;
+        parted.add(key);
+        waiting.push([left, right]);
+      }
+    }
+  }
+  return false;
+}
+
+/** Positions that can be reached from each other (Tarjan), each with a way back to itself. */
+function loopsOf({ next }: Automaton): readonly (readonly number[])[] {
+  const order = new Map<number, number>();
+  const lowest = new Map<number, number>();
+  const stack: number[] = [];
+  const open = new Set<number>();
+  const loops: number[][] = [];
+  const visit = (position: number): number => {
+    const mine = order.size;
+    order.set(position, mine);
+    let low = mine;
+    stack.push(position);
+    open.add(position);
+    for (const target of next[position]?.keys() ?? []) {
+      if (!order.has(target)) low = Math.min(low, visit(target));
+      else if (open.has(target)) low = Math.min(low, lowest.get(target) ?? order.get(target) ?? low);
+    }
+    lowest.set(position, low);
+    if (low !== mine) return low;
+    const loop = stack.splice(stack.indexOf(position));
+    for (const member of loop) open.delete(member);
+    if (loop.length > 1 || next[position]?.has(position) === true) loops.push(loop);
+    return low;
+  };
+  for (const position of next.keys()) if (!order.has(position)) visit(position);
+  return loops;
+}

@@ -1,0 +1,145 @@
+/**
+ * A pattern as what its matcher goes through: one position for each atom, and from each the positions that may come next. Where
+ * two ways lead from one position to the next, both are tried, so they are counted.
+ */
+import { lettersOf } from "./letters.js";
+import { parsePattern, type PatternNode } from "./syntax.js";
+
+/** Position -> number of ways. */
+export type Ways = ReadonlyMap<number, number>;
+
+export interface Automaton {
+  /** Of each position the letters that its atom matches. */
+  readonly letters: readonly ReadonlySet<number>[];
+  readonly first: Ways;
+  readonly next: readonly Ways[];
+}
+
+/** Counts up to these are written out, higher ones count as repetitions without bound: in time they are alike. */
+interface Limits {
+  readonly atom: number;
+  readonly group: number;
+}
+
+/** (a+){20} takes as long as (a+)* on any text that people send. \d{14} is 14 digits, of which nothing can go wrong. */
+const LIMITS: readonly Limits[] = [
+  { atom: 1000, group: 9 },
+  { atom: 9, group: 9 },
+  { atom: 1, group: 1 },
+];
+const MAX_POSITIONS = 600;
+
+/** Of the pattern, and of each of its lookarounds. */
+export function automatonsOf(pattern: string): readonly Automaton[] {
+  return parsePattern(pattern).roots.map((root) => {
+    const limits = LIMITS.find((candidate) => sizeOf(root, candidate) <= MAX_POSITIONS);
+    return build(root, limits ?? { atom: 1, group: 1 });
+  });
+}
+
+function sizeOf(node: PatternNode, limits: Limits): number {
+  if (node.kind === "atom") return 1;
+  const sum = (nodes: readonly PatternNode[]): number =>
+    nodes.reduce((total, inner) => total + sizeOf(inner, limits), 0);
+  if (node.kind === "either") return sum(node.options);
+  if (node.kind === "sequence") return sum(node.parts);
+  const { least, most } = writtenOut(node, limits);
+  return sizeOf(node.part, limits) * Math.max(least, most === Infinity ? 1 : most);
+}
+
+type Repeat = Extract<PatternNode, { kind: "repeat" }>;
+
+function writtenOut({ part, least, most }: Repeat, limits: Limits): { least: number; most: number } {
+  const limit = part.kind === "atom" ? limits.atom : limits.group;
+  if (Math.max(least, most === Infinity ? 0 : most) <= limit) return { least, most };
+  return { least: Math.min(least, 1), most: Infinity };
+}
+
+interface Piece {
+  /** In how many ways it can match nothing. */
+  readonly empty: number;
+  readonly first: Ways;
+  readonly last: Ways;
+}
+
+interface Building {
+  readonly limits: Limits;
+  readonly atoms: string[];
+  readonly next: Map<number, number>[];
+}
+
+const EMPTY: Piece = { empty: 1, first: new Map(), last: new Map() };
+
+function build(root: PatternNode, limits: Limits): Automaton {
+  const building: Building = { limits, atoms: [], next: [] };
+  const { first } = pieceOf(building, root);
+  const letters = lettersOf(building.atoms);
+  return {
+    first,
+    next: building.next,
+    letters: building.atoms.map((atom) => letters.get(atom) ?? new Set()),
+  };
+}
+
+function pieceOf(building: Building, node: PatternNode): Piece {
+  if (node.kind === "atom") {
+    const position = building.atoms.push(node.text) - 1;
+    building.next.push(new Map());
+    const here = new Map([[position, 1]]);
+    return { empty: 0, first: here, last: here };
+  }
+  if (node.kind === "sequence")
+    return node.parts.reduce((before, part) => follow(building, before, pieceOf(building, part)), EMPTY);
+  if (node.kind === "repeat") return repeat(building, node);
+  return node.options
+    .map((option) => pieceOf(building, option))
+    .reduce((one, other) => ({
+      empty: one.empty + other.empty,
+      first: add(one.first, other.first),
+      last: add(one.last, other.last),
+    }));
+}
+
+function follow(building: Building, before: Piece, after: Piece): Piece {
+  connect(building, before.last, after.first);
+  return {
+    empty: before.empty * after.empty,
+    first: add(before.first, after.first, before.empty),
+    last: add(after.last, before.last, after.empty),
+  };
+}
+
+/** x{2,4} is xx(x(x)?)?, x{2,} is xxx*. A round that is not needed and matches nothing is given up by the matcher. */
+function repeat(building: Building, node: Repeat): Piece {
+  const { least, most } = writtenOut(node, building.limits);
+  const one = (): Piece => pieceOf(building, node.part);
+  let rest = EMPTY;
+  if (most === Infinity && least > 0) {
+    const last = one();
+    connect(building, last.last, last.first);
+    rest = last;
+  } else if (most === Infinity) {
+    const again = one();
+    connect(building, again.last, again.first);
+    rest = { ...again, empty: 1 };
+  } else {
+    for (let count = least; count < most; count++) rest = { ...follow(building, one(), rest), empty: 1 };
+  }
+  const needed = most === Infinity ? Math.max(0, least - 1) : least;
+  for (let count = 0; count < needed; count++) rest = follow(building, one(), rest);
+  return rest;
+}
+
+function connect(building: Building, from: Ways, to: Ways): void {
+  for (const [position, ways] of from) {
+    const next = building.next[position];
+    for (const [target, more] of to) next?.set(target, (next.get(target) ?? 0) + ways * more);
+  }
+}
+
+function add(one: Ways, other: Ways, times = 1): Ways {
+  if (times === 0 || other.size === 0) return one;
+  const sum = new Map(one);
+  for (const [position, ways] of other) sum.set(position, (sum.get(position) ?? 0) + ways * times);
+  return sum;
+}

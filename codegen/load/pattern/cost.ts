@@ -1,0 +1,46 @@
+/** How many ways of matching must be tried for a text of some length, at worst: also patterns without loops can have very many, such as a?a?a?... */
+import type { Automaton } from "./automaton.js";
+
+/** So many of the worst beginnings of a text are gone on with. */
+const BEAM = 4;
+
+interface Beginning {
+  /** Of each position, in how many ways it is reached after this beginning. */
+  readonly ways: readonly number[];
+  readonly steps: number;
+}
+
+/** Looked for from letter to letter, so a guess from below: the worst text may begin harmlessly. */
+export function mostSteps(automaton: Automaton, length: number): number {
+  let beginnings: readonly Beginning[] = [{ ways: automaton.next.map(() => 0), steps: 0 }];
+  for (let read = 0; read < length; read++) {
+    beginnings = worst(beginnings.flatMap((beginning) => goOn(automaton, beginning)));
+  }
+  return beginnings[0]?.steps ?? 0;
+}
+
+function goOn({ first, next, letters }: Automaton, { ways, steps }: Beginning): readonly Beginning[] {
+  // A match may begin at each character.
+  const reached = ways.map((_, position) => first.get(position) ?? 0);
+  for (const [position, count] of ways.entries()) {
+    if (count === 0) continue;
+    for (const [target, more] of next[position] ?? [])
+      reached[target] = (reached[target] ?? 0) + count * more;
+  }
+  const byLetter = new Map<number, number>();
+  for (const [position, count] of reached.entries()) {
+    if (count === 0) continue;
+    for (const letter of letters[position] ?? [])
+      byLetter.set(letter, (byLetter.get(letter) ?? steps) + count);
+  }
+  return worst(Array.from(byLetter, ([letter, sum]) => ({ letter, steps: sum }))).map(
+    ({ letter, steps: sum }) => ({
+      steps: sum,
+      ways: reached.map((count, position) => (letters[position]?.has(letter) === true ? count : 0)),
+    }),
+  );
+}
+
+function worst<Kind extends { readonly steps: number }>(all: readonly Kind[]): readonly Kind[] {
+  return [...all].sort((one, other) => other.steps - one.steps).slice(0, BEAM);
+}

@@ -1,0 +1,70 @@
+/** Which atoms of a pattern can match the same character. */
+
+/** Every assigned character is below, or among the tags; what lies between is matched by negated classes only. */
+const RANGES: readonly (readonly [number, number])[] = [
+  [0, 0xd7ff],
+  [0xe000, 0x323af],
+  [0xe0000, 0xe01ef],
+  [0x10ffff, 0x10ffff],
+];
+
+let everyCharacter: string | undefined;
+
+/** Made when the first class is met: most projects have no pattern. */
+function allCharacters(): string {
+  everyCharacter ??= RANGES.flatMap(([from, to]) =>
+    Array.from({ length: to - from + 1 }, (_, index) => String.fromCodePoint(from + index)),
+  ).join("");
+  return everyCharacter;
+}
+
+/** Where the characters of an atom begin and end, in turn. */
+type Edges = readonly number[];
+
+const known = new Map<string, Edges>();
+
+/** The letters that an atom matches: characters that no atom of the pattern tells apart are one letter. */
+export function lettersOf(atoms: readonly string[]): ReadonlyMap<string, ReadonlySet<number>> {
+  const distinct = [...new Set(atoms)];
+  const changes = distinct.flatMap((atom, index) => edgesOf(atom).map((at) => ({ at, index })));
+  changes.sort((one, other) => one.at - other.at);
+  const letters = new Map(distinct.map((atom) => [atom, new Set<number>()]));
+  const numbers = new Map<string, number>();
+  const inside = new Set<number>();
+  for (const [position, { at, index }] of changes.entries()) {
+    if (!inside.delete(index)) inside.add(index);
+    if (changes[position + 1]?.at === at || inside.size === 0) continue;
+    const signature = [...inside].sort((one, other) => one - other).join();
+    const letter = numbers.get(signature) ?? numbers.size;
+    numbers.set(signature, letter);
+    for (const member of inside) letters.get(distinct[member] ?? "")?.add(letter);
+  }
+  return letters;
+}
+
+function edgesOf(atom: string): Edges {
+  const found = known.get(atom) ?? findEdges(atom);
+  known.set(atom, found);
+  return found;
+}
+
+function findEdges(atom: string): Edges {
+  const [first = "", second] = Array.from(atom);
+  const literal = second === undefined && first !== "." ? first.codePointAt(0) : undefined;
+  if (literal !== undefined) return [literal, literal + 1];
+  // Searched for in a text of all characters, in turn for the next that fits and the next that does not.
+  const searches = [new RegExp(atom, "gu"), new RegExp(`(?!${atom})[^]`, "gu")];
+  const text = allCharacters();
+  const edges: number[] = [];
+  for (let at = 0; ;) {
+    const search = searches[edges.length % 2];
+    if (search === undefined) break;
+    search.lastIndex = at;
+    const found = search.exec(text);
+    if (found === null) break;
+    at = found.index;
+    edges.push(text.codePointAt(at) ?? 0);
+  }
+  if (edges.length % 2 === 1) edges.push(0x110000);
+  return edges;
+}

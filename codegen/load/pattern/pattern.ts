@@ -1,0 +1,49 @@
+/** Patterns of strings: they must compile, and must not be able to take exponential time on a chosen text. */
+import { repeatsAmbiguously } from "./ambiguity.js";
+import { automatonsOf } from "./automaton.js";
+import { mostSteps } from "./cost.js";
+
+export const MAX_PATTERN_LENGTH = 500;
+
+/** The text that `mostSteps` looks for is so long; the limit is some milliseconds of matching. */
+const TEXT_LENGTH = 40;
+const MAX_STEPS = 1_000_000;
+
+export interface PatternProblem {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** What is wrong with a pattern, or `undefined`. */
+export function patternProblem(pattern: string): PatternProblem | undefined {
+  if (pattern.length > MAX_PATTERN_LENGTH) {
+    return {
+      message: `expected a pattern of at most ${MAX_PATTERN_LENGTH} characters, got ${pattern.length}`,
+    };
+  }
+  try {
+    new RegExp(pattern, "u");
+  } catch (error) {
+    const reason =
+      error instanceof Error ? error.message.replace(/^Invalid regular expression: /u, "") : String(error);
+    return {
+      message: `the pattern does not compile: ${reason}`,
+      hint: "patterns are JavaScript regular expressions with the u flag",
+    };
+  }
+  const automatons = automatonsOf(pattern);
+  if (automatons.some(repeatsAmbiguously)) {
+    return {
+      message:
+        "the pattern repeats a group that can match the same text in several ways, which takes exponential time on some texts",
+      hint: "write (a+)+ as a+, (a|b)+ as [ab]+, (a,?)+ as a+(,a+)*,?; what stands in a repeated group must show where it begins",
+    };
+  }
+  if (automatons.some((automaton) => mostSteps(automaton, TEXT_LENGTH) > MAX_STEPS)) {
+    return {
+      message: `the pattern has so many parts that match the same text that one of ${TEXT_LENGTH} characters takes more than ${MAX_STEPS} steps`,
+      hint: "put a character between neighbours such as .*.* or a?a? that neither of them matches",
+    };
+  }
+  return undefined;
+}
