@@ -123,8 +123,8 @@ describe("patterns", () => {
     fc.assert(
       fc.property(pattern, (text) => {
         fc.pre(patternProblem(text) === undefined);
-        // Five texts; a machine that does something else may need more than one attempt.
-        expect([50, 50, 50, 500].some((limitMs) => endsWithin(limitMs, text))).toBe(true);
+        // Five texts. What takes exponential time would not end in years; a machine that does something else may need seconds.
+        expect([50, 5000].some((limitMs) => endsWithin(limitMs, text))).toBe(true);
       }),
       { numRuns: 200, maxSkipsPerRun: 10_000 },
     );
