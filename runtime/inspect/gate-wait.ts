@@ -1,5 +1,6 @@
 /** Why a pending job does not run yet, where that is a limit or a pause of its task or queue, or the turn of another key. */
 import {
+  NO_LIMIT,
   parseSlots,
   pausedTaskField,
   rateField,
@@ -37,7 +38,7 @@ export async function readWait(
   const { held, reserved } = parseSlots(slots);
   if (place === null) return undefined;
   if (typeof limit === "string" && held >= Number(limit)) return "concurrency";
-  if (typeof rate !== "string") return undefined;
+  if (typeof rate !== "string" || rate === NO_LIMIT) return undefined;
   const [, per, turns] = rate.split(" ");
   return turns !== undefined && (reserved > 0 || per === "0") ? "fairness" : "rateLimit";
 }

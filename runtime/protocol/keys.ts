@@ -171,6 +171,9 @@ export function rateField(name: string): string {
   return `%${name}`;
 }
 
+/** In the `groups` hash in place of a limit or a rate: a worker has said that there is none any more. No producer of before brings it back. */
+export const NO_LIMIT = "-";
+
 /** What the gate knows of a group: ids that hold a slot, and those of them that have the place of a start reserved. */
 export function parseSlots(text: string | null | undefined): {
   readonly held: number;

@@ -1,7 +1,7 @@
 /** Tells the shard the limits and turns of this deploy: those of the worker that started last count, also for jobs that wait already. */
 import type { Connection } from "../connection/index.js";
 import { queueLimitField, rateText } from "../definition/index.js";
-import { HAS_RATES_FIELD, rateField, type ShardKeys } from "../protocol/index.js";
+import { HAS_RATES_FIELD, NO_LIMIT, rateField, type ShardKeys } from "../protocol/index.js";
 import type { Registry } from "./handler.js";
 
 const MOST_OF_CLAIM = 256;
@@ -38,6 +38,8 @@ export async function declareLimits(
   }
   for (const { name, concurrency, rateLimit } of queues)
     declareAll(queueLimitField(name), concurrency, rateText({ rate: rateLimit }));
+  // Where one stands. What was removed would come back with the next enqueue of a producer that still has it.
+  const stored = unlimited.length === 0 ? [] : await redis.hmget(keys.groups, ...unlimited);
+  for (const [index, field] of unlimited.entries()) if (stored[index] !== null) limits.push(field, NO_LIMIT);
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);
-  if (unlimited.length > 0) await redis.hdel(keys.groups, ...unlimited);
 }

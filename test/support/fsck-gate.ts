@@ -1,6 +1,7 @@
 // The gate of jobs with a limit: no slot is lost, none is held twice, nobody waits for ever. See runtime/scripts/lib/gate.lua.
 import {
   closedField,
+  NO_LIMIT,
   parkedGroup,
   parseRecord,
   pausedTaskField,
@@ -19,7 +20,8 @@ interface Entry {
   readonly group: string;
 }
 
-export function gateProblems(shard: Shard): readonly string[] {
+export function gateProblems(read: Shard): readonly string[] {
+  const shard = { ...read, groups: withoutRemoved(read.groups) };
   const entries = Object.entries(shard.limited).map(([id, text]) => entryOf(id, text));
   const listed = new Set([...Object.keys(shard.active), ...Object.values(shard.pending).flat()]);
   const members = new Set(shard.waiting);
@@ -40,6 +42,11 @@ export function gateProblems(shard: Shard): readonly string[] {
       .filter((entry) => !noted.has(entry.group))
       .map((entry) => `job ${entry.id} waits although its group has room, and no note says so`),
   ];
+}
+
+/** Without the limits of which a worker has said that there are none any more. */
+function withoutRemoved(groups: Shard["groups"]): Shard["groups"] {
+  return Object.fromEntries(Object.entries(groups).filter(([, value]) => value !== NO_LIMIT));
 }
 
 function entryOf(id: string, text: string): Entry {

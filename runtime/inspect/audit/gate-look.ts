@@ -5,6 +5,7 @@
  */
 import {
   closedField,
+  NO_LIMIT,
   pausedTaskField,
   parseSlots,
   rateField,
@@ -96,7 +97,7 @@ class GateLook {
       else ids.push(id);
     }
     for await (const page of hashPages(this.#reader, groups)) {
-      for (const [field, value] of pairsOf(page)) this.#groups.set(field, value);
+      for (const [field, value] of pairsOf(page)) if (value !== NO_LIMIT) this.#groups.set(field, value);
     }
     const pauses = await this.#reader.read((redis) => redis.hgetall(paused));
     const slots = await this.#slotProblems();

@@ -98,6 +98,14 @@ describe("finds and mends", () => {
     expect(await shard.claim(10)).toEqual(["c"]);
   });
 
+  test("a note at a gate whose limits a deploy has removed", async () => {
+    const rate = { limit: 1, rate: { limit: 1, perMs: 3_600_000 } };
+    for (const id of ["a", "b"]) await add(id, rate);
+    await db.hset(keys.groups, "mail:send", "-", "%mail:send", "-");
+    expect(await mended()).toEqual(["TW-F55"]);
+    expect(await shard.claim(10)).toEqual(["a", "b"]);
+  });
+
   test("a count of a queue", async () => {
     for (const id of ["a", "b"]) await add(id);
     await db.hincrby(keys.groups, "#default", 4);

@@ -107,6 +107,9 @@ test("a job that waits at the gate says for which limit, and one that may run fo
   await shard.claim(3);
   await shard.complete("c1", null);
   expect(await waits("c2")).toBe("rateLimit");
+  // A deploy has removed the rate: the next claim lets it in.
+  await shard.connection.redis.hset(shard.keys.groups, "%sms:send", "-");
+  expect(await waits("s2")).toBeUndefined();
 });
 
 test("the age of the oldest waiting job comes from when it was made", async () => {

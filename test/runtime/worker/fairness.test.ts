@@ -168,7 +168,7 @@ describe("fairness", () => {
     const { fairnessKey: _key, ...plain } = task;
     const before = setup(plain);
     await before.worker({}, { prefix: project.prefix });
-    expect(await project.raw.hget(project.keys.groups, "%tenant:work")).toBeNull();
+    expect(await project.raw.hget(project.keys.groups, "%tenant:work")).toBe("-");
   });
 
   test("refuses a key that is none, and a queue with a limit", async () => {

@@ -180,7 +180,10 @@ describe("a limit of a queue", () => {
     let done = 0;
     await after.worker({ "one:work": () => void (done += 1) }, { prefix: before.prefix });
     await until("all jobs to be done", () => done === 4);
-    expect(await before.raw.hget(before.keys.groups, "@slow")).toBeNull();
+    // Nor does a producer of that deploy bring it back.
+    await before.enqueue(task, { n: 5 });
+    await until("its job to be done", () => done === 5);
+    expect(await before.raw.hget(before.keys.groups, "@slow")).toBe("-");
   });
 });
 

@@ -147,7 +147,23 @@ describe("a rate", () => {
     let done = 0;
     await after.worker({ "api:call": () => void (done += 1) }, { prefix: project.prefix });
     await until("all jobs to be done", () => done === 5, 10_000);
-    expect(await project.raw.hget(project.keys.groups, "%api:call")).toBeNull();
+    // Nor does a producer of that deploy bring it back.
+    await project.many(task, jobs(5, "a"));
+    await until("the later jobs to be done", () => done === 10, 10_000);
+    expect(await project.raw.hget(project.keys.groups, "%api:call")).toBe("-");
+  });
+
+  test("and is declared again holds again", async () => {
+    const task = byKey(1, 3_600_000);
+    const project = setup(task);
+    await project.raw.hset(project.keys.groups, "%api:call", "-");
+    let done = 0;
+    await project.worker({ "api:call": () => void (done += 1) });
+    await project.many(task, jobs(2, "a"));
+    await until("the first to be done", () => done === 1);
+    const { raw, keys } = project;
+    await until("the other to wait for a time", async () => (await raw.zcard(keys.waiting)) === 3);
+    expect(done).toBe(1);
   });
 });
 
