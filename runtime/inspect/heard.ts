@@ -21,6 +21,10 @@ export function heardSecrets(
   return found;
 }
 
+export function bothSecrets(some: HeardSecrets, others: HeardSecrets): HeardSecrets {
+  return some === undefined || others === undefined ? undefined : [...some, ...others];
+}
+
 /** The same of many jobs, of those of them that have heard anything. */
 export async function readHeardSecrets(
   reader: ShardReader,

@@ -13,8 +13,9 @@ import {
   type RunEvent,
 } from "../protocol/index.js";
 import { readWait } from "./gate-wait.js";
-import { heardSecrets, type HeardSecrets } from "./heard.js";
+import { bothSecrets, heardSecrets, type HeardSecrets } from "./heard.js";
 import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
+import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
 import type { JobDetails, JobEvent, JobStep, JobSummary, JobWait, Redactor } from "./types.js";
 
@@ -38,7 +39,7 @@ export async function showJob(
   const [times, leaseEndsAt, notes, waitsFor] = await Promise.all([
     readTimes(reader, id, state, due),
     readLease(reader, job, state),
-    readNotes(reader, id, redactor),
+    readNotes(reader, job, redactor),
     readWait(reader, id, job.record, state),
   ]);
   const summary = summarize(job, state, times);
@@ -72,10 +73,17 @@ interface Notes {
   readonly progress: unknown;
   readonly log: JobLog | undefined;
   readonly listensTo: readonly JobWait[];
-  readonly heard: HeardSecrets;
+  /** What it has heard, and what its run knows. */
+  readonly others: HeardSecrets;
 }
 
-async function readNotes(reader: ShardReader, id: string, redactor: Redactor | undefined): Promise<Notes> {
+async function readNotes(
+  reader: ShardReader,
+  job: StoredJob,
+  redactor: Redactor | undefined,
+): Promise<Notes> {
+  const { id, record } = job;
+  const ofRun = await readRunSecrets(reader, [job], redactor);
   const [steps, progress, log, waits] = await reader.read((redis) =>
     redis.hmget(reader.keys.notes, id, progressField(id), logField(id), waitsField(id)),
   );
@@ -83,7 +91,7 @@ async function readNotes(reader: ShardReader, id: string, redactor: Redactor | u
   return {
     steps: done,
     listensTo: parseWaits(waits).listening,
-    heard: heardSecrets(waits, done, redactor),
+    others: bothSecrets(heardSecrets(waits, done, redactor), secretsOfRun(ofRun, record)),
     progress: typeof progress === "string" ? (JSON.parse(progress) as unknown) : undefined,
     log: typeof log === "string" ? parseJobLog(log) : undefined,
   };
@@ -97,15 +105,16 @@ function describe(
     progress,
     log,
     listensTo,
-    heard,
+    others,
     leaseEndsAt,
   }: Notes & { readonly leaseEndsAt: number | undefined },
   redactor: Redactor | undefined,
 ): JobDetails {
   const { record, run } = job;
   const shown = redactJob(job, redactor);
-  const secrets = [...shown.secrets, ...(heard ?? [])];
-  const clean = (text: string) => (heard === undefined ? HIDDEN : withoutSecrets(text, secrets));
+  const secrets = [...shown.secrets, ...(others ?? [])];
+  const isUnknown = shown.hidden || others === undefined;
+  const clean = (text: string) => (isUnknown ? HIDDEN : withoutSecrets(text, secrets));
   const timeline = [...enqueuedEvent(summary), ...run.events.map((event) => toEvent(event, clean))];
   return {
     ...summary,
@@ -114,28 +123,24 @@ function describe(
     ...(run.state === "completed" && run.detail !== null ? { result: shown.result } : {}),
     hidden: shown.hidden,
     hash: record.hash,
-    options: withoutKeys(record.options, (text) => (shown.hidden ? HIDDEN : clean(text))),
+    options: withoutKeys(record.options, clean),
     ...(progress === undefined
       ? {}
       : // A percentage gives nothing away; all else may hold what the handler found in the payload.
         {
           progress:
-            (shown.hidden || heard === undefined) && typeof progress !== "number"
-              ? HIDDEN
-              : valueWithoutSecrets(progress, secrets),
+            isUnknown && typeof progress !== "number" ? HIDDEN : valueWithoutSecrets(progress, secrets),
         }),
-    ...(steps.size === 0
-      ? {}
-      : { steps: [...steps].map(([name, result]) => toStep(shown.hidden ? HIDDEN : clean(name), result)) }),
+    ...(steps.size === 0 ? {} : { steps: [...steps].map(([name, result]) => toStep(clean(name), result)) }),
     ...(listensTo.length === 0
       ? {}
       : {
           listensTo: listensTo.map((wait) => ({
             ...wait,
-            name: shown.hidden ? HIDDEN : clean(wait.name),
+            name: clean(wait.name),
           })),
         }),
-    ...(log === undefined ? {} : { log: cleanLog(log, (text) => (shown.hidden ? HIDDEN : clean(text))) }),
+    ...(log === undefined ? {} : { log: cleanLog(log, clean) }),
     timeline,
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
   };

@@ -4,8 +4,9 @@
  */
 import { TaskweftError } from "../errors.js";
 import { ACTIVE_PAD_FIELD, type JobState, waitingId } from "../protocol/index.js";
-import { type HeardSecrets, readHeardSecrets } from "./heard.js";
+import { bothSecrets, type HeardSecrets, readHeardSecrets } from "./heard.js";
 import { HIDDEN, redactJob, withoutSecrets } from "./redact.js";
+import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
 import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
 
@@ -48,10 +49,10 @@ export async function listJobs(
   while (source < sources.length && budget > 0) {
     const entries = await readEntries(reader, sources[source]!, rank, CHUNK);
     budget -= entries.length;
-    const summaries = await summarizeEntries(reader, sources[source]!, entries, redactor);
+    const summaries = await summarizeEntries(reader, sources[source]!, entries, options, redactor);
     for (const [index, summary] of summaries.entries()) {
       rank++;
-      if (summary === undefined || !matches(summary, options)) continue;
+      if (summary === undefined) continue;
       found.push(summary);
       if (found.length < limit) continue;
       const last = index === entries.length - 1 && entries.length < CHUNK && source === sources.length - 1;
@@ -167,43 +168,51 @@ function scored(reply: readonly string[]): readonly Entry[] {
   return entries;
 }
 
-/** One summary an entry; `undefined` for holes and for jobs that have moved on since the ids were read. */
+/** One summary an entry; `undefined` for holes, for jobs that have moved on since the ids were read, and for those that do not match. */
 async function summarizeEntries(
   reader: ShardReader,
   source: Source,
   entries: readonly Entry[],
+  filter: JobFilter,
   redactor: Redactor | undefined,
 ): Promise<readonly (JobSummary | undefined)[]> {
   const jobs = await reader.jobs(entries.map((entry) => entry.id));
   const byId = new Map(jobs.map((job) => [job.id, job]));
-  const failed = jobs.filter(({ run }) => run.events.some(([, kind]) => kind === "failed"));
-  const heard = await readHeardSecrets(
-    reader,
-    failed.map((job) => job.id),
-    redactor,
-  );
-  return entries.map(({ id, score }) => {
+  const summaries = entries.map(({ id, score }) => {
     const job = byId.get(id);
     if (job === undefined) return undefined;
     const state = stateOf(job, source.kind === "due");
     if (!belongs(state, source)) return undefined;
     const times = source.kind === "due" ? { dueAt: score } : { removedAt: score };
-    const heardSecrets = heard.has(id) ? heard.get(id) : [];
-    return withCleanError(summarize(job, state, times), job, heardSecrets, redactor);
+    const summary = summarize(job, state, times);
+    return matches(summary, filter) ? summary : undefined;
+  });
+  // What others hold is read for those alone that are shown with an error.
+  const failed = summaries.flatMap((summary) =>
+    summary?.lastError === undefined ? [] : [byId.get(summary.id)!],
+  );
+  const ids = failed.map((job) => job.id);
+  const heard = await readHeardSecrets(reader, ids, redactor);
+  const ofRuns = await readRunSecrets(reader, failed, redactor);
+  return summaries.map((summary) => {
+    if (summary?.lastError === undefined) return summary;
+    const job = byId.get(summary.id)!;
+    const heardSecrets = heard.has(job.id) ? heard.get(job.id) : [];
+    const others = bothSecrets(heardSecrets, secretsOfRun(ofRuns, job.record));
+    return { ...summary, lastError: cleanError(summary.lastError, job, others, redactor) };
   });
 }
 
-/** Errors repeat what payloads and events hold, so a list hides it as the single job does. */
-function withCleanError(
-  summary: JobSummary,
+/** Errors repeat what payloads, events and runs hold, so a list hides it as the single job does. */
+function cleanError(
+  error: string,
   job: StoredJob,
-  heard: HeardSecrets,
+  others: HeardSecrets,
   redactor: Redactor | undefined,
-): JobSummary {
-  if (summary.lastError === undefined) return summary;
-  if (heard === undefined) return { ...summary, lastError: HIDDEN };
-  const secrets = [...redactJob(job, redactor).secrets, ...heard];
-  return { ...summary, lastError: withoutSecrets(summary.lastError, secrets) };
+): string {
+  const shown = redactJob(job, redactor);
+  if (shown.hidden || others === undefined) return HIDDEN;
+  return withoutSecrets(error, [...shown.secrets, ...others]);
 }
 
 /** A pending list keeps the ids of cancelled jobs as holes; each job is shown once, where its state says. */

@@ -2,6 +2,7 @@
 import type { WorkflowStep } from "../definition/index.js";
 import { parseRunEnd, parseStepOutcome, runFields, type StepOutcome } from "../protocol/index.js";
 import { areGiven, childRunId, stepJobId, undoJobId } from "../workflow/index.js";
+import { nameOfError } from "./run-error.js";
 import { summarizeRun } from "./run-list.js";
 import {
   type JobNow,
@@ -13,7 +14,8 @@ import {
   type StepFacts,
   type StoredRun,
 } from "./run-reads.js";
-import { RunVeil } from "./run-veil.js";
+import { readVeil } from "./run-secrets.js";
+import type { RunVeil } from "./run-veil.js";
 import type { RunDetails, RunItems, RunStep, RunStepState, RunSummary, RunUndoing } from "./run-types.js";
 import { summarize, type ShardReader } from "./shard-reader.js";
 import type { Redactor } from "./types.js";
@@ -29,7 +31,7 @@ export async function showRun(
   const run = await readRun(reader, id, "showRun");
   const facts = await readSteps(reader, run);
   const jobs = await readStepJobs(reader, id, run.definition.steps);
-  const veil = new RunVeil(run, facts, redactor);
+  const veil = await readVeil(reader, run, facts, redactor);
   const summary = summarizeRun(id, run.recordText, run.stateText, run.parentText, run.removedAt);
   const childOf = ({ name, child }: WorkflowStep, index?: number): string | undefined =>
     child === undefined ? undefined : childRunId(id, name, facts.get(name)!.round, index);
@@ -54,13 +56,18 @@ export async function showRun(
   });
   return {
     ...summary,
-    ...(summary.error === undefined ? {} : { error: veil.clean(summary.error) }),
+    ...(summary.error === undefined ? {} : { error: cleanError(summary.error, veil) }),
     hash: run.record.hash,
     input: veil.input,
     ...outputOf(run, veil),
     hidden: veil.hidden,
     steps,
   };
+}
+
+/** Which step failed is told in any case, as it is in the list. */
+function cleanError(error: string, veil: RunVeil): string {
+  return veil.secrets === undefined ? nameOfError(error) : veil.clean(error);
 }
 
 function outputOf({ stateText, definition }: StoredRun, veil: RunVeil): { readonly output?: unknown } {

@@ -8,6 +8,7 @@ import {
   type RunRecord,
 } from "../protocol/index.js";
 import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
+import { nameOfError } from "./run-error.js";
 import type { RunListOptions, RunPage, RunState, RunSummary } from "./run-types.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { Redactor } from "./types.js";
@@ -122,20 +123,6 @@ function readable(record: string): RunRecord | undefined {
   } catch {
     return undefined;
   }
-}
-
-/**
- * Which step failed, and the name of its error; where the step is a run, the same of that. `undefined` where it is no failure of a step.
- */
-export function withoutMessages(error: string): string | undefined {
-  return /^(?:step \S+ failed: (?:item \d+: )?RunFailed: \S+: )*step \S+ failed: (?:item \d+: )?[\w$]+(?=:)/.exec(
-    error,
-  )?.[0];
-}
-
-/** Messages repeat what payloads hold, and a list reads no payloads: only what cannot hold any is left. */
-function nameOfError(error: string): string {
-  return withoutMessages(error) ?? error.replace(/: .*$/s, "");
 }
 
 function matches(run: RunSummary, { state, workflow, parent, roots }: RunListOptions): boolean {

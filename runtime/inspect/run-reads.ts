@@ -9,11 +9,13 @@ import {
   type RunRecord,
   type StepOutcome,
 } from "../protocol/index.js";
-import { roundOf, stepJobId, undoJobId, undoneField } from "../workflow/index.js";
+import { roundOf, stepJobId, stepsRead, undoJobId, undoneField } from "../workflow/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 
 /** Fields read at once: one reply must not hold Redis for long. */
 const FIELD_CHUNK = 200;
+/** Items of a fan-out whose results are read to know what is sensitive in what was made of them. */
+const MOST_RESULTS = 10_000;
 
 export interface StoredRun {
   readonly id: string;
@@ -88,6 +90,37 @@ export async function readSteps(
       ];
     }),
   );
+}
+
+/** By step, the results of items that payloads of other steps are made of; `undefined`: too many to be read. */
+export async function readItemResults(
+  reader: ShardReader,
+  { id, definition }: Pick<StoredRun, "definition" | "id">,
+  facts: ReadonlyMap<string, StepFacts>,
+): Promise<ReadonlyMap<string, readonly unknown[] | undefined>> {
+  const read = new Set(
+    definition.steps.flatMap(({ job, child, compensate }) =>
+      [job?.payload, child?.input, compensate?.payload].flatMap(stepsRead),
+    ),
+  );
+  const results = new Map<string, readonly unknown[] | undefined>();
+  for (const { name, forEach } of definition.steps) {
+    const { outcome, items = 0 } = facts.get(name) ?? {};
+    if (forEach === undefined || outcome?.status !== "completed" || !read.has(name)) continue;
+    if (items > MOST_RESULTS) {
+      results.set(name, undefined);
+      continue;
+    }
+    const fields = Array.from({ length: items }, (_unused, index) => runFields.step(id, `${name}.${index}`));
+    const outcomes = (await readFields(reader, fields)).map((text) =>
+      text === null ? undefined : parseStepOutcome(text),
+    );
+    results.set(
+      name,
+      outcomes.map((item) => (item?.status === "completed" ? item.detail : null)),
+    );
+  }
+  return results;
 }
 
 /** In their order, a part of them at a time. */

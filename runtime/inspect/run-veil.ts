@@ -1,11 +1,12 @@
 /**
  * Hides what is sensitive in a workflow run: fields of its input and output by the workflow's schemas, results of its steps by
- * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message.
+ * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message;
+ * where something is there of which nobody knows what is sensitive, every message is hidden.
  */
 import type { WorkflowStep } from "../definition/index.js";
 import { evaluate, itemOf, type Scope } from "../workflow/index.js";
 import { HIDDEN, withoutSecrets } from "./redact.js";
-import { withoutMessages } from "./run-list.js";
+import { withoutMessages } from "./run-error.js";
 import type { StepFacts, StoredRun } from "./run-reads.js";
 import type { RedactedKind, Redactor } from "./types.js";
 
@@ -19,8 +20,16 @@ export class RunVeil {
   readonly #scope: Scope;
   readonly #results = new Map<string, unknown>();
   readonly #secrets: string[] = [];
+  /** Something is there of which nobody knows what is sensitive. */
+  #unknown = false;
 
-  constructor(run: StoredRun, facts: ReadonlyMap<string, StepFacts>, redactor: Redactor | undefined) {
+  /** `results`: of the items of fan-outs, see readItemResults. */
+  constructor(
+    run: StoredRun,
+    facts: ReadonlyMap<string, StepFacts>,
+    results: ReadonlyMap<string, readonly unknown[] | undefined>,
+    redactor: Redactor | undefined,
+  ) {
     const { workflow, input } = run.record;
     this.#redactor = redactor;
     this.#run = run.id;
@@ -33,10 +42,19 @@ export class RunVeil {
       const outcome = facts.get(name)?.outcome;
       if (outcome === undefined) continue;
       const { status, detail } = outcome;
-      steps[name] = status === "completed" ? { status, result: detail } : { status };
+      const result = results.has(name) ? results.get(name) : detail;
+      steps[name] = status === "completed" ? { status, result } : { status };
     }
     this.#scope = { input, run: { id: run.id }, steps };
-    for (const step of run.definition.steps) this.#learn(step, facts.get(step.name));
+    for (const step of run.definition.steps) {
+      this.#learn(step, facts.get(step.name));
+      if (results.has(step.name)) this.#learnResults(step, results.get(step.name));
+    }
+  }
+
+  /** What must not be seen in any text of the run and its jobs; `undefined` when it is not known. */
+  get secrets(): readonly string[] | undefined {
+    return this.#unknown ? undefined : this.#secrets;
   }
 
   /** Of a step that has completed. */
@@ -51,6 +69,7 @@ export class RunVeil {
 
   /** Of a failed run that is a step nothing here knows what its own steps hold: the messages in it are left out. */
   clean(text: string): string {
+    if (this.#unknown) return HIDDEN;
     const shown = this.#redactor === undefined ? text : withoutInnerMessages(text);
     return withoutSecrets(shown, this.#secrets);
   }
@@ -78,6 +97,13 @@ export class RunVeil {
     this.#learnPayload(step, this.#scope);
   }
 
+  #learnResults({ job, child }: WorkflowStep, results: readonly unknown[] | undefined): void {
+    const made = job?.task ?? child?.workflow;
+    if (results === undefined) this.#unknown = true;
+    if (results === undefined || made === undefined) return;
+    for (const result of results) this.#redact(made, job === undefined ? "output" : "result", result);
+  }
+
   #learnPayload({ job, child, compensate }: WorkflowStep, scope: Scope): void {
     if (this.#redactor === undefined) return;
     if (child !== undefined) this.#redact(child.workflow, "input", evaluate(child.input, scope));
@@ -90,7 +116,9 @@ export class RunVeil {
   #redact(name: string, kind: RedactedKind, value: unknown): { readonly value: unknown } | undefined {
     if (this.#redactor === undefined) return { value };
     const shown = this.#redactor.redact(name, kind, value);
-    if (shown !== undefined) this.#secrets.push(...shown.secrets);
+    if (shown === undefined) this.#unknown = true;
+    // One by one: a list may hold more of them than a call takes.
+    for (const secret of shown?.secrets ?? []) this.#secrets.push(secret);
     return shown;
   }
 }

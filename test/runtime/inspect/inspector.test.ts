@@ -273,7 +273,7 @@ test("sensitive fields are shown nowhere: not in the payload, the errors, the st
   expect(job.lastError).toBe(`Error: card ${HIDDEN} was refused`);
 });
 
-test("the payload of a task whose schema is unknown is hidden", async () => {
+test("of a task whose schema is unknown, the payload is hidden, and every text that may repeat it", async () => {
   const careful = createInspector({
     connection: shard.connection,
     keys: shard.keys,
@@ -281,9 +281,14 @@ test("the payload of a task whose schema is unknown is hidden", async () => {
   });
   // A key is made of fields of the payload.
   await shard.add("unknown", { payload: { card: CANARY }, options: { key: `mail:send ${CANARY}` } });
+  await shard.claim(1);
+  await shard.fail("unknown", "dead", `card ${CANARY} was refused`);
   const job = await careful.showJob("unknown");
-  expect(job).toMatchObject({ hidden: true, payload: HIDDEN });
-  expect(JSON.stringify(job)).not.toContain(CANARY);
+  expect(job).toMatchObject({ hidden: true, payload: HIDDEN, lastError: HIDDEN });
+  expect(job.timeline.at(-1)).toMatchObject({ kind: "failed", attempt: 1, message: HIDDEN, stack: HIDDEN });
+  const { jobs } = await careful.listJobs();
+  expect(jobs).toMatchObject([{ id: "unknown", lastError: HIDDEN }]);
+  expect(JSON.stringify([job, jobs])).not.toContain(CANARY);
 });
 
 describe("what a handler has noted", () => {
