@@ -1,11 +1,13 @@
 /** `weft enqueue`: one job from the shell, through the project's own generated code: the same checks, the same defaults. */
 import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
-import { CliError } from "../errors.js";
+import { HIDDEN } from "../../runtime/inspect/index.js";
+import { CliError, codeOf } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { type Handle, importGenerated } from "../generated-index.js";
+import { withInspector } from "../inspection.js";
 import { readJsonArgument } from "../json-argument.js";
-import { readManifest } from "../manifest.js";
+import { readManifest, redactorFor } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
 import { reachShards } from "../redis/reach.js";
@@ -97,13 +99,30 @@ function announce(task: string, { id, deduplicated, outcome }: Handle, session: 
 async function report(task: string, job: Handle, timeout: string, session: Session): Promise<ExitCode> {
   if (!session.json)
     session.note(`${job.deduplicated ? "already there" : "enqueued"}: ${task} ${job.id}, waiting`);
-  const result = await job.result({ timeout });
+  const given = await resultOf(job, task, timeout, session);
+  const redactor = redactorFor(await readManifest(session.root));
+  const shown = redactor.redact(task, "result", given);
+  const result = shown === undefined ? HIDDEN : shown.value;
   session.result(
     { id: job.id, task, deduplicated: job.deduplicated, outcome: job.outcome, result: result ?? null },
     () => (result === undefined ? "" : printableLines(JSON.stringify(result, undefined, 2))),
   );
   if (!session.json) session.note("completed");
   return EXIT.ok;
+}
+
+/** A handler's message repeats what is sensitive in the payload: it is told as `weft jobs show` tells it. */
+async function resultOf(job: Handle, task: string, timeout: string, session: Session): Promise<unknown> {
+  try {
+    return await job.result({ timeout });
+  } catch (error) {
+    if (codeOf(error) !== "JobDead") throw error;
+    const { timeline } = await withInspector(session, ({ inspector }) => inspector.showJob(job.id));
+    const last = timeline.at(-1);
+    if (last?.kind !== "failed") throw error;
+    const what = `attempt ${last.attempt} failed with ${last.error}: ${last.message}`;
+    throw new CliError("JobDead", `${task} job ${job.id} is dead: ${what}`, { exitCode: EXIT.jobFailed });
+  }
 }
 
 /** Says it before Redis is asked; without a manifest the generated code says it. */

@@ -1,0 +1,57 @@
+// What `weft enqueue --wait` prints of a job that has ended: nothing that the definitions mark as sensitive.
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { defineTask, setupProject } from "../support/project.js";
+import { startRedis } from "../support/redis.js";
+import { inProcess, weft } from "./weft.js";
+
+const CARD = "4111-1111";
+const redis = await startRedis();
+const pay = defineTask<{ card: string; fail?: boolean }>("card:pay");
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "weft-wait-"));
+  for (const name of ["tasks", "node_modules"]) await mkdir(join(folder, name));
+  await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(folder, "node_modules", "taskweft"));
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+  const secret = "{ type: string, x-sensitive: true }";
+  const schemas = `payload: { card: ${secret}, fail?: boolean }, result: { token: ${secret}, sum: integer }`;
+  await writeFile(join(folder, "tasks", "card.yaml"), `version: 1\ntasks:\n  card:pay: { ${schemas} }\n`);
+  await inProcess(["codegen"], { cwd: folder });
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("of a result and of an error only what is not sensitive is printed", { timeout: 60_000 }, async () => {
+  const project = setupProject({ redis, tasks: [pay] as never });
+  await project.worker({
+    "card:pay": ({ payload }: { payload: { card: string; fail?: boolean } }) => {
+      if (payload.fail === true) throw new Error(`card ${payload.card} was refused`);
+      return { token: `token of ${payload.card}`, sum: 3 };
+    },
+  } as never);
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const wait = (fail: boolean, ...more: string[]) =>
+    weft(["enqueue", "card:pay", JSON.stringify({ card: CARD, fail }), "--wait", ...more], {
+      cwd: folder,
+      env,
+    });
+  const [text, json, failed, failedJson] = await Promise.all([
+    wait(false),
+    wait(false, "--json"),
+    wait(true),
+    wait(true, "--json"),
+  ]);
+  expect(text).toMatchObject({ code: 0, stdout: expect.stringContaining('"token": "***"') });
+  expect(JSON.parse(json.stdout)).toMatchObject({ data: { result: { token: "***", sum: 3 } } });
+  const message = expect.stringMatching(
+    /card:pay job \S+ is dead: attempt 1 failed with Error: card \*{3} was refused/,
+  );
+  expect(failed).toMatchObject({ code: 7, stderr: message });
+  expect(failedJson.code).toBe(7);
+  expect(JSON.parse(failedJson.stdout)).toMatchObject({ error: { code: "JobDead", message } });
+  expect(JSON.stringify([text, json, failed, failedJson])).not.toContain(CARD);
+});
