@@ -16,8 +16,17 @@ export async function readDefinitionFiles(
   reporter: Reporter,
 ): Promise<Map<string, string>> {
   const base = await realpath(root);
-  const walk: Walk = { base, handlers: `${tasksDir}/handlers`, found: [], reporter };
+  const walk: Walk = {
+    base,
+    handlers: `${tasksDir}/handlers`,
+    found: [],
+    links: [],
+    reporter,
+    walked: new Set(),
+  };
   await visit(walk, tasksDir, 0);
+  // The list grows while links are followed.
+  for (const { path, depth } of walk.links) await visitLink(walk, path, depth);
   const files = new Map<string, string>();
   for (const file of walk.found.sort(compareText)) {
     const text = await readDefinition(base, file, reporter);
@@ -30,7 +39,11 @@ interface Walk {
   readonly base: string;
   readonly handlers: string;
   readonly found: string[];
+  /** Followed when all that is no link was walked, so that a folder goes by its own path. */
+  readonly links: { readonly path: string; readonly depth: number }[];
   readonly reporter: Reporter;
+  /** The folders that were walked, by where they really are: links to where they stand would double them at each depth. */
+  readonly walked: Set<string>;
 }
 
 async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
@@ -44,6 +57,9 @@ async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
   }
   let entries;
   try {
+    const real = await realpath(join(walk.base, folder));
+    if (walk.walked.has(real)) return;
+    walk.walked.add(real);
     entries = await readdir(join(walk.base, folder), { withFileTypes: true });
   } catch (error) {
     walk.reporter.reportFile(
@@ -59,11 +75,11 @@ async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
     if (path === walk.handlers || entry.name === "node_modules" || entry.name.startsWith(".")) continue;
     if (entry.isDirectory()) await visit(walk, path, depth + 1);
     else if (/\.ya?ml$/u.test(entry.name)) walk.found.push(path);
-    else if (entry.isSymbolicLink()) await visitLink(walk, path, depth);
+    else if (entry.isSymbolicLink()) walk.links.push({ path, depth });
   }
 }
 
-/** A linked folder is walked when it stays in the project; a link in a circle ends at the depth limit. */
+/** A linked folder is walked when it stays in the project; one that leads in a circle ends where it began. */
 async function visitLink(walk: Walk, path: string, depth: number): Promise<void> {
   try {
     const target = await realpath(join(walk.base, path));

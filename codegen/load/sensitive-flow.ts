@@ -10,30 +10,41 @@ export function exposedPart(
   source: JsonSchemaNode,
   target: JsonSchemaNode,
   resolve: Resolve,
-  seen: ReadonlySet<JsonSchemaNode> = new Set(),
 ): string | undefined {
-  const from = resolve(source) ?? UNKNOWN_SCHEMA;
-  const to = resolve(target) ?? UNKNOWN_SCHEMA;
+  return firstExposed(source, target, { resolve, seen: new Map() });
+}
+
+interface Walk {
+  readonly resolve: Resolve;
+  /** What was held against what: schemas that name each other would be walked by every path there is, for ever. */
+  readonly seen: Map<JsonSchemaNode, Set<JsonSchemaNode>>;
+}
+
+function firstExposed(source: JsonSchemaNode, target: JsonSchemaNode, walk: Walk): string | undefined {
+  const from = walk.resolve(source) ?? UNKNOWN_SCHEMA;
+  const to = walk.resolve(target) ?? UNKNOWN_SCHEMA;
   if (to === UNKNOWN_SCHEMA) return undefined;
   // A reference may be marked where it stands, or the schema that it names.
-  if (target.sensitive === true || to.sensitive === true || seen.has(from)) return undefined;
+  if (target.sensitive === true || to.sensitive === true) return undefined;
   if (source.sensitive === true || from.sensitive === true) return "";
-  const below = new Set([...seen, from]);
-  const first = (found: readonly (string | undefined)[]): string | undefined =>
-    found.find((path) => path !== undefined);
-  if (from.kind === "union" || from.kind === "intersection")
-    return first(from.branches.map((branch) => exposedPart(branch, to, resolve, below)));
-  if (from.kind === "array") {
-    const path = exposedPart(from.items, to.kind === "array" ? to.items : ANYTHING, resolve, below);
-    return path === undefined ? undefined : `[]${path}`;
+  const against = walk.seen.get(from) ?? new Set();
+  if (against.has(to)) return undefined;
+  walk.seen.set(from, against.add(to));
+  for (const [step, part, place] of partsOf(from, to)) {
+    const path = firstExposed(part, place, walk);
+    if (path !== undefined) return `${step}${path}`;
   }
-  if (from.kind !== "object") return undefined;
-  return first(
-    from.properties.map(({ name, schema }) => {
-      const path = exposedPart(schema, fieldOf(to, name), resolve, below);
-      return path === undefined ? undefined : `.${name}${path}`;
-    }),
-  );
+  return undefined;
+}
+
+type Part = readonly [step: string, from: JsonSchemaNode, to: JsonSchemaNode];
+
+function partsOf(from: JsonSchemaNode, to: JsonSchemaNode): readonly Part[] {
+  if (from.kind === "union" || from.kind === "intersection")
+    return from.branches.map((branch) => ["", branch, to]);
+  if (from.kind === "array") return [["[]", from.items, to.kind === "array" ? to.items : ANYTHING]];
+  if (from.kind !== "object") return [];
+  return from.properties.map(({ name, schema }) => [`.${name}`, schema, fieldOf(to, name)]);
 }
 
 function fieldOf(target: JsonSchemaNode, name: string): JsonSchemaNode {

@@ -245,6 +245,39 @@ observers:
       ),
     ]);
   });
+
+  const observed = (schemas: string, event: string, target: string): string[] =>
+    problems(`version: 1
+schemas:
+${schemas}
+events:
+  e: { payload: { v: ${event} } }
+tasks:
+  t: { payload: { v: ${target} } }
+observers:
+  o: { on: e, do: [{ task: t, with: { v: "\${{ event.v }}" } }] }
+`);
+
+  it("finds what stands deeper in a schema that contains itself", () => {
+    const found = observed(
+      `  Rec: { s: { type: string, x-sensitive: true }, kids: [Rec] }
+  Plain: { s: string, kids: [Plain] }
+  Target: { s: { type: string, x-sensitive: true }, kids: [Plain] }`,
+      "Rec",
+      "Target",
+    );
+    expect(found).toEqual([expect.stringContaining("TW182 v.kids[].s of t would show")]);
+  });
+
+  it("is not held up by schemas that name each other in many ways", () => {
+    const chain = Array.from(
+      { length: 20 },
+      (_, index) => `  S${index}: { a: S${index + 1}, b: S${index + 1}, c: [S${index + 1}] }`,
+    );
+    const schemas = [...chain, "  S20: { n: string }"].join("\n");
+    expect(observed(schemas, "S0", "S0")).toEqual([]);
+    expect(observed(schemas, "S0", "any")).toEqual([]);
+  });
 });
 
 describe("names", () => {

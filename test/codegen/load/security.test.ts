@@ -231,6 +231,16 @@ describe("disk", () => {
     expect(JSON.stringify(diagnostics)).not.toContain(base);
   });
 
+  it("walks a folder once, however many links lead to it", async () => {
+    const walked = join(base, "circles");
+    await write("circles/tasks/z/a.yaml", "version: 1\ntasks: { a: { payload: {} } }");
+    for (const name of ["x", "y"]) await symlink(".", join(walked, "tasks", name));
+    await symlink("z", join(walked, "tasks/b"));
+    const { project, diagnostics } = await loadProject({ root: walked });
+    expect(diagnostics).toEqual([]);
+    expect(project?.files).toEqual(["tasks/z/a.yaml"]);
+  });
+
   it("does not wait for a pipe", async () => {
     execFileSync("mkfifo", [join(base, "project/tasks/pipe.yaml")]);
     const { diagnostics } = await loadProject({ root });
