@@ -6,10 +6,10 @@ import { DEFAULT_RETENTION, type WorkflowDefinition } from "./definition/index.j
 import { TaskweftError } from "./errors.js";
 import {
   type JobRecord,
-  parseRecord,
   parseRunEnd,
   parseRunRecord,
   parseStepOutcome,
+  readRecord,
   runFields,
   type ShardKeys,
 } from "./protocol/index.js";
@@ -42,8 +42,9 @@ export async function cancelJob(
   keepMs: (task: string) => number | undefined,
 ): Promise<CancelOutcome> {
   const [text = null] = await source.readRecords(keys, [id]);
-  const record = text === null ? undefined : parseRecord(text);
+  const record = text === null ? undefined : readRecord(text);
   if (record === undefined) throw jobUnknown(id, "cancel");
+  if (record === "unreadable") throw jobUnreadable(id, "cancel");
   assertNoStep(record, id, "cancel");
   const reply = await cancel(source, {
     keys,
@@ -135,6 +136,13 @@ export function jobUnknown(id: string, operation: string): TaskweftError {
     "JobNotFound",
     `no job with the id ${id}: it was never enqueued here, was deleted, or its retention has ended`,
     { operation },
+  );
+}
+
+export function jobUnreadable(id: string, operation: string): TaskweftError {
+  return conflict(
+    operation,
+    `what Redis holds of the job ${id} cannot be read, so it never runs. weft jobs delete ${id} removes it; weft fsck finds all of its kind`,
   );
 }
 
@@ -241,8 +249,11 @@ async function existing(
     candidates.map(({ id }) => id),
   );
   return records.flatMap((text, index) => {
-    const record = text === null ? undefined : parseRecord(text);
-    return record === undefined ? [] : [{ ...candidates[index]!, queue: record.queue }];
+    const record = text === null ? undefined : readRecord(text);
+    // Whoever claims one that cannot be read will not run it either.
+    return record === undefined || record === "unreadable"
+      ? []
+      : [{ ...candidates[index]!, queue: record.queue }];
   });
 }
 

@@ -23,6 +23,7 @@ export function jobColumns(now: number): readonly Column<JobSummary>[] {
 
 /** What one wants to know next in this state. */
 function note(job: JobSummary, now: number): string {
+  if (job.unreadable === true) return "cannot be read";
   const error = job.lastError ?? "";
   switch (job.state) {
     case "active":
@@ -70,6 +71,9 @@ export function jobText(job: JobDetails, now: number, colors: Colors): string {
   );
   return [
     ...lines,
+    ...(job.unreadable === true
+      ? ["", "What Redis holds of it cannot be read, so it never runs. weft jobs delete removes it."]
+      : []),
     "",
     ...valueLines(job, colors),
     "",

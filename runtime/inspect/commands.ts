@@ -1,5 +1,5 @@
 /** What an operator may do to jobs and queues. State moves are scripts; here stands what their answers mean. */
-import { assertNoStep, cancelJob, type CancelOutcome } from "../cancel.js";
+import { assertNoStep, cancelJob, type CancelOutcome, jobUnreadable } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
 import { type FinalState, isFinal } from "../protocol/index.js";
 import { drain, pause, remove, retry } from "../scripts/index.js";
@@ -8,7 +8,8 @@ import { transactionReplies, type ShardReader } from "./shard-reader.js";
 
 /** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, now. */
 export async function retryJob(reader: ShardReader, id: string): Promise<void> {
-  const { record } = await readStoredJob(reader, id, "retry");
+  const { record, unreadable } = await readStoredJob(reader, id, "retry");
+  if (unreadable === true) throw jobUnreadable(id, "retry");
   assertNoStep(record, id, "retry");
   const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue });
   if (reply === "RETRIED") return;
@@ -34,14 +35,34 @@ export async function cancelOneJob(
   return await cancelJob(reader.connection, reader.keys, id, keepMs);
 }
 
-/** Deletes a job that nobody runs, with all that is known about it. */
-export async function removeJob(reader: ShardReader, id: string): Promise<void> {
+/** Deletes a job that nobody runs, with all that is known about it. `queues`: all of the shard, for a job that does not tell its own. */
+export async function removeJob(
+  reader: ShardReader,
+  id: string,
+  queues: () => Promise<readonly string[]>,
+): Promise<void> {
   const { record, run } = await readStoredJob(reader, id, "remove");
   if (!isFinal(run.state as FinalState)) assertNoStep(record, id, "remove");
-  const reply = await remove(reader.connection, { keys: reader.keys, id, queue: record.queue });
+  const queue = record.queue === "" ? await queueWhereDue(reader, id, await queues()) : record.queue;
+  const reply = await remove(reader.connection, { keys: reader.keys, id, queue });
   if (reply === "REMOVED") return;
   if (reply === "NOTFOUND") throw gone(id, "remove");
   throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
+}
+
+/** Any, where it is due in none: it is of no consequence then. */
+async function queueWhereDue(reader: ShardReader, id: string, queues: readonly string[]): Promise<string> {
+  const scores = await Promise.all(
+    queues.map((queue) => reader.read((redis) => redis.zscore(reader.keys.queue(queue).due, id))),
+  );
+  return (
+    queues[
+      Math.max(
+        0,
+        scores.findIndex((score) => score !== null),
+      )
+    ] ?? ""
+  );
 }
 
 /** Workers stop taking jobs from the queue; what runs goes on. Pausing twice keeps the first time. */

@@ -1,5 +1,5 @@
 /** Whether anything is left of a queue or a task that new jobs no longer come to: asked again and again by who waits for it. */
-import { ACTIVE_PAD_FIELD, parseRecord, waitingField } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, queueOfRecord, waitingField } from "../protocol/index.js";
 import { listJobs } from "./job-list.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
 
@@ -27,7 +27,7 @@ async function anyOf(reader: ShardReader, ids: readonly string[], queue: string)
   for (let from = 0; from < ids.length; from += CHUNK) {
     const part = ids.slice(from, from + CHUNK);
     const records = await reader.connection.readRecords(reader.keys, part);
-    if (records.some((text) => text === null || parseRecord(text)?.queue === queue)) return true;
+    if (records.some((text) => text === null || queueOfRecord(text) === queue)) return true;
   }
   return false;
 }

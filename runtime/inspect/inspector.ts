@@ -197,7 +197,7 @@ export function createInspector(options: InspectorOptions): Inspector {
       await known(name, "purgeQueue");
       return await purgeQueue(reader, name, purge);
     },
-    remove: (id) => removeJob(reader, id),
+    remove: (id) => removeJob(reader, id, names),
     resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
     retry: (id) => retryJob(reader, id),
     retryRun: (id) => retryOneRun(reader, id),

@@ -2,8 +2,10 @@
 import { PROTOCOL_VERSION, toTaskweftError, type Connection } from "../connection/index.js";
 import {
   idTime,
-  parseRecord,
+  NEW_RUN,
   parseRun,
+  queueOfRecord,
+  readRecord,
   type JobRecord,
   type JobRun,
   type JobState,
@@ -20,7 +22,12 @@ export interface StoredJob {
   readonly run: JobRun;
   /** Who holds it. */
   readonly worker: string | undefined;
+  /** Its record or its run is a text that is none; what stands here in its place says nothing of the job. */
+  readonly unreadable?: true;
 }
+
+/** No task can have this name. */
+const UNREADABLE_TASK = "(unreadable)";
 
 export class ShardReader {
   readonly keys: ShardKeys;
@@ -68,10 +75,8 @@ export class ShardReader {
     const [records, runTexts, owners] = transactionReplies<(string | null)[]>(replies);
     return ids.flatMap((id, index) => {
       const text = records?.[index];
-      const record = text === null || text === undefined ? undefined : parseRecord(text);
-      if (record === undefined) return [];
-      const run = parseRun(runTexts?.[index] ?? null);
-      return [{ id, record, run, worker: owners?.[index] ?? undefined }];
+      const job = text === null || text === undefined ? undefined : readJob(text, runTexts?.[index] ?? null);
+      return job === undefined ? [] : [{ id, ...job, worker: owners?.[index] ?? undefined }];
     });
   }
 
@@ -79,6 +84,28 @@ export class ShardReader {
   async now(): Promise<number> {
     const [seconds, micros] = await this.read((redis) => redis.time());
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+}
+
+/** One text that cannot be read must not keep a person from seeing all others, nor from deleting it. */
+function readJob(text: string, runText: string | null): Omit<StoredJob, "id" | "worker"> | undefined {
+  const record = readRecord(text);
+  if (record === undefined) return undefined;
+  const run = readRun(runText);
+  if (record === "unreadable") {
+    const queue = queueOfRecord(text) ?? "";
+    const inItsPlace = { version: 0, task: UNREADABLE_TASK, queue, hash: "", options: {}, payload: null };
+    return { record: inItsPlace, run: run ?? NEW_RUN, unreadable: true };
+  }
+  return run === undefined ? { record, run: NEW_RUN, unreadable: true } : { record, run };
+}
+
+function readRun(text: string | null): JobRun | undefined {
+  try {
+    const run = parseRun(text);
+    return Array.isArray(run.events) && typeof run.state === "string" ? run : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -132,6 +159,7 @@ export function summarize(job: StoredJob, state: JobState, times: SummaryTimes):
     ...(times.removedAt === undefined ? {} : { removedAt: times.removedAt }),
     ...(state === "active" && worker !== undefined ? { worker } : {}),
     ...(lastError === undefined ? {} : { lastError: errorLine(lastError) }),
+    ...(job.unreadable === true ? { unreadable: true } : {}),
   };
 }
 

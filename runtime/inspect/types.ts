@@ -23,6 +23,8 @@ export interface JobSummary {
   readonly worker?: string;
   /** Message of the last failed attempt. */
   readonly lastError?: string;
+  /** What Redis holds of it cannot be read, so that most of this is unknown. Only deleting it is possible. */
+  readonly unreadable?: true;
 }
 
 /** One thing that happened to a job. */

@@ -157,6 +157,25 @@ export function parseRecord(text: string): JobRecord | undefined {
   return decodeRecord(JSON.parse(text) as RecordArray);
 }
 
+/** The same of a text that may be anything: "unreadable" where it is no record. */
+export function readRecord(text: string): JobRecord | "unreadable" | undefined {
+  let array: unknown;
+  try {
+    array = JSON.parse(text);
+  } catch {
+    return "unreadable";
+  }
+  if (!Array.isArray(array)) return "unreadable";
+  const [version, task, queue, , options] = array as unknown[];
+  if (version === 0) return undefined;
+  const isRecord =
+    typeof version === "number" &&
+    typeof task === "string" &&
+    typeof queue === "string" &&
+    typeof (options ?? 0) === (options === 0 ? "number" : "object");
+  return isRecord ? decodeRecord(array as RecordArray) : "unreadable";
+}
+
 /** One line of a job's history. */
 export type RunEvent =
   | readonly [at: number, kind: "failed", attempt: number, error: string, message: string, stack: string]

@@ -109,6 +109,8 @@ export function readClaims(
     const record = array === null || array === undefined ? undefined : decodeRecord(array);
     if (array === undefined) {
       unreadable.push({ id, reason: "its record is not JSON" });
+    } else if (array === null && records[i] !== null) {
+      unreadable.push({ id, reason: "its record is null" });
     } else if (record === undefined) {
       holes.push({ id, queue: "" });
     } else if (record.version !== RECORD_VERSION) {

@@ -33,6 +33,9 @@ local function options_of(record)
   local last, quoted, char = first, false, first and '{' or '}'
   while char ~= '}' do
     last = string.find(record, quoted and '["\\]' or '["}]', last + 1)
+    if not last then
+      return {}
+    end
     char = string.sub(record, last, last)
     if char == '"' then
       quoted = not quoted
