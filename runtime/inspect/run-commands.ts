@@ -121,7 +121,11 @@ async function assertSkippable(
   if (step.forEach !== undefined && item === undefined) {
     throw conflict("skipStep", `step ${name} goes over a list: skip its items one by one, as ${name}.0`);
   }
-  const [text = null] = await readFields(reader, [runFields.step(run.id, name)]);
+  const [own, kept = null] = await readFields(reader, [
+    runFields.step(run.id, name),
+    runFields.kept(run.id, name),
+  ]);
+  const text = own ?? kept;
   const status = text === null ? "not begun" : parseStepOutcome(text).status;
   const passed = status === "failed" && goesOnWithout(step);
   if (status !== "cancelled" && (status !== "failed" || passed)) {

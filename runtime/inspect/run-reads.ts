@@ -72,17 +72,18 @@ export async function readSteps(
     runFields.step(id, undoneField(name)),
     runFields.items(id, name),
     runFields.round(id, name),
+    runFields.kept(id, name),
   ]);
   const texts = await readFields(reader, fields);
   const outcomeOf = (text: string | null | undefined): StepOutcome | undefined =>
     text === null || text === undefined ? undefined : parseStepOutcome(text);
   return new Map(
     definition.steps.map(({ name }, index) => {
-      const [outcome, undone, items, round] = texts.slice(4 * index, 4 * index + 4);
+      const [outcome, undone, items, round, kept] = texts.slice(5 * index, 5 * index + 5);
       return [
         name,
         {
-          outcome: outcomeOf(outcome),
+          outcome: outcomeOf(outcome ?? kept),
           undone: outcomeOf(undone),
           items: items === null || items === undefined ? undefined : Number(items),
           round: roundOf(round),

@@ -10,6 +10,8 @@
  *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
  *   <run> <step>#         how many of the steps that it needs have ended
  *   <run> <step>*         number of its items;  <run> <step>*#: how many have ended
+ *   <run> <step>=         of a step that keeps its end in a retry: how it ended, until it has ended so again
+ *   <run> <step>~=        of such a step: the payload of what undoes it, JSON, made of what it was made of
  *   <run> <step>.3*       item 3, unless it stands in the input or the definition
  *   <run> <step>!         events that it has heard of for a step that waits: lines of <event id> <ms> <payload>
  *   <run> <step>?         until when the step waits (ms)
@@ -166,6 +168,8 @@ export const runFields = {
   round: (run: string, step: string): string => `${run} ${step}^`,
   /** Of such a step, or an item of it (`<step>.<index>`). */
   goesOn: (run: string, step: string): string => `${run} ${step}%`,
+  /** Of a step that keeps its end in a retry: that; or of its undoing, the payload. */
+  kept: (run: string, step: string): string => `${run} ${step}=`,
   item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
 } as const;
 

@@ -130,14 +130,15 @@ export class RunDecider {
       ends.add(endOfOwnJob({ id: claim.id, graph, run }, []));
       return;
     }
+    const ended = await reader.withKept(run, record, facts);
     const soFar: RunSoFar = {
       state,
-      outcomes: outcomesOf(facts, run, graph, (name) => name),
+      outcomes: outcomesOf(ended, run, graph, (name) => name),
       undone: outcomesOf(facts, run, graph, undoneField),
       timedOut: facts.has(runFields.timeout(run)),
     };
     if (state === RUN_RETRYING) {
-      await this.#resume(worker, claim, graph, soFar, facts);
+      await this.#resume(worker, claim, graph, soFar, ended);
       return;
     }
     const decision = decide(definition, soFar);

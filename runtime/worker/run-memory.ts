@@ -49,6 +49,7 @@ export function knownPayload(
   if (begin === undefined || begin.item !== undefined || memory === undefined) return undefined;
   const { mold } = begin;
   const step = graph.step(mold.step);
+  if (memory.record.life?.passed.has(mold.step) === true) return undefined;
   if (step?.job === undefined || step.if !== undefined || step.forEach !== undefined) return undefined;
   if (mold.common.options.undo !== undefined) return undefined;
   try {

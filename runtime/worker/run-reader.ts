@@ -97,6 +97,19 @@ export class RunReader {
     return stamp === undefined ? parseRunRecord(text) : this.#records.add(run, stamp, text);
   }
 
+  /** With the ends that steps keep, and have not passed on yet. */
+  async withKept(run: string, { life }: RunRecord, facts: RunFacts): Promise<RunFacts> {
+    const steps = [...(life?.passed ?? [])].filter((step) => !facts.has(runFields.step(run, step)));
+    if (steps.length === 0) return facts;
+    const kept = await this.read(steps.map((step) => runFields.kept(run, step)));
+    const all = new Map(facts);
+    for (const step of steps) {
+      const outcome = kept.get(runFields.kept(run, step));
+      if (outcome !== undefined) all.set(runFields.step(run, step), outcome);
+    }
+    return all;
+  }
+
   /** The run has ended. */
   forget(run: string): void {
     this.#records.forget(run);

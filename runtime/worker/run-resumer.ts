@@ -3,12 +3,17 @@
  * that decides in hand, a part at a time; whoever gets that job after a crash makes the same plan from what is left.
  */
 import type { Connection } from "../connection/index.js";
-import { type RunLife, runFields, type ShardKeys, stampOfLife } from "../protocol/index.js";
+import type { WorkflowStep } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
+import { type RunLife, type RunRecord, runFields, type ShardKeys, stampOfLife } from "../protocol/index.js";
 import { resumeRun, type ResumeRunCall, type ResumeRunReply } from "../scripts/index.js";
 import {
+  evaluate,
   fieldsOfItem,
+  type KeptStep,
   listenersOf,
   resume,
+  type Resumption,
   type ReopenedStep,
   roundOf,
   type RunSoFar,
@@ -70,7 +75,13 @@ export class RunResumer {
     const send = async (part: Part): Promise<ResumeRunReply> =>
       await resumeRun(connection, { keys, worker, id: claim.id, run, ...part });
     const record = await this.#ports.reader.record(run, facts);
-    const { reopened, stuck } = resume(graph.definition, soFar);
+    if (record === undefined) return { reply: "MOVED", isOver: false };
+    const plan = resume(graph.definition, soFar);
+    const { reopened, kept } = plan;
+    // First, while all that they read is there.
+    const written = await this.#undoings(run, graph, record, plan, facts);
+    const replied = written.size === 0 ? "RESUMED" : await send({ ...NOTHING, written });
+    if (replied !== "RESUMED") return { reply: replied, isOver: false };
     for (const one of reopened) {
       for await (const part of this.#itemParts(run, one, facts)) {
         const reply = await send({ ...NOTHING, ...part });
@@ -78,32 +89,57 @@ export class RunResumer {
       }
     }
     const begins = reopened.filter((one) => one.begins).map(({ step }) => graph.again(run, step, now()));
-    // A step that needs no other has no such field, and nobody would remove it.
-    const counted = reopened.filter(({ step }) => step.needs.length > 0);
-    const written = new Map<string, number | string>(
-      counted.map(({ step, met }) => [runFields.met(run, step.name), met]),
-    );
-    for (const one of reopened)
-      for (const [field, count] of ofChild(run, one, soFar, facts)) written.set(field, count);
-    const stamp = runFields.stamp(run);
-    written.set(stamp, stampOfLife(facts.get(stamp), nextLife(record?.life, reopened)));
-    const removed = [
-      runFields.timeout(run),
-      ...reopened.flatMap((one) => fieldsToForget(run, one)),
-      ...stuck.map((step) => runFields.step(run, undoneField(step))),
-    ];
-    const dropped = [
-      ...stuck.map((step) => undoJobId(run, step)),
-      // What comes before these runs again: what their handlers noted of earlier attempts counts no longer.
-      ...reopened.filter((one) => !one.begins).map(({ step }) => stepJobId(run, step.name)),
-    ];
     const isOver = begins.length === 0;
-    const listeners = isOver || record === undefined ? [] : listenersOf(graph.definition, run, record.input);
-    // Its time counts anew.
-    const timeout = isOver ? undefined : graph.timeout(run, now());
-    const last = { isLast: true, removed, dropped, written, begins, timeout, listeners };
-    const reply = await send({ ...NOTHING, ...last });
+    const stuck = kept.filter(({ isStuck }) => isStuck).map(({ step }) => step.name);
+    const reply = await send({
+      isLast: true,
+      keepsNotes: false,
+      removed: [
+        runFields.timeout(run),
+        ...reopened.flatMap((one) => fieldsToForget(run, one)),
+        ...stuck.map((step) => runFields.step(run, undoneField(step))),
+      ],
+      renamed: renamedEnds(run, kept, record),
+      dropped: [...stuck.map((step) => undoJobId(run, step)), ...jobsToForget(run, plan)],
+      written: fieldsToWrite(run, plan, record, soFar, facts),
+      begins,
+      // Its time counts anew.
+      timeout: isOver ? undefined : graph.timeout(run, now()),
+      listeners: isOver ? [] : listenersOf(graph.definition, run, record.input),
+    });
     return { reply, isOver };
+  }
+
+  /**
+   * Payloads of what may undo steps that keep their ends, where a step before them runs again: they are made of what these steps were made of,
+   * as long as they are.
+   */
+  async #undoings(
+    run: string,
+    graph: WorkflowGraph,
+    { input }: RunRecord,
+    { kept }: Resumption,
+    facts: RunFacts,
+  ): Promise<ReadonlyMap<string, string>> {
+    const { reader } = this.#ports;
+    const fieldOf = (step: WorkflowStep): string => runFields.kept(run, undoneField(step.name));
+    const steps = kept
+      .filter((one) => one.isAnew && one.step.compensate !== undefined)
+      .map(({ step }) => step);
+    const known = steps.length === 0 ? new Map<string, string>() : await reader.read(steps.map(fieldOf));
+    const payloads = new Map<string, string>();
+    for (const step of steps) {
+      if (known.has(fieldOf(step))) continue;
+      try {
+        const scope = await reader.scopeOf(graph, run, graph.traits(step).undoReads, facts);
+        const payload = evaluate(step.compensate!.payload, { input, run: { id: run }, steps: scope });
+        payloads.set(fieldOf(step), JSON.stringify(payload ?? null));
+      } catch (error) {
+        if (error instanceof TaskweftError) throw error;
+        // Whoever is to undo the step says what is wrong.
+      }
+    }
+    return payloads;
   }
 
   /** Of a fan-out that was undone all items run again; of another those that failed or were cancelled. */
@@ -147,11 +183,51 @@ export class RunResumer {
 }
 
 /** What was undone and runs again is another thing to other systems, and so is what undoes it then. */
-function nextLife(life: RunLife | undefined, reopened: readonly ReopenedStep[]): RunLife {
+function nextLife(life: RunLife | undefined, { reopened, kept }: Resumption): RunLife {
   const rounds = new Map(life?.rounds);
   for (const { step, wasUndone } of reopened)
     if (wasUndone) rounds.set(step.name, (rounds.get(step.name) ?? 1) + 1);
-  return { number: (life?.number ?? 1) + 1, rounds, passed: new Set() };
+  const passed = new Set(kept.filter(({ waits }) => waits).map(({ step }) => step.name));
+  return { number: (life?.number ?? 1) + 1, rounds, passed };
+}
+
+function fieldsToWrite(
+  run: string,
+  plan: Resumption,
+  { life }: RunRecord,
+  soFar: RunSoFar,
+  facts: RunFacts,
+): Map<string, number | string> {
+  const fields = new Map<string, number | string>();
+  const stamp = runFields.stamp(run);
+  fields.set(stamp, stampOfLife(facts.get(stamp), nextLife(life, plan)));
+  // One that needs no other has no such field, and nobody would remove it.
+  for (const { step, met } of [...plan.reopened, ...plan.kept])
+    if (step.needs.length > 0) fields.set(runFields.met(run, step.name), met);
+  for (const one of plan.reopened)
+    for (const [field, count] of ofChild(run, one, soFar, facts)) fields.set(field, count);
+  return fields;
+}
+
+function jobsToForget(run: string, { reopened, kept }: Resumption): readonly string[] {
+  const steps = [
+    // What comes before these runs again: what their handlers noted of earlier attempts counts no longer.
+    ...reopened.filter((one) => !one.begins),
+    // The job of one that has failed may be kept, and its end comes with another.
+    ...kept.filter((one) => one.waits),
+  ];
+  return steps.map(({ step }) => stepJobId(run, step.name));
+}
+
+/** Ends that wait for others are put aside; those that did so in the life before, and need not any more, are put back. */
+function renamedEnds(run: string, kept: readonly KeptStep[], { life }: RunRecord): Map<string, string> {
+  const renamed = new Map<string, string>();
+  for (const { step, waits } of kept) {
+    const [own, aside] = [runFields.step(run, step.name), runFields.kept(run, step.name)];
+    if (waits) renamed.set(own, aside);
+    else if (life?.passed.has(step.name) === true) renamed.set(aside, own);
+  }
+  return renamed;
 }
 
 /**
@@ -176,6 +252,8 @@ function fieldsToForget(run: string, { step, wasUndone }: ReopenedStep): readonl
     runFields.step(run, step.name),
     runFields.step(run, undoneField(step.name)),
     runFields.waitsUntil(run, step.name),
+    runFields.kept(run, step.name),
+    runFields.kept(run, undoneField(step.name)),
   ];
   if (step.forEach === undefined || !wasUndone) return fields;
   return [...fields, runFields.items(run, step.name), runFields.itemsEnded(run, step.name)];

@@ -64,6 +64,13 @@ export function endOfFanOut(context: StepContext, indexes: readonly number[]): S
   );
 }
 
+/** A step that keeps its end in a retry ends so again, as what comes before it has; `undefined`: its run does not go on, and nothing comes of it. */
+export function endOfKept(context: StepContext, outcome: string | undefined): StepEnd {
+  const { graph, step } = context;
+  if (outcome === undefined) return endOfOwnJob(context, []);
+  return { ...endOfOwnJob(context, graph.after(step.name)), step: step.name, outcome };
+}
+
 /** A job that ends no step: it belongs to the run itself, and begins others. */
 export function endOfOwnJob(
   { id, graph, run }: Pick<StepContext, "graph" | "id" | "run">,

@@ -29,6 +29,7 @@ import { EventWaits } from "./event-waits.js";
 import type { Logger } from "./handler.js";
 import { describeError } from "./outcome.js";
 import { MAX_CRASHES } from "./reaper.js";
+import { RetriedSteps, type RetriedStepsPorts } from "./retried-steps.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
@@ -39,7 +40,8 @@ import type { Carried, StepEnds } from "./step-ends.js";
 const ERROR_PAUSE_MS = 250;
 const MAX_ITEMS = 100_000;
 
-export interface IntakePorts extends Pick<ChildRunsPorts, "fetcher" | "inputs" | "maxResultCharacters"> {
+export interface IntakePorts
+  extends Pick<ChildRunsPorts, "fetcher" | "inputs" | "maxResultCharacters">, RetriedStepsPorts {
   readonly connection: Connection;
   readonly keys: ShardKeys;
   readonly logger: Logger;
@@ -61,6 +63,7 @@ export class WorkflowIntake {
   readonly #ports: IntakePorts;
   readonly #waits: EventWaits;
   readonly #children: ChildRuns;
+  readonly #retried: RetriedSteps;
   readonly #underWay = new Set<Promise<void>>();
   #preparing = 0;
   #closed = false;
@@ -69,6 +72,7 @@ export class WorkflowIntake {
     this.#ports = ports;
     this.#waits = new EventWaits(ports);
     this.#children = new ChildRuns(ports);
+    this.#retried = new RetriedSteps(ports);
   }
 
   /** Claims that are being prepared: they wait for a slot like others. */
@@ -167,6 +171,7 @@ export class WorkflowIntake {
     if (facts.has(runFields.state(run)) || facts.has(this.#ownField(context))) return undefined;
     try {
       const record = this.#ports.reader.recordIn(run, facts);
+      if (record?.life?.passed.has(step.name) === true) return undefined;
       const { reads } = graph.traits(step);
       // What many items read is made once for all of them.
       if (record === undefined || (item !== undefined && reads.length > 0)) return undefined;
@@ -273,6 +278,7 @@ export class WorkflowIntake {
     if (known === undefined || ended) return this.#end(context, "cancelled", null);
     context.life = known.life;
     const goesOn = !facts.has(runFields.state(run));
+    if (await this.#retried.passOn(context, goesOn)) return undefined;
     const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;
     // Once it is there it is waited for, whatever becomes of this one.
     if (child?.parent !== undefined) return await this.#children.follow(name, context, child, known, goesOn);
@@ -282,7 +288,7 @@ export class WorkflowIntake {
     context.memory = memoryOf(context, known, reads, facts);
     const steps = await reader.scopeOf(graph, run, reads, facts);
     const scope: Scope = { input, run: { id: run }, steps, ...itemScope(context, input, facts) };
-    if (undoes) return this.#ready(claim, context, evaluate(step.compensate?.payload ?? NOTHING, scope));
+    if (undoes) return this.#ready(claim, context, await this.#retried.undoing(context, scope));
     if (item !== undefined && child === undefined)
       return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
     // Once it has begun its condition is not asked again: other steps may have ended since.

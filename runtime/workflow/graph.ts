@@ -253,8 +253,9 @@ export function timeoutJobId(run: string): string {
 export function fieldsOfStep(run: string, step: WorkflowStep): string[] {
   const { name, needs, forEach, waitFor, child, compensate } = step;
   const fields = [runFields.step(run, name)];
-  if (needs.length > 0) fields.push(runFields.met(run, name));
+  if (needs.length > 0) fields.push(runFields.met(run, name), runFields.kept(run, name));
   if (compensate !== undefined) fields.push(runFields.step(run, undoneField(name)));
+  if (compensate !== undefined && needs.length > 0) fields.push(runFields.kept(run, undoneField(name)));
   if (forEach !== undefined) fields.push(runFields.items(run, name), runFields.itemsEnded(run, name));
   if (waitFor !== undefined) fields.push(runFields.heard(run, name), runFields.waitsUntil(run, name));
   if (child !== undefined) fields.push(runFields.round(run, name), runFields.goesOn(run, name));

@@ -8,24 +8,40 @@ export const RUN_RETRYING = "retrying";
 export interface Resumption {
   /** Steps that run again, or for the first time. */
   readonly reopened: readonly ReopenedStep[];
-  /** Steps that keep their ends although what undoes them was tried, and failed. */
-  readonly stuck: readonly string[];
+  /** Steps that keep their ends. */
+  readonly kept: readonly KeptStep[];
 }
 
-export interface ReopenedStep {
+interface ResumedStep {
   readonly step: WorkflowStep;
-  /** How many of the steps that it needs have ended. */
+  /** How many of the steps that it needs have ended, and wait for nothing. */
   readonly met: number;
-  /** They are enough: it begins at once. */
+  /** A step before it runs again: what it did was made of other results than it would be now. */
+  readonly isAnew: boolean;
+}
+
+export interface ReopenedStep extends ResumedStep {
+  /** What it needs has ended: it begins at once. */
   readonly begins: boolean;
   /** It had completed and was undone: of a fan-out, all items run again. */
   readonly wasUndone: boolean;
+}
+
+export interface KeptStep extends ResumedStep {
+  /**
+   * Not enough of what it needs has ended: its end counts when that has. What comes after it would else begin beside steps that come before
+   * both, and read results that are not there.
+   */
+  readonly waits: boolean;
+  /** What undoes it was tried, and failed. */
+  readonly isStuck: boolean;
 }
 
 export function resume(
   { steps }: WorkflowDefinition,
   { outcomes, undone }: Omit<RunSoFar, "state">,
 ): Resumption {
+  const named = new Map(steps.map((step) => [step.name, step]));
   const wasUndone = (name: string): boolean => undone.get(name)?.status === "completed";
   const isKept = (step: WorkflowStep): boolean => {
     const status = outcomes.get(step.name)?.status;
@@ -33,13 +49,33 @@ export function resume(
     return status === "skipped" || (status === "failed" && goesOnWithout(step));
   };
   const kept = new Set(steps.filter(isKept).map((step) => step.name));
-  const reopened = steps.flatMap((step): ReopenedStep[] => {
-    if (kept.has(step.name)) return [];
-    const met = step.needs.filter((need) => kept.has(need)).length;
-    const begins = met >= (step.join ?? step.needs.length);
-    return [{ step, met, begins, wasUndone: wasUndone(step.name) }];
-  });
-  return { reopened, stuck: [...kept].filter((name) => undone.has(name)) };
+  const needsOf = (name: string): readonly string[] => named.get(name)?.needs ?? [];
+  const metBy = (name: string): number => needsOf(name).filter(stands).length;
+  const isMet = (name: string): boolean => metBy(name) >= (named.get(name)?.join ?? needsOf(name).length);
+  const stands = once((name) => kept.has(name) && isMet(name));
+  const isAnew = once((name) => needsOf(name).some((need) => !kept.has(need) || isAnew(need)));
+  const resumed = (step: WorkflowStep): ResumedStep => {
+    const { name } = step;
+    return { step, met: metBy(name), isAnew: isAnew(name) };
+  };
+  return {
+    reopened: steps
+      .filter(({ name }) => !kept.has(name))
+      .map((step) => ({ ...resumed(step), begins: isMet(step.name), wasUndone: wasUndone(step.name) })),
+    kept: steps
+      .filter(({ name }) => kept.has(name))
+      .map((step) => ({ ...resumed(step), waits: !isMet(step.name), isStuck: undone.has(step.name) })),
+  };
+}
+
+/** Asked of each step once: a graph has more ways through it than steps. */
+function once(ask: (name: string) => boolean): (name: string) => boolean {
+  const answers = new Map<string, boolean>();
+  return (name) => {
+    const answer = answers.get(name) ?? ask(name);
+    answers.set(name, answer);
+    return answer;
+  };
 }
 
 /**

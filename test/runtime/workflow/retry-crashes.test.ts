@@ -42,11 +42,18 @@ const shapes = {
     steps: [
       { name: "kept", needs: [], job: job() },
       { name: "undone", needs: [], forEach: stored([1, 2, 3]), job: job(path("item")), ...undoing },
-      { name: "each", needs: ["kept"], forEach: value([1, -2, 3]), maxParallel: 1, job: job(path("item")) },
+      { name: "passed", needs: ["kept", "undone"], job: job() },
+      {
+        name: "each",
+        needs: ["kept", "passed"],
+        forEach: value([1, -2, 3]),
+        maxParallel: 1,
+        job: job(path("item")),
+      },
       { name: "last", needs: ["each", "undone"], job: job(value(-1)) },
     ],
     /** More than the worker makes until the run has gone on. */
-    calls: 12,
+    calls: 16,
   },
   // Runs, of which some fail, some have completed, and one was undone.
   runs: {
