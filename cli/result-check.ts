@@ -1,5 +1,4 @@
-/** Checks a result that a person supplies against the schema of its task, workflow or event, by the project's own generated code. */
-import { z } from "zod";
+/** Checks a result that a person supplies against the schema of its task, workflow or event, as the runtime would. */
 import type { AnyTaskContract } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
@@ -21,7 +20,7 @@ export async function checkResult(root: string, task: string, value: unknown): P
 export async function checkOutput(root: string, workflow: string, value: unknown): Promise<boolean> {
   const schemas = (await readManifest(root))?.workflows.get(workflow);
   if (schemas === undefined) return false;
-  checkAgainst(schemas.output, workflow, value);
+  await checkAgainst(schemas.output, workflow, value);
   return true;
 }
 
@@ -29,13 +28,21 @@ export async function checkOutput(root: string, workflow: string, value: unknown
 export async function checkEvent(root: string, event: string, value: unknown): Promise<boolean> {
   const schemas = (await readManifest(root))?.events.get(event);
   if (schemas === undefined) return false;
-  checkAgainst(schemas.event, event, value);
+  await checkAgainst(schemas.event, event, value);
   return true;
 }
 
-function checkAgainst(schema: unknown, name: string, value: unknown): void {
+async function checkAgainst(schema: unknown, name: string, value: unknown): Promise<void> {
   if (typeof schema !== "object" || schema === null) return;
-  const checked = z.fromJSONSchema(schema as z.core.JSONSchema.JSONSchema).safeParse(value);
+  const [{ readPlainSchema }, { payloadValidator }] = await Promise.all([
+    import("../codegen/load/plain-schema.js"),
+    import("../codegen/load/payload-validator.js"),
+  ]);
+  // Not what zod makes of a JSON Schema: our patterns have the flag `u`, and our lengths count characters.
+  const { root, definitions } = readPlainSchema(schema as Readonly<Record<string, unknown>>);
+  const named = new Map(definitions.map((definition) => [definition.name, definition.schema]));
+  const validator = payloadValidator(root, (node) => (node.kind === "ref" ? named.get(node.name) : node));
+  const checked = validator.safeParse(value);
   if (!checked.success) refuse(checked.error.issues, name);
 }
 
