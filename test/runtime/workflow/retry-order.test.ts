@@ -5,7 +5,7 @@ import type { WorkflowStep } from "../../../runtime/definition/index.js";
 import { openInspector, type Inspector } from "../../../runtime/inspect/index.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
-import { signal } from "../../support/signal.js";
+import { signal, until } from "../../support/signal.js";
 import {
   childOf,
   children,
@@ -131,6 +131,7 @@ test("joins count ends that are kept when they are passed on, and what is met wi
   const released = signal();
   held.set("x", released.promise);
   await inspector.retryRun(run.id);
+  await until("x to run again", async () => (await project.state(`${run.id}.x`)) === "active");
   // All that keep their ends do so although they wait for x.
   const shown = await inspector.showRun(run.id);
   expect(shown.steps.filter(({ state }) => state === "completed").map(({ name }) => name)).toEqual(
