@@ -7,6 +7,7 @@ import { parseTemplate, toTemplatePart } from "../../../codegen/load/expression-
 import { expectBoolean, type Scope } from "../../../codegen/load/expression-types.js";
 import { COMPARISON_OPERATORS, type Expression, expressionText } from "../../../codegen/model/expression.js";
 import type { JsonSchemaNode } from "../../../codegen/model/json-schema.js";
+import { every, some } from "../../../runtime/definition/index.js";
 import { object, string } from "../emit/project-fixture.js";
 
 function read(text: string): Expression {
@@ -71,7 +72,7 @@ describe("the grammar", () => {
       .tuple(operand, fc.array(fc.tuple(operator, operand), { maxLength: 5 }))
       .map(([first, rest]) => [first, ...rest.flat()].join(" "));
     // The printed code and the text are run side by side; only here is any expression evaluated.
-    const run = (code: string): unknown => runInNewContext(code);
+    const run = (code: string): unknown => runInNewContext(code, { every, some });
     fc.assert(
       fc.property(text, (code) => {
         expect(run(expressionSource(read(code)))).toBe(run(code));
@@ -80,8 +81,9 @@ describe("the grammar", () => {
   });
 
   it.each([
-    ["event.a == 1 && event.b || !event.c", "event.a === 1 && event.b || !event.c"],
-    ["event.a && (event.b || event.c)", "event.a && (event.b || event.c)"],
+    ["event.a == 1 && event.b || !event.c", "some(every(event.a === 1, event.b), !event.c)"],
+    ["!(event.a || event.b) && event.c", "every(!some(event.a, event.b), event.c)"],
+    ["event.a && (event.b || event.c)", "every(event.a, some(event.b, event.c))"],
     ["(event.a ?? 0) > 1e3", "(event.a ?? 0) > 1000"],
     ["event.a.b != null", "event.a?.b != null"],
     ["!(event.a == 'x')", '!(event.a === "x")'],
