@@ -70,7 +70,12 @@ export function present<Fields extends object>(
   return Object.fromEntries(entries) as { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> };
 }
 
-type Plain<Value> = Value extends object ? { [Key in keyof Value]: Plain<Value[Key]> } : Value;
+/** Lists apart: their items are looked at only when they are needed, so a list may contain itself. */
+type Plain<Value> = Value extends readonly (infer Item)[]
+  ? Plain<Item>[]
+  : Value extends object
+    ? { [Key in keyof Value]: Plain<Value[Key]> }
+    : Value;
 
 /** The value itself. An interface does not fit an open object, the same type written out does. */
 export function plain<Value>(value: Value): Plain<Value> {

@@ -7,6 +7,7 @@ import type { TaskMap } from "./types.js";
 const handlers: HandlerImports<TaskMap> = {
   "order:price": () => import("../tasks/handlers/order/price.js").then((module) => module.default),
   "order:show": () => import("../tasks/handlers/order/show.js").then((module) => module.default),
+  "order:store": () => import("../tasks/handlers/order/store.js").then((module) => module.default),
 };
 
 /** Everything that a worker process runs. */

@@ -10,6 +10,13 @@ export interface Cash {
   limit: number;
 }
 
+export interface Sizes {
+  unit?: string;
+  [key: string]: number | string | undefined;
+}
+
+export type Words = string | Words[];
+
 /** Payload of `order:price`. */
 export interface OrderPricePayload {
   sku: string;
@@ -26,11 +33,19 @@ export interface OrderShowPayload {
   label: string;
 }
 
+/** Payload of `order:store`. */
+export interface OrderStorePayload {
+  words: Words;
+  sizes: string | number;
+}
+
 /** What `order:paid` says. */
 export interface OrderPaidEvent {
   kind: "card" | "cash" | "voucher";
   total: number;
   gift: boolean;
+  words: Words;
+  sizes: Sizes;
   by: Card | Cash;
 }
 
@@ -48,6 +63,7 @@ export type QueueName = "default";
 export interface TaskMap {
   "order:price": { payload: OrderPricePayload; result: OrderPriceResult };
   "order:show": { payload: OrderShowPayload; result: void };
+  "order:store": { payload: OrderStorePayload; result: void };
 }
 
 export type TaskName = keyof TaskMap;

@@ -71,7 +71,7 @@ const orderShowAllWorkflow: WorkflowDefinition = {
 
 /**
  * Starts a run of `order:show_all`.
- * @see tasks/orders.yaml:34
+ * @see tasks/orders.yaml:44
  */
 export const startOrderShowAll: StartFunction<OrderShowAllInput, void> = createStartFunction(defineWorkflow<OrderShowAllInput, void>({
   definition: orderShowAllWorkflow,
