@@ -182,12 +182,19 @@ function step(
     const name = String(value);
     const property = node.properties.find((candidate) => candidate.name === name);
     if (property !== undefined) return { schema: property.schema, optional: !property.required };
-    if (typeof node.additional !== "boolean") return { schema: node.additional, optional: true };
+    if (typeof node.additional !== "boolean")
+      return { schema: furtherOf(node, node.additional), optional: true };
     const names = node.properties.map((candidate) => candidate.name);
     const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${listed(names)}`);
     return { message: `"${name}" does not exist on ${path}`, range, ...(hint === undefined ? {} : { hint }) };
   }
   return { message: `${path} is ${kindName(node)} and has no ${JSON.stringify(value)}`, range };
+}
+
+/** What a key gives that is not declared. To TypeScript it may be any of the declared ones too: their types join its index signature. */
+function furtherOf(node: JsonSchemaNode & { kind: "object" }, further: JsonSchemaNode): JsonSchemaNode {
+  const branches = new Set([further, ...node.properties.map((property) => property.schema)]);
+  return branches.size === 1 ? further : { kind: "union", exclusive: false, branches: [...branches] };
 }
 
 /**

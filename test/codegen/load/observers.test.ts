@@ -8,7 +8,7 @@ schemas:
   Money: { amount: { type: integer, minimum: 1 }, currency: { enum: [EUR, NGN] } }
 events:
   order:created:
-    payload: { orderId: uuid, code: string, total: number, count: integer, note: string?, money: Money, tags: [string], any: any, kind: { enum: [a, b] }, maybe: { type: [string, "null"] }, closed: { x: string, y: string } }
+    payload: { orderId: uuid, code: string, total: number, count: integer, note: string?, money: Money, tags: [string], any: any, kind: { enum: [a, b] }, maybe: { type: [string, "null"] }, closed: { x: string, y: string }, sizes: { type: object, additionalProperties: { type: integer }, properties: { unit: { type: string } } } }
 tasks:
   go: { payload: { a: any } }
   task:id: { payload: { v: uuid } }
@@ -85,6 +85,7 @@ describe("an observer", () => {
     ["task:open", '{ a: 1, b: "${{ event.code }}" }'],
     ["task:choice", '"${{ event.total }}"'],
     ["task:choice", '"${{ event.code }}"'],
+    ["task:choice", '"${{ event.sizes.shoe ?? 0 }}"'],
   ])("%s takes %s", (task, value) => {
     expect(action(task, value)).toEqual([]);
   });
@@ -115,6 +116,12 @@ describe("an observer", () => {
     ["task:text", '"${{ event.code == 1 }}"', 'TW130 operator "==" is not supported'],
     ["task:text", "", "TW181 v of task:text takes text, got null"],
     ["task:number", '"${{ event.code }}"', "TW181 v of task:number takes a number, got text"],
+    // To the user's compiler a key that is not declared may be one that is.
+    [
+      "task:integer",
+      '"${{ event.sizes.shoe ?? 0 }}"',
+      "TW181 v of task:integer takes a whole number, got text",
+    ],
     ["task:integer", '"${{ event.total }}"', "TW181 v of task:integer takes a whole number, got a number"],
     [
       "task:short",
