@@ -113,7 +113,8 @@ class Fit {
         const got = own === undefined ? "not there" : "optional";
         return { path: `.${name}`, wanted: "a field that is always there", got };
       }
-      const found = own === undefined ? undefined : this.check(own.schema, schema);
+      const given = own?.schema ?? (typeof source.additional === "boolean" ? undefined : source.additional);
+      const found = given === undefined ? undefined : this.check(given, schema);
       if (found !== undefined) return within(`.${name}`, found);
     }
     const { additional } = target;
@@ -131,9 +132,11 @@ class Fit {
           );
     }
     const [extra] = others;
-    return extra === undefined
-      ? undefined
-      : { path: `.${extra.name}`, wanted: "no field of that name", got: "one" };
+    if (extra !== undefined) return { path: `.${extra.name}`, wanted: "no field of that name", got: "one" };
+    // The type of an object without fields takes no other.
+    return target.properties.length === 0 && source.additional !== false
+      ? { path: "", wanted: "an object without fields", got: "one that may have some" }
+      : undefined;
   }
 
   #misfit(source: JsonSchemaNode, target: JsonSchemaNode): Misfit {

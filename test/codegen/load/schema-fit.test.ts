@@ -66,3 +66,21 @@ it("forgets what fitted only because something around it was taken to fit, which
   );
   expect(between(given, wanted, named)).toMatchObject({ path: "" });
 });
+
+it("holds further fields against the declared ones that they may be", () => {
+  const texts = object({}, string);
+  expect(between(texts, object({ "a?": string }))).toBeUndefined();
+  expect(between(texts, object({ "a?": integer }))).toEqual({
+    path: ".a",
+    wanted: "a whole number",
+    got: "text",
+  });
+  expect(between(object({}, true), object({ "a?": integer }))).toBeUndefined();
+  for (const open of [texts, object({}, true)])
+    expect(between(open, object({}))).toEqual({
+      path: "",
+      wanted: "an object without fields",
+      got: "one that may have some",
+    });
+  expect(between(object({}), object({}))).toBeUndefined();
+});
