@@ -8,6 +8,7 @@ import {
   type ServerClock,
 } from "../connection/index.js";
 import type { Durability, QueueDefinition } from "../definition/index.js";
+import { TaskweftError } from "../errors.js";
 import { eventField, type KeptEvent, parseKeptEvent, randomName, ShardKeys } from "../protocol/index.js";
 import {
   type EnqueueItem,
@@ -20,6 +21,7 @@ import {
   Together,
   type Told,
 } from "../scripts/index.js";
+import { Asks } from "./asks.js";
 import { Batcher, type Waiter } from "./batcher.js";
 import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { ResultListener } from "./result-listener.js";
@@ -43,6 +45,15 @@ export interface ClientShardOptions {
   readonly durabilityTimeoutMs: number;
 }
 
+/** What is said of a call that is not answered in time. */
+interface About {
+  readonly operation: string;
+  readonly jobId?: string;
+  /** When it was sent. Absent: it changes nothing, so it is as good as not sent. */
+  readonly unknown?: string;
+  readonly unsent: string;
+}
+
 export class ClientShard {
   readonly connection: Connection;
   readonly listener: ResultListener;
@@ -53,9 +64,7 @@ export class ClientShard {
   /** By durability; most clients have none. */
   readonly #durable = new Map<ConfirmedDurability, DurableLane>();
   readonly #registered = new Set<string>();
-  /** Calls that wait for their answer, and who waits until there are none. */
-  #asked = 0;
-  readonly #onIdle: (() => void)[] = [];
+  readonly #asks = new Asks();
   #joining: Promise<void> | undefined;
   #joined = false;
 
@@ -82,10 +91,15 @@ export class ClientShard {
     this.listener = new ResultListener(this.connection, options.connection, this.#keys, client);
   }
 
-  /** @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`. */
+  /** @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`. */
   async ready(): Promise<void> {
-    await this.#options.first?.gate();
-    await assertSuitable(this.connection.redis, this.#keys, this.#options.shards);
+    const { deadlineMs, first, shards } = this.#options;
+    await this.#asks.ask({
+      gate: () => first?.gate(),
+      call: () => assertSuitable(this.connection.redis, this.#keys, shards),
+      deadlineMs,
+      silent: () => unreachable(this.connection),
+    });
     this.#joined = true;
   }
 
@@ -149,53 +163,87 @@ export class ClientShard {
   }
 
   startRun(start: RunToStart): Promise<StartedRun> {
-    return this.#ask(() => this.#starts.ask(start));
+    const { run } = start;
+    return this.#ask(
+      {
+        operation: "start",
+        jobId: run,
+        unknown: `the run ${run} may or may not be stored. Start it again under this id`,
+        unsent: `the run ${run} was not sent. Start it again when Redis is back`,
+      },
+      () => this.#starts.ask(start),
+    );
   }
 
   cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
-    return this.#ask(() => cancelJob(this.connection, this.#keys, id, () => keepDeadMs));
+    return this.#cancel(`job ${id}`, id, () => cancelJob(this.connection, this.#keys, id, () => keepDeadMs));
   }
 
   cancelRun(id: string): Promise<CancelledRunState> {
-    return this.#ask(() => cancelRun(this.connection, this.#keys, id));
+    return this.#cancel(`run ${id}`, id, () => cancelRun(this.connection, this.#keys, id));
+  }
+
+  #cancel<Reply>(what: string, jobId: string, call: () => Promise<Reply>): Promise<Reply> {
+    const unknown = `the ${what} may or may not be cancelled. Cancel it again`;
+    const unsent = `the cancel of the ${what} was not sent. Cancel it again when Redis is back`;
+    return this.#ask({ operation: "cancel", jobId, unknown, unsent }, call);
   }
 
   /** Who has heard of an event. */
   tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
-    return this.#ask(() => tellAll(this.connection, this.#keys, call));
+    return this.#ask(
+      {
+        operation: "emit",
+        unknown: "who waits for the event may or may not have heard of it",
+        unsent: "who waits for the event was not told",
+      },
+      () => tellAll(this.connection, this.#keys, call),
+    );
   }
 
   keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
-    return this.#ask(() => keepEvent(this.connection, { keys: this.#keys, ...call }));
+    return this.#ask(
+      {
+        operation: "emit",
+        unknown: "the event may or may not be kept",
+        unsent: "the event was not sent",
+      },
+      () => keepEvent(this.connection, { keys: this.#keys, ...call }),
+    );
   }
 
   keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
-    return this.#ask(async () => {
+    const unsent = `the event ${id} could not be read. Replay it when Redis is back`;
+    return this.#ask({ operation: "replay", unsent }, async () => {
       const text = await this.connection.readEvent(this.#keys, eventField(event, id));
       return text === null ? undefined : parseKeptEvent(text);
     });
   }
 
-  async #answered(): Promise<void> {
-    while (this.#asked > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  #ask<Reply>(about: About, call: () => Promise<Reply>): Promise<Reply> {
+    const { deadlineMs } = this.#options;
+    return this.#asks.ask({
+      gate: () => this.gate(),
+      call,
+      deadlineMs,
+      silent: (isSent) => this.#silent(about, isSent),
+    });
   }
 
-  /** A call that `drained` waits for. */
-  async #ask<Reply>(call: () => Promise<Reply>): Promise<Reply> {
-    this.#asked += 1;
-    try {
-      await this.gate();
-      return await call();
-    } finally {
-      this.#asked -= 1;
-      if (this.#asked === 0) for (const idle of this.#onIdle.splice(0)) idle();
-    }
+  #silent({ operation, unknown, unsent, jobId }: About, isSent: boolean): TaskweftError {
+    const { address, lastError } = this.connection;
+    const reason = lastError === undefined ? "" : ` (${lastError})`;
+    const silence = `Redis at ${address} did not answer within ${this.#options.deadlineMs} ms${reason}`;
+    const named = jobId === undefined ? { operation } : { operation, jobId };
+    return isSent && unknown !== undefined
+      ? new TaskweftError("OutcomeUnknown", `${silence}; ${unknown}.`, named)
+      : new TaskweftError("RedisUnavailable", `${silence}; ${unsent}.`, named);
   }
 
   /** Resolves when everything that was given to it has been answered. */
   async drained(): Promise<void> {
     await Promise.all([
-      this.#answered(),
+      this.#asks.drained(),
       this.#batcher.drained(),
       ...[...this.#durable.values()].map((lane) => lane.drained()),
     ]);
@@ -206,6 +254,15 @@ export class ClientShard {
     for (const lane of this.#durable.values()) lane.close();
     this.connection.disconnect();
   }
+}
+
+export function unreachable({ address, lastError: reason = "no answer" }: Connection): TaskweftError {
+  return new TaskweftError(
+    "RedisUnavailable",
+    `expected a Redis at ${address}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
+    // Not the error itself: ioredis hangs the failed command on it, and that of AUTH holds the password.
+    { operation: "connect", cause: new Error(reason) },
+  );
 }
 
 function sizeOfStart({ record, begins }: RunToStart): number {

@@ -16,7 +16,7 @@ import {
 } from "../protocol/index.js";
 import type { EnqueueItem, KeepEventCall, RunToStart, StartedRun, TellCall, Told } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
-import { ClientShard } from "./client-shard.js";
+import { ClientShard, unreachable } from "./client-shard.js";
 import { withDeadline } from "./deadline.js";
 import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } from "../option-values.js";
 import type { FinishedJob } from "./result-listener.js";
@@ -78,8 +78,7 @@ export class TaskweftClient {
    */
   async ready(): Promise<this> {
     if (this.#closed) throw closed("connect");
-    const all = Promise.all(this.#shards.map((shard) => shard.ready()));
-    await withDeadline(all, this.#deadlineMs, () => this.#unreachable());
+    await Promise.all(this.#shards.map((shard) => shard.ready()));
     return this;
   }
 
@@ -89,7 +88,7 @@ export class TaskweftClient {
     this.#closed = true;
     try {
       const drained = Promise.all(this.#shards.map((shard) => shard.drained()));
-      await withDeadline(drained, this.#deadlineMs, () => this.#unreachable());
+      await withDeadline(drained, this.#deadlineMs, () => unreachable(this.#shards[0]!.connection));
     } catch (error) {
       // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
       if (!(error instanceof TaskweftError)) throw error;
@@ -163,79 +162,39 @@ export class TaskweftClient {
   /** @internal Stores a run, unless there is one of its id or key; the run that there is. */
   async startRun(call: RunToStart): Promise<StartedRun> {
     if (this.#closed) throw closed("start");
-    const shard = this.#shardOf(call.run);
-    const { address, lastError } = shard.connection;
-    return await withDeadline(
-      shard.startRun(call),
-      this.#deadlineMs,
-      () =>
-        new TaskweftError(
-          "OutcomeUnknown",
-          `Redis at ${address} did not answer within ${this.#deadlineMs} ms${lastError === undefined ? "" : ` (${lastError})`}; the run ${call.run} may or may not be stored. Start it again under this id.`,
-          { operation: "start", jobId: call.run },
-        ),
-    );
+    return await this.#shardOf(call.run).startRun(call);
   }
 
   /** @internal Keeps a job from running; it stays readable for `keepDeadMs` where its record says nothing else. */
   async cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
-    return await this.#cancel(`job ${id}`, id, (shard) => shard.cancelJob(id, keepDeadMs));
+    if (this.#closed) throw closed("cancel");
+    return await this.#shardOf(id).cancelJob(id, keepDeadMs);
   }
 
   /** @internal Stops a workflow run. */
   async cancelRun(id: string): Promise<CancelledRunState> {
-    return await this.#cancel(`run ${id}`, id, (shard) => shard.cancelRun(id));
-  }
-
-  async #cancel<Reply>(
-    what: string,
-    id: string,
-    send: (shard: ClientShard) => Promise<Reply>,
-  ): Promise<Reply> {
     if (this.#closed) throw closed("cancel");
-    const shard = this.#shardOf(id);
-    const silence = `Redis at ${shard.connection.address} did not answer within ${this.#deadlineMs} ms`;
-    const unknown = () =>
-      new TaskweftError(
-        "OutcomeUnknown",
-        `${silence}; the ${what} may or may not be cancelled. Cancel it again.`,
-        { operation: "cancel", jobId: id },
-      );
-    return await withDeadline(send(shard), this.#deadlineMs, unknown);
+    return await this.#shardOf(id).cancelRun(id);
   }
 
   /** @internal Tells the runs and jobs that listen to an event; who has heard of it. */
   async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
     if (this.#closed) throw closed("emit");
     // They may live anywhere.
-    const telling = Promise.all(this.#shards.map((shard) => shard.tell(call)));
-    const told = await withDeadline(telling, this.#deadlineMs, () => this.#unreachable());
+    const told = await Promise.all(this.#shards.map((shard) => shard.tell(call)));
     return { runs: told.flatMap(({ runs }) => runs), jobs: told.flatMap(({ jobs }) => jobs) };
   }
 
   /** @internal Keeps an event for its retention. */
   async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
     if (this.#closed) throw closed("emit");
-    const kept = this.#shardOf(call.id).keepEvent(call);
-    return await withDeadline(kept, this.#deadlineMs, () => this.#unreachable());
+    return await this.#shardOf(call.id).keepEvent(call);
   }
 
   /** @internal An event that is kept. */
   async keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
     if (this.#closed) throw closed("replay");
-    const found = this.#shardOf(id).keptEvent(event, id);
-    return await withDeadline(found, this.#deadlineMs, () => this.#unreachable());
-  }
-
-  #unreachable(): TaskweftError {
-    const silent = this.#shards.find(({ connection }) => connection.lastError !== undefined);
-    const { address, lastError: reason = "no answer" } = (silent ?? this.#shards[0]!).connection;
-    return new TaskweftError(
-      "RedisUnavailable",
-      `expected a Redis at ${address}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
-      // Not the error itself: ioredis hangs the failed command on it, and that of AUTH holds the password.
-      { operation: "connect", cause: new Error(reason) },
-    );
+    return await this.#shardOf(id).keptEvent(event, id);
   }
 }
 

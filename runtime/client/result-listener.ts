@@ -15,7 +15,7 @@ import {
   type ShardKeys,
 } from "../protocol/index.js";
 import { awaitJob, awaitRun } from "../scripts/index.js";
-import { withDeadline } from "./deadline.js";
+import { Asks } from "./asks.js";
 
 /** How often a wait asks although no message came (ms). */
 const ASK_AGAIN_MS = 5000;
@@ -34,6 +34,7 @@ export class ResultListener {
   readonly #client: string;
   /** Who wants to look again when a job is said to have ended. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #asks = new Asks();
   #subscriber: Connection | undefined;
   #subscribed: Promise<unknown> | undefined;
   #closed = false;
@@ -64,9 +65,7 @@ export class ResultListener {
     ask: () => Promise<End | undefined>,
   ): Promise<End | undefined> {
     try {
-      return await withDeadline(this.#wait(id, timeoutMs, ask), timeoutMs + ANSWER_GRACE_MS, () =>
-        silent(id),
-      );
+      return await this.#wait(id, timeoutMs, ask);
     } catch (error) {
       throw this.#closed ? clientClosed(id) : error;
     }
@@ -84,11 +83,15 @@ export class ResultListener {
     ask: () => Promise<End | undefined>,
   ): Promise<End | undefined> {
     const deadline = performance.now() + timeoutMs;
-    await this.#subscribe();
     for (;;) {
       const heard = this.#listen(id);
       try {
-        const finished = await ask();
+        const finished = await this.#asks.ask({
+          gate: () => this.#subscribe(),
+          call: ask,
+          deadlineMs: deadline + ANSWER_GRACE_MS - performance.now(),
+          silent: () => silent(id),
+        });
         if (finished !== undefined) return finished;
         const leftMs = deadline - performance.now();
         if (leftMs <= 0) return undefined;
@@ -151,6 +154,8 @@ export class ResultListener {
   }
 
   async #subscribe(): Promise<void> {
+    // What waited for a slot must not open another one.
+    if (this.#closed) throw new TaskweftError("Closed", "the client was closed");
     this.#subscribed ??= this.#openSubscriber();
     try {
       await this.#subscribed;

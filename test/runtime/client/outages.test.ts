@@ -6,12 +6,24 @@ import {
   type TaskweftClient,
   type TaskweftError,
   createClient,
+  createEmitFunction,
+  createStartFunction,
+  defineEvent,
+  z,
 } from "taskweft/generated-v1";
 import { maskUrl } from "../../../runtime/connection/index.js";
-import { defineTask, rejection, setupProject } from "../../support/project.js";
+import {
+  commandCalls,
+  DEFAULT_QUEUES,
+  defineTask,
+  type Project,
+  rejection,
+  setupProject,
+} from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
 import { until, within } from "../../support/signal.js";
+import { jobOf, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const plain = defineTask("plain:work");
@@ -68,6 +80,122 @@ describe("an unreachable Redis", () => {
     const ids = await project.raw.lrange(project.keys.queue("default").pending, 0, -1);
     expect(ids).toHaveLength(4);
     expect(ids.at(-1)).toBe(last.id);
+  });
+
+  /** A call of a client, what of it Redis has when it was done, and what is said of one that may have been. */
+  type Call = readonly [
+    what: string,
+    call: (project: Project, client: TaskweftClient, n: number) => Promise<unknown>,
+    done: (project: Project) => Promise<number>,
+    unknown: readonly [code: string, message: RegExp],
+    unsent: readonly [code: string, message: RegExp],
+  ];
+  const STARTED = workflow([{ name: "only", needs: [], job: jobOf(plain as never) }]);
+  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+  const startIt = createStartFunction({ definition: STARTED, input: () => anything }, DEFAULT_QUEUES);
+  const event = { name: "it:happened", payload: () => z.object({ n: z.number() }), observers: [] };
+  const tellIt = createEmitFunction(
+    defineEvent<{ n: number }>({ ...event, waitFields: [["n"]] }),
+    DEFAULT_QUEUES,
+  );
+  const keepIt = createEmitFunction(defineEvent<{ n: number }>({ ...event, keepMs: 60_000 }), DEFAULT_QUEUES);
+  const silent = (what: string): RegExp =>
+    new RegExp(`^\\w+: .*Redis at redis:\\S+ did not answer within 2000 ms.*; ${what}`);
+
+  test.each<Call>([
+    [
+      "a start",
+      (_project, client, n) => startIt({}, { client, id: `r${n}` }),
+      async ({ raw, keys }) => await raw.zcard(keys.running),
+      ["OutcomeUnknown", silent("the run r\\d+ may or may not be stored. Start it again under this id.")],
+      ["RedisUnavailable", silent("the run r\\d+ was not sent. Start it again when Redis is back.")],
+    ],
+    [
+      "an event that is kept",
+      (_project, client, n) => keepIt({ n }, { client }),
+      ({ raw, keys }) => raw.hlen(keys.events),
+      ["OutcomeUnknown", silent("the event may or may not be kept")],
+      ["RedisUnavailable", silent("the event was not sent")],
+    ],
+    [
+      "an event for which somebody waits",
+      (_project, client, n) => tellIt({ n }, { client }),
+      ({ raw }) => commandCalls(raw, "zrangebylex"),
+      ["OutcomeUnknown", silent("who waits for the event may or may not have heard of it")],
+      ["RedisUnavailable", silent("who waits for the event was not told")],
+    ],
+    [
+      "a cancel",
+      async (_project, client, n) => {
+        const error = (await rejection(client.cancelJob(`j${n}`, 0))) as TaskweftError;
+        if (error.code !== "JobNotFound") throw error;
+      },
+      ({ raw }) => commandCalls(raw, "hmget"),
+      ["OutcomeUnknown", silent("the job j\\d+ may or may not be cancelled. Cancel it again.")],
+      [
+        "RedisUnavailable",
+        silent("the cancel of the job j\\d+ was not sent. Cancel it again when Redis is back."),
+      ],
+    ],
+    [
+      "a look at a kept event",
+      async (_project, client, n) => {
+        const error = (await rejection(keepIt.replay(`e${n}`, { client }))) as TaskweftError;
+        if (error.code !== "EventUnknown") throw error;
+      },
+      ({ raw }) => commandCalls(raw, "hget"),
+      ["RedisUnavailable", silent("the event e\\d+ could not be read. Replay it when Redis is back.")],
+      ["RedisUnavailable", silent("the event e\\d+ could not be read. Replay it when Redis is back.")],
+    ],
+    [
+      "ready()",
+      (_project, client) => client.ready(),
+      ({ raw }) => commandCalls(raw, "hmget"),
+      ["RedisUnavailable", /expected a Redis at/],
+      ["RedisUnavailable", /expected a Redis at/],
+    ],
+  ])(
+    "fails %s in time, and does not do later what was not sent",
+    async (_what, call, done, unknown, unsent) => {
+      const project = setup();
+      const proxy = await startProxy(redis.port);
+      const client = project.newClient({ url: proxy.url, deadline: "2s" });
+      await call(project, client, 0);
+      const before = await done(project);
+      proxy.stall();
+      const calls = Array.from({ length: 400 }, (_unused, n) => rejection(call(project, client, 1 + n)));
+      const errors = (await within(10_000, "all to settle", Promise.all(calls))) as TaskweftError[];
+      for (const [n, { code, message }] of errors.entries()) {
+        const [expected, text] = n < 250 ? unknown : unsent;
+        expect(code).toBe(expected);
+        expect(message).toMatch(text);
+      }
+      proxy.heal();
+      await call(project, client, 1000);
+      expect((await done(project)) - before).toBe(251);
+    },
+  );
+
+  test("fails waits for results in time, and does not ask later for those that were not sent", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    const client = project.newClient({ url: proxy.url });
+    const payloads = Array.from({ length: 402 }, (_unused, n) => ({ n }));
+    const [first, last, ...jobs] = await project.many(plain, payloads, { client });
+    expect(((await rejection(first!.result({ timeout: "1ms" }))) as TaskweftError).code).toBe("TimedOut");
+    proxy.stall();
+    const waits = Promise.all(jobs.map((job) => rejection(job.result({ timeout: "100ms" }))));
+    const errors = (await within(4000, "all to settle", waits)) as TaskweftError[];
+    expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["TimedOut"]));
+    proxy.heal();
+    const waiting = rejection(last!.result());
+    await until(
+      "it to be asked for",
+      async () => (await project.raw.hexists(project.keys.waits, last!.id)) === 1,
+    );
+    expect(await project.raw.hlen(project.keys.waits)).toBe(252);
+    await client.close();
+    expect(((await waiting) as TaskweftError).code).toBe("Closed");
   });
 
   test("does not keep close() from ending", async () => {
