@@ -2,7 +2,7 @@
  * Enqueues that are confirmed beyond the memory of the primary: a batcher on a connection of its own, because the wait for
  * a replica or a disk holds up every call behind it.
  *
- *   add -> (first: can this Redis do it at all?) -> batcher -> stored -> confirmed, or short of it
+ *   add -> (first on each connection: can this Redis do it at all?) -> batcher -> stored -> confirmed, or short of it
  */
 import {
   Connection,
@@ -14,8 +14,8 @@ import type { Durability } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
+import { Asks } from "./asks.js";
 import { Batcher, fail, type Waiter } from "./batcher.js";
-import { withDeadline } from "./deadline.js";
 
 export type ConfirmedDurability = Exclude<Durability, "memory">;
 
@@ -42,14 +42,20 @@ export class DurableLane {
   readonly #options: DurableLaneOptions;
   readonly #connection: Connection;
   readonly #batcher: Batcher;
-  #ask: Promise<Ask> | undefined;
+  readonly #asks = new Asks();
+  /** How the server of this connection is asked, once that is known. Behind another connection there may be another server. */
+  #known: Ask | undefined;
+  #probing: Promise<Ask> | undefined;
   /** How often the connection was made anew. */
   #remade = 0;
 
   constructor(options: DurableLaneOptions) {
     this.#options = options;
     this.#connection = new Connection(options.connection, "durable", options.keys);
-    this.#connection.onReconnect(() => (this.#remade += 1));
+    this.#connection.onReconnect(() => {
+      this.#remade += 1;
+      this.#known = undefined;
+    });
     this.#batcher = new Batcher({
       ...options,
       runner: this.#connection,
@@ -62,12 +68,12 @@ export class DurableLane {
   add(item: EnqueueItem, waiter: Waiter): void {
     this.#supported().then(
       () => this.#batcher.add(item, waiter),
-      (error: unknown) => fail(waiter, error as TaskweftError),
+      (error: unknown) => fail(waiter, notSent(error)),
     );
   }
 
   async drained(): Promise<void> {
-    await this.#ask?.catch(() => undefined);
+    await this.#asks.drained();
     await this.#batcher.drained();
   }
 
@@ -75,24 +81,40 @@ export class DurableLane {
     this.#connection.disconnect();
   }
 
-  #supported(): Promise<Ask> {
-    const { deadlineMs, durability } = this.#options;
+  #supported(): Promise<unknown> {
+    const { deadlineMs } = this.#options;
     const { redis, address } = this.#connection;
-    this.#ask ??= withDeadline(
-      durability === "local" ? askDisk(redis) : askReplica(redis),
+    // While it is away, it may come back as another.
+    if (this.#known !== undefined && redis.status === "ready") return Promise.resolve();
+    return this.#asks.ask({
+      call: () => this.#probe(),
       deadlineMs,
-      () =>
+      silent: () =>
         new TaskweftError(
           "RedisUnavailable",
           `expected a Redis at ${address}, got: ${this.#connection.lastError ?? "no answer"}; this job was not sent`,
           { operation: "enqueue" },
         ),
-    ).catch((error: unknown) => {
-      // The next enqueue asks again: Redis may be back by then, or configured otherwise.
-      this.#ask = undefined;
-      throw toTaskweftError(error, "enqueue");
     });
-    return this.#ask;
+  }
+
+  /** One at a time: the connection keeps what it cannot send, for as long as Redis is away. */
+  #probe(): Promise<Ask> {
+    this.#probing ??= this.#probeAll().finally(() => {
+      this.#probing = undefined;
+    });
+    return this.#probing;
+  }
+
+  async #probeAll(): Promise<Ask> {
+    const { redis } = this.#connection;
+    for (;;) {
+      const before = this.#remade;
+      const ask = await (this.#options.durability === "local" ? askDisk(redis) : askReplica(redis));
+      if (before !== this.#remade) continue;
+      this.#known = ask;
+      return ask;
+    }
   }
 
   /**
@@ -100,20 +122,26 @@ export class DurableLane {
    * agree at once; so each question comes behind a write, and counts only if both went over the same connection.
    */
   async #confirm(slot: number): Promise<string | undefined> {
+    for (;;) {
+      const before = this.#remade;
+      const shortfall = await this.#askFor(slot);
+      if (before === this.#remade) return shortfall;
+    }
+  }
+
+  async #askFor(slot: number): Promise<string | undefined> {
     const { keys, client, timeoutMs } = this.#options;
-    const ask = await this.#supported();
     try {
-      for (;;) {
-        const before = this.#remade;
-        const isThere = await this.#connection.redis.pexpire(keys.sent(client, slot), SENT_KEPT_MS);
-        const confirmed = await ask(timeoutMs);
-        if (before !== this.#remade) continue;
-        // Another primary, to which the call never came.
-        if (isThere === 0) return "the Redis that stored it was replaced by one that may not have it";
-        return confirmed > 0 ? undefined : this.#missing();
-      }
+      const isThere = await this.#connection.redis.pexpire(keys.sent(client, slot), SENT_KEPT_MS);
+      // Another primary, to which the call never came.
+      if (isThere === 0) return "the Redis that stored it was replaced by one that may not have it";
+      const ask = this.#known ?? (await this.#probe());
+      return (await ask(timeoutMs)) > 0 ? undefined : this.#missing();
     } catch (error) {
-      throw toTaskweftError(error, "enqueue");
+      if (!isRefusal(error)) throw toTaskweftError(error, "enqueue");
+      // It was configured otherwise meanwhile, or is another one: the next enqueue finds out before it is sent.
+      this.#known = undefined;
+      return `Redis cannot confirm it any more: ${error.message}`;
     }
   }
 
@@ -156,13 +184,22 @@ async function supported(probe: Promise<unknown>, needs: string): Promise<void> 
   try {
     await probe;
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== "ReplyError") throw error;
-    throw new TaskweftError(
-      "RedisUnsuitable",
-      `${needs}; this Redis says: ${error.message}. The job was not sent.`,
-      {
-        operation: "enqueue",
-      },
-    );
+    throw isRefusal(error) ? new Unsupported(`${needs}; this Redis says: ${error.message}`) : error;
   }
+}
+
+/** Redis cannot confirm what it stores. */
+class Unsupported extends Error {
+  override readonly name = "Unsupported";
+}
+
+function isRefusal(error: unknown): error is Error {
+  return error instanceof Unsupported || (error instanceof Error && error.name === "ReplyError");
+}
+
+function notSent(error: unknown): TaskweftError {
+  if (!(error instanceof Unsupported)) return toTaskweftError(error, "enqueue");
+  return new TaskweftError("RedisUnsuitable", `${error.message}. The job was not sent.`, {
+    operation: "enqueue",
+  });
 }

@@ -128,6 +128,73 @@ describe("local", () => {
   });
 });
 
+describe("a Redis that comes back as one that confirms no more", () => {
+  const ALWAYS = ["--appendonly", "yes", "--appendfsync", "always"];
+
+  test("is not believed: nothing is sent to it", async () => {
+    const server = await startRedis({ args: ALWAYS });
+    const project = setup(server);
+    const connections = async (): Promise<readonly string[]> =>
+      String(await project.raw.client("LIST"))
+        .split("\n")
+        .filter((line) => line.includes("name=taskweft-durable"))
+        .map((line) => /^id=\d+/.exec(line)![0]);
+    const local = { durability: "local" } as const;
+    await project.enqueue(plain, { n: 1 }, local);
+    const [before] = await connections();
+    await project.raw.config("SET", "appendonly", "no");
+    await project.raw.call("CLIENT", "KILL", "TYPE", "normal");
+    await until("the lane to connect again", async () => {
+      const [now] = await connections();
+      return now !== undefined && now !== before;
+    });
+    const error = await failure(project.enqueue(plain, { n: 2 }, local));
+    expect(error.code).toBe("RedisUnsuitable");
+    expect(error.message).toMatch(/durability local needs appendonly yes.*The job was not sent\.$/);
+    expect(await project.raw.hlen(project.keys.jobs)).toBe(1);
+    await project.raw.config("SET", "appendonly", "yes");
+    await project.enqueue(plain, { n: 2 }, local);
+  });
+
+  test("when it has the job already: that it is stored is said, and that it is not confirmed", async () => {
+    const server = await startRedis({ args: ALWAYS });
+    const project = setup(server);
+    const proxy = await startProxy(server.port);
+    const options = { client: project.newClient({ url: proxy.url }), durability: "local" } as const;
+    await project.enqueue(plain, { n: 1 }, options);
+    proxy.stallReplies();
+    const sent = failure(project.enqueue(plain, { n: 2 }, options));
+    await until("the job to be stored", async () => (await project.raw.hlen(project.keys.jobs)) === 2);
+    await project.raw.config("SET", "appendonly", "no");
+    proxy.cutAll();
+    proxy.heal();
+    const error = await sent;
+    expect(error.code).toBe("DurabilityNotReached");
+    expect(error.message).toMatch(
+      /the job \S+ is stored and may run, but Redis cannot confirm it any more: durability local needs appendonly yes/,
+    );
+    expect(await project.state(error.jobId ?? "")).toBe("pending");
+  });
+});
+
+test("a Redis that is away is asked once, however many jobs are given up meanwhile", async () => {
+  const project = setup(safe);
+  const proxy = await startProxy(safe.port);
+  const client = project.newClient({ url: proxy.url, deadline: "1s" });
+  const options = { client, durability: "local" } as const;
+  const asked = (): Promise<number> => commandCalls(project.raw, "config|get");
+  const before = await asked();
+  proxy.stall();
+  for (let round = 0; round < 3; round++) {
+    const jobs = [1, 2].map((n) => failure(project.enqueue(plain, { n }, options)));
+    for (const { code } of await Promise.all(jobs)) expect(code).toBe("RedisUnavailable");
+  }
+  proxy.heal();
+  await project.enqueue(plain, { n: 3 }, options);
+  expect((await asked()) - before).toBe(1);
+  expect(await project.raw.hlen(project.keys.jobs)).toBe(1);
+});
+
 test("a closing client waits for its confirmations", async () => {
   await inSync();
   const project = setup();
