@@ -15,7 +15,8 @@ import {
   type Scalar,
 } from "yaml";
 import type { DiagnosticCode } from "../model/diagnostic.js";
-import { quote, UNSAFE_CHARACTERS } from "../model/quote.js";
+import { REFUSED_CHARACTERS } from "../../runtime/definition/index.js";
+import { quote } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
 import {
   createSourceText,
@@ -70,7 +71,7 @@ function checkText(source: SourceText, reporter: Reporter): boolean {
     return false;
   }
   let clean = true;
-  for (const match of source.text.matchAll(UNSAFE_CHARACTERS)) {
+  for (const match of source.text.matchAll(REFUSED_CHARACTERS)) {
     const at = { source, start: match.index, end: match.index + 1 };
     reporter.report({
       code: "TW110",
@@ -265,7 +266,7 @@ function scalarValue(conversion: Conversion, node: Scalar, at: Origin): ScalarVa
 
 /** The text check saw the file; `"\u202e"` in double quotes becomes a control character only here. */
 function checkDecoded(conversion: Conversion, value: string, at: Origin): void {
-  const found = value.match(UNSAFE_CHARACTERS);
+  const found = value.match(REFUSED_CHARACTERS);
   if (found === null) return;
   const message = `${quote(value)} holds ${codePoint(found[0])}, which hides what a reader sees`;
   conversion.reporter.report({ code: "TW110", at, message, hint: "delete it" });

@@ -2,6 +2,7 @@
 export * from "./duration.js";
 export * from "./event.js";
 export * from "./follow-up.js";
+export * from "./hiding-characters.js";
 export * from "./limited-group.js";
 export * from "./names.js";
 export * from "./retry-policy.js";

@@ -1,10 +1,11 @@
+import { withVisibleCharacters } from "../definition/index.js";
 import { LOG_LEVELS, type LogLevel } from "../config/log-levels.js";
 import type { JobLogLevel } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
 export { LOG_LEVELS, type LogLevel };
 
-/** Lines on standard error: time, level, message, then `field=value`. Values are one visible line each, so that a log cannot be forged. */
+/** Lines on standard error: time, level, message, then `field=value`. Values are one visible line each, so that a log cannot be forged, nor steer a terminal. */
 export function createConsoleLogger(level: LogLevel = "info"): Logger {
   const lowest = LOG_LEVELS.indexOf(level);
   const line =
@@ -27,7 +28,7 @@ export function lineText(message: string, fields: Readonly<Record<string, unknow
 function oneLine(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = value instanceof Error ? `${value.name}: ${value.message}` : textOf(value);
-  return visible(/[\s"=]/.test(text) ? JSON.stringify(text) : text);
+  return withVisibleCharacters(/[\s"=]/.test(text) ? JSON.stringify(text) : text);
 }
 
 /** Of an object its JSON, where it has one: `[object Object]` tells nobody anything. */
@@ -41,15 +42,7 @@ function textOf(value: unknown): string {
 }
 
 function flat(message: string): string {
-  return visible(message.replaceAll(/\s*\n\s*/g, " | "));
-}
-
-/** Control and direction characters as their code: a payload in a log line must not steer the reader's terminal. */
-function visible(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return withVisibleCharacters(message.replaceAll(/\s*\n\s*/g, " | "));
 }
 
 type Keep = (level: JobLogLevel, message: string, fields: Readonly<Record<string, unknown>>) => void;

@@ -73,10 +73,11 @@ test("no line of a table is wider than the terminal, as long as the fixed column
 test("whatever the text, nothing printable is a control character", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
-      expect(printable(text)).not.toMatch(/[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u);
+      expect(printable(text)).not.toMatch(/[\p{Cc}\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u);
     }),
   );
   expect(printable("a\tb\r\nc\u001b[31m")).toBe(String.raw`a b c\u001b[31m`);
+  expect(printable("\u061c\u200b\u2028\ufeff")).toBe(String.raw`\u061c\u200b\u2028\ufeff`);
   expect(printableLines("a\r\nb\u0007")).toBe(String.raw`a
 b\u0007`);
 });
@@ -97,6 +98,27 @@ test("no part of a password survives, however it is written", () => {
     "got redis://user:*** and redis+cluster://a:1,:***",
   );
   expect(maskUrls("at redis://user:with space@host: no")).toBe("at redis://***@host: no");
+  expect(maskUrls("(https://u:p@ss@host) u:p@host")).toBe("***@host) ***@host");
+  expect(maskUrls("got https://u:p@ss@host")).toBe("got https://***@host");
+});
+
+test("long texts are masked at once, and one @ does not swallow them", () => {
+  const long = "x".repeat(100_000);
+  const texts = [
+    long,
+    "redis://".repeat(12_500),
+    "redis://a,".repeat(10_000),
+    "redis+".repeat(16_000),
+    "?".repeat(100_000),
+    "@".repeat(100_000),
+    `?${"password".repeat(12_500)}`,
+  ];
+  const start = performance.now();
+  for (const text of texts) maskUrls(text);
+  expect(performance.now() - start).toBeLessThan(5000);
+  expect(maskUrls(`${long}:user:secret@host`).length).toBeGreaterThan(99_000);
+  expect(maskUrls(`${long}:secret@${long}:secret@host`)).not.toContain("secret");
+  expect(maskUrls(`redis://host:6379 is up; ${"word ".repeat(1000)}ada@host`)).toContain("is up; word");
 });
 
 test("JSON means the same, and moves no terminal", () => {

@@ -24,6 +24,14 @@ test("nothing that steers a terminal gets through, neither in the message nor in
   expect(line).toContain("\\u001b[2J\\u009bred\\u202e");
 });
 
+test("what has no width, or breaks a line, is seen", () => {
+  const hidden = "\u061c\u200b\u200d\u2028\u2029\u2060\ufeff";
+  const line = lineOf((logger) => logger.warn(`a${hidden}b`, { note: `c${hidden}` }));
+  const shown = String.raw`\u061c\u200b\u200d\u2028\u2029\u2060\ufeff`;
+  expect(line).toContain(`a${shown}b note=`);
+  expect(line).toContain(`c${shown}`);
+});
+
 test("lines below the level are not written", () => {
   const write = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   createConsoleLogger("warn").info("unheard");
