@@ -10,7 +10,7 @@ import { readJsonArgument } from "../json-argument.js";
 import { readManifest, redactorFor } from "../manifest.js";
 import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
-import { reachShards } from "../redis/reach.js";
+import { reachPrimary } from "../redis/reach.js";
 import type { Session } from "../session.js";
 
 interface EnqueueCommandOptions {
@@ -60,7 +60,7 @@ async function enqueue(
   await assertTask(task, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
-  const shards = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachPrimary(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const client = await generated.connect({ url, prefix, shards });
   try {

@@ -14,7 +14,7 @@ import { listOption, wholeNumberOption } from "../options.js";
 import { eventColumns, eventText } from "../output/event-text.js";
 import { printable } from "../output/sanitize.js";
 import { formatTable } from "../output/table.js";
-import { reachShards } from "../redis/reach.js";
+import { reachPrimary } from "../redis/reach.js";
 import type { Session } from "../session.js";
 
 interface ListOptions {
@@ -95,7 +95,7 @@ async function replay(
 ): Promise<ExitCode> {
   const url = await session.redisUrl();
   const prefix = await session.prefix();
-  const shards = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachPrimary(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const event = eventOf(name, generatedEvents(generated));
   const client = await generated.connect({ url, prefix, shards });

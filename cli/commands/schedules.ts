@@ -10,7 +10,7 @@ import { type ManifestSchedule, readManifest } from "../manifest.js";
 import { printable } from "../output/sanitize.js";
 import { scheduleColumns, scheduleText } from "../output/schedule-text.js";
 import { formatTable } from "../output/table.js";
-import { reachShards } from "../redis/reach.js";
+import { reachPrimary } from "../redis/reach.js";
 import type { Session } from "../session.js";
 
 export function configure(command: Command, session: Session): void {
@@ -80,7 +80,7 @@ async function run(name: string, session: Session): Promise<ExitCode> {
   const schedule = await scheduleOf(name, session.root);
   const url = await session.redisUrl();
   const prefix = await session.prefix();
-  const shards = await reachShards(url, prefix, await session.saidShards());
+  const shards = await reachPrimary(url, prefix, await session.saidShards());
   const generated = await importGenerated(session.root);
   const client = await generated.connect({ url, prefix, shards });
   try {

@@ -20,11 +20,37 @@ export async function reachRedis(url: string, prefix?: string, shard = 0): Promi
  * @throws CliError as `reachRedis`, TaskweftError `ShardsDiffer`.
  */
 export async function reachShards(url: string, prefix: string, said?: number): Promise<number> {
+  return (await reach(url, prefix, said)).shards;
+}
+
+/**
+ * The same for a command that is about to write through the project's own client, which waits for a primary to come back as producers do.
+ * @throws CliError also for a server that is a replica.
+ */
+export async function reachPrimary(url: string, prefix: string, said?: number): Promise<number> {
+  const { info, shards } = await reach(url, prefix, said);
+  const { fields } = info;
+  if (fields.get("role") !== "slave" || fields.get("slave_read_only") === "0") return shards;
+  throw new CliError(
+    "RedisUnavailable",
+    `Redis at ${maskUrls(url)} is a read-only replica: it refuses every write`,
+    {
+      exitCode: EXIT.redisUnreachable,
+      fix: "use the address of its primary, or redis+sentinel://host:port/name, which finds the primary also after a failover",
+    },
+  );
+}
+
+async function reach(
+  url: string,
+  prefix: string,
+  said: number | undefined,
+): Promise<{ readonly info: ServerInfo; readonly shards: number }> {
   const { findShards, openServer } = await import("../../runtime/inspect/index.js");
   const open: Open = (address, options) => openServer(address, prefix, options);
   return await withServer(url, open, async (redis) => {
-    await readInfo(redis, url);
-    return await findShards(redis, prefix, said);
+    const info = await readInfo(redis, url);
+    return { info, shards: await findShards(redis, prefix, said) };
   });
 }
 

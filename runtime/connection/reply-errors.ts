@@ -2,7 +2,7 @@
 import { TaskweftError } from "../errors.js";
 
 /** Replies that mean "not now": nothing was executed, the same request may succeed later. */
-const UNAVAILABLE = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
+const UNAVAILABLE = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b/;
 
 export function isNoScript(error: unknown): boolean {
@@ -18,6 +18,13 @@ export function toTaskweftError(error: unknown, operation: string): TaskweftErro
     return new TaskweftError(
       "RedisFull",
       `Redis has reached maxmemory and refused the ${operation}; nothing was stored. Raise maxmemory, shorten retention, or let workers drain.`,
+      { operation, cause },
+    );
+  }
+  if (text.startsWith("READONLY")) {
+    return new TaskweftError(
+      "RedisUnavailable",
+      `Redis refused the ${operation}, because this server is a read-only replica (READONLY). Use the address of its primary, or redis+sentinel://host:port/name, which finds the primary also after a failover.`,
       { operation, cause },
     );
   }

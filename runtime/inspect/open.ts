@@ -1,5 +1,12 @@
 /** An inspector with a connection of its own, for programs that look, act and end. */
-import { assertShards, Connection, type IoredisOptions, openRedis } from "../connection/index.js";
+import {
+  assertShards,
+  checkedAddress,
+  Connection,
+  type IoredisOptions,
+  openRedis,
+  redisUrl,
+} from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys, ShardRouter } from "../protocol/index.js";
 import { inspectShards } from "./over-shards.js";
@@ -66,6 +73,8 @@ export function openInspector(options: OpenInspectorOptions = {}): OpenedInspect
     commandTimeout: COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: MAX_RECONNECTS,
     retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
+    // One address leads to the same replica again; a search may find its primary.
+    ...(checkedAddress(redisUrl({ url })).kind === "server" ? { reconnectOnError: () => false } : {}),
   };
   const router = new ShardRouter(shards);
   const opened = Array.from({ length: shards }, (_unused, shard) => {
