@@ -89,22 +89,36 @@ export interface PayloadProblem {
   readonly message: string;
 }
 
-/** The payload does not fit the task's schema; lists every problem. Thrown before Redis is touched. */
+/** Of a payload with 200,000 wrong items nobody reads every one, and a log must be able to hold them. */
+const MAX_PROBLEMS = 50;
+const LONGEST_PROBLEM = 500;
+
+/** The payload does not fit the task's schema; lists the first 50 problems. Thrown before Redis is touched. */
 export class PayloadInvalid extends TaskweftError {
   override readonly name = "PayloadInvalid";
   readonly task: string;
+  /** The first of them: no more than 50. */
   readonly problems: readonly PayloadProblem[];
 
   /** `task`: its name, or that of the event or workflow. */
   constructor(task: string, problems: readonly PayloadProblem[], operation = "enqueue") {
     const what = operation === "start" ? "input" : "payload";
-    const lines = problems.map((problem) => `  ${problem.path || what}: ${problem.message}`);
+    const told = problems
+      .slice(0, MAX_PROBLEMS)
+      .map(({ path, message }) => ({ path: shortened(path), message: shortened(message) }));
+    const lines = told.map((problem) => `  ${problem.path || what}: ${problem.message}`);
+    const left = problems.length - told.length;
+    if (left > 0) lines.push(`  and ${left} more`);
     super("PayloadInvalid", `the ${what} of ${task} does not fit its schema\n${lines.join("\n")}`, {
       operation,
     });
     this.task = task;
-    this.problems = problems;
+    this.problems = told;
   }
+}
+
+function shortened(text: string): string {
+  return text.length <= LONGEST_PROBLEM ? text : `${text.slice(0, LONGEST_PROBLEM)}...`;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What a producer hands over, checked before Redis is touched: it fits its schema, JSON can hold it, and it is not too large. */
 import type { ValidationIssue, Validator } from "../definition/index.js";
-import { PayloadInvalid } from "../errors.js";
+import { PayloadInvalid, type PayloadProblem } from "../errors.js";
 
 /** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
 export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
@@ -26,8 +26,8 @@ export class PayloadCheck<Payload> {
    */
   check(payload: Payload): { readonly payload: Payload; readonly json: string } {
     this.#validator ??= this.#build();
-    const checked = this.#validator.safeParse(payload);
-    if (!checked.success) throw this.#invalid(problemsOf(checked.error.issues));
+    const checked = checkValue(this.#validator, payload);
+    if ("problems" in checked) throw this.#invalid(checked.problems);
     return { payload: checked.data, json: this.json(checked.data) };
   }
 
@@ -60,7 +60,23 @@ export class PayloadCheck<Payload> {
   }
 }
 
-function problemsOf(issues: readonly ValidationIssue[]): { path: string; message: string }[] {
+/** A schema that contains itself follows a value as deep as it goes, which the stack does not hold. */
+export function checkValue<Value>(
+  validator: Validator<Value>,
+  value: unknown,
+): { readonly data: Value } | { readonly problems: readonly PayloadProblem[] } {
+  try {
+    const checked = validator.safeParse(value);
+    return checked.success ? { data: checked.data } : { problems: problemsOf(checked.error.issues) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return {
+      problems: [{ path: "", message: "expected a value that can be checked: it is nested too deeply" }],
+    };
+  }
+}
+
+function problemsOf(issues: readonly ValidationIssue[]): readonly PayloadProblem[] {
   return issues.map((issue) => ({ path: pathText(issue.path), message: issue.message }));
 }
 

@@ -15,7 +15,7 @@ import { RunStarter } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import { assertKey } from "./job-key.js";
-import { pathText } from "./payload-check.js";
+import { checkValue } from "./payload-check.js";
 
 /** A workflow as generated code hands it to the runtime. */
 export interface WorkflowContract<Input = unknown, _Output = unknown> {
@@ -92,13 +92,8 @@ export function createStartFunction<Input, Output>(
     const client = options.client ?? currentClient();
     const { startedBy } = options;
     validator ??= contract.input();
-    const checked = validator.safeParse(input);
-    if (!checked.success)
-      throw new PayloadInvalid(
-        definition.name,
-        checked.error.issues.map(({ path, message }) => ({ path: pathText(path), message })),
-        "start",
-      );
+    const checked = checkValue(validator, input);
+    if ("problems" in checked) throw new PayloadInvalid(definition.name, checked.problems, "start");
     if (options.id !== undefined && !RUN_ID.test(options.id)) {
       throw optionInvalid("id", "1 to 80 of A-Z a-z 0-9 _ -", options.id);
     }
