@@ -145,7 +145,7 @@ export class RunResumer {
   /** Of a fan-out that was undone all items run again; of another those that failed or were cancelled. */
   async *#itemParts(
     run: string,
-    { step, wasUndone }: ReopenedStep,
+    { step, isAnew, wasUndone }: ReopenedStep,
     facts: RunFacts,
   ): AsyncGenerator<Pick<Part, "dropped" | "removed" | "written">> {
     if (step.forEach === undefined) return;
@@ -160,7 +160,7 @@ export class RunResumer {
         ),
         dropped: again.map((index) => stepJobId(run, step.name, index)),
         written: new Map(
-          step.child === undefined
+          step.child === undefined || wasUndone || isAnew
             ? []
             : again.map((index) => [runFields.goesOn(run, `${step.name}.${index}`), 1] as const),
         ),
@@ -212,7 +212,7 @@ function fieldsToWrite(
 function jobsToForget(run: string, { reopened, kept }: Resumption): readonly string[] {
   const steps = [
     // What comes before these runs again: what their handlers noted of earlier attempts counts no longer.
-    ...reopened.filter((one) => !one.begins),
+    ...reopened.filter((one) => one.isAnew),
     // The job of one that has failed may be kept, and its end comes with another.
     ...kept.filter((one) => one.waits),
   ];
@@ -236,14 +236,14 @@ function renamedEnds(run: string, kept: readonly KeptStep[], { life }: RunRecord
  */
 function* ofChild(
   run: string,
-  { step, begins, wasUndone }: ReopenedStep,
+  { step, isAnew, wasUndone }: ReopenedStep,
   { outcomes }: RunSoFar,
   facts: RunFacts,
 ): Generator<readonly [field: string, count: number]> {
   const hasBegun = outcomes.has(step.name) || facts.has(runFields.items(run, step.name));
   if (step.child === undefined || !hasBegun) return;
   const round = runFields.round(run, step.name);
-  if (wasUndone || !begins) yield [round, roundOf(facts.get(round)) + 1];
+  if (wasUndone || isAnew) yield [round, roundOf(facts.get(round)) + 1];
   else if (step.forEach === undefined) yield [runFields.goesOn(run, step.name), 1];
 }
 

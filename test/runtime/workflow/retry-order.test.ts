@@ -111,6 +111,23 @@ test("a run in it is another run then, and begins after it", async () => {
   expect((await inspector.showRun(run.id)).steps[2]?.run).toBe(`${run.id}.ship-2`);
 });
 
+test("a run in it is another run where any step before it runs again, also where it does not wait for that", async () => {
+  const { inspector, project, broken, held } = await setup();
+  const released = signal();
+  held.set("in", released.promise);
+  broken.add("in");
+  const inner = workflow([named("in")], { name: "test:inner", hash: "1a1a1a1a" });
+  const { job: _none, ...ship } = named("ship", ["free", "x"], { ...childOf(inner), join: 1 });
+  const steps = [named("x", [], undoing()), named("free"), ship];
+  const run = await start(project, workflow(steps, children(inner)));
+  await until("x to have ended", async () => (await outcomes(project, run.id)).x === "completed");
+  released.send();
+  expect(await endOf(run)).toBe("RunFailed");
+  await inspector.retryRun(run.id);
+  expect(await endOf(run)).toBe("RunFailed");
+  expect((await inspector.showRun(run.id)).steps[2]?.run).toBe(`${run.id}.ship-2`);
+});
+
 test("joins count ends that are kept when they are passed on, and what is met without them begins at once", async () => {
   const { inspector, project, seen, broken, held } = await setup();
   broken.add("last").add("passed");
@@ -131,7 +148,7 @@ test("joins count ends that are kept when they are passed on, and what is met wi
   const released = signal();
   held.set("x", released.promise);
   await inspector.retryRun(run.id);
-  await until("x to run again", async () => (await project.state(`${run.id}.x`)) === "active");
+  await until("it to go on", async () => (await inspector.showRun(run.id)).state === "running");
   // All that keep their ends do so although they wait for x.
   const shown = await inspector.showRun(run.id);
   expect(shown.steps.filter(({ state }) => state === "completed").map(({ name }) => name)).toEqual(
