@@ -7,8 +7,8 @@
 --      then completed and kept: n, then n x (id, run, keep ms)
 --      then for each queue: name, quota
 -- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, for those that
---         have a run: position from 0, run; then, when they are few, their records. An acknowledged id that the worker
---         does not hold is passed over.
+--         have a run: position from 0, run; queues for which the worker leaves hints; then, when they are few, the records. An
+--         acknowledged id that the worker does not hold is passed over.
 --@include now wake finish
 --@include rate book group gate
 --@include record shut
@@ -17,7 +17,7 @@
 --@include acknowledge
 --@include promote
 --@include claim
---@include starts openings
+--@include starts openings hint
 --@include turns
 --@include letgo
 --@include around
@@ -83,8 +83,8 @@ for q = 1, #claimed == want and #pending or 0 do
   end
 end
 
-local reply = { next_due, more, table.concat(claimed, ' '), runs_of(runs, claimed) }
+local reply = { next_due, more, table.concat(claimed, ' '), runs_of(runs, claimed), gate and to_hint(gate, gate.queues) or '' }
 if #claimed > 0 and #claimed <= tonumber(ARGV[5]) then
-  reply[5] = redis.call('HMGET', jobs, unpack(claimed))
+  reply[6] = redis.call('HMGET', jobs, unpack(claimed))
 end
 return reply

@@ -33,6 +33,8 @@ export interface Advanced {
   readonly ids: readonly string[];
   /** Runs of the ids that have one, by position; few have. */
   readonly runs: ReadonlyMap<number, string>;
+  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  readonly invited: readonly string[];
   /** Present when `ids.length <= inlineUpTo`. `null` where the job is gone. */
   readonly records: readonly (string | null)[] | undefined;
 }
@@ -65,22 +67,29 @@ export async function advance(runner: ScriptRunner, call: AdvanceCall): Promise<
   }
   const reply = await runner.run(advanceScript, scriptKeys, args);
   if (reply === "LOST") return "LOST";
-  const [nextDueMs, more, ids, runs, records] = reply as [
+  const [nextDueMs, more, ids, runs, invited, records] = reply as [
     number,
     number,
     string,
     (number | string)[],
+    string,
     (string | null)[]?,
   ];
   return {
     nextDueMs,
     more: more === 1,
-    ids: ids === "" ? [] : ids.split(" "),
+    ids: wordsOf(ids),
     runs: runs.length === 0 ? NO_RUNS : runsByPosition(runs),
+    invited: wordsOf(invited),
     records,
   };
 }
 
+function wordsOf(text: string): readonly string[] {
+  return text === "" ? NO_WORDS : text.split(" ");
+}
+
+const NO_WORDS: readonly string[] = [];
 const NO_RUNS: ReadonlyMap<number, string> = new Map();
 
 function runsByPosition(flat: readonly (number | string)[]): ReadonlyMap<number, string> {

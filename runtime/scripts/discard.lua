@@ -2,12 +2,12 @@
 -- discard: a worker gives up ids that it claimed but that must not run: deleted or cancelled while they stood in the list.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 limited, 5 groups, 6 waiting; then for each id: pending and wake of its queue
 -- ARGV 1 worker, then the ids
--- Returns the number of jobs that had come back to life meanwhile and were put back into their list.
+-- Returns the number of jobs that had come back to life meanwhile and were put back into their list, queues for which the worker leaves hints.
 --@include now
 --@include wake
 --@include record
 --@include hole
---@include rate book group gate
+--@include rate book group gate hint
 --@include back
 
 local jobs, runs, active, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
@@ -31,4 +31,4 @@ for i = 2, #ARGV do
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events))
   end
 end
-return revived
+return { revived, to_hint(gate, {}) }

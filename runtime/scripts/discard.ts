@@ -9,13 +9,19 @@ export interface DiscardCall {
   readonly jobs: readonly { readonly id: string; readonly queue: string }[];
 }
 
-/** Gives up claimed ids that must not run; resolves to the number that had come back to life. */
-export async function discard(runner: ScriptRunner, call: DiscardCall): Promise<number> {
+export interface Discarded {
+  /** How many had come back to life. */
+  readonly revived: number;
+  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  readonly invited: readonly string[];
+}
+
+/** Gives up claimed ids that must not run. */
+export async function discard(runner: ScriptRunner, call: DiscardCall): Promise<Discarded> {
   const { keys } = call;
   const scriptKeys = [keys.jobs, keys.runs, keys.active, keys.limited, keys.groups, keys.waiting];
   for (const job of call.jobs) scriptKeys.push(keys.queue(job.queue).pending, keys.queue(job.queue).wake);
-  return (await runner.run(discardScript, scriptKeys, [
-    call.worker,
-    ...call.jobs.map((job) => job.id),
-  ])) as number;
+  const args = [call.worker, ...call.jobs.map((job) => job.id)];
+  const [revived, invited] = (await runner.run(discardScript, scriptKeys, args)) as [number, string];
+  return { revived, invited: invited === "" ? [] : invited.split(" ") };
 }

@@ -5,12 +5,12 @@
 -- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
 --      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name as JSON of the wait for an event
 --      until which it rests ('' = none): one that has ended meanwhile is gone on with at once
--- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome. A retry
---         becomes cancelled when that was asked for, and where a newer job has taken the place of this one.
+-- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome, and behind it the queues
+--         for which the worker leaves hints. A retry becomes cancelled when that was asked for, and where a newer job has taken its place.
 --@include now
 --@include wake
 --@include later
---@include rate book group gate
+--@include rate book group gate hint
 --@include record
 --@include finish
 --@include dedupe
@@ -55,10 +55,11 @@ end
 if release(gate, id, outcome ~= 'retry') then
   wake(wake_key)
 end
+local reply = gate.invited and outcome .. ' ' .. to_hint(gate, {}) or outcome
 if outcome == 'retry' then
   redis.call('HSET', runs, id, run)
   put_later(due, wake_key, time + ms, id)
-  return outcome
+  return reply
 end
 
 free_key(keys, options, id)
@@ -71,4 +72,4 @@ else
   forget_notes(notes, { id })
 end
 publish(waits, tag, id)
-return outcome
+return reply

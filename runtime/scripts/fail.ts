@@ -20,11 +20,17 @@ export interface FailCall {
 
 export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
 
-export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailReply> {
+export interface Failed {
+  readonly outcome: FailReply;
+  /** Queues other than the job's that need a hint: somebody who waits at the gate for one of them may come in. */
+  readonly invited: readonly string[];
+}
+
+export async function fail(runner: ScriptRunner, call: FailCall): Promise<Failed> {
   const { keys } = call;
   const queue = keys.queue(call.queue);
   const wait = call.wait === undefined ? "" : JSON.stringify(call.wait);
-  return (await runner.run(
+  const reply = (await runner.run(
     failScript,
     [
       keys.jobs,
@@ -45,5 +51,7 @@ export async function fail(runner: ScriptRunner, call: FailCall): Promise<FailRe
       queue.wake,
     ],
     [keys.tag, call.worker, call.id, call.outcome, call.run, call.ms, call.keepCancelledMs, wait],
-  )) as FailReply;
+  )) as string;
+  const [outcome, ...invited] = reply.split(" ") as [FailReply, ...string[]];
+  return { outcome, invited: invited.filter((name) => name !== call.queue) };
 }

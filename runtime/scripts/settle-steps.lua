@@ -5,9 +5,9 @@
 -- ARGV 1 tag, 2 worker, 3 number of molds, then these (see lib/mold), number of plans, then these, then the ends (see lib/ends)
 -- Returns LOST, or a list: number of jobs that began, time (ms) as text, jobs that the worker carries on with ("<end> <begin>", separated
 --         by commas; ends count from 0, begins from 1, 0 is the job that decides), ends with which runs have ended (separated by spaces),
---         1 if slots at the gate have come free (else 0)
+--         1 if slots at the gate have come free (else 0), queues for which the worker leaves hints
 --@include now wake later finish
---@include rate book group gate
+--@include rate book group gate hint
 --@include come
 --@include throng
 --@include acknowledge
@@ -80,4 +80,5 @@ wake_each(woken)
 if refusal then
   error(refusal, 0)
 end
-return { begun, string.format('%.0f', gate.time), table.concat(carried, ','), table.concat(over_with, ' '), gate.has_freed and 1 or 0 }
+local freed, hints = gate.has_freed and 1 or 0, to_hint(gate, {})
+return { begun, string.format('%.0f', gate.time), table.concat(carried, ','), table.concat(over_with, ' '), freed, hints }

@@ -32,6 +32,8 @@ export interface SettledSteps {
   readonly over: readonly number[];
   /** Slots at the gate have come free: a claim lets in who waits there. */
   readonly hasFreed: boolean;
+  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  readonly invited: readonly string[];
 }
 
 /** Gives the place of a queue's keys, and adds them when they are not there yet. */
@@ -160,12 +162,21 @@ export async function settleSteps(
   return reply === "LOST" ? "LOST" : settled(ends, reply as SettleReply);
 }
 
-type SettleReply = readonly [begun: number, at: string, carried: string, over: string, freed: number];
+type SettleReply = readonly [
+  begun: number,
+  at: string,
+  carried: string,
+  over: string,
+  freed: number,
+  invited: string,
+];
 
-function settled(ends: readonly StepEnd[], [begun, at, carried, over, freed]: SettleReply): SettledSteps {
+function settled(ends: readonly StepEnd[], reply: SettleReply): SettledSteps {
+  const [begun, at, carried, over, freed, invited] = reply;
   return {
     begun,
     hasFreed: freed === 1,
+    invited: invited === "" ? [] : invited.split(" "),
     at: Number(at),
     carried: carried === "" ? [] : carried.split(",").map((text) => carriedJob(ends, text)),
     over: over === "" ? [] : over.split(" ").map(Number),

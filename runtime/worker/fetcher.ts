@@ -15,6 +15,7 @@ import { type Advanced, type KeptJob, advance } from "../scripts/index.js";
 import type { ClaimDemand } from "./claim-demand.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "./handler.js";
+import { leaveHints } from "./hints.js";
 import type { QueueShares } from "./queue-shares.js";
 import { Taker, type TakerPorts } from "./taker.js";
 
@@ -196,6 +197,13 @@ export class Fetcher {
     this.wake();
   }
 
+  /** Somebody who waits at the gate for one of these queues may come in: whoever serves it has to look. */
+  invite(queues: readonly string[]): void {
+    const others = queues.filter((queue) => !this.#ports.shares.serves(queue));
+    if (others.length < queues.length) this.wake();
+    if (others.length > 0) void leaveHints(this.#ports, others);
+  }
+
   /** Resolves when every acknowledgement has been answered. */
   async settled(): Promise<void> {
     while (this.#inFlight > 0 || this.#dropped.length > 0 || this.#kept.length > 0) {
@@ -290,6 +298,7 @@ export class Fetcher {
     const { onRest, shares } = this.#ports;
     this.#nextDueMs = reply.nextDueMs;
     if (want > 0) this.#plenty = ids.length === want;
+    if (reply.invited.length > 0) this.invite(reply.invited);
     if (ids.length < want && shares.owing.length > 0) shares.forgive();
     // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
     // under way may be newer than what the call saw, and nobody repeats it.

@@ -30,7 +30,10 @@ export interface RecorderPorts {
   readonly logger: Logger;
   readonly random: () => number;
   readonly worker: () => string;
-  readonly fetcher: Pick<Fetcher, "completed" | "completedAndKept" | "forget" | "round" | "schedule">;
+  readonly fetcher: Pick<
+    Fetcher,
+    "completed" | "completedAndKept" | "forget" | "invite" | "round" | "schedule"
+  >;
   readonly reaper: Pick<Reaper, "handBackJobs">;
   readonly followUps: FollowUps;
   readonly workflows: Pick<Workflows, "beforeDeath" | "completed">;
@@ -225,8 +228,9 @@ export class OutcomeRecorder implements OutcomeSink {
     }));
     const { round } = fetcher;
     this.#persist("discard", async () => {
-      await discard(connection, { keys, worker: name, jobs });
+      const { invited } = await discard(connection, { keys, worker: name, jobs });
       for (const { id } of jobs) fetcher.forget(id, round);
+      if (invited.length > 0) fetcher.invite(invited);
     });
   }
 
@@ -278,7 +282,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const { round } = fetcher;
     this.#persist("outcome", async () => {
       await before?.();
-      const reply = await fail(connection, {
+      const { outcome: reply, invited } = await fail(connection, {
         keys,
         worker,
         id: claim.id,
@@ -291,6 +295,7 @@ export class OutcomeRecorder implements OutcomeSink {
       });
       if (reply === "GONE") logger.debug("the job was settled already", { job: claim.id });
       fetcher.forget(claim.id, round);
+      if (invited.length > 0) fetcher.invite(invited);
     });
   }
 

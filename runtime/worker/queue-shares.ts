@@ -25,6 +25,10 @@ export class QueueShares {
     this.#shares = queues.map((queue) => ({ queue: queue.name, part: queue.weight / total, credit: 0 }));
   }
 
+  serves(queue: string): boolean {
+    return this.#shares.some((share) => share.queue === queue);
+  }
+
   /** A job of this queue was taken beside the quotas, while others may wait. */
   took(queue: string): void {
     const taker = this.#shares.length > 1 ? this.#shares.find((share) => share.queue === queue) : undefined;

@@ -50,7 +50,7 @@ export interface StepEndsPorts {
   readonly keys: ShardKeys;
   readonly logger: Logger;
   readonly worker: () => string;
-  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "round" | "wake">;
+  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "invite" | "round" | "wake">;
   /** Whether this worker runs the jobs of a task in a queue. */
   readonly serves: (task: string, queue: string) => boolean;
   /** Called in the turn in which Redis has answered. */
@@ -194,11 +194,12 @@ export class StepEnds {
       mayClaim ? { ...call, isFree, serves: this.#serves } : call,
     );
     if (settled === "LOST" || this.#ports.worker() !== worker) return;
-    const { at, begun, carried, over, hasFreed } = settled;
+    const { at, begun, carried, over, hasFreed, invited } = settled;
     if (over.length > 0) onOver(over.map((place) => ends[place]!));
     if (carried.length > 0)
       onCarried(carried.map(({ end, begin }) => ({ from: part[end]!.from!, begin, at })));
     if (begun > carried.length || hasFreed) fetcher.wake();
+    if (invited.length > 0) fetcher.invite(invited);
   }
 
   readonly #serves = (mold: JobMold): boolean => {

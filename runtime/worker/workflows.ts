@@ -24,7 +24,7 @@ export interface WorkflowsPorts {
   readonly worker: () => string;
   /** Redis time (ms). */
   readonly now: () => number;
-  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "hold" | "round" | "wake">;
+  readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "hold" | "invite" | "round" | "wake">;
   /** Those that this worker serves, and the tasks that it can run. */
   readonly queues: readonly QueueDefinition[];
   readonly handlers: Pick<HandlerTable, "get">;

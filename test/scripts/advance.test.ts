@@ -27,6 +27,7 @@ describe("claiming", () => {
     const reply = await advanced(bench, "A", { want: 2 });
     expect(reply).toEqual({
       nextDueMs: -1,
+      invited: [],
       more: true,
       ids: ["a", "b"],
       records: [recordText({ payload: { n: 1 } }), recordText()],
@@ -43,6 +44,7 @@ describe("claiming", () => {
     await bench.register("A");
     expect(await advanced(bench, "A", { want: 5 })).toMatchObject({ ids: ["a"], more: false });
     expect(await advanced(bench, "A", { want: 5 })).toEqual({
+      invited: [],
       nextDueMs: -1,
       more: false,
       ids: [],

@@ -44,10 +44,12 @@ import {
   type CancelReply,
   type DeclareCall,
   type Declared,
+  type Discarded,
   type EnqueueItem,
   type EnqueueReply,
   type FailCall,
   type FailReply,
+  type Failed,
   type GroupRecount,
   type Heartbeat,
   type KeepEventCall,
@@ -154,12 +156,16 @@ export class ShardBench {
     return await heartbeat(this.#runner, { keys: this.keys, worker, leaseMs, about: undefined, queues });
   }
 
-  async fail(
+  async fail(...call: Parameters<ShardBench["failed"]>): Promise<FailReply> {
+    return (await this.failed(...call)).outcome;
+  }
+
+  async failed(
     worker: string,
     id: string,
     outcome: FailCall["outcome"],
     call: Partial<FailCall> = {},
-  ): Promise<FailReply> {
+  ): Promise<Failed> {
     return await fail(this.#runner, {
       keys: this.keys,
       worker,
@@ -244,7 +250,12 @@ export class ShardBench {
     return await recountGroup(this.#runner, { keys: this.keys, ...call });
   }
 
-  async discard(worker: string, ids: readonly string[], queue = "q"): Promise<number> {
+  /** Says how many had come back to life. */
+  async discard(...call: Parameters<ShardBench["discarded"]>): Promise<number> {
+    return (await this.discarded(...call)).revived;
+  }
+
+  async discarded(worker: string, ids: readonly string[], queue = "q"): Promise<Discarded> {
     const jobs = ids.map((id) => ({ id, queue }));
     return await discard(this.#runner, { keys: this.keys, worker, jobs });
   }

@@ -46,5 +46,8 @@ local function invited(gate, queue)
     end
   end
   local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
+  if gate.invited then
+    gate.invited[queue] = nil
+  end
   return line, #notes == 100
 end

@@ -32,13 +32,19 @@ local function take(gate, group)
   changed(gate, group)
 end
 
--- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look.
+-- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look. Queues
+-- with a new note stand in `gate.invited`, true where one may come in at once (see hint.lua).
 local function invite(gate, group)
   local opens = anyone_waits(gate) and opens_at(gate, group) or math.huge
   local first = opens < math.huge and first_of(gate, group.name, 1)[1]
   if first then
     local queue, at = who(group.name, first), opens > 0 and string.format('%016.0f\n', opens) or ''
-    return (redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group.name) == 1 or opens == 0) and queue
+    local is_new = redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group.name) == 1
+    if is_new then
+      gate.invited = gate.invited or {}
+      gate.invited[queue] = gate.invited[queue] or opens == 0
+    end
+    return (is_new or opens == 0) and queue
   end
 end
 

@@ -56,9 +56,9 @@ test("it is passed over: the attempt that runs now is not ended by what became o
     keepCancelledMs: 0,
   } as const;
   expect(await claim()).toEqual(["j"]);
-  expect(await fail(connection, failure)).toBe("retry");
+  expect(await fail(connection, failure)).toMatchObject({ outcome: "retry" });
   expect(await claim()).toEqual(["j"]);
-  expect(await fail(connection, failure)).toBe("GONE");
+  expect(await fail(connection, failure)).toMatchObject({ outcome: "GONE" });
   expect(await connection.redis.hget(keys.active, "j")).toBe("w");
   expect(await connection.redis.zcard(keys.queue("default").due)).toBe(0);
 });

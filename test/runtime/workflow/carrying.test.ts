@@ -203,6 +203,7 @@ async function endFirst(project: Project, since: number, worker: () => string): 
     fetcher: {
       claimBeside: (call) => call(true),
       forget: () => undefined,
+      invite: () => undefined,
       round: 0,
       wake: () => undefined,
     },

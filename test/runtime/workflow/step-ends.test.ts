@@ -35,6 +35,7 @@ function setup() {
     fetcher: {
       claimBeside: (call) => call(false),
       forget: () => undefined,
+      invite: () => undefined,
       round: 0,
       wake: () => undefined,
     },

@@ -1,0 +1,14 @@
+-- Queues whose workers have to look, because a note is there for them that nobody has taken up: separated by spaces. The call may not have
+-- the keys of these queues, so whoever makes it leaves the hints. Of its `own` queues a call knows when one may come in later.
+local function to_hint(gate, own)
+  local names, is_own = {}, {}
+  for i = 1, gate.invited and #own or 0 do
+    is_own[own[i]] = true
+  end
+  for queue, is_open in pairs(gate.invited or {}) do
+    if is_open or not is_own[queue] then
+      names[#names + 1] = queue
+    end
+  end
+  return table.concat(names, ' ')
+end
