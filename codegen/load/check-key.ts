@@ -89,17 +89,19 @@ function keyProblems(expression: LocatedExpression, scope: Scope): ExpressionPro
   const operands = expression.kind === "coalesce" ? expression.operands : [expression];
   const problems: ExpressionProblem[] = [];
   let isAlwaysThere = false;
+  let lastMayBeNull = false;
   for (const operand of operands) {
     const before = problems.length;
     const { schema, optional } = typeOf(operand, scope, problems);
     if (problems.length > before) return problems;
-    isAlwaysThere ||= !optional;
+    lastMayBeNull = mayBeNull(schema, scope.resolve);
+    isAlwaysThere ||= !optional && !lastMayBeNull;
     const problem = scalarProblem(schema, operand.range, scope.resolve);
     if (problem !== undefined) problems.push(problem);
   }
   const last = operands.at(-1);
   if (!isAlwaysThere && last !== undefined && problems.length === 0) {
-    const message = "the value may be missing, and a key must always have a value";
+    const message = `the value may be ${lastMayBeNull ? "null" : "missing"}, and a key must always have a value`;
     problems.push({ message, hint: "add ?? and a value: ${{ ... ?? 'none' }}", range: last.range });
   }
   return problems;
@@ -112,18 +114,11 @@ function scalarProblem(
 ): ExpressionProblem | undefined {
   if (leavesOf(schema, resolve).includes(UNKNOWN_SCHEMA)) return undefined;
   const bad = notScalar(schema, resolve);
-  if (bad !== undefined) {
-    const hint = bad.kind === "any" ? "give the field a type" : "name one of its fields";
-    return {
-      message: `a key is made of text, numbers and booleans, but this is ${kindName(bad)}`,
-      hint,
-      range,
-    };
-  }
-  if (!mayBeNull(schema, resolve)) return undefined;
+  if (bad === undefined) return undefined;
+  const hint = bad.kind === "any" ? "give the field a type" : "name one of its fields";
   return {
-    message: "the value may be null, and a key must always have a value",
-    hint: "use a field that cannot be null",
+    message: `a key is made of text, numbers and booleans, but this is ${kindName(bad)}`,
+    hint,
     range,
   };
 }

@@ -138,7 +138,7 @@ function quoted(text: string): string {
 
 describe("idempotency.key against the payload", () => {
   const PAYLOAD =
-    "payload: { id: uuid, note: string?, lines: [{ sku: string }], total: { amount: integer }, extra: any, open: object }";
+    "payload: { id: uuid, note: string?, lines: [{ sku: string }], total: { amount: integer }, extra: any, open: object, nick: { type: [string, 'null'] } }";
   const key = (text: string): string[] =>
     problems(taskFile(`${PAYLOAD}\nidempotency: { key: ${JSON.stringify(text)} }`)).map((line) =>
       line.replace(/^5:/u, ""),
@@ -159,6 +159,8 @@ describe("idempotency.key against the payload", () => {
     "${{ payload.note ?? payload.id }}",
     "${{ payload.total.amount }}",
     "${{ payload.lines[0].sku ?? '' }}",
+    "${{ payload.nick ?? 'none' }}",
+    "${{ payload.nick ?? payload.note ?? payload.id }}",
   ])("%s is fine", (text) => {
     expect(key(text)).toEqual([]);
   });
@@ -176,6 +178,9 @@ describe("idempotency.key against the payload", () => {
     ["${{ payload }}", "30 TW131 a key is made of text, numbers and booleans, but this is an object"],
     ["${{ payload.extra }}", "30 TW131 a key is made of text, numbers and booleans, but this is anything"],
     ["${{ payload.note ?? null }}", "46 TW131 the value may be null"],
+    ["${{ payload.nick }}", "30 TW131 the value may be null, and a key must always have a value | add ??"],
+    ["${{ payload.note ?? payload.nick }}", "46 TW131 the value may be null"],
+    ["${{ payload.nick ?? payload.note }}", "46 TW131 the value may be missing"],
     ["${{ payload.id.x }}", '41 TW131 payload.id is text and has no "x"'],
     ["${{ payload.__proto__ }}", '38 TW131 "__proto__" does not exist on payload'],
     ["${{ payload.open.constructor }}", '43 TW131 "constructor" does not exist on payload.open'],
