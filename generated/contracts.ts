@@ -51,6 +51,7 @@ export const emailConfirmationContract = defineContract<EmailConfirmationPayload
   errors: { MailServerBusy: { retry: "after", afterMs: 500 } },
   hash: "7c519957",
   schemas: emailConfirmationSchemas,
+  sensitive: [["to"]],
 });
 
 export const inventoryReleaseContract = defineContract<InventoryReleasePayload, void>({
@@ -123,6 +124,7 @@ export const paymentProcessContract = defineContract<PaymentProcessPayload, Paym
   errors: { CardDeclined: { retry: "never" }, GatewayBusy: { retry: "after", afterMs: 1000 } },
   hash: "6c852ff3",
   schemas: paymentProcessSchemas,
+  sensitive: [["cardToken"]],
 });
 
 export const paymentRefundContract = defineContract<PaymentRefundPayload, void>({

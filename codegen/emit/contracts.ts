@@ -6,6 +6,7 @@ import { keyFunction } from "./key-function.js";
 import { type Layout, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
 import { identifier, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
+import { sensitivePaths } from "./sensitive-paths.js";
 import { schemasConstant, tasksByNamespace } from "./schemas.js";
 
 export function emitContracts(
@@ -86,7 +87,13 @@ function contractFields(task: TaskModel): Layout[] {
     ["errors: ", list("{", errorRules(task), "}")],
     `hash: ${literal(definition.hash)}`,
     `schemas: ${schemasConstant(task)}`,
+    ...sensitiveField(task),
   ];
+}
+
+function sensitiveField({ payload }: TaskModel): Layout[] {
+  const paths = sensitivePaths(payload).map((path) => literal([...path]));
+  return paths.length === 0 ? [] : [["sensitive: ", list("[", paths, "]")]];
 }
 
 function errorRules(task: TaskModel): Layout[] {

@@ -11,6 +11,7 @@ export * from "./task-contract.js";
 export * from "./define.js";
 export * from "./cron.js";
 export * from "./schedule.js";
+export * from "./secrets.js";
 export * from "./ticks.js";
 export * from "./did-you-mean.js";
 export * from "./workflow.js";

@@ -1,3 +1,4 @@
+import type { SensitivePath } from "./secrets.js";
 import type { TaskDefinition } from "./task-definition.js";
 
 /** One thing wrong with a value: where, and what was expected. */
@@ -28,6 +29,8 @@ export interface TaskSchemas<Payload, Result> {
 /** A task as generated code hands it to the runtime. */
 export interface TaskContract<Payload = unknown, Result = unknown> extends TaskDefinition {
   readonly schemas: TaskSchemas<Payload, Result>;
+  /** Where the payload holds what must not be seen in logs. Absent: nowhere. */
+  readonly sensitive?: readonly SensitivePath[];
   /** Compiled from `idempotency.key`; only when the task declares one. */
   readonly idempotencyKey?: (payload: Payload) => string;
   /** Compiled from `dedupe.key`; only when the task declares one. */
@@ -45,6 +48,7 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
 /** A contract whose payload type does not matter: for lists of all tasks of a project. */
 export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
+  readonly sensitive?: readonly SensitivePath[];
   readonly idempotencyKey?: (payload: never) => string;
   readonly dedupeKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;

@@ -1,8 +1,8 @@
 /** Events that are kept for their retention: lists in pages, the one that is kept longest first, and single ones. See job-list. */
+import { HIDDEN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { eventField, eventOfField, type KeptEvent, parseKeptEvent } from "../protocol/index.js";
 import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
-import { HIDDEN } from "./redact.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
 import type { EventDetails, EventListOptions, EventPage, EventSummary, Redactor } from "./types.js";
 

@@ -2,6 +2,7 @@
  * What people see of a shard and may do to it. The command line and the dashboard use this and never talk to Redis
  * themselves, so that they agree. Reads are bounded: no call reads a whole backlog.
  */
+export { HIDDEN } from "../definition/index.js";
 export {
   FINAL_STATES,
   JOB_STATES,
@@ -27,7 +28,6 @@ export { PURGE_STATES, type PurgeOptions, type PurgeReport, type PurgeState } fr
 export {
   createRedactor,
   type EventJsonSchemas,
-  HIDDEN,
   type TaskJsonSchemas,
   type WorkflowJsonSchemas,
 } from "./redact.js";

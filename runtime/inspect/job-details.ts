@@ -1,5 +1,6 @@
 /** Everything about one job. */
 import { jobUnknown } from "../cancel.js";
+import { HIDDEN, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import {
   logField,
   parseJobLog,
@@ -14,7 +15,7 @@ import {
 } from "../protocol/index.js";
 import { readWait } from "./gate-wait.js";
 import { bothSecrets, heardSecrets, type HeardSecrets } from "./heard.js";
-import { HIDDEN, redactJob, valueWithoutSecrets, withoutSecrets } from "./redact.js";
+import { redactJob } from "./redact.js";
 import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
 import { stateOf, summarize, type ShardReader, type StoredJob, type SummaryTimes } from "./shard-reader.js";
 import type { JobDetails, JobEvent, JobStep, JobSummary, JobWait, Redactor } from "./types.js";

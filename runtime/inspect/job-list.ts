@@ -2,10 +2,11 @@
  * Lists of jobs in pages. A shard keeps ids in lists and sorted sets by state, so a page is read by rank, and a filter
  * on the task is applied to what was read. A call looks at a bounded number of ids and says where to go on.
  */
+import { HIDDEN, withoutSecrets } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { ACTIVE_PAD_FIELD, type JobState, waitingId } from "../protocol/index.js";
 import { bothSecrets, type HeardSecrets, readHeardSecrets } from "./heard.js";
-import { HIDDEN, redactJob, withoutSecrets } from "./redact.js";
+import { redactJob } from "./redact.js";
 import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
 import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";

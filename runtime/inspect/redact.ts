@@ -2,13 +2,10 @@
  * Hides the fields that a definition marks `x-sensitive`, and what they hold wherever it turns up again: handlers put
  * payload values into error messages. Works on the JSON Schemas of `generated/manifest.json`.
  */
+import { HIDDEN, secretTexts } from "../definition/index.js";
 import type { StoredJob } from "./shard-reader.js";
 import type { RedactedKind, Redactor } from "./types.js";
 
-export const HIDDEN = "***";
-
-/** Shorter secrets would blank half of every message; longer than this are unlikely to be words of ours. */
-const SHORTEST_SECRET = 4;
 const MAX_DEPTH = 60;
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -51,46 +48,6 @@ export function createRedactor(
       return { value: walk.visit(schema, value, 0), secrets: walk.secrets };
     },
   };
-}
-
-/** How messages and log lines end that were too long to be stored. */
-const CUT_OFF = /… \(\d+ characters cut\)$/;
-
-/** Replaces every secret in a text, and the part of one that is left at the end of a text that was cut. */
-export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  // The longest first: one secret may be the start of another.
-  const ordered = secrets.toSorted((a, b) => b.length - a.length);
-  const clean = ordered.reduce((result, secret) => result.replaceAll(secret, HIDDEN), text);
-  const end = CUT_OFF.exec(clean);
-  if (end === null) return clean;
-  const kept = clean.slice(0, end.index);
-  const parts = ordered.map((secret) => lengthOfPart(kept, secret));
-  const longest = Math.max(0, ...parts);
-  return longest === 0 ? clean : `${kept.slice(0, -longest)}${HIDDEN}${end[0]}`;
-}
-
-function lengthOfPart(kept: string, secret: string): number {
-  for (let length = Math.min(kept.length, secret.length - 1); length >= SHORTEST_SECRET; length -= 1) {
-    if (kept.endsWith(secret.slice(0, length))) return length;
-  }
-  return 0;
-}
-
-/** The same of every text and number in a value, keys included. */
-export function valueWithoutSecrets(value: unknown, secrets: readonly string[]): unknown {
-  if (typeof value === "string") return withoutSecrets(value, secrets);
-  if (typeof value === "number") {
-    const text = withoutSecrets(String(value), secrets);
-    return text === String(value) ? value : text;
-  }
-  if (Array.isArray(value)) return value.map((item: unknown) => valueWithoutSecrets(item, secrets));
-  if (!isRecord(value)) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([key, child]) => [
-      withoutSecrets(key, secrets),
-      valueWithoutSecrets(child, secrets),
-    ]),
-  );
 }
 
 /** What may be shown of a job. */
@@ -155,7 +112,7 @@ class Walk {
 
   #hide(value: unknown): unknown {
     if (value === undefined || value === null) return value;
-    collect(value, this.secrets);
+    for (const text of secretTexts(value)) this.secrets.push(text);
     return HIDDEN;
   }
 
@@ -171,26 +128,6 @@ class Walk {
       this.#root,
     );
   }
-}
-
-function collect(value: unknown, secrets: string[]): void {
-  if (typeof value === "string" || typeof value === "number") {
-    const text = String(value);
-    if (text.length >= SHORTEST_SECRET && text !== HIDDEN) secrets.push(...formsOf(text));
-  } else if (typeof value === "object" && value !== null) {
-    for (const child of Object.values(value)) collect(child, secrets);
-  }
-}
-
-/** A secret as it stands in messages, and in log lines: as JSON, as JSON in JSON, and line by line. */
-function formsOf(text: string): readonly string[] {
-  const quoted = JSON.stringify(text).slice(1, -1);
-  if (quoted === text) return [text];
-  const lines = text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line.length >= SHORTEST_SECRET);
-  return [...new Set([text, quoted, JSON.stringify(quoted).slice(1, -1), ...lines])];
 }
 
 function listOf(value: unknown): readonly unknown[] {

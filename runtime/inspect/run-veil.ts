@@ -3,9 +3,8 @@
  * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message;
  * where something is there of which nobody knows what is sensitive, every message is hidden.
  */
-import type { WorkflowStep } from "../definition/index.js";
+import { HIDDEN, withoutSecrets, type WorkflowStep } from "../definition/index.js";
 import { evaluate, itemOf, type Scope } from "../workflow/index.js";
-import { HIDDEN, withoutSecrets } from "./redact.js";
 import { withoutMessages } from "./run-error.js";
 import type { StepFacts, StoredRun } from "./run-reads.js";
 import type { RedactedKind, Redactor } from "./types.js";

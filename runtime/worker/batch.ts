@@ -14,6 +14,7 @@ import { Execution, stubError } from "./execution.js";
 import { type AnyBatchHandler, type AnyHandler, type BatchContext, FailedJob } from "./handler.js";
 import type { Job, Logger } from "./handler.js";
 import { withFields } from "./logger.js";
+import { veiled } from "./veiled-log.js";
 import type { Notebook } from "./notebook.js";
 
 interface Member {
@@ -178,7 +179,10 @@ class CallContext implements BatchContext {
   constructor(call: BatchCall, logger: Logger, jobs: readonly Job[]) {
     this.#call = call;
     this.#ids = new Set(jobs.map(({ id }) => id));
-    this.log = withFields(logger, { task: call.contract.name, jobs: jobs.length });
+    const { contract } = call;
+    this.log = veiled(withFields(logger, { task: contract.name, jobs: jobs.length }), contract, () =>
+      jobs.map(({ payload }) => payload),
+    );
   }
 
   get signal(): AbortSignal {

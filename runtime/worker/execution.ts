@@ -10,13 +10,14 @@ import type { AnyTaskContract, Duration } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import type { JobMeter } from "../metrics/index.js";
 import { durationMs, optionInvalid } from "../option-values.js";
-import { idTime, type JobLogLevel } from "../protocol/index.js";
+import { idTime } from "../protocol/index.js";
 import { type Claim, identityOf } from "./claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
 import { keptBy, withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
+import { veiled } from "./veiled-log.js";
 import { type Wait, waitCall, type WaitOptions } from "./wait.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
@@ -79,16 +80,12 @@ export class Execution implements TaskContext {
   get log(): Logger {
     if (this.#log === undefined) {
       const fields = { job: this.claim.id, task: this.contract.name, attempt: this.attempt };
-      this.#log = keptBy(withFields(this.#logger, fields), (level, message, own) =>
-        this.keepLine(level, message, own),
+      const kept = keptBy(withFields(this.#logger, fields), (level, message, own) =>
+        this.#notebook.lines.keep(this, level, message, own),
       );
+      this.#log = veiled(kept, this.contract, () => [this.claim.record.payload]);
     }
     return this.#log;
-  }
-
-  /** Keeps a line with the job, without writing it to the worker's log. */
-  keepLine(level: JobLogLevel, message: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#notebook.lines.keep(this, level, message, fields);
   }
 
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {

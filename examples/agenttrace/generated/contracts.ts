@@ -88,6 +88,7 @@ export const notifySendContract = defineContract<NotifySendPayload, void>({
   errors: {},
   hash: "28886e0f",
   schemas: notifySendSchemas,
+  sensitive: [["text"]],
 });
 
 export const otelExportContract = defineContract<OtelExportPayload, void>({

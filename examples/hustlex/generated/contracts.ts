@@ -66,6 +66,7 @@ export const notificationPushContract = defineContract<NotificationPushPayload, 
   errors: {},
   hash: "62634648",
   schemas: notificationPushSchemas,
+  sensitive: [["text"]],
 });
 
 export const notificationSmsContract = defineContract<NotificationSmsPayload, void>({
@@ -80,6 +81,7 @@ export const notificationSmsContract = defineContract<NotificationSmsPayload, vo
   errors: {},
   hash: "1407c293",
   schemas: notificationSmsSchemas,
+  sensitive: [["text"]],
 });
 
 export const savingsContributionReminderContract = defineContract<SavingsContributionReminderPayload, void>({

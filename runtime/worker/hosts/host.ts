@@ -44,6 +44,9 @@ export class Host {
   readonly #waits = new Map<number, PromiseLike<unknown>>();
   #state: "starting" | "free" | "busy" | "gone" = "starting";
   #turn: Turn | undefined;
+  /** Attempts of the last two turns: what is logged of a job is shown as its task says. */
+  #latest: Execution | undefined;
+  #before: Execution | undefined;
   #timer: NodeJS.Timeout | undefined;
   #killed = false;
   /** What it said of its own end. */
@@ -75,6 +78,7 @@ export class Host {
       this.#channel.post({ type: "load", tasks: turn.tasks });
       return;
     }
+    [this.#before, this.#latest] = [this.#latest, turn.execution];
     turn.execution.deadlineAt = performance.now() + turn.execution.timeoutMs;
     const { id, task, queue, payload, attempt, enqueuedAt } = turn.job;
     const { idempotencyKey } = turn.execution;
@@ -125,7 +129,7 @@ export class Host {
         processMetrics.jobs.addEnqueued(message.enqueued ?? []);
         return this.#ended(message);
       case "log":
-        return this.#logged(message, execution);
+        return this.#logged(message);
       case "progress":
         return execution?.progress(JSON.parse(message.value) as number);
       case "step":
@@ -144,12 +148,15 @@ export class Host {
     }
   }
 
-  #logged({ level, message, fields: texts }: FromHost & { type: "log" }, execution?: Execution): void {
-    const fields = decodeFields(texts);
-    this.#ports.logger[level](message, fields);
-    // Its own fields name the job, with which the line is kept.
-    const { job: _job, task: _task, attempt: _attempt, ...own } = fields;
-    if (level !== "debug") execution?.keepLine(level, message, own);
+  /** A handler may log when it has ended: its line is still one of its own job. */
+  #logged({ job, level, message, fields }: FromHost & { type: "log" }): void {
+    const of = this.#latest?.claim.id === job ? this.#latest : this.#before;
+    if (of?.claim.id === job) of.log[level](message, decodeFields(fields));
+    else
+      this.#ports.logger[level](
+        "a handler logged long after it had ended; nobody knows what of it may be shown",
+        { job },
+      );
   }
 
   #free(): void {

@@ -2,7 +2,6 @@
 import type { Duration } from "../../definition/index.js";
 import { stubError } from "../execution.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
-import { withFields } from "../logger.js";
 import { progressText } from "../notebook.js";
 import { childId, spawnChild } from "../spawn.js";
 import { StepInvalid } from "../step-journal.js";
@@ -32,8 +31,7 @@ export class HostedContext implements TaskContext {
     this.#job = job;
     this.#post = post;
     this.idempotencyKey = idempotencyKey;
-    const { id, task, attempt } = job;
-    this.log = withFields(loggerTo(post), { job: id, task, attempt });
+    this.log = loggerTo(job.id, post);
   }
 
   get signal(): AbortSignal {
@@ -139,10 +137,10 @@ export function answerOf(value: unknown): Answer {
   }
 }
 
-function loggerTo(post: (message: FromHost) => void): Logger {
+function loggerTo(job: string, post: (message: FromHost) => void): Logger {
   const at =
     (level: keyof Logger) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
-      post({ type: "log", level, message, fields: encodeFields(fields) });
+      post({ type: "log", job, level, message, fields: encodeFields(fields) });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

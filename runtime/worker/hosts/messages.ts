@@ -48,6 +48,7 @@ export type FromHost =
   | ({ readonly type: "ended"; readonly enqueued?: readonly Enqueued[] } & Answer)
   | {
       readonly type: "log";
+      readonly job: string;
       readonly level: keyof Logger;
       readonly message: string;
       readonly fields: FieldText;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createRedactor, HIDDEN } from "../../../runtime/inspect/index.js";
-import { withoutSecrets } from "../../../runtime/inspect/redact.js";
+import { withoutSecrets } from "../../../runtime/definition/index.js";
 import { lineText } from "../../../runtime/worker/logger.js";
 
 function redact(schema: unknown, value: unknown) {

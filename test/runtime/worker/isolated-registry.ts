@@ -16,9 +16,11 @@ import { defineTask } from "../../support/task.js";
 export interface Order {
   readonly do: string;
   readonly ms?: number;
+  readonly secret?: string;
 }
 
 const parts = {
+  sensitive: [["secret"]],
   retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
   errors: { CardDeclined: { retry: "never" } },
   waitsFor: { "order:approved": ["orderId"] },
@@ -109,6 +111,10 @@ const WORKS: Readonly<Record<string, Work>> = {
     if (job.attempt === 1) throw new Error("again");
     const unfit = await ctx.step("unfit", () => 10n).catch((error: unknown) => error);
     return { first, caught, unfit: unfit instanceof StepInvalid && unfit.message };
+  },
+  "logs later": ({ payload }, ctx) => {
+    ctx.log.warn(`at once ${payload.secret}`);
+    setTimeout(() => ctx.log.warn("later", { secret: payload.secret }));
   },
   notes: (_job, ctx) => {
     ctx.log.warn("look", { error: new RangeError("here"), object: { n: 1 }, text: Symbol("s") });

@@ -167,6 +167,17 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
     expect(unfit).toMatch(/the result of the step "unfit" has no JSON/);
   });
 
+  test("log lines arrive without what is sensitive, also when the handler has ended", async () => {
+    const { project } = await setup();
+    const { id } = await project.enqueue(task, { do: "logs later", secret: "4111-1111" });
+    await until("both lines", () => project.logger.messages("warn").includes("later"));
+    const lines = project.logger.lines.filter(({ level }) => level === "warn");
+    expect(lines.map(({ message, fields }) => [message, fields])).toEqual([
+      ["at once ***", { job: id, task: task.name, attempt: 1 }],
+      ["later", { job: id, task: task.name, attempt: 1, secret: "***" }],
+    ]);
+  });
+
   test("log lines and progress arrive", async () => {
     const { project } = await setup();
     const id = await enqueue(project, { do: "notes" });

@@ -16,6 +16,7 @@ export const everyFormContract = defineContract<EveryFormPayload, EveryFormResul
   errors: {},
   hash: "36b00041",
   schemas: everyFormSchemas,
+  sensitive: [["email"]],
 });
 
 export const everyNothingContract = defineContract<EveryNothingPayload, void>({

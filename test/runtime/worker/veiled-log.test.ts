@@ -1,0 +1,115 @@
+// What a worker logs of jobs: nothing that stands in a sensitive field of their payloads.
+import { inspect } from "node:util";
+import { expect, test } from "vitest";
+import type { BatchContext, Job, TaskContext } from "taskweft/generated-v1";
+import { logField, parseJobLog } from "../../../runtime/protocol/index.js";
+import { veiled } from "../../../runtime/worker/veiled-log.js";
+import { defineTask, type Project, RecordingLogger, setupProject } from "../../support/project.js";
+import { startRedis } from "../../support/redis.js";
+import { until } from "../../support/signal.js";
+
+const CARD = "4111-1111";
+const redis = await startRedis();
+
+interface Order {
+  readonly card: string;
+  readonly lines: readonly { readonly note: string }[];
+}
+
+const ORDER: Order = { card: CARD, lines: [{ note: 'for "Ada"' }, { note: "for Grace" }] };
+const sensitive = [["card"], ["lines", null, "note"]] as const;
+const pay = defineTask<Order>("order:pay", { sensitive });
+const batched = defineTask<Order>("order:batched", { sensitive, batch: { size: 2, withinMs: 5000 } });
+const plain = defineTask<Order>("order:plain");
+
+const everything = (project: Project): string => inspect(project.logger.lines, { depth: 9 });
+
+test("messages, fields and errors of an attempt are logged without it, and kept with the job so", async () => {
+  const project = setupProject({ redis, tasks: [pay] as never });
+  await project.worker({
+    "order:pay": ({ payload }: { payload: Order }, ctx: TaskContext) => {
+      ctx.log.info(`paying with ${payload.card}`, { order: payload, of: new RangeError(payload.card), n: 5 });
+      throw new Error(`card ${payload.card} ${payload.lines[1]!.note} was refused`);
+    },
+  } as never);
+  const { id } = await project.enqueue(pay, ORDER);
+  await until("the death of the job", async () => (await project.state(id)) === "dead");
+  const [line, death] = project.logger.lines.filter(({ fields }) => fields["job"] === id);
+  expect(line).toMatchObject({
+    message: "paying with ***",
+    fields: { task: "order:pay", attempt: 1, n: 5, of: { message: "***" } },
+  });
+  expect(line!.fields["order"]).toEqual({ card: "***", lines: [{ note: "***" }, { note: "***" }] });
+  expect(death).toMatchObject({
+    level: "warn",
+    message: "job is dead",
+    fields: { error: "Error: card *** *** was refused" },
+  });
+  expect(everything(project)).not.toMatch(/4111-1111|Ada|Grace/);
+  const kept = async () => await project.raw.hget(project.keys.notes, logField(id));
+  await until("the line is kept", async () => (await kept()) !== null);
+  expect(parseJobLog((await kept())!).lines[0]!.text).toMatch(/^paying with \*{3} order=/);
+  expect(await kept()).not.toContain(CARD);
+});
+
+test("a batch logs nothing of any of its jobs, and a task without sensitive fields logs what it is told", async () => {
+  const project = setupProject({ redis, tasks: [batched, plain] as never });
+  await project.worker(
+    {
+      "order:plain": ({ payload }: { payload: Order }, ctx: TaskContext) => ctx.log.info(payload.card),
+    } as never,
+    {
+      batches: {
+        "order:batched": (jobs: readonly Job<never>[], ctx: BatchContext) =>
+          ctx.log.info(`paying ${(jobs as readonly Job<Order>[]).map(({ payload }) => payload.card).join()}`),
+      },
+    },
+  );
+  const cards = [CARD, "4222-2222"];
+  await Promise.all(
+    (
+      await project.many(
+        batched,
+        cards.map((card) => ({ ...ORDER, card })),
+      )
+    ).map((job) => job.result()),
+  );
+  expect(project.logger.messages("info")).toContain("paying ***,***");
+  await (await project.enqueue(plain, ORDER)).result();
+  expect(project.logger.messages("info")).toContain(CARD);
+});
+
+test("a field stays what it is unless it holds something sensitive, and is hidden where nobody can tell", () => {
+  const logger = new RecordingLogger();
+  let looked = 0;
+  const log = veiled(logger, { sensitive: [["card"]] }, () => [looked++, { card: CARD, id: 5 }]);
+  expect(looked).toBe(0);
+  const circular: Record<string, unknown> = { card: CARD };
+  circular["self"] = circular;
+  const kept = { error: new Error("no"), date: new Date(0), list: [1], none: undefined, flag: true };
+  const refused = new Error("refused", { cause: new Error(`by ${CARD}`, { cause: `of ${CARD}` }) });
+  const coded = Object.assign(new Error("refused"), { request: { card: CARD } });
+  log.info("first", kept);
+  log.warn("second", {
+    circular,
+    refused,
+    coded,
+    [CARD]: 1,
+    getter: {
+      get card() {
+        throw new Error(CARD);
+      },
+    },
+  });
+  log.debug("third");
+  const [first, second, third] = logger.lines;
+  for (const [name, value] of Object.entries(kept)) expect(first!.fields[name]).toBe(value);
+  expect(second!.fields).toMatchObject({ circular: "***", getter: "***", "***": 1 });
+  expect(second!.fields["refused"]).toMatchObject({
+    message: "refused",
+    cause: { message: "by ***", cause: "of ***" },
+  });
+  expect(inspect(second, { depth: 9 })).not.toContain(CARD);
+  expect(third!.message).toBe("third");
+  expect(looked).toBe(1);
+});
