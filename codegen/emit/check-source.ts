@@ -15,6 +15,7 @@ const HEADS: readonly (readonly string[])[] = [
   ["const", "*", ":", "WorkflowDefinition", "=", "{"],
   ["const", "allOf", "="],
   ["const", "canonicalJson", "="],
+  ["const", "plainObject", "="],
   ["const", "schedules", "=", "[", "defineRunSchedule", "<"],
   ["const", "schedules", "=", "[", "defineSchedule", "("],
   ["export", "*", "from"],

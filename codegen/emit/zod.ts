@@ -33,7 +33,7 @@ export function zodLayout(node: JsonSchemaNode, scope: ZodScope): Layout {
     case "array":
       return arrayLayout(node, scope);
     case "object":
-      return objectLayout(node, scope);
+      return isOpen(node) ? plainLayout(objectLayout(node, scope), scope) : objectLayout(node, scope);
     case "union":
       return unionLayout(node, scope);
     case "intersection":
@@ -141,6 +141,18 @@ const SUPPORT = {
       : value,
   );
 `,
+  /**
+   * Of a Date, a Map or an Error nothing but {} would be stored, and zod leaves out a key __proto__ without looking at its value.
+   * An object of another realm is as plain as one of this.
+   */
+  plainObject: `const plainObject = (schema: z.ZodType): z.ZodType =>
+  z.unknown().refine((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return isPlain && !Object.hasOwn(value, "__proto__");
+  }, "Invalid input: expected a plain object").pipe(schema);
+`,
 } as const;
 
 export type Support = keyof typeof SUPPORT;
@@ -153,8 +165,9 @@ export function supportOf(nodes: readonly JsonSchemaNode[]): readonly Support[] 
     canonicalJson: all.some(
       (node) => node.kind === "array" && node.uniqueItems === true && !SCALARS.has(node.items.kind),
     ),
+    plainObject: all.some(isOpen),
   };
-  return (["allOf", "canonicalJson"] as const).filter((name) => needed[name]);
+  return (["allOf", "canonicalJson", "plainObject"] as const).filter((name) => needed[name]);
 }
 
 /** Each declaration once, sorted by name. */
@@ -162,7 +175,19 @@ export function supportCode(needed: readonly Support[]): readonly string[] {
   return [...new Set(needed)].toSorted().map((name) => SUPPORT[name]);
 }
 
-function objectLayout(node: JsonSchemaNode & { kind: "object" }, scope: ZodScope): Layout {
+type ObjectNode = JsonSchemaNode & { kind: "object" };
+
+/** Closed ones need no more: what is missing there, or too much, is told. */
+function isOpen(node: JsonSchemaNode): boolean {
+  return node.kind === "object" && node.additional !== false;
+}
+
+/** Workers read payloads from JSON, where every object is plain. */
+function plainLayout(inner: Layout, { view }: ZodScope): Layout {
+  return view === "strict" ? list("plainObject(", [inner], ")") : inner;
+}
+
+function objectLayout(node: ObjectNode, scope: ZodScope): Layout {
   const fields = node.properties.map(({ name, required, schema }): Layout => {
     return [`${propertyKey(name)}: `, zodLayout(schema, scope), required ? "" : ".optional()"];
   });
@@ -182,13 +207,15 @@ function unionLayout(node: JsonSchemaNode & { kind: "union" }, scope: ZodScope):
   if (others.length === 1 && branches.length === 2 && only !== undefined && !acceptsNull(only)) {
     return [zodLayout(only, scope), ".nullable()"];
   }
-  if (discriminator !== undefined && branches.every((branch) => branch.kind === "object")) {
+  const objects = branches.filter((branch): branch is ObjectNode => branch.kind === "object");
+  if (discriminator !== undefined && objects.length === branches.length) {
     const options = list(
       "[",
-      branches.map((branch) => zodLayout(branch, scope)),
+      objects.map((branch) => objectLayout(branch, scope)),
       "]",
     );
-    return list("z.discriminatedUnion(", [literal(discriminator), options], ")");
+    const union = list("z.discriminatedUnion(", [literal(discriminator), options], ")");
+    return objects.some(isOpen) ? plainLayout(union, scope) : union;
   }
   // Loose branches overlap although the strict ones do not, so "exactly one" is a question for the producer.
   const kind =

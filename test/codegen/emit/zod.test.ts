@@ -1,5 +1,6 @@
 // The emitted validators, and the one that codegen itself uses for payloads in YAML, against ajv, which reads the exported
 // JSON Schema: all must accept the same values.
+import { runInNewContext } from "node:vm";
 import { Ajv } from "ajv";
 import formats from "ajv-formats";
 import fc from "fast-check";
@@ -246,5 +247,57 @@ describe("loose validators", () => {
     const branches = [object({ a: string }), object({ a: string, b: string })];
     const { payloadLoose } = validators(schema({ kind: "union", exclusive: true, branches }));
     expect(accepts(payloadLoose(), { a: "x", b: "y" })).toBe(true);
+  });
+});
+
+describe("objects that are no maps", () => {
+  const open = schema(object({}, true));
+  const typed = schema(object({ "a?": integer }, integer));
+  const inner = schema(object({ "m?": object({}, true) }));
+  const told = schema({
+    kind: "union",
+    exclusive: true,
+    discriminator: "kind",
+    branches: ["a", "b"].map((kind) => object({ kind: { kind: "enum", values: [kind] } }, true)),
+  });
+  const of = (payload: JsonSchema, value: unknown) => {
+    const checked = validators(payload).payloadStrict().safeParse(value);
+    return checked.success
+      ? { success: true, data: checked.data, issues: [] }
+      : { success: false, data: undefined, issues: checked.error.issues };
+  };
+
+  test.each([
+    ["a Date", new Date()],
+    ["a Map", new Map([["a", 1]])],
+    ["an Error", new Error("x")],
+    ["a RegExp", /x/u],
+    ["a Buffer", Buffer.from("x")],
+    ["an own __proto__", JSON.parse('{ "__proto__": { "a": "x" } }') as unknown],
+  ])("%s is refused where other keys are allowed", (_what, value) => {
+    for (const payload of [open, typed]) {
+      const { issues } = of(payload, value);
+      expect(issues.map(({ message }) => message)).toEqual(["Invalid input: expected a plain object"]);
+    }
+    expect(of(inner, { m: value }).issues[0]?.path).toEqual(["m"]);
+  });
+
+  test("plain ones of any realm and without a prototype are accepted, and others are told as before", () => {
+    for (const value of [
+      { a: 1 },
+      Object.assign(Object.create(null) as object, { a: 1 }),
+      runInNewContext("({ a: 1 })"),
+    ]) {
+      expect(of(open, value).data).toEqual({ a: 1 });
+      expect(of(typed, value).success).toBe(true);
+    }
+    expect(of(open, "x").issues[0]?.message).toBe("Invalid input: expected object, received string");
+    expect(of(inner, {}).success).toBe(true);
+  });
+
+  test("where a key tells which one it is, too", () => {
+    expect(of(told, { kind: "a", more: 1 }).success).toBe(true);
+    expect(of(told, Object.assign(new Date(), { kind: "a" })).success).toBe(false);
+    expect(of(told, { kind: "c" }).issues[0]?.path).toEqual(["kind"]);
   });
 });

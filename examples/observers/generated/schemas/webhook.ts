@@ -3,11 +3,19 @@
 import { defineSchemas, z } from "taskweft/generated-v1";
 import type { WebhookDeliverPayload } from "../types.js";
 
+const plainObject = (schema: z.ZodType): z.ZodType =>
+  z.unknown().refine((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return isPlain && !Object.hasOwn(value, "__proto__");
+  }, "Invalid input: expected a plain object").pipe(schema);
+
 export const webhookDeliverSchemas = defineSchemas<WebhookDeliverPayload, void>({
   payloadStrict: () => z.strictObject({
     path: z.string(),
     about: z.guid("Invalid UUID"),
-    data: z.looseObject({}),
+    data: plainObject(z.looseObject({})),
   }),
   payloadLoose: () => z.looseObject({
     path: z.string(),

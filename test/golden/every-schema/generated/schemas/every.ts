@@ -18,6 +18,14 @@ const canonicalJson = (item: unknown): string =>
       : value,
   );
 
+const plainObject = (schema: z.ZodType): z.ZodType =>
+  z.unknown().refine((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return isPlain && !Object.hasOwn(value, "__proto__");
+  }, "Invalid input: expected a plain object").pipe(schema);
+
 const categoryLoose: z.ZodType = z.lazy(
   () => z.looseObject({ name: z.string(), children: z.array(categoryLoose).optional() }),
 );
@@ -63,8 +71,8 @@ export const everyFormSchemas = defineSchemas<EveryFormPayload, EveryFormResult>
       (items) => new Set(items.map(canonicalJson)).size === items.length,
       "Items must be unique",
     ).optional(),
-    labels: z.object({}).catchall(z.string()).optional(),
-    open: z.looseObject({ known: z.string().optional() }).optional(),
+    labels: plainObject(z.object({}).catchall(z.string())).optional(),
+    open: plainObject(z.looseObject({ known: z.string().optional() })).optional(),
     method: z.discriminatedUnion(
       "kind",
       [
@@ -73,7 +81,7 @@ export const everyFormSchemas = defineSchemas<EveryFormPayload, EveryFormResult>
       ],
     ),
     either: z.union([z.string(), moneyStrict]).optional(),
-    both: allOf(moneyStrict, z.looseObject({ amount: z.int().lte(9).optional() })).optional(),
+    both: allOf(moneyStrict, plainObject(z.looseObject({ amount: z.int().lte(9).optional() }))).optional(),
     category: categoryStrict.optional(),
     "odd key": z.string().optional(),
   }),

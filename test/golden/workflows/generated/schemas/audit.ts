@@ -3,7 +3,15 @@
 import { defineSchemas, z } from "taskweft/generated-v1";
 import type { AuditWritePayload } from "../types.js";
 
+const plainObject = (schema: z.ZodType): z.ZodType =>
+  z.unknown().refine((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return isPlain && !Object.hasOwn(value, "__proto__");
+  }, "Invalid input: expected a plain object").pipe(schema);
+
 export const auditWriteSchemas = defineSchemas<AuditWritePayload, void>({
-  payloadStrict: () => z.strictObject({ what: z.looseObject({}) }),
+  payloadStrict: () => z.strictObject({ what: plainObject(z.looseObject({})) }),
   payloadLoose: () => z.looseObject({ what: z.looseObject({}) }),
 });
