@@ -22,16 +22,20 @@ end
 -- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
 local function forget_jobs(ids)
   local in_done, in_dead, kept = redis.call('ZMSCORE', done, unpack(ids)), redis.call('ZMSCORE', dead, unpack(ids)), {}
+  local noted = {}
   for i = 1, #ids do
-    kept[#kept + 1] = (in_done[i] or in_dead[i]) and ids[i] or nil
+    local is_kept = in_done[i] or in_dead[i]
+    kept[#kept + 1] = is_kept and ids[i] or nil
+    -- What an item has noted stays for its turn in a retry (see resume-run), and that may never come.
+    noted[#noted + 1] = (is_kept or string.find(ids[i], '%.%d+$')) and ids[i] or nil
   end
   if #kept > 0 then
     redis.call('ZREM', done, unpack(kept))
     redis.call('ZREM', dead, unpack(kept))
     redis.call('HDEL', KEYS[3], unpack(kept))
     redis.call('HDEL', KEYS[4], unpack(kept))
-    forget_notes(KEYS[7], kept)
   end
+  local _ = #noted > 0 and redis.call('EXISTS', KEYS[7]) == 1 and forget_notes(KEYS[7], noted)
 end
 
 local function is_over(run, owner)

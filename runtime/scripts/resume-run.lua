@@ -51,7 +51,11 @@ for i = first, last do
   redis.call('HDEL', runs, ARGV[i])
   redis.call('ZREM', done, ARGV[i])
   redis.call('ZREM', dead, ARGV[i])
-  _ = ARGV[5] == '0' and forget_notes(notes, { ARGV[i] })
+  if ARGV[5] == '1' then
+    redis.call('HDEL', notes, ARGV[i] .. ' waits')
+  else
+    forget_notes(notes, { ARGV[i] })
+  end
 end
 first, last = take_list(2)
 _ = last >= first and redis.call('HSET', workflows, unpack(ARGV, first, last))

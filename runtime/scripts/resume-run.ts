@@ -18,7 +18,7 @@ export interface ResumeRunCall {
   readonly renamed: ReadonlyMap<string, string>;
   /** Jobs of earlier attempts to remove, with all that is known about them. */
   readonly dropped: readonly string[];
-  /** What the handlers of these have noted stays. */
+  /** What the handlers of these have noted stays, but for what they listen to. */
   readonly keepsNotes: boolean;
   /** Field of the `workflows` hash -> value. */
   readonly written: ReadonlyMap<string, number | string>;

@@ -147,18 +147,19 @@ export class RunResumer {
     run: string,
     { step, isAnew, wasUndone }: ReopenedStep,
     facts: RunFacts,
-  ): AsyncGenerator<Pick<Part, "dropped" | "removed" | "written">> {
+  ): AsyncGenerator<Pick<Part, "dropped" | "keepsNotes" | "removed" | "written">> {
     if (step.forEach === undefined) return;
     const total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
     for (let from = 0; from < total; from += ITEM_CHUNK) {
       const indexes = Array.from({ length: Math.min(ITEM_CHUNK, total - from) }, (_unused, i) => from + i);
-      const again = wasUndone ? indexes : await this.#notDone(run, step, indexes);
+      const again = wasUndone ? indexes : await this.#notDone(run, step, indexes, isAnew);
       if (again.length === 0) continue;
       yield {
         removed: again.flatMap((index) =>
           wasUndone ? fieldsOfItem(run, step, index) : [runFields.step(run, `${step.name}.${index}`)],
         ),
         dropped: again.map((index) => stepJobId(run, step.name, index)),
+        keepsNotes: !wasUndone && !isAnew,
         written: new Map(
           step.child === undefined || wasUndone || isAnew
             ? []
@@ -172,11 +173,14 @@ export class RunResumer {
     run: string,
     { name, onFailure }: ReopenedStep["step"],
     indexes: readonly number[],
+    isAnew: boolean,
   ): Promise<readonly number[]> {
     const fieldOf = (index: number): string => runFields.step(run, `${name}.${index}`);
     const facts = await this.#ports.reader.read(indexes.map(fieldOf));
     return indexes.filter((index) => {
       const letter = facts.get(fieldOf(index))?.charAt(0);
+      // One that has not ended may have noted something in an earlier life.
+      if (letter === undefined) return isAnew;
       return letter === "x" || (letter === "f" && onFailure !== "continue");
     });
   }

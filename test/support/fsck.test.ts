@@ -87,6 +87,7 @@ describe("fsck finds", () => {
     ["TW-F11 gone", { waits: { gone: "c" } }],
     ["TW-F12 gone", { notes: { "gone progress": "5" } }],
     ["TW-F12 j", { jobs: { j: RECORD }, runs: { j: COMPLETED }, done: { j: 1 }, notes: { j: '["a"]' } }],
+    ["TW-F12 r.each.1", { notes: { "r.each.1": '["a"]' } }],
     ["TW-F13 j", { jobs: { j: RECORD }, pending: { q: ["j"] }, notes: { j: '["a"' } }],
     ["TW-F41 wake:q", { wake: { q: ["1", "1"] } }],
     ["TW-F60 run r", { workflows: { ...RUN, "r :open": "1" }, jobs: { j: OF_RUN }, pending: { q: ["j"] } }],
@@ -125,7 +126,14 @@ describe("fsck finds", () => {
       keysExpiry: { "a:task k": 2000, "a:task gone": 2000, "a:task freed": 2000 },
       cancels: ["b"],
       waits: { a: "client", r: "client" },
-      workflows: { r: '[1,"a:flow","h",1,"",{}]', "r :open": "1", "@a:flow h": "{}", "@a:flow h#": "1" },
+      notes: { "r.each.1": '["a"]', "r.each.1 log": "0\n" },
+      workflows: {
+        r: '[1,"a:flow","h",1,"",{}]',
+        "r :stamp": "1.2",
+        "r :open": "1",
+        "@a:flow h": "{}",
+        "@a:flow h#": "1",
+      },
       running: { r: 1 },
       wake: { q: ["1"] },
     };

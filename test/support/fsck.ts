@@ -1,6 +1,12 @@
 // Checks what must hold in a shard between any two scripts, with the rules of the product's auditor. See docs/states.md.
 import type { Redis } from "ioredis";
-import { notesFacts, recordFacts, runFacts, type JobFacts } from "../../runtime/inspect/audit/facts.js";
+import {
+  fieldOfItsRun,
+  notesFacts,
+  recordFacts,
+  runFacts,
+  type JobFacts,
+} from "../../runtime/inspect/audit/facts.js";
 import { FINDING_CODES, type AuditFinding } from "../../runtime/inspect/audit/finding.js";
 import {
   eventFindings,
@@ -167,6 +173,7 @@ function factsOf(
     awaited: shard.waits[id] !== undefined && !isUnderWay(shard, id),
     notes: notesFacts(shard.notes[id], shard.notes[progressField(id)], shard.notes[waitsField(id)]),
     logged: shard.notes[logField(id)] !== undefined,
+    ofRun: shard.workflows[fieldOfItsRun(id)] !== undefined,
     keys: Object.entries(shard.keys)
       .filter(([, keyOwner]) => keyOwner === id)
       .map(([field]) => ({ field, ends: shard.keysExpiry[field] !== undefined })),

@@ -8,6 +8,7 @@ import {
   parseRunRecord,
   parseSteps,
   parseWaits,
+  runFields,
   RECORD_VERSION,
   TOMBSTONE,
   type JobRecord,
@@ -45,6 +46,8 @@ export interface JobFacts {
   readonly notes: "none" | "readable" | "unreadable";
   /** It has a log, which goes with its record. */
   readonly logged: boolean;
+  /** An item of a workflow run that is stored: what it has noted counts when the run is retried, and goes with the run. */
+  readonly ofRun: boolean;
   /** Idempotency keys whose owner it is. */
   readonly keys: readonly KeyFacts[];
 }
@@ -72,6 +75,12 @@ export interface RunFacts {
 }
 
 const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "cancelled"];
+
+/** A field that is there while the run is of which the job is an item of a step; of other jobs none that is ever there. */
+export function fieldOfItsRun(id: string): string {
+  const [, run] = /^(.+)\.[a-z][a-z0-9_]*\.\d+$/.exec(id) ?? [];
+  return run === undefined ? "" : runFields.stamp(run);
+}
 
 /**
  * Options of which the rules know what they mean for the place of a job. One that may put it into an index that they do not read

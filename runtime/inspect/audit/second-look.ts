@@ -11,7 +11,15 @@ import {
   waitsField,
 } from "../../protocol/index.js";
 import { transactionReplies, type ShardReader } from "../shard-reader.js";
-import { hasEnded, notesFacts, recordFacts, runFacts, type JobFacts, type KeyFacts } from "./facts.js";
+import {
+  fieldOfItsRun,
+  hasEnded,
+  notesFacts,
+  recordFacts,
+  runFacts,
+  type JobFacts,
+  type KeyFacts,
+} from "./facts.js";
 import { listPages } from "./pages.js";
 
 /** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
@@ -143,13 +151,14 @@ async function readFacts(
       .hmget(keys.limited, ...ids)
       .zmscore(keys.waiting, ...(members.flat().length === 0 ? [""] : members.flat()))
       .hmget(keys.workflows, ...ids)
-      .hmget(keys.workflows, ...ids.map(runFields.state));
+      .hmget(keys.workflows, ...ids.map(runFields.state))
+      .hmget(keys.workflows, ...ids.map(fieldOfItsRun));
     for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
     return reading.exec();
   });
   const [time, records, runs, owners, done, dead, cancels, awaits, steps, progress, logs, rests, ...others] =
     transactionReplies<(string | null)[]>(replies);
-  const [leases, limited, waiting, workflowRuns, workflowStates, ...due] = others;
+  const [leases, limited, waiting, workflowRuns, workflowStates, runsOfItems, ...due] = others;
   const waits = new Set(members.flat().filter((_member, index) => waiting![index] !== null));
   const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
   const lives = (owner: string): boolean => Number(leases![leases!.indexOf(owner) + 1] ?? 0) > nowMs;
@@ -181,6 +190,7 @@ async function readFacts(
         typeof awaits![index] === "string" && !isUnderWay(workflowRuns![index], workflowStates![index]),
       notes: notesFacts(steps![index], progress![index], rests![index]),
       logged: typeof logs![index] === "string",
+      ofRun: typeof runsOfItems![index] === "string",
       keys: [],
     };
   });

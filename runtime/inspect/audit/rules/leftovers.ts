@@ -3,7 +3,7 @@ import { isOver, type JobFacts } from "../facts.js";
 import type { AuditFinding, FindingCode } from "../finding.js";
 
 export function leftoverFindings(facts: JobFacts): readonly AuditFinding[] {
-  const { id, record, run, notes } = facts;
+  const { id, record, run, notes, ofRun } = facts;
   const gone = record.kind === "none" || record.kind === "tombstone";
   const state = gone ? "gone" : run.state;
   const finding = (when: boolean, code: FindingCode, expected: string, found: string): AuditFinding[] =>
@@ -17,7 +17,7 @@ export function leftoverFindings(facts: JobFacts): readonly AuditFinding[] {
     ),
     ...finding(facts.awaited && isOver(facts), "TW-F11", "a job that has not ended", `one that is ${state}`),
     ...finding(
-      (notes !== "none" && (gone || state === "completed")) || (facts.logged && gone),
+      (notes !== "none" && ((gone && !ofRun) || state === "completed")) || (facts.logged && gone && !ofRun),
       "TW-F12",
       "a job that has not completed",
       `one that is ${state}`,
