@@ -2,15 +2,17 @@
  * The type of an expression: what it gives when its roots hold values of their schemas. Pure; a root may be anything that
  * has a schema (`payload` of a key, `event` of an observer), so that every place with expressions is checked in this one way.
  */
+import { expressionText } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed } from "../model/quote.js";
 import { compareProblem } from "./comparison-types.js";
 import { didYouMean } from "./did-you-mean.js";
-import type {
-  ExpressionProblem,
-  LocatedExpression,
-  LocatedPath,
-  LocatedSegment,
+import {
+  type ExpressionProblem,
+  type LocatedExpression,
+  type LocatedPath,
+  type LocatedSegment,
+  toExpression,
 } from "./expression-parser.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import { because, kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
@@ -122,6 +124,8 @@ function typeOfCoalesce(
         operand.value === null ? "null before ?? is never used" : "what follows this ?? is never used";
       problems.push({ message, hint: "let the literal stand last", range: operand.range });
     }
+    const unused = neverUsed(operand, operands.slice(0, index), scope);
+    if (unused !== undefined) problems.push(unused);
     if (isAlwaysThere) continue;
     branches.push(...(isLast ? [last.schema] : withoutNull(last.schema, resolve)));
     isAlwaysThere = !last.optional && !mayBeNull(last.schema, resolve);
@@ -131,6 +135,44 @@ function typeOfCoalesce(
     branches.length === 1 && only !== undefined ? only : { kind: "union", exclusive: false, branches };
   const why = last.why === undefined ? {} : { why: last.why };
   return { schema, optional: !isAlwaysThere && last.optional, ...why };
+}
+
+/** TypeScript knows it as well: what stands there has no fields to it, and the generated code would not compile. */
+function neverUsed(
+  operand: LocatedExpression,
+  before: readonly LocatedExpression[],
+  scope: Scope,
+): ExpressionProblem | undefined {
+  if (operand.kind !== "path") return undefined;
+  const earlier = before.find((one) => one.kind === "path" && isTakenBy(one, operand, scope));
+  if (earlier === undefined) return undefined;
+  const [own, other] = [operand, earlier].map((one) => expressionText(toExpression(one)));
+  const message = `${own} is never used: wherever it has a value, ${other} has one`;
+  return { message, hint: "leave it out", range: operand.range };
+}
+
+/** A field of what has been asked for itself, or of a choice each branch of which surely has the field that has been asked for. */
+function isTakenBy(earlier: LocatedPath, later: LocatedPath, scope: Scope): boolean {
+  const parent = { ...earlier, segments: earlier.segments.slice(0, -1) };
+  if (isBelow(later, earlier)) return true;
+  const field = earlier.segments.at(-1)?.value;
+  if (field === undefined || !isBelow(later, parent)) return false;
+  const found = typeOfPath(parent, scope);
+  if ("message" in found) return false;
+  const branches = leavesOf(found.schema, scope.resolve).filter((leaf) => leaf.kind !== "null");
+  const fields = branches.map((leaf) =>
+    leaf.kind === "object" ? leaf.properties.find(({ name }) => name === field) : undefined,
+  );
+  const isSure = fields.every((one) => one?.required === true && !mayBeNull(one.schema, scope.resolve));
+  return branches.length > 1 && isSure && fields.some((one) => scope.resolve(one!.schema)?.kind === "enum");
+}
+
+function isBelow({ root, segments }: LocatedPath, above: LocatedPath): boolean {
+  return (
+    root === above.root &&
+    segments.length > above.segments.length &&
+    above.segments.every(({ value }, index) => segments[index]?.value === value)
+  );
 }
 
 function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {

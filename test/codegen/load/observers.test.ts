@@ -5,10 +5,12 @@ import { load, problems } from "./load.js";
 const FILE = `version: 1
 queues: { default: {}, low: { weight: 1 }, one: { concurrency: 1 } }
 schemas:
+  Card: { how: { const: card }, no: string }
+  Cash: { how: { const: cash }, no: string }
   Money: { amount: { type: integer, minimum: 1 }, currency: { enum: [EUR, NGN] } }
 events:
   order:created:
-    payload: { orderId: uuid, code: string, total: number, count: integer, note: string?, money: Money, tags: [string], any: any, kind: { enum: [a, b] }, maybe: { type: [string, "null"] }, closed: { x: string, y: string }, sizes: { type: object, additionalProperties: { type: integer }, properties: { unit: { type: string } } } }
+    payload: { orderId: uuid, code: string, total: number, count: integer, note: string?, money: Money, tags: [string], any: any, kind: { enum: [a, b] }, maybe: { type: [string, "null"] }, closed: { x: string, y: string }, sizes: { type: object, additionalProperties: { type: integer }, properties: { unit: { type: string } } }, by?: { anyOf: [{ $ref: "#/schemas/Card" }, { $ref: "#/schemas/Cash" }] } }
 tasks:
   go: { payload: { a: any } }
   task:id: { payload: { v: uuid } }
@@ -86,6 +88,8 @@ describe("an observer", () => {
     ["task:choice", '"${{ event.total }}"'],
     ["task:choice", '"${{ event.code }}"'],
     ["task:choice", '"${{ event.sizes.shoe ?? 0 }}"'],
+    ["task:text", "\"${{ event.by.no ?? event.by.how ?? 'none' }}\""],
+    ["task:text", "\"${{ event.by.how ?? event.code ?? 'none' }}\""],
   ])("%s takes %s", (task, value) => {
     expect(action(task, value)).toEqual([]);
   });
@@ -116,6 +120,12 @@ describe("an observer", () => {
     ["task:text", '"${{ event.code == 1 }}"', 'TW130 operator "==" is not supported'],
     ["task:text", "", "TW181 v of task:text takes text, got null"],
     ["task:number", '"${{ event.code }}"', "TW181 v of task:number takes a number, got text"],
+    [
+      "task:text",
+      "\"${{ event.by.how ?? event.by.no ?? 'none' }}\"",
+      "TW131 event.by.no is never used: wherever it has a value, event.by.how has one | leave it out",
+    ],
+    ["task:text", '"${{ event.by ?? event.by.no }}"', "TW131 event.by.no is never used: wherever it has"],
     // To the user's compiler a key that is not declared may be one that is.
     [
       "task:integer",
