@@ -1,11 +1,13 @@
 /** `onExhausted`: the task that it names must take what a job of it is told, whatever has happened to the job that died. */
 import { type Exhausted, EXHAUSTED_FIELDS, type FollowUpRule } from "../../runtime/definition/index.js";
+import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed, quote } from "../model/quote.js";
 import type { CheckedTask } from "./check-tasks.js";
 import { payloadValidator } from "./payload-validator.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
+import { exposedPart } from "./sensitive-flow.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
 /** By the name of the task that has it. */
@@ -22,7 +24,10 @@ export function checkFollowUps(
     const target = name === undefined ? undefined : tasks.get(name);
     if (node === undefined || name === undefined || target === undefined) continue;
     checkCircle(holder, node, declared, reporter);
-    const fields = checkedFields({ holder, name, target, node, library, reporter });
+    const check = { holder, name, target, node, library, reporter };
+    const fields = checkedFields(check);
+    const from = tasks.get(holder)?.payload;
+    if (from !== undefined) guardSensitive(from, fields, check);
     rules.set(holder, { task: name, fields });
   }
   return rules;
@@ -86,6 +91,31 @@ function checkedFields({ holder, name, target, node, library, reporter }: Check)
   });
   for (const problem of new Set(problems)) report(problem, "loosen the schema of the field, or leave it out");
   return fields;
+}
+
+/** What may hold something of the payload: handlers put values of it into their errors. */
+const REPEATING: ReadonlySet<string> = new Set(["error", "message", "payload"]);
+
+/** Tools show what is not marked in the payload of the follow-up, whatever it was in that of the job that died. */
+function guardSensitive(
+  from: JsonSchemaNode,
+  fields: FollowUpRule["fields"],
+  { holder, name, target, node, library, reporter }: Check,
+): void {
+  const resolve = (inner: JsonSchemaNode): JsonSchemaNode | undefined => library.resolve(inner);
+  const schema = library.resolve(target.payload);
+  if (schema?.kind !== "object" || target.payload.sensitive === true || schema.sensitive === true) return;
+  for (const field of fields.filter((one) => REPEATING.has(one))) {
+    const wanted = schema.properties.find((property) => property.name === field)?.schema;
+    if (wanted === undefined || wanted.sensitive === true || resolve(wanted)?.sensitive === true) continue;
+    // A text may hold any of it.
+    const path = exposedPart(from, field === "payload" ? wanted : { kind: "any" }, resolve);
+    if (path === undefined) continue;
+    const shown = field === "payload" ? `${field}${path}` : field;
+    const message = `${shown} of ${name} would show what is x-sensitive in ${holder}`;
+    const hint = "mark the field of the task x-sensitive too, or leave it out";
+    reporter.report({ code: "TW182", severity: "warning", at: node.origin, message, hint });
+  }
 }
 
 function isField(name: string): boolean {

@@ -64,6 +64,23 @@ describe("onExhausted", () => {
     ]);
   });
 
+  it("is warned of where tools would show what is sensitive in the job that died", () => {
+    const charge = "{ lines: [{ card: { type: string, x-sensitive: true } }] }";
+    const warned = (alert: string): string[] =>
+      problems(file(alert).replace("pay:charge: { payload: {}", `pay:charge: { payload: ${charge}`));
+    const hint = "mark the field of the task x-sensitive too, or leave it out";
+    const shows = (field: string) =>
+      `3:${43 - 2 + charge.length} TW182 ${field} of ops:alert would show what is x-sensitive in pay:charge | ${hint}`;
+    expect(warned("{ error: string, jobId: string, message?: string, payload: object }")).toEqual(
+      ["error", "message", "payload.lines[].card"].map(shows),
+    );
+    const hidden = "{ type: string, x-sensitive: true }";
+    expect(
+      warned(`{ error: ${hidden}, message: ${hidden}, payload: { type: object, x-sensitive: true } }`),
+    ).toEqual([]);
+    expect(warned("{ jobId: string, queue: string }")).toEqual([]);
+  });
+
   it("does not lead back to where it came from", () => {
     expect(problems(file("{}").replace("onExhausted: ops:alert", "onExhausted: pay:charge"))).toEqual([
       "3:43 TW142 onExhausted leads back to pay:charge, so one dead job would make jobs for ever | name a task outside of this circle",
