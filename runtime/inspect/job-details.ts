@@ -177,7 +177,7 @@ function toEvent(event: RunEvent, clean: (text: string) => string): JobEvent {
         at,
         kind,
         attempt: event[2],
-        error: event[3],
+        error: clean(event[3]),
         message: clean(event[4]),
         stack: clean(event[5]),
       } as JobEvent;

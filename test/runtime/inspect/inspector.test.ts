@@ -271,6 +271,10 @@ test("sensitive fields are shown nowhere: not in the payload, the errors, the st
   expect(job.payload).toEqual({ card: HIDDEN, order: "A-1" });
   expect(JSON.stringify([job, await careful.listJobs()])).not.toContain(CANARY);
   expect(job.lastError).toBe(`Error: card ${HIDDEN} was refused`);
+  await shard.add("named", { payload, options: {} });
+  await shard.claim(1);
+  await shard.fail("named", "dead", "refused", "default", `Refused ${CANARY}`);
+  expect((await careful.showJob("named")).timeline.at(-1)).toMatchObject({ error: `Refused ${HIDDEN}` });
 });
 
 test("of a task whose schema is unknown, the payload is hidden, and every text that may repeat it", async () => {

@@ -64,8 +64,14 @@ export class TestShard {
     await this.#advance({ want: 0, queue: "default", kept: [{ id, run, keepMs: KEEP_MS }] });
   }
 
-  async fail(id: string, outcome: "dead" | "retry", message: string, queue = "default"): Promise<void> {
-    const events: JobRun["events"] = [[AN_ERROR_AT, "failed", 1, "Error", message, `at ${message}`]];
+  async fail(
+    id: string,
+    outcome: "dead" | "retry",
+    message: string,
+    queue = "default",
+    name = "Error",
+  ): Promise<void> {
+    const events: JobRun["events"] = [[AN_ERROR_AT, "failed", 1, name, message, `at ${message}`]];
     const run = encodeRun({ attempts: 1, crashes: 0, state: outcome, detail: null, events });
     await fail(this.connection, {
       keys: this.keys,
