@@ -5,7 +5,12 @@ import { parseDuration } from "./definition/index.js";
 import { TaskweftError } from "./errors.js";
 
 export function optionInvalid(name: string, expected: string, got: unknown): TaskweftError {
-  return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${inspect(got)}`);
+  return optionRefused(name, expected, inspect(got));
+}
+
+/** For values that may be sensitive: says what came instead of showing it. */
+export function optionRefused(name: string, expected: string, whatCame: string): TaskweftError {
+  return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${whatCame}`);
 }
 
 /** Milliseconds of a duration option; `fallback` when it is absent. */

@@ -6,7 +6,7 @@ import {
   MAX_KEY_LENGTH,
   type TaskContract,
 } from "../definition/index.js";
-import { durationMs, optionInvalid } from "../option-values.js";
+import { durationMs, optionInvalid, optionRefused } from "../option-values.js";
 import { dedupeField, keyField, type RecordOptions } from "../protocol/index.js";
 import type { EnqueueItem } from "../scripts/index.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
@@ -38,7 +38,7 @@ export function jobKey<Payload>(
   }
   if (options.idempotencyKey !== undefined) {
     const wanted = `none, because ${name} declares no idempotency in its definition`;
-    throw optionInvalid("idempotencyKey", wanted, options.idempotencyKey);
+    throw optionRefused("idempotencyKey", wanted, lengthOf(options.idempotencyKey));
   }
   if (dedupe === undefined || dedupeKey === undefined) return NO_KEY;
   const text = dedupeKey(payload);
@@ -84,8 +84,22 @@ export function withDebounce(
   return { ...options, delay: dedupe.waitMs ?? 0 };
 }
 
+/** A key is made of the payload, and may be as sensitive. */
+function lengthOf(key: string): string {
+  return `${key.length} characters`;
+}
+
 /** @throws TaskweftError `OptionInvalid` */
 export function assertKey(option: string, key: string): void {
   if (isKey(key)) return;
-  throw optionInvalid(option, `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`, key);
+  const flaw = key.includes("\n")
+    ? " with a line break"
+    : /\p{Surrogate}/u.test(key)
+      ? " with half of a surrogate pair"
+      : "";
+  throw optionRefused(
+    option,
+    `1 to ${MAX_KEY_LENGTH} characters of well-formed text on one line`,
+    lengthOf(key) + flaw,
+  );
 }

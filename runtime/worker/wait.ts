@@ -1,6 +1,6 @@
 /** `ctx.waitFor`: what a handler says of the event for which it waits, checked, and what it gets for that. */
 import type { Duration, TaskDefinition } from "../definition/index.js";
-import { durationMs, optionInvalid } from "../option-values.js";
+import { durationMs, optionInvalid, optionRefused } from "../option-values.js";
 import { waitMember } from "../protocol/index.js";
 import { waitHead } from "../workflow/index.js";
 
@@ -36,7 +36,11 @@ export function waitCall(
   const given = typeof where === "object" && where !== null ? where : {};
   const isFound = fields.every((field) => isValue(given[field]));
   if (!isFound || Object.keys(given).length !== fields.length)
-    throw optionInvalid("where", `text, a number or true or false for ${fields.join(" and ")}`, where);
+    throw optionRefused(
+      "where",
+      `text, a number or true or false for ${fields.join(" and ")}`,
+      typesOf(given),
+    );
   const timeoutMs = durationMs("timeout", timeout ?? Number.NaN, 0);
   if (timeoutMs === 0) throw optionInvalid("timeout", "a duration longer than 0", timeout);
   return { member: waitMember(waitHead(event, fields, given), job.queue, job.id, name), timeoutMs };
@@ -66,4 +70,10 @@ export class Wait<Event> implements PromiseLike<Event | undefined> {
     this.#awaited ??= this.#begin();
     return this.#awaited.then(onKept, onThrown);
   }
+}
+
+/** Not the values, which may be sensitive. */
+function typesOf(given: object): string {
+  const types = Object.entries(given).map(([field, value]) => `${field}: ${typeof value}`);
+  return types.length === 0 ? "nothing" : types.join(", ");
 }
