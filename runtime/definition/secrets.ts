@@ -4,6 +4,8 @@ export const HIDDEN = "***";
 
 /** Shorter secrets would blank half of every message; longer than this are unlikely to be words of ours. */
 const SHORTEST_SECRET = 4;
+/** Taken out only where it stands by itself: the code on the back of a card has three digits. */
+const SHORTEST_WORD = 3;
 
 /** Where a sensitive value stands in a payload: names of fields; `null`: each item, or each field. */
 export type SensitivePath = readonly (string | null)[];
@@ -28,13 +30,19 @@ const CUT_OFF = /… \(\d+ characters cut\)$/;
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   // The longest first: one secret may be the start of another.
   const ordered = secrets.toSorted((a, b) => b.length - a.length);
-  const clean = ordered.reduce((result, secret) => result.replaceAll(secret, HIDDEN), text);
+  const clean = ordered.reduce(withoutSecret, text);
   const end = CUT_OFF.exec(clean);
   if (end === null) return clean;
   const kept = clean.slice(0, end.index);
   const parts = ordered.map((secret) => lengthOfPart(kept, secret));
   const longest = Math.max(0, ...parts);
   return longest === 0 ? clean : `${kept.slice(0, -longest)}${HIDDEN}${end[0]}`;
+}
+
+function withoutSecret(text: string, secret: string): string {
+  if (secret.length >= SHORTEST_SECRET || !text.includes(secret)) return text.replaceAll(secret, HIDDEN);
+  const word = secret.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
+  return text.replaceAll(new RegExp(String.raw`(?<![\p{L}\p{N}_])${word}(?![\p{L}\p{N}_])`, "gu"), HIDDEN);
 }
 
 function lengthOfPart(kept: string, secret: string): number {
@@ -71,7 +79,7 @@ export function secretTexts(value: unknown): string[] {
 function collect(value: unknown, secrets: string[]): void {
   if (typeof value === "string" || typeof value === "number") {
     const text = String(value);
-    if (text.length >= SHORTEST_SECRET && text !== HIDDEN) secrets.push(...formsOf(text));
+    if (text.length >= SHORTEST_WORD && text !== HIDDEN) secrets.push(...formsOf(text));
   } else if (typeof value === "object" && value !== null) {
     for (const child of Object.values(value)) collect(child, secrets);
   }

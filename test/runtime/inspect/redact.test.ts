@@ -49,6 +49,20 @@ test("a secret is hidden in the forms that log lines and messages give it", () =
   expect(shown).toContain(`got ${HIDDEN} | ${HIDDEN} secret=`);
 });
 
+test("a secret of three characters is hidden where it stands by itself, and a shorter one is not looked for", () => {
+  const { secrets } = redact(
+    { properties: { code: SENSITIVE, mark: SENSITIVE, short: SENSITIVE } },
+    { code: 123, mark: "a.b", short: "12" },
+  )!;
+  expect(withoutSecrets('code 123, "123" and 12 of order 41234, a.b acb a.bc', secrets)).toBe(
+    `code ${HIDDEN}, "${HIDDEN}" and 12 of order 41234, ${HIDDEN} acb a.bc`,
+  );
+  for (const mark of ["(a-", "$&/", "[^]", " ,\n", "\\d+", "{1}"]) {
+    const found = redact({ properties: { mark: SENSITIVE } }, { mark })!.secrets;
+    expect(withoutSecrets(`x ${mark} y`, found)).toBe(`x ${HIDDEN} y`);
+  }
+});
+
 test("what is left of a secret at the end of a text that was cut is hidden too", () => {
   const cut = (text: string): string => withoutSecrets(text, ["secret-1234", "other"]);
   expect(cut("token secret-12… (990 characters cut)")).toBe(`token ${HIDDEN}… (990 characters cut)`);
