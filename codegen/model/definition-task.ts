@@ -14,6 +14,11 @@ export const queueReference = z
 export const ownerText = z
   .string()
   .max(200)
+  // It is a label of alerts, whose text Prometheus takes for a template.
+  .refine((text) => !text.includes("{{"), {
+    error:
+      'expected the name of a team or person, got a text with "{{", which Prometheus would take for a template',
+  })
   .meta({ description: "The team or person to ask.", examples: ["payments-team"] });
 
 export const timeoutDefinition = duration({

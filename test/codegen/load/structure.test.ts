@@ -73,6 +73,12 @@ describe("structure", () => {
     ["", ['1:1 TW104 expected a map that begins with "version: 1", got nothing']],
     ["tasks: {}", ['1:1 TW103 missing "version" | begin the file with "version: 1"']],
     ["version: 2", ["1:10 TW104 version: expected 1, got 2"]],
+    [
+      "version: 1\ntasks: { a: { payload: {}, owner: 'team {{ x' } }",
+      [
+        '2:35 TW104 tasks > a > owner: expected the name of a team or person, got a text with "{{", which Prometheus would take for a template',
+      ],
+    ],
     ["version: 1\ntasks: []", ["2:8 TW104 tasks: expected a map, got a list"]],
     [
       "version: 1\nobservations: {}",
