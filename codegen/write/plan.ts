@@ -1,4 +1,5 @@
 /** Decides what a run would change. Reads, and writes nothing. */
+import { lstatSync, statSync } from "node:fs";
 import path from "node:path/posix";
 import { type CheckCache, checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
@@ -53,8 +54,22 @@ export function planOutput(
     writes.push(existing === undefined ? { path: file, text } : { path: file, text, before: existing });
   }
   const planned = [...stubs].map(([file, text]) => ({ path: file, text }));
-  for (const stub of planned) checkSource(stub.path, stub.text);
+  for (const stub of planned) {
+    checkFree(root, stub.path);
+    checkSource(stub.path, stub.text);
+  }
   return { ...orphans(root, files, previous), stubs: planned, unchanged, writes };
+}
+
+/** A file would have been read; a link that leads nowhere is no file, and nothing can be made in its place. */
+function checkFree(root: string, file: string): void {
+  const place = path.join(root, file);
+  const stands = lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+  if (!stands || statSync(place, { throwIfNoEntry: false })?.isFile() === true) return;
+  throw new OutputProblem(
+    file,
+    "expected a handler file or nothing, got a folder or a link that leads nowhere; remove it, or make what it leads to",
+  );
 }
 
 function checkOurs(file: string, existing: string, previous: PreviousFiles): void {

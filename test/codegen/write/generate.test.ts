@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -182,6 +182,21 @@ describe("refuses to write", () => {
     symlinkSync(path.join(folder.root, "nowhere"), path.join(folder.root, "generated"));
     const result = await generate({ root: folder.root });
     expect(result).toMatchObject({ status: "invalid", diagnostics: [{ code: "TW320", file: "generated" }] });
+  });
+
+  test("a stub where a link leads nowhere", async () => {
+    const folder = projectFolder(TWO_NAMESPACES);
+    const [stub = ""] = (await generate({ root: folder.root })).stubs;
+    rmSync(path.join(folder.root, stub));
+    symlinkSync("nowhere", path.join(folder.root, stub));
+    const result = await generate({ root: folder.root });
+    expect(result).toMatchObject({
+      status: "invalid",
+      diagnostics: [{ code: "TW320", file: stub }],
+      stubs: [],
+    });
+    expect(result.diagnostics[0]?.message).toContain("a link that leads nowhere");
+    expect((await generate({ root: folder.root, check: true })).status).toBe("invalid");
   });
 
   test("through a link that leads out of the project", async () => {
