@@ -1,17 +1,9 @@
 /** Walking a schema tree. */
-import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
+import type { JsonSchemaNode } from "../model/json-schema.js";
 
 /** The node and everything below it; references are not followed. */
 export function subtrees(node: JsonSchemaNode): readonly JsonSchemaNode[] {
   return [node, ...children(node).flatMap(subtrees)];
-}
-
-/** The names of all fields that a schema declares, at any depth. */
-export function declaredFields(schema: JsonSchema): readonly string[] {
-  const roots = [schema.root, ...schema.definitions.map((definition) => definition.schema)];
-  return roots
-    .flatMap(subtrees)
-    .flatMap((node) => (node.kind === "object" ? node.properties.map((property) => property.name) : []));
 }
 
 /** The names of all definitions that a tree refers to directly. */

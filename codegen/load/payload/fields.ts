@@ -13,6 +13,7 @@ import {
   textOf,
 } from "../source.js";
 import { type Compiler, type Field, type Scope, UNKNOWN_SCHEMA } from "./compiler.js";
+import { checkFieldName } from "./field-names.js";
 import { COMBINERS, isKeyword, JSON_TYPES, REFUSED_KEYWORDS } from "./keywords.js";
 import { compileSchemaMap } from "./schema.js";
 
@@ -249,6 +250,7 @@ export function compileFields(compiler: Compiler, node: SourceMap, scope: Scope)
         hint: "write the whole schema in JSON Schema, or rename the field",
       });
     } else {
+      checkFieldName(compiler, name, entry.keyOrigin);
       properties.push({ name, required: !(optional || isMarked), schema });
     }
     seen.add(name);

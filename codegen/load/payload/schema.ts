@@ -183,7 +183,7 @@ function compileEnum(
     compiler.reporter.report({
       code: "TW120",
       at: entry.value.origin,
-      message: `enum: expected a list of values, got ${describeNode(entry.value, quote)}`,
+      message: `enum: expected a list of values, got ${describeList(entry.value)}`,
     });
     return UNKNOWN_SCHEMA;
   }
@@ -191,6 +191,11 @@ function compileEnum(
   const values: JsonPrimitive[] = [];
   for (const item of items) addEnumValue(compiler, item, types, values);
   return values.length === 0 ? UNKNOWN_SCHEMA : { kind: "enum", values };
+}
+
+/** A list comes here only when nothing stands in it. */
+function describeList(node: SourceNode): string {
+  return node.kind === "list" ? "an empty one" : describeNode(node, quote);
 }
 
 function addEnumValue(
@@ -237,7 +242,7 @@ function compileCombiners(compiler: Compiler, node: SourceMap, inner: SubCompile
       compiler.reporter.report({
         code: "TW120",
         at: entry.value.origin,
-        message: `${key}: expected a list of schemas, got ${describeNode(entry.value, quote)}`,
+        message: `${key}: expected a list of schemas, got ${describeList(entry.value)}`,
       });
       parts.push(UNKNOWN_SCHEMA);
       continue;

@@ -9,6 +9,7 @@ import { anyOf, quote } from "../../model/quote.js";
 import { didYouMean } from "../did-you-mean.js";
 import { describeNode, entriesOf, findEntry, type SourceMap, type SourceNode } from "../source.js";
 import { type Compiler, UNKNOWN_SCHEMA } from "./compiler.js";
+import { checkFieldName } from "./field-names.js";
 import { JSON_TYPES, type JsonType, NUMBER_KEYWORDS, TYPE_KEYWORDS } from "./keywords.js";
 import { patternProblem } from "../pattern/pattern.js";
 import { readCount, readFlag, readNumber, readText } from "./values.js";
@@ -212,6 +213,7 @@ function compileObject(compiler: Compiler, node: SourceMap, inner: SubCompiler):
     compiler.reporter.report({ code: "TW120", at: declared.value.origin, message });
   }
   const entries = entriesOf(declared?.value);
+  for (const { key, keyOrigin } of entries) checkFieldName(compiler, key, keyOrigin);
   const required = readRequired(compiler, node, new Set(entries.map((entry) => entry.key)));
   const properties: JsonSchemaProperty[] = entries.map(({ key, value }) => ({
     name: key,

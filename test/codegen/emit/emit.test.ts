@@ -189,17 +189,6 @@ describe("conflicts", () => {
       ],
     ]);
   });
-
-  test("a field that every object has is refused, because no validator can tell that it is missing", () => {
-    const payload = schema(
-      object({ constructor: string, list: { kind: "array", items: object({ ["__proto__"]: string }) } }),
-    );
-    const found = findConflicts(projectModel(taskModel("a:one", { payload })));
-    expect(found.map(({ message }) => message)).toEqual([
-      'a:one: expected a field name that not every JavaScript object has, got "constructor"',
-      'a:one: expected a field name that not every JavaScript object has, got "__proto__"',
-    ]);
-  });
 });
 
 test("the exported schema keeps notes beside references", () => {

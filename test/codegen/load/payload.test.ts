@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JsonSchemaNode } from "../../../codegen/model/json-schema.js";
-import { problems, taskFile, taskOf } from "./load.js";
+import { load, problems, taskFile, taskOf } from "./load.js";
 
 const SCHEMAS =
   "version: 1\nschemas: { Money: { amount: integer, currency: { enum: [NGN, EUR] } }, Node: { next: Node?, value: string } }";
@@ -191,7 +191,8 @@ describe("JSON Schema", () => {
     ["{ type: integer, enum: [1, a] }", 'TW120 "a" is not of type integer'],
     ["{ enum: [a, a] }", 'TW120 "a" stands twice'],
     ["{ enum: [[a]] }", "TW120 expected text, a number, true, false or null, got a list"],
-    ["{ oneOf: [] }", "TW120 oneOf: expected a list of schemas"],
+    ["{ oneOf: [] }", "TW120 oneOf: expected a list of schemas, got an empty one"],
+    ["{ enum: [] }", "TW120 enum: expected a list of values, got an empty one"],
     ["uuid", 'TW120 expected a JSON Schema (a map), got "uuid"'],
     ["{ $ref: '#/schemas/Mony' }", 'TW123 no schema "Mony" in schemas | did you mean "Money"?'],
     ["{ $ref: '#/schemas/Money', type: string }", 'TW121 "type" beside "$ref" is not supported'],
@@ -199,6 +200,19 @@ describe("JSON Schema", () => {
     ["{ type: string, pattern: '(a+)+$' }", "TW122 the pattern repeats a group"],
   ])("%s", (body, expected) => {
     expect(wrong(schema(body))).toEqual([expect.stringContaining(expected)]);
+  });
+});
+
+describe("a field that every JavaScript object has", () => {
+  it.each([
+    ["tasks:\n  a: { payload: { b: string, list: [{ constructor: string }] } }", "3:39"],
+    ["tasks:\n  a: { payload: { type: object, properties: { toString: { type: string } } } }", "3:47"],
+    ["schemas:\n  Money: { valueOf: integer }", "3:12"],
+    ["tasks:\n  t: { payload: {} }\nevents:\n  e: { payload: { toString?: string } }", "5:19"],
+  ])("is refused where it stands: %j", (text, at) => {
+    const { diagnostics } = load(`version: 1\n${text}\n`);
+    expect(diagnostics.map(({ code, line, column }) => [code, `${line}:${column}`])).toEqual([["TW302", at]]);
+    expect(diagnostics[0]?.frame).toContain("^");
   });
 });
 
