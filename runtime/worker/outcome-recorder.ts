@@ -144,12 +144,21 @@ export class OutcomeRecorder implements OutcomeSink {
   cancelled(execution: Execution): void {
     if (this.#isStale(execution)) return;
     count(execution, "cancelled");
-    const { claim, contract } = execution;
-    const events = withEvent(claim.run.events, [this.#ports.clock.now(), "cancelled"]);
+    this.#cancel(execution.claim, execution.worker, execution.contract);
+  }
+
+  /** A job that rests and is not to go on, whose handler has noted something; `contract`: where this process has one for the task. */
+  halted(claim: Claim, contract: AnyTaskContract | undefined): void {
+    this.#cancel(claim, this.#ports.worker(), contract);
+  }
+
+  #cancel(claim: Claim, worker: string, contract: AnyTaskContract | undefined): void {
+    const { clock, workflows } = this.#ports;
+    const events = withEvent(claim.run.events, [clock.now(), "cancelled"]);
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
     const ms = keepCancelledMs(claim, contract);
-    const before = this.#ports.workflows.beforeDeath(claim, new Cancelled());
-    this.#settle(claim, execution.worker, { outcome: "cancelled", run, ms, contract, before });
+    const before = workflows.beforeDeath(claim, new Cancelled());
+    this.#settle(claim, worker, { outcome: "cancelled", run, ms, contract, before });
   }
 
   suspended(execution: Execution, { wakeAt, wait }: Suspended): void {

@@ -1,15 +1,23 @@
 /**
- * Steps of workflow runs that were retried, where they keep something of an earlier life of their run: an end, that they pass on when what
- * comes before them has ended again; and the payload of what undoes them, made of what they were made of.
+ * What steps of workflow runs keep for another life of their run, and have kept from an earlier one: what their handlers have noted; an end, that
+ * they pass on when what comes before them has ended again; and the payload of what undoes them, made of what they were made of.
  */
-import { runFields } from "../protocol/index.js";
+import type { Connection } from "../connection/index.js";
+import { runFields, type ShardKeys } from "../protocol/index.js";
 import { evaluate, type Scope, undoneField } from "../workflow/index.js";
+import type { Claim } from "./claim.js";
 import type { RunReader } from "./run-reader.js";
 import type { StepContext } from "./step-context.js";
-import { endOfKept } from "./step-end.js";
+import { endOfKept, endOfStep } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
 export interface RetriedStepsPorts {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
+  /** Redis time (ms). */
+  readonly now: () => number;
+  /** A step whose job is kept when it ends as cancelled. */
+  readonly halt: (claim: Claim) => void;
   readonly reader: RunReader;
   readonly ends: StepEnds;
 }
@@ -19,6 +27,17 @@ export class RetriedSteps {
 
   constructor(ports: RetriedStepsPorts) {
     this.#ports = ports;
+  }
+
+  /** Ends a step of a run that does not go on. What its handler has noted counts when the run is retried: then its job is kept. */
+  async cancel(claim: Claim, context: StepContext): Promise<undefined> {
+    const { connection, keys, now, ends, halt } = this.#ports;
+    // None runs a handler but its job, or that of an item.
+    const runs =
+      context.step.job !== undefined && (context.step.forEach === undefined || context.item !== undefined);
+    const notes = runs ? await connection.readSteps(keys, claim.id) : null;
+    if (notes === null) ends.add(endOfStep(context, "cancelled", null, now()), context);
+    else halt({ ...claim, step: context });
   }
 
   /** Ends a step as it had ended, without running it; false: it has to run. `goesOn`: its run does. */

@@ -64,3 +64,15 @@ export function contextOf(
 export function countItems({ run, step, item }: StepContext, facts: ReadonlyMap<string, string>): void {
   if (item !== undefined) item.total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
 }
+
+/** Steps that the job of a step reads, or what undoes it. */
+export function stepsOf(graph: WorkflowGraph, step: WorkflowStep, undoes: boolean): readonly string[] {
+  const { reads, undoReads } = graph.traits(step);
+  return undoes ? undoReads : reads;
+}
+
+export function areOfOneFanOut(one: StepContext, other: StepContext | undefined): boolean {
+  return (
+    one.item !== undefined && other?.item !== undefined && one.run === other.run && one.step === other.step
+  );
+}

@@ -132,14 +132,13 @@ export class ShardWorker implements Worker {
       queues,
       handlers: this.#handlers,
       ready: (claims) => {
-        this.#start(
-          claims,
-          claims.some(({ run }) => run.crashes > 0),
-        );
+        const mayBeSuspect = claims.some(({ run }) => run.crashes > 0);
+        this.#start(claims, mayBeSuspect);
         // What was prepared counted as work in hand, and may have ended there.
         this.#fetcher.schedule();
       },
       quarantine: (claim) => this.#recorder.quarantined(claim),
+      halt: (claim) => this.#recorder.halted(claim, this.#handlers.get(claim.record.task)?.contract),
       onFree: () => {
         this.look();
         this.#share.freed();

@@ -8,7 +8,6 @@
  *                           --> decided by RunDecider
  */
 import type { Connection } from "../connection/index.js";
-import type { WorkflowStep } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { begunRecord, NEW_RUN, runFields, type ShardKeys, type StepStatus } from "../protocol/index.js";
 import { storeItems } from "../scripts/index.js";
@@ -34,7 +33,7 @@ import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
-import { contextOf, countItems, type StepContext } from "./step-context.js";
+import { areOfOneFanOut, contextOf, countItems, type StepContext, stepsOf } from "./step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";
 
 const ERROR_PAUSE_MS = 250;
@@ -274,15 +273,17 @@ export class WorkflowIntake {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     const known = await reader.record(run, facts);
-    const ended = facts.has(this.#ownField(context));
-    if (known === undefined || ended) return this.#end(context, "cancelled", null);
+    const ended = facts.get(this.#ownField(context))?.charAt(0);
+    // Its worker may have died before it wrote what becomes of the job.
+    if (known !== undefined && ended === "x") return await this.#retried.cancel(claim, context);
+    if (known === undefined || ended !== undefined) return this.#end(context, "cancelled", null);
     context.life = known.life;
     const goesOn = !facts.has(runFields.state(run));
     if (await this.#retried.passOn(context, goesOn)) return undefined;
     const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;
     // Once it is there it is waited for, whatever becomes of this one.
     if (child?.parent !== undefined) return await this.#children.follow(name, context, child, known, goesOn);
-    if (!goesOn && !undoes) return this.#end(context, "cancelled", null);
+    if (!goesOn && !undoes) return await this.#retried.cancel(claim, context);
     const { input } = known;
     const reads = stepsOf(graph, step, undoes);
     context.memory = memoryOf(context, known, reads, facts);
@@ -381,17 +382,6 @@ const NOTHING = ["value", null] as const;
 
 function isOfRun(claim: Claim): boolean {
   return claim.record.options.run !== undefined;
-}
-
-function stepsOf(graph: WorkflowGraph, step: WorkflowStep, undoes: boolean): readonly string[] {
-  const { reads, undoReads } = graph.traits(step);
-  return undoes ? undoReads : reads;
-}
-
-function areOfOneFanOut(one: StepContext, other: StepContext | undefined): boolean {
-  return (
-    one.item !== undefined && other?.item !== undefined && one.run === other.run && one.step === other.step
-  );
 }
 
 function itemScope({ run, step, item }: StepContext, input: unknown, facts: RunFacts): Scope {

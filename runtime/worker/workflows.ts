@@ -32,6 +32,8 @@ export interface WorkflowsPorts {
   readonly ready: (claims: readonly Claim[]) => void;
   /** A step that has lost its worker too often: it goes dead without being tried again. */
   readonly quarantine: (claim: Claim) => void;
+  /** A step of a run that does not go on, whose handler has noted something: its job is kept. */
+  readonly halt: (claim: Claim) => void;
   readonly onLost: () => void;
   /** Slots are kept no longer for what begins with the ends of steps. */
   readonly onFree: () => void;

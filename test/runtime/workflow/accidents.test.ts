@@ -169,6 +169,7 @@ test("a worker that is stopped without Redis asks no longer", async () => {
     hold: () => undefined,
     ready: (claims) => void ready.push(...claims),
     quarantine: () => undefined,
+    halt: () => undefined,
     maxResultCharacters: 1,
   });
   const options = { run: "r", workflow: "test:flow 0a1b2c3d", step: "a" };

@@ -84,7 +84,23 @@ const rests = async (project: Project, id: string): Promise<void> =>
     return (await project.raw.zscore(due, id)) !== null;
   });
 
-const cancelled = (["runs"] as const).flatMap((ending) => [
+test.each(["waits for its retry", "sleeps"] as const)(
+  "a step whose handler %s when another fails goes on with what it has noted",
+  async (ending) => {
+    const { project, inspector, charged, fail, mend } = await setup(ending);
+    const run = await start(project, workflow([alone, beside]), {}, "r");
+    await rests(project, "r.a");
+    fail();
+    expect(await endOf(run)).toBe("RunFailed");
+    mend();
+    await inspector.retryRun("r");
+    expect(await endOf(run)).toBe("completed");
+    expect(charged).toEqual(["r.a"]);
+    expect(await project.raw.exists(project.keys.notes, project.keys.done, project.keys.jobs)).toBe(0);
+  },
+);
+
+const cancelled = (["waits for its retry", "sleeps", "runs"] as const).flatMap((ending) => [
   ["a step", ending, alone, "r.a"] as const,
   ["an item", ending, items, "r.a.0"] as const,
 ]);
@@ -122,6 +138,28 @@ test("an item that failed does so too, and not where a step before it runs again
   expect(charged).toEqual(["r.a.0", "s.a.0", "s.a.0"]);
 });
 
+test("a worker that dies between the end of the step and that of its job leaves them", async () => {
+  const { project, inspector } = await setup("sleeps");
+  const { raw, keys } = project;
+  const run = await start(project, workflow([alone]), {}, "r");
+  await rests(project, "r.a");
+  await inspector.cancelRun("r");
+  expect(await endOf(run)).toBe("RunCancelled");
+  const isKept = async () => (await raw.zscore(keys.done, "r.a")) !== null;
+  await until("the job to be kept", isKept);
+  // As it is taken back from that worker.
+  const { pending, wake } = keys.queue("default");
+  await raw
+    .multi()
+    .zrem(keys.done, "r.a")
+    .hdel(keys.runs, "r.a")
+    .rpush(pending, "r.a")
+    .lpush(wake, "1")
+    .exec();
+  await until("the job to be kept again", isKept);
+  expect(await raw.hget(keys.notes, "r.a")).toContain('["charge"');
+});
+
 test("what is kept of them goes with the run", async () => {
   const { project, inspector } = await setup("sleeps");
   const { raw, keys } = project;
@@ -136,6 +174,7 @@ test("what is kept of them goes with the run", async () => {
   await rests(project, "r.each.0");
   await inspector.cancelRun("r");
   expect(await endOf(run)).toBe("RunCancelled");
+  await until("both jobs to be kept", async () => (await raw.zcard(keys.done)) === 2);
   // As if a retry had been cancelled before the turn of the item came.
   await raw.zrem(keys.done, "r.each.0");
   await raw.hdel(keys.jobs, "r.each.0");
