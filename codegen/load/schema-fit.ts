@@ -86,6 +86,11 @@ class Fit {
   #oneOf(source: JsonSchemaNode, branches: readonly JsonSchemaNode[]): Misfit | undefined {
     const found = branches.map((branch) => this.check(source, branch));
     if (found.includes(undefined)) return undefined;
+    // One branch of the same kind was meant: what is wrong with it says more than "takes an object or text, got an object".
+    const [meant, ...others] = branches.flatMap((branch, index) =>
+      this.#resolve(branch)?.kind === source.kind ? [found[index]] : [],
+    );
+    if (meant !== undefined && others.length === 0) return meant;
     return this.#misfit(source, { kind: "union", exclusive: false, branches });
   }
 

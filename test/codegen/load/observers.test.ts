@@ -286,6 +286,12 @@ observers:
     expect(found).toEqual([expect.stringContaining("TW182 v.kids[].s of t would show")]);
   });
 
+  it("names the field where one branch of a choice was meant", () => {
+    const target = "{ oneOf: [{ type: string }, { type: object, properties: { n: { type: integer } } }] }";
+    const found = observed("  Wrong: { n: string }", "Wrong", target);
+    expect(found).toEqual([expect.stringContaining("v.n of t takes a whole number, got text")]);
+  });
+
   it("is not held up by schemas that name each other in many ways", () => {
     const chain = Array.from(
       { length: 20 },
