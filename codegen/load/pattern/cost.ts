@@ -10,13 +10,28 @@ interface Beginning {
   readonly steps: number;
 }
 
-/** Looked for from letter to letter, so a guess from below: the worst text may begin harmlessly. */
+/**
+ * Looked for from letter to letter, so a guess from below. A worst text may begin harmlessly: so each position is a beginning too, one of
+ * those from which the same may come next.
+ */
 export function mostSteps(automaton: Automaton, length: number): number {
-  let beginnings: readonly Beginning[] = [{ ways: automaton.next.map(() => 0), steps: 0 }];
-  for (let read = 0; read < length; read++) {
+  const { next } = automaton;
+  const starts = new Map(next.map((ways, position) => [[...ways].join(";"), position]));
+  const inside = { ...automaton, first: new Map<number, number>() };
+  const costs = [...starts.values()].map((start) =>
+    search(inside, { ways: next.map((_, position) => (position === start ? 1 : 0)), steps: 1 }, length),
+  );
+  return Math.max(search(automaton, { ways: next.map(() => 0), steps: 0 }, length), ...costs);
+}
+
+function search(automaton: Automaton, start: Beginning, length: number): number {
+  let beginnings: readonly Beginning[] = [start];
+  let most = 0;
+  for (let read = 0; read < length && beginnings.length > 0; read++) {
     beginnings = worst(beginnings.flatMap((beginning) => goOn(automaton, beginning)));
+    most = Math.max(most, beginnings[0]?.steps ?? 0);
   }
-  return beginnings[0]?.steps ?? 0;
+  return most;
 }
 
 function goOn({ first, next, letters }: Automaton, { ways, steps }: Beginning): readonly Beginning[] {

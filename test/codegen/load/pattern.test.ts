@@ -69,7 +69,13 @@ const HARMLESS = [
   "^a(b)?c*$",
 ];
 
-const COSTLY = ["(a+){9}", "(?:a?){9}(?:a?){9}(?:a?){9}(?:a?){9}$", "a?".repeat(26), ".*".repeat(8)];
+const COSTLY = [
+  "abb(?:(?:\\w*){0,3}|a){0,3}",
+  "(a+){9}",
+  "(?:a?){9}(?:a?){9}(?:a?){9}(?:a?){9}$",
+  "a?".repeat(26),
+  ".*".repeat(8),
+];
 
 const atom = fc.constantFrom("a", "b", "[ab]", "\\w", "ab", "");
 const quantifier = fc.constantFrom("", "", "?", "*", "+", "{2}", "{1,2}", "{0,3}", "{2,}", "{12}");
