@@ -4,11 +4,21 @@ import { type EmitFunction, createEmitFunction, defineAction, defineEvent, every
 import { orderShowContract, orderStoreContract, queues } from "./contracts.js";
 import type { OrderPaidEvent, OrderShowPayload, OrderStorePayload } from "./types.js";
 
+const plainObject = (schema: z.ZodType): z.ZodType =>
+  z.unknown().refine((value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return true;
+    const prototype: unknown = Object.getPrototypeOf(value);
+    const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+    return isPlain && !Object.hasOwn(value, "__proto__");
+  }, "Invalid input: expected a plain object").pipe(schema);
+
 const cardStrict: z.ZodType = z.lazy(() => z.strictObject({ how: z.literal("card"), limit: z.int() }));
 
 const cashStrict: z.ZodType = z.lazy(() => z.strictObject({ how: z.literal("cash"), limit: z.int() }));
 
-const sizesStrict: z.ZodType = z.lazy(() => z.object({ unit: z.string().optional() }).catchall(z.int()));
+const sizesStrict: z.ZodType = z.lazy(
+  () => plainObject(z.object({ unit: z.string().optional() }).catchall(z.int())),
+);
 
 const wordsStrict: z.ZodType = z.lazy(() => z.union([z.string(), z.array(wordsStrict)]));
 
