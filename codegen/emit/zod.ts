@@ -151,7 +151,13 @@ const SUPPORT = {
     const prototype: unknown = Object.getPrototypeOf(value);
     const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
     return isPlain && !Object.hasOwn(value, "__proto__");
-  }, "Invalid input: expected a plain object").pipe(schema);
+  }, {
+    error: ({ input }) => {
+      const prototype = Object.getPrototypeOf(input) as { constructor?: { name?: string } } | null;
+      const name = prototype?.constructor?.name ?? "Object";
+      return \`Invalid input: expected a plain object without a key __proto__, received \${name}\`;
+    },
+  }).pipe(schema);
 `,
 } as const;
 

@@ -268,16 +268,19 @@ describe("objects that are no maps", () => {
   };
 
   test.each([
-    ["a Date", new Date()],
-    ["a Map", new Map([["a", 1]])],
-    ["an Error", new Error("x")],
-    ["a RegExp", /x/u],
-    ["a Buffer", Buffer.from("x")],
-    ["an own __proto__", JSON.parse('{ "__proto__": { "a": "x" } }') as unknown],
-  ])("%s is refused where other keys are allowed", (_what, value) => {
+    ["Date", new Date()],
+    ["Map", new Map([["a", 1]])],
+    ["Error", new Error("x")],
+    ["RegExp", /x/u],
+    ["Buffer", Buffer.from("x")],
+    // An own __proto__.
+    ["Object", JSON.parse('{ "__proto__": { "a": "x" } }') as unknown],
+  ])("an unfit %s is refused where other keys are allowed", (name, value) => {
     for (const payload of [open, typed]) {
       const { issues } = of(payload, value);
-      expect(issues.map(({ message }) => message)).toEqual(["Invalid input: expected a plain object"]);
+      expect(issues.map(({ message }) => message)).toEqual([
+        `Invalid input: expected a plain object without a key __proto__, received ${name}`,
+      ]);
     }
     expect(of(inner, { m: value }).issues[0]?.path).toEqual(["m"]);
   });

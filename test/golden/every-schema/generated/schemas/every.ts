@@ -24,7 +24,13 @@ const plainObject = (schema: z.ZodType): z.ZodType =>
     const prototype: unknown = Object.getPrototypeOf(value);
     const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
     return isPlain && !Object.hasOwn(value, "__proto__");
-  }, "Invalid input: expected a plain object").pipe(schema);
+  }, {
+    error: ({ input }) => {
+      const prototype = Object.getPrototypeOf(input) as { constructor?: { name?: string } } | null;
+      const name = prototype?.constructor?.name ?? "Object";
+      return `Invalid input: expected a plain object without a key __proto__, received ${name}`;
+    },
+  }).pipe(schema);
 
 const categoryLoose: z.ZodType = z.lazy(
   () => z.looseObject({ name: z.string(), children: z.array(categoryLoose).optional() }),
