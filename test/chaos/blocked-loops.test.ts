@@ -74,15 +74,21 @@ test("what was claimed behind a handler that blocks goes to a worker that is fre
 test("longer than maxBlock: another takes the job over, and what the zombie says is refused", async () => {
   const project = setup();
   const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  // Started first, and frozen until the zombie blocks: a process can take longer to start than the zombie blocks.
+  const other = await fleet.start();
   const zombie = await fleet.start({ TASKWEFT_WORKER_MAX_BLOCK: "1s" });
+  other.signal("SIGSTOP");
   const job = await project.enqueue(BLOCK, { n: 1, ms: 5000 });
-  await until("the job to start", () => fleet.running(zombie.pid) === 1);
-  await fleet.start();
-  await until("the job to start again", () => fleet.effects().length === 2);
-  await zombie.printed(/ERROR.*blocked for too long to keep the lease/i);
-  await zombie.printed(/the lease of this worker ended/);
-  const pid = await within(30_000, "the other to finish it", job.result());
-  expect(pid).not.toBe(zombie.pid);
+  await until("the zombie to start the job", () => fleet.running(zombie.pid) === 1);
+  other.signal("SIGCONT");
+  await until("the other to start it again", () => fleet.running(other.pid) === 1);
+  await within(
+    30_000,
+    "the zombie to say why",
+    zombie.printed(/ERROR.*blocked for too long to keep the lease/i),
+  );
+  await within(30_000, "the zombie to lose its lease", zombie.printed(/the lease of this worker ended/));
+  expect(await within(30_000, "the other to finish it", job.result())).toBe(other.pid);
   expect(await project.kinds(job.id)).toEqual(["crashed", "completed"]);
 }, 90_000);
 
