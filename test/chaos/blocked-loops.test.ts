@@ -1,6 +1,10 @@
 // Handlers that block the event loop for longer than the lease. CI runs a few; CHAOS_BLOCKED_JOBS=100 CHAOS_BLOCK_MS=30000 runs a
 // hundred that block for half a minute, under the default lease of 15 s.
-import { expect, test } from "vitest";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
 import { until, within } from "../support/signal.js";
@@ -74,21 +78,21 @@ test("what was claimed behind a handler that blocks goes to a worker that is fre
 test("longer than maxBlock: another takes the job over, and what the zombie says is refused", async () => {
   const project = setup();
   const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
-  // Started first, and frozen until the zombie blocks: a process can take longer to start than the zombie blocks.
-  const other = await fleet.start();
-  const zombie = await fleet.start({ TASKWEFT_WORKER_MAX_BLOCK: "1s" });
-  other.signal("SIGSTOP");
-  const job = await project.enqueue(BLOCK, { n: 1, ms: 5000 });
+  const end = join(mkdtempSync(join(tmpdir(), "weft-zombie-")), "end");
+  onTestFinished(() => rm(dirname(end), { recursive: true }));
+  const zombie = await fleet.start({ TASKWEFT_WORKER_MAX_BLOCK: "1s", CHAOS_BLOCK_UNTIL: end });
+  const job = await project.enqueue(BLOCK, { n: 1, ms: 100 });
   await until("the zombie to start the job", () => fleet.running(zombie.pid) === 1);
-  other.signal("SIGCONT");
-  await until("the other to start it again", () => fleet.running(other.pid) === 1);
+  const other = await fleet.start();
+  expect(await within(30_000, "the other to finish the job", job.result())).toBe(other.pid);
+  expect(fleet.running(zombie.pid)).toBe(1);
+  writeFileSync(end, "");
   await within(
     30_000,
     "the zombie to say why",
     zombie.printed(/ERROR.*blocked for too long to keep the lease/i),
   );
   await within(30_000, "the zombie to lose its lease", zombie.printed(/the lease of this worker ended/));
-  expect(await within(30_000, "the other to finish it", job.result())).toBe(other.pid);
   expect(await project.kinds(job.id)).toEqual(["crashed", "completed"]);
 }, 90_000);
 
