@@ -24,6 +24,8 @@ export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
   readonly now: () => number;
   /** Claims that are on their way here: steps of workflows whose payload is being computed. */
   readonly preparing: () => number;
+  /** What was claimed is still this worker's own. If it is not sure, it finds out, and `look` follows. */
+  readonly leaseLasts: () => boolean;
   /** Jobs that waited for a slot were given back, because none came free. */
   readonly onStuck: () => void;
   /** A job that waited here for others is to run no more. */
@@ -163,8 +165,8 @@ export class Intake {
    * to live, and what waited too long behind one of them is handed back.
    */
   #fill(): void {
-    if (this.#turning !== undefined) return;
-    const { concurrency, executor } = this.#ports;
+    const { concurrency, executor, leaseLasts } = this.#ports;
+    if (this.#turning !== undefined || !leaseLasts()) return;
     let startedAt = performance.now();
     while (this.slots < concurrency()) {
       // Before single jobs: a batch has waited already.

@@ -45,6 +45,8 @@ export interface LeaseKeeperPorts {
   readonly onLost: () => void;
   /** A lease is held again, under a new name. */
   readonly onRegained: () => void;
+  /** The lease lasts, after `lasts` had doubts. */
+  readonly onLasting: () => void;
   /** That of all parts of a worker with several shards. Default: one of its own. */
   readonly thread?: HeartbeatThread | undefined;
   /** Which part this is. Default: the only one. */
@@ -62,6 +64,10 @@ export class LeaseKeeper {
   /** When the queues were looked at last (local monotonic time). */
   #lookedAt = performance.now();
   #beating: Promise<void> = Promise.resolve();
+  #isBeating = false;
+  /** When the heartbeat was sent that was confirmed last (local monotonic time). */
+  #confirmedAt = 0;
+  #doubts = false;
   #registering: Promise<void> | undefined;
   #stopped = false;
 
@@ -87,6 +93,17 @@ export class LeaseKeeper {
     if (now - this.#renewedAt < leaseMs / 4) return 0;
     this.#renewedAt = now;
     return leaseMs;
+  }
+
+  /**
+   * Whether the lease surely lasts; if not, Redis is asked at once. A process that stood still for longer than its lease wakes with
+   * jobs in hand that others have by now: it must not start them before it knows.
+   */
+  lasts(): boolean {
+    if (performance.now() - this.#confirmedAt <= this.#ports.leaseMs) return true;
+    this.#doubts = true;
+    if (!this.#isBeating && !this.#stopped && this.#registering === undefined) this.#beatNow();
+    return false;
   }
 
   /** Gives up the name at once and registers under a new one. Once is enough while that is under way. */
@@ -131,9 +148,13 @@ export class LeaseKeeper {
     const intervalMs = Math.min(this.#intervalMs(this.#ports.busy()), Math.max(busy, othersMs));
     this.#nextAt = performance.now() + intervalMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#beating = this.#beat();
-    }, intervalMs);
+    this.#timer = setTimeout(() => this.#beatNow(), intervalMs);
+  }
+
+  #beatNow(): void {
+    clearTimeout(this.#timer);
+    this.#isBeating = true;
+    this.#beating = this.#beat();
   }
 
   #intervalMs(busy: boolean): number {
@@ -158,6 +179,7 @@ export class LeaseKeeper {
     await this.#registering;
     const worker = this.#name;
     let othersEndMs = -1;
+    const sentAt = performance.now();
     try {
       const queues = this.#queuesToLookAt();
       const beat = await heartbeat(connection, { keys, worker, leaseMs, about: undefined, queues });
@@ -165,6 +187,7 @@ export class LeaseKeeper {
         if (worker === this.#name) this.lost();
       } else {
         this.#renewedAt = performance.now();
+        this.#confirm(worker, sentAt);
         this.#thread.renewed(this.#ports.part);
         clock.observe(beat.nowMs);
         for (const id of beat.cancels) onCancel(id);
@@ -179,7 +202,17 @@ export class LeaseKeeper {
         logger.warn("a heartbeat failed; trying again", { error });
       }
     }
+    this.#isBeating = false;
     this.#plan(othersEndMs);
+  }
+
+  #confirm(worker: string, sentAt: number): void {
+    if (worker !== this.#name) return;
+    this.#confirmedAt = sentAt;
+    if (!this.#doubts) return;
+    this.#doubts = false;
+    // Looks again whether it lasts: this heartbeat may have been sent before the process stood still.
+    this.#ports.onLasting();
   }
 
   /** None where they were looked at lately: where a queue is paused with jobs in it, each look leads to a claim in vain. */
@@ -194,6 +227,7 @@ export class LeaseKeeper {
   async #register(): Promise<void> {
     const { connection, keys, clock, leaseMs, about, logger } = this.#ports;
     for (;;) {
+      const sentAt = performance.now();
       try {
         const beat = await heartbeat(connection, {
           keys,
@@ -203,6 +237,7 @@ export class LeaseKeeper {
         });
         if (beat !== "LOST") clock.observe(beat.nowMs);
         this.#renewedAt = performance.now();
+        this.#confirmedAt = sentAt;
         this.#thread.keep(this.#name, this.#ports.part);
         return;
       } catch (error) {

@@ -106,6 +106,7 @@ export class ShardWorker implements Worker {
       onExpiredWorkers: (workers) => this.#reaper.reap(workers),
       onLost: () => this.#onLost(),
       onRegained: () => this.#claimAgain(),
+      onLasting: () => this.#intake.look(),
     });
     this.#fetcher = new Fetcher({
       ...base,
@@ -185,6 +186,7 @@ export class ShardWorker implements Worker {
       worker,
       now: () => this.#clock.now(),
       preparing: () => this.#workflows.preparing,
+      leaseLasts: () => this.#leaseKeeper.lasts(),
       giveBack: (ids) => this.#recorder.returned(ids),
       onStuck: () => this.#demand.stuck(),
       onCancelled: (execution) => this.#recorder.cancelled(execution),

@@ -92,3 +92,29 @@ test("a worker frozen longer than its lease: another takes over, and what the zo
   expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
   await assertExplained(project, fleet, [job.id]);
 }, 120_000);
+
+test("a process that was frozen for longer than its lease starts nothing that it was given meanwhile", async () => {
+  const project = setup();
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  // It waits for work first, so the hint is for it, and it claims by the call that Redis had before it was frozen.
+  const frozen = await fleet.start();
+  await until("it to wait", async () => (await project.raw.info("clients")).includes("blocked_clients:1"));
+  frozen.signal("SIGSTOP");
+  const other = await fleet.start();
+  const job = await project.enqueue(WORK, { n: 1, ms: 1 });
+  expect(await within(30_000, "the other to run it", job.result())).toBe(other.pid);
+  expect(await project.kinds(job.id)).toEqual(["crashed", "completed"]);
+  frozen.signal("SIGCONT");
+  await within(30_000, "it to hear so", frozen.printed(/the lease of this worker ended/));
+  const next = await Promise.all([
+    project.enqueue(WORK, { n: 2, ms: 1 }),
+    project.enqueue(WORK, { n: 3, ms: 1 }),
+  ]);
+  await within(30_000, "more work to be done", Promise.all(next.map((each) => each.result())));
+  expect(
+    fleet
+      .effects()
+      .filter(({ id }) => id === job.id)
+      .map(({ pid }) => pid),
+  ).toEqual([other.pid, other.pid]);
+});

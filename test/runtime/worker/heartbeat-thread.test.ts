@@ -178,6 +178,7 @@ test("does not cost the lease when it cannot connect", async () => {
     onExpiredWorkers: () => undefined,
     onLost: () => undefined,
     onRegained: () => undefined,
+    onLasting: () => undefined,
   });
   onTestFinished(async () => {
     await keeper.stop();
