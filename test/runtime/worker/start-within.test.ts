@@ -218,11 +218,15 @@ describe("a job counts from when Redis stored it,", () => {
       "by a handler",
       async (project, client) => {
         const ids: string[] = [];
-        const spawn = async (_job: unknown, ctx: TaskContext): Promise<void> =>
-          void ids.push(await ctx.spawn("child", project.function(hurried), { n: 1 }, { client }));
-        const worker = await project.worker({ "patient:work": spawn });
+        let stopped: Promise<void> | undefined;
+        const spawn = async (_job: unknown, ctx: TaskContext): Promise<void> => {
+          ids.push(await ctx.spawn("child", project.function(hurried), { n: 1 }, { client }));
+          // Before it claims the child, for which it has no handler.
+          stopped = worker.stop();
+        };
+        const worker = await project.worker({ "patient:work": spawn }, { concurrency: 1, grace: "5s" });
         await (await project.enqueue(patient, { n: 1 })).result();
-        await worker.stop();
+        await stopped;
         return ids.map((id) => ({ id }));
       },
     ],
