@@ -1,5 +1,10 @@
 /** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
-import type { FollowUpRule, QueueDefinition, TaskDefinition } from "../../runtime/definition/index.js";
+import type {
+  FollowUpRule,
+  QueueDefinition,
+  SensitivePath,
+  TaskDefinition,
+} from "../../runtime/definition/index.js";
 import type { JsonValue } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { keyFunction } from "./key-function.js";
@@ -36,11 +41,21 @@ export function emitContracts(
   ].join("");
 }
 
-/** The contract of one task; a pure function of the task, so that watch can keep it. */
-export function contractText(task: TaskModel): string {
+/** Where the events for which a task waits hold what must not be seen, by their names; without those that hold nothing of the kind. */
+export type HeardSecrets = readonly (readonly [event: string, paths: readonly SensitivePath[]])[];
+
+export function heardSecrets({ definition }: TaskModel, { events }: ProjectModel): HeardSecrets {
+  const heard = events.filter(({ name }) => Object.hasOwn(definition.waitsFor ?? {}, name));
+  return heard
+    .map(({ name, payload }) => [name, sensitivePaths(payload)] as const)
+    .filter(([, paths]) => paths.length > 0);
+}
+
+/** The contract of one task; a pure function of the task and of what it hears, so that watch can keep it. */
+export function contractText(task: TaskModel, heard: HeardSecrets): string {
   const result = task.result === undefined ? "void" : `${task.identifier}Result`;
   const generics = `${identifier(`${task.identifier}Payload`)}, ${result}`;
-  const fields = { ...list("{", contractFields(task), "}"), broken: true };
+  const fields = { ...list("{", contractFields(task, heard), "}"), broken: true };
   return render([`export const ${contractConstant(task)} = defineContract<${generics}>(`, fields, ");\n"]);
 }
 
@@ -48,7 +63,7 @@ export function contractConstant(task: TaskModel): string {
   return identifier(`${lowerFirst(task.identifier)}Contract`);
 }
 
-function contractFields(task: TaskModel): Layout[] {
+function contractFields(task: TaskModel, heard: HeardSecrets): Layout[] {
   const { definition } = task;
   const { backoff, maxRetries } = definition.retry;
   const retry = list("{", [`maxRetries: ${literal(maxRetries)}`, ["backoff: ", objectLayout(backoff)]], "}");
@@ -88,12 +103,26 @@ function contractFields(task: TaskModel): Layout[] {
     `hash: ${literal(definition.hash)}`,
     `schemas: ${schemasConstant(task)}`,
     ...sensitiveField(task),
+    ...heardField(heard),
   ];
 }
 
 function sensitiveField({ payload }: TaskModel): Layout[] {
-  const paths = sensitivePaths(payload).map((path) => literal([...path]));
-  return paths.length === 0 ? [] : [["sensitive: ", list("[", paths, "]")]];
+  const paths = sensitivePaths(payload);
+  return paths.length === 0 ? [] : [["sensitive: ", pathsLayout(paths)]];
+}
+
+function heardField(heard: HeardSecrets): Layout[] {
+  const events = heard.map(([event, paths]): Layout => [`${propertyKey(event)}: `, pathsLayout(paths)]);
+  return events.length === 0 ? [] : [["sensitiveEvents: ", list("{", events, "}")]];
+}
+
+function pathsLayout(paths: readonly SensitivePath[]): Layout {
+  return list(
+    "[",
+    paths.map((path) => literal([...path])),
+    "]",
+  );
 }
 
 function errorRules(task: TaskModel): Layout[] {

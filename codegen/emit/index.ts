@@ -6,7 +6,7 @@ import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
 import type { ProjectModel, SourcePosition, TaskModel } from "../model/project.js";
 import { emitAlerts } from "./alerts.js";
-import { contractText, emitContracts } from "./contracts.js";
+import { contractText, emitContracts, heardSecrets, type HeardSecrets } from "./contracts.js";
 import { emitEnqueue, enqueueText } from "./enqueue.js";
 import { emitIndex, emitRegistry, emitWorker } from "./entry-files.js";
 import { emitErrors } from "./errors.js";
@@ -78,7 +78,7 @@ export async function emitProject(
   const project = sorted(input);
   const { cache, paths } = options;
   const names = allocateTypeNames(project);
-  const kept = project.tasks.map((task) => keptTexts(task, names, cache));
+  const kept = project.tasks.map((task) => keptTexts(task, project, names, cache));
   const texts = kept.map(([, text]) => text);
   // Only what is in use stays: a watch of many hours must not grow with every edit.
   cache.tasks = new Map(kept);
@@ -149,16 +149,22 @@ function sorted(project: ProjectModel): ProjectModel {
   };
 }
 
-function keptTexts(task: TaskModel, names: TypeNames, cache: EmitCache): readonly [string, TaskTexts] {
+function keptTexts(
+  task: TaskModel,
+  project: ProjectModel,
+  names: TypeNames,
+  cache: EmitCache,
+): readonly [string, TaskTexts] {
   const schemas = [task.payload, ...(task.result === undefined ? [] : [task.result])];
   const refs = schemas.map((schema) => schema.definitions.map(({ name }) => names.resolve(schema, name)));
-  const key = JSON.stringify([task, refs]);
-  return [key, cache.tasks.get(key) ?? taskTexts(task, names)];
+  const heard = heardSecrets(task, project);
+  const key = JSON.stringify([task, refs, heard]);
+  return [key, cache.tasks.get(key) ?? taskTexts(task, names, heard)];
 }
 
-function taskTexts(task: TaskModel, names: TypeNames): TaskTexts {
+function taskTexts(task: TaskModel, names: TypeNames, heard: HeardSecrets): TaskTexts {
   return {
-    contract: contractText(task),
+    contract: contractText(task, heard),
     enqueue: enqueueText(task),
     manifestEntry: taskEntry(task),
     schemas: schemaTexts(task, names),

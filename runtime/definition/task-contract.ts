@@ -31,6 +31,8 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
   readonly schemas: TaskSchemas<Payload, Result>;
   /** Where the payload holds what must not be seen in logs. Absent: nowhere. */
   readonly sensitive?: readonly SensitivePath[];
+  /** The same of the events of `waitsFor`, by their names. */
+  readonly sensitiveEvents?: Readonly<Record<string, readonly SensitivePath[]>>;
   /** Compiled from `idempotency.key`; only when the task declares one. */
   readonly idempotencyKey?: (payload: Payload) => string;
   /** Compiled from `dedupe.key`; only when the task declares one. */
@@ -49,6 +51,7 @@ export interface TaskContract<Payload = unknown, Result = unknown> extends TaskD
 export interface AnyTaskContract extends TaskDefinition {
   readonly schemas: TaskSchemas<unknown, unknown>;
   readonly sensitive?: readonly SensitivePath[];
+  readonly sensitiveEvents?: Readonly<Record<string, readonly SensitivePath[]>>;
   readonly idempotencyKey?: (payload: never) => string;
   readonly dedupeKey?: (payload: never) => string;
   readonly concurrencyKey?: (payload: never) => string;

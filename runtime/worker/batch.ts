@@ -5,6 +5,7 @@
  *   each attempt --(payload fits, middleware lets it in)--> joined -+
  *                --(ended before)--> left                          -+--(all have)--> called --> each gets its own outcome
  */
+import { AttemptSecrets } from "./attempt-secrets.js";
 import type { AnyTaskContract } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
@@ -180,9 +181,8 @@ class CallContext implements BatchContext {
     this.#call = call;
     this.#ids = new Set(jobs.map(({ id }) => id));
     const { contract } = call;
-    this.log = veiled(withFields(logger, { task: contract.name, jobs: jobs.length }), contract, () =>
-      jobs.map(({ payload }) => payload),
-    );
+    const secrets = AttemptSecrets.of(contract, () => jobs.map(({ payload }) => payload));
+    this.log = veiled(withFields(logger, { task: contract.name, jobs: jobs.length }), secrets?.all);
   }
 
   get signal(): AbortSignal {

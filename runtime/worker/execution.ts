@@ -11,14 +11,15 @@ import { PermanentError } from "../errors.js";
 import type { JobMeter } from "../metrics/index.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { idTime } from "../protocol/index.js";
+import { AttemptSecrets } from "./attempt-secrets.js";
 import { type Claim, identityOf } from "./claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "./handler.js";
 import { keptBy, withFields } from "./logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
-import { veiled } from "./veiled-log.js";
-import { type Wait, waitCall, type WaitOptions } from "./wait.js";
+import { thrownWithoutSecrets, veiled } from "./veiled-log.js";
+import { Wait, waitCall, type WaitOptions } from "./wait.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
 export const ABORT_PATIENCE_MS = 1000;
@@ -39,6 +40,7 @@ export class Execution implements TaskContext {
   readonly #logger: Logger;
   readonly #notebook: Notebook;
   #controller: AbortController | undefined;
+  #secrets: AttemptSecrets | undefined;
   #log: Logger | undefined;
   #journal: StepJournal | undefined;
 
@@ -83,7 +85,7 @@ export class Execution implements TaskContext {
       const kept = keptBy(withFields(this.#logger, fields), (level, message, own) =>
         this.#notebook.lines.keep(this, level, message, own),
       );
-      this.#log = veiled(kept, this.contract, () => [this.claim.record.payload]);
+      this.#log = veiled(kept, this.#knownSecrets()?.all);
     }
     return this.#log;
   }
@@ -112,7 +114,21 @@ export class Execution implements TaskContext {
     this.#journal ??= this.#notebook.journalOf(this);
     const { id, record } = this.claim;
     const call = waitCall({ id, queue: record.queue }, this.contract, name, event, options);
-    return this.#journal.waitFor(name, call) as Wait<never>;
+    const wait = this.#journal.waitFor(name, call);
+    return new Wait(async () => {
+      const heard = await wait;
+      this.#knownSecrets()?.hear(event, heard);
+      return heard as never;
+    });
+  }
+
+  /** What was thrown, without what only the events hold that were heard: nothing but their job can tell later what that was. */
+  withoutHeard(thrown: unknown): unknown {
+    return thrownWithoutSecrets(thrown, this.#secrets?.heard ?? []);
+  }
+
+  #knownSecrets(): AttemptSecrets | undefined {
+    return (this.#secrets ??= AttemptSecrets.of(this.contract, () => [this.claim.record.payload]));
   }
 
   progress(value: Progress): void {

@@ -121,7 +121,7 @@ export class OutcomeRecorder implements OutcomeSink {
     execution.meter?.failures.add(name);
     const rule = outcome === "dead" ? contract.onExhausted : undefined;
     const follow = rule === undefined ? undefined : followUps.of(claim, rule, error);
-    const tell = outcome === "dead" ? workflows.beforeDeath(claim, error) : undefined;
+    const tell = outcome === "dead" ? workflows.beforeDeath(claim, execution.withoutHeard(error)) : undefined;
     const before = async (): Promise<void> => {
       await follow?.();
       await tell?.();

@@ -1,31 +1,20 @@
 /**
- * Takes what is sensitive in the payloads of jobs out of what is logged of them: handlers put values into messages, and what they call puts
- * them into its errors. Payloads are looked through at the first line, so jobs that log nothing pay nothing.
+ * Takes what is sensitive of jobs out of what is logged of them: handlers put values into messages, and what they call puts them into its
+ * errors.
  */
-import {
-  type AnyTaskContract,
-  HIDDEN,
-  secretsAt,
-  valueWithoutSecrets,
-  withoutSecrets,
-} from "../definition/index.js";
+import { HIDDEN, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import type { Logger } from "./handler.js";
 
 /** Chains of causes may be circular. */
 const MOST_CAUSES = 4;
 
-/** The same logger, for lines about jobs of the task with these payloads. */
-export function veiled(
-  logger: Logger,
-  { sensitive }: Pick<AnyTaskContract, "sensitive">,
-  payloads: () => readonly unknown[],
-): Logger {
-  if (sensitive === undefined) return logger;
-  let secrets: readonly string[] | undefined;
+/** The same logger, for lines about jobs with these secrets. `undefined`: they can have none. */
+export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | undefined): Logger {
+  if (secretsOf === undefined) return logger;
   const at =
     (level: keyof Logger): Logger["info"] =>
     (message, fields) => {
-      secrets ??= payloads().flatMap((payload) => secretsAt(sensitive, payload));
+      const secrets = secretsOf();
       // A message may be anything, where a handler is not typed.
       const text = withoutSecrets(String(message), secrets);
       logger[level](text, fields === undefined ? undefined : cleanFields(fields, secrets));
@@ -43,6 +32,11 @@ function cleanFields(
       cleanValue(value, secrets, MOST_CAUSES),
     ]),
   );
+}
+
+/** An error, or whatever else was thrown, without secrets. */
+export function thrownWithoutSecrets(thrown: unknown, secrets: readonly string[]): unknown {
+  return secrets.length === 0 ? thrown : cleanValue(thrown, secrets, MOST_CAUSES);
 }
 
 /** What holds no secret stays what it is: a logger may want more of it than its text. */

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import type { BatchContext, Job, TaskContext } from "taskweft/generated-v1";
 import { logField, parseJobLog } from "../../../runtime/protocol/index.js";
+import { AttemptSecrets } from "../../../runtime/worker/attempt-secrets.js";
 import { veiled } from "../../../runtime/worker/veiled-log.js";
 import { defineTask, type Project, RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -82,7 +83,11 @@ test("a batch logs nothing of any of its jobs, and a task without sensitive fiel
 test("a field stays what it is unless it holds something sensitive, and is hidden where nobody can tell", () => {
   const logger = new RecordingLogger();
   let looked = 0;
-  const log = veiled(logger, { sensitive: [["card"]] }, () => [looked++, { card: CARD, id: 5 }]);
+  const secrets = AttemptSecrets.of({ ...plain, sensitive: [["card"]] } as never, () => [
+    looked++,
+    { card: CARD, id: 5 },
+  ]);
+  const log = veiled(logger, secrets?.all);
   expect(looked).toBe(0);
   const circular: Record<string, unknown> = { card: CARD };
   circular["self"] = circular;

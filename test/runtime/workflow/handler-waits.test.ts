@@ -35,6 +35,32 @@ test("it rests, and ends with the event", async () => {
   expect(await run.result()).toEqual({ orderId: 1 });
 });
 
+test("its run does not keep what was sensitive in the event, nor does the log of the worker", async () => {
+  const secret = { ...ask, sensitiveEvents: { "order:approved": [["by", "name"]] } } as typeof ask;
+  const project = setupProject({ redis, tasks: [secret] as never });
+  const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+  onTestFinished(() => inspector.close());
+  await project.worker({
+    "order:ask": async ({ payload }: { payload: { n: number } }, ctx: Context) => {
+      const event = await ctx.waitFor("approval", "order:approved", {
+        where: { orderId: payload.n },
+        timeout: "1h",
+      });
+      ctx.log.info("approved", { event });
+      throw new PermanentError(`no room for ${JSON.stringify(event)}`);
+    },
+  } as never);
+  const run = await start(project, definition);
+  await rests(project, `${run.id}.ask`);
+  await approver(project)({ orderId: 1, by: { name: "Grace Hopper" } });
+  await expect(run.result()).rejects.toThrow('no room for {"orderId":1,"by":{"name":"***"}}');
+  expect(JSON.stringify(await inspector.showRun(run.id))).not.toContain("Grace");
+  expect((await project.raw.hvals(project.keys.workflows)).join()).not.toContain("Grace");
+  const lines = JSON.stringify(project.logger.lines);
+  expect(lines).toContain("approved");
+  expect(lines).not.toContain("Grace");
+});
+
 test("it ends with its run, and nothing listens any more when an event comes", async () => {
   const { project, inspector, emit } = await setup();
   const run = await start(project, definition);

@@ -17,6 +17,7 @@ export const orderFulfilContract = defineContract<OrderFulfilPayload, OrderFulfi
   errors: {},
   hash: "e54b94b1",
   schemas: orderFulfilSchemas,
+  sensitiveEvents: { "order:approved": [["by"]] },
 });
 
 export const orderRemindContract = defineContract<OrderRemindPayload, void>({
@@ -33,6 +34,7 @@ export const orderRemindContract = defineContract<OrderRemindPayload, void>({
   errors: {},
   hash: "757b754d",
   schemas: orderRemindSchemas,
+  sensitiveEvents: { "order:approved": [["by"]] },
 });
 
 /** All tasks, sorted by name. */
