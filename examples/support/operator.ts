@@ -27,6 +27,12 @@ export class Operator {
     return await this.inspector.showJob(id);
   }
 
+  /** Whether the worker that is this process has jobs. */
+  async hasJobs(pid: number): Promise<boolean> {
+    const workers = await this.inspector.listWorkers();
+    return workers.some(({ about, active }) => about["pid"] === pid && active > 0);
+  }
+
   /** Lets the time of every job pass that waits in the state; gives how many. */
   async sendAhead(state: "retry" | "scheduled"): Promise<number> {
     const ids = await this.ids(state);

@@ -145,7 +145,10 @@ class EscrowRun {
       const paid = (contracts * (kill - random())) / (kills + 1);
       await eventually(() => this.#world.effects.size >= paid, STALLED_MS);
       const victim = this.#fleet.workers[Math.floor(random() * this.#fleet.workers.length)];
-      if (victim !== undefined) await this.#fleet.replace(victim);
+      if (victim === undefined) continue;
+      // A kill between two calls would show nothing.
+      await eventually(async () => this.#isDone() || (await this.#operator.hasJobs(victim.pid)), STALLED_MS);
+      await this.#fleet.replace(victim);
     }
   }
 
