@@ -88,12 +88,12 @@ export class Connection implements ScriptRunner {
       return await this.redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
       // NOSCRIPT means that nothing ran (a restarted or failed-over server), so sending the text is safe.
-      if (!isNoScript(error)) throw toTaskweftError(error, script.name);
+      if (!isNoScript(error)) throw toTaskweftError(error, script.operation);
     }
     try {
       return await this.redis.eval(script.text, keys.length, ...keys, ...args);
     } catch (error) {
-      throw toTaskweftError(error, script.name);
+      throw toTaskweftError(error, script.operation);
     }
   }
 

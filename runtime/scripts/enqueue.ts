@@ -1,5 +1,6 @@
 import { type JobDedupeMode, type LimitedGroup, limitsText } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
+import { enqueueOne } from "./enqueue-one.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const enqueueScript = new Script("enqueue");
@@ -68,6 +69,8 @@ export interface EnqueueReply {
 }
 
 export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
+  if (isLone(call))
+    return enqueueOne(runner, { ...call, item: call.items[0]! }).then((lines) => decode(lines, call.items));
   const { keys } = call;
   const queues = new Map<string, { index: number; maxPending: number; plain: EnqueueItem[] }>();
   const others: EnqueueItem[] = [];
@@ -79,7 +82,7 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
       queue = { index: queues.size, maxPending: item.maxPending, plain: [] };
       queues.set(item.queue, queue);
     }
-    if (item.due === "" && item.key === "" && !item.ownId && item.group === undefined) queue.plain.push(item);
+    if (isPlain(item)) queue.plain.push(item);
     else others.push(item);
   }
 
@@ -98,7 +101,19 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
     args.push(index, item.id, item.record, item.due, item.key, keyRule(item), groupText(item.group));
     order.push(item);
   }
-  return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply, order));
+  return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply as string[], order));
+}
+
+/** Whether a call can be said in the few words of `enqueue-one`. */
+function isLone({ items, evenDrained }: EnqueueCall): boolean {
+  const [item] = items;
+  if (items.length !== 1 || item === undefined || evenDrained === true) return false;
+  return isPlain(item) && item.maxPending === 0 && item.dated !== true;
+}
+
+/** A job that is put in line without a look at anything else. */
+function isPlain({ due, key, ownId, group }: EnqueueItem): boolean {
+  return due === "" && key === "" && !ownId && group === undefined;
 }
 
 function modesOf({ evenDrained }: EnqueueCall, dates: boolean): string {
@@ -132,8 +147,7 @@ function keyRule({ keyTtlMs, dedupe }: EnqueueItem): ScriptArgument {
   return dedupe === undefined ? keyTtlMs : `${keyTtlMs} ${dedupe.mode} ${dedupe.keepCancelledMs}`;
 }
 
-function decode(reply: unknown, order: readonly EnqueueItem[]): EnqueueReply {
-  const [nowMs, ...lines] = reply as string[];
+function decode([nowMs, ...lines]: readonly string[], order: readonly EnqueueItem[]): EnqueueReply {
   const known: KnownItem[] = [];
   const refused: EnqueueItem[] = [];
   const drained: EnqueueItem[] = [];

@@ -9,6 +9,7 @@ export * from "./discard.js";
 export * from "./drain.js";
 export * from "./end-run.js";
 export * from "./enqueue.js";
+export { enqueueOneScript } from "./enqueue-one.js";
 export * from "./expire-run.js";
 export * from "./fail.js";
 export * from "./follow-run.js";

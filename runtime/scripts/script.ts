@@ -14,11 +14,14 @@ export interface ScriptRunner {
 
 export class Script {
   readonly name: string;
+  /** What errors say was done. */
+  readonly operation: string;
   #text: string | undefined;
   #sha = "";
 
-  constructor(name: string) {
+  constructor(name: string, operation: string = name) {
     this.name = name;
+    this.operation = operation;
   }
 
   get text(): string {

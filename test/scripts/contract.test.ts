@@ -226,6 +226,14 @@ describe("every wrapper", () => {
       scripts.discard(runner, { ...worker, jobs: QUEUES.map((queue) => ({ id: queue, queue })) }),
     drain: (runner) => scripts.drain(runner, { keys, kind: "task", name: "a:task", action: "drain" }),
     enqueue: (runner) => scripts.enqueue(runner, { keys, client: "c", slot: 1, call: 1, items }),
+    "enqueue-one": (runner) =>
+      scripts.enqueue(runner, {
+        keys,
+        client: "c",
+        slot: 1,
+        call: 1,
+        items: [item("d", { queue: "first" })],
+      }),
     fail: (runner) => scripts.fail(runner, { ...worker, ...job, ...ended }),
     heartbeat: (runner) =>
       scripts.heartbeat(runner, { ...worker, leaseMs: 1, about: undefined, queues: QUEUES }),

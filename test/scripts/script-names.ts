@@ -40,6 +40,7 @@ export const ADDING = [
   "await-run",
   "declare",
   "enqueue",
+  "enqueue-one",
   "keep-event",
   "log",
   "note",

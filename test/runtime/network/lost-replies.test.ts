@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   type Script,
   advanceScript,
+  enqueueOneScript,
   enqueueScript,
   failScript,
   heartbeatScript,
@@ -42,7 +43,7 @@ describe("the reply to an enqueue is lost", () => {
 
   test("and no second job is made even when the job has run and gone before the call is sent again", async () => {
     const project = setup();
-    await load(project, enqueueScript);
+    await load(project, enqueueOneScript);
     const runs: string[] = [];
     await project.worker({ "fleeting:work": (job) => void runs.push(job.id) });
     const proxy = await startProxy(redis.port);
