@@ -76,6 +76,7 @@ class Emitter<Event> {
     const client = options.client ?? currentClient();
     const { payload, json } = this.#check.check(event);
     const kept = this.#definition.keepMs === undefined ? {} : { kept: { payload: json, settled: [] } };
+    if (id !== undefined && kept.kept !== undefined) await this.#keepFirst(client, id, json);
     return await this.#tell({
       operation: "emit",
       client,
@@ -148,6 +149,24 @@ class Emitter<Event> {
     return resultOf(name, emission);
   }
 
+  /**
+   * An id of the caller's own may be that of an event with another content: of this one, nothing must run then. What follows waits for the
+   * answer, which only emits with an id of their own pay for.
+   */
+  async #keepFirst(client: TaskweftClient, id: string, payload: string): Promise<void> {
+    const { name: event, keepMs = 0 } = this.#definition;
+    let reply: "CONFLICT" | "KEPT";
+    try {
+      reply = await client.keepEvent({ event, id, payload, keepMs, settled: [], open: [] });
+    } catch (error) {
+      if (!(error instanceof TaskweftError)) throw error;
+      const nothing = { id, jobs: [], failed: [], started: [], runs: [], heardBy: [] };
+      throw new EmitIncomplete(event, nothing, error, { kept: false, operation: "emit" });
+    }
+    if (reply === "CONFLICT")
+      throw eventConflict(event, id, "; nothing of this one was stored. Use another id, or none.");
+  }
+
   /** Sent in the tick of the emit, beside its jobs. */
   async #keep({ client, id, kept }: Emission, payload: string): Promise<void> {
     if (kept === undefined) return;
@@ -155,7 +174,7 @@ class Emitter<Event> {
     const { settled, open } = kept;
     try {
       const reply = await client.keepEvent({ event, id, payload, keepMs, settled, open });
-      if (reply === "CONFLICT") kept.failed.push(eventConflict(event, id));
+      if (reply === "CONFLICT") kept.failed.push(eventConflict(event, id, " since"));
     } catch (error) {
       if (!(error instanceof TaskweftError)) throw error;
       kept.failed.push(error);
@@ -235,10 +254,10 @@ function eventUnknown(
   });
 }
 
-function eventConflict(event: string, id: string): TaskweftError {
+function eventConflict(event: string, id: string, more: string): TaskweftError {
   return new TaskweftError(
     "IdConflict",
-    `the id ${id} belongs to an event ${event} with another content that is kept. Use another id, or none.`,
+    `the id ${id} belongs to an event ${event} with another content that is kept${more}`,
     { operation: "emit" },
   );
 }

@@ -85,7 +85,8 @@ export interface EmitFunction<Event, Observers> {
    * resolves.
    * @throws PayloadInvalid before Redis is touched.
    * @throws EmitIncomplete when Redis did not store all of that; the rest is stored. Emit again under its `eventId`.
-   * @throws TaskweftError with code `OptionInvalid` or `NotConnected`.
+   * @throws TaskweftError with code `OptionInvalid`, `NotConnected`, or `IdConflict`: an event of that `id` is kept with another content, and nothing
+   * of this one was stored.
    */
   (event: Event, options?: EmitOptions): Promise<EmitResult<Observers>>;
   /** The event's name. */
