@@ -39,7 +39,7 @@ export class HostedContext implements TaskContext {
   }
 
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
-    const asked = this.#ask((call) => ({ type: "step", call, name }), fn);
+    const asked = this.#ask((call) => ({ type: "step", call, name: sendable(name) }), fn);
     // Nobody has to await it: the worker logs what came of it.
     asked.catch(() => undefined);
     return asked as Promise<Result>;
@@ -55,8 +55,8 @@ export class HostedContext implements TaskContext {
   }
 
   sleep(name: string, time: Duration | Date): Promise<void> {
-    const wanted: SleepTime = time instanceof Date ? { until: time.getTime() } : { for: time };
-    const asked = this.#ask((call) => ({ type: "sleep", call, name, time: wanted }));
+    const wanted: SleepTime = time instanceof Date ? { until: time.getTime() } : { for: sendable(time) };
+    const asked = this.#ask((call) => ({ type: "sleep", call, name: sendable(name), time: wanted }));
     asked.catch(() => undefined);
     return asked as Promise<void>;
   }
@@ -65,7 +65,10 @@ export class HostedContext implements TaskContext {
     const { where, timeout } = (options as WaitOptions | undefined) ?? ({} as WaitOptions);
     this.#made += 1;
     const call = this.#made;
-    if (!this.#over) this.#post({ type: "listen", call, name, event, options: { where, timeout } });
+    if (!this.#over) {
+      const sent = { where: sendableFields(where), timeout: sendable(timeout) };
+      this.#post({ type: "listen", call, name: sendable(name), event: sendable(event), options: sent });
+    }
     return new Wait(() => this.#answered(call, { type: "await", call }) as Promise<never>);
   }
 
@@ -141,6 +144,20 @@ function loggerTo(job: string, post: (message: FromHost) => void): Logger {
   const at =
     (level: keyof Logger) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}): void =>
-      post({ type: "log", job, level, message, fields: encodeFields(fields) });
+      post({ type: "log", job, level, message: String(message), fields: encodeFields(fields) });
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** What cannot be sent arrives as nothing, and is refused there as it would be in the worker: handlers need not be typed. */
+function sendable<Value>(value: Value): Value {
+  try {
+    return structuredClone(value);
+  } catch {
+    return null as Value;
+  }
+}
+
+function sendableFields(where: WaitOptions["where"]): WaitOptions["where"] {
+  const fields = typeof where === "object" && where !== null ? Object.entries(where) : [];
+  return Object.fromEntries(fields.map(([field, value]) => [field, sendable(value)]));
 }

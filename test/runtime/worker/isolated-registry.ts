@@ -139,6 +139,23 @@ const WORKS: Readonly<Record<string, Work>> = {
   },
   "waits for what is none": async (_job, ctx) =>
     await ctx.waitFor("w", "order:approved", { where: {} as never, timeout: "1h" }),
+  "what cannot be sent": async (_job, ctx) => {
+    const of = async (work: () => PromiseLike<unknown>): Promise<string> => {
+      try {
+        return String(await work());
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    const nothing = Symbol("s") as never;
+    const where = { orderId: () => 1 } as never;
+    return [
+      await of(() => ctx.step(nothing, () => 1)),
+      await of(() => ctx.sleep("s", nothing)),
+      await of(() => ctx.waitFor("w", "order:approved", { where, timeout: "1h" })),
+      await of(() => ctx.waitFor(nothing, "order:approved", { where: { orderId: "o" }, timeout: "1h" })),
+    ];
+  },
   spawns: async (_job, ctx) =>
     await ctx.spawn("child", createEnqueueFunction(NORMAL, QUEUES), { do: "where" }),
   "goes on after its end": (_job, ctx) => {

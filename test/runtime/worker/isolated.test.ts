@@ -215,6 +215,13 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
     expect(detail).toEqual({ asked: expect.any(String), by: "Ada", vain: "none came" });
     const refused = await outcome(project, { do: "waits for what is none" });
     expect(refused.failures[0]).toMatch(/OptionInvalid: where: expected text/);
+    const unsent = await outcome(project, { do: "what cannot be sent" });
+    expect(unsent.detail).toEqual([
+      expect.stringMatching(/^the name of a step: expected text of 1 to 128 characters/),
+      expect.stringMatching(/^OptionInvalid: sleep: expected/),
+      expect.stringMatching(/^OptionInvalid: where: expected text/),
+      expect.stringMatching(/^the name of a step: expected text of 1 to 128 characters/),
+    ]);
   });
 
   test("a cancel reaches the signal with its reason, and is enforced where nobody listens", async () => {
