@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rm } from "node:fs/promises";
 import { onTestFinished } from "vitest";
+import { compiled } from "../support/compiled.js";
 import { type RunningProgram, startProgram } from "../support/process.js";
 import { signal } from "../support/signal.js";
 import { type Effect, readEffects } from "./effects.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("worker-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("worker-process.ts", import.meta.url));
 
 export interface FleetOptions {
   readonly url: string;
@@ -38,23 +39,19 @@ export class Fleet {
 
   /** Resolves when the process works. `env` is its own, beside that of the fleet. */
   async start(env: NodeJS.ProcessEnv = {}): Promise<RunningProgram> {
-    const worker = startProgram(
-      process.execPath,
-      ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
-      {
-        cwd: ROOT,
-        env: {
-          TASKWEFT_REDIS_URL: this.#options.url,
-          TASKWEFT_PREFIX: this.#options.prefix,
-          TASKWEFT_WORKER_LEASE: "1s",
-          TASKWEFT_WORKER_CONCURRENCY: "5",
-          TASKWEFT_WORKER_GRACE: "5s",
-          CHAOS_EFFECTS: this.#file,
-          ...this.#options.env,
-          ...env,
-        },
+    const worker = startProgram(process.execPath, [ENTRY], {
+      cwd: ROOT,
+      env: {
+        TASKWEFT_REDIS_URL: this.#options.url,
+        TASKWEFT_PREFIX: this.#options.prefix,
+        TASKWEFT_WORKER_LEASE: "1s",
+        TASKWEFT_WORKER_CONCURRENCY: "5",
+        TASKWEFT_WORKER_GRACE: "5s",
+        CHAOS_EFFECTS: this.#file,
+        ...this.#options.env,
+        ...env,
       },
-    );
+    });
     onTestFinished(async () => {
       worker.signal("SIGKILL");
       await worker.ended;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { compiled } from "../support/compiled.js";
 import { type RunningProgram, startProgram } from "../support/process.js";
 import { type Project, setupProject } from "../support/project.js";
 import { differences, randomWorkflow } from "../support/random-workflow.js";
@@ -15,7 +16,7 @@ import { ADD, QUEUES, UNDO } from "./workflow-tasks.js";
 
 const redis = await startRedis();
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("workflow-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("workflow-process.ts", import.meta.url));
 
 class Fleet {
   readonly #workers: RunningProgram[] = [];
@@ -34,20 +35,16 @@ class Fleet {
   }
 
   async start(): Promise<void> {
-    const worker = startProgram(
-      process.execPath,
-      ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
-      {
-        cwd: ROOT,
-        env: {
-          TASKWEFT_REDIS_URL: redis.url,
-          TASKWEFT_PREFIX: this.#project.prefix,
-          TASKWEFT_WORKER_LEASE: "1s",
-          TASKWEFT_WORKER_CONCURRENCY: this.#concurrency,
-          EFFECTS: this.#effects,
-        },
+    const worker = startProgram(process.execPath, [ENTRY], {
+      cwd: ROOT,
+      env: {
+        TASKWEFT_REDIS_URL: redis.url,
+        TASKWEFT_PREFIX: this.#project.prefix,
+        TASKWEFT_WORKER_LEASE: "1s",
+        TASKWEFT_WORKER_CONCURRENCY: this.#concurrency,
+        EFFECTS: this.#effects,
       },
-    );
+    });
     this.#workers.push(worker);
     await worker.printed(/worker started/);
   }

@@ -1,15 +1,13 @@
 // weft.config.yaml in a project of a user: commands and a worker without the command line honour it.
-import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startProgram } from "../support/process.js";
 import { startRedis } from "../support/redis.js";
 import { until } from "../support/signal.js";
-import { inProcess, weft, type WeftResult } from "./weft.js";
+import { inProcess, installInto, weft, type WeftResult } from "./weft.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 60_000;
 const redis = await startRedis();
 let folder: string;
@@ -20,8 +18,7 @@ const call = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Wef
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), "weft-config-")));
   await call(["init"]);
-  await mkdir(join(folder, "node_modules"), { recursive: true });
-  await symlink(ROOT, join(folder, "node_modules", "taskweft"));
+  await installInto(folder);
   const url = redis.url.replace("redis://", "redis://:@");
   const text = `redis: { url: "${url}", prefix: shop }\nworker: { concurrency: 7, claimAhead: 1ms }\n`;
   await writeFile(join(folder, "weft.config.yaml"), text);
@@ -57,12 +54,7 @@ test(
   "a generated worker without the command line, and the commands, meet at the Redis and the prefix of the file",
   { timeout: DEADLINE_MS },
   async () => {
-    const args = [
-      "--conditions=taskweft-source",
-      "--import",
-      import.meta.resolve("tsx"),
-      "generated/worker.ts",
-    ];
+    const args = ["--import", import.meta.resolve("tsx"), "generated/worker.ts"];
     const env = { PATH: process.env["PATH"], HOME: process.env["HOME"] };
     const worker = startProgram(process.execPath, args, { cwd: folder, env });
     await worker.printed(/worker started/);

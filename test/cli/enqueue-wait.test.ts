@@ -1,12 +1,11 @@
 // What `weft enqueue --wait` prints of a job that has ended: nothing that the definitions mark as sensitive.
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { defineTask, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
-import { inProcess, weft } from "./weft.js";
+import { inProcess, installInto, weft } from "./weft.js";
 
 const CARD = "4111-1111";
 const redis = await startRedis();
@@ -15,8 +14,8 @@ let folder: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "weft-wait-"));
-  for (const name of ["tasks", "node_modules"]) await mkdir(join(folder, name));
-  await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(folder, "node_modules", "taskweft"));
+  await mkdir(join(folder, "tasks"));
+  await installInto(folder);
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   const secret = "{ type: string, x-sensitive: true }";
   const schemas = `payload: { card: ${secret}, fail?: boolean }, result: { token: ${secret}, sum: integer }`;

@@ -1,14 +1,12 @@
 // Events that are kept, in a project of a user: the command line shows them, and brings them to observers that were added since.
-import { appendFile, mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { appendFile, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createClient, createEmitFunction, defineEvent } from "taskweft/generated-v1";
 import { startRedis } from "../support/redis.js";
-import { inProcess, weft, type WeftResult } from "./weft.js";
+import { inProcess, installInto, weft, type WeftResult } from "./weft.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 60_000;
 const DEFINITIONS = `events:
   user:came:
@@ -26,8 +24,7 @@ const call = (...args: string[]): Promise<WeftResult> => inProcess(args, { cwd: 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), "weft-events-")));
   await call("init");
-  await mkdir(join(folder, "node_modules"), { recursive: true });
-  await symlink(ROOT, join(folder, "node_modules", "taskweft"));
+  await installInto(folder);
   await appendFile(join(folder, "tasks/hello.yaml"), DEFINITIONS);
   const generated = await call("codegen");
   if (generated.code !== 0) throw new Error(generated.stderr);

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { type Exposition, parseExposition } from "../support/exposition.js";
+import { compiled } from "../support/compiled.js";
 import type { RunningProgram } from "../support/process.js";
 import { type Project, setupProject } from "../support/project.js";
 import { freePort, startRedis } from "../support/redis.js";
@@ -12,7 +13,7 @@ import { inProcess, startWeft, weft } from "./weft.js";
 
 const TIMEOUT_MS = 60_000;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("held-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("held-process.ts", import.meta.url));
 const redis = await startRedis();
 
 const setup = (): Project => setupProject({ redis, tasks: [HELD] as never, queues: QUEUES });

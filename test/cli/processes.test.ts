@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
+import { compiled } from "../support/compiled.js";
 import type { RunningProgram } from "../support/process.js";
 import { type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
@@ -14,7 +15,7 @@ import { startWeft, weft } from "./weft.js";
 
 const TIMEOUT_MS = 60_000;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("held-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("held-process.ts", import.meta.url));
 const redis = await startRedis();
 
 const setup = (): Project => setupProject({ redis, tasks: [HELD] as never, queues: QUEUES });

@@ -1,15 +1,13 @@
 // A project from nothing: init, codegen, dev, enqueue, as a person would do it, with real processes.
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { startRedis } from "../support/redis.js";
-import { inProcess, startWeft, weft, type WeftResult } from "./weft.js";
+import { inProcess, installInto, startWeft, weft, type WeftResult } from "./weft.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEV_TIMEOUT_MS = 60_000;
 let folder: string;
 
@@ -24,15 +22,9 @@ const callProcess = (...args: string[]): Promise<WeftResult> => weft(args, { cwd
 const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
 const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
 
-/** What `npm install` does, without npm. */
-async function install(): Promise<void> {
-  await mkdir(join(folder, "node_modules"), { recursive: true });
-  await symlink(ROOT, join(folder, "node_modules", "taskweft"));
-}
-
 async function newProject(): Promise<void> {
   expect(await call("init")).toMatchObject({ code: 0, stderr: "" });
-  await install();
+  await installInto(folder);
   expect(await call("codegen")).toMatchObject({ code: 0 });
 }
 

@@ -1,14 +1,13 @@
 // Workflow runs on the command line: a list, and one run with what became of its steps.
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
 import { childOf, children, endOf, jobOf, start, value, waitStep, workflow } from "../support/workflow.js";
-import { inProcess, weft, type WeftResult } from "./weft.js";
+import { inProcess, installInto, weft, type WeftResult } from "./weft.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
@@ -34,8 +33,7 @@ function failsBelowZero({ payload: { n } }: { payload: { n: number } }): number 
 async function ownProject(definitions: string): Promise<string> {
   const own = await mkdtemp(join(folder, "own-"));
   await mkdir(join(own, "tasks"));
-  await mkdir(join(own, "node_modules"));
-  await symlink(fileURLToPath(new URL("../..", import.meta.url)), join(own, "node_modules", "taskweft"));
+  await installInto(own);
   await writeFile(join(own, "package.json"), '{ "type": "module" }');
   await writeFile(join(own, "tasks", "math.yaml"), definitions);
   return own;

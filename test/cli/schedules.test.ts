@@ -1,14 +1,12 @@
 // Schedules in a project of a user: a worker declares them, the command line shows them, holds them back and runs them now.
-import { appendFile, mkdir, mkdtemp, realpath, rm, symlink } from "node:fs/promises";
+import { appendFile, mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startRedis } from "../support/redis.js";
 import { until } from "../support/signal.js";
-import { inProcess, startWeft, weft, type WeftResult } from "./weft.js";
+import { inProcess, installInto, startWeft, weft, type WeftResult } from "./weft.js";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const DEADLINE_MS = 60_000;
 const SCHEDULE = `{ task: hello:greet, cron: "0 2 * * *", timezone: Africa/Lagos, payload: { name: Ada } }`;
 const RUNS = `{ workflow: hello:tour, cron: "0 3 * * *", timezone: UTC, input: { name: Eve } }`;
@@ -22,8 +20,7 @@ const call = (...args: string[]): Promise<WeftResult> => inProcess(args, { cwd: 
 beforeAll(async () => {
   folder = await realpath(await mkdtemp(join(tmpdir(), "weft-schedules-")));
   await call("init");
-  await mkdir(join(folder, "node_modules"), { recursive: true });
-  await symlink(ROOT, join(folder, "node_modules", "taskweft"));
+  await installInto(folder);
   await appendFile(
     join(folder, "tasks/hello.yaml"),
     `schedules:\n  nightly: ${SCHEDULE}\n  tour: ${RUNS}\nworkflows:\n  hello:tour: ${WORKFLOW}\n`,

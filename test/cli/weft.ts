@@ -1,12 +1,13 @@
 // Runs the command line from the sources: as a process of its own, with pipes for streams, or in this one.
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { mkdir, symlink } from "node:fs/promises";
+import { join } from "node:path";
 import type { Io } from "../../cli/io.js";
 import { run } from "../../cli/run.js";
+import { compiled, compiledPackage } from "../support/compiled.js";
 import { startProgram, type RunningProgram } from "../support/process.js";
 
-const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const ARGS = ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), MAIN];
+const MAIN = await compiled(new URL("../../cli/main.ts", import.meta.url));
 
 export interface WeftOptions {
   readonly cwd: string;
@@ -18,6 +19,12 @@ export interface WeftResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What `npm install` does for a project, without npm. */
+export async function installInto(folder: string): Promise<void> {
+  await mkdir(join(folder, "node_modules"), { recursive: true });
+  await symlink(await compiledPackage(), join(folder, "node_modules", "taskweft"));
 }
 
 /** Runs a command in this process: much faster, for what needs no process of its own. */
@@ -40,7 +47,7 @@ export async function inProcess(
 
 export function weft(args: readonly string[], options: WeftOptions): Promise<WeftResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...ARGS, ...args], {
+    const child = spawn(process.execPath, [MAIN, ...args], {
       cwd: options.cwd,
       env: environment(options),
       stdio: "pipe",
@@ -62,7 +69,7 @@ export function weftIntoClosedPipe(
 ): Promise<Pick<WeftResult, "code" | "stderr">> {
   return new Promise((resolve, reject) => {
     const env = environment(options);
-    const child = spawn(process.execPath, [...ARGS, ...args], { cwd: options.cwd, env, stdio: "pipe" });
+    const child = spawn(process.execPath, [MAIN, ...args], { cwd: options.cwd, env, stdio: "pipe" });
     child.stdout.destroy();
     let stderr = "";
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
@@ -73,7 +80,7 @@ export function weftIntoClosedPipe(
 
 /** For commands that run until they are stopped. */
 export function startWeft(args: readonly string[], options: WeftOptions): RunningProgram {
-  return startProgram(process.execPath, [...ARGS, ...args], { cwd: options.cwd, env: environment(options) });
+  return startProgram(process.execPath, [MAIN, ...args], { cwd: options.cwd, env: environment(options) });
 }
 
 /** Not the environment of whoever runs the tests: it may name a Redis or ask for colours. */

@@ -5,6 +5,7 @@ import { Connection } from "../../../runtime/connection/index.js";
 import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
 import { type CancelReply, cancel } from "../../../runtime/scripts/index.js";
 import type { BatchContext, Job } from "../../../runtime/worker/index.js";
+import { compiled } from "../../support/compiled.js";
 import { type RunningProgram, startProgram } from "../../support/process.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
@@ -14,7 +15,7 @@ import { BATCHED, QUEUES } from "./batching-task.js";
 
 const redis = await startRedis();
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("batching-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("batching-process.ts", import.meta.url));
 
 const retry = { maxRetries: 3, backoff: { type: "fixed", delayMs: 60_000, jitter: "none" } } as const;
 const three = defineTask("three:work", { batch: { size: 3, withinMs: 60_000 }, retry });
@@ -310,19 +311,15 @@ test("workers that come and go under load lose nothing and run nothing twice, ba
 }, 60_000);
 
 function startWorker(project: Project, hangs: boolean): RunningProgram {
-  const worker = startProgram(
-    process.execPath,
-    ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
-    {
-      cwd: ROOT,
-      env: {
-        TASKWEFT_REDIS_URL: redis.url,
-        TASKWEFT_PREFIX: project.prefix,
-        TASKWEFT_WORKER_LEASE: "1s",
-        HANGS: hangs ? "1" : "",
-      },
+  const worker = startProgram(process.execPath, [ENTRY], {
+    cwd: ROOT,
+    env: {
+      TASKWEFT_REDIS_URL: redis.url,
+      TASKWEFT_PREFIX: project.prefix,
+      TASKWEFT_WORKER_LEASE: "1s",
+      HANGS: hangs ? "1" : "",
     },
-  );
+  });
   onTestFinished(async () => {
     worker.signal("SIGKILL");
     await worker.ended;

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { compiled } from "../../support/compiled.js";
 import { type RunningProgram, startProgram } from "../../support/process.js";
 import { type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -10,10 +11,10 @@ import { PROCESS, QUEUES, TASKS, THREAD } from "./isolated-registry.js";
 
 const redis = await startRedis();
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("isolated-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("isolated-process.ts", import.meta.url));
 
 function startWorker(project: Project): RunningProgram {
-  return startProgram(process.execPath, ["--import", import.meta.resolve("tsx"), ENTRY], {
+  return startProgram(process.execPath, [ENTRY], {
     cwd: ROOT,
     env: {
       TASKWEFT_REDIS_URL: redis.url,

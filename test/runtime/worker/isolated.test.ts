@@ -1,9 +1,12 @@
 // Handlers in threads and child processes: the same job and context as in the worker, and an end to what does not end by itself.
+import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { createWorker, type Worker, type WorkerOptions } from "../../../runtime/index.js";
 import { logField, parseJobLog } from "../../../runtime/protocol/index.js";
 import { cancel } from "../../../runtime/scripts/index.js";
+import type { Registry } from "../../../runtime/worker/index.js";
+import { compiled } from "../../support/compiled.js";
 import { type Project, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until, within } from "../../support/signal.js";
@@ -24,12 +27,21 @@ const redis = await startRedis();
 const TASK = { process: PROCESS, thread: THREAD };
 const SMALL = { process: SMALL_PROCESS, thread: SMALL_THREAD };
 
+const module = pathToFileURL(await compiled(new URL("isolated-registry.ts", import.meta.url))).href;
+
+/** The registry with these tasks only, and hosts that load it compiled: a worker starts a host of each kind that it may need. */
+const serving = (...contracts: Registry["contracts"]): Registry => ({
+  ...registry,
+  contracts,
+  isolated: { ...registry.isolated!, module },
+});
+
 interface Bench {
   readonly project: Project;
   readonly worker: Worker;
 }
 
-async function setup(options: WorkerOptions = {}, served = registry): Promise<Bench> {
+async function setup(served: Registry, options: WorkerOptions = {}): Promise<Bench> {
   const project = setupProject({ redis, tasks: TASKS as never, queues: QUEUES });
   const worker = createWorker(served, {
     url: redis.url,
@@ -59,6 +71,7 @@ async function cancelJob(project: Project, id: string): Promise<void> {
 
 describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   const task = TASK[kind];
+  const served = serving(task, SMALL[kind], NORMAL);
   const enqueue = async (project: Project, order: Order, options = {}): Promise<string> =>
     (await project.enqueue(task, order, options)).id;
   const ended = (project: Project, id: string): Promise<void> =>
@@ -76,7 +89,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   };
 
   test("a handler sees its job and the layers, and the next one finds the same place warm", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const first = await outcome(project, { do: "where" });
     expect(first.detail).toMatch(kind === "thread" ? new RegExp(`^${process.pid}/[1-9]`) : /^\d+\/main$/);
     expect(first.detail).not.toBe(`${process.pid}/main`);
@@ -89,7 +102,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("a handler that computes holds up nobody else", async () => {
-    const { project } = await setup({ lease: "1s", maxBlock: 0 });
+    const { project } = await setup(served, { lease: "1s", maxBlock: 0 });
     const heavy = await enqueue(project, { do: "compute", ms: 2000 });
     await until("the start", async () => (await project.state(heavy)) === "active");
     for (let i = 0; i < 5; i += 1) await (await project.enqueue(NORMAL, { do: "where" })).result();
@@ -101,7 +114,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("an endless loop is ended by its timeout, and what comes after it runs", async () => {
-    const { project } = await setup({ concurrency: 1 });
+    const { project } = await setup(served, { concurrency: 1 });
     const { state, failures } = await outcome(project, { do: "loop for ever" }, { timeout: "200ms" });
     expect(state).toBe("dead");
     expect(failures).toEqual(
@@ -111,7 +124,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("a handler that dies fails its attempt only", async () => {
-    const { project, worker } = await setup();
+    const { project, worker } = await setup(served);
     const beside = await enqueue(project, { do: "wait for a signal" });
     await until("the other to run", () => hasProgress(project, beside));
     const { state, detail, failures, attempts } = await outcome(project, { do: "exit at first" });
@@ -123,7 +136,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("an error that nobody catches is named", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const { failures } = await outcome(project, { do: "throw later" });
     expect(failures[0]).toBe(
       `HandlerCrashed: the ${kind} that ran ${task.name} ended (exit code 1): RangeError: from a timer`,
@@ -131,7 +144,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("one that is out of memory is ended by its limit, and its rule decides", async () => {
-    const { project } = await setup({ queues: ["small"] });
+    const { project } = await setup(served, { queues: ["small"] });
     const { state, attempts, failures } = await outcome(project, { do: "fill the memory" }, {}, SMALL[kind]);
     expect({ state, attempts }).toEqual({ state: "dead", attempts: 1 });
     expect(failures[0]).toMatch(
@@ -141,7 +154,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("errors keep their name, their rule and their stack", async () => {
-    const { project } = await setup();
+    const { project } = await setup(registry);
     const declined = await outcome(project, { do: "declined" });
     expect(declined).toMatchObject({ state: "dead", attempts: 1, failures: ["CardDeclined: no money"] });
     const id = await enqueue(project, { do: "permanent" });
@@ -156,7 +169,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("steps are run there and stored here, over attempts", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const { state, detail, failures } = await outcome(project, { do: "steps" });
     expect(state).toBe("completed");
     expect(failures).toEqual(["Error: again"]);
@@ -168,7 +181,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("log lines arrive without what is sensitive, also when the handler has ended", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const { id } = await project.enqueue(task, { do: "logs later", secret: "4111-1111" });
     await until("both lines", () => project.logger.messages("warn").includes("later"));
     const lines = project.logger.lines.filter(({ level }) => level === "warn");
@@ -179,7 +192,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("log lines and progress arrive", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const id = await enqueue(project, { do: "notes" });
     await until("progress", () => hasProgress(project, id));
     const { fields } = project.logger.lines.find(({ message }) => message === "look") ?? {};
@@ -195,7 +208,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("sleeps end the attempt and pass the next time; children are stored", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const slept = await outcome(project, { do: "sleeps" });
     expect(slept).toMatchObject({ state: "completed", failures: [], detail: { attempt: 1 } });
     const { detail } = await outcome(project, { do: "spawns" });
@@ -204,7 +217,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("waits for events end the attempt and are heard of there", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const id = await enqueue(project, { do: "waits" });
     await rests(project, id);
     await until("the second wait", async () => (await listening(project, id)).length === 1);
@@ -225,7 +238,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("a cancel reaches the signal with its reason, and is enforced where nobody listens", async () => {
-    const { project } = await setup({ lease: "1s" });
+    const { project } = await setup(served, { lease: "1s" });
     const listens = await enqueue(project, { do: "wait for a signal" });
     const loops = await enqueue(project, { do: "loop when told to stop" });
     for (const id of [listens, loops]) await until("its start", () => hasProgress(project, id));
@@ -239,7 +252,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("a shutdown hands the job back unspent, also out of a loop", async () => {
-    const { project, worker } = await setup();
+    const { project, worker } = await setup(served);
     const id = await enqueue(project, { do: "loop for ever" });
     await until("its start", async () => (await project.state(id)) === "active");
     await within(8000, "the worker to stop", worker.stop());
@@ -248,7 +261,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
   });
 
   test("what a handler does after its end is not taken for the next job's", async () => {
-    const { project } = await setup();
+    const { project } = await setup(served);
     const before = await enqueue(project, { do: "goes on after its end" });
     await ended(project, before);
     const id = await enqueue(project, { do: "rest", ms: 400 });
@@ -260,7 +273,7 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
 
 describe("a worker", () => {
   test("with more jobs than processors lets them wait without spending their time", async () => {
-    const { project } = await setup();
+    const { project } = await setup(serving(THREAD));
     const orders = Array.from({ length: 12 }, () => ({ do: "compute", ms: 300 }));
     const jobs = await project.many(THREAD, orders, { timeout: "1s" });
     await Promise.all(jobs.map((job) => job.result({ timeout: "50s" })));
@@ -268,14 +281,14 @@ describe("a worker", () => {
   });
 
   test("says which signal has ended a child process", async () => {
-    const { project } = await setup();
+    const { project } = await setup(serving(PROCESS));
     const { id } = await project.enqueue(PROCESS, { do: "segmentation fault" });
     await until("the end", async () => (await project.run(id)).state === "dead");
     expect((await project.run(id)).events.at(-1)?.[4]).toMatch(/ended \(signal SIGSEGV\)$/);
   });
 
   test("cancels a job that waits for its turn", async () => {
-    const { project } = await setup({ queues: ["small"], lease: "1s" });
+    const { project } = await setup(serving(SMALL_THREAD), { queues: ["small"], lease: "1s" });
     const before = await project.enqueue(SMALL_THREAD, { do: "wait for a signal" });
     await until("the one before to run", () => hasProgress(project, before.id));
     const waiting = await project.enqueue(SMALL_THREAD, { do: "where" });
@@ -289,14 +302,14 @@ describe("a worker", () => {
     const module = "data:text/javascript,throw new RangeError('no licence')";
     const { handlers, middleware } = registry.isolated ?? {};
     const broken = { ...registry, isolated: { module, handlers, middleware } } as typeof registry;
-    const error = await rejection(setup({}, broken));
+    const error = await rejection(setup(broken));
     expect(error).toMatchObject({ name: "RangeError", message: "no licence" });
   });
 
   test("runs a handler that was put into its registry by hand itself", async () => {
     const handler = (): number => process.pid;
     const handlers = { ...registry.handlers, [THREAD.name]: async () => ({ name: THREAD.name, handler }) };
-    const { project } = await setup({}, { ...registry, handlers });
+    const { project } = await setup({ ...serving(...TASKS), handlers });
     expect(await (await project.enqueue(THREAD, { do: "where" })).result()).toBe(process.pid);
   });
 

@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { workerOptionsFromEnv } from "../../../runtime/index.js";
+import { compiled } from "../../support/compiled.js";
 import { startProgram } from "../../support/process.js";
 import { setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -10,14 +11,13 @@ import { FIRST, QUEUES, SECOND } from "./enqueuing-tasks.js";
 
 const redis = await startRedis();
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("enqueuing-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("enqueuing-process.ts", import.meta.url));
 
 test("handlers enqueue without connect(), and one signal ends the process although a timer goes on", async () => {
   const project = setupProject({ redis, tasks: [FIRST, SECOND] as never, queues: QUEUES });
-  const tsx = import.meta.resolve("tsx");
   const worker = startProgram(
     process.execPath,
-    ["--conditions=taskweft-source", "--import", tsx, ENTRY],
+    [ENTRY],
     // Set to nothing, as compose files leave it, is not set.
     {
       cwd: ROOT,

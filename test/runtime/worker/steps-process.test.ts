@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { compiled } from "../../support/compiled.js";
 import { type RunningProgram, startProgram } from "../../support/process.js";
 import { type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -13,23 +14,19 @@ import { QUEUES, STEPPING } from "./stepping-task.js";
 
 const redis = await startRedis();
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const ENTRY = fileURLToPath(new URL("stepping-process.ts", import.meta.url));
+const ENTRY = await compiled(new URL("stepping-process.ts", import.meta.url));
 
 function startWorker(project: Project, effects: string, waits: boolean): RunningProgram {
-  const worker = startProgram(
-    process.execPath,
-    ["--conditions=taskweft-source", "--import", import.meta.resolve("tsx"), ENTRY],
-    {
-      cwd: ROOT,
-      env: {
-        TASKWEFT_REDIS_URL: redis.url,
-        TASKWEFT_PREFIX: project.prefix,
-        TASKWEFT_WORKER_LEASE: "1s",
-        EFFECTS: effects,
-        WAIT_BETWEEN_STEPS: waits ? "1" : "",
-      },
+  const worker = startProgram(process.execPath, [ENTRY], {
+    cwd: ROOT,
+    env: {
+      TASKWEFT_REDIS_URL: redis.url,
+      TASKWEFT_PREFIX: project.prefix,
+      TASKWEFT_WORKER_LEASE: "1s",
+      EFFECTS: effects,
+      WAIT_BETWEEN_STEPS: waits ? "1" : "",
     },
-  );
+  });
   onTestFinished(async () => {
     worker.signal("SIGKILL");
     await worker.ended;
