@@ -25,6 +25,8 @@ const add = defineTask("math:add", { retry: { maxRetries: 0 } as never });
 const undo = defineTask("math:undo");
 const job = (n = value(1)) => jobOf(add as never, n);
 const HANGS_MS = 20_000;
+/** No time passes here, and a thread for the lease of each of many workers would take longer than all that they do. */
+const TIMELESS = { lease: "60s", maxBlock: 0 } as const;
 
 const inner = workflow(
   [
@@ -91,7 +93,7 @@ test.each(plays)("%s: dies %s", { timeout: 240_000 }, async (shape, death) => {
   const steps = shapes[shape].steps.map((step) => ({ onFailure: "compensate" as const, ...step }));
   for (let nth = 1; nth <= calls; nth++) {
     broken = true;
-    const first = await project.worker(handlers() as never);
+    const first = await project.worker(handlers() as never, TIMELESS);
     const run = await start(project, workflow(steps, children(inner)));
     expect(await endOf(run)).toBe("RunFailed");
     await first.stop();
@@ -99,12 +101,7 @@ test.each(plays)("%s: dies %s", { timeout: 240_000 }, async (shape, death) => {
     const before = [...completed].filter(([id]) => !id.startsWith(`${run.id}.undone.`));
     broken = false;
     const life = new Life();
-    const options = {
-      lease: "60s",
-      maxBlock: 0,
-      logger: SILENT,
-      redis: { connectionName: life.connectionName },
-    };
+    const options = { ...TIMELESS, logger: SILENT, redis: { connectionName: life.connectionName } };
     const mortal = await project.worker(handlers(life) as never, options as never);
     life.worker = mortal;
     life.endAt(nth, death);
@@ -113,7 +110,7 @@ test.each(plays)("%s: dies %s", { timeout: 240_000 }, async (shape, death) => {
     await within(HANGS_MS, `the death at call ${nth}, or the end`, Promise.race([life.ended.promise, ended]));
     if (life.over) await bury(project, mortal, redis.url);
     else life.goOn();
-    const last = await project.worker(handlers() as never);
+    const last = await project.worker(handlers() as never, TIMELESS);
     expect(await within(HANGS_MS, `the run to end after a death at call ${nth}`, ended)).toBe("completed");
     await last.stop();
     if (!life.over) await mortal.stop();
