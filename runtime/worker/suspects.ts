@@ -3,13 +3,16 @@
  * one. Alone it can harm nobody else, and if the worker is lost again, everybody knows who did it.
  *
  *   open --(a suspect is claimed)--> draining --(nothing runs here)--> alone --(it has ended)--> open
+ *   alone --(Redis is silent before it has started)--> aside --(Redis answers, and no other part has a suspect)--> draining
  *
- * Nothing is claimed meanwhile. Draining ends at the latest with the timeouts of what runs.
+ * Nothing is claimed meanwhile, but aside: then the parts of this worker whose shards are there go on. Draining ends at the latest with
+ * the timeouts of what runs.
  */
 import type { Connection } from "../connection/index.js";
 import { type ShardKeys, parseRun } from "../protocol/index.js";
 import { runAlone } from "../scripts/index.js";
 import type { Claim } from "./claim.js";
+import { SILENCE_MS } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import { MAX_CRASHES } from "./reaper.js";
 import type { SharedSuspects } from "./shared-slots.js";
@@ -36,7 +39,9 @@ export interface SuspectsPorts {
 
 export class Suspects {
   readonly #ports: SuspectsPorts;
-  #state: "open" | "draining" | "alone" = "open";
+  #state: "open" | "draining" | "alone" | "aside" = "open";
+  /** Redis is asked whether the suspect may start. */
+  #isAsking = false;
   /** Waits until nothing else runs. */
   #suspect: Claim | undefined;
 
@@ -67,6 +72,10 @@ export class Suspects {
   /** Something here has started or ended. */
   look(): void {
     const { busy, shared } = this.#ports;
+    if (this.#state === "aside") {
+      if (this.#isAsking || !shared.hold()) return;
+      this.#state = "draining";
+    }
     if (this.#state === "open" || busy() + shared.busyElsewhere() > 0) return;
     if (this.#suspect === undefined) this.#reopen();
     else if (this.#state === "draining") {
@@ -110,9 +119,18 @@ export class Suspects {
   async #start(suspect: Claim): Promise<void> {
     const { worker, start, onLost } = this.#ports;
     const name = worker();
+    this.#isAsking = true;
+    const silence = setTimeout(() => this.#stepAside(), SILENCE_MS).unref();
     const reply = await this.#note(suspect, name);
+    clearTimeout(silence);
+    this.#isAsking = false;
     // Stopped, or the lease was lost: the job is not ours any more.
     if (this.#suspect !== suspect) return;
+    if (this.#state === "aside" && reply !== "LOST") {
+      // Others run here by now.
+      this.look();
+      return;
+    }
     this.#suspect = undefined;
     if (reply === "LOST") {
       if (worker() === name) onLost();
@@ -121,6 +139,12 @@ export class Suspects {
     if (reply !== "GONE") start({ ...suspect, run: parseRun(reply) });
     // It may have ended within the call, or not have started at all.
     this.look();
+  }
+
+  #stepAside(): void {
+    if (this.#state !== "alone") return;
+    this.#state = "aside";
+    this.#ports.shared.release();
   }
 
   /** Tries until Redis has answered: a suspect that was not noted must not start. */
