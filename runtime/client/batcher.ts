@@ -60,6 +60,8 @@ interface Call {
   readonly batch: Batch;
   /** Local monotonic time (ms). */
   readonly expiresAt: number;
+  /** It does not wait at the gate any more. */
+  isSent: boolean;
 }
 
 export class Batcher {
@@ -135,11 +137,11 @@ export class Batcher {
 
   #send(slot: number, batch: Batch): void {
     const { clock, deadlineMs } = this.#options;
-    const call = { batch, expiresAt: performance.now() + deadlineMs };
+    const call = { batch, expiresAt: performance.now() + deadlineMs, isSent: false };
     this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
     // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
-    this.#perform(slot, batch.items).then(
+    this.#perform(slot, call).then(
       (answer) => {
         clock.observe(answer.nowMs);
         if (this.#answered(slot, call)) settle(batch, answer);
@@ -153,18 +155,20 @@ export class Batcher {
   }
 
   /** Most calls wait for nothing but their answer: each promise less counts where jobs are enqueued one by one. */
-  #perform(slot: number, items: readonly EnqueueItem[]): Promise<Answer> {
+  #perform(slot: number, call: Call): Promise<Answer> {
     const { confirm, gate } = this.#options;
     const waits = gate?.();
-    const stored =
-      waits === undefined ? this.#store(slot, items) : waits.then(() => this.#store(slot, items));
+    const stored = waits === undefined ? this.#store(slot, call) : waits.then(() => this.#store(slot, call));
     if (confirm === undefined) return stored;
     return stored.then(async (reply) => ({ ...reply, shortfall: await confirm(slot) }));
   }
 
-  #store(slot: number, items: readonly EnqueueItem[]): Promise<EnqueueReply> {
+  /** @throws where its producers were told that it was not sent. */
+  #store(slot: number, call: Call): Promise<EnqueueReply> {
     const { runner, keys, client } = this.#options;
-    return enqueue(runner, { keys, client, slot, call: ++this.#call, items });
+    if (this.#inFlight[slot] !== call) return Promise.reject(this.#unsent());
+    call.isSent = true;
+    return enqueue(runner, { keys, client, slot, call: ++this.#call, items: call.batch.items });
   }
 
   #expireIn(ms: number): NodeJS.Timeout {
@@ -179,7 +183,7 @@ export class Batcher {
     for (const call of calls) {
       if (call.expiresAt > now) continue;
       this.#inFlight[this.#inFlight.indexOf(call)] = undefined;
-      failAll(call.batch, unanswered(deadlineMs, lastError()));
+      failAll(call.batch, call.isSent ? unanswered(deadlineMs, lastError()) : this.#unsent());
     }
     const next = Math.min(...calls.map(({ expiresAt }) => expiresAt).filter((at) => at > now));
     this.#expiry = next === Infinity ? undefined : this.#expireIn(next - now);
@@ -197,7 +201,12 @@ export class Batcher {
     this.#stuck = undefined;
     const { waiters } = this.#waiting;
     this.#waiting = { items: [], waiters: [] };
-    for (const waiter of waiters) fail(waiter, unavailable(this.#options.deadlineMs));
+    for (const waiter of waiters) fail(waiter, this.#unsent());
+  }
+
+  #unsent(): TaskweftError {
+    const { deadlineMs, lastError } = this.#options;
+    return unavailable(deadlineMs, lastError());
   }
 
   #release(slot: number): void {
@@ -277,19 +286,21 @@ function notReached(jobId: string, shortfall: string): TaskweftError {
   );
 }
 
-function unavailable(deadlineMs: number): TaskweftError {
+function unavailable(deadlineMs: number, lastError: string | undefined): TaskweftError {
   return new TaskweftError(
     "RedisUnavailable",
-    `Redis has answered no call for ${deadlineMs} ms; this job was not sent. Enqueue it again when Redis is back.`,
+    `Redis has answered no call for ${deadlineMs} ms${reasonOf(lastError)}; this job was not sent. Enqueue it again when Redis is back.`,
     { operation: "enqueue" },
   );
 }
 
 function unanswered(deadlineMs: number, lastError: string | undefined): TaskweftError {
-  const reason = lastError === undefined ? "" : ` (last error of the connection: ${lastError})`;
-  return new TaskweftError("OutcomeUnknown", `Redis did not answer within ${deadlineMs} ms${reason}`, {
-    operation: "enqueue",
-  });
+  const silence = `Redis did not answer within ${deadlineMs} ms${reasonOf(lastError)}`;
+  return new TaskweftError("OutcomeUnknown", silence, { operation: "enqueue" });
+}
+
+function reasonOf(lastError: string | undefined): string {
+  return lastError === undefined ? "" : ` (last error of the connection: ${lastError})`;
 }
 
 /** The error of a whole call for one of its jobs: with an unknown outcome, the producer must know what to look up. */

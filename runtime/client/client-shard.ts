@@ -4,6 +4,7 @@ import {
   assertSuitable,
   Connection,
   type ConnectionOptions,
+  isJoined,
   joinShard,
   type ServerClock,
 } from "../connection/index.js";
@@ -37,7 +38,7 @@ export interface ClientShardOptions {
   readonly shard: number;
   /** How many there are. */
   readonly shards: number;
-  /** The shard that is asked first whether the number is right: one that is too many would agree to anything. */
+  /** The shard that is asked whether the number is right, where this one is new: one that is too many would agree to anything. */
   readonly first: ClientShard | undefined;
   readonly client: string;
   readonly clock: ServerClock;
@@ -93,9 +94,9 @@ export class ClientShard {
 
   /** @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`. */
   async ready(): Promise<void> {
-    const { deadlineMs, first, shards } = this.#options;
+    const { deadlineMs, shards } = this.#options;
     await this.#asks.ask({
-      gate: () => first?.gate(),
+      gate: () => this.#agreed(),
       call: () => assertSuitable(this.connection.redis, this.#keys, shards),
       deadlineMs,
       silent: () => unreachable(this.connection),
@@ -114,9 +115,15 @@ export class ClientShard {
     return this.#joining;
   }
 
+  /** Where this shard is new, the first one has to say that there is one of this number. It may be away while this one is not. */
+  async #agreed(): Promise<void> {
+    const { first } = this.#options;
+    if (first !== undefined && !(await isJoined(this.connection.redis, this.#keys))) await first.gate();
+  }
+
   async #join(): Promise<void> {
-    const { first, shards } = this.#options;
-    await first?.gate();
+    const { shards } = this.#options;
+    await this.#agreed();
     await joinShard(this.connection.redis, this.#keys, shards);
     this.#joined = true;
   }

@@ -90,6 +90,15 @@ export async function joinShard(redis: Redis, { meta }: ShardKeys, shards: numbe
   }
 }
 
+/** True for a shard that others have joined: it is one of as many as it says. */
+export async function isJoined(redis: Redis, { meta }: ShardKeys): Promise<boolean> {
+  try {
+    return (await redis.hexists(meta, "shards")) === 1;
+  } catch (error) {
+    throw toTaskweftError(error, "connect");
+  }
+}
+
 /** @throws TaskweftError `ShardsDiffer` */
 export function assertShards(stored: number, expected: number): void {
   if (stored === expected) return;

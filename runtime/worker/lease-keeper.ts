@@ -69,6 +69,7 @@ export class LeaseKeeper {
   #confirmedAt = 0;
   #doubts = false;
   #registering: Promise<void> | undefined;
+  #isStarted = false;
   #stopped = false;
 
   constructor(ports: LeaseKeeperPorts) {
@@ -80,7 +81,13 @@ export class LeaseKeeper {
     return this.#name;
   }
 
+  /** False as long as no lease can be held. */
+  get isStarted(): boolean {
+    return this.#isStarted;
+  }
+
   async start(): Promise<void> {
+    this.#isStarted = true;
     this.#thread.start(this.#ports.part);
     await this.#register();
     this.#plan();

@@ -2,6 +2,8 @@
  * A worker over several shards: a part for each, with a lease and connections of its own, because each shard is a queue system by
  * itself and may be on a server by itself. They share the handlers and the slots of the process.
  */
+import { setTimeout as delay } from "node:timers/promises";
+import { isJoined } from "../connection/index.js";
 import { hasLimit, limitKey } from "../definition/index.js";
 import { randomName, ShardKeys, ShardRouter } from "../protocol/index.js";
 import { HandlerTable } from "./handler-table.js";
@@ -10,11 +12,13 @@ import { HeartbeatThread } from "./heartbeat-thread.js";
 import { MeasuredWorker } from "./measured-worker.js";
 import { SharedSlots } from "./shared-slots.js";
 import { ShardWorker } from "./worker.js";
-import type { Worker } from "./worker-part.js";
+import { stoppedWhileStarting, type Worker } from "./worker-part.js";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.js";
 
 /** How often the parts look although nothing has happened (ms): one may keep slots for a Redis that does not answer any more. */
 const LOOK_MS = 1000;
+/** How long the start waits for shards that do not answer, once others do (ms). */
+const START_PATIENCE_MS = 5000;
 
 export class ShardedWorker implements Worker {
   readonly #parts: readonly ShardWorker[];
@@ -67,17 +71,29 @@ export class ShardedWorker implements Worker {
 
   async start(): Promise<this> {
     const [first, ...others] = this.#parts;
-    try {
-      // Alone: it finds out whether this is the right number of shards, before others make new ones.
-      await first!.start();
-      await Promise.all(others.map((part) => part.start()));
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    // Before the last part has started: one whose Redis is away may be long in coming.
     this.#timer = setInterval(() => this.#parts.forEach((part) => part.look()), LOOK_MS).unref();
+    try {
+      const firstStarts = first!.start();
+      await this.#started([firstStarts, ...others.map((part) => startAfter(firstStarts, part))]);
+    } catch (error) {
+      const wasStopped = this.#stopping !== undefined;
+      await this.stop();
+      throw wasStopped ? stoppedWhileStarting() : error;
+    }
     this.#warnOfLimits();
     return this;
+  }
+
+  /** Whoever started the worker must know that it works, although a shard is away: what runs here wants to be stopped in order. */
+  async #started(starts: readonly Promise<unknown>[]): Promise<void> {
+    const all = Promise.all(starts);
+    const some = Promise.any(starts).then(() => delay(START_PATIENCE_MS, undefined, { ref: false }));
+    await Promise.race([all, some]);
+    all.catch((error: unknown) => {
+      if (this.#stopping !== undefined) return;
+      this.#logger.error("a part of the worker did not start; it serves the other shards only", { error });
+    });
   }
 
   stop(): Promise<void> {
@@ -106,6 +122,13 @@ export class ShardedWorker implements Worker {
       },
     );
   }
+}
+
+/** Where a shard is new, the first one has to say that there is one of this number. It may be away while others are not. */
+async function startAfter(first: Promise<unknown>, part: ShardWorker): Promise<void> {
+  const { connection, keys } = part.home;
+  if (!(await isJoined(connection.redis, keys))) await first;
+  await part.start();
 }
 
 function withShard(logger: Logger, shard: number): Logger {

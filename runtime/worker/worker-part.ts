@@ -1,3 +1,4 @@
+import { TaskweftError } from "../errors.js";
 import type { FollowUpPorts } from "./follow-ups.js";
 import type { HandlerTable } from "./handler-table.js";
 import type { HeartbeatThread } from "./heartbeat-thread.js";
@@ -9,7 +10,8 @@ export interface Worker {
   /** Name under which it holds its lease (in the first shard); a new one after a lost lease. */
   readonly name: string;
   /**
-   * Loads the handlers, checks Redis, registers and begins to work.
+   * Loads the handlers, checks Redis, registers and begins to work. With several shards, those whose Redis does not answer are served when it
+   * does: once others are, it waits for them for five seconds more.
    * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `Closed` when it was stopped meanwhile; and what a
    * broken handler file throws.
    */
@@ -33,4 +35,10 @@ export interface WorkerPart {
   readonly handlers: HandlerTable;
   /** Where the follow-up of a job lives, whose limit may have a key. */
   readonly homeOf: FollowUpPorts["homeOf"];
+}
+
+export function stoppedWhileStarting(): TaskweftError {
+  return new TaskweftError("Closed", "the worker was stopped while it started; make another one", {
+    operation: "start",
+  });
 }

@@ -6,7 +6,6 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Connection, ServerClock, unlessFull } from "../connection/index.js";
-import { TaskweftError } from "../errors.js";
 import { ShardKeys } from "../protocol/index.js";
 import { packageVersion } from "../version.js";
 import { BatchAttempt } from "./batch.js";
@@ -32,7 +31,7 @@ import { type Share, SharedSlots, type SlotUser } from "./shared-slots.js";
 import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
 import { Workflows } from "./workflows.js";
-import type { Worker, WorkerPart } from "./worker-part.js";
+import { stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
@@ -233,7 +232,8 @@ export class ShardWorker implements Worker {
     } catch (error) {
       // Nothing is held yet: an open connection would only keep the process.
       if (this.#isWhole) this.#connection.disconnect();
-      this.#stopping ??= Promise.resolve();
+      if (this.#stopping !== undefined) throw stoppedWhileStarting();
+      this.#stopping = Promise.resolve();
       throw error;
     }
     this.#begin();
@@ -255,10 +255,7 @@ export class ShardWorker implements Worker {
   }
 
   #assertNotStopped(): void {
-    if (this.#stopping === undefined) return;
-    throw new TaskweftError("Closed", "the worker was stopped while it started; make another one", {
-      operation: "start",
-    });
+    if (this.#stopping !== undefined) throw stoppedWhileStarting();
   }
 
   #begin(): void {
@@ -295,10 +292,11 @@ export class ShardWorker implements Worker {
     this.#recorder.returned(this.#intake.takeIds());
     await this.#waitForHandlers(graceMs);
     // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
-    const complete = await Promise.race([
-      this.#giveUpEverything().then(() => true),
-      delay(GIVE_UP_LIMIT_MS, false, { ref: false }),
-    ]);
+    const giveUp = async (): Promise<true> => {
+      if (this.#leaseKeeper.isStarted) await this.#giveUpEverything();
+      return true;
+    };
+    const complete = await Promise.race([giveUp(), delay(GIVE_UP_LIMIT_MS, false, { ref: false })]);
     // Again where giving up did not get so far: their timers would go on for ever.
     void this.#leaseKeeper.stop();
     void this.#janitor.stop();

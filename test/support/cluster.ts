@@ -21,8 +21,9 @@ export interface TestCluster {
 }
 
 /** Resolves when every node calls the Cluster whole. */
-export async function startCluster({ replicas = false } = {}): Promise<TestCluster> {
+export async function startCluster({ replicas = false, fullCoverage = true } = {}): Promise<TestCluster> {
   const args = ["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)];
+  if (!fullCoverage) args.push("--cluster-require-full-coverage", "no");
   const count = replicas ? 2 * PRIMARIES : PRIMARIES;
   const nodes: TestRedis[] = [];
   for (let started = 0; started < count; started += 1) nodes.push(await startRedis({ args }));

@@ -53,9 +53,27 @@ describe("an unreachable Redis", () => {
   test("fails an enqueue of a client that was never ready, within the deadline, with the reason", async () => {
     const client = newClient({ url: NOBODY, deadline: "200ms" });
     const error = await failure(2000, setup().enqueue(plain, { n: 1 }, { client }));
-    expect(error.code).toBe("OutcomeUnknown");
-    expect(error.message).toMatch(/Redis did not answer within 200 ms \(last error.*ECONNREFUSED/);
+    expect(error.code).toBe("RedisUnavailable");
+    expect(error.message).toMatch(/has answered no call for 200 ms \(last error.*ECONNREFUSED.*was not sent/);
     expect(error.operation).toBe("enqueue");
+  });
+
+  test("does not send later what was said not to be sent", async () => {
+    const project = setup();
+    const proxy = await startProxy(redis.port);
+    proxy.stall();
+    const client = project.newClient({ url: proxy.url, deadline: "200ms" });
+    const error = await failure(2000, project.enqueue(plain, { n: 1 }, { client, id: "lost" }));
+    expect(error.code).toBe("RedisUnavailable");
+    proxy.heal();
+    await until("the client to be there", async () => {
+      const sent = project.enqueue(plain, { n: 2 }, { client, id: "next" });
+      return await sent.then(
+        () => true,
+        () => false,
+      );
+    });
+    expect(await project.raw.hkeys(project.keys.jobs)).toEqual(["next"]);
   });
 
   test("fails every enqueue within the deadline, also those that could not be sent", async () => {
@@ -213,7 +231,7 @@ describe("an unreachable Redis", () => {
     const client = newClient({ url: NOBODY, deadline: "200ms" });
     const sent = rejection(setup().enqueue(plain, { n: 1 }, { client }));
     await within(3000, "close() to end", client.close());
-    expect(["Closed", "OutcomeUnknown"]).toContain(
+    expect(["Closed", "RedisUnavailable"]).toContain(
       ((await within(2000, "the enqueue to settle", sent)) as TaskweftError).code,
     );
   });
