@@ -152,7 +152,10 @@ export class LeaseKeeper {
     if (this.#stopped) return;
     const busy = this.#intervalMs(true);
     const othersMs = othersEndMs < 0 ? Infinity : othersEndMs + Math.random() * Math.min(SPREAD_MS, busy);
-    const intervalMs = Math.min(this.#intervalMs(this.#ports.busy()), Math.max(busy, othersMs));
+    const intervalMs = Math.min(
+      this.#intervalMs(this.#ports.busy() || this.#doubts),
+      Math.max(busy, othersMs),
+    );
     this.#nextAt = performance.now() + intervalMs;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#beatNow(), intervalMs);
@@ -194,7 +197,7 @@ export class LeaseKeeper {
         if (worker === this.#name) this.lost();
       } else {
         this.#renewedAt = performance.now();
-        this.#confirm(worker, sentAt);
+        if (worker === this.#name) this.#confirmedAt = sentAt;
         this.#thread.renewed(this.#ports.part);
         clock.observe(beat.nowMs);
         for (const id of beat.cancels) onCancel(id);
@@ -211,14 +214,9 @@ export class LeaseKeeper {
     }
     this.#isBeating = false;
     this.#plan(othersEndMs);
-  }
-
-  #confirm(worker: string, sentAt: number): void {
-    if (worker !== this.#name) return;
-    this.#confirmedAt = sentAt;
-    if (!this.#doubts) return;
+    if (!this.#doubts || this.#confirmedAt !== sentAt) return;
     this.#doubts = false;
-    // Looks again whether it lasts: this heartbeat may have been sent before the process stood still.
+    // Whoever hears it asks again, and so at once: this heartbeat may have been sent before the process stood still.
     this.#ports.onLasting();
   }
 
