@@ -7,6 +7,7 @@
 import {
   Connection,
   type ConnectionOptions,
+  isForNow,
   type ServerClock,
   toTaskweftError,
 } from "../connection/index.js";
@@ -184,7 +185,8 @@ async function supported(probe: Promise<unknown>, needs: string): Promise<void> 
   try {
     await probe;
   } catch (error) {
-    throw isRefusal(error) ? new Unsupported(`${needs}; this Redis says: ${error.message}`) : error;
+    const isLack = isRefusal(error) && !isForNow(error);
+    throw isLack ? new Unsupported(`${needs}; this Redis says: ${error.message}`) : error;
   }
 }
 

@@ -7,7 +7,7 @@ import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isElsewhere } from "./cluster-connector.js";
 import { type IoredisOptions, maskUrl, openRedis, reconnectDelay } from "./open-redis.js";
-import { isNoScript, toTaskweftError } from "./reply-errors.js";
+import { isFromReplica, isNoScript, toTaskweftError } from "./reply-errors.js";
 
 const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
 
@@ -57,7 +57,7 @@ export class Connection implements ScriptRunner {
       retryStrategy: reconnectDelay,
       // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
       reconnectOnError: (error) => {
-        if (!error.message.startsWith("READONLY") && !isElsewhere(error)) return false;
+        if (!isFromReplica(error) && !isElsewhere(error)) return false;
         this.#lastError = error;
         return 2;
       },

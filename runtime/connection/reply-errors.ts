@@ -3,7 +3,18 @@ import { TaskweftError } from "../errors.js";
 
 /** Replies that mean "not now": nothing was executed, the same request may succeed later. */
 const UNAVAILABLE = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
+/** What a replica says to writes, and to who asks it what others have confirmed. */
+const FROM_REPLICA = /^READONLY\b|cannot be used with replica instances/;
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b/;
+
+export function isFromReplica(error: Error): boolean {
+  return FROM_REPLICA.test(error.message);
+}
+
+/** True where the same request may succeed later, with nothing changed by hand. */
+export function isForNow(error: Error): boolean {
+  return UNAVAILABLE.test(error.message) || isFromReplica(error);
+}
 
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
@@ -21,7 +32,7 @@ export function toTaskweftError(error: unknown, operation: string): TaskweftErro
       { operation, cause },
     );
   }
-  if (text.startsWith("READONLY")) {
+  if (FROM_REPLICA.test(text)) {
     return new TaskweftError(
       "RedisUnavailable",
       `Redis refused the ${operation}, because this server is a read-only replica (READONLY). Use the address of its primary, or redis+sentinel://host:port/name, which finds the primary also after a failover.`,

@@ -38,6 +38,15 @@ describe("replicated", () => {
     }
   });
 
+  test("at a server that has become a replica is away for now, like any other write", async () => {
+    await inSync();
+    const project = setup();
+    const client = project.newClient({ url: replica.url, deadline: "500ms" });
+    const error = await failure(project.enqueue(money, { n: 1 }, { client }));
+    expect(error.code).toBe("RedisUnavailable");
+    expect(error.message).toMatch(/cannot be used with replica instances.*was not sent/);
+  });
+
   test("that no replica confirms rejects in time with the job's id; the same key makes no second job and waits anew", async () => {
     await inSync();
     const project = setup();
