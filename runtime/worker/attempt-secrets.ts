@@ -25,7 +25,7 @@ export class AttemptSecrets {
   readonly all = (): readonly string[] => {
     const { sensitive = [] } = this.#contract;
     this.#inPayloads ??= this.#payloads().flatMap((payload) => secretsAt(sensitive, payload));
-    return (this.#all ??= [...this.#inPayloads, ...this.#heard]);
+    return (this.#all ??= [...new Set([...this.#inPayloads, ...this.#heard])]);
   };
 
   /** Those of events. */

@@ -181,7 +181,9 @@ class CallContext implements BatchContext {
     this.#call = call;
     this.#ids = new Set(jobs.map(({ id }) => id));
     const { contract } = call;
-    const secrets = AttemptSecrets.of(contract, () => jobs.map(({ payload }) => payload));
+    // Those of the claims: the handler may change what it was given.
+    const payloads = () => call.attempts.map(({ claim }) => claim.record.payload);
+    const secrets = AttemptSecrets.of(contract, payloads);
     this.log = veiled(withFields(logger, { task: contract.name, jobs: jobs.length }), secrets?.all);
   }
 

@@ -61,8 +61,12 @@ test("a batch logs nothing of any of its jobs, and a task without sensitive fiel
     } as never,
     {
       batches: {
-        "order:batched": (jobs: readonly Job<never>[], ctx: BatchContext) =>
-          ctx.log.info(`paying ${(jobs as readonly Job<Order>[]).map(({ payload }) => payload.card).join()}`),
+        "order:batched": (jobs: readonly Job<never>[], ctx: BatchContext) => {
+          const given = jobs as readonly Job<{ card?: string }>[];
+          const cards = given.map(({ payload }) => payload.card).join();
+          for (const { payload } of given) delete payload.card;
+          ctx.log.info(`paying ${cards}`);
+        },
       },
     },
   );
@@ -117,4 +121,52 @@ test("a field stays what it is unless it holds something sensitive, and is hidde
   expect(inspect(second, { depth: 9 })).not.toContain(CARD);
   expect(third!.message).toBe("third");
   expect(looked).toBe(1);
+});
+
+class Account {
+  readonly card = CARD;
+  toJSON(): object {
+    return { card: "none of your business" };
+  }
+}
+
+test.each<[string, unknown]>([
+  ["a list of errors", [new Error(`bad ${CARD}`)]],
+  ["what Promise.allSettled gives", { status: "rejected", reason: new Error(CARD) }],
+  ["what Promise.any throws", new AggregateError([new Error(CARD)], "all failed")],
+  ["an error in an error", Object.assign(new Error("bad"), { request: new Error(CARD) })],
+  ["a cause that is no error", new Error("bad", { cause: { of: new Error(CARD) } })],
+  ["a Map", new Map([[CARD, 1]])],
+  ["a Set in a Map", new Map([["cards", new Set([CARD])]])],
+  ["an object that says something else as JSON", new Account()],
+  ["one that says more as JSON", { toJSON: () => CARD }],
+])("%s is looked into as loggers do that show more than its JSON", (_name, value) => {
+  const logger = new RecordingLogger();
+  const log = veiled(logger, () => [CARD]);
+  log.info("line", { value, beside: "kept" });
+  const shown = inspect(logger.lines, { depth: 20, showHidden: true });
+  expect(shown).not.toContain(CARD);
+  expect(JSON.stringify(logger.lines)).not.toContain(CARD);
+  expect(logger.lines[0]!.fields["beside"]).toBe("kept");
+});
+
+test.each<[string, unknown]>([
+  ["a Map", new Map([["card", 1]])],
+  ["an error with more in it", Object.assign(new AggregateError([new Error("x")], "y"), { n: 1 })],
+  ["an instance of a class", new URL("http://example.org/")],
+  ["what is nested", { a: [{ b: new Set([1]) }] }],
+])("%s that holds none is handed on as it is", (_name, value) => {
+  const logger = new RecordingLogger();
+  veiled(logger, () => [CARD]).info("line", { value });
+  expect(logger.lines[0]!.fields["value"]).toBe(value);
+});
+
+test("lines of a job with more sensitive values than anybody can look for are hidden", () => {
+  const logger = new RecordingLogger();
+  const cards = Array.from({ length: 1001 }, (_unused, n) => `card-${n}`);
+  veiled(logger, () => cards).warn("paying with card-7", { card: "card-8" });
+  expect(logger.lines).toMatchObject([
+    { level: "warn", message: "*** (its payload has more than 1000 sensitive values)" },
+  ]);
+  expect(inspect(logger.lines)).not.toMatch(/card-/);
 });
