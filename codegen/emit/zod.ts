@@ -74,11 +74,14 @@ const FORMATS = {
 } as const;
 
 function stringLayout(node: JsonSchemaNode & { kind: "string" }): Layout {
+  const most = node.maxLength === undefined ? "" : atMost(node.maxLength, node.pattern !== undefined);
   return [
     node.format === undefined ? "z.string()" : FORMATS[node.format],
+    // First, and then nothing more: of a text without bounds a pattern may ask for more time than anybody has.
+    node.pattern === undefined ? "" : most,
     node.pattern === undefined ? "" : `.regex(new RegExp(${literal(node.pattern)}, "u"))`,
     node.minLength === undefined ? "" : atLeast(node.minLength),
-    node.maxLength === undefined ? "" : atMost(node.maxLength),
+    node.pattern === undefined ? most : "",
     node.format === "uri" ? ".pipe(z.url())" : "",
   ];
 }
@@ -90,9 +93,11 @@ function atLeast(length: number): Layout {
   return list(".refine(", [test, literal(`Too small: expected string to have >=${length} characters`)], ")");
 }
 
-function atMost(length: number): Layout {
-  const test = `(text) => text.length <= ${length} || [...text].length <= ${length}`;
-  return list(".refine(", [test, literal(`Too big: expected string to have <=${length} characters`)], ")");
+/** `ends`: nothing more is checked of a text that is longer. */
+function atMost(length: number, ends: boolean): Layout {
+  const test = `(text) => text.length <= ${length} || (text.length <= ${length * 2} && [...text].length <= ${length})`;
+  const message = literal(`Too big: expected string to have <=${length} characters`);
+  return list(".refine(", [test, ends ? `{ error: ${message}, abort: true }` : message], ")");
 }
 
 function enumLayout(values: readonly (string | number | boolean | null)[]): Layout {

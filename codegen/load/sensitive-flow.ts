@@ -44,12 +44,17 @@ function partsOf(from: JsonSchemaNode, to: JsonSchemaNode): readonly Part[] {
     return from.branches.map((branch) => ["", branch, to]);
   if (from.kind === "array") return [["[]", from.items, to.kind === "array" ? to.items : ANYTHING]];
   if (from.kind !== "object") return [];
-  return from.properties.map(({ name, schema }) => [`.${name}`, schema, fieldOf(to, name)]);
+  const fields = from.properties.map(({ name, schema }): Part => [`.${name}`, schema, fieldOf(to, name)]);
+  return typeof from.additional === "boolean"
+    ? fields
+    : [...fields, [".*", from.additional, otherFields(to)]];
+}
+
+function otherFields(target: JsonSchemaNode): JsonSchemaNode {
+  return target.kind !== "object" || typeof target.additional === "boolean" ? ANYTHING : target.additional;
 }
 
 function fieldOf(target: JsonSchemaNode, name: string): JsonSchemaNode {
-  if (target.kind !== "object") return ANYTHING;
-  const property = target.properties.find((candidate) => candidate.name === name);
-  if (property !== undefined) return property.schema;
-  return typeof target.additional === "boolean" ? ANYTHING : target.additional;
+  const properties = target.kind === "object" ? target.properties : [];
+  return properties.find((candidate) => candidate.name === name)?.schema ?? otherFields(target);
 }

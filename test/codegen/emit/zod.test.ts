@@ -213,6 +213,22 @@ describe("strict validators", () => {
     ]);
   });
 
+  test("match no pattern against a text that is too long for it", () => {
+    const bounded: JsonSchemaNode = { kind: "string", pattern: "^[a-c]*$", minLength: 2, maxLength: 5 };
+    const { payloadStrict } = validators(schema(object({ text: bounded })));
+    const messages = (text: string): readonly string[] => {
+      const parsed = payloadStrict().safeParse({ text });
+      return parsed.success ? [] : parsed.error.issues.map(({ message }) => message);
+    };
+    // A pattern that is matched says so, also beside another problem.
+    expect(messages("x")).toEqual([
+      expect.stringContaining("must match pattern"),
+      expect.stringContaining("Too small"),
+    ]);
+    expect(messages("x".repeat(6))).toEqual([expect.stringContaining("Too big")]);
+    expect(messages("abcab")).toEqual([]);
+  });
+
   test("tell the branches of a union by their tag", () => {
     const branches = ["card", "iban"].map((kind) =>
       object({ kind: { kind: "enum", values: [kind] }, number: string }),

@@ -286,6 +286,16 @@ observers:
     expect(found).toEqual([expect.stringContaining("TW182 v.kids[].s of t would show")]);
   });
 
+  it("finds what any other key of a map holds", () => {
+    const map = "{ type: object, additionalProperties: { type: string, x-sensitive: true } }";
+    const other = "{ type: object, additionalProperties: { type: string } }";
+    for (const target of ["any", other])
+      expect(observed("  Unused: { n: string }", map, target)).toEqual([
+        expect.stringContaining("TW182 v.* of t would show"),
+      ]);
+    expect(observed("  Unused: { n: string }", map, map)).toEqual([]);
+  });
+
   it("names the field where one branch of a choice was meant", () => {
     const target = "{ oneOf: [{ type: string }, { type: object, properties: { n: { type: integer } } }] }";
     const found = observed("  Wrong: { n: string }", "Wrong", target);

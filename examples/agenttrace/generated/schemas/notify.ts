@@ -7,14 +7,14 @@ export const notifySendSchemas = defineSchemas<NotifySendPayload, void>({
   payloadStrict: () => z.strictObject({
     projectId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 500 || [...text].length <= 500,
+      (text) => text.length <= 500 || (text.length <= 1000 && [...text].length <= 500),
       "Too big: expected string to have <=500 characters",
     ),
   }),
   payloadLoose: () => z.looseObject({
     projectId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 500 || [...text].length <= 500,
+      (text) => text.length <= 500 || (text.length <= 1000 && [...text].length <= 500),
       "Too big: expected string to have <=500 characters",
     ),
   }),

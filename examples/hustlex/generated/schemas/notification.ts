@@ -7,14 +7,14 @@ export const notificationPushSchemas = defineSchemas<NotificationPushPayload, vo
   payloadStrict: () => z.strictObject({
     memberId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 200 || [...text].length <= 200,
+      (text) => text.length <= 200 || (text.length <= 400 && [...text].length <= 200),
       "Too big: expected string to have <=200 characters",
     ),
   }),
   payloadLoose: () => z.looseObject({
     memberId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 200 || [...text].length <= 200,
+      (text) => text.length <= 200 || (text.length <= 400 && [...text].length <= 200),
       "Too big: expected string to have <=200 characters",
     ),
   }),
@@ -24,14 +24,14 @@ export const notificationSmsSchemas = defineSchemas<NotificationSmsPayload, void
   payloadStrict: () => z.strictObject({
     memberId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 160 || [...text].length <= 160,
+      (text) => text.length <= 160 || (text.length <= 320 && [...text].length <= 160),
       "Too big: expected string to have <=160 characters",
     ),
   }),
   payloadLoose: () => z.looseObject({
     memberId: z.string(),
     text: z.string().refine(
-      (text) => text.length <= 160 || [...text].length <= 160,
+      (text) => text.length <= 160 || (text.length <= 320 && [...text].length <= 160),
       "Too big: expected string to have <=160 characters",
     ),
   }),

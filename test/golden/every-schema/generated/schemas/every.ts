@@ -55,12 +55,12 @@ export const everyFormSchemas = defineSchemas<EveryFormPayload, EveryFormResult>
     url: z.string().regex(new RegExp("^\\S+$", "u"), "Invalid URL").pipe(z.url()).optional(),
     date: z.iso.date().optional(),
     time: z.iso.datetime({ offset: true }).optional(),
-    code: z.string().regex(new RegExp("^[A-Z]+$", "u")).refine(
+    code: z.string().refine(
+      (text) => text.length <= 5 || (text.length <= 10 && [...text].length <= 5),
+      { error: "Too big: expected string to have <=5 characters", abort: true },
+    ).regex(new RegExp("^[A-Z]+$", "u")).refine(
       (text) => text.length >= 4 || [...text].length >= 2,
       "Too small: expected string to have >=2 characters",
-    ).refine(
-      (text) => text.length <= 5 || [...text].length <= 5,
-      "Too big: expected string to have <=5 characters",
     ).optional(),
     count: z.int().gte(0).lte(10).multipleOf(2).optional(),
     ratio: z.number().gt(0).lt(1).optional(),
@@ -97,12 +97,12 @@ export const everyFormSchemas = defineSchemas<EveryFormPayload, EveryFormResult>
     url: z.string().regex(new RegExp("^\\S+$", "u"), "Invalid URL").pipe(z.url()).optional(),
     date: z.iso.date().optional(),
     time: z.iso.datetime({ offset: true }).optional(),
-    code: z.string().regex(new RegExp("^[A-Z]+$", "u")).refine(
+    code: z.string().refine(
+      (text) => text.length <= 5 || (text.length <= 10 && [...text].length <= 5),
+      { error: "Too big: expected string to have <=5 characters", abort: true },
+    ).regex(new RegExp("^[A-Z]+$", "u")).refine(
       (text) => text.length >= 4 || [...text].length >= 2,
       "Too small: expected string to have >=2 characters",
-    ).refine(
-      (text) => text.length <= 5 || [...text].length <= 5,
-      "Too big: expected string to have <=5 characters",
     ).optional(),
     count: z.int().gte(0).lte(10).multipleOf(2).optional(),
     ratio: z.number().gt(0).lt(1).optional(),
