@@ -3,17 +3,34 @@ import type { SensitivePath } from "../../runtime/definition/index.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
 import { references, subtrees } from "./schema-walk.js";
 
-/** Sorted. Where a schema contains itself, all that stands there is meant: hiding too much is the safe mistake. */
-export function sensitivePaths({ root, definitions }: JsonSchema): readonly SensitivePath[] {
+/** Definitions that name each other in many ways have more paths than anybody wants to load, and to look at for each job. */
+const MOST_PATHS = 200;
+
+/**
+ * Sorted. Where a schema contains itself, or has very many paths, all that stands there is meant: hiding too much is the safe
+ * mistake.
+ */
+export function sensitivePaths(schema: JsonSchema): readonly SensitivePath[] {
+  for (let depth = Infinity; ; depth = depth === Infinity ? 6 : depth - 1) {
+    const paths = pathsDownTo(schema, depth);
+    if (paths !== undefined) return paths;
+  }
+}
+
+/** `undefined`: too many. References in references are followed so deep. */
+function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly SensitivePath[] | undefined {
   const byName = new Map(definitions.map(({ name, schema }) => [name, schema]));
   const marked = new Set(
     definitions.filter(({ schema }) => leadsToMark(schema, byName)).map(({ name }) => name),
   );
   const found = new Map<string, SensitivePath>();
+  // Of the schema itself all are named: there is nothing above them that could stand for them.
+  const isTooMany = (): boolean => depth > 0 && found.size > MOST_PATHS;
   const visit = (node: JsonSchemaNode, path: SensitivePath, open: readonly string[]): void => {
+    if (isTooMany()) return;
     if (
       node.sensitive === true ||
-      (node.kind === "ref" && marked.has(node.name) && open.includes(node.name))
+      (node.kind === "ref" && marked.has(node.name) && (open.includes(node.name) || open.length >= depth))
     ) {
       found.set(JSON.stringify(path), path);
       return;
@@ -43,6 +60,7 @@ export function sensitivePaths({ root, definitions }: JsonSchema): readonly Sens
     }
   };
   visit(root, [], []);
+  if (isTooMany()) return undefined;
   return [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
 }
 

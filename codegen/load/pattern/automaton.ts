@@ -29,22 +29,32 @@ const LIMITS: readonly Limits[] = [
 ];
 const MAX_POSITIONS = 600;
 
-/** Of the pattern, and of each of its lookarounds. */
-export function automatonsOf(pattern: string): readonly Automaton[] {
-  return parsePattern(pattern).roots.map((root) => {
+/** Of the pattern, and of each of its lookarounds; `undefined` where its references to groups repeat too much of it. */
+export function automatonsOf(pattern: string): readonly Automaton[] | undefined {
+  const automatons: Automaton[] = [];
+  for (const root of parsePattern(pattern).roots) {
     const limits = LIMITS.find((candidate) => sizeOf(root, candidate) <= MAX_POSITIONS);
-    return build(root, limits ?? { atom: 1, group: 1 });
-  });
+    if (limits === undefined) return undefined;
+    automatons.push(build(root, limits));
+  }
+  return automatons;
 }
 
-function sizeOf(node: PatternNode, limits: Limits): number {
-  if (node.kind === "atom") return 1;
+/** @param known of nodes that stand in several places, as groups do that are referred to: else it would take as long as it is large. */
+function sizeOf(node: PatternNode, limits: Limits, known = new Map<PatternNode, number>()): number {
+  const found = known.get(node);
+  if (found !== undefined) return found;
   const sum = (nodes: readonly PatternNode[]): number =>
-    nodes.reduce((total, inner) => total + sizeOf(inner, limits), 0);
-  if (node.kind === "either") return sum(node.options);
-  if (node.kind === "sequence") return sum(node.parts);
-  const { least, most } = writtenOut(node, limits);
-  return sizeOf(node.part, limits) * Math.max(least, most === Infinity ? 1 : most);
+    nodes.reduce((total, inner) => total + sizeOf(inner, limits, known), 0);
+  let size = 1;
+  if (node.kind === "either") size = sum(node.options);
+  else if (node.kind === "sequence") size = sum(node.parts);
+  else if (node.kind === "repeat") {
+    const { least, most } = writtenOut(node, limits);
+    size = sizeOf(node.part, limits, known) * Math.max(least, most === Infinity ? 1 : most);
+  }
+  known.set(node, size);
+  return size;
 }
 
 type Repeat = Extract<PatternNode, { kind: "repeat" }>;

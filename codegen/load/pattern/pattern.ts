@@ -32,6 +32,12 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
     };
   }
   const automatons = automatonsOf(pattern);
+  if (automatons === undefined) {
+    return {
+      message: "the pattern refers to its groups so often that nobody can tell how long it may take",
+      hint: "write what each group matches where it is wanted, or match a part and check the rest in the handler",
+    };
+  }
   if (automatons.some(repeatsAmbiguously)) {
     return {
       message:

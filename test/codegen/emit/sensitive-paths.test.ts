@@ -52,3 +52,29 @@ test.each([
 ])("%s", (_what, root, definitions, expected) => {
   expect(sensitivePaths(schema(root as JsonSchemaNode, definitions as never))).toEqual(expected);
 });
+
+test("definitions with very many paths stand for all that they lead to, and nothing is left out", () => {
+  const levels = 17;
+  const definitions = Object.fromEntries(
+    Array.from({ length: levels }, (_unused, n) => [
+      `D${n}`,
+      n === levels - 1 ? object({ card: secret }) : object({ a: ref(`D${n + 1}`), b: ref(`D${n + 1}`) }),
+    ]),
+  );
+  const root = object({ first: ref("D0"), plain: secret });
+  const paths = sensitivePaths(schema(root, definitions as never));
+  expect(paths.length).toBeLessThanOrEqual(200);
+  expect(paths).toContainEqual(["plain"]);
+  const reaches = (end: readonly string[]): boolean =>
+    paths.some((path) => path.every((step, index) => step === end[index]));
+  for (const side of ["a", "b"])
+    expect(reaches(["first", ...Array.from({ length: levels - 1 }, () => side), "card"])).toBe(true);
+});
+
+test("of many fields in the schema itself all are named", () => {
+  const fields = Object.fromEntries(Array.from({ length: 300 }, (_unused, n) => [`f${n}`, secret]));
+  const root = object({ ...fields, deep: ref("D") });
+  const paths = sensitivePaths(schema(root, { D: object({ x: secret }) } as never));
+  expect(paths).toHaveLength(301);
+  expect(paths).toContainEqual(["deep"]);
+});

@@ -147,3 +147,11 @@ describe("patterns", () => {
     );
   });
 });
+
+it("refuses references to groups that repeat each other without end, and looks no longer than for others", () => {
+  const doubled = (groups: number): string =>
+    Array.from({ length: groups }, (_unused, n) => (n === 0 ? "(a)" : `(\\${n}\\${n})`)).join("");
+  expect(patternProblem(doubled(5))).toBeUndefined();
+  for (const groups of [16, 60])
+    expect(patternProblem(doubled(groups))?.message).toMatch(/refers to its groups so often/);
+});
