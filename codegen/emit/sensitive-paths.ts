@@ -5,6 +5,8 @@ import { references, subtrees } from "./schema-walk.js";
 
 /** Definitions that name each other in many ways have more paths than anybody wants to load, and to look at for each job. */
 const MOST_PATHS = 200;
+/** Many ways may lead to few paths, through the branches of a choice. */
+const MOST_REFERENCES = 1000;
 
 /**
  * Sorted. Where a schema contains itself, or has very many paths, all that stands there is meant: hiding too much is the safe
@@ -24,8 +26,9 @@ function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly
     definitions.filter(({ schema }) => leadsToMark(schema, byName)).map(({ name }) => name),
   );
   const found = new Map<string, SensitivePath>();
+  let followed = 0;
   // Of the schema itself all are named: there is nothing above them that could stand for them.
-  const isTooMany = (): boolean => depth > 0 && found.size > MOST_PATHS;
+  const isTooMany = (): boolean => depth > 0 && (found.size > MOST_PATHS || followed > MOST_REFERENCES);
   const visit = (node: JsonSchemaNode, path: SensitivePath, open: readonly string[]): void => {
     if (isTooMany()) return;
     if (
@@ -48,6 +51,7 @@ function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly
         return;
       case "ref": {
         const target = marked.has(node.name) ? byName.get(node.name) : undefined;
+        followed += 1;
         if (target !== undefined) visit(target, path, [...open, node.name]);
         return;
       }

@@ -45,9 +45,16 @@ function partsOf(from: JsonSchemaNode, to: JsonSchemaNode): readonly Part[] {
   if (from.kind === "array") return [["[]", from.items, to.kind === "array" ? to.items : ANYTHING]];
   if (from.kind !== "object") return [];
   const fields = from.properties.map(({ name, schema }): Part => [`.${name}`, schema, fieldOf(to, name)]);
-  return typeof from.additional === "boolean"
-    ? fields
-    : [...fields, [".*", from.additional, otherFields(to)]];
+  const { additional } = from;
+  if (typeof additional === "boolean") return fields;
+  // Any other key may also be one that the target declares.
+  const declared = to.kind === "object" ? to.properties : [];
+  const others = declared.filter(({ name }) => from.properties.every((own) => own.name !== name));
+  return [
+    ...fields,
+    ...others.map(({ name, schema }): Part => [`.${name}`, additional, schema]),
+    [".*", additional, otherFields(to)],
+  ];
 }
 
 function otherFields(target: JsonSchemaNode): JsonSchemaNode {

@@ -78,3 +78,19 @@ test("of many fields in the schema itself all are named", () => {
   expect(paths).toHaveLength(301);
   expect(paths).toContainEqual(["deep"]);
 });
+
+test("many ways to one path are not all followed", () => {
+  const levels = 40;
+  const either = (n: number): JsonSchemaNode => ({
+    kind: "union",
+    exclusive: false,
+    branches: [ref(`A${n}`), ref(`B${n}`)],
+  });
+  const definitions = Object.fromEntries(
+    Array.from({ length: levels }, (_unused, n) =>
+      ["A", "B"].map((side) => [`${side}${n}`, n === levels - 1 ? object({ card: secret }) : either(n + 1)]),
+    ).flat(),
+  );
+  const paths = sensitivePaths(schema(object({ first: ref("A0") }), definitions as never));
+  expect(paths).toEqual([["first"]]);
+});

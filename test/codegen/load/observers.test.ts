@@ -294,6 +294,11 @@ observers:
         expect.stringContaining("TW182 v.* of t would show"),
       ]);
     expect(observed("  Unused: { n: string }", map, map)).toEqual([]);
+    const declared =
+      "{ type: object, properties: { a: { type: string } }, additionalProperties: { type: string, x-sensitive: true } }";
+    expect(observed("  Unused: { n: string }", map, declared)).toEqual([
+      expect.stringContaining("TW182 v.a of t would show"),
+    ]);
   });
 
   it("names the field where one branch of a choice was meant", () => {
