@@ -46,7 +46,7 @@ export function checkReplication({ fields }: ServerInfo): Finding {
       fix: "use the address of the primary, or of the proxy or Sentinel that knows it",
     });
   }
-  const replicas = [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, text]) => replicaOf(text));
+  const replicas = replicasOf(fields);
   if (replicas.length === 0) return ok("TW-D30", "no replicas: durability replicated cannot be reached");
   const late = replicas.filter(({ state, lag }) => state !== "online" || lag > LONGEST_LAG_SECONDS);
   if (late.length === 0) return ok("TW-D30", `${replicas.length} replicas follow`);
@@ -60,6 +60,29 @@ export function checkReplication({ fields }: ServerInfo): Finding {
       fix: "look into the replica's log; the network, or a backlog that is too small, is the usual cause",
     },
   );
+}
+
+/** `coverage`: cluster-require-full-coverage as CONFIG GET tells it; `undefined` where it may not be asked. */
+export function checkCoverage({ fields }: ServerInfo, coverage: string | undefined): readonly Finding[] {
+  const isPrimary = fields.get("cluster_enabled") === "1" && fields.get("role") !== "slave";
+  if (!isPrimary || coverage !== "yes" || replicasOf(fields).length > 0) return [];
+  return [
+    problem(
+      "TW-D33",
+      "warning",
+      "this primary of a Cluster has no replica, and cluster-require-full-coverage is yes",
+      {
+        why: "while it is down, every other node refuses everything as well: all shards stand still",
+        fix: "give it a replica, or run on every node: redis-cli CONFIG SET cluster-require-full-coverage no",
+      },
+    ),
+  ];
+}
+
+function replicasOf(
+  fields: ServerInfo["fields"],
+): readonly { readonly state: string; readonly lag: number }[] {
+  return [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, text]) => replicaOf(text));
 }
 
 /** `ip=10.0.0.2,port=6379,state=online,offset=1,lag=0` */

@@ -10,7 +10,7 @@ import { reachRedis, reachShards } from "../redis/reach.js";
 import type { ServerInfo } from "../redis/server-info.js";
 import type { Session } from "../session.js";
 import { checkAccess } from "./access-checks.js";
-import { checkPersistence, checkReplication } from "./durability-checks.js";
+import { checkCoverage, checkPersistence, checkReplication } from "./durability-checks.js";
 import { ok, problem, type Finding } from "./finding.js";
 
 const PINGS = 20;
@@ -57,10 +57,14 @@ async function checkServer(
     checkMemory(info),
     checkReplication(info),
     ...(await askServer(url, session, shard, async (redis) => {
-      const appendfsync = await redis.config("GET", "appendfsync").catch(() => undefined);
+      const setting = async (name: string): Promise<string | undefined> => {
+        const pair = await redis.config("GET", name).catch(() => undefined);
+        return (pair as readonly string[] | undefined)?.[1];
+      };
       const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
       return [
-        checkPersistence(info, (appendfsync as readonly string[] | undefined)?.[1]),
+        checkPersistence(info, await setting("appendfsync")),
+        ...checkCoverage(info, await setting("cluster-require-full-coverage")),
         ...(await measure(redis)),
         ...(Array.isArray(slow) ? [checkSlowCommands(slow, Date.now())] : []),
       ];

@@ -17,7 +17,7 @@ beforeAll(async () => {
   cluster = await startCluster();
 }, 60_000);
 
-async function problems(): Promise<readonly string[]> {
+async function problems(wanted = "error"): Promise<readonly string[]> {
   const env = { TASKWEFT_REDIS_URL: cluster.url, TASKWEFT_SHARDS: String(SHARDS) };
   const { stdout } = await inProcess(["doctor", "--json"], { cwd: tmpdir(), env });
   const { data } = JSON.parse(stdout) as { data: { findings: readonly Finding[] } };
@@ -27,7 +27,7 @@ async function problems(): Promise<readonly string[]> {
     message: `3 servers have the ${SHARDS} shards`,
   });
   return data.findings
-    .filter(({ code, level }) => level === "error" && code !== "TW-D22")
+    .filter(({ code, level }) => level === wanted && code !== "TW-D22")
     .map(({ code, message }) => `${code} ${message}`);
 }
 
@@ -46,4 +46,14 @@ test("each server of a Cluster is asked, and what is wrong with one is told once
   await node.acl("SETUSER", "default", "-zadd");
   const refused = (await problems()).map((line) => /^TW-D28 shard (\d+): .*may not use ZADD/.exec(line)?.[1]);
   expect(refused).toEqual(homes.flatMap((home, shard) => (home === homes[odd] ? [String(shard)] : [])));
+}, 30_000);
+
+test("a primary without a replica is told of while the Cluster stands still without it", async () => {
+  const stands = async (): Promise<readonly string[]> =>
+    (await problems("warning")).filter((line) => line.startsWith("TW-D33"));
+  const text = "this primary of a Cluster has no replica, and cluster-require-full-coverage is yes";
+  expect((await stands())[0]).toBe(`TW-D33 ${text}`);
+  expect((await stands()).length).toBe(3);
+  for (const node of cluster.nodes) await node.client().config("SET", "cluster-require-full-coverage", "no");
+  expect(await stands()).toEqual([]);
 }, 30_000);
