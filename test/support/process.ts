@@ -1,6 +1,7 @@
 // Runs programs for tests: collects what they print, waits for words instead of sleeping, leaves nothing behind.
 import { spawn, type ChildProcess } from "node:child_process";
-import { afterAll } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, onTestFinished } from "vitest";
 
 export interface RunningProgram {
   readonly pid: number;
@@ -39,6 +40,18 @@ export function startProgram(
   const program = new Program(child, [command, ...args].join(" "));
   running.add(program);
   void program.ended.then(() => running.delete(program));
+  return program;
+}
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Starts what `compiled(...)` gave, for one test: it is killed at its end. */
+export function startCompiled(entry: string, env: NodeJS.ProcessEnv): RunningProgram {
+  const program = startProgram(process.execPath, [entry], { cwd: ROOT, env });
+  onTestFinished(async () => {
+    program.signal("SIGKILL");
+    await program.ended;
+  });
   return program;
 }
 

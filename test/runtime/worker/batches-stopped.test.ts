@@ -1,12 +1,11 @@
 // Batches that are told to stop, gathering or running: timeout, cancel, shutdown, a lost lease, a killed process, no free slot.
-import { fileURLToPath } from "node:url";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
 import { type CancelReply, cancel } from "../../../runtime/scripts/index.js";
 import type { BatchContext, Job } from "../../../runtime/worker/index.js";
 import { compiled } from "../../support/compiled.js";
-import { type RunningProgram, startProgram } from "../../support/process.js";
+import { type RunningProgram, startCompiled } from "../../support/process.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
@@ -14,7 +13,6 @@ import { signal, until, within } from "../../support/signal.js";
 import { BATCHED, QUEUES } from "./batching-task.js";
 
 const redis = await startRedis();
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const ENTRY = await compiled(new URL("batching-process.ts", import.meta.url));
 
 const retry = { maxRetries: 3, backoff: { type: "fixed", delayMs: 60_000, jitter: "none" } } as const;
@@ -311,20 +309,12 @@ test("workers that come and go under load lose nothing and run nothing twice, ba
 }, 60_000);
 
 function startWorker(project: Project, hangs: boolean): RunningProgram {
-  const worker = startProgram(process.execPath, [ENTRY], {
-    cwd: ROOT,
-    env: {
-      TASKWEFT_REDIS_URL: redis.url,
-      TASKWEFT_PREFIX: project.prefix,
-      TASKWEFT_WORKER_LEASE: "1s",
-      HANGS: hangs ? "1" : "",
-    },
+  return startCompiled(ENTRY, {
+    TASKWEFT_REDIS_URL: redis.url,
+    TASKWEFT_PREFIX: project.prefix,
+    TASKWEFT_WORKER_LEASE: "1s",
+    HANGS: hangs ? "1" : "",
   });
-  onTestFinished(async () => {
-    worker.signal("SIGKILL");
-    await worker.ended;
-  });
-  return worker;
 }
 
 test("a process that is killed in a batch: all its jobs run again elsewhere", async () => {

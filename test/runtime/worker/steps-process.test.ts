@@ -3,35 +3,25 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { compiled } from "../../support/compiled.js";
-import { type RunningProgram, startProgram } from "../../support/process.js";
+import { type RunningProgram, startCompiled } from "../../support/process.js";
 import { type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until, within } from "../../support/signal.js";
 import { QUEUES, STEPPING } from "./stepping-task.js";
 
 const redis = await startRedis();
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const ENTRY = await compiled(new URL("stepping-process.ts", import.meta.url));
 
 function startWorker(project: Project, effects: string, waits: boolean): RunningProgram {
-  const worker = startProgram(process.execPath, [ENTRY], {
-    cwd: ROOT,
-    env: {
-      TASKWEFT_REDIS_URL: redis.url,
-      TASKWEFT_PREFIX: project.prefix,
-      TASKWEFT_WORKER_LEASE: "1s",
-      EFFECTS: effects,
-      WAIT_BETWEEN_STEPS: waits ? "1" : "",
-    },
+  return startCompiled(ENTRY, {
+    TASKWEFT_REDIS_URL: redis.url,
+    TASKWEFT_PREFIX: project.prefix,
+    TASKWEFT_WORKER_LEASE: "1s",
+    EFFECTS: effects,
+    WAIT_BETWEEN_STEPS: waits ? "1" : "",
   });
-  onTestFinished(async () => {
-    worker.signal("SIGKILL");
-    await worker.ended;
-  });
-  return worker;
 }
 
 test("a process killed between two steps: the next one goes on after the first", async () => {
