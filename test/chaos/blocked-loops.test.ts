@@ -36,12 +36,17 @@ async function problems(project: Project, fleet: Fleet, ids: readonly string[]):
 
 test("a handler that blocks for four leases keeps its job beside a worker that would take it", async () => {
   const project = setup();
-  const fleet = new Fleet({ url: redis.url, prefix: project.prefix });
+  const fleet = new Fleet({ url: redis.url, prefix: project.prefix, env: { TASKWEFT_WORKER_LEASE: "2s" } });
   const workers = await Promise.all([fleet.start(), fleet.start()]);
-  const job = await project.enqueue(BLOCK, { n: 1, ms: 4000 });
+  // The threads come up beside the workers, and on a busy machine that takes longer than this lease.
+  await until("both threads to be there", async () => {
+    const clients = (await project.raw.client("LIST")) as string;
+    return [...clients.matchAll(/name=taskweft-heartbeat /g)].length === 2;
+  });
+  const job = await project.enqueue(BLOCK, { n: 1, ms: 8000, idle: true });
   const pid = await within(30_000, "the job to end", job.result());
   const blocked = workers.find((worker) => worker.pid === pid);
-  await blocked?.printed(/WARN.*the heartbeat thread kept the lease.*blockedMs=[34]/i);
+  await blocked?.printed(/WARN.*the heartbeat thread kept the lease.*blockedMs=[78]/i);
   expect(await project.run(job.id)).toMatchObject({ crashes: 0, attempts: 1 });
   expect(await problems(project, fleet, [job.id])).toEqual([]);
 }, 90_000);
