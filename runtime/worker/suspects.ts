@@ -3,7 +3,7 @@
  * one. Alone it can harm nobody else, and if the worker is lost again, everybody knows who did it.
  *
  *   open --(a suspect is claimed)--> draining --(nothing runs here)--> alone --(it has ended)--> open
- *   alone --(Redis is silent before it has started)--> aside --(Redis answers, and no other part has a suspect)--> draining
+ *   draining/alone --(Redis is silent before it has started)--> aside --(Redis answers, and no other part has a suspect)--> draining
  *
  * Nothing is claimed meanwhile, but aside: then the parts of this worker whose shards are there go on. Draining ends at the latest with
  * the timeouts of what runs.
@@ -42,6 +42,8 @@ export class Suspects {
   #state: "open" | "draining" | "alone" | "aside" = "open";
   /** Redis is asked whether the suspect may start. */
   #isAsking = false;
+  /** Redis is asked whether it is there. */
+  #isPinging = false;
   /** Waits until nothing else runs. */
   #suspect: Claim | undefined;
 
@@ -73,10 +75,14 @@ export class Suspects {
   look(): void {
     const { busy, shared } = this.#ports;
     if (this.#state === "aside") {
-      if (this.#isAsking || !shared.hold()) return;
+      if (this.#isAsking || this.#isPinging || !shared.hold()) return;
       this.#state = "draining";
     }
-    if (this.#state === "open" || busy() + shared.busyElsewhere() > 0) return;
+    if (this.#state === "open") return;
+    if (busy() + shared.busyElsewhere() > 0) {
+      if (this.#state === "draining") this.#ping();
+      return;
+    }
     if (this.#suspect === undefined) this.#reopen();
     else if (this.#state === "draining") {
       this.#state = "alone";
@@ -108,6 +114,7 @@ export class Suspects {
       crashes: suspect.run.crashes,
     });
     this.#ports.onClosed();
+    this.#ping();
   }
 
   #reopen(): void {
@@ -141,8 +148,22 @@ export class Suspects {
     this.look();
   }
 
+  /** What drains may wait for a Redis that is away: the jobs of this shard, or steps whose run is being read. */
+  #ping(): void {
+    if (this.#isPinging) return;
+    this.#isPinging = true;
+    const silence = setTimeout(() => this.#stepAside(), SILENCE_MS).unref();
+    const answered = (): void => {
+      clearTimeout(silence);
+      this.#isPinging = false;
+      if (this.#state === "aside") this.look();
+    };
+    this.#ports.connection.redis.ping().then(answered, answered);
+  }
+
+  /** Only before the suspect has started. */
   #stepAside(): void {
-    if (this.#state !== "alone") return;
+    if (this.#suspect === undefined || (this.#state !== "alone" && this.#state !== "draining")) return;
     this.#state = "aside";
     this.#ports.shared.release();
   }

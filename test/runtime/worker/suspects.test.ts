@@ -179,58 +179,65 @@ test("starts also when the last that waited for a slot has no handler here", asy
   expect(await project.kinds(strange.id)).toEqual(["failed"]);
 });
 
-test("in a worker of several shards, one whose Redis is silent holds up no other, and runs alone when it answers", async () => {
-  const project = setup();
-  const { keys, logger, raw } = project;
-  const proxy = await startProxy(redis.port);
-  const connection = new Connection({ url: proxy.url }, "test");
-  onTestFinished(() => connection.disconnect());
-  const run = { ...NEW_RUN, crashes: 2 };
-  await raw.hset(keys.active, "id", "A");
-  await raw.hset(keys.runs, "id", encodeRun(run));
-  await raw.hset(keys.jobs, "id", '[1,"quick:work","default","hash",{"n":1}]');
-  await raw.zadd(keys.leases, 8e15, "A");
+test.each([
+  ["before it may start", false],
+  ["while others still run", true],
+])(
+  "in a worker of several shards, one whose Redis is silent %s holds up no other, and runs alone when it answers",
+  async (_name, drains) => {
+    const project = setup();
+    const { keys, logger, raw } = project;
+    const proxy = await startProxy(redis.port);
+    const connection = new Connection({ url: proxy.url }, "test");
+    onTestFinished(() => connection.disconnect());
+    const run = { ...NEW_RUN, crashes: 2 };
+    await raw.hset(keys.active, "id", "A");
+    await raw.hset(keys.runs, "id", encodeRun(run));
+    await raw.hset(keys.jobs, "id", '[1,"quick:work","default","hash",{"n":1}]');
+    await raw.zadd(keys.leases, 8e15, "A");
 
-  const slots = new SharedSlots(4);
-  let busy = 0;
-  const others: string[] = [];
-  const user = {
-    running: () => 0,
-    coming: () => 0,
-    hungry: () => true,
-    busy: () => busy,
-    look: () => undefined,
-    close: () => void others.push("closed"),
-    open: () => void others.push("open"),
-  };
-  const share = slots.join({ ...user, busy: () => 0 });
-  slots.join(user);
-  const started = signal<number>();
-  const suspects = new Suspects({
-    connection,
-    keys,
-    logger,
-    worker: () => "A",
-    busy: () => 0,
-    start: () => started.send(busy),
-    giveBack: () => undefined,
-    onClosed: () => undefined,
-    onOpen: () => undefined,
-    onLost: () => undefined,
-    shared: share.suspects,
-  });
-  const claim = { id: "id", record: { task: "quick:work" }, run } as Claim;
-  await connection.redis.ping();
-  proxy.stall();
-  expect(suspects.sift([claim], true)).toEqual([]);
-  suspects.look();
-  expect(others).toEqual(["closed"]);
-  await until("the others to go on", () => others.at(-1) === "open");
-  busy = 1;
-  proxy.heal();
-  await until("the others to stop again", () => others.at(-1) === "closed");
-  busy = 0;
-  suspects.look();
-  expect(await within(5000, "the suspect to start", started.promise)).toBe(0);
-  await until("it to be noted", async () => (await project.kinds("id")).includes("alone"));
-});
+    const slots = new SharedSlots(4);
+    let busy = 0;
+    const others: string[] = [];
+    const user = {
+      running: () => 0,
+      coming: () => 0,
+      hungry: () => true,
+      busy: () => busy,
+      look: () => undefined,
+      close: () => void others.push("closed"),
+      open: () => void others.push("open"),
+    };
+    const share = slots.join({ ...user, busy: () => 0 });
+    slots.join(user);
+    const started = signal<number>();
+    const suspects = new Suspects({
+      connection,
+      keys,
+      logger,
+      worker: () => "A",
+      busy: () => 0,
+      start: () => started.send(busy),
+      giveBack: () => undefined,
+      onClosed: () => undefined,
+      onOpen: () => undefined,
+      onLost: () => undefined,
+      shared: share.suspects,
+    });
+    const claim = { id: "id", record: { task: "quick:work" }, run } as Claim;
+    await connection.redis.ping();
+    proxy.stall();
+    busy = drains ? 1 : 0;
+    expect(suspects.sift([claim], true)).toEqual([]);
+    suspects.look();
+    expect(others).toEqual(["closed"]);
+    await until("the others to go on", () => others.at(-1) === "open");
+    busy = 1;
+    proxy.heal();
+    await until("the others to stop again", () => others.at(-1) === "closed");
+    busy = 0;
+    suspects.look();
+    expect(await within(5000, "the suspect to start", started.promise)).toBe(0);
+    await until("it to be noted", async () => (await project.kinds("id")).includes("alone"));
+  },
+);
