@@ -272,7 +272,9 @@ describe("a replay", () => {
 
 test("runs that it was to start are started, and runs that began since hear of it", async () => {
   const { project, deploy } = setup();
-  const definition = workflow([{ name: "a", needs: [], job: jobOf(hook as never, path("input")) }]);
+  // Of another hash than the one that waits: definitions are kept by it.
+  const hash = "1b2c3d4e";
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(hook as never, path("input")) }], { hash });
   const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
   const startIt = createStartFunction<Placed, unknown>(
     { definition, input: () => anything as never },
