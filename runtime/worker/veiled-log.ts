@@ -2,6 +2,7 @@
  * Takes what is sensitive of jobs out of what is logged of them: handlers put values into messages, and what they call puts them into its
  * errors.
  */
+import { inspect } from "node:util";
 import { HIDDEN, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import type { Logger } from "./handler.js";
 
@@ -9,6 +10,8 @@ import type { Logger } from "./handler.js";
 const DEEPEST = 20;
 /** To look for more in each text of each line would hold the event loop up. */
 const MOST_SECRETS = 1000;
+/** All that can be seen of a value. */
+const WHOLE = { depth: DEEPEST, maxArrayLength: null, maxStringLength: null, breakLength: Infinity } as const;
 
 /** The same logger, for lines about jobs with these secrets. `undefined`: they can have none. */
 export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | undefined): Logger {
@@ -68,6 +71,7 @@ class Cleaner {
 
   /** @throws where the value contains itself, lies too deep, or cannot be read. */
   clean(value: unknown): unknown {
+    if (typeof value === "function") return this.#isSeenIn(value) ? HIDDEN : value;
     if (typeof value !== "object" || value === null) {
       const text = String(value);
       const clean = withoutSecrets(text, this.#secrets);
@@ -86,20 +90,32 @@ class Cleaner {
     if (value instanceof Error) return this.#cleanError(value);
     if (value instanceof Map || value instanceof Set) {
       const held = [...value] as readonly unknown[];
-      return this.clean(held) === held ? value : HIDDEN;
+      return this.clean(held) === held && this.#cleanProperties(value) === value ? value : HIDDEN;
     }
-    if (Array.isArray(value)) {
-      const items = value.map((item) => this.clean(item));
-      return items.every((item, index) => item === value[index]) ? value : items;
-    }
+    if (Array.isArray(value)) return this.#cleanArray(value);
     const shown = this.#cleanProperties(value);
+    if (isPlain(value)) return shown;
     const json = jsonOf(value);
-    if (shown === value && withoutSecrets(json ?? "", this.#secrets) === (json ?? "")) return value;
-    if (shown !== value && isPlain(value)) return shown;
+    const isClean = shown === value && withoutSecrets(json ?? "", this.#secrets) === (json ?? "");
+    // Headers, say, have neither fields nor JSON, and are shown whole all the same.
+    if (isClean) return this.#isSeenIn(value) ? HIDDEN : value;
     return json === undefined ? HIDDEN : valueWithoutSecrets(JSON.parse(json), this.#secrets);
   }
 
-  /** Those that are enumerable: the same object where they hold none. */
+  #cleanArray(value: readonly unknown[]): readonly unknown[] {
+    const items = value.map((item) => this.clean(item));
+    // The match of a pattern is one, and has the whole text beside its items.
+    const beside = Object.fromEntries(Object.entries(value).filter(([name]) => !Object.hasOwn(items, name)));
+    const isSame = items.every((item, index) => item === value[index]);
+    return isSame && this.#cleanProperties(beside) === beside ? value : items;
+  }
+
+  #isSeenIn(value: object): boolean {
+    const text = inspect(value, WHOLE);
+    return withoutSecrets(text, this.#secrets) !== text;
+  }
+
+  /** Those that are enumerable: the same object where they hold none. A copy has none that are named by symbols. */
   #cleanProperties(value: object): object {
     const before = Object.entries(value) as readonly (readonly [string, unknown])[];
     const after = before.map(
@@ -108,7 +124,11 @@ class Cleaner {
     const isSame = after.every(
       ([name, child], index) => name === before[index]![0] && child === before[index]![1],
     );
-    return isSame ? value : Object.fromEntries(after);
+    const symbols = Object.getOwnPropertySymbols(value)
+      .filter((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol))
+      .flatMap((symbol) => [symbol.description, (value as Record<symbol, unknown>)[symbol]]);
+    const isCleanBeside = symbols.every((child) => this.clean(child) === child);
+    return isSame && isCleanBeside ? value : Object.fromEntries(after);
   }
 
   #cleanError(error: Error): Error {
@@ -135,7 +155,7 @@ class Cleaner {
 }
 
 function isPlain(value: object): boolean {
-  if ("toJSON" in value) return false;
+  if ("toJSON" in value || inspect.custom in value) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

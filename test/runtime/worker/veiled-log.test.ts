@@ -140,6 +140,13 @@ test.each<[string, unknown]>([
   ["a Set in a Map", new Map([["cards", new Set([CARD])]])],
   ["an object that says something else as JSON", new Account()],
   ["one that says more as JSON", { toJSON: () => CARD }],
+  ["a match of a pattern", /now/.exec(`pay ${CARD} now`)],
+  ["what is under a symbol", { [Symbol("card")]: CARD }],
+  ["a Map with more in it", Object.assign(new Map(), { card: CARD })],
+  ["what has no fields", new URLSearchParams({ card: CARD })],
+  ["the headers of a request", [new Headers({ authorization: CARD })]],
+  ["a promise", Promise.resolve(CARD)],
+  ["a function", Object.assign(() => 1, { card: CARD })],
 ])("%s is looked into as loggers do that show more than its JSON", (_name, value) => {
   const logger = new RecordingLogger();
   const log = veiled(logger, () => [CARD]);
@@ -154,6 +161,9 @@ test.each<[string, unknown]>([
   ["a Map", new Map([["card", 1]])],
   ["an error with more in it", Object.assign(new AggregateError([new Error("x")], "y"), { n: 1 })],
   ["an instance of a class", new URL("http://example.org/")],
+  ["what has no fields", new Headers({ accept: "text/html" })],
+  ["a match of a pattern", /now/.exec("pay now")],
+  ["a function", () => 1],
   ["what is nested", { a: [{ b: new Set([1]) }] }],
 ])("%s that holds none is handed on as it is", (_name, value) => {
   const logger = new RecordingLogger();
