@@ -7,7 +7,6 @@
 import {
   Connection,
   type ConnectionOptions,
-  isForNow,
   type ServerClock,
   toTaskweftError,
 } from "../connection/index.js";
@@ -181,11 +180,14 @@ async function syncsAlways(redis: RedisClient): Promise<boolean> {
   }
 }
 
+/** Whatever else it answers may be otherwise the next time. */
+const LACKS = /^ERR unknown command|appendonly is disabled/;
+
 async function supported(probe: Promise<unknown>, needs: string): Promise<void> {
   try {
     await probe;
   } catch (error) {
-    const isLack = isRefusal(error) && !isForNow(error);
+    const isLack = isRefusal(error) && LACKS.test(error.message);
     throw isLack ? new Unsupported(`${needs}; this Redis says: ${error.message}`) : error;
   }
 }

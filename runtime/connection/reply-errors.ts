@@ -11,11 +11,6 @@ export function isFromReplica(error: Error): boolean {
   return FROM_REPLICA.test(error.message);
 }
 
-/** True where the same request may succeed later, with nothing changed by hand. */
-export function isForNow(error: Error): boolean {
-  return UNAVAILABLE.test(error.message) || isFromReplica(error);
-}
-
 export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }

@@ -47,6 +47,20 @@ describe("replicated", () => {
     expect(error.message).toMatch(/cannot be used with replica instances.*was not sent/);
   });
 
+  test("to a user who may not ask is no fault of this Redis, and is asked anew once the user may", async () => {
+    await inSync();
+    const project = setup();
+    const acl = (...rules: string[]) => project.raw.call("ACL", "SETUSER", "clerk", ...rules);
+    await acl("on", ">secret", "~*", "&*", "+@all", "-wait");
+    const client = project.newClient({ url: primary.url.replace("redis://", "redis://clerk:secret@") });
+    const error = await failure(project.enqueue(money, { n: 1 }, { client }));
+    expect(error.code).toBe("RedisUnavailable");
+    expect(error.message).toMatch(/does not let this user do the enqueue: NOPERM.*'wait'/);
+    expect(await project.raw.exists(project.keys.jobs)).toBe(0);
+    await acl("+wait");
+    await project.enqueue(money, { n: 1 }, { client });
+  });
+
   test("that no replica confirms rejects in time with the job's id; the same key makes no second job and waits anew", async () => {
     await inSync();
     const project = setup();
