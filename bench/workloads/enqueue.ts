@@ -11,7 +11,7 @@ interface Shape {
 
 async function measureEnqueue(sample: Sample, shape: Shape): Promise<Measured> {
   const producer = await sample.agent("producer");
-  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs / 2), LEAST_WARM_UP_JOBS);
+  const warmUp = sample.scaled(Math.min(WARM_UP_JOBS, shape.jobs), LEAST_WARM_UP_JOBS);
   await producer.call("enqueue", { ...shape, from: 0, count: warmUp });
   const jobs = sample.scaled(shape.jobs);
   const memoryBefore = (await sample.redis.counters()).usedMemory;
@@ -44,7 +44,7 @@ export const enqueueWorkloads: readonly Workload[] = [
   {
     name: "enqueue-one",
     meaning: "one producer, one job after the other, each awaited",
-    measure: (sample) => measureEnqueue(sample, { mode: "oneByOne", width: 1, jobs: 10_000 }),
+    measure: (sample) => measureEnqueue(sample, { mode: "oneByOne", width: 1, jobs: 30_000 }),
   },
   {
     name: "enqueue-100",

@@ -143,7 +143,7 @@ export class Batcher {
     // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
     this.#perform(slot, call).then(
       (answer) => {
-        clock.observe(answer.nowMs);
+        if (answer.nowMs !== undefined) clock.observe(answer.nowMs);
         if (this.#answered(slot, call)) settle(batch, answer);
         this.#release(slot);
       },
@@ -165,10 +165,11 @@ export class Batcher {
 
   /** @throws where its producers were told that it was not sent. */
   #store(slot: number, call: Call): Promise<EnqueueReply> {
-    const { runner, keys, client } = this.#options;
+    const { runner, keys, client, clock } = this.#options;
     if (this.#inFlight[slot] !== call) return Promise.reject(this.#unsent());
     call.isSent = true;
-    return enqueue(runner, { keys, client, slot, call: ++this.#call, items: call.batch.items });
+    const asksTime = clock.isOld(performance.now());
+    return enqueue(runner, { keys, client, slot, call: ++this.#call, asksTime, items: call.batch.items });
   }
 
   #expireIn(ms: number): NodeJS.Timeout {

@@ -8,6 +8,7 @@ import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isElsewhere } from "./cluster-connector.js";
 import { type IoredisOptions, maskUrl, openRedis, reconnectDelay } from "./open-redis.js";
 import { isFromReplica, isNoScript, toTaskweftError } from "./reply-errors.js";
+import { SILENCE_LIMIT_MS, watchSilence } from "./silence.js";
 
 const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
 
@@ -23,11 +24,6 @@ export interface ConnectionOptions {
 
 /** Fields of one read. */
 const READ_BATCH = 1000;
-/**
- * A connection that waits for an answer and hears nothing for so long is made anew (ms). Where the network drops it
- * without a word, the system notices after a quarter of an hour, or never while a blocking pop waits.
- */
-const SILENCE_LIMIT_MS = 10_000;
 /** What every connection of ours is like, whoever makes it. Plain values, so that a thread can be given them. */
 export const PLAIN_OPTIONS = {
   // Replies of plain commands look the same on every supported server and in scripts.
@@ -35,7 +31,6 @@ export const PLAIN_OPTIONS = {
   maxRetriesPerRequest: null,
   enableAutoPipelining: false,
   noDelay: true,
-  socketTimeout: SILENCE_LIMIT_MS,
 } as const;
 
 export class Connection implements ScriptRunner {
@@ -50,6 +45,7 @@ export class Connection implements ScriptRunner {
   /** @param shard the one that it is for: it says to which node of a Cluster to connect. Not needed elsewhere. */
   constructor(options: ConnectionOptions, role: string, shard?: Pick<ShardKeys, "tag">) {
     const url = redisUrl(options);
+    const { socketTimeout = SILENCE_LIMIT_MS, ...given } = options.redis ?? {};
     this.address = maskUrl(addressText(options, url));
     const redisOptions: IoredisOptions = {
       ...PLAIN_OPTIONS,
@@ -61,9 +57,10 @@ export class Connection implements ScriptRunner {
         this.#lastError = error;
         return 2;
       },
-      ...options.redis,
+      ...given,
     };
     this.redis = openRedis(url, shard?.tag, redisOptions);
+    watchSilence(this.redis, socketTimeout);
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });

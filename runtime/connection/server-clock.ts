@@ -4,10 +4,18 @@
  */
 export class ServerClock {
   #offsetMs = Date.now() - performance.now();
+  /** Local monotonic time of the latest reply with a time. */
+  #observedAt = -Infinity;
 
   /** Takes over the time that a reply carried: too late by as long as the reply was under way, or its call had been sent before. */
   observe(nowMs: number): void {
-    this.#offsetMs = nowMs - performance.now();
+    this.#observedAt = performance.now();
+    this.#offsetMs = nowMs - this.#observedAt;
+  }
+
+  /** Whether the next call should ask for the time: in a second two clocks drift apart by less than a millisecond. */
+  isOld(monotonicMs: number): boolean {
+    return monotonicMs - this.#observedAt > 1000;
   }
 
   /** Milliseconds since the epoch. `monotonicMs`: at that local time, of a caller that knows it already. */

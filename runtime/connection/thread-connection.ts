@@ -5,6 +5,7 @@
 import type { HostAddress } from "../config/redis-address.js";
 import { type ConnectionOptions, PLAIN_OPTIONS, redisUrl } from "./connection.js";
 import { addressOptions, checkedAddress } from "./open-redis.js";
+import { SILENCE_LIMIT_MS } from "./silence.js";
 
 export interface ThreadConnection {
   /** As the user wrote it. */
@@ -40,6 +41,8 @@ export function threadConnection(
     nodes: address.kind === "cluster" ? address.hosts : undefined,
     options: {
       ...PLAIN_OPTIONS,
+      // A thread does nothing else, so that ioredis may keep the time by itself.
+      socketTimeout: SILENCE_LIMIT_MS,
       connectionName: `taskweft-${role}`,
       ...addressOptions(address),
       ...Object.fromEntries(given),

@@ -1,15 +1,15 @@
 #!lua
 -- enqueue-one: stores one new job and puts it in line: the enqueue of most producers, who wait for each job, in few words.
 -- KEYS 1 jobs, 2 sent, 3 draining, 4 pending, 5 wake
--- ARGV 1 call number, 2 id, 3 record
+-- ARGV 1 call number, and ' t' behind it where the client asks for the time; 2 id, 3 record
 -- Returns what enqueue returns of a job with an id made by the client, no key, to run at once, in a queue that holds any number: the time
---         in ms, and where the queue or the task is drained '0 ~' in a second line.
+--         in ms, or nothing where it was not asked for, and where the queue or the task is drained '0 ~' in a second line.
 --@include now
---@include wake
---@include refuse
+--@include drained
 
-local jobs, sent, draining, pending, wake_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local call, id, record, answer = ARGV[1] .. '\n', ARGV[2], ARGV[3], string.format('%.0f', now())
+local jobs, sent, draining, pending, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local call, id, record = ARGV[1] .. '\n', ARGV[2], ARGV[3]
+local answer = string.find(call, 't', 1, true) and string.format('%.0f', now()) or ''
 
 -- Most calls are new, and accepted: written down at once, that costs one command instead of two.
 local before = redis.call('SET', sent, call .. answer, 'PX', 600000, 'GET')
@@ -17,9 +17,9 @@ if before and string.sub(before, 1, #call) == call then
   redis.call('SET', sent, before, 'PX', 600000)
   return string.sub(before, #call + 1)
 end
--- Of two keys that are seldom both there, one look tells most often that neither is.
-local there = redis.call('EXISTS', draining, wake_key)
-local drained = there > 0 and redis.call('GET', draining)
+-- Which of the two keys are there, in one look: the second one counts twice.
+local there = redis.call('EXISTS', draining, wake, wake)
+local drained = there % 2 == 1 and redis.call('GET', draining)
 if drained and is_drained(drained, string.match(record, '^%[%d+,"[^"]*","([^"]*)"'), record) then
   answer = answer .. '\n0 ~'
   redis.call('SET', sent, call .. answer, 'PX', 600000)
@@ -27,9 +27,8 @@ if drained and is_drained(drained, string.match(record, '^%[%d+,"[^"]*","([^"]*)
 end
 redis.call('HSET', jobs, id, record)
 redis.call('RPUSH', pending, id)
-if there == 0 then
-  redis.call('LPUSH', wake_key, '1')
-elseif drained then
-  wake(wake_key)
+-- A hint, as in wake.lua: at most one stands in the list.
+if there < 2 then
+  redis.call('LPUSH', wake, '1')
 end
 return answer

@@ -3,22 +3,28 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const enqueueOneScript = new Script("enqueue-one", "enqueue");
 
+/** As in `EnqueueCall`. */
 interface EnqueueOneCall {
   readonly keys: ShardKeys;
-  /** These three as in `EnqueueCall`. */
   readonly client: string;
   readonly slot: number;
   readonly call: number;
-  readonly item: { readonly id: string; readonly queue: string; readonly record: string };
+  readonly asksTime?: boolean;
 }
 
-/** Gives the lines of what `enqueue` replies. */
-export async function enqueueOne(
+interface EnqueueOneItem {
+  readonly id: string;
+  readonly queue: string;
+  readonly record: string;
+}
+
+/** Gives what `enqueue` replies, its lines in one text. */
+export function enqueueOne(
   runner: ScriptRunner,
-  { keys, client, slot, call, item: { id, queue, record } }: EnqueueOneCall,
-): Promise<readonly string[]> {
+  { keys, client, slot, call, asksTime = true }: EnqueueOneCall,
+  { id, queue, record }: EnqueueOneItem,
+): Promise<unknown> {
   const { pending, wake } = keys.queue(queue);
   const scriptKeys = [keys.jobs, keys.sent(client, slot), keys.draining, pending, wake];
-  const reply = await runner.run(enqueueOneScript, scriptKeys, [call, id, record]);
-  return (reply as string).split("\n");
+  return runner.run(enqueueOneScript, scriptKeys, [asksTime ? `${call} t` : call, id, record]);
 }

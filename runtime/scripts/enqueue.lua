@@ -13,7 +13,7 @@
 --@include now
 --@include wake
 --@include sent
---@include refuse
+--@include drained refuse
 
 local call, others = ARGV[1] .. '\n', 5 + 3 * ARGV[4]
 local before, draining = answer_before(KEYS[2], call, KEYS[3])

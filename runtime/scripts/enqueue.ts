@@ -45,6 +45,8 @@ export interface EnqueueCall {
   readonly slot: number;
   readonly call: number;
   readonly items: readonly EnqueueItem[];
+  /** False: who sends this knows the time of Redis; a lone job is stored sooner without it. Default true. */
+  readonly asksTime?: boolean;
   /** Stores jobs of drained queues and tasks too: what belongs to the work that is there. Default false. */
   readonly evenDrained?: boolean;
 }
@@ -59,8 +61,8 @@ export interface KnownItem {
 }
 
 export interface EnqueueReply {
-  /** Redis time (ms). */
-  readonly nowMs: number;
+  /** Redis time (ms); `undefined` where it was not asked for. */
+  readonly nowMs: number | undefined;
   readonly known: readonly KnownItem[];
   /** Not stored, because their queue holds as many pending jobs as it may. */
   readonly refused: readonly EnqueueItem[];
@@ -69,8 +71,9 @@ export interface EnqueueReply {
 }
 
 export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<EnqueueReply> {
-  if (isLone(call))
-    return enqueueOne(runner, { ...call, item: call.items[0]! }).then((lines) => decode(lines, call.items));
+  const lone = loneItem(call);
+  if (lone !== undefined)
+    return enqueueOne(runner, call, lone).then((reply) => decodeLone(reply as string, call.items));
   const { keys } = call;
   const queues = new Map<string, { index: number; maxPending: number; plain: EnqueueItem[] }>();
   const others: EnqueueItem[] = [];
@@ -104,11 +107,11 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
   return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply as string[], order));
 }
 
-/** Whether a call can be said in the few words of `enqueue-one`. */
-function isLone({ items, evenDrained }: EnqueueCall): boolean {
-  const [item] = items;
-  if (items.length !== 1 || item === undefined || evenDrained === true) return false;
-  return isPlain(item) && item.maxPending === 0 && item.dated !== true;
+/** The item of a call that can be said in the few words of `enqueue-one`. */
+function loneItem({ items, evenDrained }: EnqueueCall): EnqueueItem | undefined {
+  const item = items[0];
+  if (items.length !== 1 || item === undefined || evenDrained === true) return undefined;
+  return isPlain(item) && item.maxPending === 0 && item.dated !== true ? item : undefined;
 }
 
 /** A job that is put in line without a look at anything else. */
@@ -147,6 +150,13 @@ function keyRule({ keyTtlMs, dedupe }: EnqueueItem): ScriptArgument {
   return dedupe === undefined ? keyTtlMs : `${keyTtlMs} ${dedupe.mode} ${dedupe.keepCancelledMs}`;
 }
 
+const ACCEPTED: EnqueueReply = { nowMs: undefined, known: [], refused: [], drained: [] };
+
+/** Nearly all are accepted, and few ask for the time. */
+function decodeLone(reply: string, items: readonly EnqueueItem[]): EnqueueReply {
+  return reply === "" ? ACCEPTED : decode(reply.split("\n"), items);
+}
+
 function decode([nowMs, ...lines]: readonly string[], order: readonly EnqueueItem[]): EnqueueReply {
   const known: KnownItem[] = [];
   const refused: EnqueueItem[] = [];
@@ -159,5 +169,5 @@ function decode([nowMs, ...lines]: readonly string[], order: readonly EnqueueIte
     else if (answer === "~") drained.push(item);
     else known.push({ item, existing: answer === "!" ? undefined : answer, replaced: how !== undefined });
   }
-  return { nowMs: Number(nowMs), known, refused, drained };
+  return { nowMs: nowMs === "" ? undefined : Number(nowMs), known, refused, drained };
 }

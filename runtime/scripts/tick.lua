@@ -15,7 +15,7 @@
 --@include later
 --@include rate book group gate
 --@include come
---@include refuse
+--@include drained
 
 local jobs, runs, schedules, draining, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8]
 local pending, due, wake_key = KEYS[9], KEYS[10], KEYS[11]

@@ -61,6 +61,22 @@ test.each<[string, (bench: ShardBench) => Promise<unknown>]>([
   },
 );
 
+test("tells the time only where it is asked for it, also when it is sent again", async () => {
+  const bench = setup();
+  const call = { keys: bench.keys, client: "c", slot: 0, call: 4, items: [item("a")] };
+  const untimed = { nowMs: undefined, known: [], refused: [], drained: [] };
+  for (let times = 0; times < 2; times += 1)
+    expect(await enqueue(bench.connection, { ...call, asksTime: false })).toEqual(untimed);
+  expect(await enqueue(bench.connection, { ...call, call: 5, items: [item("b")] })).toEqual({
+    ...untimed,
+    nowMs: expect.any(Number) as number,
+  });
+  await bench.drain("queue", "q");
+  const refused = await enqueue(bench.connection, { ...call, call: 6, asksTime: false });
+  expect(refused).toEqual({ ...untimed, drained: call.items });
+  expect(Object.keys((await bench.shard()).jobs).sort()).toEqual(["a", "b"]);
+});
+
 test("is what one plain job takes, and no other", async () => {
   const bench = setup();
   const ran: string[] = [];

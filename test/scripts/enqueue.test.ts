@@ -212,7 +212,7 @@ describe("a job that is dated", () => {
     const items = [item("a", DATED)];
     const call = { keys: bench.keys, client: "c", slot: 0, call: 1, items, evenDrained: true };
     const { nowMs } = await enqueue(bench.connection, call);
-    expect((await bench.shard()).jobs).toEqual({ a: at(nowMs) });
+    expect((await bench.shard()).jobs).toEqual({ a: at(nowMs!) });
   });
 });
 

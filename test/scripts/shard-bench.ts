@@ -77,6 +77,9 @@ export { item, type NewJob, recordText, runText };
 
 export const HOUR_MS = 3_600_000;
 
+/** The time is always asked for here. */
+type TimedReply = EnqueueReply & { readonly nowMs: number };
+
 export class ShardBench {
   readonly keys: ShardKeys;
   readonly connection: Connection;
@@ -99,18 +102,14 @@ export class ShardBench {
   }
 
   /** Enqueues one job, or each of a list, in one call. */
-  async put(jobs: Readonly<Record<string, NewJob>>): Promise<EnqueueReply> {
+  async put(jobs: Readonly<Record<string, NewJob>>): Promise<TimedReply> {
     const items = Object.entries(jobs).map(([id, job]) => item(id, job));
     return await this.send(items, ++this.#call);
   }
 
-  async send(
-    items: readonly EnqueueItem[],
-    call: number,
-    slot = 0,
-    client = "client",
-  ): Promise<EnqueueReply> {
-    return await enqueue(this.#runner, { keys: this.keys, client, slot, call, items });
+  async send(items: readonly EnqueueItem[], call: number, slot = 0, client = "client"): Promise<TimedReply> {
+    const reply = await enqueue(this.#runner, { keys: this.keys, client, slot, call, items });
+    return reply as TimedReply;
   }
 
   async register(worker: string, leaseMs = HOUR_MS): Promise<void> {

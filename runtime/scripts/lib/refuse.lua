@@ -1,8 +1,4 @@
--- Whether a new job is refused, because its queue or its task is drained; `draining` is a text with a line "<kind> <name> <since>" each.
-local function is_drained(draining, queue, record)
-  local task = string.match(record, '^%[%d+,"([^"]*)"') or ''
-  return string.find(draining, '\nqueue ' .. queue .. ' ', 1, true) or string.find(draining, '\ntask ' .. task .. ' ', 1, true)
-end
+-- New jobs that are put in line without a look at anything else, as far as they are not refused.
 
 -- The `n` lines of a text.
 local function lines_of(text, n)

@@ -1,6 +1,7 @@
 // A network that drops connections without a word: nobody is told that they are gone, so the silence itself must tell.
-import { expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createClient } from "taskweft/generated-v1";
+import { Connection } from "../../../runtime/connection/index.js";
 import { defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
@@ -22,6 +23,39 @@ test("an idle worker whose connections went silent makes new ones and works on",
   proxy.dropSilently();
   const job = await project.enqueue(work, { n: 1 });
   expect(await within(15_000, "the worker to hear of the job", job.result())).toBe("done");
+});
+
+describe("a connection whose silence may last 200 ms", () => {
+  async function connect() {
+    const proxy = await startProxy(redis.port);
+    const { redis: asked } = new Connection({ url: proxy.url, redis: { socketTimeout: 200 } }, "test");
+    onTestFinished(() => asked.disconnect());
+    await asked.ping();
+    const errors: string[] = [];
+    asked.on("error", (error: Error) => errors.push(error.message));
+    return { proxy, asked, errors };
+  }
+
+  test("is made anew when an answer is due, and what it had asked is asked again", async () => {
+    const { proxy, asked, errors } = await connect();
+    proxy.dropSilently();
+    expect(await within(10_000, "the answer on another connection", asked.ping())).toBe("PONG");
+    expect(errors).toEqual(["the connection was silent for 200 ms while an answer was due"]);
+  });
+
+  test("stays while this process does not listen", async () => {
+    const { asked, errors } = await connect();
+    const { stream } = asked;
+    // Blocked for longer than the limit while an answer is due; it has come by the time the loop goes on.
+    for (let times = 0; times < 3; times += 1) {
+      const answer = asked.ping();
+      const blockedUntil = performance.now() + 500;
+      while (performance.now() < blockedUntil);
+      await answer;
+    }
+    expect(errors).toEqual([]);
+    expect(asked.stream).toBe(stream);
+  });
 });
 
 test("a server that only reads is named as the reason why there is no answer", async () => {
