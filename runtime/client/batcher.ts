@@ -13,12 +13,13 @@ import { type ShardKeys, taskOfRecord } from "../protocol/index.js";
 import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
 
 /** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
-const MAX_IN_FLIGHT = 4;
+const MAX_IN_FLIGHT = 8;
 /** A batch that is not full waits while so many are in flight: two overlap network and server, more only splits batches. */
 const MAX_IN_FLIGHT_UNFILLED = 2;
 /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
 const MAX_BATCH_JOBS = 250;
-const MAX_BATCH_CHARACTERS = 256 * 1024;
+/** Of their records: with several calls under way Redis has something to do while the next is made. See also `MOST_CALL_CHARACTERS`. */
+const MAX_BATCH_CHARACTERS = 30 * 1024;
 
 /** The producer that waits for a job to be stored. */
 export interface Waiter {
@@ -33,6 +34,8 @@ export interface Waiter {
 interface Batch {
   readonly items: EnqueueItem[];
   readonly waiters: Waiter[];
+  /** Of the records. */
+  characters: number;
 }
 
 export interface BatcherOptions {
@@ -67,7 +70,8 @@ interface Call {
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
-  #waiting: Batch = { items: [], waiters: [] };
+  /** All but the last one are full. */
+  readonly #waiting: Batch[] = [];
   #scheduled = false;
   #stuck: NodeJS.Timeout | undefined;
   /** By their slots; `undefined`: none. */
@@ -82,9 +86,12 @@ export class Batcher {
   }
 
   add(item: EnqueueItem, waiter: Waiter): void {
-    this.#waiting.items.push(item);
-    this.#waiting.waiters.push(waiter);
-    if (this.#waiting.items.length === MAX_BATCH_JOBS && this.#freeSlots.length > 0) this.#flush();
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || isFull(batch)) this.#waiting.push((batch = emptyBatch()));
+    batch.items.push(item);
+    batch.waiters.push(waiter);
+    batch.characters += item.record.length;
+    if (isFull(batch) && this.#freeSlots.length > 0) this.#flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => {
@@ -95,44 +102,27 @@ export class Batcher {
 
   /** Resolves when everything that was added has been answered. */
   async drained(): Promise<void> {
-    while (this.#waiting.items.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
+    while (this.#waiting.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
       await new Promise<void>((resolve) => this.#onIdle.push(resolve));
     }
   }
 
   #flush(): void {
-    while (this.#waiting.items.length > 0) {
-      const slot = this.#freeSlot();
+    for (let batch = this.#waiting[0]; batch !== undefined; batch = this.#waiting[0]) {
+      const slot = this.#freeSlot(batch);
       if (slot === undefined) {
         this.#stuck ??= setTimeout(() => this.#refuseWaiting(), this.#options.deadlineMs);
         return;
       }
-      this.#send(slot, this.#takeBatch());
+      this.#waiting.shift();
+      this.#send(slot, batch);
     }
     if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #freeSlot(): number | undefined {
-    const filled = this.#waiting.items.length >= MAX_BATCH_JOBS;
-    const kept = filled ? 0 : MAX_IN_FLIGHT - MAX_IN_FLIGHT_UNFILLED;
+  #freeSlot(batch: Batch): number | undefined {
+    const kept = isFull(batch) ? 0 : MAX_IN_FLIGHT - MAX_IN_FLIGHT_UNFILLED;
     return this.#freeSlots.length > kept ? this.#freeSlots.pop() : undefined;
-  }
-
-  #takeBatch(): Batch {
-    const { items, waiters } = this.#waiting;
-    let count = 0;
-    let characters = 0;
-    while (count < items.length && count < MAX_BATCH_JOBS) {
-      characters += items[count]?.record.length ?? 0;
-      if (count > 0 && characters > MAX_BATCH_CHARACTERS) break;
-      count += 1;
-    }
-    if (count === items.length) {
-      this.#waiting = { items: [], waiters: [] };
-      return { items, waiters };
-    }
-    this.#waiting = { items: items.slice(count), waiters: waiters.slice(count) };
-    return { items: items.slice(0, count), waiters: waiters.slice(0, count) };
   }
 
   #send(slot: number, batch: Batch): void {
@@ -200,9 +190,8 @@ export class Batcher {
   /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */
   #refuseWaiting(): void {
     this.#stuck = undefined;
-    const { waiters } = this.#waiting;
-    this.#waiting = { items: [], waiters: [] };
-    for (const waiter of waiters) fail(waiter, this.#unsent());
+    for (const { waiters } of this.#waiting.splice(0))
+      for (const waiter of waiters) fail(waiter, this.#unsent());
   }
 
   #unsent(): TaskweftError {
@@ -216,6 +205,14 @@ export class Batcher {
     this.#freeSlots.push(slot);
     this.#flush();
   }
+}
+
+function emptyBatch(): Batch {
+  return { items: [], waiters: [], characters: 0 };
+}
+
+function isFull({ items, characters }: Batch): boolean {
+  return items.length >= MAX_BATCH_JOBS || characters >= MAX_BATCH_CHARACTERS;
 }
 
 function settle({ items, waiters }: Batch, { known, refused, drained, shortfall }: Answer): void {

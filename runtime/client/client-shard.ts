@@ -15,6 +15,7 @@ import {
   type EnqueueItem,
   keepEvent,
   type KeepEventCall,
+  MOST_CALL_CHARACTERS,
   type RunToStart,
   type StartedRun,
   startRuns,
@@ -28,9 +29,8 @@ import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { ResultListener } from "./result-listener.js";
 import { tellAll } from "./tell.js";
 
-/** Runs that are stored by one call, and characters of their records and of those of their jobs. */
+/** Runs that are stored by one call, with the characters of their records and of those of their jobs. */
 const MAX_STARTS = 64;
-const MAX_START_CHARACTERS = 256 * 1024;
 
 export interface ClientShardOptions {
   readonly connection: ConnectionOptions;
@@ -87,7 +87,7 @@ export class ClientShard {
       send: (starts) => startRuns(this.connection, { keys: this.#keys, starts }),
       mostItems: MAX_STARTS,
       sizeOf: sizeOfStart,
-      mostSize: MAX_START_CHARACTERS,
+      mostSize: MOST_CALL_CHARACTERS,
     });
     this.listener = new ResultListener(this.connection, options.connection, this.#keys, client);
   }

@@ -13,7 +13,14 @@ import {
   type StepEnd,
   type StepOutcome,
 } from "../protocol/index.js";
-import { type EndedRun, type EndRunReply, endRuns, expireRun, Together } from "../scripts/index.js";
+import {
+  type EndedRun,
+  type EndRunReply,
+  endRuns,
+  expireRun,
+  MOST_CALL_CHARACTERS,
+  Together,
+} from "../scripts/index.js";
 import {
   decide,
   evaluate,
@@ -39,9 +46,8 @@ import { RunStopper } from "./run-stopper.js";
 import { endOfOwnJob } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
-/** Runs that are ended by one call, and characters of their ends: each holds an output. */
+/** Runs that are ended by one call. */
 const MAX_ENDS = 64;
-const MAX_END_CHARACTERS = 256 * 1024;
 /** How long a run is kept (ms) whose definition cannot be read. */
 const GIVEN_UP_KEEP_MS = 7 * 86_400_000;
 
@@ -246,7 +252,7 @@ export class RunDecider {
         send,
         mostItems: MAX_ENDS,
         sizeOf: ({ end }: EndedRun) => end.length,
-        mostSize: MAX_END_CHARACTERS,
+        mostSize: MOST_CALL_CHARACTERS,
       });
       this.#ends = { worker, together };
     }

@@ -8,7 +8,7 @@
  */
 import type { Connection } from "../connection/index.js";
 import type { JobMold, ShardKeys, StepBegin, StepEnd } from "../protocol/index.js";
-import { isPlain, partsOf, settleSteps } from "../scripts/index.js";
+import { isPlain, MOST_CALL_CHARACTERS, partsOf, settleSteps } from "../scripts/index.js";
 import { type Fetcher, SILENCE_MS } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 import type { StepContext } from "./step-context.js";
@@ -18,11 +18,11 @@ import type { StepContext } from "./step-context.js";
  * its own, and ends that have once gone alone would never meet others again.
  */
 const MAX_IN_FLIGHT = 2;
-/** Ends of one call, and characters of their outcomes: each may hold a result of a megabyte. */
+/** Ends of one call, with the characters of their outcomes: each may hold a result of a megabyte. */
 const BOUNDS = {
   mostItems: 128,
   sizeOf: ({ end }: Ended): number => end.outcome.length + end.finale.length,
-  mostSize: 256 * 1024,
+  mostSize: MOST_CALL_CHARACTERS,
 } as const;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;

@@ -30,6 +30,23 @@ describe("enqueues of one tick", () => {
     expect(new Set(ids).size).toBe(100);
   });
 
+  test("travel in several calls when they are large, and keep their order", async () => {
+    const project = setup();
+    await project.enqueue(plain, { n: -1 });
+    const before = await commandCalls(project.raw, "evalsha");
+    const filler = "x".repeat(10_000);
+    const handles = await project.many(
+      plain,
+      Array.from({ length: 100 }, (_unused, n) => ({ n, filler })),
+    );
+    // A text of more than 128 KiB costs Node much, so that a call holds a few of these.
+    const calls = (await commandCalls(project.raw, "evalsha")) - before;
+    expect(calls).toBeGreaterThanOrEqual(20);
+    expect(calls).toBeLessThanOrEqual(40);
+    const ids = await project.raw.lrange(project.keys.queue("default").pending, 1, -1);
+    expect(ids).toEqual(handles.map((handle) => handle.id));
+  });
+
   test("travel in one call too when they are the first of their client", async () => {
     const project = setup();
     await project.client.ready();
