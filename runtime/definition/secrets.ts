@@ -28,19 +28,27 @@ const CUT_OFF = /… \(\d+ characters cut\)$/;
 
 /** Replaces every secret in a text, and the part of one that is left at the end of a text that was cut. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secretRemover(secrets)(text);
+}
+
+/** The same for many texts. */
+export function secretRemover(secrets: readonly string[]): (text: string) => string {
   // The longest first: one secret may be the start of another.
   const ordered = secrets.toSorted((a, b) => b.length - a.length);
-  const clean = ordered.reduce(withoutSecret, text);
-  const end = CUT_OFF.exec(clean);
-  if (end === null) return clean;
-  const kept = clean.slice(0, end.index);
-  const parts = ordered.map((secret) => lengthOfPart(kept, secret));
-  const longest = Math.max(0, ...parts);
-  return longest === 0 ? clean : `${kept.slice(0, -longest)}${HIDDEN}${end[0]}`;
+  return (text) => {
+    const found = ordered.filter((secret) => secret.length <= text.length && text.includes(secret));
+    const clean = found.reduce(withoutSecret, text);
+    const end = clean.endsWith(")") ? CUT_OFF.exec(clean) : null;
+    if (end === null) return clean;
+    const kept = clean.slice(0, end.index);
+    const parts = ordered.map((secret) => lengthOfPart(kept, secret));
+    const longest = Math.max(0, ...parts);
+    return longest === 0 ? clean : `${kept.slice(0, -longest)}${HIDDEN}${end[0]}`;
+  };
 }
 
 function withoutSecret(text: string, secret: string): string {
-  if (secret.length >= SHORTEST_SECRET || !text.includes(secret)) return text.replaceAll(secret, HIDDEN);
+  if (secret.length >= SHORTEST_SECRET) return text.replaceAll(secret, HIDDEN);
   const word = secret.replaceAll(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`);
   return text.replaceAll(new RegExp(String.raw`(?<![\p{L}\p{N}_])${word}(?![\p{L}\p{N}_])`, "gu"), HIDDEN);
 }
@@ -54,18 +62,19 @@ function lengthOfPart(kept: string, secret: string): number {
 
 /** The same of every text and number in a value, keys included. */
 export function valueWithoutSecrets(value: unknown, secrets: readonly string[]): unknown {
-  if (typeof value === "string") return withoutSecrets(value, secrets);
+  return cleanValue(value, secretRemover(secrets));
+}
+
+function cleanValue(value: unknown, clean: (text: string) => string): unknown {
+  if (typeof value === "string") return clean(value);
   if (typeof value === "number") {
-    const text = withoutSecrets(String(value), secrets);
+    const text = clean(String(value));
     return text === String(value) ? value : text;
   }
-  if (Array.isArray(value)) return value.map((item: unknown) => valueWithoutSecrets(item, secrets));
+  if (Array.isArray(value)) return value.map((item: unknown) => cleanValue(item, clean));
   if (!isRecord(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, child]) => [
-      withoutSecrets(key, secrets),
-      valueWithoutSecrets(child, secrets),
-    ]),
+    Object.entries(value).map(([key, child]) => [clean(key), cleanValue(child, clean)]),
   );
 }
 

@@ -77,6 +77,11 @@ export class Intake {
     return !this.#suspects.open || this.slots >= this.#ports.concurrency();
   }
 
+  /** False while a suspect waits here, or runs or waits in another part: nothing is claimed. */
+  get open(): boolean {
+    return this.#suspects.open;
+  }
+
   /** Claimed jobs that wait for a slot. */
   get waiting(): number {
     return this.#buffer.waiting;
@@ -165,8 +170,8 @@ export class Intake {
    * to live, and what waited too long behind one of them is handed back.
    */
   #fill(): void {
-    const { concurrency, executor, leaseLasts } = this.#ports;
-    if (this.#turning !== undefined || !leaseLasts()) return;
+    const { concurrency, executor, leaseLasts, shared } = this.#ports;
+    if (this.#turning !== undefined || !leaseLasts() || shared.elsewhere() === "alone") return;
     let startedAt = performance.now();
     while (this.slots < concurrency()) {
       // Before single jobs: a batch has waited already.

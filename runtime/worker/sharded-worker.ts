@@ -78,6 +78,7 @@ export class ShardedWorker implements Worker {
       await this.#started([firstStarts, ...others.map((part) => startAfter(firstStarts, part))]);
     } catch (error) {
       const wasStopped = this.#stopping !== undefined;
+      clearInterval(this.#timer);
       await this.stop();
       throw wasStopped ? stoppedWhileStarting() : error;
     }

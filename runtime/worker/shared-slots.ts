@@ -14,7 +14,10 @@ export interface SlotUser {
   readonly coming: () => number;
   /** True while it claims, and has not heard that there is nothing. */
   readonly hungry: () => boolean;
-  /** Jobs that have started or are about to; a suspect that waits is none. */
+  /**
+   * Jobs that run, beside which no suspect may. What has been claimed and has not started is none: it may wait for a Redis that is away, and
+   * waits for the suspect then.
+   */
   readonly busy: () => number;
   /** A slot may be free, here or for a suspect. */
   readonly look: () => void;

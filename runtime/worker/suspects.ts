@@ -25,7 +25,7 @@ export interface SuspectsPorts {
   readonly logger: Logger;
   /** Name under which this worker holds its lease. */
   readonly worker: () => string;
-  /** Jobs that have started or are about to. */
+  /** Jobs of this part that have started or are about to. */
   readonly busy: () => number;
   readonly start: (claim: Claim) => void;
   /** Back to their queues, unspent. */
@@ -33,6 +33,8 @@ export interface SuspectsPorts {
   readonly onClosed: () => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
+  /** False after a standstill, until Redis has said that the lease is there still. */
+  readonly leaseLasts: () => boolean;
   /** The parts of this worker that serve other shards: the process is one. */
   readonly shared: SharedSuspects;
 }
@@ -124,7 +126,7 @@ export class Suspects {
   }
 
   async #start(suspect: Claim): Promise<void> {
-    const { worker, start, onLost } = this.#ports;
+    const { worker, start, onLost, leaseLasts } = this.#ports;
     const name = worker();
     this.#isAsking = true;
     const silence = setTimeout(() => this.#stepAside(), SILENCE_MS).unref();
@@ -136,6 +138,10 @@ export class Suspects {
     if (this.#state === "aside" && reply !== "LOST") {
       // Others run here by now.
       this.look();
+      return;
+    }
+    if (reply !== "LOST" && !leaseLasts()) {
+      this.#state = "draining";
       return;
     }
     this.#suspect = undefined;

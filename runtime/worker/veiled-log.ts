@@ -3,7 +3,7 @@
  * errors.
  */
 import { inspect } from "node:util";
-import { HIDDEN, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
+import { HIDDEN, secretRemover, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import type { Logger } from "./handler.js";
 
 /** Objects in objects, and causes of causes. */
@@ -41,11 +41,9 @@ function cleanFields(
   fields: Readonly<Record<string, unknown>>,
   secrets: readonly string[],
 ): Readonly<Record<string, unknown>> {
+  const clean = secretRemover(secrets);
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [
-      withoutSecrets(name, secrets),
-      cleanValue(value, secrets),
-    ]),
+    Object.entries(fields).map(([name, value]) => [clean(name), cleanValue(value, secrets)]),
   );
 }
 
@@ -62,11 +60,13 @@ function cleanValue(value: unknown, secrets: readonly string[]): unknown {
 /** Walks a value as loggers do that show more than its JSON: into errors, their causes, and collections. */
 class Cleaner {
   readonly #secrets: readonly string[];
+  readonly #cleanText: (text: string) => string;
   /** What leads to where it is. */
   readonly #path = new Set<object>();
 
   constructor(secrets: readonly string[]) {
     this.#secrets = secrets;
+    this.#cleanText = secretRemover(secrets);
   }
 
   /** @throws where the value contains itself, lies too deep, or cannot be read. */
@@ -74,7 +74,7 @@ class Cleaner {
     if (typeof value === "function") return this.#isSeenIn(value) ? HIDDEN : value;
     if (typeof value !== "object" || value === null) {
       const text = String(value);
-      const clean = withoutSecrets(text, this.#secrets);
+      const clean = this.#cleanText(text);
       return clean === text ? value : clean;
     }
     if (this.#path.has(value) || this.#path.size === DEEPEST) throw new RangeError("deeper than can be told");
@@ -93,13 +93,23 @@ class Cleaner {
       return this.clean(held) === held && this.#cleanProperties(value) === value ? value : HIDDEN;
     }
     if (Array.isArray(value)) return this.#cleanArray(value);
+    if (ArrayBuffer.isView(value)) return this.#isSpelledIn(value) ? HIDDEN : value;
     const shown = this.#cleanProperties(value);
     if (isPlain(value)) return shown;
     const json = jsonOf(value);
-    const isClean = shown === value && withoutSecrets(json ?? "", this.#secrets) === (json ?? "");
+    const isClean = shown === value && this.#cleanText(json ?? "") === (json ?? "");
     // Headers, say, have neither fields nor JSON, and are shown whole all the same.
     if (isClean) return this.#isSeenIn(value) ? HIDDEN : value;
     return json === undefined ? HIDDEN : valueWithoutSecrets(JSON.parse(json), this.#secrets);
+  }
+
+  /** For parts of an error: what cannot be told of one must not hide the others. */
+  #cleanOrHidden(value: unknown): unknown {
+    try {
+      return this.clean(value);
+    } catch {
+      return HIDDEN;
+    }
   }
 
   #cleanArray(value: readonly unknown[]): readonly unknown[] {
@@ -110,17 +120,21 @@ class Cleaner {
     return isSame && this.#cleanProperties(beside) === beside ? value : items;
   }
 
+  /** Bytes are shown as numbers, or not at all, but a logger may know them for the text that they are. */
+  #isSpelledIn(bytes: ArrayBufferView): boolean {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+    return this.#cleanText(text) !== text;
+  }
+
   #isSeenIn(value: object): boolean {
     const text = inspect(value, WHOLE);
-    return withoutSecrets(text, this.#secrets) !== text;
+    return this.#cleanText(text) !== text;
   }
 
   /** Those that are enumerable: the same object where they hold none. A copy has none that are named by symbols. */
   #cleanProperties(value: object): object {
     const before = Object.entries(value) as readonly (readonly [string, unknown])[];
-    const after = before.map(
-      ([name, child]) => [withoutSecrets(name, this.#secrets), this.clean(child)] as const,
-    );
+    const after = before.map(([name, child]) => [this.#cleanText(name), this.clean(child)] as const);
     const isSame = after.every(
       ([name, child], index) => name === before[index]![0] && child === before[index]![1],
     );
@@ -134,28 +148,47 @@ class Cleaner {
   #cleanError(error: Error): Error {
     const texts = { name: error.name, message: error.message, stack: error.stack ?? "" };
     const errors: unknown = error instanceof AggregateError ? error.errors : undefined;
-    const cause = this.#path.has(error.cause as object) ? undefined : this.clean(error.cause);
-    const own = this.#cleanProperties(error);
-    const list = this.clean(errors);
-    if (cause === error.cause && list === errors && own === error && this.#cleanProperties(texts) === texts)
-      return error;
+    const cause = this.#path.has(error.cause as object) ? undefined : this.#cleanOrHidden(error.cause);
+    const list = this.#cleanOrHidden(errors);
+    const isClean = cause === error.cause && list === errors && this.#cleanProperties(texts) === texts;
+    if (isClean && this.#isCleanBeside(error)) return error;
     const options = cause === undefined ? undefined : { cause };
-    const message = withoutSecrets(texts.message, this.#secrets);
+    const message = this.#cleanText(texts.message);
     const copy = Array.isArray(list)
       ? new AggregateError(list, message, options)
       : new Error(message, options);
     for (const key of ["name", "stack"] as const)
       Object.defineProperty(copy, key, {
-        value: withoutSecrets(texts[key], this.#secrets),
+        value: this.#cleanText(texts[key]),
         configurable: true,
         writable: true,
       });
     return copy;
   }
+
+  /**
+   * Whether what an error carries besides its texts and its cause holds no secret. That of a client of HTTP carries its request, which contains
+   * itself: the copy of an error has nothing of the kind, so that its texts are told all the same.
+   */
+  #isCleanBeside(error: Error): boolean {
+    try {
+      if (this.#cleanProperties(error) !== error) return false;
+      if (!showsItself(error)) return true;
+      const json = jsonOf(error) ?? "";
+      return this.#cleanText(json) === json && !this.#isSeenIn(error);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** It says itself what is shown of it. */
+function showsItself(value: object): boolean {
+  return "toJSON" in value || inspect.custom in value;
 }
 
 function isPlain(value: object): boolean {
-  if ("toJSON" in value || inspect.custom in value) return false;
+  if (showsItself(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }

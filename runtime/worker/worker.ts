@@ -200,10 +200,13 @@ export class ShardWorker implements Worker {
       running: () => this.#intake.slots,
       coming: () => this.#intake.waiting + this.#workflows.preparing + this.#fetcher.asked,
       hungry: () => this.#fetcher.hungry,
-      busy: () => this.#intake.inHand,
+      busy: () => this.#executor.running,
       look: () => this.look(),
       close: () => this.#intake.close(),
-      open: () => this.#claimAgain(),
+      open: () => {
+        this.#claimAgain();
+        this.#intake.look();
+      },
     };
   }
 
@@ -392,7 +395,6 @@ export class ShardWorker implements Worker {
   }
 
   #claimAgain(): void {
-    const mayClaim = this.#share.suspects.elsewhere() === undefined;
-    if (this.#begun && this.#stopping === undefined && mayClaim) this.#fetcher.startClaiming();
+    if (this.#begun && this.#stopping === undefined && this.#intake.open) this.#fetcher.startClaiming();
   }
 }

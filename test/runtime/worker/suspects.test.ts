@@ -5,8 +5,9 @@ import { Connection } from "../../../runtime/connection/index.js";
 import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
 import type { Claim } from "../../../runtime/worker/claim.js";
 import { SharedSlots } from "../../../runtime/worker/shared-slots.js";
+import { ShardedWorker } from "../../../runtime/worker/sharded-worker.js";
 import { Suspects } from "../../../runtime/worker/suspects.js";
-import { type Project, defineTask, setupProject } from "../../support/project.js";
+import { type Project, commandCalls, defineTask, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until, within } from "../../support/signal.js";
@@ -222,6 +223,7 @@ test.each([
       onClosed: () => undefined,
       onOpen: () => undefined,
       onLost: () => undefined,
+      leaseLasts: () => true,
       shared: share.suspects,
     });
     const claim = { id: "id", record: { task: "quick:work" }, run } as Claim;
@@ -241,3 +243,79 @@ test.each([
     await until("it to be noted", async () => (await project.kinds("id")).includes("alone"));
   },
 );
+
+test("a part that stands aside claims nothing when another part's suspect has ended, nor while its own runs", async () => {
+  const project = setupProject({ redis, tasks: [slow, quick] as never, shards: 2 });
+  const [go, started, alone, end] = [signal(), signal(), signal(), signal()];
+  /** Stores jobs in a shard that are not due yet. */
+  async function laterIn(shard: number, count: number, task = quick): Promise<string[]> {
+    const ids: string[] = [];
+    while (ids.length < count) {
+      const { id } = await project.enqueue(task, { n: 0 }, { delay: "1h" });
+      if (project.router.ofId(id) === shard) ids.push(id);
+    }
+    return ids;
+  }
+  async function release(shard: number, ids: readonly string[], crashes = 0): Promise<void> {
+    const { raw, keys } = project.shards[shard]!;
+    const { due, pending, wake } = keys.queue("default");
+    if (crashes > 0) for (const id of ids) await raw.hset(keys.runs, id, encodeRun({ ...NEW_RUN, crashes }));
+    const moves = raw
+      .multi()
+      .zrem(due, ...ids)
+      .rpush(pending, ...ids);
+    await moves.del(wake).lpush(wake, "1").exec();
+  }
+  const [[long], [suspectA], [suspectB]] = [
+    await laterIn(1, 1, slow),
+    await laterIn(0, 1),
+    await laterIn(1, 1),
+  ];
+  const [load, witness] = [await laterIn(0, 20), await laterIn(1, 1)];
+  const handlers = {
+    "slow:work": async () => {
+      started.send();
+      await go.promise;
+    },
+    "quick:work": async ({ id }: { id: string }) => {
+      if (id !== suspectA) return;
+      alone.send();
+      await end.promise;
+    },
+  };
+  const worker = new ShardedWorker(
+    {
+      schedules: [],
+      contracts: [slow, quick] as never,
+      queues: project.queues,
+      handlers: Object.fromEntries(
+        Object.entries(handlers).map(([name, handler]) => [name, () => Promise.resolve({ name, handler })]),
+      ) as never,
+    } as never,
+    { url: redis.url, prefix: project.prefix, shards: 2, logger: project.logger, concurrency: 4 },
+  );
+  onTestFinished(() => worker.stop());
+  await worker.start();
+  await release(1, [long!]);
+  await started.promise;
+  await release(0, [suspectA!], 2);
+  await until("A's suspect to be claimed", async () => (await project.state(suspectA!)) === "active");
+  const { stream } = worker.parts[0]!.home.connection.redis;
+  stream.pause();
+  await release(1, witness);
+  await until("A to stand aside", async () => (await project.state(witness[0]!)) === "completed");
+  await release(1, [suspectB!], 2);
+  go.send();
+  await until("B's suspect to have run", async () => (await project.state(suspectB!)) === "completed");
+  await release(0, load);
+  stream.resume();
+  await within(10_000, "A's suspect to run", alone.promise);
+  const { raw, keys } = project.shards[0]!;
+  const lease = await raw.zscore(keys.leases, worker.parts[0]!.name);
+  const calls = await commandCalls(raw, "evalsha");
+  await until("a heartbeat", async () => (await raw.zscore(keys.leases, worker.parts[0]!.name)) !== lease);
+  expect((await commandCalls(raw, "evalsha")) - calls).toBeLessThan(100);
+  expect(await raw.llen(keys.queue("default").pending)).toBe(load.length);
+  end.send();
+  await until("all to have ended", async () => (await project.state(load.at(-1)!)) === "completed");
+});

@@ -130,12 +130,38 @@ class Account {
   }
 }
 
+class HttpError extends Error {
+  readonly #body: string;
+  constructor(body: string) {
+    super("payment refused");
+    this.#body = body;
+  }
+  toJSON(): object {
+    return { message: this.message, body: this.#body };
+  }
+}
+
+class ShownError extends Error {
+  readonly #body: string;
+  constructor(body: string) {
+    super("payment refused");
+    this.#body = body;
+  }
+  [inspect.custom](): string {
+    return `ShownError ${this.#body}`;
+  }
+}
+
 test.each<[string, unknown]>([
   ["a list of errors", [new Error(`bad ${CARD}`)]],
   ["what Promise.allSettled gives", { status: "rejected", reason: new Error(CARD) }],
   ["what Promise.any throws", new AggregateError([new Error(CARD)], "all failed")],
   ["an error in an error", Object.assign(new Error("bad"), { request: new Error(CARD) })],
   ["a cause that is no error", new Error("bad", { cause: { of: new Error(CARD) } })],
+  ["an error that says more as JSON", new HttpError(CARD)],
+  ["an error that shows more", { error: new ShownError(CARD) }],
+  ["bytes", [new TextEncoder().encode(`pay ${CARD} now`)]],
+  ["a Buffer", Buffer.from(CARD)],
   ["a Map", new Map([[CARD, 1]])],
   ["a Set in a Map", new Map([["cards", new Set([CARD])]])],
   ["an object that says something else as JSON", new Account()],
@@ -160,6 +186,8 @@ test.each<[string, unknown]>([
 test.each<[string, unknown]>([
   ["a Map", new Map([["card", 1]])],
   ["an error with more in it", Object.assign(new AggregateError([new Error("x")], "y"), { n: 1 })],
+  ["an error that says less as JSON", new HttpError("none")],
+  ["a Buffer", Buffer.from("nothing")],
   ["an instance of a class", new URL("http://example.org/")],
   ["what has no fields", new Headers({ accept: "text/html" })],
   ["a match of a pattern", /now/.exec("pay now")],
@@ -169,6 +197,16 @@ test.each<[string, unknown]>([
   const logger = new RecordingLogger();
   veiled(logger, () => [CARD]).info("line", { value });
   expect(logger.lines[0]!.fields["value"]).toBe(value);
+});
+
+test("the texts of an error are told whose request contains itself", () => {
+  const logger = new RecordingLogger();
+  const request: Record<string, unknown> = { url: "https://pay.example" };
+  request["self"] = request;
+  const error = Object.assign(new HttpError(CARD), { request });
+  veiled(logger, () => [CARD]).error("line", { error });
+  expect(logger.lines[0]!.fields["error"]).toMatchObject({ name: "Error", message: "payment refused" });
+  expect(inspect(logger.lines, { depth: 20 })).not.toContain(CARD);
 });
 
 test("lines of a job with more sensitive values than anybody can look for are hidden", () => {
