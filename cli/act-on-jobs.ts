@@ -1,5 +1,5 @@
 /** Doing one thing to some jobs: those that were named, or, with a confirmation, all that match a filter. */
-import type { Inspector, JobFilter } from "../runtime/inspect/index.js";
+import type { Inspector, JobFilter, JobState } from "../runtime/inspect/index.js";
 import { describeError } from "./error-report.js";
 import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -19,16 +19,24 @@ export interface JobAction {
   readonly act: (inspector: Inspector, id: string) => Promise<string>;
 }
 
-type Outcome =
-  | { readonly id: string; readonly ok: true; readonly outcome: string }
-  | {
-      readonly id: string;
-      readonly ok: false;
-      readonly code: string;
-      readonly message: string;
-      readonly exitCode: ExitCode;
-    };
+interface Failure {
+  readonly id: string;
+  readonly ok: false;
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: ExitCode;
+}
 
+type Outcome = Failure | { readonly id: string; readonly ok: true; readonly outcome: string };
+
+/** States of the jobs to which it can be done: of all that match, only these are looked for. */
+const STATES: Readonly<Record<JobVerb, readonly JobState[]>> = {
+  cancel: ["scheduled", "retry", "pending", "active"],
+  delete: ["scheduled", "retry", "pending", "dead", "completed", "cancelled"],
+  retry: ["dead", "cancelled", "scheduled", "retry"],
+};
+/** Jobs that match, of one command. */
+const MOST = 10_000;
 /** Commands in flight at once: enough to hide the way to Redis, few enough not to hold up the workers. */
 const AT_ONCE = 50;
 
@@ -77,33 +85,63 @@ async function matchingIds(
       },
     );
   }
-  const ids = await inspector.collectIds(filter);
+  const ids = await idsToActOn(inspector, filter, verb);
   if (ids.length === 0 || yes) return ids;
-  throw new CliError("NotConfirmed", `this would ${verb} ${ids.length} jobs`, {
+  const which = ids.length === MOST ? `the first ${MOST} jobs that match` : `${ids.length} jobs`;
+  throw new CliError("NotConfirmed", `this would ${verb} ${which}`, {
     exitCode: EXIT.usage,
     fix: "add --yes to do it, or look at them first: weft jobs list with the same filters",
   });
 }
 
+async function idsToActOn(
+  inspector: Inspector,
+  filter: JobFilter,
+  verb: JobVerb,
+): Promise<readonly string[]> {
+  const states = filter.state === undefined ? STATES[verb] : [filter.state];
+  const ids = new Set<string>();
+  for (const state of states) {
+    if (ids.size === MOST) break;
+    for (const id of await inspector.collectIds({ ...filter, state }, MOST - ids.size)) ids.add(id);
+  }
+  return [...ids];
+}
+
+/** Where Redis is lost in between, those that are left are not tried: the report says what has been done and what has not. */
 async function actOnAll(
   ids: readonly string[],
   act: (id: string) => Promise<string>,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
+  let lost: Failure | undefined;
   for (let index = 0; index < ids.length; index += AT_ONCE) {
     const some = ids.slice(index, index + AT_ONCE);
-    outcomes.push(...(await Promise.all(some.map((id) => actOnOne(id, act)))));
+    if (lost !== undefined) {
+      const { code, message, exitCode } = lost;
+      outcomes.push(
+        ...some.map((id): Failure => ({ id, ok: false, code, message: `not tried: ${message}`, exitCode })),
+      );
+      continue;
+    }
+    const done = await Promise.all(some.map((id) => actOnOne(id, act)));
+    lost = done.find((outcome) => !outcome.ok && !OF_THE_JOB.has(outcome.exitCode)) as Failure | undefined;
+    outcomes.push(...done);
   }
   return outcomes;
 }
+
+/** What says something of one job, and nothing of the next. */
+const OF_THE_JOB: ReadonlySet<ExitCode> = new Set([EXIT.notFound, EXIT.conflict]);
 
 /** One that has moved on must not keep the others from being served. */
 async function actOnOne(id: string, act: (id: string) => Promise<string>): Promise<Outcome> {
   try {
     return { id, ok: true, outcome: await act(id) };
   } catch (error) {
-    const { code, message, exitCode } = describeError(error);
-    if (exitCode !== EXIT.notFound && exitCode !== EXIT.conflict) throw error;
+    const { code, message, exitCode, stack } = describeError(error);
+    // Nobody foresaw it: it is told with its stack.
+    if (stack !== undefined) throw error;
     return { id, ok: false, code, message, exitCode };
   }
 }
@@ -115,5 +153,7 @@ function outcomeLine(outcome: Outcome): string {
 function exitCodeOf(outcomes: readonly Outcome[]): ExitCode {
   const failed = outcomes.flatMap((outcome) => (outcome.ok ? [] : [outcome.exitCode]));
   if (failed.length === 0) return EXIT.ok;
+  const lost = failed.find((code) => !OF_THE_JOB.has(code));
+  if (lost !== undefined) return lost;
   return failed.every((code) => code === EXIT.notFound) ? EXIT.notFound : EXIT.conflict;
 }

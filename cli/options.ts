@@ -28,13 +28,27 @@ export function listOption(name: string): (text: string) => readonly string[] {
   };
 }
 
-/** A moment: ISO 8601, or milliseconds since 1970. */
+const ISO_TIME =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
+/** As milliseconds, a day of 1973: what is smaller was meant as seconds. */
+const LEAST_MS = 100_000_000_000;
+
+/** A moment: ISO 8601, or milliseconds since 1970. What JavaScript makes of other texts ("tomorrow 9" is in 2001) nobody means. */
 export function dateOption(name: string): (text: string) => Date {
   return (text) => {
-    const date = /^\d+$/.test(text) ? new Date(Number(text)) : new Date(text);
-    if (!Number.isNaN(date.getTime())) return date;
+    const date = dateOf(text);
+    if (date !== undefined && !Number.isNaN(date.getTime())) return date;
     throw new InvalidArgumentError(
       `${name} takes a time such as 2026-03-01T12:00:00Z, or milliseconds since 1970.`,
     );
   };
+}
+
+function dateOf(text: string): Date | undefined {
+  if (/^\d+$/.test(text)) return Number(text) < LEAST_MS ? undefined : new Date(Number(text));
+  const [, year, month, day] = ISO_TIME.exec(text) ?? [];
+  if (year === undefined) return undefined;
+  // JavaScript makes the 3rd of March of the 31st of February.
+  const isDay = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
+  return isDay ? new Date(text) : undefined;
 }

@@ -1,7 +1,8 @@
 /** Command line in, exit code out. */
-import type { Command } from "commander";
+import type { Command, CommanderError } from "commander";
 import { COMMANDS } from "./commands.js";
 import { reportError } from "./error-report.js";
+import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { packageVersion } from "./project.js";
@@ -52,10 +53,20 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     return session.exitCode;
   } catch (error) {
     // Commander has already printed what was wrong with the command line; --help and --version end here too.
-    if (error instanceof CommanderError)
-      return error.exitCode === 0 || argv.length === 0 ? EXIT.ok : EXIT.usage;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0 || argv.length === 0) return EXIT.ok;
+    if (argv.includes("--json")) reportError(usageError(error), io, true);
+    return EXIT.usage;
   }
+}
+
+/** For whoever reads the one document on stdout. */
+function usageError({ code, message }: CommanderError): CliError {
+  const text = code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "");
+  return new CliError("CommandLineInvalid", text, {
+    exitCode: EXIT.usage,
+    fix: "add --help for the options",
+  });
 }
 
 /** The commands that do something: of `jobs`, its verbs; of `worker`, itself. */

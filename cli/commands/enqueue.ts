@@ -116,6 +116,11 @@ async function resultOf(job: Handle, task: string, timeout: string, session: Ses
   try {
     return await job.result({ timeout });
   } catch (error) {
+    if (codeOf(error) === "JobNotFound") {
+      const why = "it failed where retention.dead is 0, or was deleted";
+      const message = `${task} job ${job.id} is over, and nothing is kept of it: ${why}`;
+      throw new CliError("JobNotFound", message, { exitCode: EXIT.jobFailed });
+    }
     if (codeOf(error) !== "JobDead") throw error;
     const { timeline } = await withInspector(session, ({ inspector }) => inspector.showJob(job.id));
     const last = timeline.at(-1);

@@ -246,9 +246,13 @@ async function checkSystem(session: Session): Promise<readonly Finding[]> {
       ];
     });
   } catch (error) {
-    const { message } = describeError(error);
-    const fix = "give the user the rights that TW-D28 names, or correct the prefix";
-    return [problem("TW-D27", "error", message, { why: "nobody can tell what the workers do", fix })];
+    const { code, message, fix } = describeError(error);
+    const rights = "give the user the rights that TW-D28 names, or correct the prefix";
+    const details = {
+      why: "nobody can tell what the workers do",
+      fix: code === "RedisRefused" ? rights : (fix ?? "see what the error says"),
+    };
+    return [problem("TW-D27", "error", message, details)];
   }
 }
 

@@ -122,8 +122,15 @@ export function expectedText(path: ConfigPath | undefined, value: unknown): stri
     typeof value === "string" && field !== undefined
       ? didYouMean(value, field.expected.split(", "))
       : undefined;
-  const got = value === null || value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
-  return `${expected}, got ${got}${word === undefined ? "" : `; ${word}`}`;
+  return `${expected}, got ${gotText(field, value)}${word === undefined ? "" : `; ${word}`}`;
+}
+
+/** What stands in the place of a map may be the secret that belongs in it: an address with its password. */
+function gotText(field: ConfigField | undefined, value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (field !== undefined) return JSON.stringify(value).slice(0, 80);
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "string" ? "a text" : `a ${typeof value}`;
 }
 
 function valuesOf(content: Readonly<Record<string, unknown>>, positionOf: PositionOf): FileValues["values"] {

@@ -48,13 +48,13 @@ export async function readShardGauges(
     const heads = await readHeads(
       redis,
       keys,
-      lines.flatMap(({ head }) => head ?? []),
+      lines.flatMap(({ front }) => front),
       whole.now,
     );
     const { active, dead, runs, paused } = whole;
-    const queues = lines.map(({ head, ...line }) => ({
+    const queues = lines.map(({ front, ...line }) => ({
       ...line,
-      oldestPendingMs: (head === undefined ? undefined : heads.get(head)) ?? 0,
+      oldestPendingMs: heads.get(front.find((id) => heads.has(id)) ?? "") ?? 0,
       paused: paused.has(line.name),
     }));
     return {
@@ -100,25 +100,27 @@ async function readWhole(redis: Redis, keys: ShardKeys) {
   };
 }
 
+/** Ids read from the front of a list: some are of jobs that were cancelled or deleted, which stay there until a worker meets them. */
+const FRONT = 20;
+
 async function readLines(redis: Redis, keys: ShardKeys, names: readonly string[], now: number) {
   const pipeline = redis.pipeline().zcount(keys.leases, `(${now}`, "+inf");
   for (const name of names) {
     const { pending, due } = keys.queue(name);
-    pipeline.llen(pending).lindex(pending, 0).hget(keys.groups, waitingField(name)).zcard(due);
+    pipeline
+      .llen(pending)
+      .lrange(pending, 0, FRONT - 1)
+      .hget(keys.groups, waitingField(name))
+      .zcard(due);
   }
   const [workers, ...all] = await replies(pipeline);
   const lines = names.map((name, index) => {
-    const [length, head, atGate, due] = all.slice(4 * index) as [
-      number,
-      string | null,
-      string | null,
-      number,
-    ];
+    const [length, front, atGate, due] = all.slice(4 * index) as [number, string[], string | null, number];
     return {
       name,
       pending: length + Number(atGate ?? 0),
       scheduled: due,
-      head: head ?? undefined,
+      front,
     };
   });
   return [lines, Number(workers)] as const;
@@ -154,7 +156,9 @@ function startableSince(
   now: number,
 ): number | undefined {
   try {
-    const last = parseRun(run).events.at(-1);
+    const { events, state } = parseRun(run);
+    if (state === "cancelled") return undefined;
+    const last = events.at(-1);
     // It rested until then; one that an event has woken before may have been in line since it began to rest.
     if (last?.[1] === "slept" || last?.[1] === "waited") return last[2] <= now ? last[2] : last[0];
     if (last !== undefined) return last[0];

@@ -1,25 +1,58 @@
 /** Whether anything is left of a queue or a task that new jobs no longer come to: asked again and again by who waits for it. */
 import { ACTIVE_PAD_FIELD, queueOfRecord, waitingField } from "../protocol/index.js";
-import { listJobs } from "./job-list.js";
+import { walkJobs } from "./job-walk.js";
 import { transactionReplies, type ShardReader } from "./shard-reader.js";
 
 /** Records read at once. */
 const CHUNK = 200;
 
-/** No job of it waits, is due later, or runs. While some wait, that is four numbers. */
+/** No job of it waits, is due later, or runs. While some wait, that is four numbers and a look at the list. */
 export async function isQueueEmpty(reader: ShardReader, queue: string): Promise<boolean> {
+  const before = await lookAt(reader, queue);
+  if (before.waits || (before.pending > 0 && (await hasPending(reader, queue)))) return false;
+  // Of one moment, because a job that fails goes from the one into the other.
+  const after = await lookAt(reader, queue);
+  // Nothing has come into the list, which holds nothing but the ids of jobs that are over.
+  const isSame = after.pending <= before.pending && after.last === before.last;
+  // As many run as workers have places.
+  return !after.waits && (after.pending === 0 || isSame) && !(await anyOf(reader, after.active, queue));
+}
+
+interface Look {
+  /** Some wait at the gate, or are due later. */
+  readonly waits: boolean;
+  /** Ids in the pending list; cancelled and deleted jobs leave theirs there until a worker meets them. */
+  readonly pending: number;
+  readonly last: string | undefined;
+  readonly active: readonly string[];
+}
+
+async function lookAt(reader: ShardReader, queue: string): Promise<Look> {
   const { keys } = reader;
   const { pending, due } = keys.queue(queue);
-  const lengths = (redis: ShardReader["connection"]["redis"]) =>
-    redis.multi().llen(pending).hget(keys.groups, waitingField(queue)).zcard(due);
-  const isWaiting = (replies: readonly unknown[]) => replies.slice(0, 3).some((length) => Number(length) > 0);
-  if (isWaiting(transactionReplies(await reader.read((redis) => lengths(redis).exec())))) return false;
-  // Of one moment, because a job that fails goes from the one into the other. As many run as workers have places.
-  const replies = transactionReplies<unknown>(
-    await reader.read((redis) => lengths(redis).hkeys(keys.active).exec()),
+  const replies = await reader.read((redis) =>
+    redis
+      .multi()
+      .llen(pending)
+      .lrange(pending, -1, -1)
+      .hget(keys.groups, waitingField(queue))
+      .zcard(due)
+      .hkeys(keys.active)
+      .exec(),
   );
-  const active = (replies[3] as string[]).filter((id) => id !== ACTIVE_PAD_FIELD);
-  return !isWaiting(replies) && !(await anyOf(reader, active, queue));
+  const [length, ends, atGate, later, active] = transactionReplies<unknown>(replies);
+  return {
+    waits: Number(atGate) > 0 || Number(later) > 0,
+    pending: Number(length),
+    last: (ends as string[])[0],
+    active: (active as string[]).filter((id) => id !== ACTIVE_PAD_FIELD),
+  };
+}
+
+async function hasPending(reader: ShardReader, queue: string): Promise<boolean> {
+  for await (const jobs of walkJobs(reader, [queue], { queue, state: "pending" }))
+    if (jobs.length > 0) return true;
+  return false;
 }
 
 /** One that is gone has ended since it was seen, and may have made others. */
@@ -32,26 +65,18 @@ async function anyOf(reader: ShardReader, ids: readonly string[], queue: string)
   return false;
 }
 
-/**
- * The same for a task, whose jobs stand among others: reads lists until it meets one, a page at a time. Twice, because a job moves between
- * two pages.
- */
+/** The same for a task, whose jobs stand among others: reads lists until it meets one. Twice, because one that failed goes back. */
 export async function isTaskEmpty(
   reader: ShardReader,
   queues: readonly string[],
   task: string,
 ): Promise<boolean> {
-  for (const state of [...LIVE_STATES, ...LIVE_STATES]) {
-    let cursor: string | undefined;
-    do {
-      const place = cursor === undefined ? {} : { cursor };
-      const page = await listJobs(reader, queues, { task, state, limit: 1, ...place });
-      if (page.jobs.length > 0) return false;
-      cursor = page.next;
-    } while (cursor !== undefined);
+  for (let times = 0; times < 2; times += 1) {
+    for (const state of LIVE_STATES)
+      for await (const jobs of walkJobs(reader, queues, { task, state })) if (jobs.length > 0) return false;
   }
   return true;
 }
 
 /** In the order in which a job goes through them. */
-const LIVE_STATES = ["pending", "scheduled", "retry", "active"] as const;
+const LIVE_STATES = ["scheduled", "retry", "pending", "active"] as const;

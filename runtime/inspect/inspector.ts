@@ -19,7 +19,8 @@ import {
 import { isQueueEmpty, isTaskEmpty } from "./drained.js";
 import { showJob } from "./job-details.js";
 import { listEvents, showEvent } from "./event-list.js";
-import { collectIds, listJobs } from "./job-list.js";
+import { listJobs } from "./job-list.js";
+import { collectIds } from "./job-walk.js";
 import { purgeQueue, type PurgeOptions, type PurgeReport } from "./purge.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";

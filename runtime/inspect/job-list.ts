@@ -20,12 +20,12 @@ const SCAN_BUDGET = 5000;
 const MAX_ACTIVE = 10_000;
 
 /** Where ids of some states stand, in the order in which they are listed. */
-type Source =
+export type Source =
   | { readonly kind: "active" | "waiting" }
   | { readonly kind: "pending" | "due"; readonly queue: string }
   | { readonly kind: "dead" | "done" };
 
-interface Entry {
+export interface Entry {
   readonly id: string;
   /** Score of a sorted set. */
   readonly score?: number;
@@ -64,28 +64,7 @@ export async function listJobs(
   return source < sources.length ? { jobs: found, next: encodeCursor({ source, rank }) } : { jobs: found };
 }
 
-/** Ids of all jobs that match, at most `limit`: for commands that then act on each. */
-export async function collectIds(
-  reader: ShardReader,
-  queues: readonly string[],
-  filter: JobFilter,
-  limit: number,
-): Promise<readonly string[]> {
-  const ids = new Set<string>();
-  let cursor: string | undefined;
-  do {
-    const page = await listJobs(reader, queues, {
-      ...filter,
-      limit: MAX_LIMIT,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    for (const job of page.jobs) if (ids.size < limit) ids.add(job.id);
-    cursor = page.next;
-  } while (cursor !== undefined && ids.size < limit);
-  return [...ids];
-}
-
-function sourcesFor(filter: JobFilter, queues: readonly string[]): readonly Source[] {
+export function sourcesFor(filter: JobFilter, queues: readonly string[]): readonly Source[] {
   const names = filter.queue === undefined ? queues : [filter.queue];
   const pending: readonly Source[] = [
     ...names.map((queue): Source => ({ kind: "pending", queue })),
@@ -148,7 +127,7 @@ async function readEntries(
   }
 }
 
-async function activeIds(reader: ShardReader): Promise<readonly string[]> {
+export async function activeIds(reader: ShardReader): Promise<readonly string[]> {
   const ids: string[] = [];
   let cursor = "0";
   do {
@@ -161,7 +140,7 @@ async function activeIds(reader: ShardReader): Promise<readonly string[]> {
   return [...new Set(ids)].filter((id) => id !== ACTIVE_PAD_FIELD).toSorted();
 }
 
-function scored(reply: readonly string[]): readonly Entry[] {
+export function scored(reply: readonly string[]): readonly Entry[] {
   const entries: Entry[] = [];
   for (let index = 0; index < reply.length; index += 2) {
     entries.push({ id: reply[index]!, score: Number(reply[index + 1]) });
@@ -170,7 +149,7 @@ function scored(reply: readonly string[]): readonly Entry[] {
 }
 
 /** One summary an entry; `undefined` for holes, for jobs that have moved on since the ids were read, and for those that do not match. */
-async function summarizeEntries(
+export async function summarizeEntries(
   reader: ShardReader,
   source: Source,
   entries: readonly Entry[],

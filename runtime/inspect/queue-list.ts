@@ -68,18 +68,26 @@ export async function listQueues(
   );
 }
 
+/** Ids read from the front of a list. */
+const FRONT = 20;
+
 async function readOwn(reader: ShardReader, name: string, now: number) {
   const { pending: pendingKey, due: dueKey } = reader.keys.queue(name);
   const { groups } = reader.keys;
   const [length, heads, atGate] = transactionReplies<unknown>(
     await reader.read((redis) =>
-      redis.multi().llen(pendingKey).lrange(pendingKey, 0, 0).hget(groups, waitingField(name)).exec(),
+      redis
+        .multi()
+        .llen(pendingKey)
+        .lrange(pendingKey, 0, FRONT - 1)
+        .hget(groups, waitingField(name))
+        .exec(),
     ),
   );
   const due = await sampleSorted(reader, dueKey);
   const retry = Math.round(due.jobs.filter((job) => stateOf(job, true) === "retry").length * due.scale);
   const total = Math.round(due.jobs.length * due.scale);
-  const oldest = await enqueuedAt(reader, (heads as string[])[0]);
+  const oldest = await enqueuedAt(reader, heads as string[]);
   const estimated: readonly (keyof QueueSummary)[] = due.scale > 1 ? ["scheduled", "retry"] : [];
   return {
     counts: { pending: Number(length) + Number(atGate), scheduled: total - retry, retry },
@@ -88,11 +96,14 @@ async function readOwn(reader: ShardReader, name: string, now: number) {
   };
 }
 
-/** When the first job of a waiting list was made. */
-async function enqueuedAt(reader: ShardReader, id: string | undefined): Promise<number | undefined> {
-  if (id === undefined) return undefined;
-  const [job] = await reader.jobs([id]);
-  return job?.record.options.at ?? idTime(id);
+/** When the first job of a waiting list was made. Before it may stand ids of jobs that were cancelled or deleted. */
+async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<number | undefined> {
+  const jobs = ids.length === 0 ? [] : await reader.jobs(ids);
+  const waiting = new Map(
+    jobs.filter((job) => stateOf(job, false) === "pending").map((job) => [job.id, job] as const),
+  );
+  const first = ids.find((id) => waiting.has(id));
+  return first === undefined ? undefined : (waiting.get(first)!.record.options.at ?? idTime(first));
 }
 
 async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {

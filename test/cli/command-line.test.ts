@@ -53,6 +53,9 @@ test.each([
   ["a duration without unit", ["worker", "--grace", "30"], /duration such as 250ms/],
   ["options that exclude each other", ["codegen", "--check", "--watch"], /give one of them/],
   ["two times", ["enqueue", "a:b", "--at", "2030-01-01", "--delay", "1s"], /--at and --delay/],
+  ["a time in words", ["enqueue", "a:b", "--at", "tomorrow 9"], /--at takes a time such as/],
+  ["a day that is none", ["enqueue", "a:b", "--at", "2026-02-31T10:00:00Z"], /--at takes a time such as/],
+  ["a time in seconds", ["enqueue", "a:b", "--at", "1772366400"], /milliseconds since 1970/],
   ["a payload that is no JSON", ["enqueue", "a:b", "{orderId: 1}"], /not JSON/],
   ["a payload file that is not there", ["enqueue", "a:b", "@nowhere.json"], /nowhere\.json/],
   ["a bulk command without names", ["jobs", "retry"], /needs ids, or a filter/],
@@ -61,6 +64,10 @@ test.each([
   const { code, stdout, stderr } = await call(args, online());
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toMatch(text);
+  const json = await call([...args, "--json"], online());
+  expect(json.code).toBe(2);
+  const { error } = JSON.parse(json.stdout) as { error: { message: string; fix?: string } };
+  expect(`${error.message}\n${error.fix}`).toMatch(text);
 });
 
 test.each([

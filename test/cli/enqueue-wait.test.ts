@@ -19,7 +19,11 @@ beforeAll(async () => {
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   const secret = "{ type: string, x-sensitive: true }";
   const schemas = `payload: { card: ${secret}, fail?: boolean }, result: { token: ${secret}, sum: integer }`;
-  await writeFile(join(folder, "tasks", "card.yaml"), `version: 1\ntasks:\n  card:pay: { ${schemas} }\n`);
+  const gone = "card:gone: { retention: { dead: 0 }, payload: {} }";
+  await writeFile(
+    join(folder, "tasks", "card.yaml"),
+    `version: 1\ntasks:\n  card:pay: { ${schemas} }\n  ${gone}\n`,
+  );
   await inProcess(["codegen"], { cwd: folder });
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -53,4 +57,20 @@ test("of a result and of an error only what is not sensitive is printed", { time
   expect(failedJson.code).toBe(7);
   expect(JSON.parse(failedJson.stdout)).toMatchObject({ error: { code: "JobDead", message } });
   expect(JSON.stringify([text, json, failed, failedJson])).not.toContain(CARD);
+});
+
+test("a job of which nothing is kept when it fails has failed", { timeout: 60_000 }, async () => {
+  const gone = defineTask("card:gone", { retention: { completedMs: 1000, deadMs: 0 } } as never);
+  const project = setupProject({ redis, tasks: [gone] as never });
+  await project.worker({
+    "card:gone": () => {
+      throw new Error("no");
+    },
+  } as never);
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const { code, stderr } = await weft(["enqueue", "card:gone", "--wait"], { cwd: folder, env });
+  expect(stderr).toMatch(
+    /card:gone job \S+ is over, and nothing is kept of it: it failed where retention.dead is 0/,
+  );
+  expect(code).toBe(7);
 });

@@ -124,8 +124,9 @@ describe("a mistake in the file", () => {
     ["worker: { lease: 10ms }", 'at least 1000ms, got "10ms"'],
     ["worker: { concurrency: 0 }", "expected a whole number from 1 to 10000, got 0"],
     ["worker: { queues: [a, 5] }", "worker.queues: expected names of queues, got 5"],
-    ["worker: 5", "c.yaml:1:9 worker: expected a map, got 5"],
+    ["worker: 5", "c.yaml:1:9 worker: expected a map, got a number"],
     ["- a", "c.yaml:1:1 expected a map"],
+    ['redis: "redis://:secret@host:6379"', "c.yaml:1:8 redis: expected a map, got a text"],
     ["a: [", "c.yaml:1:5 "],
     [
       "redis: { url: http://:secret@host }",

@@ -117,6 +117,19 @@ test("how long the first in line could have started at most", async () => {
     await project.raw.hset(project.keys.runs, id, `[0,0,"pending",null,[[${restsAt},"${kind}",${wakeAt}]]]`);
     expect(Math.floor((await oldest("default")) / 1000)).toBe(3);
   }
+  // Those that are over stand in front until a worker meets them: the next one is as old as it is.
+  const over = await project.many(task, [{ n: 3 }, { n: 4 }]);
+  await project.raw.lrem(pending, 2, over[0]!.id);
+  for (const one of over) {
+    await project.raw.lrem(pending, 0, one.id);
+    await project.raw.lpush(pending, one.id);
+  }
+  await over[0]!.cancel();
+  const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+  onTestFinished(() => inspector.close());
+  await inspector.remove(over[1]!.id);
+  expect(Math.floor((await oldest("default")) / 1000)).toBe(3);
+  expect((await inspector.showQueue("default")).oldestPendingMs).toBeGreaterThan(0);
 });
 
 test("a backlog of 100,000 jobs makes a scrape no longer, and scrapes within a second are one", async () => {

@@ -28,7 +28,10 @@ test("a job that must run alone does not wait for a step whose run another shard
     },
   };
   // Answers of Redis that are under way for long, to one question of one shard.
-  const { readRunFields } = Connection.prototype;
+  const readRunFields = Reflect.get(Connection.prototype, "readRunFields") as (
+    this: Connection,
+    ...args: Parameters<Connection["readRunFields"]>
+  ) => ReturnType<Connection["readRunFields"]>;
   const reads = vi.spyOn(Connection.prototype, "readRunFields").mockImplementation(async function (
     this: Connection,
     keys,

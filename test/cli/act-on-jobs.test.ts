@@ -1,0 +1,53 @@
+// One thing done to many jobs: what the report says when it cannot be done to all.
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { actOnIds } from "../../cli/act-on-jobs.js";
+import type { Session } from "../../cli/session.js";
+import { TaskweftError } from "../../runtime/errors.js";
+import { NEW_RUN, encodeRun } from "../../runtime/protocol/index.js";
+import { defineTask, setupProject } from "../support/project.js";
+import { startRedis } from "../support/redis.js";
+import { inProcess } from "./weft.js";
+
+const redis = await startRedis();
+const work = defineTask("some:work");
+
+test("where Redis is lost in between, each job is told of, and the rest is not tried", async () => {
+  const tried: string[] = [];
+  const lines: string[] = [];
+  const session = {
+    result: (_data: unknown, text: () => string) => lines.push(...text().split("\n")),
+  } as unknown as Session;
+  const act = async (id: string): Promise<string> => {
+    tried.push(id);
+    await Promise.resolve();
+    if (id === "job-20") throw new TaskweftError("JobNotFound", "no job job-20", { operation: "retry" });
+    if (id === "job-30") throw new TaskweftError("RedisUnavailable", "Redis is away", { operation: "retry" });
+    return "pending";
+  };
+  const ids = Array.from({ length: 120 }, (_unused, n) => `job-${n}`);
+  expect(await actOnIds("jobs", ids, act, session)).toBe(6);
+  expect(tried).toHaveLength(50);
+  expect(lines).toHaveLength(120);
+  expect(lines[19]).toBe("job-19  pending");
+  expect(lines[20]).toBe("job-20  JobNotFound: no job job-20");
+  expect(lines[30]).toBe("job-30  RedisUnavailable: Redis is away");
+  expect(lines[119]).toBe("job-119  RedisUnavailable: not tried: Redis is away");
+});
+
+test("of the jobs that match, those are counted and taken to which it can be done", async () => {
+  const project = setupProject({ redis, tasks: [work] as never });
+  const [, , dead] = await project.many(work, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  const { raw, keys } = project;
+  await raw.lrem(keys.queue("default").pending, 1, dead!.id);
+  await raw.hset(keys.runs, dead!.id, encodeRun({ ...NEW_RUN, state: "dead" }));
+  await raw.zadd(keys.dead, 8e15, dead!.id);
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const weft = (...args: string[]) =>
+    inProcess(["jobs", ...args, "--task", "some:work"], { cwd: tmpdir(), env });
+  expect((await weft("retry")).stderr).toContain("this would retry 1 jobs");
+  expect((await weft("cancel")).stderr).toContain("this would cancel 2 jobs");
+  expect((await weft("delete")).stderr).toContain("this would delete 3 jobs");
+  const { code, stdout } = await weft("retry", "--yes");
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${dead!.id}  pending\n` });
+});
