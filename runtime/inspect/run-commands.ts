@@ -10,7 +10,7 @@ import {
   runFields,
 } from "../protocol/index.js";
 import { retryRun, type RetryRunCall } from "../scripts/index.js";
-import { goesOnWithout, WorkflowGraph } from "../workflow/index.js";
+import { goesOnWithout, goesOnWithoutItem, WorkflowGraph } from "../workflow/index.js";
 import { stepPlace } from "./run-list.js";
 import { readFields, readRun, type StoredRun } from "./run-reads.js";
 import type { RunState } from "./run-types.js";
@@ -127,7 +127,9 @@ async function assertSkippable(
   ]);
   const text = own ?? kept;
   const status = text === null ? "not begun" : parseStepOutcome(text).status;
-  const passed = status === "failed" && goesOnWithout(step);
+  // An item that was passed over has been counted: a second time, and its step would end before the last one has.
+  const goesOn = item === undefined ? goesOnWithout(step) : goesOnWithoutItem(step);
+  const passed = status === "failed" && goesOn;
   if (status !== "cancelled" && (status !== "failed" || passed)) {
     const why = passed ? "failed, and the run went on without it" : status;
     throw conflict(

@@ -4,7 +4,7 @@ import { TaskweftError } from "../errors.js";
  * Characters of one call, about. From 128 KiB on a text stands in memory that is mapped for it alone, and to make and to write it costs Node five
  * times as much; one with other letters than those of Latin-1 is twice as large.
  */
-export const MOST_CALL_CHARACTERS = 60 * 1024;
+export const MOST_CALL_CHARACTERS = 96 * 1024;
 
 export interface CallBounds<Item> {
   /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */

@@ -1,7 +1,13 @@
 /** Makes the end of a step from how its job ended. */
 import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
 import { encodeStepOutcome, type StepBegin, type StepEnd, type StepStatus } from "../protocol/index.js";
-import { goesOnWithout, RUN_COMPENSATING, RUN_FAILING, undoneField } from "../workflow/index.js";
+import {
+  goesOnWithout,
+  goesOnWithoutItem,
+  RUN_COMPENSATING,
+  RUN_FAILING,
+  undoneField,
+} from "../workflow/index.js";
 import { finaleAfter, remember } from "./run-memory.js";
 import type { StepContext } from "./step-context.js";
 
@@ -21,7 +27,7 @@ export function endOfStep(
   const outcome = encodeStepOutcome({ status, at, detail: words, begunAt: begun, attempts });
   const { onFailure = "fail" } = step;
   const isGood = status === "completed" || status === "skipped";
-  const isPassed = item === undefined ? goesOnWithout(step) : onFailure === "continue";
+  const isPassed = item === undefined ? goesOnWithout(step) : goesOnWithoutItem(step);
   const goesOn = !undoes && (isGood || (status === "failed" && isPassed));
   if (goesOn && item === undefined) remember(context, outcome);
   const stops = !undoes && !goesOn && status === "failed";

@@ -29,6 +29,11 @@ export function goesOnWithout({ onFailure, forEach }: WorkflowStep): boolean {
   return onFailure === "continue" && forEach === undefined;
 }
 
+/** The same of an item of a fan-out: what reads its results finds null in its place. */
+export function goesOnWithoutItem({ onFailure }: WorkflowStep): boolean {
+  return onFailure === "continue";
+}
+
 export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision {
   if (run.state === undefined) {
     const open = definition.steps.filter((step) => !run.outcomes.has(step.name)).map((step) => step.name);

@@ -235,9 +235,10 @@ test("what cannot be retried or skipped says why", async () => {
     step("a"),
     step("passed", [], value(3), { onFailure: "continue" }),
     step("each", ["a"], path("item"), { forEach: path("input", "list") }),
-    step("b", ["a", "each", "passed"], value(2)),
+    step("loose", ["a"], path("item"), { forEach: path("input", "others"), onFailure: "continue" }),
+    step("b", ["a", "each", "passed", "loose"], value(2)),
   ];
-  const run = await start(project, workflow(steps), { list: [1] });
+  const run = await start(project, workflow(steps), { list: [1], others: [3, 4] });
   expect(await endOf(run)).toBe("RunFailed");
   const skip = (name: string) => inspector.skipStep(run.id, name);
   await expect(skip("nobody")).rejects.toThrow(
@@ -246,6 +247,8 @@ test("what cannot be retried or skipped says why", async () => {
   await expect(skip("b.1")).rejects.toThrow(/has no b.1/);
   await expect(skip("a")).rejects.toThrow(/StateConflict: step a is completed: only one that keeps/);
   await expect(skip("passed")).rejects.toThrow(/failed, and the run went on without it/);
+  // It has been counted among the items that have ended.
+  await expect(skip("loose.0")).rejects.toThrow(/loose.0 is failed, and the run went on without it/);
   await expect(skip("each")).rejects.toThrow(/goes over a list: skip its items one by one, as each.0/);
   await expect(inspector.retryRun("nobody")).rejects.toThrow(/JobNotFound/);
   broken.clear();
