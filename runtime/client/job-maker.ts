@@ -139,15 +139,17 @@ export class JobMaker<Payload> {
     const queue = this.queue(options.queue);
     const group = this.#group(queue, checked.payload);
     const place = { queue: queue.name, group: group?.name };
-    const { record: keyOptions, ...key } = jobKey(this.#contract, checked.payload, options, place);
+    const { key, keyTtlMs, dedupe, record } = jobKey(this.#contract, checked.payload, options, place);
     const due = dueText(options);
-    const recordOptions = this.#recordOptions(client, options, keyOptions, group);
+    const recordOptions = this.#recordOptions(client, options, record, group);
     return new JobItem({
-      id: client.idFor(options.id, key.key === "" ? this.#routingGroup(group) : key.key),
+      id: client.idFor(options.id, key === "" ? this.#routingGroup(group) : key),
       queue: queue.name,
       record: `${headOf(this.#contract, queue.name, recordOptions)}${checked.json}]`,
       due,
-      ...key,
+      key,
+      keyTtlMs,
+      dedupe,
       group,
       ownId: options.id !== undefined,
       dated: isDated(recordOptions),

@@ -11,11 +11,7 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
     case "path":
       return read(expression, scope);
     case "object":
-      return Object.fromEntries(
-        Object.entries(expression[1])
-          .map(([key, value]) => [key, evaluate(value, scope)] as const)
-          .filter(([, value]) => value !== undefined),
-      );
+      return evaluateFields(expression[1], scope);
     case "list":
       return expression[1].map((entry) => evaluate(entry, scope));
     case "text":
@@ -36,6 +32,20 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
     case ">=":
       return compare(expression[0], evaluate(expression[1], scope), evaluate(expression[2], scope));
   }
+}
+
+/** Fields without a value are left out. Done for each payload of a step, so in one pass. */
+function evaluateFields(fields: Readonly<Record<string, Expression>>, scope: Scope): object {
+  const values: Record<string, unknown> = {};
+  for (const [key, expression] of Object.entries(fields)) {
+    const value = evaluate(expression, scope);
+    if (value === undefined) continue;
+    // As a field of its own: assigned, it would become the prototype.
+    if (key === "__proto__")
+      Object.defineProperty(values, key, { value, configurable: true, enumerable: true, writable: true });
+    else values[key] = value;
+  }
+  return values;
 }
 
 /** Only own properties: `constructor` of a payload is not there. The first of the path is the word itself. */
