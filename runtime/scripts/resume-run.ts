@@ -12,6 +12,8 @@ export interface ResumeRunCall {
   readonly run: string;
   /** With this part the run goes on. */
   readonly isLast: boolean;
+  /** Queues in which its jobs may stand. */
+  readonly queues: readonly string[];
   /** Fields of the `workflows` hash to remove. */
   readonly removed: readonly string[];
   /** Fields of it that get another name, where they are there. */
@@ -47,8 +49,11 @@ export async function resumeRun(runner: ScriptRunner, call: ResumeRunCall): Prom
     keys.groups,
     keys.waiting,
     keys.listeners,
+    keys.cancels,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
+  const queues = [...new Set(call.queues)];
+  for (const queue of queues) places.of(queue);
   const args: ScriptArgument[] = [
     call.worker,
     call.id,
@@ -56,7 +61,7 @@ export async function resumeRun(runner: ScriptRunner, call: ResumeRunCall): Prom
     call.isLast ? 1 : 0,
     call.keepsNotes ? 1 : 0,
   ];
-  args.push(removed.length, ...removed, renamed.size, ...[...renamed].flat());
+  args.push(queues.length, ...queues, removed.length, ...removed, renamed.size, ...[...renamed].flat());
   args.push(dropped.length, ...dropped, written.size, ...[...written].flat());
   args.push(call.listeners.length, ...call.listeners, call.begins.length);
   for (const begin of call.timeout === undefined ? call.begins : [...call.begins, call.timeout]) {

@@ -12,6 +12,7 @@ import {
   fieldsOfItem,
   type KeptStep,
   listenersOf,
+  queuesOf,
   resume,
   type Resumption,
   type ReopenedStep,
@@ -36,7 +37,7 @@ export interface ResumerPorts {
   readonly reader: RunReader;
 }
 
-type Part = Omit<ResumeRunCall, "id" | "keys" | "run" | "worker">;
+type Part = Omit<ResumeRunCall, "id" | "keys" | "queues" | "run" | "worker">;
 const NOTHING: Part = {
   begins: [],
   dropped: [],
@@ -73,7 +74,14 @@ export class RunResumer {
     const { connection, keys, now } = this.#ports;
     const { run = "" } = claim.record.options;
     const send = async (part: Part): Promise<ResumeRunReply> =>
-      await resumeRun(connection, { keys, worker, id: claim.id, run, ...part });
+      await resumeRun(connection, {
+        keys,
+        worker,
+        id: claim.id,
+        run,
+        queues: queuesOf(graph.definition),
+        ...part,
+      });
     const record = await this.#ports.reader.record(run, facts);
     if (record === undefined) return { reply: "MOVED", isOver: false };
     const plan = resume(graph.definition, soFar);

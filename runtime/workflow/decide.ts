@@ -37,6 +37,12 @@ export function goesOnWithoutItem({ onFailure }: WorkflowStep): boolean {
 export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision {
   if (run.state === undefined) {
     const open = definition.steps.filter((step) => !run.outcomes.has(step.name)).map((step) => step.name);
+    const cancelled = [...run.outcomes].filter(([, { status }]) => status === "cancelled");
+    // A run that goes on cancels nothing. What was cancelled is not done, so such a run is not complete.
+    if (open.length === 0 && cancelled.length > 0) {
+      const names = cancelled.map(([name]) => name).join(", ");
+      return { kind: "failed", reason: `the run was not cancelled, but these steps were: ${names}` };
+    }
     if (open.length === 0) return { kind: "completed" };
     // Cannot be, as long as every end of a step begins what waits for it. Said aloud, because a run must not hang.
     return {

@@ -274,3 +274,9 @@ export function fieldsOfItem(run: string, step: WorkflowStep, index: number): st
 export function undoneField(step: string): string {
   return `${step}~`;
 }
+
+/** Queues in which jobs of a run may wait, but for those of the runs in it. */
+export function queuesOf({ queue, steps }: WorkflowDefinition): readonly string[] {
+  const made = steps.flatMap(({ job, compensate }) => [job, compensate]);
+  return [queue, ...made.flatMap((one) => (one === undefined ? [] : [one.queue]))];
+}

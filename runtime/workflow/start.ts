@@ -1,7 +1,7 @@
 /** Makes all that is stored when a run starts: the same from every caller, but for the time. */
 import type { WorkflowDefinition } from "../definition/index.js";
 import { encodeRunRecord, type RunStart, runFields } from "../protocol/index.js";
-import { WorkflowGraph } from "./graph.js";
+import { queuesOf, WorkflowGraph } from "./graph.js";
 import { listenersOf } from "./listeners.js";
 
 export interface StartedWith {
@@ -49,10 +49,6 @@ function later<Begin extends { readonly delayMs: number }>(begin: Begin, delayMs
   return { ...begin, delayMs: begin.delayMs + delayMs };
 }
 
-function queuesOfRun({ queue, steps, children = {} }: WorkflowDefinition): readonly string[] {
-  return [queue, ...steps.flatMap(queuesOf), ...Object.values(children).flatMap(queuesOfRun)];
-}
-
-function queuesOf({ job, compensate }: WorkflowDefinition["steps"][number]): string[] {
-  return [job, compensate].flatMap((made) => (made === undefined ? [] : [made.queue]));
+function queuesOfRun(definition: WorkflowDefinition): readonly string[] {
+  return [...queuesOf(definition), ...Object.values(definition.children ?? {}).flatMap(queuesOfRun)];
 }

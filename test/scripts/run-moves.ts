@@ -91,6 +91,7 @@ export const resumption: Omit<ResumeRunCall, "begins" | "keys" | "worker"> = {
   renamed: new Map(),
   dropped: [],
   keepsNotes: false,
+  queues: [],
   written: new Map(),
   timeout: undefined,
   listeners: ["listener"],
@@ -275,7 +276,7 @@ async function playRetry(bench: ShardBench, runner: ScriptRunner): Promise<void>
   expect(await redis.hmget(keys.workflows, "r b", "r each*#", "r :open")).toEqual([OUTCOME, "1", "1"]);
 
   expect(await bench.claim(worker, 1)).toEqual(["r:end"]);
-  const part = { ...resumption, keys, worker, begins: [] };
+  const part = { ...resumption, keys, worker, queues: ["q"], begins: [] };
   const some = { ...part, isLast: false, removed: ["r a"], dropped: ["r.x"] };
   expect(await resumeRun(runner, some)).toBe("RESUMED");
   const [renamed, written] = [new Map([["r b", "r b="]]).set("r d", "r d="), new Map([["r c#", 1]])];
@@ -298,8 +299,7 @@ async function playRetry(bench: ShardBench, runner: ScriptRunner): Promise<void>
 /** A run whose time is over while it waits: the wait is hastened, and the run has failed. */
 async function playTimeout(bench: ShardBench, runner: ScriptRunner): Promise<void> {
   const { keys } = bench;
-  const worker = "runs";
-  const id = "r:timeout";
+  const [worker, id] = ["runs", "r:timeout"];
   const begins = [beginStep("r:a", { delayMs: 60_000 })];
   expect(await startRun(runner, { ...newRun, keys, begins })).toEqual({ id: "r", known: undefined });
   await bench.redis.zadd(keys.queue("q").due, "XX", 1, id);

@@ -183,6 +183,7 @@ test("what is about to end an attempt does not end the one that a retry has begu
     renamed: new Map(),
     dropped: [],
     keepsNotes: false,
+    queues: ["default"],
     written: new Map(),
     timeout: undefined,
     listeners: [],
