@@ -249,3 +249,25 @@ test("a list that is too long fails its run, whatever becomes of single items", 
     /step each failed: forEach: expected a list of at most 100000 items/,
   );
 });
+
+test("a run that goes on is complete when each step is done, and not where one was cancelled", () => {
+  const flow = workflow([
+    { name: "a", needs: [] },
+    { name: "b", needs: [] },
+  ]);
+  const outcome = (status: "cancelled" | "completed") => ({ status, at: 1, detail: null });
+  const decided = (b: "cancelled" | "completed") =>
+    decide(flow, {
+      state: undefined,
+      outcomes: new Map([
+        ["a", outcome("completed")],
+        ["b", outcome(b)],
+      ]),
+      undone: new Map(),
+    });
+  expect(decided("completed")).toEqual({ kind: "completed" });
+  expect(decided("cancelled")).toEqual({
+    kind: "failed",
+    reason: "the run was not cancelled, but these steps were: b",
+  });
+});
