@@ -58,10 +58,11 @@ test("large results go in several calls, small ones in one", async () => {
   for (const id of ["1", "2", "3"]) add(id, 100);
   await ends.settled();
   expect(connection.sizes).toHaveLength(1);
-  for (let n = 0; n < 10; n += 1) add(String(n), 100_000);
+  for (let n = 0; n < 10; n += 1) add(String(n), 40_000);
   await ends.settled();
   expect(connection.sizes).toHaveLength(6);
-  expect(Math.max(...connection.sizes)).toBeLessThan(256 * 1024);
+  // From there on a text is dear to make and to write.
+  expect(Math.max(...connection.sizes)).toBeLessThan(128 * 1024);
 });
 
 test("what ends while two calls are under way goes in the next, all together", async () => {
