@@ -33,8 +33,6 @@ export interface SuspectsPorts {
   readonly onClosed: () => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
-  /** False after a standstill, until Redis has said that the lease is there still. */
-  readonly leaseLasts: () => boolean;
   /** The parts of this worker that serve other shards: the process is one. */
   readonly shared: SharedSuspects;
 }
@@ -126,7 +124,7 @@ export class Suspects {
   }
 
   async #start(suspect: Claim): Promise<void> {
-    const { worker, start, onLost, leaseLasts } = this.#ports;
+    const { worker, start, onLost } = this.#ports;
     const name = worker();
     this.#isAsking = true;
     const silence = setTimeout(() => this.#stepAside(), SILENCE_MS).unref();
@@ -138,10 +136,6 @@ export class Suspects {
     if (this.#state === "aside" && reply !== "LOST") {
       // Others run here by now.
       this.look();
-      return;
-    }
-    if (reply !== "LOST" && !leaseLasts()) {
-      this.#state = "draining";
       return;
     }
     this.#suspect = undefined;

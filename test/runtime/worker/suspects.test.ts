@@ -223,7 +223,6 @@ test.each([
       onClosed: () => undefined,
       onOpen: () => undefined,
       onLost: () => undefined,
-      leaseLasts: () => true,
       shared: share.suspects,
     });
     const claim = { id: "id", record: { task: "quick:work" }, run } as Claim;
