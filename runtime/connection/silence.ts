@@ -2,8 +2,8 @@
  * Makes a connection anew that waits for an answer and hears nothing. Where the network drops it without a word, the system notices after
  * a quarter of an hour, or never while a blocking pop waits.
  *
- * It looks now and then, where ioredis sets a timer with each command (`socketTimeout`): that is a twentieth of what a lone enqueue costs
- * its process. And a process that was stopped, or whose loop was blocked, reads what came meanwhile before anybody calls it silence.
+ * It looks now and then, where ioredis sets a timer with each lone command (`socketTimeout`). And a process that was stopped, or whose loop
+ * was blocked, reads what came meanwhile before anybody calls it silence.
  */
 import type { Redis } from "ioredis";
 

@@ -6,7 +6,7 @@ import { transactionReplies, type ShardReader } from "./shard-reader.js";
 /** Records read at once. */
 const CHUNK = 200;
 
-/** No job of it waits, is due later, or runs. While some wait, that is four numbers and a look at the list. */
+/** No job of it waits, is due later, or runs. While some wait, that is one look, and where they stand in the list its last 200. */
 export async function isQueueEmpty(reader: ShardReader, queue: string): Promise<boolean> {
   const before = await lookAt(reader, queue);
   if (before.waits || (before.pending > 0 && (await hasPending(reader, queue)))) return false;
