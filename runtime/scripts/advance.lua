@@ -9,21 +9,11 @@
 -- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, for those that
 --         have a run: position from 0, run; queues for which the worker leaves hints; then, when they are few, the records. An
 --         acknowledged id that the worker does not hold is passed over.
---@include now wake finish
---@include rate book group gate
---@include record shut
---@include throng
---@include callup admit
---@include acknowledge
---@include promote
---@include claim
---@include starts openings hint
---@include turns
---@include letgo
---@include around
+--@include now wake
+--@include acknowledge promote claim
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local waits, cancels, paused, notes = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local waits, cancels, paused, notes, limited = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 -- Lua unpacks at most some 8,000 values: a larger claim would stop the script after the ids have left their lists.
 local tag, worker, want = ARGV[1], ARGV[2], math.min(tonumber(ARGV[4]), 1000)
 local FIRST_QUEUE_KEY = 13
@@ -35,47 +25,51 @@ end
 if ARGV[3] ~= '0' then
   redis.call('ZADD', leases, time + tonumber(ARGV[3]), worker)
 end
--- Rare things are asked for together: a shard without them pays for one command.
-local rare = redis.call('EXISTS', waits, cancels, paused, notes, KEYS[10]) > 0
-local shut = rare and want > 0 and shut_of(paused) or { queues = {} }
-local gate = (shut.tasks or (rare and redis.call('EXISTS', KEYS[10]) == 1))
-  and gate_of({ limited = KEYS[10], groups = KEYS[11], waiting = KEYS[12], time = time, jobs = jobs, runs = runs, shut = shut.tasks })
-if shut.tasks then
-  reopen(gate, paused)
-end
 
-local function clear(held, keeps_log)
-  if rare and #held > 0 then
-    clear_rare(waits, cancels, notes, tag, gate, held, keeps_log)
+-- Rare things are asked for together. What they take is not even made for a shard without them: that would double a small call.
+local rare, clear, door = redis.call('EXISTS', waits, cancels, paused, notes, limited) > 0, nil, nil
+if rare then
+--@include finish rare
+  clear = function(held, keeps_log)
+    clear_rare(waits, cancels, notes, tag, held, keeps_log)
   end
 end
-local at = acknowledge(jobs, runs, active, done, worker, time, 6, clear)
+-- Which of the two keys are there, in one look: the second one counts twice.
+local there = rare and redis.call('EXISTS', paused, limited, limited) or 0
+if there > 0 then
+--@include rate book group gate
+--@include record shut throng callup admit
+--@include starts openings hint turns letgo around door
+  local gate = { limited = limited, groups = KEYS[11], waiting = KEYS[12], time = time, jobs = jobs, runs = runs }
+  door = door_of(gate, there > 1, there % 2 == 1 and paused, want)
+  function door.clear(held, keeps_log)
+    door.let_out(held)
+    local _ = redis.call('EXISTS', cancels, notes, waits) > 0 and clear(held, keeps_log)
+  end
+end
+local at = acknowledge(jobs, runs, active, done, worker, time, 6, door and door.clear or clear)
 
 local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gate))
+  next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, door and door.enter))
 end
-local _ = gate and call_up(gate, at)
+local _ = door and door.call_up(at)
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  if gate and admit(gate, ARGV[at], KEYS[q], want) then
+  if door and door.admit(ARGV[at], KEYS[q]) then
     wake(KEYS[q + 2])
   end
-  if want > 0 and not shut.queues[ARGV[at]] then
+  if want > 0 and not (door and door.is_shut(ARGV[at])) then
     local p = #pending + 1
     pending[p], quotas[p], wakes[p], names[p] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2], ARGV[at]
   end
   at = at + 2
 end
 
-local follow, claimed, more = gate and gate.rates and follower(gate, names, pending), nil, 0
-if shut.tasks then
-  claimed = claim_around(gate, pending, quotas, want, names, wakes, follow)
-else
-  claimed = claim(pending, quotas, want, follow)
-end
+local claimed, hints, more = door and door.claim(pending, quotas, names, wakes) or claim(pending, quotas, want), '', 0
 own(active, worker, claimed)
-_ = gate and write_down(gate)
-next_due = gate and gate.rates and sooner(next_due, nearest_opening(gate)) or next_due
+if door then
+  next_due, hints = door.close(next_due)
+end
 for q = 1, #claimed == want and #pending or 0 do
   if redis.call('EXISTS', pending[q]) == 1 then
     more = 1
@@ -83,7 +77,7 @@ for q = 1, #claimed == want and #pending or 0 do
   end
 end
 
-local reply = { next_due, more, table.concat(claimed, ' '), runs_of(runs, claimed), gate and to_hint(gate, gate.queues) or '' }
+local reply = { next_due, more, table.concat(claimed, ' '), runs_of(runs, claimed), hints }
 if #claimed > 0 and #claimed <= tonumber(ARGV[5]) then
   reply[6] = redis.call('HMGET', jobs, unpack(claimed))
 end

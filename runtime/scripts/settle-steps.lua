@@ -9,7 +9,7 @@
 --@include now wake later finish
 --@include rate book group gate hint
 --@include come
---@include throng
+--@include rare throng
 --@include acknowledge
 --@include begin
 --@include withdraw hasten

@@ -73,9 +73,7 @@ test("beside a dead job that has noted something, they cost some commands a batc
     hdel: COMMANDS.hdel + 2 * BATCHES,
     hmget: COMMANDS.hmget + 2 * BATCHES,
     srem: 2 * BATCHES,
-    // What is paused? One for each call that claims.
-    hgetall: BATCHES,
-    // Is it that jobs have limits? One for each call.
+    // Is it that jobs have limits, or that something is paused? One for each call.
     exists: COMMANDS.exists + 2 * BATCHES,
   });
 });

@@ -27,3 +27,15 @@ local function write_over(workflows, running, ended, waits, tag, time)
     publish(waits, tag, over[i].run)
   end
 end
+
+-- Jobs that this worker holds end, and nothing of them is kept.
+local function end_held(jobs, runs, active, waits, cancels, notes, tag, gate, held)
+  if #held > 0 then
+    redis.call('HDEL', active, unpack(held))
+    drop(jobs, runs, held)
+    if redis.call('EXISTS', waits, cancels, notes, gate.limited) > 0 then
+      release_all(gate, held)
+      clear_rare(waits, cancels, notes, tag, held)
+    end
+  end
+end

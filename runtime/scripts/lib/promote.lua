@@ -3,13 +3,14 @@ local function sooner(one, other)
   return (one < 0 or (other >= 0 and other < one)) and other or one
 end
 
--- Moves what is due into the pending list, at most 500 a call, and returns the ms until the next one (-1 = none).
-local function promote(pending, due, wake_key, time, gate)
+-- Moves what is due into the pending list, at most 500 a call, and returns the ms until the next one (-1 = none). `enter` says which of
+-- them may go in.
+local function promote(pending, due, wake_key, time, enter)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   if first[2] and tonumber(first[2]) <= time then
     local ids = redis.call('ZRANGEBYSCORE', due, '-inf', time, 'LIMIT', 0, 500)
     redis.call('ZREM', due, unpack(ids))
-    ids = gate and entering(gate, ids) or ids
+    ids = enter and enter(ids) or ids
     if #ids > 0 then
       redis.call('RPUSH', pending, unpack(ids))
       wake(wake_key)
