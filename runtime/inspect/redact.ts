@@ -42,7 +42,9 @@ export function createRedactor(
       if (known === undefined) return undefined;
       const schema = known[kind];
       if (!isRecord(schema)) {
-        return kind === "result" || kind === "output" ? { value, secrets: [] } : undefined;
+        // What has no schema gives nothing: a value comes from a definition that is gone, and with it what was sensitive.
+        if (kind !== "result" && kind !== "output") return undefined;
+        return isNothing(value) ? { value, secrets: [] } : { value: HIDDEN, secrets: secretTexts(value) };
       }
       const walk = new Walk(schema);
       return { value: walk.visit(schema, value, 0), secrets: walk.secrets };
@@ -85,17 +87,17 @@ class Walk {
   }
 
   visit(schema: unknown, value: unknown, depth: number): unknown {
+    return this.#apply(schema, isRecord(value) ? this.#hideUnknown(schema, value) : value, depth);
+  }
+
+  #apply(schema: unknown, value: unknown, depth: number): unknown {
     // Deeper than any payload that passed validation: hide rather than guess.
     if (depth > MAX_DEPTH) return HIDDEN;
     if (!isRecord(schema)) return value;
     if (schema["x-sensitive"] === true) return this.#hide(value);
     let result = value;
-    const target = this.#follow(schema["$ref"]);
-    if (target !== undefined) result = this.visit(target, result, depth + 1);
-    for (const keyword of ["anyOf", "oneOf", "allOf"]) {
-      // Every branch is applied: hiding too much is the safe mistake.
-      for (const branch of listOf(schema[keyword])) result = this.visit(branch, result, depth + 1);
-    }
+    // Every branch is applied: hiding too much is the safe mistake.
+    for (const part of this.#partsOf(schema)) result = this.#apply(part, result, depth + 1);
     if (Array.isArray(result))
       return result.map((item: unknown) => this.visit(schema["items"], item, depth + 1));
     return isRecord(result) ? this.#visitObject(schema, result, depth) : result;
@@ -103,15 +105,44 @@ class Walk {
 
   #visitObject(schema: JsonSchema, value: Readonly<Record<string, unknown>>, depth: number): unknown {
     const properties = isRecord(schema["properties"]) ? schema["properties"] : {};
+    // Where it may have no others, it is one part of a schema of which another part knows the field.
+    const others = schema["additionalProperties"] === false ? undefined : schema["additionalProperties"];
     const entries = Object.entries(value).map(([key, child]) => {
-      const childSchema = Object.hasOwn(properties, key) ? properties[key] : schema["additionalProperties"];
+      const childSchema = Object.hasOwn(properties, key) ? properties[key] : others;
       return [key, this.visit(childSchema, child, depth + 1)] as const;
     });
     return Object.fromEntries(entries);
   }
 
+  /** A field that the schema does not let through is one of another version of it, which may have called it sensitive. */
+  #hideUnknown(schema: unknown, value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+    const unknown = Object.keys(value).filter((key) => !this.#knows(schema, key, 0));
+    if (unknown.length === 0) return value;
+    return { ...value, ...Object.fromEntries(unknown.map((key) => [key, this.#hide(value[key])])) };
+  }
+
+  /** True where an object of the schema, or of a part of it, may have the field. */
+  #knows(schema: unknown, key: string, depth: number): boolean {
+    if (!isRecord(schema)) return schema !== false;
+    if (depth > MAX_DEPTH) return false;
+    const { properties, type, additionalProperties } = schema;
+    const parts = this.#partsOf(schema);
+    if (parts.some((part) => this.#knows(part, key, depth + 1))) return true;
+    if (isRecord(properties)) return Object.hasOwn(properties, key) || additionalProperties !== false;
+    const isObject =
+      type === undefined ? parts.length === 0 : listOf(type).includes("object") || type === "object";
+    return isObject && additionalProperties !== false && !("enum" in schema) && !("const" in schema);
+  }
+
+  /** What a schema is put together from. */
+  #partsOf(schema: JsonSchema): readonly unknown[] {
+    const target = this.#follow(schema["$ref"]);
+    const branches = ["anyOf", "oneOf", "allOf"].flatMap((keyword) => listOf(schema[keyword]));
+    return target === undefined ? branches : [target, ...branches];
+  }
+
   #hide(value: unknown): unknown {
-    if (value === undefined || value === null) return value;
+    if (isNothing(value)) return value;
     for (const text of secretTexts(value)) this.secrets.push(text);
     return HIDDEN;
   }
@@ -128,6 +159,10 @@ class Walk {
       this.#root,
     );
   }
+}
+
+function isNothing(value: unknown): value is null | undefined {
+  return value === undefined || value === null;
 }
 
 function listOf(value: unknown): readonly unknown[] {

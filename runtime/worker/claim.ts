@@ -6,6 +6,7 @@ import {
   type JobRecord,
   type JobRun,
   type RecordArray,
+  type RunEvent,
   decodeRecord,
   idTime,
   isFinal,
@@ -30,10 +31,21 @@ export function identityOf({ id, step }: Pick<Claim, "id" | "step">): string {
   return round === undefined ? id : `${id}:${round}`;
 }
 
+/** Told by a worker that has no handler for the job, in an event without a stack: nothing has begun by it. */
+export const UNSERVED = "TaskUnknown";
+
+export function isUnserved(event: RunEvent | undefined): boolean {
+  return event?.[1] === "failed" && event[3] === UNSERVED && event[5] === "";
+}
+
+/** False before the first attempt, unless a person has asked for another one. */
+function hasBegun({ events }: JobRun): boolean {
+  return events.length > 0 && !events.every(isUnserved);
+}
+
 /** True for the first attempt of a job that must start within a time. */
 export function mayBeLate({ record: { options }, run }: Claim): boolean {
-  // An event means that it was started before, or that a person asked for it again.
-  return (options.startBy !== undefined || options.startWithinMs !== undefined) && run.events.length === 0;
+  return (options.startBy !== undefined || options.startWithinMs !== undefined) && !hasBegun(run);
 }
 
 /**
@@ -41,7 +53,7 @@ export function mayBeLate({ record: { options }, run }: Claim): boolean {
  * would be replaced although its handler has seen it.
  */
 export function mustTellThatItBegan(claim: Claim): boolean {
-  return mayBeLate(claim) || (latestWins(claim.record.options.dedupe) && claim.run.events.length === 0);
+  return mayBeLate(claim) || (latestWins(claim.record.options.dedupe) && !hasBegun(claim.run));
 }
 
 /**
@@ -58,7 +70,7 @@ export function latenessMs(claim: Claim, now: number): number {
 
 /** When the first attempt of a job could start (ms); `undefined` for later attempts, and where the record does not tell. */
 export function startableAt({ id, record: { options }, run }: Claim): number | undefined {
-  if (run.events.length > 0 || options.later === 1) return undefined;
+  if (hasBegun(run) || options.later === 1) return undefined;
   if (options.dueAt !== undefined) return options.dueAt;
   const madeAt = options.at ?? idTime(id);
   return madeAt === undefined ? undefined : madeAt + (options.delayMs ?? 0);
@@ -66,7 +78,8 @@ export function startableAt({ id, record: { options }, run }: Claim): number | u
 
 /** True for an attempt of a job that has failed before, whether or not that counted. */
 export function isRetry({ run }: Claim): boolean {
-  return run.attempts > 0 || (run.events.length > 0 && run.events.some((event) => event[1] === "failed"));
+  if (run.attempts > 0) return true;
+  return run.events.length > 0 && run.events.some((event) => event[1] === "failed" && !isUnserved(event));
 }
 
 /**
@@ -75,15 +88,10 @@ export function isRetry({ run }: Claim): boolean {
  */
 export function wasHandled({ run: { events } }: Claim): boolean {
   const retriedAt = events.findLastIndex(([, kind]) => kind === "retried");
-  return events.slice(retriedAt + 1).some(([, kind]) => HANDLED.has(kind));
+  return events.slice(retriedAt + 1).some((event) => HANDLED.has(event[1]) && !isUnserved(event));
 }
 
-const HANDLED: ReadonlySet<JobRun["events"][number][1]> = new Set([
-  "failed",
-  "handed-back",
-  "slept",
-  "waited",
-]);
+const HANDLED: ReadonlySet<RunEvent[1]> = new Set(["failed", "handed-back", "slept", "waited"]);
 
 /** What the texts of claimed ids turned out to be. */
 export interface ReadClaims {

@@ -30,6 +30,46 @@ test.each([
   expect(redact(schema, value)?.value).toEqual(expected);
 });
 
+const CLOSED = { type: "object", additionalProperties: false };
+const A = { ...CLOSED, properties: { a: { type: "string" } } };
+const B = { ...CLOSED, properties: { b: { ...CLOSED, properties: { c: { type: "number" } } } } };
+
+test.each([
+  ["an object that has no others", A, { a: "x", card: "4242" }, { a: "x", card: HIDDEN }],
+  ["one within", B, { b: { c: 1, card: { no: "4242" } } }, { b: { c: 1, card: HIDDEN } }],
+  ["items", { type: "array", items: A }, [{ card: "4242" }], [{ card: HIDDEN }]],
+  ["each of several", { oneOf: [A, B] }, { b: { c: 1 }, card: "4242" }, { b: { c: 1 }, card: HIDDEN }],
+  [
+    "one that may be null",
+    { anyOf: [{ type: "null" }, A] },
+    { a: "x", card: 4242 },
+    { a: "x", card: HIDDEN },
+  ],
+  ["a reference", { $ref: "#/definitions/A", definitions: { A } }, { card: "4242" }, { card: HIDDEN }],
+  ["one without fields", CLOSED, { card: "4242" }, { card: HIDDEN }],
+])("hides fields of another version of the schema: %s", (_what, schema, value, expected) => {
+  const shown = redact(schema, value)!;
+  expect(shown.value).toEqual(expected);
+  expect(shown.secrets).toContain("4242");
+});
+
+test.each([
+  ["any", { anyOf: [A, {}] }],
+  ["others by a schema", { ...A, additionalProperties: { type: "string" } }],
+  ["others where nothing is said", { type: "object", properties: { a: {} } }],
+])("shows fields of an object that may have %s", (_what, schema) => {
+  expect(redact(schema, { a: "x", note: "y" })?.value).toEqual({ a: "x", note: "y" });
+});
+
+test("hides a result of a task that has none any more", () => {
+  const redactor = createRedactor(new Map([["t", { payload: {} }]]));
+  expect(redactor.redact("t", "result", { token: "t-123456" })).toEqual({
+    value: HIDDEN,
+    secrets: ["t-123456"],
+  });
+  expect(redactor.redact("t", "result", null)).toEqual({ value: null, secrets: [] });
+});
+
 test("a schema that refers to itself ends", () => {
   const node = { properties: { next: { $ref: "#/definitions/Node" }, secret: SENSITIVE } };
   const schema = { $ref: "#/definitions/Node", definitions: { Node: node } };

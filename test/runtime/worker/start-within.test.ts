@@ -90,6 +90,25 @@ describe("a job that nobody came to in time", () => {
     expect([state, events.length, events[0]?.[3]]).toEqual(["dead", 1, "StartedTooLate"]);
   });
 
+  test("goes dead too where a worker without a handler for it has met it before, twice", async () => {
+    const project = setup();
+    const stranger = await project.worker({ "patient:work": () => undefined });
+    const late = await enqueueLongAgo(project);
+    const due = project.keys.queue("default").due;
+    const isPutOff = (times: number) => async () =>
+      (await project.raw.zscore(due, late.id)) !== null &&
+      (await project.run(late.id)).events[0]?.[0] !== times;
+    await until("it to be put off", isPutOff(0));
+    const [[first]] = (await project.run(late.id)).events as never as [[number]];
+    await project.raw.zadd(due, 1, late.id);
+    await until("it to be put off again", isPutOff(first));
+    expect(await project.kinds(late.id)).toEqual(["failed"]);
+    await stranger.stop();
+    await project.raw.zadd(due, 1, late.id);
+    await project.worker({ "hurried:work": () => undefined });
+    expect((await rejection(late.result())).message).toContain("StartedTooLate");
+  });
+
   test("runs after all when a person retries it", async () => {
     const project = setup();
     const late = await enqueueLongAgo(project);
