@@ -23,6 +23,14 @@ export function resultTooLarge(what: string, characters: number, most: number): 
   return `${what} of ${characters} characters of JSON, of which a result may have ${most}; keep what is large elsewhere and return what finds it again, or raise worker.maxResult`;
 }
 
+/** Of the JSON of a run's output. Redis stores and every reader gets it in one piece; beyond half a gigabyte it takes no text at all. */
+export const MOST_OUTPUT_CHARACTERS = 16 * 1024 * 1024;
+
+/** Why a run has failed that would have such an output. */
+export function outputTooLarge(characters: number): string {
+  return `ResultTooLarge: the run has an output of ${characters} characters of JSON, of which one may have ${MOST_OUTPUT_CHARACTERS}; name in \`output\` only what is needed of its steps`;
+}
+
 export class TimeoutExceeded extends Error {
   override readonly name = "TimeoutExceeded";
   constructor(task: string, timeoutMs: number) {

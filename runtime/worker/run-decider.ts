@@ -36,6 +36,7 @@ import {
   undoneField,
   type WorkflowGraph,
 } from "../workflow/index.js";
+import { MOST_OUTPUT_CHARACTERS, outputTooLarge } from "./abort-reasons.js";
 import type { Claim } from "./claim.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
@@ -153,11 +154,19 @@ export class RunDecider {
       ends.add(endOfOwnJob({ id: claim.id, graph, run }, [graph.undo(decision.step)]));
       return;
     }
-    const detail =
-      decision.kind === "completed" ? await this.#output(graph, run, input, facts) : decision.reason;
-    const end = encodeRunEnd({ state: decision.kind, at: Math.round(now()), detail });
+    const at = Math.round(now());
+    let kind = decision.kind;
+    let end = encodeRunEnd({
+      state: kind,
+      at,
+      detail: decision.kind === "completed" ? await this.#output(graph, run, input, facts) : decision.reason,
+    });
+    if (kind === "completed" && end.length > MOST_OUTPUT_CHARACTERS) {
+      kind = "failed";
+      end = encodeRunEnd({ state: kind, at, detail: outputTooLarge(end.length) });
+    }
     // A run that failed frees its key: the next start begins another one.
-    const key = decision.kind === "completed" ? "" : owned;
+    const key = kind === "completed" ? "" : owned;
     const { keepMs, timeoutMs } = definition;
     const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
     const listeners = listenersOf(definition, run, input);
@@ -165,7 +174,7 @@ export class RunDecider {
     const reply = await this.#end(worker, claim, call);
     // It was cancelled after it was read.
     if (reply === "MOVED") await this.decide(worker, claim);
-    else if (reply === "ENDED") countEnded(workflow, decision.kind);
+    else if (reply === "ENDED") countEnded(workflow, kind);
   }
 
   /** What runs is waited for, as when a step has failed. */

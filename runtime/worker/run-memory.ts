@@ -10,6 +10,7 @@ import {
   type StepBegin,
 } from "../protocol/index.js";
 import { evaluate, type Scope, type WorkflowGraph } from "../workflow/index.js";
+import { MOST_OUTPUT_CHARACTERS } from "./abort-reasons.js";
 import type { RunFacts } from "./run-reader.js";
 import type { RunMemory, StepContext } from "./step-context.js";
 
@@ -72,7 +73,11 @@ export function finaleAfter({ graph, run, step, memory }: StepContext): string {
   try {
     const steps = knownScope(graph, run, graph.outputReads, memory.facts);
     if (steps === undefined) return "";
-    return encodeFinale(keepMs, evaluate(output, { input: memory.record.input, run: { id: run }, steps }));
+    const finale = encodeFinale(
+      keepMs,
+      evaluate(output, { input: memory.record.input, run: { id: run }, steps }),
+    );
+    return finale.length > MOST_OUTPUT_CHARACTERS ? "" : finale;
   } catch {
     // Whoever decides says what is wrong.
     return "";

@@ -117,6 +117,15 @@ describe("a step that fails for good", () => {
     await expect(run.result()).rejects.toThrow(/step a failed: ResultTooLarge: .*202 characters/);
   });
 
+  test("ends the run too where the output is too large that is made of results", async () => {
+    const project = setup();
+    const large = "x".repeat(9 * 1024 * 1024);
+    await project.worker({ "math:add": () => large } as never, { maxResult: 10 * 1024 * 1024 });
+    const result = path("steps", "a", "result");
+    const run = await start(project, workflow([step("a")], { output: ["list", [result, result]] as never }));
+    await expect(run.result()).rejects.toThrow(/ResultTooLarge: the run has an output of 188\d+ characters/);
+  });
+
   test("lets the run go on where its rule is continue", async () => {
     const project = setup();
     const { seen, worker } = adding(project);
