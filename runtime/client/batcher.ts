@@ -10,16 +10,28 @@ import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
 import type { JobMeter } from "../metrics/index.js";
 import { type ShardKeys, taskOfRecord } from "../protocol/index.js";
-import { enqueue, type EnqueueItem, type EnqueueReply, type ScriptRunner } from "../scripts/index.js";
+import {
+  enqueue,
+  type EnqueueItem,
+  type EnqueueReply,
+  MOST_CALL_CHARACTERS,
+  type ScriptRunner,
+} from "../scripts/index.js";
 
 /** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
 const MAX_IN_FLIGHT = 8;
 /** A batch that is not full waits while so many are in flight: two overlap network and server, more only splits batches. */
 const MAX_IN_FLIGHT_UNFILLED = 2;
-/** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
-const MAX_BATCH_JOBS = 250;
-/** Of their records: with several calls under way Redis has something to do while the next is made. See also `MOST_CALL_CHARACTERS`. */
-const MAX_BATCH_CHARACTERS = 30 * 1024;
+/** What one call may hold: its jobs, and the characters of their records. One script must not hold Redis for long. */
+interface Bounds {
+  readonly jobs: number;
+  readonly characters: number;
+}
+
+/** With several calls under way Redis has something to do while the next is made. */
+const BOUNDS: Bounds = { jobs: 250, characters: 30 * 1024 };
+/** Each call is confirmed by itself, and that takes a round trip to a replica or a disk: few of them count more than what they cost here. */
+const CONFIRMED_BOUNDS: Bounds = { jobs: 1000, characters: 512 * 1024 };
 
 /** The producer that waits for a job to be stored. */
 export interface Waiter {
@@ -36,6 +48,8 @@ interface Batch {
   readonly waiters: Waiter[];
   /** Of the records. */
   characters: number;
+  /** Nothing is added any more. */
+  isFull: boolean;
 }
 
 export interface BatcherOptions {
@@ -63,12 +77,15 @@ interface Call {
   readonly batch: Batch;
   /** Local monotonic time (ms). */
   readonly expiresAt: number;
-  /** It does not wait at the gate any more. */
-  isSent: boolean;
+  /** Local monotonic time (ms); `undefined` while it waits at the gate. */
+  sentAt: number | undefined;
 }
 
 export class Batcher {
   readonly #options: BatcherOptions;
+  readonly #bounds: Bounds;
+  /** Of a call that has more than one job. */
+  readonly #mostCharacters: number;
   readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
   /** All but the last one are full. */
   readonly #waiting: Batch[] = [];
@@ -83,15 +100,20 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
+    this.#bounds = options.confirm === undefined ? BOUNDS : CONFIRMED_BOUNDS;
+    this.#mostCharacters = Math.max(this.#bounds.characters, MOST_CALL_CHARACTERS);
   }
 
   add(item: EnqueueItem, waiter: Waiter): void {
+    const { length } = item.record;
     let batch = this.#waiting.at(-1);
-    if (batch === undefined || isFull(batch)) this.#waiting.push((batch = emptyBatch()));
+    if (batch !== undefined && batch.characters + length > this.#mostCharacters) batch.isFull = true;
+    if (batch === undefined || batch.isFull) this.#waiting.push((batch = emptyBatch()));
     batch.items.push(item);
     batch.waiters.push(waiter);
-    batch.characters += item.record.length;
-    if (isFull(batch) && this.#freeSlots.length > 0) this.#flush();
+    batch.characters += length;
+    batch.isFull = batch.items.length >= this.#bounds.jobs || batch.characters >= this.#bounds.characters;
+    if (batch.isFull && this.#freeSlots.length > 0) this.#flush();
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => {
@@ -120,20 +142,20 @@ export class Batcher {
     if (this.#freeSlots.length === MAX_IN_FLIGHT) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #freeSlot(batch: Batch): number | undefined {
-    const kept = isFull(batch) ? 0 : MAX_IN_FLIGHT - MAX_IN_FLIGHT_UNFILLED;
+  #freeSlot({ isFull }: Batch): number | undefined {
+    const kept = isFull ? 0 : MAX_IN_FLIGHT - MAX_IN_FLIGHT_UNFILLED;
     return this.#freeSlots.length > kept ? this.#freeSlots.pop() : undefined;
   }
 
   #send(slot: number, batch: Batch): void {
     const { clock, deadlineMs } = this.#options;
-    const call = { batch, expiresAt: performance.now() + deadlineMs, isSent: false };
+    const call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined };
     this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
     // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
     this.#perform(slot, call).then(
       (answer) => {
-        if (answer.nowMs !== undefined) clock.observe(answer.nowMs);
+        if (answer.nowMs !== undefined) clock.observe(answer.nowMs, call.sentAt);
         if (this.#answered(slot, call)) settle(batch, answer);
         this.#release(slot);
       },
@@ -157,8 +179,8 @@ export class Batcher {
   #store(slot: number, call: Call): Promise<EnqueueReply> {
     const { runner, keys, client, clock } = this.#options;
     if (this.#inFlight[slot] !== call) return Promise.reject(this.#unsent());
-    call.isSent = true;
-    const asksTime = clock.isOld(performance.now());
+    call.sentAt = performance.now();
+    const asksTime = clock.isOld(call.sentAt);
     return enqueue(runner, { keys, client, slot, call: ++this.#call, asksTime, items: call.batch.items });
   }
 
@@ -174,7 +196,7 @@ export class Batcher {
     for (const call of calls) {
       if (call.expiresAt > now) continue;
       this.#inFlight[this.#inFlight.indexOf(call)] = undefined;
-      failAll(call.batch, call.isSent ? unanswered(deadlineMs, lastError()) : this.#unsent());
+      failAll(call.batch, call.sentAt === undefined ? this.#unsent() : unanswered(deadlineMs, lastError()));
     }
     const next = Math.min(...calls.map(({ expiresAt }) => expiresAt).filter((at) => at > now));
     this.#expiry = next === Infinity ? undefined : this.#expireIn(next - now);
@@ -208,11 +230,7 @@ export class Batcher {
 }
 
 function emptyBatch(): Batch {
-  return { items: [], waiters: [], characters: 0 };
-}
-
-function isFull({ items, characters }: Batch): boolean {
-  return items.length >= MAX_BATCH_JOBS || characters >= MAX_BATCH_CHARACTERS;
+  return { items: [], waiters: [], characters: 0, isFull: false };
 }
 
 function settle({ items, waiters }: Batch, { known, refused, drained, shortfall }: Answer): void {

@@ -104,6 +104,16 @@ describe("replicated", () => {
     }
   });
 
+  test("asks for few confirmations where there are many jobs: each takes a round trip", async () => {
+    await inSync();
+    const project = setup();
+    await project.enqueue(money, { n: 0 });
+    const before = await commandCalls(project.raw, "wait");
+    const filler = "x".repeat(10_000);
+    await project.many(money, Array.from({ length: 150 }, (_unused, n) => ({ n, filler })));
+    expect((await commandCalls(project.raw, "wait")) - before).toBeLessThanOrEqual(4);
+  });
+
   test("holds up nobody else", async () => {
     await inSync();
     const project = setup();

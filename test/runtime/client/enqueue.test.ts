@@ -47,6 +47,15 @@ describe("enqueues of one tick", () => {
     expect(ids).toEqual(handles.map((handle) => handle.id));
   });
 
+  test("travel with fewer others where one is so large that a text of it all would cost much", async () => {
+    const project = setup();
+    await project.enqueue(plain, { n: -1 });
+    const before = await commandCalls(project.raw, "evalsha");
+    const small = Array.from({ length: 25 }, (_unused, n) => ({ n, filler: "x".repeat(1000) }));
+    await project.many(plain, [...small, { n: 25, filler: "x".repeat(80_000) }]);
+    expect((await commandCalls(project.raw, "evalsha")) - before).toBe(2);
+  });
+
   test("travel in one call too when they are the first of their client", async () => {
     const project = setup();
     await project.client.ready();
