@@ -62,7 +62,21 @@ type Repeat = Extract<PatternNode, { kind: "repeat" }>;
 function writtenOut({ part, least, most }: Repeat, limits: Limits): { least: number; most: number } {
   const limit = part.kind === "atom" ? limits.atom : limits.group;
   if (Math.max(least, most === Infinity ? 0 : most) <= limit) return { least, most };
+  // A round that is needed may match nothing, as in (a?){30}: any of them may be those that do, which no + would show.
+  if (least > 1 && canBeEmpty(part)) return { least, most };
   return { least: Math.min(least, 1), most: Infinity };
+}
+
+/** Each node is looked at once: groups that are referred to stand in several places. */
+function canBeEmpty(node: PatternNode, known = new Map<PatternNode, boolean>()): boolean {
+  const found = known.get(node);
+  if (found !== undefined) return found;
+  let answer = false;
+  if (node.kind === "either") answer = node.options.some((option) => canBeEmpty(option, known));
+  else if (node.kind === "sequence") answer = node.parts.every((part) => canBeEmpty(part, known));
+  else if (node.kind === "repeat") answer = node.least === 0 || canBeEmpty(node.part, known);
+  known.set(node, answer);
+  return answer;
 }
 
 interface Piece {

@@ -34,8 +34,9 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
   const automatons = automatonsOf(pattern);
   if (automatons === undefined) {
     return {
-      message: "the pattern refers to its groups so often that nobody can tell how long it may take",
-      hint: "write what each group matches where it is wanted, or match a part and check the rest in the handler",
+      message:
+        "the pattern refers to its groups so often, or repeats a part that can match nothing so often, that nobody can tell how long it may take",
+      hint: "write what each group matches where it is wanted, (a?){400} as a{0,400}, or match a part and check the rest in the handler",
     };
   }
   if (automatons.some(repeatsAmbiguously)) {

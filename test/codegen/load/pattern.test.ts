@@ -75,6 +75,9 @@ const COSTLY = [
   "(?:a?){9}(?:a?){9}(?:a?){9}(?:a?){9}$",
   "a?".repeat(26),
   ".*".repeat(8),
+  "^(?:\\d?){30}$",
+  "^(?:a|b?){28}$",
+  "^(?:(?:a?b?)?){24}$",
 ];
 
 const atom = fc.constantFrom("a", "b", "[ab]", "\\w", "ab", "");
@@ -118,6 +121,12 @@ describe("patterns", () => {
 
   it.each(COSTLY)("%s takes too many steps", (text) => {
     expect(patternProblem(text)?.message).toContain("of 40 characters takes more than 1000000 steps");
+  });
+
+  it("refuses what repeats nothing so often that it cannot be written out", () => {
+    expect(patternProblem("^(?:a?b?){400}$")?.message).toContain(
+      "repeats a part that can match nothing so often",
+    );
   });
 
   it("looks at a pattern of the longest kind in a moment", () => {
