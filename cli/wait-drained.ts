@@ -1,6 +1,6 @@
 /** `drain --wait`: waits until nothing of what is drained waits or runs any more. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseDuration } from "../runtime/definition/index.js";
+import { parseDuration, timerMs } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import type { Session } from "./session.js";
@@ -29,8 +29,8 @@ export async function waitUntilDrained(
   let left = names;
   for (;;) {
     const lookedAt = performance.now();
-    const empty = await Promise.all(left.map(isEmpty));
-    left = left.filter((_name, index) => !empty[index]);
+    const empty = await inTime(Promise.all(left.map(isEmpty)), startedAt + timeoutMs - lookedAt);
+    left = left.filter((_name, index) => empty?.[index] !== true);
     if (left.length === 0) return;
     const now = performance.now();
     const leftMs = startedAt + timeoutMs - now;
@@ -38,6 +38,20 @@ export async function waitUntilDrained(
     if (session.io.stderr.isTTY === true && lookedAt - startedAt < POLL_MS)
       session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
     await sleep(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)));
+  }
+}
+
+/** A look may take longer than there is time: what it finds is not waited for then. */
+async function inTime(
+  look: Promise<readonly boolean[]>,
+  leftMs: number,
+): Promise<readonly boolean[] | undefined> {
+  const done = new AbortController();
+  const late = sleep(timerMs(leftMs), undefined, { signal: done.signal });
+  try {
+    return await Promise.race([look, late.catch(() => undefined)]);
+  } finally {
+    done.abort();
   }
 }
 

@@ -1,26 +1,35 @@
 /**
  * All jobs that match, while workers take some and producers add others. A page by rank is for people: where jobs leave a list in front, those
- * behind them come nearer, and the next page begins too late. A walk goes by what does not move: from the end of a pending list, by the
- * scores and names of sorted sets. A job that stays where it is for as long as the walk takes is met.
+ * behind them come nearer, and the next page begins too late. A walk goes against the direction in which jobs move, or by what does not move: the
+ * scores and names of sorted sets. A job that stays where it is for as long as the walk takes is met, perhaps twice. What comes
+ * after the walk has reached a place need not be, so that it ends also where more comes than can be read.
  */
-import { waitingId } from "../protocol/index.js";
+import { LAST_NUMBER_FIELD, waitingPlace } from "../protocol/index.js";
 import { activeIds, type Entry, scored, type Source, sourcesFor, summarizeEntries } from "./job-list.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { JobFilter, JobSummary } from "./types.js";
 
-/** Ids read at once. */
+/** Jobs read at once. */
 const CHUNK = 200;
-/** In the order in which a job goes from one to the next, so that it is met in the next if not in the one. */
-const COURSE = ["due", "waiting", "pending", "active", "dead", "done"] as const;
+/** The same at the end of a list, where most walks that look for one job find it. */
+const FIRST_CHUNK = 20;
+/** Ids that may be put in front of a list, by workers that hand back what they have not started, between two steps of a walk. */
+const HANDED_BACK = 1000;
+/** Members of `waiting` read at once: of those that have come since, no more is read. */
+const MEMBERS = 2000;
+/**
+ * In the order in which a job goes from one to the next, so that it is met in the next if not in the one. Those of a paused task go back
+ * from their lists to the gate.
+ */
+const COURSE = ["due", "waiting", "pending", "waiting", "active", "dead", "done"] as const;
 
 export async function* walkJobs(
   reader: ShardReader,
   queues: readonly string[],
   filter: JobFilter,
 ): AsyncGenerator<readonly JobSummary[]> {
-  const place = ({ kind }: Source): number => COURSE.indexOf(kind);
-  const sources = sourcesFor(filter, queues).toSorted((one, other) => place(one) - place(other));
-  for (const source of sources) {
+  const sources = sourcesFor(filter, queues);
+  for (const source of COURSE.flatMap((kind) => sources.filter((one) => one.kind === kind))) {
     for await (const entries of entriesOf(reader, source)) {
       const summaries = await summarizeEntries(reader, source, entries, filter, undefined);
       yield summaries.filter((summary) => summary !== undefined);
@@ -66,23 +75,31 @@ async function* activeEntries(reader: ShardReader): AsyncGenerator<readonly Entr
     yield ids.slice(from, from + CHUNK).map((id) => ({ id }));
 }
 
-/** From its end: jobs leave in front, and what is added at the end meanwhile is only read twice. */
-async function* listEntries(reader: ShardReader, key: string): AsyncGenerator<readonly Entry[]> {
-  for (let seen = 0; ; seen += CHUNK) {
-    const ids = await reader.read((redis) => redis.lrange(key, -seen - CHUNK, -seen - 1));
-    yield ids.map((id) => ({ id }));
-    if (ids.length < CHUNK) return;
+/**
+ * From the last that stood there when it began: jobs leave in front, which brings those that are left nearer to the front, and what is added
+ * at the end meanwhile is behind. Some are put back in front, which moves the others by as many: so some more are looked at each time.
+ */
+export async function* listEntries(reader: ShardReader, key: string): AsyncGenerator<readonly Entry[]> {
+  let [known, step] = [new Set<string>(), FIRST_CHUNK];
+  for (let end = await reader.read((redis) => redis.llen(key)); end > 0; end -= step, step = CHUNK) {
+    const [from, to] = [Math.max(0, end - step), end + HANDED_BACK - 1];
+    const ids = await reader.read((redis) => redis.lrange(key, from, to));
+    yield ids.filter((id) => !known.has(id)).map((id) => ({ id }));
+    known = new Set(ids);
   }
 }
 
-/** By their names, which do not change: all scores are 0. */
+/** By their names, which do not change: all scores are 0. Those that come meanwhile have later numbers. */
 async function* waitingEntries(reader: ShardReader): AsyncGenerator<readonly Entry[]> {
-  const { waiting } = reader.keys;
+  const { groups, waiting } = reader.keys;
+  const last = Number((await reader.read((redis) => redis.hget(groups, LAST_NUMBER_FIELD))) ?? 0);
   for (let from = "-"; ;) {
-    const members = await reader.read((redis) => redis.zrangebylex(waiting, from, "+", "LIMIT", 0, CHUNK));
+    const members = await reader.read((redis) => redis.zrangebylex(waiting, from, "+", "LIMIT", 0, MEMBERS));
     // Notes of free slots stand among them and are no jobs.
-    yield members.flatMap((member) => waitingId(member) ?? []).map((id) => ({ id }));
-    if (members.length < CHUNK) return;
+    const places = members.flatMap((member) => waitingPlace(member) ?? []);
+    const ids = places.filter(({ number }) => number <= last);
+    for (let at = 0; at < ids.length; at += CHUNK) yield ids.slice(at, at + CHUNK);
+    if (members.length < MEMBERS) return;
     from = `(${members.at(-1)!}`;
   }
 }

@@ -217,6 +217,9 @@ export function parkedMembers(task: string): readonly [from: string, to: string]
   return [`[!${task} `, `(!${task}!`];
 }
 
+/** Field of the `groups` hash with the last number that a job has been given; none where no job has come to a gate. */
+export const LAST_NUMBER_FIELD = "#";
+
 /** Field of the `groups` hash that is there in a shard that has had rates or turns: others need not look for them. */
 export const HAS_RATES_FIELD = "%";
 
@@ -225,10 +228,12 @@ export function waitingId(member: string): string | undefined {
   return waitingPlace(member)?.id;
 }
 
-/** The job and the queue in a member of `waiting`; `undefined` for a note of a free slot. */
-export function waitingPlace(member: string): { readonly id: string; readonly queue: string } | undefined {
-  const [, queue, id] = /\n\d+ (\S+) (\S+)$/.exec(member) ?? [];
-  return queue === undefined || id === undefined ? undefined : { id, queue };
+/** The job, its number and its queue in a member of `waiting`; `undefined` for a note of a free slot. */
+export function waitingPlace(
+  member: string,
+): { readonly id: string; readonly number: number; readonly queue: string } | undefined {
+  const [, number, queue, id] = /\n(\d+) (\S+) (\S+)$/.exec(member) ?? [];
+  return queue === undefined || id === undefined ? undefined : { id, number: Number(number), queue };
 }
 
 /** Where a job with this entry in `limited` stands in `waiting` while it waits. */

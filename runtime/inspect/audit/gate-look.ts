@@ -5,6 +5,7 @@
  */
 import {
   closedField,
+  LAST_NUMBER_FIELD,
   NO_LIMIT,
   pausedTaskField,
   parseSlots,
@@ -89,7 +90,7 @@ class GateLook {
 
   async suspicions(): Promise<readonly Suspicion[]> {
     const { groups, paused } = this.#reader.keys;
-    this.#last = (await this.#reader.read((redis) => redis.hget(groups, "#"))) ?? "0";
+    this.#last = (await this.#reader.read((redis) => redis.hget(groups, LAST_NUMBER_FIELD))) ?? "0";
     const entries = await this.#readWaiting();
     for (const [id, group] of entries) {
       const ids = this.#others.get(group);

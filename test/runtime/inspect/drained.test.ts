@@ -1,10 +1,11 @@
 // Waiting for the end of a drain: nothing of a queue or a task waits, is due later, or runs.
 import { expect, onTestFinished, test } from "vitest";
+import { waitUntilDrained } from "../../../cli/wait-drained.js";
 import { openInspector, type OpenedInspector } from "../../../runtime/inspect/index.js";
 import { inProcess } from "../../cli/weft.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
-import { signal, until } from "../../support/signal.js";
+import { signal, until, within } from "../../support/signal.js";
 
 const redis = await startRedis();
 const group = { concurrency: { limit: 1 } } as never;
@@ -88,3 +89,10 @@ test.each([
     expect((await call("--json")).stdout).toContain(`"name": "${name}"`);
   },
 );
+
+test("the wait ends in time also while it looks", async () => {
+  const never = new Promise<boolean>(() => undefined);
+  const session = { io: { stderr: {} } } as never;
+  const waiting = waitUntilDrained(["default", "other"], () => never, { timeout: "20ms" }, session);
+  await expect(within(5000, "the wait to end", waiting)).rejects.toMatchObject({ code: "TimedOut" });
+});
