@@ -1,4 +1,5 @@
 /** Carries out a plan. Readers see each file as it was or as it will be, never half of it. */
+import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan, PlannedWrite } from "./plan.js";
@@ -27,8 +28,10 @@ export function applyPlan(root: string, plan: Plan, manifest: string): void {
 function stage(root: string, write: PlannedWrite): { temporary: string; target: string } {
   const target = path.join(root, write.path);
   // In the same folder, because a rename over file systems is a copy.
-  const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${process.pid}.tmp`);
-  writeFileSync(temporary, write.text);
+  const name = `.${path.basename(target)}.${randomBytes(8).toString("hex")}.tmp`;
+  const temporary = path.join(path.dirname(target), name);
+  // `wx` follows no link: one that waits under the name would be written through, and then renamed into place.
+  writeFileSync(temporary, write.text, { flag: "wx" });
   return { temporary, target };
 }
 

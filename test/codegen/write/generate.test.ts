@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -208,6 +208,16 @@ describe("refuses to write", () => {
     mkdirSync(path.join(folder.root, "real"));
     symlinkSync(outside, path.join(folder.root, "real", "schemas"));
     expect((await generate({ root: folder.root, outDir: "real" })).status).toBe("invalid");
+  });
+
+  test("through a link that waits beside the place of a file", async () => {
+    const folder = projectFolder({ "tasks/shop.yaml": SHOP, "mine.txt": "mine" });
+    mkdirSync(path.join(folder.root, "generated"));
+    const link = path.join(folder.root, "generated", `.enqueue.ts.${process.pid}.tmp`);
+    symlinkSync(path.join(folder.root, "mine.txt"), link);
+    expect(await generate({ root: folder.root })).toMatchObject({ status: "ok" });
+    expect(folder.read("mine.txt")).toBe("mine");
+    expect(lstatSync(path.join(folder.root, "generated/enqueue.ts")).isFile()).toBe(true);
   });
 });
 
