@@ -75,6 +75,7 @@ async function withServer<Reply>(
     return await use(redis, url);
   } catch (error) {
     if (error instanceof CliError || error instanceof TaskweftError) throw error;
+    if (lastError instanceof TaskweftError) throw lastError;
     throw unreachable(url, lastError ?? error);
   } finally {
     redis.disconnect();

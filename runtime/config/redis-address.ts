@@ -36,6 +36,8 @@ export const REDIS_URL_EXPECTED =
 const MANY_HOSTS =
   /^(?<scheme>rediss?)\+(?<kind>sentinel|cluster):\/\/(?:(?<user>.*)@)?(?<hosts>[^/?#@]*)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/i;
 const DEFAULT_PORTS = { server: 6379, sentinel: 26_379, cluster: 6379 } as const;
+/** Of a database; nothing at all means 0. */
+const DATABASE = /^\d{0,4}$/;
 const SENTINEL_PARAMETERS = ["sentinelUsername", "sentinelPassword"] as const;
 
 /** @throws Error that says what is wrong, without the text itself: that may hold a password. */
@@ -63,7 +65,10 @@ export function parseRedisAddress(text: string): RedisAddress {
 
 function serverAddress(url: string): RedisAddress {
   if (/^rediss?\+/i.test(url)) throw new Error("Invalid URL");
-  const { hostname, port, protocol } = new URL(url);
+  const { hostname, port, protocol, pathname, searchParams } = new URL(url);
+  // ioredis sends any text to the server, and goes on in database 0 when that refuses it.
+  if (!DATABASE.test(pathname.replace(/^\//, "")) || !DATABASE.test(searchParams.get("db") ?? ""))
+    throw new Error("expected a database number behind the host, as in redis://host:6379/0");
   const host = { host: hostname, port: Number(port || DEFAULT_PORTS.server) };
   return { kind: "server", url, hosts: [host], tls: protocol === "rediss:" };
 }
@@ -96,7 +101,7 @@ function sentinelOptions(
 ): Readonly<Record<string, unknown>> {
   if (name === "")
     throw new Error("expected the name of the primary behind the Sentinels, as in .../mymaster");
-  if (rest.length > 0 || !/^\d{0,4}$/.test(db)) throw new Error("expected a database number behind the name");
+  if (rest.length > 0 || !DATABASE.test(db)) throw new Error("expected a database number behind the name");
   assertParameters(parameters, SENTINEL_PARAMETERS);
   return {
     sentinels: sentinels.map((sentinel) => ({ ...sentinel })),

@@ -3,6 +3,7 @@ import { Redis, type RedisOptions } from "ioredis";
 import { parseRedisAddress, REDIS_URL_EXPECTED, type RedisAddress } from "../config/redis-address.js";
 import { TaskweftError } from "../errors.js";
 import { clusterConnector } from "./cluster-connector.js";
+import { databaseRefusal } from "./reply-errors.js";
 
 /** Options of ioredis, without the one that changes the shape of replies. */
 export type IoredisOptions = Omit<RedisOptions, "replyMapping">;
@@ -32,6 +33,17 @@ export function addressOptions(address: RedisAddress): Readonly<Record<string, u
  * @throws TaskweftError `OptionInvalid` for an address that is none.
  */
 export function openRedis(url: string, tag: string | undefined, options: IoredisOptions): Redis {
+  const redis = newRedis(url, tag, options);
+  // ioredis goes on in database 0 when the one that it asks for is refused, and another system may live there. What is thrown here ends the
+  // handshake: whoever waits for the connection is told, nothing is sent, and it is tried again.
+  redis.on("error", (error: Error) => {
+    const refusal = databaseRefusal(error);
+    if (refusal !== undefined) throw refusal;
+  });
+  return redis;
+}
+
+function newRedis(url: string, tag: string | undefined, options: IoredisOptions): Redis {
   const address = checkedAddress(url);
   // Without it a search for the primary would go on by other rules than a lost connection.
   const search = { sentinelRetryStrategy: options.retryStrategy ?? reconnectDelay };

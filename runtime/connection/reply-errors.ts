@@ -15,6 +15,20 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
+/** What is said when the server does not let a connection into its database; `undefined` for other errors. */
+export function databaseRefusal(error: Error): TaskweftError | undefined {
+  const { command } = error as {
+    readonly command?: { readonly name: string; readonly args: readonly unknown[] };
+  };
+  if (error instanceof TaskweftError || command?.name !== "select") return undefined;
+  if (!error.message.startsWith("ERR ")) return toTaskweftError(error, "connect");
+  return new TaskweftError(
+    "RedisUnsuitable",
+    `Redis has no database ${String(command.args[0])} (${error.message}). Name one that it has behind the host, as in redis://host:6379/0 (0 is the only one of most Clusters), or raise its setting \`databases\`. To separate systems that share a Redis, a prefix is enough.`,
+    { operation: "connect", cause: new Error(error.message) },
+  );
+}
+
 /** The TaskweftError for an error of a Redis call. The original's `command` is left out: it holds payloads and passwords. */
 export function toTaskweftError(error: unknown, operation: string): TaskweftError {
   if (error instanceof TaskweftError) return error;

@@ -1,4 +1,4 @@
-// Commands that write, before a server that refuses every write: they say so at once.
+// Commands before a server that refuses every write, or lacks the database: they say so at once.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,10 +18,11 @@ await until(
   async () => (await copy.hexists(meta, "protocol")) === 1,
 );
 
-const call = (...args: string[]) => {
+const call = (...args: string[]) => callAt(replica.url, ...args);
+const callAt = (url: string, ...args: string[]) => {
   const cwd = mkdtempSync(path.join(tmpdir(), "weft-replica-"));
   onTestFinished(() => rmSync(cwd, { recursive: true }));
-  const env = { TASKWEFT_REDIS_URL: replica.url };
+  const env = { TASKWEFT_REDIS_URL: url };
   return within(10_000, "the command to end", inProcess(args, { cwd, env }));
 };
 
@@ -37,3 +38,12 @@ test.each([
 test("what only reads goes on", async () => {
   expect(await call("jobs", "list")).toMatchObject({ code: 0 });
 });
+
+test.each([["jobs", "list"], ["doctor"], ["enqueue", "a:b"]])(
+  "%s at a database that is none is refused",
+  async (...args) => {
+    const { code, stdout, stderr } = await callAt(`${redis.url}/99`, ...args);
+    expect(`${stdout}${stderr}`).toContain("Redis has no database 99 (ERR DB index is out of range)");
+    expect(code).toBeGreaterThan(0);
+  },
+);

@@ -58,6 +58,9 @@ describe("an address", () => {
     ["redis+sentinel://a/main/x", "expected a database number behind the name"],
     ["redis+sentinel://a,/main", 'expected host:port,host:port, got "" among the hosts'],
     ["redis+cluster://a:99999", 'expected host:port,host:port, got "a:99999" among the hosts'],
+    ["redis://a/b", "expected a database number behind the host, as in redis://host:6379/0"],
+    ["redis://a/1/2", "expected a database number behind the host"],
+    ["redis://a?db=b", "expected a database number behind the host"],
     ["redis+cluster://a/1", "a Cluster has database 0 only"],
     ["redis+cluster://a?name=x", 'unknown parameter "name"; known: none'],
     [

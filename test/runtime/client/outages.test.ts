@@ -295,6 +295,21 @@ describe("an unsuitable Redis", () => {
     await within(2000, "a worker that never started to stop", worker.stop());
   });
 
+  test("that lacks the database is refused at once, and nothing is written into another", async () => {
+    const server = await startRedis();
+    const project = setup(server);
+    const url = `${server.url}/99`;
+    const client = newClient({ url });
+    const enqueued = failure(5000, project.enqueue(plain, { n: 1 }, { client }));
+    for (const error of [await failure(5000, client.ready()), await enqueued]) {
+      expect(error.code).toBe("RedisUnsuitable");
+      expect(error.message).toMatch(/Redis has no database 99 \(ERR DB index is out of range\)/);
+    }
+    const worker = project.newWorker({}, { url });
+    expect((await failure(5000, worker.start())).code).toBe("RedisUnsuitable");
+    expect(await project.raw.dbsize()).toBe(0);
+  });
+
   test("that holds a newer protocol is refused", async () => {
     const project = setup();
     await project.raw.hset(project.keys.meta, "protocol", 99);
