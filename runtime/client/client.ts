@@ -93,6 +93,12 @@ export class TaskweftClient {
       // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
       if (!(error instanceof TaskweftError)) throw error;
     }
+    this.drop();
+  }
+
+  /** @internal Closes at once: for a client that nobody was given. */
+  drop(): void {
+    this.#closed = true;
     for (const shard of this.#shards) shard.close();
   }
 

@@ -5,6 +5,7 @@ import {
   type ClientOptions,
   type TaskweftClient,
   type TaskweftError,
+  connect,
   createClient,
   createEmitFunction,
   createStartFunction,
@@ -48,6 +49,13 @@ describe("an unreachable Redis", () => {
     expect(error.message).toMatch(
       /expected a Redis at redis:\/\/127\.0\.0\.1:1, got: .*ECONNREFUSED.*Start it, or set TASKWEFT_REDIS_URL/,
     );
+  });
+
+  test("fails connect() within the deadline, which is not waited for twice", async () => {
+    const startedAt = performance.now();
+    const error = await failure(5000, connect({ url: NOBODY, deadline: "1s" }));
+    expect(error.code).toBe("RedisUnavailable");
+    expect(performance.now() - startedAt).toBeLessThan(1700);
   });
 
   test("fails an enqueue of a client that was never ready, within the deadline, with the reason", async () => {
