@@ -77,14 +77,16 @@ const OF_OWNER: readonly Alert[] = [
   },
   {
     name: "TaskweftJobKillsWorkers",
-    expr: "sum by (task) (increase(taskweft_job_crashed_total{TASKS}[15m])) > 3",
+    // One is enough: at its third a job is dead, and what the lost workers had counted is lost with them.
+    expr: "sum by (task) (increase(taskweft_job_crashed_total{TASKS}[15m])) > 0",
     for: "0m",
-    severity: "page",
+    severity: "ticket",
     summary: "Workers are lost while they run {{ $labels.task }}.",
   },
   {
     name: "TaskweftJobsFail",
-    expr: "sum by (task) (rate(taskweft_job_failed_total{TASKS}[1h])) / (sum by (task) (rate(taskweft_job_executed_total{TASKS}[1h])) > 0) > 0.2",
+    // By outcome: series by error begin with the first error, which no rate shows.
+    expr: 'sum by (task) (rate(taskweft_job_executed_total{outcome=~"retry|dead",TASKS}[1h])) / (sum by (task) (rate(taskweft_job_executed_total{TASKS}[1h])) > 0) > 0.2',
     for: "30m",
     severity: "ticket",
     summary: "More than a fifth of the attempts of {{ $labels.task }} fail.",

@@ -2,12 +2,23 @@
  * What a process counts of the jobs of one task in one queue. Plain numbers, found once and kept by whoever counts: this is on the path
  * of every job.
  */
+import type { ErrorCode } from "../errors.js";
 import type { Readings } from "./readings.js";
 import { Histogram } from "./histogram.js";
 
 /** Names of errors that one task has in its metrics. More would be as many series as a careless handler makes names. */
 const MOST_NAMES = 20;
 const OTHER = "other";
+/** Codes with which Redis refuses an enqueue, or leaves open what became of it, in the life of any system. */
+const ENQUEUE_FAILURES = [
+  "Draining",
+  "DurabilityNotReached",
+  "OutcomeUnknown",
+  "QueueFull",
+  "RedisFull",
+  "RedisRefused",
+  "RedisUnavailable",
+] as const satisfies readonly ErrorCode[];
 
 /** Counts by a name that the metrics do not choose. */
 class NamedCounts {
@@ -27,7 +38,7 @@ class NamedCounts {
 
   /** Gives and forgets what was counted. */
   take(): readonly [name: string, count: number][] {
-    const taken = [...this.#counts];
+    const taken = [...this.#counts].filter(([, count]) => count > 0);
     this.#counts.clear();
     return taken;
   }
@@ -77,6 +88,7 @@ export class JobMeter {
   /** This process may enqueue such jobs: its counters begin at 0, so that the first one is seen as an increase. */
   enqueues(): this {
     this.#enqueues = true;
+    for (const code of ENQUEUE_FAILURES) this.enqueueFailures.add(code, 0);
     return this;
   }
 

@@ -4,6 +4,9 @@ import { processMetrics, type Readings } from "../metrics/index.js";
 import type { ShardWorker } from "./worker.js";
 import type { Worker } from "./worker-part.js";
 
+/** Calls of a worker that are counted when Redis refuses them. */
+const OPERATIONS = ["claim", "discard", "hand-back", "heartbeat", "outcome", "read", "reconcile"] as const;
+
 export interface MeasuredOptions {
   readonly concurrency: number;
   /** Names of those of the definitions. */
@@ -45,6 +48,9 @@ export class MeasuredWorker implements Worker {
     into.add("taskweft_worker_slots", {}, this.#concurrency);
     const used = this.#parts.reduce((sum, { slotsUsed }) => sum + slotsUsed, 0);
     into.add("taskweft_worker_slots_used", {}, used);
+    // From the start, so that the first one is seen as an increase: it may be the only one.
+    into.add("taskweft_worker_leases_lost_total", {}, 0);
+    for (const operation of OPERATIONS) into.add("taskweft_worker_redis_errors_total", { operation }, 0);
     await this.#gauges.read(into);
   }
 }

@@ -169,6 +169,25 @@ test("jobs that are dead because they have lost too many workers, also where nob
   expect(await countsOf(task)).toEqual({ queued: 1, crashed: 1, "executed dead": 1 });
 });
 
+test("what alerts ask for is there before it has happened, so that the first one is an increase", async () => {
+  const task = ownTask();
+  const project = setupProject({ redis, tasks: [task] as never });
+  await project.worker({ [task.name]: () => undefined });
+  const metrics = await read();
+  expect(metrics.has("taskweft_worker_leases_lost_total")).toBe(true);
+  const operations = metrics.labels("taskweft_worker_redis_errors_total").map(({ operation }) => operation);
+  expect(operations).toEqual(
+    expect.arrayContaining(["claim", "discard", "hand-back", "heartbeat", "outcome", "read", "reconcile"]),
+  );
+  const labels = { task: task.name, queue: "default" };
+  expect(metrics.value("taskweft_job_crashed_total", labels)).toBe(0);
+  expect(metrics.value("taskweft_job_executed_total", { ...labels, outcome: "dead" })).toBe(0);
+  await project.enqueue(task, { n: 0 });
+  const refused = await read();
+  for (const code of ["Draining", "OutcomeUnknown", "QueueFull", "RedisFull", "RedisUnavailable"])
+    expect(refused.value("taskweft_job_enqueue_failed_total", { ...labels, code })).toBe(0);
+});
+
 test("a lease that was lost", async () => {
   const task = ownTask({ timeoutMs: 60_000 });
   const project = setupProject({ redis, tasks: [task] as never });
