@@ -1,17 +1,16 @@
 /** What can be wrong with the Redis of the project. */
 import type { Redis } from "ioredis";
 import { parseRedisAddress } from "../../runtime/config/index.js";
-import { openServer, ShardKeys, type WorkerSummary } from "../../runtime/inspect/index.js";
+import { openServer, ShardKeys } from "../../runtime/inspect/index.js";
 import { describeError } from "../error-report.js";
-import { withInspector } from "../inspection.js";
 import { maskUrls } from "../output/mask.js";
-import { packageVersion } from "../project.js";
 import { reachRedis, reachShards } from "../redis/reach.js";
 import type { ServerInfo } from "../redis/server-info.js";
 import type { Session } from "../session.js";
 import { checkAccess } from "./access-checks.js";
 import { checkCoverage, checkPersistence, checkReplication } from "./durability-checks.js";
 import { ok, problem, type Finding } from "./finding.js";
+import { checkSystem } from "./system-checks.js";
 
 const PINGS = 20;
 const SLOW_PING_MS = 10;
@@ -232,72 +231,4 @@ export function checkSkew(skewMs: number): Finding {
       fix: "synchronise the clocks (NTP), or use delay instead of runAt",
     },
   );
-}
-
-/** What stands in Redis about the protocol and the workers. */
-async function checkSystem(session: Session): Promise<readonly Finding[]> {
-  try {
-    return await withInspector(session, async ({ inspector }) => {
-      const workers = await inspector.listWorkers();
-      return [
-        workersFinding(workers),
-        protocolFinding(await inspector.readProtocol()),
-        versionsFinding(workers, packageVersion()),
-      ];
-    });
-  } catch (error) {
-    const { code, message, fix } = describeError(error);
-    const rights = "give the user the rights that TW-D28 names, or correct the prefix";
-    const details = {
-      why: "nobody can tell what the workers do",
-      fix: code === "RedisRefused" ? rights : (fix ?? "see what the error says"),
-    };
-    return [problem("TW-D27", "error", message, details)];
-  }
-}
-
-export function protocolFinding({
-  stored,
-  known,
-}: {
-  readonly stored: number;
-  readonly known: number;
-}): Finding {
-  if (stored === known) return ok("TW-D29", `the shard is written in protocol ${stored}`);
-  return problem(
-    "TW-D29",
-    "error",
-    `the shard is written in protocol ${stored}, this taskweft speaks ${known}`,
-    {
-      why: "this version neither runs nor shows what another protocol wrote",
-      fix: "use the same taskweft version everywhere, or another prefix",
-    },
-  );
-}
-
-/** Workers of before did not tell. */
-function versionOf({ about }: WorkerSummary): string {
-  const { version } = about;
-  return typeof version === "string" ? version : "unknown";
-}
-
-/** While a deploy rolls they differ; for longer, a deploy was left half done. */
-export function versionsFinding(workers: readonly WorkerSummary[], own: string): Finding {
-  const alive = workers.filter((worker) => worker.alive);
-  const versions = [...new Set(alive.map(versionOf))].toSorted();
-  const strange = versions.filter((version) => version !== own);
-  if (strange.length === 0) return ok("TW-D32", `taskweft ${own} here and in every worker`);
-  return problem("TW-D32", "warning", `workers run taskweft ${versions.join(", ")}; this is ${own}`, {
-    why: "the older ones do not know what newer definitions ask for",
-    fix: "finish the deploy: restart the older workers on the new version",
-  });
-}
-
-export function workersFinding(workers: readonly WorkerSummary[]): Finding {
-  const alive = workers.filter((worker) => worker.alive).length;
-  if (alive > 0) return ok("TW-D27", `${alive} ${alive === 1 ? "worker is" : "workers are"} alive`);
-  return problem("TW-D27", "warning", "no worker is alive", {
-    why: "jobs are stored and wait",
-    fix: "run: weft worker, or weft dev",
-  });
 }

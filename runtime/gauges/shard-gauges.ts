@@ -11,6 +11,7 @@ import {
   type ShardKeys,
   waitingField,
 } from "../protocol/index.js";
+import { declaredQueues, type Redis, replies } from "./replies.js";
 
 export interface QueueGauges {
   readonly name: string;
@@ -31,8 +32,6 @@ export interface ShardGauges {
   /** Absent where the server refuses to tell. */
   readonly memory?: { readonly used: number; readonly max: number };
 }
-
-const QUEUE_FIELD = "queue:";
 
 /** `known`: names of queues that are there whatever Redis says. @throws TaskweftError `RedisUnavailable`, `RedisRefused`. */
 export async function readShardGauges(
@@ -71,8 +70,6 @@ export async function readShardGauges(
   }
 }
 
-type Redis = Connection["redis"];
-
 async function readWhole(redis: Redis, keys: ShardKeys) {
   const { meta, paused, active, dead, running } = keys;
   const [time, fields, pausedNames, held, isPadded, dying, runs] = await replies(
@@ -87,12 +84,11 @@ async function readWhole(redis: Redis, keys: ShardKeys) {
       .zcard(running),
   );
   const [seconds, micros] = time as [string, string];
-  const declared = (fields as string[]).filter((field) => field.startsWith(QUEUE_FIELD));
   // Paused tasks stand there too; names of queues hold no colon.
   const pausedQueues = (pausedNames as string[]).filter((name) => !name.includes(":"));
   return {
     now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
-    names: [...declared.map((field) => field.slice(QUEUE_FIELD.length)), ...pausedQueues],
+    names: [...declaredQueues(fields as string[]), ...pausedQueues],
     paused: new Set(pausedQueues),
     active: Number(held) - Number(isPadded),
     dead: Number(dying),
@@ -182,13 +178,4 @@ async function readMemory(redis: Redis): Promise<ShardGauges["memory"]> {
   }
   const value = (field: string): number => Number(new RegExp(`^${field}:(\\d+)`, "m").exec(text)?.[1] ?? 0);
   return { used: value("used_memory"), max: value("maxmemory") };
-}
-
-/** @throws the first error among the replies. */
-async function replies(pipeline: { exec(): Promise<[Error | null, unknown][] | null> }): Promise<unknown[]> {
-  const all = (await pipeline.exec()) ?? [];
-  return all.map(([error, reply]) => {
-    if (error !== null) throw error;
-    return reply;
-  });
 }

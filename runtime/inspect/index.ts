@@ -13,7 +13,7 @@ export {
   type JobState,
   type RecordOptions,
 } from "../protocol/index.js";
-export { gaugesSnapshot, type QueueGauges, type ShardGauges } from "../gauges/index.js";
+export { gaugesSnapshot, type QueueGauges, type ShardGauges, type UnservedQueue } from "../gauges/index.js";
 export { FINDING_CODES, type AuditFinding, type AuditReport, type FindingCode } from "./audit/finding.js";
 export type { CancelOutcome } from "../cancel.js";
 export { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";

@@ -2,7 +2,12 @@
 import type { CancelOutcome } from "../cancel.js";
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
-import { readShardGauges, type ShardGauges } from "../gauges/index.js";
+import {
+  readShardGauges,
+  readUnservedQueues,
+  type ShardGauges,
+  type UnservedQueue,
+} from "../gauges/index.js";
 import type { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
@@ -74,6 +79,8 @@ export interface Inspector {
   listSchedules(): Promise<readonly ScheduleSummary[]>;
   /** Those of the definitions, and all that are paused or drained. */
   listTasks(): Promise<readonly TaskSummary[]>;
+  /** Queues with jobs that wait for a worker, of which none that is alive serves the queue. */
+  listUnservedQueues(): Promise<readonly UnservedQueue[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
   /** Numbers for metrics, of each shard. Reads the same few keys whatever waits. */
   readGauges(): Promise<readonly ShardGauges[]>;
@@ -168,6 +175,8 @@ export function createInspector(options: InspectorOptions): Inspector {
     listRuns: (list = {}) => listRuns(reader, list, options.redactor),
     listSchedules: () => listSchedules(reader),
     listTasks: () => listTasks(reader, options.tasks ?? []),
+    listUnservedQueues: () =>
+      readUnservedQueues(options.connection, options.keys, { known: options.queues ?? [] }),
     listWorkers: () => listWorkers(reader),
     readGauges: async () => [await readShardGauges(options.connection, options.keys, options.queues ?? [])],
     readProtocol: () => readProtocol(reader),

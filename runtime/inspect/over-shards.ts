@@ -1,5 +1,6 @@
 /** One view of a system of several shards: asks each, and puts the answers together. */
 import { TaskweftError, type ErrorCode } from "../errors.js";
+import { addUnserved } from "../gauges/index.js";
 import type { ShardRouter } from "../protocol/index.js";
 import type { AuditReport, FindingCode } from "./audit/finding.js";
 import type { Holding, Inspector } from "./inspector.js";
@@ -40,6 +41,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     listRuns: (options = {}) => listRuns(shards, options),
     listSchedules,
     listTasks: async () => mergeTasks(await all((shard) => shard.listTasks())),
+    listUnservedQueues: async () => addUnserved(await all((shard) => shard.listUnservedQueues())),
     listWorkers: async () => mergeWorkers(await all((shard) => shard.listWorkers())),
     readGauges: async () => (await all((shard) => shard.readGauges())).flat(),
     readProtocol: async () => {

@@ -1,6 +1,8 @@
-/** A worker of which its process tells in its metrics, from its start to its end. */
+/** A worker of which its process tells in its metrics, from its start to its end, and which tells of queues that nobody serves. */
 import { RedisGauges } from "../gauges/index.js";
 import { processMetrics, type Readings } from "../metrics/index.js";
+import type { Logger } from "./handler.js";
+import { QueueWatch } from "./queue-watch.js";
 import type { ShardWorker } from "./worker.js";
 import type { Worker } from "./worker-part.js";
 
@@ -11,6 +13,9 @@ export interface MeasuredOptions {
   readonly concurrency: number;
   /** Names of those of the definitions. */
   readonly queues: readonly string[];
+  /** Names of those that it serves. */
+  readonly served: readonly string[];
+  readonly logger: Logger;
 }
 
 export class MeasuredWorker implements Worker {
@@ -18,15 +23,19 @@ export class MeasuredWorker implements Worker {
   readonly #parts: readonly ShardWorker[];
   readonly #concurrency: number;
   readonly #gauges: RedisGauges;
+  readonly #watch: QueueWatch;
   #forget: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
 
   /** `parts`: those of the worker, one for each shard. */
-  constructor(worker: Worker, parts: readonly ShardWorker[], { concurrency, queues }: MeasuredOptions) {
+  constructor(worker: Worker, parts: readonly ShardWorker[], options: MeasuredOptions) {
+    const { concurrency, queues, served, logger } = options;
+    const homes = parts.map((part) => part.home);
     this.#worker = worker;
     this.#parts = parts;
     this.#concurrency = concurrency;
-    this.#gauges = new RedisGauges({ shards: parts.map((part) => part.home), queues });
+    this.#gauges = new RedisGauges({ shards: homes, queues });
+    this.#watch = new QueueWatch({ homes, served, defined: queues, logger });
   }
 
   get name(): string {
@@ -36,10 +45,12 @@ export class MeasuredWorker implements Worker {
   async start(): Promise<this> {
     await this.#worker.start();
     this.#forget = processMetrics.addSource({ read: (into) => this.#read(into) });
+    this.#watch.start();
     return this;
   }
 
   stop(): Promise<void> {
+    this.#watch.stop();
     this.#stopping ??= this.#worker.stop().finally(() => this.#forget?.());
     return this.#stopping;
   }

@@ -10,9 +10,10 @@ import { HandlerTable } from "./handler-table.js";
 import type { Logger, Registry } from "./handler.js";
 import { HeartbeatThread } from "./heartbeat-thread.js";
 import { MeasuredWorker } from "./measured-worker.js";
+import { assertKnown } from "./served-queues.js";
 import { SharedSlots } from "./shared-slots.js";
 import { ShardWorker } from "./worker.js";
-import { stoppedWhileStarting, type Worker } from "./worker-part.js";
+import { type Home, stoppedWhileStarting, type Worker } from "./worker-part.js";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.js";
 
 /** How often the parts look although nothing has happened (ms): one may keep slots for a Redis that does not answer any more. */
@@ -41,6 +42,7 @@ export class ShardedWorker implements Worker {
       (_unused, shard) => new ShardKeys(resolved.prefix, shard),
     );
     const thread = new HeartbeatThread({ ...resolved, keys });
+    let known: Promise<void> | undefined;
     this.#parts = Array.from({ length: router.count }, (_unused, shard) => {
       const logger = withShard(resolved.logger, shard);
       return new ShardWorker(
@@ -52,6 +54,7 @@ export class ShardedWorker implements Worker {
           slots,
           thread,
           handlers: this.#handlers,
+          queuesKnown: () => (known ??= assertKnown(resolved.queues, registry.queues, this.#homes)),
           homeOf: (id, key) => {
             const home = key === "" ? shard : router.ofKey(key);
             return { ...this.#parts[home]!.home, id: router.idIn(home, id) };
@@ -63,6 +66,10 @@ export class ShardedWorker implements Worker {
 
   get parts(): readonly ShardWorker[] {
     return this.#parts;
+  }
+
+  get #homes(): readonly Home[] {
+    return this.#parts.map(({ home }) => home);
   }
 
   get name(): string {
@@ -107,7 +114,7 @@ export class ShardedWorker implements Worker {
     await Promise.all(this.#parts.map((part) => part.stop()));
     this.#handlers.close();
     // Not before the last part has given up: a job that dies there may have its follow-up in the shard of another.
-    for (const { home } of this.#parts) home.connection.disconnect();
+    for (const { connection } of this.#homes) connection.disconnect();
   }
 
   /** The limit of a key holds everywhere, because all jobs of a key live in one shard; others hold in each. */
@@ -142,12 +149,17 @@ function withShard(logger: Logger, shard: number): Logger {
 
 /** Makes a worker for a project's registry; `start()` begins. @throws TaskweftError `OptionInvalid`. */
 export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
-  const { concurrency, shards } = resolveWorkerOptions(options, registry.queues);
-  const queues = registry.queues.map(({ name }) => name);
+  const { concurrency, queues, shards, logger } = resolveWorkerOptions(options, registry.queues);
+  const measured = {
+    concurrency,
+    queues: registry.queues.map(({ name }) => name),
+    served: queues.map(({ name }) => name),
+    logger,
+  };
   if (shards === 1) {
     const worker = new ShardWorker(registry, options);
-    return new MeasuredWorker(worker, [worker], { concurrency, queues });
+    return new MeasuredWorker(worker, [worker], measured);
   }
   const worker = new ShardedWorker(registry, options);
-  return new MeasuredWorker(worker, worker.parts, { concurrency, queues });
+  return new MeasuredWorker(worker, worker.parts, measured);
 }

@@ -4,11 +4,12 @@ import { type Duration, type QueueDefinition, timerMs } from "../definition/inde
 import { DEFAULT_PREFIX } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 import { createConsoleLogger } from "./logger.js";
+import { servedQueues } from "./served-queues.js";
 
 export interface WorkerOptions extends ConnectionOptions {
   /** Handlers that run at the same time in this process. 1 to 10000, default 20. */
   readonly concurrency?: number;
-  /** Names of the queues to serve. Default: all of the definitions. */
+  /** Names of the queues to serve: those of the definitions, and others that Redis knows, of an earlier deploy. Default: all of the definitions. */
   readonly queues?: readonly string[];
   /** How long `stop()` waits for running handlers before it aborts them. Default `30s`. */
   readonly grace?: Duration;
@@ -94,20 +95,6 @@ export function resolveWorkerOptions(
     keepsJobLog: keepsJobLog(options.jobLog ?? "keep"),
     logger: options.logger ?? createConsoleLogger(),
     random: options.random ?? Math.random,
-  });
-}
-
-function servedQueues(
-  names: readonly string[] | undefined,
-  defined: readonly QueueDefinition[],
-): readonly QueueDefinition[] {
-  if (names === undefined) return defined;
-  const known = defined.map((queue) => queue.name).join(", ");
-  if (names.length === 0) throw optionInvalid("queues", `at least one of ${known}`, names);
-  return [...new Set(names)].map((name) => {
-    const queue = defined.find((candidate) => candidate.name === name);
-    if (queue === undefined) throw optionInvalid("queues", `names of defined queues (${known})`, name);
-    return queue;
   });
 }
 

@@ -1,4 +1,6 @@
+import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
+import type { ShardKeys } from "../protocol/index.js";
 import type { FollowUpPorts } from "./follow-ups.js";
 import type { HandlerTable } from "./handler-table.js";
 import type { HeartbeatThread } from "./heartbeat-thread.js";
@@ -12,8 +14,8 @@ export interface Worker {
   /**
    * Loads the handlers, checks Redis, registers and begins to work. With several shards, those whose Redis does not answer are served when it
    * does: once others are, it waits for them for five seconds more.
-   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `Closed` when it was stopped meanwhile; and what a
-   * broken handler file throws.
+   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `OptionInvalid` for a queue that nobody knows; `Closed`
+   * when it was stopped meanwhile; and what a broken handler file throws.
    */
   start(): Promise<this>;
   /**
@@ -21,6 +23,12 @@ export interface Worker {
    * without spending an attempt. The lease is given up last. Calling it again gives the same promise.
    */
   stop(): Promise<void>;
+}
+
+/** Where the jobs of a shard are. */
+export interface Home {
+  readonly connection: Connection;
+  readonly keys: ShardKeys;
 }
 
 /** What the part of a worker is given by the whole, which also ends its connection. */
@@ -33,6 +41,8 @@ export interface WorkerPart {
   readonly thread: HeartbeatThread;
   /** Closed by whoever made it. */
   readonly handlers: HandlerTable;
+  /** Rejects for a queue that no shard knows. */
+  readonly queuesKnown: () => Promise<void>;
   /** Where the follow-up of a job lives, whose limit may have a key. */
   readonly homeOf: FollowUpPorts["homeOf"];
 }

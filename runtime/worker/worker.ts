@@ -26,12 +26,13 @@ import { OutcomeRecorder } from "./outcome-recorder.js";
 import { QueueShares } from "./queue-shares.js";
 import { Reaper } from "./reaper.js";
 import { Scheduler } from "./scheduler.js";
+import { declareQueues } from "./served-queues.js";
 import { ONLY_PLACE, type ShardPlace } from "./shard-place.js";
 import { type Share, SharedSlots, type SlotUser } from "./shared-slots.js";
 import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
 import { Workflows } from "./workflows.js";
-import { stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
+import { type Home, stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
@@ -58,7 +59,7 @@ export class ShardWorker implements Worker {
   readonly #workflows: Workflows;
   readonly #share: Share;
   readonly #place: ShardPlace;
-  readonly #isWhole: boolean;
+  readonly #part: WorkerPart | undefined;
   #begun = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
@@ -71,7 +72,7 @@ export class ShardWorker implements Worker {
     this.#keys = new ShardKeys(this.#options.prefix, this.#place.shard);
     this.#connection = new Connection(connection, "worker", this.#keys);
     this.#handlers = part?.handlers ?? new HandlerTable(registry, this.#options);
-    this.#isWhole = part === undefined;
+    this.#part = part;
     this.#share = (part?.slots ?? new SharedSlots(concurrency)).join(this.#slotUser());
     const { claimable } = this.#share;
     const maxBatch = mostOfClaim(registry);
@@ -217,7 +218,7 @@ export class ShardWorker implements Worker {
   }
 
   /** Where its jobs are. Of a part, the whole ends the connection: other parts may write there after this one has stopped. */
-  get home(): { readonly connection: Connection; readonly keys: ShardKeys } {
+  get home(): Home {
     return { connection: this.#connection, keys: this.#keys };
   }
 
@@ -234,7 +235,7 @@ export class ShardWorker implements Worker {
       await this.#prepare();
     } catch (error) {
       // Nothing is held yet: an open connection would only keep the process.
-      if (this.#isWhole) this.#connection.disconnect();
+      if (this.#part === undefined) this.#connection.disconnect();
       if (this.#stopping !== undefined) throw stoppedWhileStarting();
       this.#stopping = Promise.resolve();
       throw error;
@@ -249,8 +250,7 @@ export class ShardWorker implements Worker {
     this.#assertNotStopped();
     await waitForRedis(this.#connection, this.#keys, this.#place.router.count, this.#options.logger);
     this.#assertNotStopped();
-    const weights = queues.flatMap((queue) => [`queue:${queue.name}`, queue.weight]);
-    await unlessFull(this.#connection.redis.hset(this.#keys.meta, ...weights));
+    await declareQueues(this.home, queues, this.#registry.queues, this.#part?.queuesKnown);
     await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry));
     this.#assertNotStopped();
     await this.#leaseKeeper.start();
@@ -269,7 +269,7 @@ export class ShardWorker implements Worker {
       keys: this.#keys,
       queues,
       fetcher: this.#fetcher,
-      isAlone: this.#isWhole,
+      isAlone: this.#part === undefined,
       full: () => this.#intake.full,
       logger,
     });
@@ -309,7 +309,7 @@ export class ShardWorker implements Worker {
     this.#notebook.close();
     this.#executor.stop();
     this.#intake.stop();
-    if (this.#isWhole) {
+    if (this.#part === undefined) {
       this.#handlers.close();
       this.#connection.disconnect();
     }

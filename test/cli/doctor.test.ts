@@ -1,8 +1,10 @@
 // `weft doctor` before a real server: what it asks of it, and what a user without all rights is told.
 import { tmpdir } from "node:os";
+import { createClient, createEnqueueFunction, createWorker } from "taskweft/generated-v1";
 import { expect, test } from "vitest";
 import { NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
 import { readSources } from "../layout/source-files.js";
+import { defineTask, RecordingLogger } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
 import { inProcess } from "./weft.js";
 
@@ -16,8 +18,8 @@ interface Finding {
   readonly fix?: string;
 }
 
-async function doctor(url: string): Promise<ReadonlyMap<string, Finding>> {
-  const { stdout } = await inProcess(["doctor", "--json", "--redis-url", url], { cwd: tmpdir() });
+async function doctor(url: string, env: NodeJS.ProcessEnv = {}): Promise<ReadonlyMap<string, Finding>> {
+  const { stdout } = await inProcess(["doctor", "--json", "--redis-url", url], { cwd: tmpdir(), env });
   const { data } = JSON.parse(stdout) as { data: { findings: readonly Finding[] } };
   return new Map(data.findings.map((finding) => [finding.code, finding]));
 }
@@ -29,6 +31,28 @@ test("tells what a crash would cost, and that all is well", async () => {
   );
   for (const code of ["TW-D28", "TW-D29", "TW-D30", "TW-D31", "TW-D32"]) {
     expect(findings.get(code)).toMatchObject({ code, level: "ok" });
+  }
+});
+
+test("tells of a queue with jobs that no worker serves, with the command that helps", async () => {
+  const prefix = "left";
+  const task = defineTask("some:work", { queue: "parcels", concurrency: { limit: 1 } } as never);
+  const client = createClient({ url: redis.url, prefix });
+  const enqueue = createEnqueueFunction(task as never, [{ name: "parcels", weight: 1 }]);
+  await enqueue.many([{}, {}, {}] as never, { client });
+  await enqueue({} as never, { client, delay: "1h" });
+  const registry = { contracts: [task] as never, queues: [{ name: "default", weight: 1 }], handlers: {} };
+  const logger = new RecordingLogger();
+  const worker = await createWorker(registry, { url: redis.url, prefix, logger, grace: 0 }).start();
+  try {
+    expect((await doctor(redis.url, { TASKWEFT_PREFIX: prefix })).get("TW-D34")).toMatchObject({
+      level: "warning",
+      message: "no worker serves the queue parcels: 1 pending, 1 due later or again, 2 waiting for a limit",
+      fix: "run: weft worker --queues parcels, until nothing comes there any more",
+    });
+  } finally {
+    await worker.stop();
+    await client.close();
   }
 });
 

@@ -11,9 +11,8 @@ import {
   checkSkew,
   checkTransport,
   checkSlowCommands,
-  protocolFinding,
-  versionsFinding,
 } from "../../cli/doctor/redis-checks.js";
+import { protocolFinding, unservedFindings, versionsFinding } from "../../cli/doctor/system-checks.js";
 import { accessFinding, NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
 import { checkPersistence, checkReplication } from "../../cli/doctor/durability-checks.js";
 import { checkNode } from "../../cli/doctor/project-checks.js";
@@ -218,6 +217,26 @@ const worker = (version: string, alive = true) => ({
   about: { version },
 });
 const info = (fields: string) => parseServerInfo(`redis_version:7.0.0\r\n${fields}`);
+
+test("a queue without a worker is told of with its numbers and the command; one that the next worker serves is not", () => {
+  const left = { name: "parcels", pending: 3, due: 1, atGate: 2 };
+  const alive = [worker("1.0.0")];
+  expect(unservedFindings(alive, [left], ["default"])).toEqual([
+    {
+      code: "TW-D34",
+      level: "warning",
+      message: "no worker serves the queue parcels: 3 pending, 1 due later or again, 2 waiting for a limit",
+      why: expect.stringContaining("wait for ever"),
+      fix: "run: weft worker --queues parcels, until nothing comes there any more",
+    },
+  ]);
+  expect(unservedFindings(alive, [], ["default"])).toMatchObject([{ code: "TW-D34", level: "ok" }]);
+  const nobody = [worker("1.0.0", false)];
+  expect(unservedFindings(nobody, [left, { ...left, name: "default" }], ["default"])).toMatchObject([
+    { message: expect.stringContaining("the queue parcels") },
+  ]);
+  expect(unservedFindings(nobody, [left], undefined)).toEqual([]);
+});
 
 test.each([
   [checkNode("v20.18.3"), "error"],

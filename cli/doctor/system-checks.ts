@@ -1,0 +1,98 @@
+/** What stands in Redis about the protocol, the workers, and what waits for one. */
+import type { UnservedQueue, WorkerSummary } from "../../runtime/inspect/index.js";
+import { describeError } from "../error-report.js";
+import { withInspector } from "../inspection.js";
+import { packageVersion } from "../project.js";
+import type { Session } from "../session.js";
+import { ok, problem, type Finding } from "./finding.js";
+
+export async function checkSystem(session: Session): Promise<readonly Finding[]> {
+  try {
+    return await withInspector(session, async ({ inspector, manifest }) => {
+      const workers = await inspector.listWorkers();
+      const unserved = await inspector.listUnservedQueues();
+      return [
+        workersFinding(workers),
+        protocolFinding(await inspector.readProtocol()),
+        versionsFinding(workers, packageVersion()),
+        ...unservedFindings(workers, unserved, manifest?.queues),
+      ];
+    });
+  } catch (error) {
+    const { code, message, fix } = describeError(error);
+    const rights = "give the user the rights that TW-D28 names, or correct the prefix";
+    const details = {
+      why: "nobody can tell what the workers do",
+      fix: code === "RedisRefused" ? rights : (fix ?? "see what the error says"),
+    };
+    return [problem("TW-D27", "error", message, details)];
+  }
+}
+
+export function protocolFinding({
+  stored,
+  known,
+}: {
+  readonly stored: number;
+  readonly known: number;
+}): Finding {
+  if (stored === known) return ok("TW-D29", `the shard is written in protocol ${stored}`);
+  return problem(
+    "TW-D29",
+    "error",
+    `the shard is written in protocol ${stored}, this taskweft speaks ${known}`,
+    {
+      why: "this version neither runs nor shows what another protocol wrote",
+      fix: "use the same taskweft version everywhere, or another prefix",
+    },
+  );
+}
+
+/** Workers of before did not tell. */
+function versionOf({ about }: WorkerSummary): string {
+  const { version } = about;
+  return typeof version === "string" ? version : "unknown";
+}
+
+/** While a deploy rolls they differ; for longer, a deploy was left half done. */
+export function versionsFinding(workers: readonly WorkerSummary[], own: string): Finding {
+  const alive = workers.filter((worker) => worker.alive);
+  const versions = [...new Set(alive.map(versionOf))].toSorted();
+  const strange = versions.filter((version) => version !== own);
+  if (strange.length === 0) return ok("TW-D32", `taskweft ${own} here and in every worker`);
+  return problem("TW-D32", "warning", `workers run taskweft ${versions.join(", ")}; this is ${own}`, {
+    why: "the older ones do not know what newer definitions ask for",
+    fix: "finish the deploy: restart the older workers on the new version",
+  });
+}
+
+/** `defined`: names of those of the definitions. Where no worker is alive, TW-D27 tells of them; the next one would serve no others. */
+export function unservedFindings(
+  workers: readonly WorkerSummary[],
+  unserved: readonly UnservedQueue[],
+  defined: readonly string[] | undefined,
+): readonly Finding[] {
+  const isAlive = workers.some((worker) => worker.alive);
+  const left = unserved.filter(({ name }) => isAlive || defined?.includes(name) === false);
+  if (left.length === 0) return isAlive ? [ok("TW-D34", "workers serve every queue that holds jobs")] : [];
+  return left.map(({ name, pending, due, atGate }) =>
+    problem(
+      "TW-D34",
+      "warning",
+      `no worker serves the queue ${name}: ${pending} pending, ${due} due later or again, ${atGate} waiting for a limit`,
+      {
+        why: "they wait for ever, and workflow runs with a step there neither go on, nor end, nor are undone",
+        fix: `run: weft worker --queues ${name}, until nothing comes there any more`,
+      },
+    ),
+  );
+}
+
+export function workersFinding(workers: readonly WorkerSummary[]): Finding {
+  const alive = workers.filter((worker) => worker.alive).length;
+  if (alive > 0) return ok("TW-D27", `${alive} ${alive === 1 ? "worker is" : "workers are"} alive`);
+  return problem("TW-D27", "warning", "no worker is alive", {
+    why: "jobs are stored and wait",
+    fix: "run: weft worker, or weft dev",
+  });
+}

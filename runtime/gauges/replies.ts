@@ -1,0 +1,24 @@
+/** What the readers of numbers share. */
+import type { Connection } from "../connection/index.js";
+
+export type Redis = Connection["redis"];
+
+const QUEUE_FIELD = "queue:";
+
+/** Names of the queues among the fields of `meta`. */
+export function declaredQueues(fields: readonly string[]): readonly string[] {
+  return fields
+    .filter((field) => field.startsWith(QUEUE_FIELD))
+    .map((field) => field.slice(QUEUE_FIELD.length));
+}
+
+/** @throws the first error among the replies. */
+export async function replies(pipeline: {
+  exec(): Promise<[Error | null, unknown][] | null>;
+}): Promise<unknown[]> {
+  const all = (await pipeline.exec()) ?? [];
+  return all.map(([error, reply]) => {
+    if (error !== null) throw error;
+    return reply;
+  });
+}
