@@ -110,7 +110,10 @@ describe("replicated", () => {
     await project.enqueue(money, { n: 0 });
     const before = await commandCalls(project.raw, "wait");
     const filler = "x".repeat(10_000);
-    await project.many(money, Array.from({ length: 150 }, (_unused, n) => ({ n, filler })));
+    await project.many(
+      money,
+      Array.from({ length: 150 }, (_unused, n) => ({ n, filler })),
+    );
     expect((await commandCalls(project.raw, "wait")) - before).toBeLessThanOrEqual(4);
   });
 
