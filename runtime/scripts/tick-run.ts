@@ -35,6 +35,7 @@ export async function tickRun(runner: ScriptRunner, call: TickRunCall): Promise<
     keys.waiting,
     keys.running,
     keys.listeners,
+    keys.active,
   ];
   const args: ScriptArgument[] = [schedule, lastMs, upToMs, overlap, missedMs];
   if (start === undefined) args.push("");

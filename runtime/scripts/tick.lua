@@ -1,7 +1,7 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining, 8 workflows; of the task's queue: 9 pending, 10 due,
---      11 wake
+-- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining, 8 workflows, 9 active; of the task's queue: 10 pending,
+--      11 due, 12 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
 --      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
@@ -17,8 +17,9 @@
 --@include come
 --@include drained
 
-local jobs, runs, schedules, draining, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[7], KEYS[8]
-local pending, due, wake_key = KEYS[9], KEYS[10], KEYS[11]
+local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[8], active = KEYS[9] }
+local jobs, schedules, draining = stores.jobs, KEYS[3], KEYS[7]
+local pending, due, wake_key = KEYS[10], KEYS[11], KEYS[12]
 local gate = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }
 local name, up_to, skips_overlap, most = ARGV[1], tonumber(ARGV[3]), ARGV[4] == 'skip', tonumber(ARGV[5])
 local queue = ARGV[7]
@@ -61,7 +62,7 @@ for at = 9, #ARGV, 4 do
     skipped, reason = tick, 'paused'
   elseif drained and is_drained(drained, queue, record) then
     skipped, reason = tick, 'draining'
-  elseif skips_overlap and is_under_way(jobs, runs, workflows, job) then
+  elseif skips_overlap and is_under_way(stores, job, string.match(record, '^%[%d+,"([^"]*)"')) then
     skipped, reason = tick, 'overlap'
   elseif stored == 0 and is_full() then
     return 'FULL'

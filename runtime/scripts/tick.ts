@@ -48,6 +48,7 @@ export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickRe
     keys.waiting,
     keys.draining,
     keys.workflows,
+    keys.active,
     queue.pending,
     queue.due,
     queue.wake,

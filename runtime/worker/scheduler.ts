@@ -11,7 +11,7 @@
  */
 import { createHash } from "node:crypto";
 import { timingOf } from "../definition/index.js";
-import type { ScheduleState } from "../protocol/index.js";
+import { parseScheduleState, type ScheduleState } from "../protocol/index.js";
 import { declare, type DeclaredSchedule } from "../scripts/index.js";
 import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
 import type { AnySchedule, Logger, Registry } from "./handler.js";
@@ -152,8 +152,7 @@ export class Scheduler {
     this.#waits.delete(entry);
     if (reply === "FULL")
       logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: target.queue });
-    else if (typeof reply === "number" && reply < run.length)
-      logger.warn(`a tick was skipped: paused, or the ${target.makes} before it has not ended`, fields);
+    else if (typeof reply === "number" && reply < run.length) await this.#tellOfSkip(entry, fields);
     else if (typeof reply === "number" && missedMs > 0)
       logger.warn(
         waitingMs === undefined
@@ -161,6 +160,24 @@ export class Scheduler {
           : "ticks were skipped: the run before them had not ended",
         { ...fields, missed: schedule.missed, run: reply },
       );
+  }
+
+  /** It may be for ever: what holds the schedule up is named, with the command that ends it. */
+  async #tellOfSkip({ schedule: { name } }: Entry, fields: Readonly<Record<string, unknown>>): Promise<void> {
+    const { connection, keys, logger } = this.#ports;
+    const text = await connection.redis.hget(keys.schedules, name);
+    const { lastJob, skipped } = text === null ? {} : parseScheduleState(text);
+    if (skipped?.reason !== "overlap" || lastJob === undefined) {
+      logger.warn(`a tick was skipped: ${skipped?.reason ?? "another has taken its place"}`, fields);
+      return;
+    }
+    const isJob = (await connection.redis.hexists(keys.jobs, lastJob)) === 1;
+    const [kind, command] = isJob ? ["job", "weft jobs cancel"] : ["run", "weft runs cancel"];
+    logger.warn(`a tick was skipped: the ${kind} before it has not ended`, {
+      ...fields,
+      [kind]: lastJob,
+      hint: `if it is not to end by itself, run: ${command} ${lastJob}`,
+    });
   }
 
   #wait(entry: Entry, tickMs: number, fields: Readonly<Record<string, unknown>>): void {

@@ -227,6 +227,19 @@ describe("tick with overlap: skip", () => {
     },
   );
 
+  test.each([
+    ["pending", 1],
+    ["active", 0],
+    ["retry", 1],
+  ] as const)("beside a job of another task, of a deploy before, that is %s: %i", async (state, ran) => {
+    const bench = await scheduled();
+    await bench.tick(1000, [2000], skip);
+    if (state !== "pending") await bench.claim("A", 1);
+    if (state === "retry") await bench.fail("A", "t2000", "retry");
+    const jobs = [{ tickMs: 3000, id: "t3000", record: recordText({ task: "new:task" }), dueMs: 3000 }];
+    expect(await bench.tick(2000, [3000], { ...skip, jobs })).toBe(ran);
+  });
+
   test("lets one of several ticks run", async () => {
     const bench = await scheduled();
     expect(await bench.tick(1000, [2000, 3000], skip)).toBe(1);

@@ -137,9 +137,14 @@ test("with overlap: skip a tick waits for no run that goes on, and is left out",
   await until("the tick to be settled", async () => (await stateOf(project)).lastMs === last);
   expect((await stateOf(project)).skipped).toEqual({ atMs: last, reason: "overlap" });
   expect(await project.raw.zrange(project.keys.running, "0", "-1")).toEqual([earlier]);
-  expect(project.logger.messages("warn")).toContain(
-    "a tick was skipped: paused, or the run before it has not ended",
-  );
+  const told = () => project.logger.lines.filter(({ level }) => level === "warn");
+  await until("the log to name the run", () => told().length > 0);
+  expect(told()).toMatchObject([
+    {
+      message: "a tick was skipped: the run before it has not ended",
+      fields: { run: earlier, hint: expect.stringContaining(`weft runs cancel ${earlier}`) },
+    },
+  ]);
 });
 
 test("jitter delays what the run begins with, and its timeout, and the run is seen from the tick on", async () => {

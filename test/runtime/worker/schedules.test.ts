@@ -182,7 +182,36 @@ describe("the job of a tick", () => {
     await until("the tick to be settled", async () => (await stateOf(project))?.lastMs === last);
     expect((await stateOf(project))?.skipped).toEqual({ atMs: last, reason: "overlap" });
     expect(await project.raw.hkeys(project.keys.jobs)).toEqual([before]);
+    await until("the log to name the job", () => project.logger.messages("warn").length > 0);
+    expect(project.logger.lines.find(({ level }) => level === "warn")).toMatchObject({
+      message: "a tick was skipped: the job before it has not ended",
+      fields: {
+        schedule: "hourly",
+        job: before,
+        hint: expect.stringContaining(`weft jobs cancel ${before}`),
+      },
+    });
   });
+
+  test.each(["skip", "replace"] as const)(
+    "is made with overlap: %s when the job before it is of a task that the deploy has removed",
+    async (overlap) => {
+      const project = setup([{ ...hourly, overlap }]);
+      const last = await lastTick(project);
+      const before = tickJobId("hourly", last - HOUR_MS);
+      await project.enqueue(defineTask("old:cleanup"), { n: 1 }, { id: before });
+      const state = `["${hourly.cron} Africa/Lagos",${last - HOUR_MS},0,"${before}",0,""]`;
+      await project.raw.hset(project.keys.schedules, "hourly", state);
+      await project.raw.hset(project.keys.paused, "default", 1);
+      await project.worker({ "otp:cleanup": () => undefined });
+      await until("the tick to be settled", async () => (await stateOf(project))?.lastMs === last);
+      expect(await stateOf(project)).toMatchObject({
+        skipped: undefined,
+        lastJob: tickJobId("hourly", last),
+      });
+      expect(await project.kinds(before)).toEqual(overlap === "replace" ? ["cancelled"] : []);
+    },
+  );
 });
 
 describe("with overlap: replace", () => {
