@@ -289,7 +289,7 @@ function draining({ queue, record }: EnqueueItem): TaskweftError {
 function conflict(item: EnqueueItem): TaskweftError {
   return new TaskweftError(
     "IdConflict",
-    `the id ${item.id} belongs to a stored job with another task, payload or options, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
+    `the id ${item.id} belongs to a stored job with another task, payload, maxRetries, timeout or retention, or to a deleted job that still has its place in a queue. Use another id, or no id and an idempotency key.`,
     { operation: "enqueue", jobId: item.id },
   );
 }

@@ -29,8 +29,9 @@ export interface EnqueueOptions<Queue extends string = string> {
    */
   readonly durability?: Durability;
   /**
-   * The job's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. Enqueuing the same id again while the job
-   * is stored gives the stored job; with another payload it fails with `IdConflict`.
+   * The job's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. Enqueuing the same id again while the job is stored gives the
+   * stored job, also after a deploy that has changed its task. With another task, payload, `maxRetries`, `timeout` or `retention` it fails
+   * with `IdConflict`; of the other options the first enqueue decides.
    */
   readonly id?: string;
   /** Overrides the key that the definition computes from the payload. Only for tasks that declare `idempotency`. */

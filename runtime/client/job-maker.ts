@@ -202,7 +202,7 @@ export class JobMaker<Payload> {
     return Object.keys(record).length === 0 ? undefined : record;
   }
 
-  /** A delay is a length and `runAt` a time, and so is what is stored: the same enqueue sent again makes the same record. */
+  /** A delay is a length and `runAt` a time, and so is what is stored: what it counts from is known when the job is stored. */
   #limitStart(record: RecordOptions, { startWithin, delay, runAt }: EnqueueOptions): void {
     const ms =
       startWithin === undefined
@@ -227,7 +227,7 @@ function headOf({ name, hash }: AnyTaskContract, queue: string, options: RecordO
 
 /**
  * For whoever asks how long a job has waited: it has not before it was due. Under an id of the caller's own the time may be computed
- * anew with each enqueue; only a batch, which gathers by it, takes another time for another job.
+ * anew with each enqueue, so only a batch, which gathers by it, has it in the record.
  */
 function noteDueTime(record: RecordOptions, { delay, id, runAt }: EnqueueOptions, isGathered: boolean): void {
   if (delay === undefined && runAt === undefined) return;

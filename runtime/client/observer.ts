@@ -54,7 +54,7 @@ interface KeptActions {
   readonly before: ReadonlySet<string>;
   /** Those and what is sent now. */
   readonly settled: string[];
-  /** Of these, what was not stored after all. */
+  /** Of these, what was not stored after all, now or before. */
   readonly open: string[];
   /** Why that may not be known. */
   readonly failed: TaskweftError[];
@@ -177,7 +177,7 @@ class Action<Event> implements OneAction<Event> {
           stored: (existing, replaced) => resolve(stored(existing, replaced)),
           failed: (error) => {
             lost.push({ failure: { ...this.#about, error }, error });
-            kept?.open.push(this.name);
+            if (!isTaken(error)) kept?.open.push(this.name);
             resolve();
           },
           meter: this.#maker.meter(item.queue),
@@ -217,13 +217,21 @@ class StartAction<Event> implements OneAction<Event> {
       const run = await start(event, { client, id: actionRunId(emission.id, this.#observer, this.#number) });
       started.push({ ...about, id: run.id, deduplicated: run.deduplicated });
     } catch (error) {
-      kept?.open.push(this.name);
+      if (!isTaken(error)) kept?.open.push(this.name);
       // What the workflow refuses is not there afterwards, and would be refused again.
       const isLost = error instanceof TaskweftError && !REFUSALS.has(error.code);
       if (isLost) lost.push({ failure: { ...about, error }, error });
       else fail(emission, { ...about, error: asError(error) });
     }
   }
+}
+
+/**
+ * The id of an action belongs to it alone: where it is taken, the action was done, by rules that have changed since. A replay that did
+ * it again when that job is forgotten would do the work twice.
+ */
+function isTaken(error: unknown): boolean {
+  return error instanceof TaskweftError && error.code === "IdConflict";
 }
 
 /** Nothing is stored that people could find later, so it is said where nobody has to ask for it. */

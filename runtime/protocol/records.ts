@@ -26,7 +26,7 @@ export interface RecordOptions {
   delayMs?: number;
   /** The same as a time, for jobs with a time of their own (ms). */
   dueAt?: number;
-  /** 1: it was to start later, and the record does not say when: the same id enqueued again must make the same record. */
+  /** 1: it was to start later, and the record does not say when: its id may be enqueued again with another time. */
   later?: 1;
   keepCompletedMs?: number;
   keepDeadMs?: number;

@@ -47,7 +47,7 @@ end
 --@include come withdraw
 --@include record finish cancel
 --@include dedupe place
---@include known
+--@include alike same known
 
 local shard, gate = { jobs = jobs }, { groups = groups, time = time, late = {}, counts = {} }
 shard.keys, shard.expiry, gate.limited, gate.waiting, shard.runs, shard.active, shard.done, shard.waits, shard.notes =
@@ -60,7 +60,7 @@ while at <= #ARGV do
   local due, ends = due_time(ARGV[at + 3], time), time + ms_of(ttl)
   local existing, known, old = redis.call('HGET', jobs, id), nil, nil
   if existing then
-    known = (same(existing, record) or was_replaced(existing, key)) and id or '!'
+    known = (same(existing, record) or was_replaced(existing, record, key)) and id or '!'
   elseif mode ~= '' then
     known, old = deduplicate(shard, gate, queue, { key = key, mode = mode, record = record, due = due })
   elseif key ~= '' then

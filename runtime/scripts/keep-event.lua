@@ -5,16 +5,16 @@
 --      each separated by spaces
 -- Returns KEPT, or CONFLICT when one of another payload is kept there
 --@include now
+--@include alike
 
 local events, expiry, field = KEYS[1], KEYS[2], ARGV[1]
 local open, seen, settled = {}, {}, {}
 local known, time = redis.call('HGET', events, field), now()
-local head, before, tail = string.format('[1,%.0f,"', time), '', '",' .. ARGV[2] .. ']'
+local head, before, payload = string.format('[1,%.0f,"', time), '', ARGV[2]
 
 if known then
-  local same
-  head, before, same = string.match(known, '^(%[1,%d+,")([^"]*)(.*)$')
-  if same ~= tail then
+  head, before, payload = string.match(known, '^(%[1,%d+,")([^"]*)",(.*)%]$')
+  if not payload or not alike(payload, ARGV[2]) then
     return 'CONFLICT'
   end
 else
@@ -30,5 +30,5 @@ for action in string.gmatch(before .. ' ' .. ARGV[4], '%S+') do
     settled[#settled + 1] = action
   end
 end
-redis.call('HSET', events, field, head .. table.concat(settled, ' ') .. tail)
+redis.call('HSET', events, field, head .. table.concat(settled, ' ') .. '",' .. payload .. ']')
 return 'KEPT'

@@ -17,7 +17,7 @@ export interface KeepEventCall {
   readonly open: readonly string[];
 }
 
-/** Resent, it changes nothing. `CONFLICT`: one of another payload is kept there. */
+/** Resent, it changes nothing. `CONFLICT`: one of another payload is kept there; the order of its fields is none. */
 export async function keepEvent(runner: ScriptRunner, call: KeepEventCall): Promise<"CONFLICT" | "KEPT"> {
   const { keys, event, id, payload, keepMs, settled, open } = call;
   return (await runner.run(

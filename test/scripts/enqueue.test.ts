@@ -263,7 +263,7 @@ describe("an idempotency key", () => {
     const bench = setup();
     await bench.put({ a: { ownId: true, options: { at: 1 } }, k: KEYED });
     const { known } = await bench.put({ a: { ...KEYED, ownId: true, options: { at: 1 } } });
-    expect(known.map((found) => found.existing)).toEqual([undefined]);
+    expect(known.map((found) => found.existing)).toEqual(["a"]);
     expect((await bench.shard()).keys).toEqual({ [KEY]: "k" });
   });
 

@@ -45,6 +45,17 @@ describe("keep-event", () => {
     expect(await bench.keep("1", { event: "other" })).toBe("KEPT");
   });
 
+  test("finds it whatever the order of its fields, and keeps it as it was", async () => {
+    const bench = setup();
+    await bench.keep("1", { payload: '{"a":[],"b":{"c":1,"d":null}}' });
+    const again = { payload: '{"b":{"d":null,"c":1},"a":[]}', settled: ["a.1"] };
+    expect(await bench.keep("1", again)).toBe("KEPT");
+    const { payload, settled } = parseKeptEvent((await bench.shard()).events["e 1"]!)!;
+    expect([payload, settled]).toEqual(['{"a":[],"b":{"c":1,"d":null}}', ["a.1"]]);
+    const other = { payload: '{"a":{},"b":{"c":1,"d":null}}' };
+    expect(await bench.keep("1", other)).toBe("CONFLICT");
+  });
+
   test("lets one be that a newer version has written", async () => {
     const bench = setup();
     await bench.redis.hset(bench.keys.events, "e 1", '[2,{"novel":1}]');

@@ -29,10 +29,15 @@ local function replace(shard, gate, queue, id, new)
   end
 end
 
--- True where an id is enqueued again whose record has been replaced by newer enqueues of its key: what it was cannot be compared.
-local function was_replaced(record, key)
-  local options = options_of(record)
-  return options.replaced and options.key == key
+-- True where an id is enqueued again whose record has been replaced by newer enqueues of its key: what it was cannot be compared, and only
+-- the text of the key tells of it. The queue and the group before and behind that, or whether there is a key, a deploy may have changed.
+local function was_replaced(one, other, key)
+  local task, options = parts_of(one)
+  if not (task and options.replaced) or task ~= parts_of(other) then
+    return false
+  end
+  local text = '^[^ ]* ([^\n]*)'
+  return key == '' or string.match(tostring(options.key), text) == string.match(key, text)
 end
 
 -- What a new job finds under its dedupe key: the answer that it gets instead of being stored; or nil, and with it the job that

@@ -27,10 +27,14 @@ local function join_run(attempts, crashes, state, detail, events, event)
   return '[' .. attempts .. ',' .. crashes .. ',"' .. state .. '",' .. detail .. ',' .. list .. ']'
 end
 
--- The options of a record, or an empty table. They hold no maps, so they end at the first brace outside quotes.
+-- The options of a record, or an empty table, and where they end, unless they cannot be read. They hold no maps, so they end at the first
+-- brace outside quotes.
 local function options_of(record)
-  local first = string.match(record, '^%[%d+,"[^"]*","[^"]*","[^"]*",(){')
-  local last, quoted, char = first, false, first and '{' or '}'
+  local first, char = string.match(record, '^%[%d+,"[^"]*","[^"]*","[^"]*",()([0{])')
+  if char ~= '{' then
+    return {}, first
+  end
+  local last, quoted = first, false
   while char ~= '}' do
     last = string.find(record, quoted and '["\\]' or '["}]', last + 1)
     if not last then
@@ -44,6 +48,9 @@ local function options_of(record)
     end
   end
   -- A key that is no Unicode text cannot be decoded; it owns nothing, and its job must still be able to end.
-  local decoded, options = pcall(cjson.decode, first and string.sub(record, first, last) or '{}')
-  return decoded and options or {}
+  local decoded, options = pcall(cjson.decode, string.sub(record, first, last))
+  if not decoded then
+    return {}
+  end
+  return options, last
 end

@@ -16,8 +16,3 @@ local function remember(sent, call, reply)
   redis.call('SET', sent, call .. table.concat(reply, '\n'), 'PX', 600000)
   return reply
 end
-
--- The same job enqueued again differs only in when it was made.
-local function same(one, other)
-  return string.gsub(one, '"at":%d+', '', 1) == string.gsub(other, '"at":%d+', '', 1)
-end

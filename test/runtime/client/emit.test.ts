@@ -252,6 +252,36 @@ describe("an observer that fails", () => {
     expect(await project.raw.hlen(project.keys.jobs)).toBe(4);
   });
 
+  test("because the worker of a step is lost is made up for by a later deploy, whose tasks and observers are others", async () => {
+    const maker = defineTask<{ orderId: string }>("order:make", {
+      retry: { maxRetries: 1, backoff: { type: "fixed", delayMs: 0, jitter: "none" } },
+    });
+    const project = setupProject({ redis, tasks: [webhook, email, maker] as never, queues: QUEUES });
+    const changed = defineTask<{ orderId: string }>("webhook:deliver", {
+      hash: "bbbb0002",
+      startWithinMs: 60_000,
+    });
+    const before = emitter(project, deliver);
+    const after = emitter(project, mail, {
+      name: "deliver",
+      actions: [defineAction(changed, ({ orderId }) => ({ orderId }))],
+    });
+    await project.worker({
+      "order:make": async (job, ctx) =>
+        await ctx.step("created", async () => {
+          const event = { orderId: "A-1", total: 1 };
+          if (job.attempt > 1) return (await after(event, { id: ctx.idempotencyKey })).jobs;
+          await before(event, { id: ctx.idempotencyKey });
+          throw new Error("lost before the step is stored");
+        }),
+    });
+    const made = await project.enqueue(maker, { orderId: "A-1" });
+    expect(await made.result()).toMatchObject([
+      { observer: "mail", deduplicated: false },
+      { observer: "deliver", deduplicated: true },
+    ]);
+  });
+
   test("because the id belongs to another event is a conflict", async () => {
     const emit = emitter(setup(), deliver);
     await emit({ orderId: "A-1", total: 1 }, { id: "one" });

@@ -1,6 +1,6 @@
 // One id is one job, one idempotency key is one job: whoever asks, how often, and what became of the job.
 import { describe, expect, test } from "vitest";
-import { PermanentError, type TaskweftError } from "taskweft/generated-v1";
+import { createEnqueueFunction, PermanentError, type TaskweftError } from "taskweft/generated-v1";
 import { keyField } from "../../../runtime/protocol/index.js";
 import { cancel } from "../../../runtime/scripts/index.js";
 import { Connection } from "../../../runtime/connection/index.js";
@@ -46,6 +46,38 @@ describe("an id chosen by the caller", () => {
     }
     expect(await project.raw.hget(project.keys.jobs, "order-7")).toBe(stored);
     expect(await project.raw.hlen(project.keys.keys)).toBe(0);
+  });
+
+  test("names one job over deploys that change its task; what only the caller says must be the same", async () => {
+    const old = defineTask<Order>("plain:work", { hash: "aaaa0001" });
+    const limited = defineTask<Order>("plain:work", {
+      hash: "aaaa0002",
+      timeoutMs: 20_000,
+      startWithinMs: 60_000,
+      concurrency: { limit: 1 },
+      idempotency: { ttlMs: 60_000, onDead: "release" },
+      idempotencyKey: ({ order }) => order,
+    });
+    const moved = defineTask<Order>("plain:work", { hash: "aaaa0003", queue: "other" });
+    const project = setupProject({
+      redis,
+      tasks: [old] as never,
+      queues: [
+        { name: "default", weight: 1 },
+        { name: "other", weight: 1 },
+      ],
+    });
+    const by = (task: unknown, options: object = {}) =>
+      createEnqueueFunction(task as typeof old, project.queues)(
+        { order: "1" },
+        { client: project.client, id: "order-7", ...options },
+      );
+    for (const [index, task] of [old, limited, moved, old].entries())
+      expect((await by(task)).deduplicated).toBe(index > 0);
+    expect(await project.raw.llen(project.keys.queue("default").pending)).toBe(1);
+    expect(await project.raw.hlen(project.keys.jobs)).toBe(1);
+    for (const options of [{ maxRetries: 5 }, { timeout: "1s" }, { retention: { dead: "1h" } }])
+      expect(await rejection(by(moved, options))).toMatchObject({ code: "IdConflict" });
   });
 
   test("in one batch with conflicts settles every promise by its own outcome", async () => {

@@ -236,6 +236,32 @@ describe("a replay", () => {
     expect((await deploy([crm], { payload: reordered }).replay("e")).jobs).toEqual([]);
   });
 
+  test("does nothing twice of what a later deploy has found taken when it emitted the event again", async () => {
+    const { project, deploy } = setup();
+    const definition = workflow([{ name: "a", needs: [], job: jobOf(hook as never, path("input")) }]);
+    const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+    const startIt = createStartFunction<{ orderId: string }, unknown>(
+      { definition, input: () => anything as never },
+      project.queues,
+    );
+    const rules = (text: string): Rule[] => {
+      const made = ({ orderId }: Placed): { orderId: string } => ({ orderId: orderId + text });
+      return [
+        { name: "crm", actions: [defineAction(hook, made)] },
+        { name: "flow", actions: [defineStart("test:flow", startIt, made)] },
+      ];
+    };
+    await deploy(rules("")).emit("e");
+    const later = deploy(rules(" of a later deploy"));
+    expect(await rejection(later.emit("e"))).toMatchObject({ code: "IdConflict", eventId: "e" });
+    expect(await settledOf(project, "e")).toEqual(["crm.1", "flow.1"]);
+    const ran: string[] = [];
+    await project.worker({ "hook:send": ({ id }) => void ran.push(id) });
+    await until("the job to be gone", async () => (await project.state("e.crm.1")) === "gone");
+    expect(await later.replay("e")).toMatchObject({ jobs: [], started: [] });
+    expect(ran.filter((id) => id === "e.crm.1")).toHaveLength(1);
+  });
+
   test("twenty at once do once what one does", async () => {
     const { project, deploy } = setup();
     await deploy([]).emit("e");
