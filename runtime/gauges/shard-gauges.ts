@@ -1,6 +1,6 @@
 /**
  * What one shard says of itself in numbers. Three round trips, whose commands are as many as there are queues and each of which looks at
- * one number or one job, however much waits.
+ * one number or one job, however much waits; two more where the id in front of a list is of a job that is over.
  */
 import { type Connection, toTaskweftError } from "../connection/index.js";
 import {
@@ -11,6 +11,7 @@ import {
   type ShardKeys,
   waitingField,
 } from "../protocol/index.js";
+import { firstInLine } from "./line.js";
 import { declaredQueues, type Redis, replies } from "./replies.js";
 
 export interface QueueGauges {
@@ -44,16 +45,19 @@ export async function readShardGauges(
     const [whole, memory] = await Promise.all([readWhole(redis, keys), readMemory(redis)]);
     const names = [...new Set([...known, ...whole.names])].toSorted();
     const [lines, workers] = await readLines(redis, keys, names, whole.now);
-    const heads = await readHeads(
+    const ages = await firstInLine(
       redis,
       keys,
-      lines.flatMap(({ front }) => front),
-      whole.now,
+      lines.map(({ front }) => front),
+      (id, record, run) => {
+        const since = startableSince(id, record, run, whole.now);
+        return since === undefined ? undefined : Math.max(0, whole.now - since);
+      },
     );
     const { active, dead, runs, paused } = whole;
-    const queues = lines.map(({ front, ...line }) => ({
+    const queues = lines.map(({ front: _front, ...line }, index) => ({
       ...line,
-      oldestPendingMs: heads.get(front.find((id) => heads.has(id)) ?? "") ?? 0,
+      oldestPendingMs: ages[index] ?? 0,
       paused: paused.has(line.name),
     }));
     return {
@@ -122,43 +126,15 @@ async function readLines(redis: Redis, keys: ShardKeys, names: readonly string[]
   return [lines, Number(workers)] as const;
 }
 
-/** How long each of these jobs could have started at most (ms): since it was made or due, or since something happened to it last. */
-async function readHeads(
-  redis: Redis,
-  keys: ShardKeys,
-  ids: readonly string[],
-  now: number,
-): Promise<ReadonlyMap<string, number>> {
-  if (ids.length === 0) return new Map();
-  const [records, runs] = await replies(
-    redis
-      .pipeline()
-      .hmget(keys.jobs, ...ids)
-      .hmget(keys.runs, ...ids),
-  );
-  const ages = ids.flatMap((id, index): [string, number][] => {
-    const record = (records as (string | null)[])[index];
-    const since = startableSince(id, record ?? null, (runs as (string | null)[])[index] ?? null, now);
-    return since === undefined ? [] : [[id, Math.max(0, now - since)]];
-  });
-  return new Map(ages);
-}
-
-/** `undefined` for what is no job, or cannot be read: whoever claims it says so. */
-function startableSince(
-  id: string,
-  record: string | null,
-  run: string | null,
-  now: number,
-): number | undefined {
+/** Since when the job could have started at most: since it was made or due, or since something happened to it last; `undefined` where that is not known. */
+function startableSince(id: string, record: string, run: string | null, now: number): number | undefined {
   try {
-    const { events, state } = parseRun(run);
-    if (state === "cancelled") return undefined;
+    const { events } = parseRun(run);
     const last = events.at(-1);
     // It rested until then; one that an event has woken before may have been in line since it began to rest.
     if (last?.[1] === "slept" || last?.[1] === "waited") return last[2] <= now ? last[2] : last[0];
     if (last !== undefined) return last[0];
-    const options = record === null ? undefined : parseRecord(record)?.options;
+    const options = parseRecord(record)?.options;
     if (options === undefined || options.later === 1) return undefined;
     const { at = idTime(id), dueAt, delayMs = 0 } = options;
     return dueAt ?? (at === undefined ? undefined : at + delayMs);

@@ -2,7 +2,8 @@
  * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
  * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
  */
-import { ACTIVE_PAD_FIELD, idTime, parseDraining, waitingField } from "../protocol/index.js";
+import { firstInLine } from "../gauges/index.js";
+import { ACTIVE_PAD_FIELD, idTime, parseDraining, readRecord, waitingField } from "../protocol/index.js";
 import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
@@ -98,12 +99,13 @@ async function readOwn(reader: ShardReader, name: string, now: number) {
 
 /** When the first job of a waiting list was made. Before it may stand ids of jobs that were cancelled or deleted. */
 async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<number | undefined> {
-  const jobs = ids.length === 0 ? [] : await reader.jobs(ids);
-  const waiting = new Map(
-    jobs.filter((job) => stateOf(job, false) === "pending").map((job) => [job.id, job] as const),
+  const [at] = await reader.read((redis) =>
+    firstInLine(redis, reader.keys, [ids], (id, text) => {
+      const record = readRecord(text);
+      return (typeof record === "object" ? record.options.at : undefined) ?? idTime(id);
+    }),
   );
-  const first = ids.find((id) => waiting.has(id));
-  return first === undefined ? undefined : (waiting.get(first)!.record.options.at ?? idTime(first));
+  return at;
 }
 
 async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {

@@ -1,7 +1,10 @@
 // Waiting for the end of a drain: nothing of a queue or a task waits, is due later, or runs.
 import { expect, onTestFinished, test } from "vitest";
 import { waitUntilDrained } from "../../../cli/wait-drained.js";
+import { Connection } from "../../../runtime/connection/index.js";
+import { isQueueEmpty } from "../../../runtime/inspect/drained.js";
 import { openInspector, type OpenedInspector } from "../../../runtime/inspect/index.js";
+import { ShardReader } from "../../../runtime/inspect/shard-reader.js";
 import { inProcess } from "../../cli/weft.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
@@ -89,6 +92,71 @@ test.each([
     expect((await call("--json")).stdout).toContain(`"name": "${name}"`);
   },
 );
+
+const large = Array.from({ length: 40 }, (_unused, n) => ({ n, text: "x".repeat(50_000) }) as never);
+
+async function bytesRead(project: Project, look: () => Promise<unknown>): Promise<number> {
+  const sent = async () =>
+    Number(/total_net_output_bytes:(\d+)/.exec(await project.raw.info("stats"))?.[1] ?? 0);
+  const before = await sent();
+  await look();
+  return (await sent()) - before;
+}
+
+test("whoever waits does not read the payloads of those that wait", async () => {
+  const { project, inspector } = setup();
+  const jobs = await project.many(work, large);
+  await project.client.ready();
+  const look = async () => expect(await inspector.isQueueEmpty("default")).toBe(false);
+  expect(await bytesRead(project, look)).toBeLessThan(50_000);
+  for (const job of jobs.slice(1)) await job.cancel();
+  expect(await bytesRead(project, look)).toBeLessThan(50_000);
+});
+
+test("the age of the first job in line is read from its own record", async () => {
+  const { project, inspector } = setup();
+  const jobs = await project.many(work, large);
+  for (const cancelled of [0, 3]) {
+    for (const job of jobs.slice(0, cancelled)) await job.cancel();
+    let [gauges, listed] = [0, 0];
+    const ask = async () => {
+      gauges = (await inspector.readGauges())[0]!.queues.find(
+        ({ name }) => name === "default",
+      )!.oldestPendingMs;
+      listed = (await inspector.listQueues()).find(({ name }) => name === "default")!.oldestPendingMs!;
+    };
+    await until("the jobs to have an age", async () => (await ask(), gauges > 0 && listed > 0));
+    expect(await bytesRead(project, ask)).toBeLessThan(500_000);
+  }
+});
+
+/** Does something between two reads. */
+class DisturbedReader extends ShardReader {
+  #reads = 0;
+  readonly before: Record<number, () => Promise<unknown>> = {};
+
+  override async read<Reply>(commands: Parameters<ShardReader["read"]>[0]): Promise<Reply> {
+    this.#reads += 1;
+    await this.before[this.#reads]?.();
+    return (await super.read(commands)) as Reply;
+  }
+}
+
+test("a job that a worker takes and puts back meanwhile waits", async () => {
+  const { project } = setup();
+  const { raw, keys } = project;
+  const { pending } = keys.queue("default");
+  const [first, ...others] = await project.many(work, [{ n: 1 }, { n: 2 }, { n: 3 }]);
+  for (const job of others) await job.cancel();
+  const connection = new Connection({ url: redis.url }, "test");
+  onTestFinished(() => connection.disconnect());
+  const reader = new DisturbedReader(connection, keys);
+  reader.before[2] = () => raw.lpop(pending);
+  // The last look, after the length of the list, its ids, and what they are.
+  reader.before[5] = () => raw.lpush(pending, first!.id);
+  expect(await isQueueEmpty(reader, "default")).toBe(false);
+  expect(await raw.llen(pending)).toBe(3);
+});
 
 test("the wait ends in time also while it looks", async () => {
   const never = new Promise<boolean>(() => undefined);
