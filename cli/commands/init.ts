@@ -25,7 +25,8 @@ export function configure(command: Command, session: Session): void {
 async function init(folder: string, options: InitOptions, session: Session): Promise<ExitCode> {
   const present = await listFolder(folder);
   const existing = await readPackageJson(folder);
-  if (options.force !== true) await assertFree(folder, present, existing);
+  assertModule(present, existing);
+  if (options.force !== true) await assertFree(folder);
 
   const hadDependency = dependsOnTaskweft(existing);
   const files = [...TEMPLATE_FILES, await packageFile(folder, existing), await gitignoreFile(folder)];
@@ -53,11 +54,7 @@ function nextSteps(folder: string, hadDependency: boolean, session: Session): re
 }
 
 /** Nothing of the user's is overwritten, and nothing is written at all if one file clashes. */
-async function assertFree(
-  folder: string,
-  present: readonly string[],
-  existing: PackageJson | undefined,
-): Promise<void> {
+async function assertFree(folder: string): Promise<void> {
   const clashes: string[] = [];
   for (const file of TEMPLATE_FILES) {
     const text = await readTextFile(join(folder, file.path));
@@ -69,16 +66,25 @@ async function assertFree(
       fix: "use an empty folder (weft init my-jobs), or add --force to write over them",
     });
   }
-  if (existing?.["type"] === "commonjs" && present.some(isSource)) {
-    throw new CliError("CommonJsProject", 'expected "type": "module" in package.json, got "commonjs"', {
-      exitCode: EXIT.conflict,
-      fix: "generated code is made of ES modules: use a folder of its own (weft init jobs), or change the project first",
-    });
-  }
 }
 
-function isSource(name: string): boolean {
-  return name === "src" || name === "lib" || /\.[cm]?[jt]sx?$/.test(name);
+/** What is there goes on working: a package that is no ES module is left to its owner, who may have reasons. */
+function assertModule(present: readonly string[], existing: PackageJson | undefined): void {
+  const type = existing?.["type"];
+  if (type === "module" || (type === undefined && !present.some(dependsOnType))) return;
+  throw new CliError(
+    "CommonJsProject",
+    `expected "type": "module" in package.json, got ${JSON.stringify(type) ?? "none"}`,
+    {
+      exitCode: EXIT.conflict,
+      fix: "generated code is made of ES modules: npm pkg set type=module, if your code is too or there is none yet, and weft init again; or use a folder of its own (weft init jobs)",
+    },
+  );
+}
+
+/** Files that become something else when package.json says "module". */
+function dependsOnType(name: string): boolean {
+  return name === "lib" || /\.[jt]sx?$/.test(name);
 }
 
 async function listFolder(folder: string): Promise<readonly string[]> {

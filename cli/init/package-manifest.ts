@@ -25,7 +25,7 @@ export function mergePackageJson(
     Object.fromEntries(Object.entries(wanted).filter(([dependency]) => !has(dependency)));
   return {
     ...base,
-    type: "module",
+    type: base["type"] ?? "module",
     scripts: { ...PACKAGE_SCRIPTS, ...withoutPlaceholder(objectOf(base["scripts"])) },
     dependencies: { ...dependencies, ...missing({ taskweft: versions.taskweft }) },
     devDependencies: {

@@ -64,12 +64,23 @@ test("init writes nothing at all where one file of its own would be overwritten"
   expect(await read("tsconfig.json")).toContain("verbatimModuleSyntax");
 });
 
-test("init refuses a CommonJS project that has code, and keeps the lines of .gitignore", async () => {
-  await write("package.json", '{"type":"commonjs"}');
+test.each([
+  ['{"type":"commonjs"}', undefined],
+  ['{"name":"mine"}', "index.js"],
+])("init leaves %s to its owner, and says what to change", async (manifest, source) => {
+  await write("package.json", manifest);
+  if (source !== undefined) await write(source, "");
+  for (const force of [[], ["--force"]]) {
+    const { code, stderr } = await call("init", ...force);
+    expect([code, stderr]).toEqual([5, expect.stringContaining("npm pkg set type=module")]);
+  }
+  expect(await read("package.json")).toBe(manifest);
+  await write("package.json", '{"type":"module"}');
+  expect(await call("init")).toMatchObject({ code: 0 });
+});
+
+test("init keeps the lines of .gitignore", async () => {
   await write(".gitignore", "/node_modules\n*.bak");
-  await write("index.js", "");
-  expect(await call("init")).toMatchObject({ code: 5 });
-  await rm(join(folder, "index.js"));
   expect(await call("init")).toMatchObject({ code: 0 });
   expect(await read(".gitignore")).toBe("/node_modules\n*.bak\n.weft/\n");
 });
