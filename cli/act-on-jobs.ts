@@ -35,6 +35,12 @@ const STATES: Readonly<Record<JobVerb, readonly JobState[]>> = {
   delete: ["scheduled", "retry", "pending", "dead", "completed", "cancelled"],
   retry: ["dead", "cancelled", "scheduled", "retry"],
 };
+/** States in which a step of a workflow run is left to its run. */
+const STEPS_LEFT: Readonly<Record<JobVerb, readonly JobState[]>> = {
+  cancel: STATES.cancel,
+  delete: ["scheduled", "retry", "pending"],
+  retry: STATES.retry,
+};
 /** Jobs that match, of one command. */
 const MOST = 10_000;
 /** Commands in flight at once: enough to hide the way to Redis, few enough not to hold up the workers. */
@@ -42,7 +48,7 @@ const AT_ONCE = 50;
 
 export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
   return withInspector(session, async ({ inspector }) => {
-    const ids = action.ids.length > 0 ? namedIds(action) : await matchingIds(action, inspector);
+    const ids = action.ids.length > 0 ? namedIds(action) : await matchingIds(action, inspector, session);
     return await actOnIds("jobs", ids, (id) => action.act(inspector, id), session);
   });
 }
@@ -74,6 +80,7 @@ function namedIds({ ids, filter, verb }: JobAction): readonly string[] {
 async function matchingIds(
   { filter, verb, yes }: JobAction,
   inspector: Inspector,
+  session: Session,
 ): Promise<readonly string[]> {
   if (Object.keys(filter).length === 0) {
     throw new CliError(
@@ -86,6 +93,13 @@ async function matchingIds(
     );
   }
   const ids = await idsToActOn(inspector, filter, verb);
+  const steps = await idsOf(inspector, filter, STEPS_LEFT[verb], { steps: true });
+  if (steps.length > 0) {
+    const runVerb = verb === "retry" ? "retry" : "cancel";
+    session.note(
+      `left out: ${steps.length} steps of workflow runs that match, which belong to their runs: weft runs ${runVerb}`,
+    );
+  }
   if (ids.length === 0 || yes) return ids;
   const which = ids.length === MOST ? `the first ${MOST} jobs that match` : `${ids.length} jobs`;
   throw new CliError("NotConfirmed", `this would ${verb} ${which}`, {
@@ -99,11 +113,23 @@ async function idsToActOn(
   filter: JobFilter,
   verb: JobVerb,
 ): Promise<readonly string[]> {
-  const states = filter.state === undefined ? STATES[verb] : [filter.state];
+  const left = STEPS_LEFT[verb];
+  const also = STATES[verb].filter((state) => !left.includes(state));
+  const others = await idsOf(inspector, filter, left, { steps: false });
+  return [...others, ...(await idsOf(inspector, filter, also, {}, MOST - others.length))];
+}
+
+async function idsOf(
+  inspector: Inspector,
+  filter: JobFilter,
+  states: readonly JobState[],
+  which: Pick<JobFilter, "steps">,
+  most = MOST,
+): Promise<readonly string[]> {
   const ids = new Set<string>();
-  for (const state of states) {
-    if (ids.size === MOST) break;
-    for (const id of await inspector.collectIds({ ...filter, state }, MOST - ids.size)) ids.add(id);
+  for (const state of filter.state === undefined ? states : states.filter((one) => one === filter.state)) {
+    if (ids.size === most) break;
+    for (const id of await inspector.collectIds({ ...filter, ...which, state }, most - ids.size)) ids.add(id);
   }
   return [...ids];
 }

@@ -214,6 +214,7 @@ function belongs(state: JobState, source: Source): boolean {
 function matches(job: JobSummary, filter: JobFilter): boolean {
   if (filter.state !== undefined && job.state !== filter.state) return false;
   if (filter.queue !== undefined && job.queue !== filter.queue) return false;
+  if (filter.steps !== undefined && (job.run !== undefined) !== filter.steps) return false;
   return filter.task === undefined || job.task === filter.task;
 }
 

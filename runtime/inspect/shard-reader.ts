@@ -159,6 +159,8 @@ export function summarize(job: StoredJob, state: JobState, times: SummaryTimes):
     ...(times.removedAt === undefined ? {} : { removedAt: times.removedAt }),
     ...(state === "active" && worker !== undefined ? { worker } : {}),
     ...(lastError === undefined ? {} : { lastError: errorLine(lastError) }),
+    ...(state === "dead" && run.events.at(-1)?.[1] === "crashed" ? { crashed: true } : {}),
+    ...(record.options.run === undefined ? {} : { run: record.options.run }),
     ...(job.unreadable === true ? { unreadable: true } : {}),
   };
 }

@@ -23,6 +23,10 @@ export interface JobSummary {
   readonly worker?: string;
   /** Message of the last failed attempt. */
   readonly lastError?: string;
+  /** dead: not by an error, but because its worker was lost too often. */
+  readonly crashed?: true;
+  /** The workflow run of which it is a step. */
+  readonly run?: string;
   /** What Redis holds of it cannot be read, so that most of this is unknown. Only deleting it is possible. */
   readonly unreadable?: true;
 }
@@ -107,6 +111,8 @@ export interface JobFilter {
   readonly queue?: string;
   /** Only jobs of this task. Default: all. */
   readonly task?: string;
+  /** Only jobs that are steps of workflow runs, or only others. Default: all. */
+  readonly steps?: boolean;
 }
 
 export interface JobListOptions extends JobFilter {

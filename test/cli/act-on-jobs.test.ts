@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { actOnIds } from "../../cli/act-on-jobs.js";
 import type { Session } from "../../cli/session.js";
 import { TaskweftError } from "../../runtime/errors.js";
-import { NEW_RUN, encodeRun } from "../../runtime/protocol/index.js";
+import { encodeRun, NEW_RUN } from "../../runtime/protocol/index.js";
 import { defineTask, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
 import { inProcess } from "./weft.js";
@@ -50,4 +50,24 @@ test("of the jobs that match, those are counted and taken to which it can be don
   expect((await weft("delete")).stderr).toContain("this would delete 3 jobs");
   const { code, stdout } = await weft("retry", "--yes");
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${dead!.id}  pending\n` });
+});
+
+test("steps of workflow runs are left out, and counted", async () => {
+  const project = setupProject({ redis, tasks: [work] as never });
+  const jobs = await project.many(work, [{ n: 1 }, { n: 2 }]);
+  const { raw, keys } = project;
+  await raw.del(keys.queue("default").pending);
+  for (const { id } of jobs) {
+    await raw.hset(keys.runs, id, encodeRun({ ...NEW_RUN, state: "dead" }));
+    await raw.zadd(keys.dead, 8e15, id);
+  }
+  const record = JSON.parse((await raw.hget(keys.jobs, jobs[1]!.id))!) as unknown[];
+  await raw.hset(keys.jobs, jobs[1]!.id, JSON.stringify(record.with(4, { run: "run-1" })));
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const weft = (...args: string[]) => inProcess(["jobs", ...args, "--state", "dead"], { cwd: tmpdir(), env });
+  expect((await weft("delete")).stderr).toContain("this would delete 2 jobs");
+  const { code, stdout, stderr } = await weft("retry", "--yes");
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${jobs[0]!.id}  pending\n` });
+  expect(stderr).toContain("left out: 1 steps of workflow runs that match");
+  expect(stderr).toContain("weft runs retry");
 });
