@@ -36,6 +36,7 @@ function note(job: JobSummary, now: number): string {
     case "cancelled":
       return job.endedAt === undefined ? "" : relative(job.endedAt, now);
     case "dead":
+      return job.crashed === true ? `its worker was lost ${job.crashes} times` : error;
     case "pending":
       return error;
   }

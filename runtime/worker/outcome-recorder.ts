@@ -137,6 +137,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const before = workflows.beforeDeath(claim, lost);
     const ms = keepCancelledMs(claim, undefined);
     const { task, queue } = claim.record;
+    this.#ports.logger.warn("job is dead", { job: claim.id, task, error: lost.message });
     processMetrics.jobs.of(task, queue).outcomes.dead += 1;
     this.#settle(claim, worker(), { outcome: "dead", run, ms, contract: undefined, before });
   }

@@ -108,7 +108,7 @@ export class Reaper {
         });
         if (reply === "ALIVE") return "ALIVE";
         taken += reply.taken.length;
-        if (reason === "crashed") await this.#countCrashed(reply.taken);
+        if (reason === "crashed") await this.#tellCrashed(reply.taken);
         if (reply.unknownQueues.length === 0) break;
         queues = [...new Set([...queues, ...reply.unknownQueues])];
       }
@@ -116,8 +116,8 @@ export class Reaper {
     return taken;
   }
 
-  /** By task and queue, which their records tell. What cannot be told is not counted: jobs come first. */
-  async #countCrashed(ids: readonly string[]): Promise<void> {
+  /** Counts them by task and queue, which their records tell. What cannot be told is not counted: jobs come first. */
+  async #tellCrashed(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const { connection, keys, logger } = this.#ports;
     try {
@@ -130,8 +130,12 @@ export class Reaper {
         if (record === undefined) continue;
         const meter = processMetrics.jobs.of(record.task, record.queue);
         meter.crashed += 1;
+        const { state, crashes } = parseRun(runs.get(index) ?? null);
+        if (state !== "dead") continue;
         // It was lost too often: nobody else would tell of its death.
-        if (parseRun(runs.get(index) ?? null).state === "dead") meter.outcomes.dead += 1;
+        meter.outcomes.dead += 1;
+        const error = `its worker was lost ${crashes} times`;
+        logger.warn("job is dead", { job: ids[index], task: record.task, error });
       }
     } catch (error) {
       logger.warn("jobs that were taken back are missing in the metrics", { jobs: ids.length, error });

@@ -1,5 +1,6 @@
 // What is counted, against what was done: exact for every way in which an attempt can end.
 import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { metricsText, createWorker, type TaskContext } from "../../../runtime/index.js";
 import type { TaskContract } from "../../../runtime/generated-v1.js";
@@ -8,6 +9,7 @@ import { defineTask, rejection, setupProject } from "../../support/project.js";
 import type { TaskParts } from "../../support/task.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until, within } from "../../support/signal.js";
+import { inProcess } from "../../cli/weft.js";
 import { NORMAL, QUEUES, registry, TASKS, THREAD } from "../worker/isolated-registry.js";
 
 const redis = await startRedis();
@@ -167,6 +169,10 @@ test("jobs that are dead because they have lost too many workers, also where nob
   await rejection(job.result());
   await until("the counts", async () => "crashed" in (await countsOf(task)));
   expect(await countsOf(task)).toEqual({ queued: 1, crashed: 1, "executed dead": 1 });
+  expect(project.logger.messages("warn")).toContain("job is dead");
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const { stdout } = await inProcess(["jobs", "list"], { cwd: tmpdir(), env });
+  expect(stdout).toContain("its worker was lost 3 times");
 });
 
 test("what alerts ask for is there before it has happened, so that the first one is an increase", async () => {
