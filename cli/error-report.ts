@@ -42,6 +42,8 @@ interface ErrorReport {
   readonly code: string;
   readonly message: string;
   readonly fix?: string;
+  /** The job that it is about, where the runtime says one. */
+  readonly jobId?: string;
   readonly exitCode: ExitCode;
   /** Only for what nobody foresaw. */
   readonly stack?: string;
@@ -50,9 +52,9 @@ interface ErrorReport {
 /** Prints the error and gives the exit code. With `--json` the error is the one document on stdout. */
 export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
   const report = describeError(error);
-  const { exitCode, code, message, fix, stack } = report;
+  const { exitCode, code, message, fix, jobId, stack } = report;
   if (json) {
-    io.stdout.write(`${printableJson({ v: 1, error: { code, message, fix } }, 2)}\n`);
+    io.stdout.write(`${printableJson({ v: 1, error: { code, message, fix, jobId } }, 2)}\n`);
     return exitCode;
   }
   const colors = chooseColors(io.stderr, io.env, true);
@@ -74,7 +76,9 @@ export function describeError(error: unknown): ErrorReport {
     const known = code as ErrorCode;
     // The runtime's messages begin with the code, which stands before them here.
     const message = safe(messageOf(error)).replace(`${known}: `, "");
-    return { code: known, message, exitCode: EXIT_BY_CODE[known] };
+    const jobId = jobIdOf(error);
+    const report = { code: known, message, exitCode: EXIT_BY_CODE[known] };
+    return jobId === undefined ? report : { ...report, jobId };
   }
   const fix = code === undefined ? undefined : SYSTEM_FIXES.get(code);
   const report = {
@@ -86,6 +90,11 @@ export function describeError(error: unknown): ErrorReport {
   };
   const frames = error instanceof Error ? stackFrames(error) : "";
   return frames === "" ? report : { ...report, stack: frames };
+}
+
+function jobIdOf(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null || !("jobId" in error)) return undefined;
+  return typeof error.jobId === "string" ? error.jobId : undefined;
 }
 
 /** What to do when the file system said no. */

@@ -1,5 +1,7 @@
 /** Nothing that the CLI prints may carry a password: shells, CI logs and screen shares keep what they see. */
 
+import { REDIS_URL_EXPECTED } from "../../runtime/config/redis-address.js";
+
 /** A longer text between two ends is not taken for a secret: one `@` must not swallow a page. */
 const LONGEST_SECRET = 1000;
 
@@ -12,6 +14,11 @@ const WITH_PASSWORD = new RegExp(`(rediss?(?:\\+\\w{1,20})?://)[^\\n]{0,${LONGES
  * place of a port and is none goes as well.
  */
 export function maskUrls(text: string): string {
+  // The forms that an address may have are told as they are.
+  return text.split(REDIS_URL_EXPECTED).map(masked).join(REDIS_URL_EXPECTED);
+}
+
+function masked(text: string): string {
   return text
     .replace(WITH_PASSWORD, "$1***@")
     .replace(

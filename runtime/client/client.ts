@@ -23,9 +23,9 @@ import type { FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
   /** First part of every key; separates systems that share a Redis. Default `weft`. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** How many shards there are, 1 to 64; the same for all producers and workers. See docs/redis.md. Default 1. */
-  readonly shards?: number;
+  readonly shards?: number | undefined;
   /** Longest wait for an answer of Redis before a call rejects. Default `30s`. */
   readonly deadline?: Duration;
   /** Longest wait for a replica or the disk to confirm an enqueue of that durability, at most `5s`. Default `1s`. */

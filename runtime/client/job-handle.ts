@@ -58,7 +58,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
       throw new TaskweftError(
         "TimedOut",
         `job ${this.id} had not finished after ${timeoutMs} ms; it goes on, ask again later`,
-        { operation: "result" },
+        { operation: "result", jobId: this.id },
       );
     }
     const { run, record } = finished;

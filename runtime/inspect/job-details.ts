@@ -2,6 +2,7 @@
 import { jobUnknown } from "../cancel.js";
 import { HIDDEN, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import {
+  isOwnMessage,
   logField,
   parseJobLog,
   parseSteps,
@@ -116,10 +117,16 @@ function describe(
   const secrets = [...shown.secrets, ...(others ?? [])];
   const isUnknown = shown.hidden || others === undefined;
   const clean = (text: string) => (isUnknown ? HIDDEN : withoutSecrets(text, secrets));
-  const timeline = [...enqueuedEvent(summary), ...run.events.map((event) => toEvent(event, clean))];
+  // What the worker itself says is told also where nobody knows what is sensitive.
+  const cleanerOf = (event: RunEvent | undefined) => (isOwnMessage(event, record) ? asItIs : clean);
+  const lastFailed = run.events.findLast((event) => event[1] === "failed");
+  const timeline = [
+    ...enqueuedEvent(summary),
+    ...run.events.map((event) => toEvent(event, cleanerOf(event))),
+  ];
   return {
     ...summary,
-    ...(summary.lastError === undefined ? {} : { lastError: clean(summary.lastError) }),
+    ...(summary.lastError === undefined ? {} : { lastError: cleanerOf(lastFailed)(summary.lastError) }),
     payload: shown.payload,
     ...(run.state === "completed" && run.detail !== null ? { result: shown.result } : {}),
     hidden: shown.hidden,
@@ -146,6 +153,8 @@ function describe(
     ...(leaseEndsAt === undefined ? {} : { leaseEndsAt }),
   };
 }
+
+const asItIs = (text: string): string => text;
 
 function cleanLog({ lines, dropped }: JobLog, clean: (text: string) => string): JobLog {
   return { dropped, lines: lines.map((line) => ({ ...line, text: clean(line.text) })) };

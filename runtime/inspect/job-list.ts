@@ -4,7 +4,7 @@
  */
 import { HIDDEN, withoutSecrets } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import { ACTIVE_PAD_FIELD, type JobState, waitingId } from "../protocol/index.js";
+import { ACTIVE_PAD_FIELD, isOwnMessage, type JobState, waitingId } from "../protocol/index.js";
 import { bothSecrets, type HeardSecrets, readHeardSecrets } from "./heard.js";
 import { redactJob } from "./redact.js";
 import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
@@ -190,6 +190,8 @@ function cleanError(
   others: HeardSecrets,
   redactor: Redactor | undefined,
 ): string {
+  const last = job.run.events.findLast((event) => event[1] === "failed");
+  if (isOwnMessage(last, job.record)) return error;
   const shown = redactJob(job, redactor);
   if (shown.hidden || others === undefined) return HIDDEN;
   return withoutSecrets(error, [...shown.secrets, ...others]);

@@ -8,6 +8,7 @@ export * from "./records.js";
 export * from "./run-life.js";
 export * from "./schedules.js";
 export * from "./states.js";
+export * from "./unserved.js";
 export * from "./waits.js";
 export * from "./workflows.js";
 export * from "./shard-router.js";

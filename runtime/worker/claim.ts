@@ -11,6 +11,7 @@ import {
   idTime,
   isFinal,
   parseRun,
+  isUnserved,
 } from "../protocol/index.js";
 import type { StepContext } from "./step-context.js";
 
@@ -29,13 +30,6 @@ export interface Claim {
 export function identityOf({ id, step }: Pick<Claim, "id" | "step">): string {
   const round = step?.life?.rounds.get(step.step.name);
   return round === undefined ? id : `${id}:${round}`;
-}
-
-/** Told by a worker that has no handler for the job, in an event without a stack: nothing has begun by it. */
-export const UNSERVED = "TaskUnknown";
-
-export function isUnserved(event: RunEvent | undefined): boolean {
-  return event?.[1] === "failed" && event[3] === UNSERVED && event[5] === "";
 }
 
 /** False before the first attempt, unless a person has asked for another one. */

@@ -5,10 +5,18 @@
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
 import { type OutcomeCounts, processMetrics } from "../metrics/index.js";
-import { type JobRun, type ShardKeys, encodeRun, withEvent } from "../protocol/index.js";
+import {
+  type JobRun,
+  type ShardKeys,
+  encodeRun,
+  isUnserved,
+  UNSERVED,
+  unservedMessage,
+  withEvent,
+} from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
-import { type Claim, isUnserved, mustTellThatItBegan, UNSERVED } from "./claim.js";
+import { type Claim, mustTellThatItBegan } from "./claim.js";
 import type { Execution } from "./execution.js";
 import type { OutcomeSink } from "./executor.js";
 import type { Fetcher } from "./fetcher.js";
@@ -215,7 +223,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const { task, queue } = claim.record;
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
     logger.error("no handler for a job in this worker; it comes back later", { job: claim.id, task });
-    const message = `this worker has no handler for ${task}; deploy one that has, or do not serve the queue ${claim.record.queue} here`;
+    const message = unservedMessage(claim.record);
     // One is enough, or they would push out what has happened to the job elsewhere.
     const before = isUnserved(claim.run.events.at(-1)) ? claim.run.events.slice(0, -1) : claim.run.events;
     const event = [clock.now(), "failed", claim.run.attempts + 1, UNSERVED, message, ""] as const;

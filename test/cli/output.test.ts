@@ -27,6 +27,8 @@ import { scheduleText } from "../../cli/output/schedule-text.js";
 import { formatTable, type Column } from "../../cli/output/table.js";
 import { relative, roughly, timestamp } from "../../cli/output/times.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
+import { REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
+import { TaskweftError } from "../../runtime/errors.js";
 import type { JobDetails } from "../../runtime/inspect/index.js";
 
 interface Row {
@@ -90,6 +92,11 @@ test("no part of a password survives, however it is written", () => {
     }),
   );
   expect(maskUrls("redis://host:6379/0 is up")).toBe("redis://host:6379/0 is up");
+  const forms = "redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port";
+  expect(maskUrls(`expected ${REDIS_URL_EXPECTED}, got redis://u:canary`)).toContain(forms);
+  expect(maskUrls(`expected ${REDIS_URL_EXPECTED}, got redis://u:canary`)).not.toContain("canary");
+  const late = new TaskweftError("TimedOut", "not yet", { jobId: "job-1" });
+  expect(describeError(late)).toMatchObject({ code: "TimedOut", jobId: "job-1" });
   expect(maskUrls("redis://[::1]:6379 and redis+cluster://a:1,b:2: up")).toBe(
     "redis://[::1]:6379 and redis+cluster://a:1,b:2: up",
   );

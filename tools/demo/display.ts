@@ -89,7 +89,7 @@ export function plainLine(progress: Progress, rate: number): string {
     `waiting ${waiting}`,
     `active ${sum(progress.queues, (queue) => queue.active)}`,
     `retries ${progress.retried}`,
-    `dead ${progress.dead}`,
+    `dead ${progress.dead} (steps included)`,
   ].join("  ");
 }
 
@@ -103,7 +103,7 @@ function frame(heading: string, progress: Progress, rate: number): string[] {
     `orders   ${bar(progress)} ${ordersText(progress)}`,
     `jobs     ${pc.bold(String(progress.executed))} of ${progress.jobsPlaced} finished, ${Math.round(rate)} a second`,
     `runs     ${progress.steps} steps of checkouts finished`,
-    `retries  ${progress.retried}    dead ${progress.dead}    double clicks ${progress.deduplicated}`,
+    `retries  ${progress.retried}    dead ${progress.dead} (steps included)    double clicks ${progress.deduplicated}`,
     "",
     pc.dim(row("queue", ["weight", "pending", "later", "active"])),
     ...progress.queues.map(queueLine),

@@ -9,7 +9,7 @@ export async function runExample({ args, ...place }: ExampleRun): Promise<number
     slowMs: numberArgument(args, "slow", 100),
   };
   process.stdout.write(
-    `${plan.events} orders through five rules. Everything outside takes ${plan.slowMs} ms to answer, the CRM fails twice first, and the partner is gone.\n`,
+    `${plan.events} orders through seven observers. Everything outside takes ${plan.slowMs} ms to answer, the CRM fails twice first, and the partner is gone.\n`,
   );
   const account = await runEvents(place, plan);
   process.stdout.write(`${accountText(account)}\n`);

@@ -53,7 +53,10 @@ describe("an unreachable Redis", () => {
 
   test("fails connect() within the deadline, which is not waited for twice", async () => {
     const startedAt = performance.now();
-    const error = await failure(5000, connect({ url: NOBODY, deadline: "1s" }));
+    const error = await failure(
+      5000,
+      connect({ url: NOBODY, prefix: undefined, shards: undefined, deadline: "1s" }),
+    );
     expect(error.code).toBe("RedisUnavailable");
     expect(performance.now() - startedAt).toBeLessThan(1700);
   });
