@@ -6,6 +6,7 @@ import {
   type Inspector,
   type Redactor,
 } from "../../../runtime/inspect/index.js";
+import { encodeRun, NEW_RUN, UNSERVED, unservedMessage } from "../../../runtime/protocol/index.js";
 import { startRedis } from "../../support/redis.js";
 import { TestShard, WORKER } from "./shard.js";
 
@@ -293,6 +294,25 @@ test("of a task whose schema is unknown, the payload is hidden, and every text t
   const { jobs } = await careful.listJobs();
   expect(jobs).toMatchObject([{ id: "unknown", lastError: HIDDEN }]);
   expect(JSON.stringify([job, jobs])).not.toContain(CANARY);
+});
+
+test("what a worker says that has no handler is told also where the task is unknown, and nobody else in its name", async () => {
+  const redactor = createRedactor(new Map());
+  const careful = createInspector({ connection: shard.connection, keys: shard.keys, redactor });
+  await shard.add("unserved", { payload: { card: CANARY }, options: {} });
+  await shard.claim(1);
+  await shard.fail("unserved", "dead", CANARY);
+  const { task } = await careful.showJob("unserved");
+  const told = async (message: string) => {
+    const events = [[1, "failed", 1, UNSERVED, message, ""]] as const;
+    const run = encodeRun({ ...NEW_RUN, state: "dead", events: [...events] });
+    await shard.connection.redis.hset(shard.keys.runs, "unserved", run);
+    const [{ timeline }, { jobs }] = await Promise.all([careful.showJob("unserved"), careful.listJobs()]);
+    return [timeline.at(-1)?.message, jobs[0]?.lastError];
+  };
+  const message = unservedMessage({ task, queue: "default" });
+  expect(await told(message)).toEqual([message, `${UNSERVED}: ${message}`]);
+  expect(await told(CANARY)).toEqual([HIDDEN, HIDDEN]);
 });
 
 describe("what a handler has noted", () => {
