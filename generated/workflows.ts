@@ -38,7 +38,7 @@ const orderLineStrict: z.ZodType = z.lazy(
 
 const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "1624284f",
+  hash: "88319390",
   queue: "default",
   steps: [
     {

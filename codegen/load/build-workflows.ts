@@ -116,7 +116,8 @@ class WorkflowBuilder {
       keepMs: retention === undefined ? DEFAULT_KEEP_MS : toMs(retention),
       ...(children.length === 0 ? {} : { children: Object.fromEntries(children) }),
     };
-    return { ...body, hash: definitionHash(body) };
+    // Its input is checked by workers that have this very hash, so another schema is another hash.
+    return { ...body, hash: definitionHash({ ...body, input: this.#library.extract(this.#checked.input) }) };
   }
 
   #step(checked: CheckedStep): WorkflowStep {

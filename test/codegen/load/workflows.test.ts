@@ -304,6 +304,16 @@ describe("a workflow", () => {
     expect(new Set([same, ...others]).size).toBe(others.length + 1);
   });
 
+  it("has another hash for another schema of its input, by which inputs of runs that are steps are judged", () => {
+    const hash = (input: string): string | undefined =>
+      load(`${TASKS.replace("input: { n: integer,", `input: { ${input},`)}      ${A}\n`).project?.workflows[0]
+        ?.definition.hash;
+    const bounded = "n: { type: integer, maximum: 30 }";
+    expect(hash(bounded)).toMatch(/^[0-9a-f]{8}$/);
+    expect(hash(bounded)).not.toBe(hash("n: integer"));
+    expect(hash("n: { type: integer, description: x }")).toBe(hash("n: integer"));
+  });
+
   it("hands the runtime limits, queues and retries of each job", () => {
     const text = `${TASKS}      ${A}
       two: { task: limited, needs: [one] }

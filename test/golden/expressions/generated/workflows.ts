@@ -6,7 +6,7 @@ import type { OrderPricePayload, OrderPriceResult, OrderShowAllInput, OrderShowP
 
 const orderShowAllWorkflow: WorkflowDefinition = {
   name: "order:show_all",
-  hash: "e2b6411a",
+  hash: "0b2620ea",
   queue: "default",
   steps: [
     {

@@ -30,7 +30,7 @@ const parcelStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), w
 
 const orderTellWorkflow: WorkflowDefinition = {
   name: "order:tell",
-  hash: "487803b1",
+  hash: "3234c587",
   queue: "default",
   steps: [
     {
@@ -58,7 +58,7 @@ export const startOrderTell: StartFunction<OrderTellInput, void> = createStartFu
 
 const orderShipWorkflow: WorkflowDefinition = {
   name: "order:ship",
-  hash: "7cb33c6c",
+  hash: "60607e6c",
   queue: "default",
   steps: [
     {
@@ -114,7 +114,7 @@ export const startOrderShip: StartFunction<OrderShipInput, OrderShipOutput> = cr
 
 const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "5d5e2d2a",
+  hash: "4eed2ee7",
   queue: "default",
   steps: [
     {

@@ -6,7 +6,7 @@ import type { OrderApprovedEvent, OrderReviewInput } from "./types.js";
 
 const orderReviewWorkflow: WorkflowDefinition = {
   name: "order:review",
-  hash: "acad8137",
+  hash: "ecdeb58d",
   queue: "default",
   steps: [
     {

@@ -35,7 +35,7 @@ const lineStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), qua
 
 export const orderCheckoutWorkflow: WorkflowDefinition = {
   name: "order:checkout",
-  hash: "92783f48",
+  hash: "6b56e450",
   queue: "low",
   steps: [
     {
@@ -215,7 +215,7 @@ export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckout
 
 export const orderNothingWorkflow: WorkflowDefinition = {
   name: "order:nothing",
-  hash: "f2caef39",
+  hash: "3cc71398",
   queue: "default",
   steps: [
     {
