@@ -60,10 +60,14 @@ export type TemplateResult =
   | { readonly ok: true; readonly parts: readonly LocatedPart[] }
   | { readonly ok: false; readonly problem: ExpressionProblem };
 
+/** Of all expressions of one text together, brackets included: beyond what people write, and some checks hold each part against the others. */
+const MAX_LENGTH = 4000;
+
 /** Splits text into literal parts and parsed expressions. */
 export function parseTemplate(text: string, grammar: Grammar = "value"): TemplateResult {
   const parts: LocatedPart[] = [];
   let position = 0;
+  let length = 0;
   try {
     for (let open = text.indexOf("${{"); open !== -1; open = text.indexOf("${{", position)) {
       if (open > position) parts.push({ kind: "text", text: text.slice(position, open) });
@@ -74,6 +78,8 @@ export function parseTemplate(text: string, grammar: Grammar = "value"): Templat
         depth: 0,
         bracketed: new WeakSet(),
       });
+      length += end - open;
+      if (length > MAX_LENGTH) throw tooLong({ start: open, end: open + 3 });
       parts.push({ kind: "expression", expression, range: { start: open, end } });
       position = end;
     }
@@ -83,6 +89,15 @@ export function parseTemplate(text: string, grammar: Grammar = "value"): Templat
   }
   if (position < text.length) parts.push({ kind: "text", text: text.slice(position) });
   return { ok: true, parts };
+}
+
+function tooLong(range: TextRange): SyntaxProblem {
+  const message = `expected at most ${MAX_LENGTH} characters of expressions in one text`;
+  return new SyntaxProblem({
+    message,
+    hint: "pass the values on, and put them together in the handler",
+    range,
+  });
 }
 
 export function toTemplatePart(part: LocatedPart): TemplatePart {

@@ -58,6 +58,8 @@ export function explainYamlError(source: SourceText, error: YAMLParseError | YAM
   const trap = TRAPS.find(({ pattern }) => pattern.test(lineText(source, line)));
   if (trap !== undefined && error.code !== "MULTIPLE_DOCS")
     return { code: "TW101", at, message: trap.message, hint: trap.hint };
+  // Brackets in quotes can hide from the check of the text how deep it is.
+  if (/call stack/u.test(error.message)) return { code: "TW105", at, message: "this is nested too deeply" };
   const known = KNOWN_ERRORS[error.code];
   if (known === undefined) {
     const reason = error.message.replace(/[\r\n]+/gu, " ");

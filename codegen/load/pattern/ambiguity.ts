@@ -4,11 +4,12 @@
  * (Weber and Seidl, "On the degree of ambiguity of finite automata", 1991).
  */
 import type { Automaton } from "./automaton.js";
+import type { Effort } from "./effort.js";
 
-export function repeatsAmbiguously(automaton: Automaton): boolean {
+export function repeatsAmbiguously(automaton: Automaton, effort: Effort): boolean {
   const loops = loopsOf(automaton);
   const overlap = overlapsOf(automaton);
-  return loops.some((loop) => hasTwoWays(automaton, new Set(loop), overlap));
+  return loops.some((loop) => hasTwoWays(automaton, new Set(loop), overlap, effort));
 }
 
 type Overlap = (one: number, other: number) => boolean;
@@ -22,7 +23,12 @@ function overlapsOf({ letters }: Automaton): Overlap {
 }
 
 /** Two walkers read one text: they begin at one position, part, and meet again. */
-function hasTwoWays({ next }: Automaton, loop: ReadonlySet<number>, overlap: Overlap): boolean {
+function hasTwoWays(
+  { next }: Automaton,
+  loop: ReadonlySet<number>,
+  overlap: Overlap,
+  effort: Effort,
+): boolean {
   const size = next.length;
   const parted = new Set<number>();
   const waiting: [number, number][] = [];
@@ -34,6 +40,7 @@ function hasTwoWays({ next }: Automaton, loop: ReadonlySet<number>, overlap: Ove
     const [one, other] = pair;
     for (const left of next[one]?.keys() ?? []) {
       if (!loop.has(left)) continue;
+      effort.spend(next[other]?.size ?? 0);
       for (const right of next[other]?.keys() ?? []) {
         if (!loop.has(right) || !overlap(left, right)) continue;
         if (left === right && one !== other) return true;

@@ -1,12 +1,13 @@
 /** How many ways of matching must be tried for a text of some length, at worst: also patterns without loops can have very many, such as a?a?a?... */
-import type { Automaton } from "./automaton.js";
+import type { Automaton, Ways } from "./automaton.js";
+import type { Effort } from "./effort.js";
 
 /** So many of the worst beginnings of a text are gone on with. */
 const BEAM = 4;
 
 interface Beginning {
   /** Of each position, in how many ways it is reached after this beginning. */
-  readonly ways: readonly number[];
+  readonly ways: Ways;
   readonly steps: number;
 }
 
@@ -14,44 +15,48 @@ interface Beginning {
  * Looked for from letter to letter, so a guess from below. A worst text may begin harmlessly: so each position is a beginning too, one of
  * those from which the same may come next.
  */
-export function mostSteps(automaton: Automaton, length: number): number {
+export function mostSteps(automaton: Automaton, length: number, effort: Effort): number {
   const { next } = automaton;
   const starts = new Map(next.map((ways, position) => [[...ways].join(";"), position]));
   const inside = { ...automaton, first: new Map<number, number>() };
   const costs = [...starts.values()].map((start) =>
-    search(inside, { ways: next.map((_, position) => (position === start ? 1 : 0)), steps: 1 }, length),
+    search(inside, { ways: new Map([[start, 1]]), steps: 1 }, length, effort),
   );
-  return Math.max(search(automaton, { ways: next.map(() => 0), steps: 0 }, length), ...costs);
+  return Math.max(search(automaton, { ways: new Map(), steps: 0 }, length, effort), ...costs);
 }
 
-function search(automaton: Automaton, start: Beginning, length: number): number {
+function search(automaton: Automaton, start: Beginning, length: number, effort: Effort): number {
   let beginnings: readonly Beginning[] = [start];
   let most = 0;
   for (let read = 0; read < length && beginnings.length > 0; read++) {
-    beginnings = worst(beginnings.flatMap((beginning) => goOn(automaton, beginning)));
+    beginnings = worst(beginnings.flatMap((beginning) => goOn(automaton, beginning, effort)));
     most = Math.max(most, beginnings[0]?.steps ?? 0);
   }
   return most;
 }
 
-function goOn({ first, next, letters }: Automaton, { ways, steps }: Beginning): readonly Beginning[] {
+function goOn(
+  { first, next, letters }: Automaton,
+  { ways, steps }: Beginning,
+  effort: Effort,
+): readonly Beginning[] {
   // A match may begin at each character.
-  const reached = ways.map((_, position) => first.get(position) ?? 0);
-  for (const [position, count] of ways.entries()) {
-    if (count === 0) continue;
-    for (const [target, more] of next[position] ?? [])
-      reached[target] = (reached[target] ?? 0) + count * more;
+  const reached = new Map(first);
+  for (const [position, count] of ways) {
+    const targets = next[position] ?? new Map<number, number>();
+    effort.spend(targets.size);
+    for (const [target, more] of targets) reached.set(target, (reached.get(target) ?? 0) + count * more);
   }
   const byLetter = new Map<number, number>();
-  for (const [position, count] of reached.entries()) {
-    if (count === 0) continue;
-    for (const letter of letters[position] ?? [])
-      byLetter.set(letter, (byLetter.get(letter) ?? steps) + count);
+  for (const [position, count] of reached) {
+    const own = letters[position] ?? new Set<number>();
+    effort.spend(own.size + BEAM);
+    for (const letter of own) byLetter.set(letter, (byLetter.get(letter) ?? steps) + count);
   }
   return worst(Array.from(byLetter, ([letter, sum]) => ({ letter, steps: sum }))).map(
     ({ letter, steps: sum }) => ({
       steps: sum,
-      ways: reached.map((count, position) => (letters[position]?.has(letter) === true ? count : 0)),
+      ways: new Map([...reached].filter(([position]) => letters[position]?.has(letter) === true)),
     }),
   );
 }

@@ -2,6 +2,7 @@
 import { repeatsAmbiguously } from "./ambiguity.js";
 import { automatonsOf } from "./automaton.js";
 import { mostSteps } from "./cost.js";
+import { Effort, TooIntricate } from "./effort.js";
 
 export const MAX_PATTERN_LENGTH = 500;
 
@@ -31,6 +32,19 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
       hint: "patterns are JavaScript regular expressions with the u flag",
     };
   }
+  try {
+    return timeProblem(pattern, new Effort());
+  } catch (error) {
+    if (!(error instanceof TooIntricate)) throw error;
+    return {
+      message:
+        "the pattern has so many parts that may follow each other that nobody can tell how long it may take",
+      hint: "write fewer optional parts in groups that repeat, or match a part and check the rest in the handler",
+    };
+  }
+}
+
+function timeProblem(pattern: string, effort: Effort): PatternProblem | undefined {
   const automatons = automatonsOf(pattern);
   if (automatons === undefined) {
     return {
@@ -39,14 +53,14 @@ export function patternProblem(pattern: string): PatternProblem | undefined {
       hint: "write what each group matches where it is wanted, (a?){400} as a{0,400}, or match a part and check the rest in the handler",
     };
   }
-  if (automatons.some(repeatsAmbiguously)) {
+  if (automatons.some((automaton) => repeatsAmbiguously(automaton, effort))) {
     return {
       message:
         "the pattern repeats a group that can match the same text in several ways, which takes exponential time on some texts",
       hint: "write (a+)+ as a+, (a|b)+ as [ab]+, (a,?)+ as a+(,a+)*,?; what stands in a repeated group must show where it begins",
     };
   }
-  if (automatons.some((automaton) => mostSteps(automaton, TEXT_LENGTH) > MAX_STEPS)) {
+  if (automatons.some((automaton) => mostSteps(automaton, TEXT_LENGTH, effort) > MAX_STEPS)) {
     return {
       message: `the pattern has so many parts that match the same text that one of ${TEXT_LENGTH} characters takes more than ${MAX_STEPS} steps`,
       hint: "put a character between neighbours such as .*.* or a?a? that neither of them matches",

@@ -16,6 +16,7 @@ import { type Compiler, type Field, type Scope, UNKNOWN_SCHEMA } from "./compile
 import { checkFieldName } from "./field-names.js";
 import { COMBINERS, isKeyword, JSON_TYPES, REFUSED_KEYWORDS } from "./keywords.js";
 import { compileSchemaMap } from "./schema.js";
+import { MAX_DEPTH } from "../yaml-source.js";
 
 const UNKNOWN_FIELD: Field = { schema: UNKNOWN_SCHEMA, optional: false };
 
@@ -60,8 +61,13 @@ function compileWord(compiler: Compiler, node: SourceScalar): Field {
   const schema = match === null ? undefined : wordSchema(compiler, match[1] ?? "");
   if (match === null || schema === undefined) return unknownWord(compiler, node, match?.[1]);
   let wrapped = schema;
-  for (let depth = (match[2] ?? "").length / 2; depth > 0; depth--)
-    wrapped = { kind: "array", items: wrapped };
+  let depth = (match[2] ?? "").length / 2;
+  if (depth > MAX_DEPTH) {
+    const message = `expected at most ${MAX_DEPTH} levels of nesting`;
+    compiler.reporter.report({ code: "TW105", at: node.origin, message });
+    return UNKNOWN_FIELD;
+  }
+  for (; depth > 0; depth--) wrapped = { kind: "array", items: wrapped };
   return { schema: wrapped, optional: match[3] !== undefined };
 }
 

@@ -43,7 +43,7 @@ export interface SchemaLibrary {
   resolve(node: JsonSchemaNode): JsonSchemaNode | undefined;
 }
 
-/** Compiling goes down the chain: a longer one would end the process. */
+/** Compiling goes down the chain, and so do the checks and the emitters: a longer one would end the process. */
 const MAX_CHAIN = 300;
 
 interface Named {
@@ -72,6 +72,10 @@ class Library implements Compiler {
   readonly #taken: Set<string>;
   /** Schemas that are being compiled, each because the one before it named it. */
   #chain = 0;
+  /** Compiled since the outermost of them was begun: what leads in a circle is among them. */
+  #fresh: Named[] = [];
+  /** How many schemas follow each other from a name on, itself included. */
+  readonly #lengths = new Map<string, number>();
 
   constructor(options: LibraryOptions) {
     this.#options = options;
@@ -202,17 +206,38 @@ class Library implements Compiler {
     const known = this.#named.get(key);
     if (known !== undefined) return { kind: "ref", name: known.name };
     const name = key.startsWith("schemas:") ? preferred : this.#freeName(preferred);
-    this.#named.set(key, { name, at });
-    if (this.#chain >= MAX_CHAIN) {
-      const message = `expected at most ${MAX_CHAIN} schemas of which each is reached through the one before`;
-      this.reporter.report({ code: "TW105", at, message });
-      this.definitions.set(name, UNKNOWN_SCHEMA);
-      return { kind: "ref", name };
-    }
+    const named = { name, at };
+    this.#named.set(key, named);
+    if (this.#chain >= MAX_CHAIN) return this.#tooLong(named);
     this.#chain++;
-    this.definitions.set(name, compile());
+    const schema = compile();
     this.#chain--;
+    const length =
+      1 + mentionedNames(schema).reduce((most, one) => Math.max(most, this.#lengths.get(one) ?? 0), 0);
+    if (length > MAX_CHAIN) return this.#tooLong(named);
+    this.#lengths.set(name, length);
+    this.definitions.set(name, schema);
+    this.#fresh.push(named);
+    if (this.#chain === 0) this.#breakCircles();
     return { kind: "ref", name };
+  }
+
+  #tooLong({ name, at }: Named): JsonSchemaNode {
+    const message = `expected at most ${MAX_CHAIN} schemas of which each is reached through the one before`;
+    this.reporter.report({ code: "TW105", at, message });
+    this.definitions.set(name, UNKNOWN_SCHEMA);
+    return { kind: "ref", name };
+  }
+
+  /** Right away: whoever reads an expression walks the branches of a union, and would walk these for ever. */
+  #breakCircles(): void {
+    const fresh = this.#fresh.splice(0);
+    const endless = new Set(unguarded(new Set(fresh.map(({ name }) => name)), this.definitions));
+    for (const { name, at } of fresh.filter((one) => endless.has(one.name))) {
+      const message = `the schema ${name} refers to itself and to nothing else`;
+      this.reporter.report({ code: "TW120", at, message, hint: "put a field or a list between" });
+      this.definitions.set(name, UNKNOWN_SCHEMA);
+    }
   }
 
   #freeName(preferred: string): string {
@@ -225,24 +250,12 @@ class Library implements Compiler {
 
   finish(): void {
     for (const name of this.schemaNames) this.named(name);
-    const endless = new Set(unguarded(this.definitions));
     const impossible = new Set(unsatisfiable(this.definitions));
     for (const { name, at } of this.#named.values()) {
-      if (endless.has(name)) {
-        this.reporter.report({
-          code: "TW120",
-          at,
-          message: `the schema ${name} refers to itself and to nothing else`,
-          hint: "put a field or a list between",
-        });
-      } else if (impossible.has(name)) {
-        this.reporter.report({
-          code: "TW120",
-          at,
-          message: `no value can fit the schema ${name}: it requires another ${name} without end`,
-          hint: "make the field that repeats it optional, or a list",
-        });
-      }
+      if (!impossible.has(name)) continue;
+      const message = `no value can fit the schema ${name}: it requires another ${name} without end`;
+      const hint = "make the field that repeats it optional, or a list";
+      this.reporter.report({ code: "TW120", at, message, hint });
     }
     for (const [name, schema] of this.definitions)
       this.definitions.set(name, withDiscriminators(schema, this.definitions));

@@ -39,16 +39,22 @@ function isFinite(node: JsonSchemaNode, finite: ReadonlySet<string>): boolean {
   }
 }
 
-/** Names that lead back to themselves without a field or list between: a validator would never return. */
-export function unguarded(definitions: Definitions): string[] {
-  return [...definitions.keys()].filter((name) => reaches(name, name, definitions, new Set()));
+/** Which of the names lead back to themselves without a field or list between: a validator would never return. Names outside of them lead to none of them. */
+export function unguarded(names: ReadonlySet<string>, definitions: Definitions): string[] {
+  return [...names].filter((name) => reaches(name, name, names, definitions, new Set()));
 }
 
-function reaches(from: string, goal: string, definitions: Definitions, seen: Set<string>): boolean {
+function reaches(
+  from: string,
+  goal: string,
+  names: ReadonlySet<string>,
+  definitions: Definitions,
+  seen: Set<string>,
+): boolean {
   const schema = definitions.get(from);
-  if (schema === undefined || seen.has(from)) return false;
+  if (schema === undefined || seen.has(from) || !names.has(from)) return false;
   seen.add(from);
-  return directRefs(schema).some((name) => name === goal || reaches(name, goal, definitions, seen));
+  return directRefs(schema).some((name) => name === goal || reaches(name, goal, names, definitions, seen));
 }
 
 function directRefs(node: JsonSchemaNode): string[] {

@@ -159,6 +159,74 @@ describe("YAML", () => {
     expect(problems(text)[0]).toMatch(/^\d+:3 TW105 expected at most 300 schemas/u);
   });
 
+  const CHAIN = "expected at most 300 schemas of which each is reached through the one before";
+  it.each([
+    [
+      "lists in lists",
+      () => taskFile(`payload: { b: "string${"[]".repeat(100_000)}" }`),
+      "TW105 expected at most 40 levels of nesting",
+    ],
+    [
+      "schemas each of which names the one before",
+      () => `version: 1\nschemas:\n  S0: string\n${many(20_000, (index) => `  S${index + 1}: S${index}\n`)}`,
+      `TW105 ${CHAIN}`,
+    ],
+    [
+      "a chain of ??",
+      () =>
+        taskFile(
+          `payload: { a: string? }\nidempotency: { key: "\${{ ${"payload.a ?? ".repeat(15_000)}'b' }}", ttl: 1d }`,
+        ),
+      "TW130 expected at most 4000 characters of expressions in one text",
+    ],
+    [
+      "very many expressions in a text",
+      () =>
+        taskFile(
+          `payload: { a: string }\nidempotency: { key: "${"${{ payload.a }}".repeat(50_000)}", ttl: 1d }`,
+        ),
+      "TW130 expected at most 4000 characters of expressions in one text",
+    ],
+    [
+      "brackets that hide in quotes",
+      () => `version: 1\nx: ${'["]",'.repeat(100_000)}`,
+      "TW105 this is nested too deeply",
+    ],
+  ])("ends in a moment: %s", (_name, text, expected) => {
+    const started = performance.now();
+    const found = problems(text());
+    expect(found.join("\n").slice(0, 1_000_000)).toContain(expected);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
+  it.each([
+    ["a field", "payload: { a: Loop }"],
+    ["the payload", "payload: { oneOf: [{ $ref: '#' }, { type: 'null' }] }"],
+  ])("finds what refers to itself before an expression reads it: %s", (_name, payload) => {
+    const text = `version: 1
+schemas:
+  Loop: { anyOf: [{ $ref: "#/schemas/Loop" }, { type: "null" }] }
+tasks:
+  a:b:
+    ${payload}
+    idempotency: { key: "\${{ payload.a }}", ttl: 1d }
+    fairness: { key: "\${{ payload.a.b ?? 'x' }}" }
+  c:d: { payload: { a: string } }
+schedules:
+  x: { task: a:b, cron: "0 * * * *", timezone: UTC, payload: { a: 1 } }
+workflows:
+  w:x:
+    input: { a: Loop }
+    steps:
+      s: { task: a:b, with: { a: "\${{ input.a }}" } }
+      t: { task: c:d, with: { a: "\${{ input.a.b }}" } }
+`;
+    const found = problems(text);
+    expect(found).toContain(
+      "3:3 TW120 the schema Loop refers to itself and to nothing else | put a field or a list between",
+    );
+  });
+
   it.each(["constructor", "toString", "hasOwnProperty?"])(
     "takes %s for the unknown word that it is",
     (word) => {
