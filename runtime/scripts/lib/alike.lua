@@ -1,9 +1,9 @@
 -- True where two JSON texts are one value: definitions of two deploys may write its fields in different orders. It has no white space, so the
--- order changes no length; what is longer than 1 MiB would hold Redis for too long.
+-- order changes no length; what is longer than 64 KiB would hold Redis for too long.
 local function alike(one, other)
   if one == other then
     return true
-  elseif #one ~= #other or #one > 1048576 then
+  elseif #one ~= #other or #one > 65536 then
     return false
   end
 
