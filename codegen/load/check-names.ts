@@ -108,6 +108,9 @@ const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example:
 
 function reservedPart(kind: NameKind, name: string): string | undefined {
   if (kind === "error") return TAKEN_ERROR_NAMES.has(name) ? "it would hide a class of that name" : undefined;
+  // `defineContract`, `defineWorkflow` and the like would be what generated code imports and what it declares.
+  if (name === "define" && (kind === "task" || kind === "workflow" || kind === "event"))
+    return "generated code would have two things of one name";
   if (kind === "step" && name in Object.prototype) return "it is a property of every JavaScript object";
   if (kind !== "task")
     return RESERVED_SIMPLE.has(name) ? "it is a property of every JavaScript object" : undefined;

@@ -224,7 +224,8 @@ function step(
     const name = String(value);
     const property = node.properties.find((candidate) => candidate.name === name);
     if (property !== undefined) return { schema: property.schema, optional: !property.required };
-    if (typeof node.additional !== "boolean")
+    // Of an object that lacks it, JavaScript would give what all objects have.
+    if (typeof node.additional !== "boolean" && !(name in Object.prototype))
       return { schema: furtherOf(node, node.additional), optional: true };
     const names = node.properties.map((candidate) => candidate.name);
     const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${listed(names)}`);

@@ -138,7 +138,7 @@ function quoted(text: string): string {
 
 describe("idempotency.key against the payload", () => {
   const PAYLOAD =
-    "payload: { id: uuid, note: string?, lines: [{ sku: string }], total: { amount: integer }, extra: any, open: object, nick: { type: [string, 'null'] } }";
+    "payload: { id: uuid, note: string?, lines: [{ sku: string }], total: { amount: integer }, extra: any, open: object, nick: { type: [string, 'null'] }, tags: { type: object, additionalProperties: { type: string } } }";
   const key = (text: string): string[] =>
     problems(taskFile(`${PAYLOAD}\nidempotency: { key: ${JSON.stringify(text)} }`)).map((line) =>
       line.replace(/^5:/u, ""),
@@ -160,6 +160,7 @@ describe("idempotency.key against the payload", () => {
     "${{ payload.total.amount }}",
     "${{ payload.lines[0].sku ?? '' }}",
     "${{ payload.nick ?? 'none' }}",
+    "${{ payload.tags.vip ?? 'none' }}",
     "${{ payload.nick ?? payload.note ?? payload.id }}",
   ])("%s is fine", (text) => {
     expect(key(text)).toEqual([]);
@@ -171,6 +172,7 @@ describe("idempotency.key against the payload", () => {
       "x${{ payload.total.amout }}",
       '45 TW131 "amout" does not exist on payload.total | did you mean "amount"?',
     ],
+    ["${{ payload.tags.constructor ?? 'none' }}", '43 TW131 "constructor" does not exist on payload.tags'],
     ["${{ payload.note }}", "30 TW131 the value may be missing, and a key must always have a value | add ??"],
     ["${{ payload.lines[0].sku }}", "30 TW131 the value may be missing"],
     ["${{ payload.total }}", "30 TW131 a key is made of text, numbers and booleans, but this is an object"],

@@ -196,6 +196,7 @@ describe("names", () => {
     "nul",
     "constructor",
     "a:prototype",
+    "define",
   ])("%j is refused", (name) => {
     expect(task(name)).toEqual([expect.stringMatching(/^3:3 TW107 /u)]);
   });
