@@ -117,9 +117,14 @@ async function resultOf(job: Handle, task: string, timeout: string, session: Ses
     return await job.result({ timeout });
   } catch (error) {
     if (codeOf(error) === "JobNotFound") {
-      const why = "it failed where retention.dead is 0, or was deleted";
+      // One of an earlier enqueue may have ended long ago.
+      const why = job.deduplicated
+        ? "whether it completed is not known, its retention has ended or it was deleted"
+        : "it failed where retention.dead is 0, or was deleted";
       const message = `${task} job ${job.id} is over, and nothing is kept of it: ${why}`;
-      throw new CliError("JobNotFound", message, { exitCode: EXIT.jobFailed });
+      throw new CliError("JobNotFound", message, {
+        exitCode: job.deduplicated ? EXIT.notFound : EXIT.jobFailed,
+      });
     }
     if (codeOf(error) !== "JobDead") throw error;
     const { timeline } = await withInspector(session, ({ inspector }) => inspector.showJob(job.id));

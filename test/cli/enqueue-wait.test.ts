@@ -20,9 +20,10 @@ beforeAll(async () => {
   const secret = "{ type: string, x-sensitive: true }";
   const schemas = `payload: { card: ${secret}, fail?: boolean }, result: { token: ${secret}, sum: integer }`;
   const gone = "card:gone: { retention: { dead: 0 }, payload: {} }";
+  const once = 'card:once: { payload: { a: string }, idempotency: { key: "${{ payload.a }}", ttl: 1h } }';
   await writeFile(
     join(folder, "tasks", "card.yaml"),
-    `version: 1\ntasks:\n  card:pay: { ${schemas} }\n  ${gone}\n`,
+    `version: 1\ntasks:\n  card:pay: { ${schemas} }\n  ${gone}\n  ${once}\n`,
   );
   await inProcess(["codegen"], { cwd: folder });
 });
@@ -74,3 +75,21 @@ test("a job of which nothing is kept when it fails has failed", { timeout: 60_00
   );
   expect(code).toBe(7);
 });
+
+test(
+  "of a job that was there already, and is gone, nobody says that it failed",
+  { timeout: 60_000 },
+  async () => {
+    const gone = defineTask("card:once", { retention: { completedMs: 0, deadMs: 0 } } as never);
+    const project = setupProject({ redis, tasks: [gone] as never });
+    const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+    const first = await weft(["enqueue", "card:once", '{"a":"k"}'], { cwd: folder, env });
+    const id = first.stdout.trim();
+    const { raw, keys } = project;
+    await raw.hdel(keys.jobs, id);
+    await raw.del(keys.queue("default").pending);
+    const again = await weft(["enqueue", "card:once", '{"a":"k"}', "--wait"], { cwd: folder, env });
+    expect(again.stderr).toMatch(/is over, and nothing is kept of it: whether it completed is not known/);
+    expect(again.code).toBe(4);
+  },
+);
