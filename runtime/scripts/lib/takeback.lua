@@ -13,6 +13,12 @@ local function take_back(stores, id, place_of)
   if q then
     local was_due = redis.call('ZREM', KEYS[q + 1], id) == 1
     if not withdraw(gate, id, was_due) and not was_due and redis.call('LREM', KEYS[q], 0, id) > 0 then
+      local entry = redis.call('HGET', gate.limited, id)
+      local group = entry and group_of(gate, group_in(entry))
+      if group then
+        -- It has not started, so the place of its start is free.
+        group.reserved = math.max(0, group.reserved - 1)
+      end
       release(gate, id, true)
     end
   end

@@ -12,6 +12,7 @@ const redis = await startRedis();
 const queue = "slow";
 const plain = defineTask("math:add", { queue } as never);
 const limited = defineTask("math:add", { queue, concurrency: { limit: 1 } } as never);
+const rated = defineTask("math:add", { queue, rateLimit: { limit: 9, perMs: 600_000 } } as never);
 const GROUP = "math:add ";
 const JOB = "r.s";
 const ENTRY = `${"7".padStart(16, "0")} slow ${GROUP}`;
@@ -26,6 +27,15 @@ const places: readonly (readonly [string, typeof plain, (project: Project) => Pr
       await raw.rpush(keys.queue(queue).pending, JOB);
       await raw.hset(keys.limited, JOB, ENTRY);
       await raw.hset(keys.groups, GROUP, "1");
+    },
+  ],
+  [
+    "the pending list, with the place of its start, while another job of the group runs",
+    rated,
+    async ({ raw, keys }) => {
+      await raw.rpush(keys.queue(queue).pending, JOB);
+      await raw.hset(keys.limited, JOB, ENTRY);
+      await raw.hset(keys.groups, GROUP, "2 1");
     },
   ],
   [
@@ -68,6 +78,10 @@ test.each(places)("from %s it is taken, and runs once", async (_name, task, put)
   await project.worker(handlers as never, { queues: ["default"] });
   await until("the run to go on", async () => (await raw.hget(keys.workflows, "r :state")) === null);
   expect(await raw.lrange(pending, 0, -1)).toEqual([JOB]);
+  if (task === rated) {
+    expect(await raw.hget(keys.groups, GROUP)).toBe("1");
+    await raw.hdel(keys.groups, GROUP);
+  }
   expect(await raw.scard(keys.cancels)).toBe(0);
   await project.worker(handlers as never, { queues: [queue] });
   expect(await within(10_000, "the run to end", endOf(run))).toBe("completed");
