@@ -1,4 +1,5 @@
 /** `weft init`: a project that runs, in an empty folder or beside what npm has put there. */
+import type { Dirent } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
@@ -23,9 +24,8 @@ export function configure(command: Command, session: Session): void {
 }
 
 async function init(folder: string, options: InitOptions, session: Session): Promise<ExitCode> {
-  const present = await listFolder(folder);
   const existing = await readPackageJson(folder);
-  assertModule(present, existing);
+  await assertModule(folder, existing);
   if (options.force !== true) await assertFree(folder);
 
   const hadDependency = dependsOnTaskweft(existing);
@@ -68,28 +68,37 @@ async function assertFree(folder: string): Promise<void> {
   }
 }
 
-/** What is there goes on working: a package that is no ES module is left to its owner, who may have reasons. */
-function assertModule(present: readonly string[], existing: PackageJson | undefined): void {
+/** What is there goes on working: code that is no ES module, or may not be, is left to its owner. */
+async function assertModule(folder: string, existing: PackageJson | undefined): Promise<void> {
   const type = existing?.["type"];
-  if (type === "module" || (type === undefined && !present.some(dependsOnType))) return;
-  throw new CliError(
-    "CommonJsProject",
-    `expected "type": "module" in package.json, got ${JSON.stringify(type) ?? "none"}`,
-    {
-      exitCode: EXIT.conflict,
-      fix: "generated code is made of ES modules: npm pkg set type=module, if your code is too or there is none yet, and weft init again; or use a folder of its own (weft init jobs)",
-    },
-  );
+  if (type === "module") return;
+  const source = type === undefined ? await sourceIn(folder) : undefined;
+  if (type === undefined && source === undefined) return;
+  const got =
+    source === undefined ? JSON.stringify(type) : `none, and ${source}, which would become something else`;
+  throw new CliError("CommonJsProject", `expected "type": "module" in package.json, got ${got}`, {
+    exitCode: EXIT.conflict,
+    fix: "generated code is made of ES modules: npm pkg set type=module (after npm init, where there is no package.json), if your code is too, and weft init again; or use a folder of its own (weft init jobs)",
+  });
 }
 
-/** Files that become something else when package.json says "module". */
-function dependsOnType(name: string): boolean {
-  return name === "lib" || /\.[jt]sx?$/.test(name);
+const OWN_FILES: ReadonlySet<string> = new Set(TEMPLATE_FILES.map(({ path }) => path));
+
+/** A file of the user's that means something else where package.json says "module". */
+async function sourceIn(folder: string, inside = ""): Promise<string | undefined> {
+  for (const entry of await listFolder(join(folder, inside))) {
+    const path = inside === "" ? entry.name : `${inside}/${entry.name}`;
+    if (entry.isFile() && /\.[jt]sx?$/.test(entry.name) && !OWN_FILES.has(path)) return path;
+    const isOthers = entry.name === "node_modules" || entry.name.startsWith(".");
+    const source = entry.isDirectory() && !isOthers ? await sourceIn(folder, path) : undefined;
+    if (source !== undefined) return source;
+  }
+  return undefined;
 }
 
-async function listFolder(folder: string): Promise<readonly string[]> {
+async function listFolder(folder: string): Promise<readonly Dirent[]> {
   try {
-    return await readdir(folder);
+    return await readdir(folder, { withFileTypes: true });
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
     throw error;

@@ -1,8 +1,8 @@
 // A project from nothing: init, codegen, dev, enqueue, as a person would do it, with real processes.
 import { existsSync } from "node:fs";
-import { appendFile, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { startRedis } from "../support/redis.js";
@@ -20,7 +20,10 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const call = (...args: string[]): Promise<WeftResult> => inProcess(args, { cwd: folder });
 const callProcess = (...args: string[]): Promise<WeftResult> => weft(args, { cwd: folder });
 const read = (name: string): Promise<string> => readFile(join(folder, name), "utf8");
-const write = (name: string, text: string): Promise<void> => writeFile(join(folder, name), text);
+const write = async (name: string, text: string): Promise<void> => {
+  await mkdir(dirname(join(folder, name)), { recursive: true });
+  await writeFile(join(folder, name), text);
+};
 
 async function newProject(): Promise<void> {
   expect(await call("init")).toMatchObject({ code: 0, stderr: "" });
@@ -67,12 +70,15 @@ test("init writes nothing at all where one file of its own would be overwritten"
 test.each([
   ['{"type":"commonjs"}', undefined],
   ['{"name":"mine"}', "index.js"],
+  ['{"name":"mine"}', "src/server/index.js"],
+  ['{"name":"mine"}', "bin/tool.ts"],
 ])("init leaves %s to its owner, and says what to change", async (manifest, source) => {
   await write("package.json", manifest);
   if (source !== undefined) await write(source, "");
   for (const force of [[], ["--force"]]) {
     const { code, stderr } = await call("init", ...force);
     expect([code, stderr]).toEqual([5, expect.stringContaining("npm pkg set type=module")]);
+    expect(stderr).toContain(source ?? '"commonjs"');
   }
   expect(await read("package.json")).toBe(manifest);
   await write("package.json", '{"type":"module"}');
