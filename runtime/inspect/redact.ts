@@ -8,6 +8,9 @@ import type { RedactedKind, Redactor } from "./types.js";
 
 const MAX_DEPTH = 60;
 
+/** With one of these a schema says something of the value itself. */
+const SAYS_MORE = ["additionalProperties", "const", "enum", "items", "properties", "type", "x-sensitive"];
+
 type JsonSchema = Readonly<Record<string, unknown>>;
 
 export interface TaskJsonSchemas {
@@ -81,64 +84,55 @@ export function redactJob(job: Pick<StoredJob, "record" | "run">, redactor: Reda
 class Walk {
   readonly secrets: string[] = [];
   readonly #root: JsonSchema;
+  readonly #parts = new Map<unknown, readonly JsonSchema[]>();
 
   constructor(root: JsonSchema) {
     this.#root = root;
   }
 
   visit(schema: unknown, value: unknown, depth: number): unknown {
-    return this.#apply(schema, isRecord(value) ? this.#hideUnknown(schema, value) : value, depth);
-  }
-
-  #apply(schema: unknown, value: unknown, depth: number): unknown {
     // Deeper than any payload that passed validation: hide rather than guess.
     if (depth > MAX_DEPTH) return HIDDEN;
-    if (!isRecord(schema)) return value;
-    if (schema["x-sensitive"] === true) return this.#hide(value);
-    let result = value;
-    // Every branch is applied: hiding too much is the safe mistake.
-    for (const part of this.#partsOf(schema)) result = this.#apply(part, result, depth + 1);
-    if (Array.isArray(result))
-      return result.map((item: unknown) => this.visit(schema["items"], item, depth + 1));
-    return isRecord(result) ? this.#visitObject(schema, result, depth) : result;
-  }
-
-  #visitObject(schema: JsonSchema, value: Readonly<Record<string, unknown>>, depth: number): unknown {
-    const properties = isRecord(schema["properties"]) ? schema["properties"] : {};
-    // Where it may have no others, it is one part of a schema of which another part knows the field.
-    const others = schema["additionalProperties"] === false ? undefined : schema["additionalProperties"];
-    const entries = Object.entries(value).map(([key, child]) => {
-      const childSchema = Object.hasOwn(properties, key) ? properties[key] : others;
-      return [key, this.visit(childSchema, child, depth + 1)] as const;
-    });
-    return Object.fromEntries(entries);
-  }
-
-  /** A field that the schema does not let through is one of another version of it, which may have called it sensitive. */
-  #hideUnknown(schema: unknown, value: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-    const unknown = Object.keys(value).filter((key) => !this.#knows(schema, key, 0));
-    if (unknown.length === 0) return value;
-    return { ...value, ...Object.fromEntries(unknown.map((key) => [key, this.#hide(value[key])])) };
-  }
-
-  /** True where an object of the schema, or of a part of it, may have the field. */
-  #knows(schema: unknown, key: string, depth: number): boolean {
-    if (!isRecord(schema)) return schema !== false;
-    if (depth > MAX_DEPTH) return false;
-    const { properties, type, additionalProperties } = schema;
     const parts = this.#partsOf(schema);
-    if (parts.some((part) => this.#knows(part, key, depth + 1))) return true;
-    if (isRecord(properties)) return Object.hasOwn(properties, key) || additionalProperties !== false;
-    const isObject =
-      type === undefined ? parts.length === 0 : listOf(type).includes("object") || type === "object";
-    return isObject && additionalProperties !== false && !("enum" in schema) && !("const" in schema);
+    // Where one of several calls it sensitive, it is: hiding too much is the safe mistake.
+    if (parts.some((part) => part["x-sensitive"] === true)) return this.#hide(value);
+    // What no part lets through is of another version of the schema, which may have called it sensitive.
+    const fitting = parts.filter((part) => letsThrough(part, value));
+    if (fitting.length === 0) return this.#hide(value);
+    if (Array.isArray(value)) {
+      const items = anyOf(fitting.map((part) => part["items"] ?? true));
+      return value.map((item: unknown) => this.visit(items, item, depth + 1));
+    }
+    if (!isRecord(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, child]) => [key, this.#visitField(fitting, key, child, depth)]),
+    );
   }
 
-  /** What a schema is put together from. */
-  #partsOf(schema: JsonSchema): readonly unknown[] {
-    const target = this.#follow(schema["$ref"]);
-    const branches = ["anyOf", "oneOf", "allOf"].flatMap((keyword) => listOf(schema[keyword]));
-    return target === undefined ? branches : [target, ...branches];
+  #visitField(parts: readonly JsonSchema[], key: string, value: unknown, depth: number): unknown {
+    const schemas = parts.flatMap((part) => fieldOf(part, key));
+    return schemas.length === 0 ? this.#hide(value) : this.visit(anyOf(schemas), value, depth + 1);
+  }
+
+  /** Those that the schema is put together from, without what only does that: a value is one of some of them. */
+  #partsOf(schema: unknown): readonly JsonSchema[] {
+    const known = this.#parts.get(schema);
+    if (known !== undefined) return known;
+    const seen = new Set<unknown>();
+    const collect = (one: unknown): readonly JsonSchema[] => {
+      // What is left out, or says nothing, lets everything through.
+      if (!isRecord(one)) return one === false ? [] : [{}];
+      if (seen.has(one)) return [];
+      seen.add(one);
+      const target = this.#follow(one["$ref"]);
+      const inner = ["anyOf", "oneOf", "allOf"].flatMap((keyword) => listOf(one[keyword]));
+      if (target !== undefined) inner.push(target);
+      const isWrapper = inner.length > 0 && !SAYS_MORE.some((keyword) => keyword in one);
+      return [...(isWrapper ? [] : [one]), ...inner.flatMap(collect)];
+    };
+    const parts = collect(schema);
+    this.#parts.set(schema, parts);
+    return parts;
   }
 
   #hide(value: unknown): unknown {
@@ -163,6 +157,28 @@ class Walk {
 
 function isNothing(value: unknown): value is null | undefined {
   return value === undefined || value === null;
+}
+
+/** Whether a value of this type may fit. */
+function letsThrough({ type, ...rest }: JsonSchema, value: unknown): boolean {
+  const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
+  if (type === undefined)
+    return !("enum" in rest || "const" in rest) || (kind !== "array" && kind !== "object");
+  const types = Array.isArray(type) ? (type as readonly unknown[]) : [type];
+  return types.includes(kind) || (kind === "number" && types.includes("integer"));
+}
+
+/** The schemas of a field in an object of this schema; none where it has no such field. */
+function fieldOf(
+  { properties, additionalProperties: others = true }: JsonSchema,
+  key: string,
+): readonly unknown[] {
+  if (isRecord(properties) && Object.hasOwn(properties, key)) return [properties[key]];
+  return others === false ? [] : [others];
+}
+
+function anyOf(schemas: readonly unknown[]): unknown {
+  return schemas.length === 1 ? schemas[0] : { anyOf: schemas };
 }
 
 function listOf(value: unknown): readonly unknown[] {

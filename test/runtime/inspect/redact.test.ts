@@ -46,6 +46,19 @@ test.each([
     { a: "x", card: HIDDEN },
   ],
   ["a reference", { $ref: "#/definitions/A", definitions: { A } }, { card: "4242" }, { card: HIDDEN }],
+  [
+    "a list that may be an object as well",
+    { anyOf: [A, { type: "array", items: A }] },
+    [{ card: "4242" }],
+    [{ card: HIDDEN }],
+  ],
+  ["a text that is an object by now", { properties: { a: A } }, { a: "4242" }, { a: HIDDEN }],
+  [
+    "an object that is a text by now",
+    { properties: { a: { enum: ["x"] } } },
+    { a: { card: "4242" } },
+    { a: HIDDEN },
+  ],
   ["one without fields", CLOSED, { card: "4242" }, { card: HIDDEN }],
 ])("hides fields of another version of the schema: %s", (_what, schema, value, expected) => {
   const shown = redact(schema, value)!;
@@ -56,9 +69,55 @@ test.each([
 test.each([
   ["any", { anyOf: [A, {}] }],
   ["others by a schema", { ...A, additionalProperties: { type: "string" } }],
+  ["a field in one of several", { oneOf: [A, { ...A, properties: { a: {}, note: {} } }] }],
   ["others where nothing is said", { type: "object", properties: { a: {} } }],
 ])("shows fields of an object that may have %s", (_what, schema) => {
   expect(redact(schema, { a: "x", note: "y" })?.value).toEqual({ a: "x", note: "y" });
+});
+
+const OF = (kind: string, inner: string) => ({
+  ...CLOSED,
+  properties: { kind: { const: kind }, data: { ...CLOSED, properties: { [inner]: { type: "string" } } } },
+});
+
+test.each([
+  [
+    "objects",
+    { oneOf: [OF("card", "last4"), OF("iban", "bank")] },
+    { kind: "iban", data: { bank: "N26 Berlin" } },
+  ],
+  [
+    "lists",
+    {
+      anyOf: [
+        { type: "array", items: A },
+        { type: "array", items: B },
+      ],
+    },
+    [{ b: { c: 1 } }, { a: "x" }],
+  ],
+  ["parts", { allOf: [{ properties: { x: A } }, { properties: { x: B } }] }, { x: { a: "x", b: { c: 1 } } }],
+])(
+  "shows what one of several schemas lets through, though they share a field: %s",
+  (_what, schema, value) => {
+    expect(redact(schema, value)).toEqual({ value, secrets: [] });
+  },
+);
+
+test("hides within a shared field what none of them lets through, and what one calls sensitive", () => {
+  const schema = {
+    oneOf: [
+      OF("card", "last4"),
+      { ...OF("iban", "bank"), properties: { data: { properties: { bank: SENSITIVE } } } },
+    ],
+  };
+  const shown = redact(schema, { kind: "iban", data: { bank: "N26 Berlin", last4: "4242", pin: 123456 } })!;
+  expect(shown.value).toEqual({ kind: "iban", data: { bank: HIDDEN, last4: "4242", pin: 123456 } });
+  const closed = redact(
+    { oneOf: [OF("card", "last4"), OF("iban", "bank")] },
+    { kind: "iban", data: { pin: 123456 } },
+  )!;
+  expect(closed.value).toEqual({ kind: "iban", data: { pin: HIDDEN } });
 });
 
 test("hides a result of a task that has none any more", () => {
@@ -121,7 +180,7 @@ test("without a sensitive field every JSON value comes through as it was", () =>
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
       const plain: unknown = JSON.parse(JSON.stringify(value));
-      expect(redact({ type: "object" }, plain)?.value).toEqual(plain);
+      expect(redact({}, plain)?.value).toEqual(plain);
     }),
   );
 });
