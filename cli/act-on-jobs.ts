@@ -1,5 +1,5 @@
 /** Doing one thing to some jobs: those that were named, or, with a confirmation, all that match a filter. */
-import type { Inspector, JobFilter, JobState } from "../runtime/inspect/index.js";
+import type { CollectedIds, Inspector, JobFilter, JobState } from "../runtime/inspect/index.js";
 import { describeError } from "./error-report.js";
 import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -92,12 +92,12 @@ async function matchingIds(
       },
     );
   }
-  const ids = await idsToActOn(inspector, filter, verb);
-  const steps = await idsOf(inspector, filter, STEPS_LEFT[verb], { steps: true });
-  if (steps.length > 0) {
-    const runVerb = verb === "retry" ? "retry" : "cancel";
+  const { ids, steps } = await toActOn(inspector, filter, verb);
+  if (steps > 0) {
+    // The search ends with the last of those that are taken.
+    const many = ids.length === MOST || steps >= MOST ? "at least " : "";
     session.note(
-      `left out: ${steps.length} steps of workflow runs that match, which belong to their runs: weft runs ${runVerb}`,
+      `left out: ${many}${steps} steps of workflow runs that match, which belong to their runs: weft runs ${verb === "retry" ? "retry" : "cancel"}`,
     );
   }
   if (ids.length === 0 || yes) return ids;
@@ -108,30 +108,29 @@ async function matchingIds(
   });
 }
 
-async function idsToActOn(
-  inspector: Inspector,
-  filter: JobFilter,
-  verb: JobVerb,
-): Promise<readonly string[]> {
-  const left = STEPS_LEFT[verb];
-  const also = STATES[verb].filter((state) => !left.includes(state));
-  const others = await idsOf(inspector, filter, left, { steps: false });
-  return [...others, ...(await idsOf(inspector, filter, also, {}, MOST - others.length))];
+async function toActOn(inspector: Inspector, filter: JobFilter, verb: JobVerb): Promise<CollectedIds> {
+  const ids = new Set<string>();
+  let steps = 0;
+  for (const state of statesOf(filter, verb)) {
+    if (ids.size === MOST) break;
+    const which = STEPS_LEFT[verb].includes(state) ? { state, steps: false } : { state };
+    const found = await inspector.collectIds({ ...filter, ...which }, MOST - ids.size);
+    for (const id of found.ids) ids.add(id);
+    steps += found.steps;
+  }
+  return { ids: [...ids], steps };
 }
 
-async function idsOf(
-  inspector: Inspector,
-  filter: JobFilter,
-  states: readonly JobState[],
-  which: Pick<JobFilter, "steps">,
-  most = MOST,
-): Promise<readonly string[]> {
-  const ids = new Set<string>();
-  for (const state of filter.state === undefined ? states : states.filter((one) => one === filter.state)) {
-    if (ids.size === most) break;
-    for (const id of await inspector.collectIds({ ...filter, ...which, state }, most - ids.size)) ids.add(id);
-  }
-  return [...ids];
+function statesOf({ state }: JobFilter, verb: JobVerb): readonly JobState[] {
+  const states = STATES[verb];
+  if (state === undefined) return states;
+  if (states.includes(state)) return [state];
+  const possible = `${states.slice(0, -1).join(", ")} or ${states.at(-1)}`;
+  throw new CliError(
+    "StateNotPossible",
+    `weft jobs ${verb} takes jobs that are ${possible}, got --state ${state}`,
+    { exitCode: EXIT.usage, fix: "name one of these states, or leave out --state" },
+  );
 }
 
 /** Where Redis is lost in between, those that are left are not tried: the report says what has been done and what has not. */

@@ -20,7 +20,7 @@ export class Operator {
   }
 
   async ids(state: JobState): Promise<readonly string[]> {
-    return await this.inspector.collectIds({ state }, MOST_JOBS);
+    return (await this.inspector.collectIds({ state }, MOST_JOBS)).ids;
   }
 
   async show(id: string): Promise<JobDetails> {

@@ -39,6 +39,7 @@ import type {
   EventListOptions,
   EventPage,
   JobDetails,
+  CollectedIds,
   JobFilter,
   JobListOptions,
   JobPage,
@@ -68,7 +69,7 @@ export interface InspectorOptions {
 
 export interface Inspector {
   /** Ids of the jobs that match, at most `limit` (default 10,000): for acting on many. */
-  collectIds(filter: JobFilter, limit?: number): Promise<readonly string[]>;
+  collectIds(filter: JobFilter, limit?: number): Promise<CollectedIds>;
   /** Events that are kept, in pages; the one that is kept longest first. @throws TaskweftError `OptionInvalid`. */
   listEvents(options?: EventListOptions): Promise<EventPage>;
   /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */

@@ -7,7 +7,7 @@
 import { LAST_NUMBER_FIELD, waitingPlace } from "../protocol/index.js";
 import { activeIds, type Entry, scored, type Source, sourcesFor, summarizeEntries } from "./job-list.js";
 import type { ShardReader } from "./shard-reader.js";
-import type { JobFilter, JobSummary } from "./types.js";
+import type { CollectedIds, JobFilter, JobSummary } from "./types.js";
 
 /** Jobs read at once. */
 const CHUNK = 200;
@@ -41,15 +41,19 @@ export async function* walkJobs(
 export async function collectIds(
   reader: ShardReader,
   queues: readonly string[],
-  filter: JobFilter,
+  { steps: whether, ...filter }: JobFilter,
   limit: number,
-): Promise<readonly string[]> {
+): Promise<CollectedIds> {
   const ids = new Set<string>();
-  for await (const jobs of walkJobs(reader, queues, filter)) {
-    for (const { id } of jobs) if (ids.size < limit) ids.add(id);
+  const steps = new Set<string>();
+  for await (const jobs of walkJobs(reader, queues, whether === true ? { ...filter, steps: true } : filter)) {
+    for (const { id, run } of jobs) {
+      const found = whether === false && run !== undefined ? steps : ids;
+      if (found.size < limit) found.add(id);
+    }
     if (ids.size === limit) break;
   }
-  return [...ids];
+  return { ids: [...ids], steps: steps.size };
 }
 
 function entriesOf(reader: ShardReader, source: Source): AsyncGenerator<readonly Entry[]> {

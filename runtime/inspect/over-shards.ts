@@ -31,10 +31,11 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
   const listSchedules = async () =>
     (await all((shard) => shard.listSchedules())).flat().toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return {
-    collectIds: async (filter, limit = MAX_COLLECTED) =>
-      (await eachThatKnows(shards, "QueueUnknown", (shard) => shard.collectIds(filter, limit)))
-        .flat()
-        .slice(0, limit),
+    collectIds: async (filter, limit = MAX_COLLECTED) => {
+      const found = await eachThatKnows(shards, "QueueUnknown", (shard) => shard.collectIds(filter, limit));
+      const ids = found.flatMap((one) => one.ids).slice(0, limit);
+      return { ids, steps: found.reduce((sum, { steps }) => sum + steps, 0) };
+    },
     listEvents: (options = {}) => listEvents(shards, options),
     listJobs: (options = {}) => listJobs(shards, options),
     listQueues,

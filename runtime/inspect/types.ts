@@ -115,6 +115,13 @@ export interface JobFilter {
   readonly steps?: boolean;
 }
 
+/** For acting on many. */
+export interface CollectedIds {
+  readonly ids: readonly string[];
+  /** Steps of workflow runs that would match but for `steps: false`, as far as was looked for the others, at most as many as these may be. */
+  readonly steps: number;
+}
+
 export interface JobListOptions extends JobFilter {
   /** Most jobs of a page, 1 to 1000. Default 50. */
   readonly limit?: number;

@@ -1,9 +1,10 @@
 // One thing done to many jobs: what the report says when it cannot be done to all.
 import { tmpdir } from "node:os";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { actOnIds } from "../../cli/act-on-jobs.js";
 import type { Session } from "../../cli/session.js";
 import { TaskweftError } from "../../runtime/errors.js";
+import { openInspector } from "../../runtime/inspect/index.js";
 import { encodeRun, NEW_RUN } from "../../runtime/protocol/index.js";
 import { defineTask, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
@@ -70,4 +71,34 @@ test("steps of workflow runs are left out, and counted", async () => {
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${jobs[0]!.id}  pending\n` });
   expect(stderr).toContain("left out: 1 steps of workflow runs that match");
   expect(stderr).toContain("weft runs retry");
+});
+
+test("a state in which it can be done to no job is an error of the call", async () => {
+  const env = { TASKWEFT_REDIS_URL: redis.url };
+  const { code, stderr } = await inProcess(["jobs", "retry", "--state", "pending", "--yes"], {
+    cwd: tmpdir(),
+    env,
+  });
+  expect(code).toBe(2);
+  expect(stderr).toContain("takes jobs that are dead, cancelled, scheduled or retry, got --state pending");
+});
+
+test("many steps of runs are not looked for beyond the jobs that are taken", async () => {
+  const project = setupProject({ redis, tasks: [work] as never });
+  const jobs = await project.many(
+    work,
+    Array.from({ length: 300 }, (_unused, n) => ({ n })),
+  );
+  const { raw, keys } = project;
+  for (const { id } of jobs.slice(100)) {
+    const record = JSON.parse((await raw.hget(keys.jobs, id))!) as unknown[];
+    await raw.hset(keys.jobs, id, JSON.stringify(record.with(4, { run: "run-1" })));
+  }
+  const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+  onTestFinished(() => inspector.close());
+  const filter = { state: "pending", steps: false } as const;
+  const all = await inspector.collectIds(filter);
+  expect([all.ids.length, all.steps]).toEqual([100, 200]);
+  const some = await inspector.collectIds(filter, 10);
+  expect([some.ids.length, some.steps]).toEqual([10, 10]);
 });

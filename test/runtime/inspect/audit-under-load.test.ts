@@ -49,7 +49,7 @@ test(
       const late = await project.many(order, numbers.slice(0, 50), { delay: "10ms" });
       for (const { id } of [...jobs.slice(-30), ...late.slice(-10)])
         await inspector.cancel(id).catch(() => undefined);
-      for (const id of await inspector.collectIds({ state: "dead" }, 20))
+      for (const id of (await inspector.collectIds({ state: "dead" }, 20)).ids)
         await inspector.retry(id).catch(() => undefined);
       // In the middle of its work: it hands back what it has claimed.
       await worker.stop();

@@ -328,7 +328,7 @@ describe("people", () => {
     } while (cursor !== undefined);
     expect(ids.length).toBe(31);
     expect(new Set(ids)).toContain(jobs[17]!.id);
-    expect((await inspector.collectIds({ task: "plain:work" })).length).toBe(30);
+    expect((await inspector.collectIds({ task: "plain:work" })).ids.length).toBe(30);
     expect(await inspector.showQueue("default")).toMatchObject({ pending: 31 });
     expect(await inspector.showJob("mine")).toMatchObject({ task: "keyed:work" });
     expect(await rejection(inspector.showJob("nobody"))).toMatchObject({ code: "JobNotFound" });
