@@ -148,14 +148,14 @@ export class Batcher {
   }
 
   #send(slot: number, batch: Batch): void {
-    const { clock, deadlineMs } = this.#options;
-    const call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined };
+    const { deadlineMs } = this.#options;
+    const call: Call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined };
     this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
     // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
     this.#perform(slot, call).then(
       (answer) => {
-        if (answer.nowMs !== undefined) clock.observe(answer.nowMs, call.sentAt);
+        this.#learnTime(answer, call);
         if (this.#answered(slot, call)) settle(batch, answer);
         this.#release(slot);
       },
@@ -172,7 +172,15 @@ export class Batcher {
     const waits = gate?.();
     const stored = waits === undefined ? this.#store(slot, call) : waits.then(() => this.#store(slot, call));
     if (confirm === undefined) return stored;
-    return stored.then(async (reply) => ({ ...reply, shortfall: await confirm(slot) }));
+    return stored.then(async (reply) => {
+      // Once it is confirmed, the time is old.
+      this.#learnTime(reply, call);
+      return { ...reply, nowMs: undefined, shortfall: await confirm(slot) };
+    });
+  }
+
+  #learnTime({ nowMs }: EnqueueReply, { sentAt }: Call): void {
+    if (nowMs !== undefined) this.#options.clock.observe(nowMs, sentAt);
   }
 
   /** @throws where its producers were told that it was not sent. */

@@ -104,6 +104,20 @@ describe("replicated", () => {
     }
   });
 
+  test("leaves its client the time of Redis, however long it waits for a confirmation", async () => {
+    await inSync();
+    const project = setup();
+    const client = project.newClient({ durabilityTimeout: "1s" });
+    replica.pause();
+    try {
+      await failure(project.enqueue(money, { n: 1 }, { client }));
+    } finally {
+      replica.resume();
+    }
+    const [seconds, micros] = await project.raw.time();
+    expect(Math.abs(client.now() - (Number(seconds) * 1000 + Number(micros) / 1000))).toBeLessThan(500);
+  });
+
   test("asks for few confirmations where there are many jobs: each takes a round trip", async () => {
     await inSync();
     const project = setup();
