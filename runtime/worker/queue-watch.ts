@@ -12,6 +12,8 @@ import type { Home } from "./worker-part.js";
 
 /** Workers of the deploy before may have served a queue when this one started. */
 const LOOK_MS = 300_000;
+/** A shard that has not answered for so long (ms) is away; nothing is said of it this time. */
+const PATIENCE_MS = 10_000;
 
 export interface QueueWatchPorts {
   /** All shards. */
@@ -23,6 +25,8 @@ export interface QueueWatchPorts {
   readonly logger: Logger;
   /** Time between two looks. Default: five minutes. */
   readonly lookMs?: number;
+  /** Longest wait for a shard. Default: ten seconds. */
+  readonly patienceMs?: number;
 }
 
 export class QueueWatch {
@@ -59,13 +63,28 @@ export class QueueWatch {
   async #look(expected: readonly string[]): Promise<void> {
     const { homes, served, logger } = this.#ports;
     const look = ({ connection, keys }: Home) =>
-      readUnservedQueues(connection, keys, { served: [...served, ...expected] });
-    const found = addUnserved(await Promise.all(homes.map(look)));
+      this.#inTime(readUnservedQueues(connection, keys, { served: [...served, ...expected] }));
+    const answers = await Promise.all(homes.map(look));
+    const found = addUnserved(answers.filter((answer) => answer !== undefined));
     for (const { name, ...counts } of found) {
       if (this.#told.has(name)) continue;
       const hint = `run: weft worker --queues ${name}`;
       logger.warn("jobs wait in a queue that no live worker serves", { queue: name, ...counts, hint });
     }
-    this.#told = new Set(found.map(({ name }) => name));
+    const told = found.map(({ name }) => name);
+    // Of those in a shard that is away nothing new is known.
+    this.#told = new Set(answers.includes(undefined) ? [...this.#told, ...told] : told);
+  }
+
+  async #inTime<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const away = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), this.#ports.patienceMs ?? PATIENCE_MS).unref();
+    });
+    try {
+      return await Promise.race([asked, away]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

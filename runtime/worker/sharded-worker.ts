@@ -54,7 +54,8 @@ export class ShardedWorker implements Worker {
           slots,
           thread,
           handlers: this.#handlers,
-          queuesKnown: () => (known ??= assertKnown(resolved.queues, registry.queues, this.#homes)),
+          queuesKnown: () =>
+            (known ??= assertKnown(resolved.queues, registry.queues, this.#homes, resolved.logger)),
           homeOf: (id, key) => {
             const home = key === "" ? shard : router.ofKey(key);
             return { ...this.#parts[home]!.home, id: router.idIn(home, id) };

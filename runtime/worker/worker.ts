@@ -250,7 +250,7 @@ export class ShardWorker implements Worker {
     this.#assertNotStopped();
     await waitForRedis(this.#connection, this.#keys, this.#place.router.count, this.#options.logger);
     this.#assertNotStopped();
-    await declareQueues(this.home, queues, this.#registry.queues, this.#part?.queuesKnown);
+    await declareQueues(this.home, this.#options, this.#registry.queues, this.#part?.queuesKnown);
     await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry));
     this.#assertNotStopped();
     await this.#leaseKeeper.start();

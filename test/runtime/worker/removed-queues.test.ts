@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { QueueWatch } from "../../../runtime/worker/queue-watch.js";
+import { assertKnown } from "../../../runtime/worker/served-queues.js";
 import { defineTask, type Project, RecordingLogger, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -34,6 +35,26 @@ function setup(shards = 1): { readonly before: Project; readonly after: Project 
   const after = setupProject({ redis, tasks: [pay, refund, moved] as never, shards });
   return { before, after };
 }
+
+/** Two shards, of which the node of the second does not answer. */
+function oneAway({
+  keys,
+}: Project): readonly { readonly connection: Connection; readonly keys: Project["keys"] }[] {
+  return [redis.url, "redis://127.0.0.1:1"].map((url) => {
+    const connection = new Connection({ url }, "test");
+    onTestFinished(() => connection.disconnect());
+    return { connection, keys };
+  });
+}
+
+test("a queue that no shard knows of those that answer is named while another is away", async () => {
+  const logger = new RecordingLogger();
+  const homes = oneAway(setup().before);
+  // Goes on for as long as the shard is away.
+  assertKnown([{ name: "parcles", weight: 1 }], BEFORE, homes, logger, 200).catch(() => undefined);
+  await until("the warning", () => logger.lines.length > 0);
+  expect(logger.lines[0]).toMatchObject({ level: "warn", fields: { queue: "parcles" } });
+});
 
 describe("a worker that is told to serve it", () => {
   test("lets a run end that was cancelled, and one whose time was over, and both are undone", async () => {
@@ -190,6 +211,24 @@ describe("jobs that nobody would run", () => {
     expect(logger.messages("warn")).toEqual([warning, warning]);
     watch.stop();
     await job.cancel();
+  });
+
+  test("are told of while another shard is away, each once", async () => {
+    const { before } = setup();
+    await before.enqueue(ship, { n: 1 });
+    const logger = new RecordingLogger();
+    const watch = new QueueWatch({
+      homes: oneAway(before),
+      served: ["default"],
+      defined: ["default"],
+      logger,
+      lookMs: 5,
+      patienceMs: 200,
+    });
+    onTestFinished(() => watch.stop());
+    watch.start();
+    await until("the warning", () => logger.lines.length > 0);
+    expect(logger.messages("warn")).toEqual([warning]);
   });
 
   test("of the definitions are not told of at the start: their worker may come in a moment", async () => {
