@@ -9,15 +9,17 @@ import { Histogram } from "./histogram.js";
 /** Names of errors that one task has in its metrics. More would be as many series as a careless handler makes names. */
 const MOST_NAMES = 20;
 const OTHER = "other";
-/** Codes with which Redis refuses an enqueue, or leaves open what became of it, in the life of any system. */
+/** Codes with which an enqueue is refused by Redis, or for what is there, or of which it is left open what became of it. */
 const ENQUEUE_FAILURES = [
   "Draining",
   "DurabilityNotReached",
+  "IdConflict",
   "OutcomeUnknown",
   "QueueFull",
   "RedisFull",
   "RedisRefused",
   "RedisUnavailable",
+  "RedisUnsuitable",
 ] as const satisfies readonly ErrorCode[];
 
 /** Counts by a name that the metrics do not choose. */
