@@ -17,26 +17,22 @@ const GROUP = "math:add ";
 const JOB = "r.s";
 const ENTRY = `${"7".padStart(16, "0")} slow ${GROUP}`;
 
+const listed =
+  (group: string) =>
+  async ({ raw, keys }: Project): Promise<void> => {
+    await raw.rpush(keys.queue(queue).pending, JOB);
+    await raw.hset(keys.limited, JOB, ENTRY);
+    await raw.hset(keys.groups, GROUP, group);
+  };
+
 const places: readonly (readonly [string, typeof plain, (project: Project) => Promise<unknown>])[] = [
   ["the pending list", plain, ({ raw, keys }) => raw.rpush(keys.queue(queue).pending, JOB)],
   ["the due set", plain, ({ raw, keys }) => raw.zadd(keys.queue(queue).due, 9e12, JOB)],
-  [
-    "the pending list, with a slot",
-    limited,
-    async ({ raw, keys }) => {
-      await raw.rpush(keys.queue(queue).pending, JOB);
-      await raw.hset(keys.limited, JOB, ENTRY);
-      await raw.hset(keys.groups, GROUP, "1");
-    },
-  ],
+  ["the pending list, with a slot", limited, listed("1")],
   [
     "the pending list, with the place of its start, while another job of the group runs",
     rated,
-    async ({ raw, keys }) => {
-      await raw.rpush(keys.queue(queue).pending, JOB);
-      await raw.hset(keys.limited, JOB, ENTRY);
-      await raw.hset(keys.groups, GROUP, "2 1");
-    },
+    listed("2 1"),
   ],
   [
     "the gate",
