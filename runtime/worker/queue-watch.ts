@@ -6,6 +6,7 @@
  * When a fleet starts, its workers come one after the other. So the first look tells only of queues that the definitions lack: the others
  * may be served in a moment.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { addUnserved, readUnservedQueues } from "../gauges/index.js";
 import type { Logger } from "./handler.js";
 import type { Home } from "./worker-part.js";
@@ -61,9 +62,12 @@ export class QueueWatch {
 
   /** `expected`: names of queues that may do without a worker for now. */
   async #look(expected: readonly string[]): Promise<void> {
-    const { homes, served, logger } = this.#ports;
+    const { homes, served, logger, patienceMs = PATIENCE_MS } = this.#ports;
     const look = ({ connection, keys }: Home) =>
-      this.#inTime(readUnservedQueues(connection, keys, { served: [...served, ...expected] }));
+      Promise.race([
+        readUnservedQueues(connection, keys, { served: [...served, ...expected] }),
+        delay(patienceMs, undefined, { ref: false }),
+      ]);
     const answers = await Promise.all(homes.map(look));
     const found = addUnserved(answers.filter((answer) => answer !== undefined));
     for (const { name, ...counts } of found) {
@@ -74,17 +78,5 @@ export class QueueWatch {
     const told = found.map(({ name }) => name);
     // Of those in a shard that is away nothing new is known.
     this.#told = new Set(answers.includes(undefined) ? [...this.#told, ...told] : told);
-  }
-
-  async #inTime<Answer>(asked: Promise<Answer>): Promise<Answer | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const away = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), this.#ports.patienceMs ?? PATIENCE_MS).unref();
-    });
-    try {
-      return await Promise.race([asked, away]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
