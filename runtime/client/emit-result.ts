@@ -117,16 +117,22 @@ export class EmitIncomplete extends TaskweftError {
     { kept, operation }: { readonly kept: boolean; readonly operation: "emit" | "replay" },
   ) {
     const { id } = result;
-    const reason = first.message.slice(first.code.length + 2);
     const again = operation === "emit" ? `Emit it again with { id: ${JSON.stringify(id)} }` : `Replay ${id}`;
     super(
       first.code,
-      `${shortfall(event, result, first, kept)}: ${reason.replace(/\.$/, "")}. ${again}: that stores what is missing, and nothing twice.`,
+      `${shortfall(event, result, first, kept)}: ${reasonOf(first)}. ${again}: that stores what is missing, and nothing twice.`,
       { operation, cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
     );
     this.eventId = id;
     this.result = result;
   }
+}
+
+function reasonOf({ code, message, jobId }: TaskweftError): string {
+  // What this error says of ids is for whoever chose one.
+  if (code === "IdConflict" && jobId !== undefined)
+    return `the job ${jobId} was stored with another payload before the observers changed, and is not made again; emit the event under another id if it has to be`;
+  return message.slice(code.length + 2).replace(/\.$/, "");
 }
 
 function shortfall(

@@ -253,7 +253,11 @@ describe("a replay", () => {
     };
     await deploy(rules("")).emit("e");
     const later = deploy(rules(" of a later deploy"));
-    expect(await rejection(later.emit("e"))).toMatchObject({ code: "IdConflict", eventId: "e" });
+    const error = await rejection(later.emit("e"));
+    expect(error).toMatchObject({ code: "IdConflict", eventId: "e" });
+    expect(error.message).toMatch(
+      /the job \S+ was stored with another payload before the observers changed.* under another id/,
+    );
     expect(await settledOf(project, "e")).toEqual(["crm.1", "flow.1"]);
     const ran: string[] = [];
     await project.worker({ "hook:send": ({ id }) => void ran.push(id) });
