@@ -4,6 +4,7 @@ import { describeError } from "./error-report.js";
 import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { withInspector } from "./inspection.js";
+import { unknownTask } from "./manifest.js";
 import { printable } from "./output/sanitize.js";
 import type { Session } from "./session.js";
 
@@ -69,6 +70,13 @@ export async function actOnIds(
   return exitCodeOf(outcomes);
 }
 
+/** Says that nothing was found, and where the filter names a task that no definition has. */
+export async function noteNone({ task }: JobFilter, session: Session): Promise<void> {
+  session.note("no jobs");
+  const unknown = task === undefined ? undefined : await unknownTask(session.root, task);
+  if (unknown !== undefined) session.note(unknown);
+}
+
 function namedIds({ ids, filter, verb }: JobAction): readonly string[] {
   if (Object.keys(filter).length === 0) return [...new Set(ids)];
   throw new CliError("OptionsConflict", `weft jobs ${verb} takes ids or filters, got both`, {
@@ -100,6 +108,7 @@ async function matchingIds(
       `left out: ${many}${steps} steps of workflow runs that match, which belong to their runs: weft runs ${verb === "retry" ? "retry" : "cancel"}`,
     );
   }
+  if (ids.length === 0 && !session.json) await noteNone(filter, session);
   if (ids.length === 0 || yes) return ids;
   const which = ids.length === MOST ? `the first ${MOST} jobs that match` : `${ids.length} jobs`;
   throw new CliError("NotConfirmed", `this would ${verb} ${which}`, {

@@ -1,5 +1,6 @@
 /** What `generated/manifest.json` tells the other commands: names for suggestions, payloads of schedules, schemas for hiding sensitive fields, retention for cancelled jobs. */
 import { join } from "node:path";
+import { didYouMean } from "../runtime/definition/index.js";
 import {
   createRedactor,
   type EventJsonSchemas,
@@ -7,6 +8,7 @@ import {
   type TaskJsonSchemas,
   type WorkflowJsonSchemas,
 } from "../runtime/inspect/index.js";
+import { printable } from "./output/sanitize.js";
 import { readTextFile } from "./project.js";
 
 export interface ProjectManifest {
@@ -64,6 +66,17 @@ export async function readManifest(root: string): Promise<ProjectManifest | unde
 function keepDeadMs({ retention }: Record<string, unknown>): number | undefined {
   if (typeof retention !== "object" || retention === null || !("deadMs" in retention)) return undefined;
   return typeof retention.deadMs === "number" ? retention.deadMs : undefined;
+}
+
+/**
+ * Says so where the definitions have no such task. No error: jobs outlive their task, but a misspelt name finds nothing, and
+ * that looks as if there were no jobs.
+ */
+export async function unknownTask(root: string, task: string): Promise<string | undefined> {
+  const manifest = await readManifest(root);
+  if (manifest === undefined || manifest.tasks.has(task)) return undefined;
+  const hint = didYouMean(task, manifest.tasks.keys());
+  return `no task "${printable(task)}" in the definitions${hint === undefined ? "" : `: ${hint}`}`;
 }
 
 /** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */

@@ -1,5 +1,7 @@
 // One thing done to many jobs: what the report says when it cannot be done to all.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { actOnIds } from "../../cli/act-on-jobs.js";
 import type { Session } from "../../cli/session.js";
@@ -101,4 +103,28 @@ test("many steps of runs are not looked for beyond the jobs that are taken", asy
   expect([all.ids.length, all.steps]).toEqual([100, 200]);
   const some = await inspector.collectIds(filter, 10);
   expect([some.ids.length, some.steps]).toEqual([10, 10]);
+});
+
+test("where nothing is found, a task that no definition has is told", async () => {
+  const root = mkdtempSync(path.join(tmpdir(), "weft-names-"));
+  onTestFinished(() => rmSync(root, { recursive: true }));
+  writeFileSync(path.join(root, "package.json"), "{}");
+  mkdirSync(path.join(root, "generated"));
+  writeFileSync(
+    path.join(root, "generated/manifest.json"),
+    JSON.stringify({ tasks: [{ name: "some:work" }] }),
+  );
+  const { prefix } = setupProject({ redis, tasks: [] });
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: prefix };
+  const weft = async (...args: string[]) => {
+    const { code, stderr } = await inProcess(["jobs", ...args], { cwd: root, env });
+    return { code, stderr };
+  };
+  const misspelt = {
+    code: 0,
+    stderr: 'no jobs\nno task "some:wrok" in the definitions: did you mean "some:work"?\n',
+  };
+  expect(await weft("list", "--task", "some:wrok")).toEqual(misspelt);
+  expect(await weft("retry", "--task", "some:wrok")).toEqual(misspelt);
+  expect((await weft("list", "--task", "some:work")).stderr).toBe("no jobs\n");
 });
