@@ -2,7 +2,7 @@
  * Definition files -> ProjectModel. Reports every problem of every file in one run; gives no project when there is an
  * error. Must not write anything, fetch anything, or run anything that a definition names.
  */
-import { type LoadCache, loadInto, type LoadResult } from "./load-sources.js";
+import { type LoadCache, loadInto, type LoadResult, type ReadReference } from "./load-sources.js";
 import { createReferenceReader, readDefinitionFiles } from "./read-files.js";
 import { createReporter, MAX_PROBLEMS } from "./reporter.js";
 
@@ -23,8 +23,13 @@ export interface LoadOptions {
   readonly cache?: LoadCache;
 }
 
+export interface LoadedProject extends LoadResult {
+  /** The definition files, and the schema files that a `$ref` names, missing ones too: what the result depends on. */
+  readonly files: readonly string[];
+}
+
 /** Reads and checks the definition files of a project. */
-export async function loadProject(options: LoadOptions): Promise<LoadResult> {
+export async function loadProject(options: LoadOptions): Promise<LoadedProject> {
   const { root, tasksDir = "tasks" } = options;
   const reporter = createReporter(MAX_PROBLEMS);
   const files = await readDefinitionFiles(root, tasksDir, reporter);
@@ -36,5 +41,12 @@ export async function loadProject(options: LoadOptions): Promise<LoadResult> {
       'write one, or run "weft init"',
     );
   }
-  return loadInto(reporter, files, createReferenceReader(root), options.cache);
+  const referred = new Set<string>();
+  const read = createReferenceReader(root);
+  const readRef: ReadReference = (file) => {
+    referred.add(file);
+    return read(file);
+  };
+  const result = loadInto(reporter, files, readRef, options.cache);
+  return { ...result, files: [...files.keys(), ...referred] };
 }

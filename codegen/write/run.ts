@@ -65,7 +65,7 @@ export interface RunCache {
   readonly emit: EmitCache;
   readonly handlers: HandlerCache;
   readonly load: LoadCache;
-  /** Files that the last run read. */
+  /** Files that the last run read, or looked for. */
   files: readonly string[];
 }
 
@@ -84,8 +84,8 @@ export async function runOnce(options: GenerateOptions, cache: RunCache): Promis
     tasks: loaded.project?.tasks.length ?? 0,
     elapsedMs: performance.now() - startedAt,
   });
+  cache.files = loaded.files;
   if (loaded.project === undefined) return done({ diagnostics: loaded.diagnostics, plan: undefined });
-  cache.files = loaded.project.files;
   const outcome = await prepare(root, loaded.project, loaded.diagnostics, paths, cache);
   if (outcome.plan !== undefined && options.check !== true) applyPlan(root, outcome.plan, paths.manifest);
   return done(outcome);

@@ -10,6 +10,7 @@ import {
   type FSWatcher,
   readdirSync,
   readFileSync,
+  realpathSync,
   statSync,
   watch as watchFolder,
 } from "node:fs";
@@ -92,14 +93,14 @@ function snapshot(
   before: ReadonlyMap<string, Seen>,
 ): Map<string, Seen> {
   const now = new Map<string, Seen>();
-  for (const file of new Set([...filesBelow(root, tasksDir), ...files]))
+  for (const file of new Set([...below(root, tasksDir).files, ...files]))
     remember(root, file, now, before.get(file));
   return now;
 }
 
 function remember(root: string, file: string, into: Map<string, Seen>, before?: Seen): void {
   const full = path.join(root, file);
-  const stat = statSync(full, { throwIfNoEntry: false });
+  const stat = unlessGone(() => statSync(full));
   if (stat === undefined || !stat.isFile()) return;
   const stamp = `${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}`;
   const hash = before?.stamp === stamp ? before.hash : contentHash(full);
@@ -117,47 +118,60 @@ function contentHash(file: string): string | undefined {
   }
 }
 
+/** A link in a circle leads nowhere too. */
 function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOENT" || code === "ENOTDIR";
+  return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP";
 }
 
 function sameContent(a: ReadonlyMap<string, Seen>, b: ReadonlyMap<string, Seen>): boolean {
   return a.size === b.size && [...a].every(([file, { hash }]) => b.get(file)?.hash === hash);
 }
 
-function filesBelow(root: string, folder: string): string[] {
-  return entriesOf(root, folder).flatMap((entry) => {
-    const name = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return filesBelow(root, name);
-    return entry.isFile() ? [name] : [];
-  });
-}
-
 /** The folders to listen to: all below `tasks/`, those of files that definitions refer to, and the root until `tasks/` exists. */
 function foldersOf(root: string, tasksDir: string, files: readonly string[]): ReadonlySet<string> {
-  const below = (folder: string): string[] => {
-    const folders = entriesOf(root, folder).filter((entry) => entry.isDirectory());
-    return [folder, ...folders.flatMap((entry) => below(`${folder}/${entry.name}`))];
-  };
-  const referred = files.map((file) => path.posix.dirname(file));
-  const tasks = existsSync(path.join(root, tasksDir)) ? below(tasksDir) : ["."];
-  return new Set(
-    [...tasks, ...referred].map((folder) => path.join(root, folder)).filter((folder) => existsSync(folder)),
-  );
+  const tasks = existsSync(path.join(root, tasksDir)) ? below(root, tasksDir).folders : ["."];
+  const referred = files.map((file) => nearestFolder(root, path.posix.dirname(file)));
+  return new Set([...tasks, ...referred].map((folder) => path.join(root, folder)));
 }
 
-function entriesOf(
-  root: string,
-  folder: string,
-): { name: string; isDirectory(): boolean; isFile(): boolean }[] {
-  try {
-    const entries = readdirSync(path.join(root, folder), { withFileTypes: true });
-    return entries.filter((entry) => entry.name !== "node_modules");
-  } catch (error) {
-    if (isGone(error)) return [];
-    throw error;
-  }
+/** A folder that is not there yet is heard of by the one that it will stand in. */
+function nearestFolder(root: string, folder: string): string {
+  return folder === "." || existsSync(path.join(root, folder))
+    ? folder
+    : nearestFolder(root, path.posix.dirname(folder));
+}
+
+interface Below {
+  readonly files: string[];
+  readonly folders: string[];
+}
+
+/** All below a folder. Links are followed as the loader follows them: inside of the project, and not in a circle. */
+function below(root: string, folder: string): Below {
+  const base = realpathSync(root);
+  const found: Below = { files: [], folders: [] };
+  const walked = new Set<string>();
+  const visit = (name: string): void => {
+    const real = unlessGone(() => realpathSync(path.join(root, name)));
+    if (real === undefined || walked.has(real) || !`${real}${path.sep}`.startsWith(`${base}${path.sep}`))
+      return;
+    walked.add(real);
+    found.folders.push(name);
+    for (const entry of entriesOf(root, name)) {
+      const inside = `${name}/${entry}`;
+      const stat = unlessGone(() => statSync(path.join(root, inside)));
+      if (stat?.isDirectory() === true) visit(inside);
+      else if (stat?.isFile() === true) found.files.push(inside);
+    }
+  };
+  visit(folder);
+  return found;
+}
+
+function entriesOf(root: string, folder: string): readonly string[] {
+  const names = unlessGone(() => readdirSync(path.join(root, folder))) ?? [];
+  return names.filter((name) => name !== "node_modules");
 }
 
 function syncWatchers(
@@ -186,8 +200,12 @@ function syncWatchers(
 
 /** `undefined` when the folder went since it was listed; the folder above has heard of it. */
 function tryToWatch(folder: string, onEvent: () => void): FSWatcher | undefined {
+  return unlessGone(() => watchFolder(folder, onEvent));
+}
+
+function unlessGone<T>(look: () => T): T | undefined {
   try {
-    return watchFolder(folder, onEvent);
+    return look();
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { renameSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { type GenerateResult, watch } from "../../../codegen/index.js";
@@ -78,4 +78,39 @@ test("does not run for a save that changes nothing, nor for its own stubs", asyn
   folder.write("tasks/shop.yaml", changed);
   expect((await next()).written).toContain("generated/types.ts");
   expect(seen()).toBe(2);
+});
+
+const REFERRING = `version: 1
+tasks:
+  order:place:
+    payload: { $ref: ../schemas/order.schema.json }
+`;
+
+test("hears of a schema file elsewhere that was missing or broken at first", async () => {
+  const folder = projectFolder({ "tasks/shop.yaml": REFERRING });
+  const { next } = watched(folder);
+  expect(await next()).toMatchObject({ status: "invalid", diagnostics: [{ code: "TW123" }] });
+  folder.write("schemas/order.schema.json", "{");
+  expect(await next()).toMatchObject({ status: "invalid" });
+  folder.write(
+    "schemas/order.schema.json",
+    '{ "type": "object", "properties": { "id": { "type": "string" } } }',
+  );
+  expect(await next()).toMatchObject({ status: "ok" });
+});
+
+test("hears of files in a linked folder, also where links lead in a circle or nowhere", async () => {
+  const folder = projectFolder({
+    "tasks/shop.yaml": SHOP,
+    "tasks/handlers/read.me": "",
+    "shared/read.me": "",
+  });
+  symlinkSync("../shared", path.join(folder.root, "tasks/more"));
+  symlinkSync("../tasks", path.join(folder.root, "shared/back"));
+  symlinkSync("nowhere", path.join(folder.root, "tasks/handlers/lost"));
+  symlinkSync("loop", path.join(folder.root, "tasks/handlers/loop"));
+  const { next } = watched(folder);
+  await next();
+  folder.write("shared/b.yaml", "version: 1\ntasks:\n  b:two:\n    payload: { x: string }\n");
+  expect((await next()).stubs).toEqual(["tasks/handlers/b/two.ts"]);
 });
