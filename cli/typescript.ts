@@ -1,5 +1,8 @@
 /** Running the project's TypeScript in this process, without a build. */
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
+import { CliError, codeOf, messageOf } from "./errors.js";
+import { EXIT } from "./exit-codes.js";
 
 /** From here on, `import()` takes TypeScript files, and stack traces name their lines. */
 export async function enableTypeScript(): Promise<void> {
@@ -9,8 +12,26 @@ export async function enableTypeScript(): Promise<void> {
   process.setSourceMapsEnabled(true);
 }
 
-/** Imports a file of the project; TypeScript when it is named so. */
+/**
+ * Imports a file of the project; TypeScript when it is named so.
+ * @throws CliError `ImportMissing` where generated code imports a file that is gone, as a rule a handler's.
+ */
 export async function importProjectFile(file: string): Promise<Record<string, unknown>> {
   if (/\.[cm]?tsx?$/.test(file)) await enableTypeScript();
-  return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw missingImport(error, dirname(file)) ?? error;
+  }
+}
+
+function missingImport(error: unknown, generated: string): CliError | undefined {
+  if (codeOf(error) !== "ERR_MODULE_NOT_FOUND") return undefined;
+  const found = /^Cannot find module '(.+)' imported from (.+)$/.exec(messageOf(error));
+  if (found === null || dirname(found[2]!) !== generated) return undefined;
+  return new CliError("ImportMissing", `${found[2]} imports ${found[1]}, which is not there`, {
+    exitCode: EXIT.failed,
+    fix: "bring the file back, or run: weft codegen, which writes a stub for each task that has no handler",
+    cause: error,
+  });
 }

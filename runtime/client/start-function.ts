@@ -69,7 +69,7 @@ export interface RunHandle<Output> {
 
 export interface StartFunction<Input, Output> {
   (input: Input, options?: StartOptions): Promise<RunHandle<Output>>;
-  /** @internal Workers start runs of it that are steps of others. */
+  /** What workers use to start runs of it that are steps of other runs. */
   readonly contract?: WorkflowContract<Input, Output>;
 }
 

@@ -259,6 +259,13 @@ test(
     ).toMatchObject({ code: 0 });
     worker.signal("SIGTERM");
     expect(await worker.ended).toEqual({ code: 0, signal: null });
+    await rm(join(folder, "tasks/handlers/hello/flaky.ts"));
+    const { code, stderr } = await weft(["worker"], { cwd: folder, env });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^error ImportMissing: .*generated.registry\.ts imports .*flaky\.js, which is not there$/m,
+    );
+    expect(stderr).not.toMatch(/^ +at /m);
   },
   DEV_TIMEOUT_MS,
 );
