@@ -6,6 +6,7 @@ import type { Redis } from "ioredis";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isElsewhere } from "./cluster-connector.js";
+import { Reads } from "./reads.js";
 import { type IoredisOptions, maskUrl, openRedis, reconnectDelay } from "./open-redis.js";
 import { isFromReplica, isNoScript, toTaskweftError } from "./reply-errors.js";
 import { SILENCE_LIMIT_MS, watchSilence } from "./silence.js";
@@ -103,6 +104,17 @@ export class Connection implements ScriptRunner {
       return send();
     } finally {
       stream?.uncork();
+    }
+  }
+
+  /** The replies to all that `collect` asks for, of one moment, in the order of its calls. */
+  async readTogether(collect: (reads: Reads) => unknown, operation = "read"): Promise<unknown[]> {
+    const reads = new Reads();
+    collect(reads);
+    try {
+      return await reads.send(this.redis);
+    } catch (error) {
+      throw toTaskweftError(error, operation);
     }
   }
 

@@ -2,22 +2,23 @@
  * Who stands in the pending lists. Among the ids are holes, of jobs that were cancelled or deleted, which stay there until a worker meets
  * them. Payloads may be large, and whoever asks comes again: a record is read only where something in it is needed.
  */
+import type { Connection } from "../connection/index.js";
 import { TOMBSTONE, type ShardKeys } from "../protocol/index.js";
-import { type Redis, replies } from "./replies.js";
 
 /** Bytes of records of one list that are read for its first job, where the id in front is a hole; one is read however large it is. */
 const MOST_BYTES = 65_536;
 
 /** Of these ids those that are no holes, in their order, with the sizes of their records. */
 export async function inLine(
-  redis: Redis,
+  connection: Connection,
   keys: ShardKeys,
   ids: readonly string[],
 ): Promise<readonly { readonly id: string; readonly bytes: number }[]> {
   if (ids.length === 0) return [];
-  const multi = redis.multi().hmget(keys.runs, ...ids);
-  for (const id of ids) multi.hstrlen(keys.jobs, id);
-  const [runs, ...sizes] = await replies(multi);
+  const [runs, ...sizes] = await connection.readTogether((reads) => {
+    reads.hmget(keys.runs, ...ids);
+    for (const id of ids) reads.hstrlen(keys.jobs, id);
+  }, "inspect");
   return ids.flatMap((id, index) => {
     const bytes = Number(sizes[index]);
     return isHole(bytes, (runs as (string | null)[])[index]!) ? [] : [{ id, bytes }];
@@ -29,7 +30,7 @@ export async function inLine(
  * more only where that does not do.
  */
 export async function firstInLine<Value>(
-  redis: Redis,
+  connection: Connection,
   keys: ShardKeys,
   fronts: readonly (readonly string[])[],
   valueOf: (id: string, record: string, run: string | null) => Value | undefined,
@@ -37,11 +38,10 @@ export async function firstInLine<Value>(
   const values = new Map<string, Value>();
   const look = async (ids: readonly string[]): Promise<void> => {
     if (ids.length === 0) return;
-    const multi = redis
-      .multi()
-      .hmget(keys.jobs, ...ids)
-      .hmget(keys.runs, ...ids);
-    const [records, runs] = (await replies(multi)) as (string | null)[][];
+    const [records, runs] = (await connection.readTogether(
+      (reads) => reads.hmget(keys.jobs, ...ids).hmget(keys.runs, ...ids),
+      "inspect",
+    )) as (string | null)[][];
     for (const [index, id] of ids.entries()) {
       const [record, run] = [records![index]!, runs![index]!];
       const value = isHole(record?.length ?? 0, run) ? undefined : valueOf(id, record, run);
@@ -50,7 +50,7 @@ export async function firstInLine<Value>(
   };
   await look(fronts.flatMap((front) => front.slice(0, 1)));
   const rests = fronts.filter((front) => !values.has(front[0] ?? "")).map((front) => front.slice(1));
-  const sizes = new Map((await inLine(redis, keys, rests.flat())).map(({ id, bytes }) => [id, bytes]));
+  const sizes = new Map((await inLine(connection, keys, rests.flat())).map(({ id, bytes }) => [id, bytes]));
   await look(rests.flatMap((rest) => asFewAs(MOST_BYTES, rest, sizes)));
   return fronts.map((front) => values.get(front.find((id) => values.has(id)) ?? ""));
 }

@@ -46,7 +46,7 @@ export async function readShardGauges(
     const names = [...new Set([...known, ...whole.names])].toSorted();
     const [lines, workers] = await readLines(redis, keys, names, whole.now);
     const ages = await firstInLine(
-      redis,
+      connection,
       keys,
       lines.map(({ front }) => front),
       (id, record, run) => {

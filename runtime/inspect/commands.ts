@@ -4,7 +4,7 @@ import { TaskweftError } from "../errors.js";
 import { type FinalState, isFinal } from "../protocol/index.js";
 import { drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
-import { transactionReplies, type ShardReader } from "./shard-reader.js";
+import type { ShardReader } from "./shard-reader.js";
 
 /** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, now. */
 export async function retryJob(reader: ShardReader, id: string): Promise<void> {
@@ -67,22 +67,24 @@ async function queueWhereDue(reader: ShardReader, id: string, queues: readonly s
 
 /** Workers stop taking jobs from the queue; what runs goes on. Pausing twice keeps the first time. */
 export async function pauseQueue(reader: ShardReader, queue: string): Promise<void> {
-  const now = await reader.now();
-  await reader.read((redis) => redis.hsetnx(reader.keys.paused, queue, now));
+  const { connection, keys } = reader;
+  await pause(connection, { keys, kind: "queue", name: queue, action: "pause", queues: [] });
 }
 
 export async function resumeQueue(reader: ShardReader, queue: string): Promise<void> {
-  const { wake } = reader.keys.queue(queue);
-  // Idle workers sleep in a blocking pop on `wake`; without the hint they would find the jobs at their next slow look.
-  const replies = await reader.read((redis) =>
-    redis.multi().hdel(reader.keys.paused, queue).lpush(wake, "1").ltrim(wake, 0, 0).exec(),
-  );
-  transactionReplies<number>(replies);
+  const { connection, keys } = reader;
+  await pause(connection, { keys, kind: "queue", name: queue, action: "resume", queues: [queue] });
 }
 
 /** None of its jobs starts from now on; what runs goes on. Pausing twice keeps the first time. */
 export async function pauseTask(reader: ShardReader, task: string): Promise<void> {
-  await pause(reader.connection, { keys: reader.keys, task, action: "pause", queues: [] });
+  await pause(reader.connection, {
+    keys: reader.keys,
+    kind: "task",
+    name: task,
+    action: "pause",
+    queues: [],
+  });
 }
 
 /** `queues`: all of the shard, because jobs of the task may stand in any of them. */
@@ -91,7 +93,7 @@ export async function resumeTask(
   task: string,
   queues: readonly string[],
 ): Promise<void> {
-  await pause(reader.connection, { keys: reader.keys, task, action: "resume", queues });
+  await pause(reader.connection, { keys: reader.keys, kind: "task", name: task, action: "resume", queues });
 }
 
 /** New jobs are refused with `Draining`, or accepted again. */

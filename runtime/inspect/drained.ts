@@ -2,7 +2,7 @@
 import { inLine } from "../gauges/index.js";
 import { ACTIVE_PAD_FIELD, queueOfRecord, waitingField } from "../protocol/index.js";
 import { listEntries, walkJobs } from "./job-walk.js";
-import { transactionReplies, type ShardReader } from "./shard-reader.js";
+import type { ShardReader } from "./shard-reader.js";
 
 /** Records read at once. */
 const CHUNK = 200;
@@ -34,18 +34,15 @@ interface Look {
 async function lookAt(reader: ShardReader, queue: string): Promise<Look> {
   const { keys } = reader;
   const { pending, due } = keys.queue(queue);
-  const replies = await reader.read((redis) =>
-    redis
-      .multi()
+  const [length, starts, ends, atGate, later, active] = await reader.together((reads) =>
+    reads
       .llen(pending)
       .lrange(pending, 0, 0)
       .lrange(pending, -1, -1)
       .hget(keys.groups, waitingField(queue))
       .zcard(due)
-      .hkeys(keys.active)
-      .exec(),
+      .hkeys(keys.active),
   );
-  const [length, starts, ends, atGate, later, active] = transactionReplies<unknown>(replies);
   return {
     waits: Number(atGate) > 0 || Number(later) > 0,
     pending: Number(length),
@@ -61,7 +58,7 @@ async function frontOfHoles(reader: ShardReader, queue: string): Promise<Readonl
   let front: readonly string[] = [];
   for await (const entries of listEntries(reader, keys.queue(queue).pending)) {
     const ids = entries.map(({ id }) => id);
-    if ((await reader.read((redis) => inLine(redis, keys, ids))).length > 0) return undefined;
+    if ((await inLine(reader.connection, keys, ids)).length > 0) return undefined;
     front = ids;
   }
   return new Set(front);

@@ -3,7 +3,7 @@ import { HIDDEN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { eventField, eventOfField, type KeptEvent, parseKeptEvent } from "../protocol/index.js";
 import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
-import { transactionReplies, type ShardReader } from "./shard-reader.js";
+import type { ShardReader } from "./shard-reader.js";
 import type { EventDetails, EventListOptions, EventPage, EventSummary, Redactor } from "./types.js";
 
 /** Events read at once; their payloads come with them. */
@@ -79,10 +79,9 @@ export async function showEvent(
 ): Promise<EventDetails> {
   const field = eventField(event, id);
   const { events, eventsExpiry } = reader.keys;
-  const replies = await reader.read((redis) =>
-    redis.multi().hget(events, field).zscore(eventsExpiry, field).exec(),
+  const [text, removedAt] = await reader.together<string | null>((reads) =>
+    reads.hget(events, field).zscore(eventsExpiry, field),
   );
-  const [text, removedAt] = transactionReplies<string | null>(replies);
   const kept = parseKeptEvent(text ?? "");
   if (kept === undefined) {
     throw new TaskweftError(

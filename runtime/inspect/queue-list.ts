@@ -4,7 +4,7 @@
  */
 import { firstInLine } from "../gauges/index.js";
 import { ACTIVE_PAD_FIELD, idTime, parseDraining, readRecord, waitingField } from "../protocol/index.js";
-import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
+import { stateOf, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
 /** Records read for each shared set; more would move megabytes for a number. */
@@ -75,15 +75,11 @@ const FRONT = 20;
 async function readOwn(reader: ShardReader, name: string, now: number) {
   const { pending: pendingKey, due: dueKey } = reader.keys.queue(name);
   const { groups } = reader.keys;
-  const [length, heads, atGate] = transactionReplies<unknown>(
-    await reader.read((redis) =>
-      redis
-        .multi()
-        .llen(pendingKey)
-        .lrange(pendingKey, 0, FRONT - 1)
-        .hget(groups, waitingField(name))
-        .exec(),
-    ),
+  const [length, heads, atGate] = await reader.together((reads) =>
+    reads
+      .llen(pendingKey)
+      .lrange(pendingKey, 0, FRONT - 1)
+      .hget(groups, waitingField(name)),
   );
   const due = await sampleSorted(reader, dueKey);
   const retry = Math.round(due.jobs.filter((job) => stateOf(job, true) === "retry").length * due.scale);
@@ -99,8 +95,8 @@ async function readOwn(reader: ShardReader, name: string, now: number) {
 
 /** When the first job of a waiting list was made. Before it may stand ids of jobs that were cancelled or deleted. */
 async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<number | undefined> {
-  const [at] = await reader.read((redis) =>
-    firstInLine(redis, reader.keys, [ids], (id, text) => {
+  const [at] = await reader.read(() =>
+    firstInLine(reader.connection, reader.keys, [ids], (id, text) => {
       const record = readRecord(text);
       return (typeof record === "object" ? record.options.at : undefined) ?? idTime(id);
     }),
@@ -109,15 +105,7 @@ async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<
 }
 
 async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {
-  const [size, ids] = transactionReplies<unknown>(
-    await reader.read((redis) =>
-      redis
-        .multi()
-        .zcard(key)
-        .zrange(key, 0, String(SAMPLE - 1), "REV")
-        .exec(),
-    ),
-  );
+  const [size, ids] = await reader.together((reads) => reads.zcard(key).zrange(key, 0, SAMPLE - 1, "REV"));
   return toSample(reader, Number(size), ids as string[]);
 }
 

@@ -10,7 +10,7 @@ import {
   type StepOutcome,
 } from "../protocol/index.js";
 import { roundOf, stepJobId, stepsRead, undoJobId, undoneField } from "../workflow/index.js";
-import { stateOf, transactionReplies, type ShardReader, type StoredJob } from "./shard-reader.js";
+import { stateOf, type ShardReader, type StoredJob } from "./shard-reader.js";
 
 /** Fields read at once: one reply must not hold Redis for long. */
 const FIELD_CHUNK = 200;
@@ -31,10 +31,9 @@ export interface StoredRun {
 /** @throws TaskweftError `JobNotFound`; `StateConflict` where it cannot be read. */
 export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
   const { workflows, ended } = reader.keys;
-  const replies = await reader.read((redis) =>
-    redis.multi().hmget(workflows, id, runFields.state(id), runFields.parent(id)).zscore(ended, id).exec(),
-  );
-  const [texts, removedAt] = transactionReplies<unknown>(replies) as [(string | null)[], string | null];
+  const [texts, removedAt] = (await reader.together((reads) =>
+    reads.hmget(workflows, id, runFields.state(id), runFields.parent(id)).zscore(ended, id),
+  )) as [(string | null)[], string | null];
   const [recordText = null, stateText = null, parentText = null] =
     id.includes(" ") || id.startsWith("@") ? [] : texts;
   if (recordText === null) throw runUnknown(id, operation);
@@ -155,12 +154,9 @@ export async function readStepJobs(
   ]);
   const jobs = await reader.jobs(ids);
   if (jobs.length === 0) return new Map();
-  const replies = await reader.read((redis) => {
-    const transaction = redis.multi();
-    for (const { id, record } of jobs) transaction.zscore(reader.keys.queue(record.queue).due, id);
-    return transaction.exec();
+  const scores = await reader.together<string | null>((reads) => {
+    for (const { id, record } of jobs) reads.zscore(reader.keys.queue(record.queue).due, id);
   });
-  const scores = transactionReplies<string | null>(replies);
   return new Map(
     jobs.map((job, index) => {
       const due = scores[index] ?? null;

@@ -1,5 +1,5 @@
 /** The reads that the other files share: records, runs and owners of jobs, and what follows from them. */
-import { PROTOCOL_VERSION, toTaskweftError, type Connection } from "../connection/index.js";
+import { PROTOCOL_VERSION, type Reads, toTaskweftError, type Connection } from "../connection/index.js";
 import {
   idTime,
   NEW_RUN,
@@ -60,19 +60,21 @@ export class ShardReader {
     }
   }
 
+  /** The replies to all that `collect` asks for, of one moment, in the order of its calls. */
+  async together<Reply = unknown>(collect: (reads: Reads) => unknown): Promise<Reply[]> {
+    return (await this.#connection.readTogether(collect, "inspect")) as Reply[];
+  }
+
   /** The jobs of these ids, in order, without those that are gone. Records, runs and owners are of one moment. */
   async jobs(ids: readonly string[]): Promise<readonly StoredJob[]> {
     if (ids.length === 0) return [];
     const { jobs, runs, active } = this.keys;
-    const replies = await this.read((redis) =>
-      redis
-        .multi()
+    const [records, runTexts, owners] = await this.together<(string | null)[]>((reads) =>
+      reads
         .hmget(jobs, ...ids)
         .hmget(runs, ...ids)
-        .hmget(active, ...ids)
-        .exec(),
+        .hmget(active, ...ids),
     );
-    const [records, runTexts, owners] = transactionReplies<(string | null)[]>(replies);
     return ids.flatMap((id, index) => {
       const text = records?.[index];
       const job = text === null || text === undefined ? undefined : readJob(text, runTexts?.[index] ?? null);
@@ -115,15 +117,6 @@ export async function readProtocol(
 ): Promise<{ readonly stored: number; readonly known: number }> {
   const stored = await reader.read((redis) => redis.hget(reader.keys.meta, "protocol"));
   return { stored: Number(stored ?? PROTOCOL_VERSION), known: PROTOCOL_VERSION };
-}
-
-/** The replies of MULTI. @throws the first error among them. */
-export function transactionReplies<Reply>(replies: [Error | null, unknown][] | null): Reply[] {
-  if (replies === null) throw toTaskweftError(new Error("the transaction was discarded"), "inspect");
-  return replies.map(([error, reply]) => {
-    if (error !== null) throw toTaskweftError(error, "inspect");
-    return reply as Reply;
-  });
 }
 
 /** The state of a job, given whether it stands in the due set of its queue. See docs/states.md. */

@@ -2,7 +2,7 @@
 import { TASK_NAME_PATTERN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { parkedMembers, parseDraining, pausedTasks } from "../protocol/index.js";
-import { transactionReplies, type ShardReader } from "./shard-reader.js";
+import type { ShardReader } from "./shard-reader.js";
 import type { TaskSummary } from "./types.js";
 
 /** The tasks that the caller knows, and all that are held back; a task that is gone from the definitions can still be. */
@@ -11,10 +11,8 @@ export async function listTasks(
   known: readonly string[],
 ): Promise<readonly TaskSummary[]> {
   const { keys } = reader;
-  const [fields, text] = transactionReplies<unknown>(
-    await reader.read((redis) => redis.multi().hgetall(keys.paused).get(keys.draining).exec()),
-  );
-  const paused = pausedTasks(fields as Record<string, string>);
+  const [fields, text] = await reader.together((reads) => reads.hgetall(keys.paused).get(keys.draining));
+  const paused = pausedTasks(fields as string[]);
   const draining = parseDraining(text as string | null).task;
   const names = [...new Set([...known, ...paused.keys(), ...draining.keys()])].toSorted();
   return Promise.all(

@@ -188,18 +188,16 @@ export function pausedTaskField(task: string): string {
   return `task:${task}`;
 }
 
-/** Of the fields of `paused`: task -> since when it is paused (ms), or that it was resumed and jobs of it are still put aside. */
-export function pausedTasks(
-  fields: Readonly<Record<string, string>>,
-): ReadonlyMap<string, number | "resumed"> {
+/** Of the fields and values of `paused`, one after the other: task -> since when it is paused (ms), or that it was resumed and jobs of it are still put aside. */
+export function pausedTasks(reply: readonly string[]): ReadonlyMap<string, number | "resumed"> {
   const start = pausedTaskField("");
-  const own = Object.entries(fields).filter(([field]) => field.startsWith(start));
-  return new Map(
-    own.map(([field, state]) => [
-      field.slice(start.length),
-      state.startsWith("0") ? "resumed" : Number(state),
-    ]),
-  );
+  const tasks = new Map<string, number | "resumed">();
+  for (const [index, field] of reply.entries()) {
+    const state = reply[index + 1] ?? "";
+    const isOfTask = index % 2 === 0 && field.startsWith(start);
+    if (isOfTask) tasks.set(field.slice(start.length), state.startsWith("0") ? "resumed" : Number(state));
+  }
+  return tasks;
 }
 
 /** Field of the `groups` hash that is there while a task is paused: the gates of its groups are closed. */

@@ -243,7 +243,8 @@ describe("every wrapper", () => {
     log: (runner) => scripts.log(runner, { ...worker, maxLines: 1, maxBytes: 1, jobs: [] }),
     "mend-run": (runner) => scripts.mendRun(runner, { ...A_MEND, keys }),
     note: (runner) => scripts.note(runner, { ...worker, jobs: [] }),
-    pause: (runner) => scripts.pause(runner, { keys, task: "a:task", action: "pause", queues: QUEUES }),
+    pause: (runner) =>
+      scripts.pause(runner, { keys, kind: "task", name: "a:task", action: "pause", queues: QUEUES }),
     purge: (runner) => scripts.purge(runner, { keys, queue: "first", ...A_PURGE }),
     recount: (runner) => scripts.recountGroup(runner, { keys, ...A_RECOUNT, queues: QUEUES }),
     regate: (runner) => scripts.regate(runner, { ...job, ...A_REGATE }),

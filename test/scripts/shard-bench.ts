@@ -335,11 +335,17 @@ export class ShardBench {
 
   /** True when it was not paused before. */
   async pause(task = "a:task"): Promise<boolean> {
-    return await pause(this.#runner, { keys: this.keys, task, action: "pause", queues: [] });
+    return await pause(this.#runner, {
+      keys: this.keys,
+      kind: "task",
+      name: task,
+      action: "pause",
+      queues: [],
+    });
   }
 
   async resume(task = "a:task", queues: readonly string[] = ["q"]): Promise<boolean> {
-    return await pause(this.#runner, { keys: this.keys, task, action: "resume", queues });
+    return await pause(this.#runner, { keys: this.keys, kind: "task", name: task, action: "resume", queues });
   }
 
   async drain(kind: "queue" | "task", name: string, action: "drain" | "accept" = "drain"): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** Looks at runs that are steps of others: at those for which no job waits, and at jobs that wait although their run has ended. */
 import { parseRunParent, runFields, type RunParent } from "../../protocol/index.js";
 import { childRunId, roundOf, stepJobId } from "../../workflow/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { hasEnded, startOf } from "./facts.js";
 import { type ChildPlace, placeName } from "./run-jobs.js";
 
@@ -62,19 +62,12 @@ export async function waiterOf(reader: ShardReader, run: string): Promise<Waiter
   if (parent === undefined || parent.queue === "") return undefined;
   const { queue } = parent;
   const job = stepJobId(parent.run, parent.step, parent.item);
-  const replies = await reader.read((redis) =>
-    redis
-      .multi()
-      .time()
+  const [time, said, dueAt] = (await reader.together((reads) =>
+    reads
+      .time(workflows)
       .hmget(workflows, ...fieldsAround(run, parent))
-      .zscore(reader.keys.queue(queue).due, job)
-      .exec(),
-  );
-  const [time, said, dueAt] = transactionReplies<unknown>(replies) as [
-    time: string[],
-    said: (string | null)[],
-    dueAt: string | null,
-  ];
+      .zscore(reader.keys.queue(queue).due, job),
+  )) as [time: string[], said: (string | null)[], dueAt: string | null];
   const [end, above, aboveState, round, mark] = said;
   const isOwn = childRunId(parent.run, parent.step, roundOf(round), parent.item) === run;
   const isOfParent = startOf(above) === parent.startedAt && !hasEnded(aboveState);

@@ -1,5 +1,5 @@
 /** Looks for events that nobody would ever remove. A script keeps an event and its end in one move, so one that lacks it twice has lost it. */
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import type { AuditFinding } from "./finding.js";
 import { hashPages, pairsOf } from "./pages.js";
 import { eventFindings } from "./rules/index.js";
@@ -20,10 +20,9 @@ export async function lookAtEvents(reader: ShardReader): Promise<readonly EventL
   }
   const looks: EventLook[] = [];
   for (const field of suspects) {
-    const replies = await reader.read((redis) =>
-      redis.multi().hexists(events, field).zscore(eventsExpiry, field).exec(),
+    const [isKept, end] = await reader.together((reads) =>
+      reads.hexists(events, field).zscore(eventsExpiry, field),
     );
-    const [isKept, end] = transactionReplies<unknown>(replies);
     const findings = eventFindings({ field, hasEnd: isKept === 0 || end !== null });
     if (findings.length > 0) looks.push({ field, findings });
   }

@@ -16,7 +16,7 @@ import {
   waitingPlace,
 } from "../../protocol/index.js";
 import { recountGroup, recountQueue, type RecountReply } from "../../scripts/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 
@@ -174,12 +174,10 @@ class GateLook {
     let [held, listed] = [0, 0];
     for (let start = 0; start < ids.length; start += AT_ONCE) {
       const some = ids.slice(start, start + AT_ONCE);
-      const replies = await this.#reader.read((redis) => {
-        const reading = redis.multi().hmget(keys.active, ...some);
-        for (const queue of this.#queues) reading.zmscore(keys.queue(queue).due, ...some);
-        return reading.exec();
+      const [owners, ...due] = await this.#reader.together<(string | null)[]>((reads) => {
+        reads.hmget(keys.active, ...some);
+        for (const queue of this.#queues) reads.zmscore(keys.queue(queue).due, ...some);
       });
-      const [owners, ...due] = transactionReplies<(string | null)[]>(replies);
       for (const index of some.keys()) {
         if (due.some((scores) => scores[index] !== null)) continue;
         held++;

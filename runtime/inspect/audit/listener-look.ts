@@ -1,6 +1,7 @@
 /** Looks for handlers that wait for an event which would not find them, and for entries that nobody would ever remove. */
 import { waitsField } from "../../protocol/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { Reads } from "../../connection/index.js";
+import type { ShardReader } from "../shard-reader.js";
 import { recordFacts } from "./facts.js";
 import type { AuditFinding } from "./finding.js";
 import { pairsOf, sortedSetPages } from "./pages.js";
@@ -38,21 +39,15 @@ async function look(
   members: readonly string[],
 ): Promise<readonly ListenerLook[]> {
   const { jobs, listeners, listenersExpiry, notes } = reader.keys;
-  const read = (redis: typeof reader.connection.redis) =>
-    redis.multi().time().hget(jobs, id).hget(notes, waitsField(id));
-  const [, record, waits] = transactionReplies<string | null>(
-    await reader.read((redis) => read(redis).exec()),
-  );
+  const read = (reads: Reads): Reads => reads.time(jobs).hget(jobs, id).hget(notes, waitsField(id));
+  const [, record, waits] = await reader.together<string | null>(read);
   const says = listenersOfJob(id, recordFacts(record), waits ?? "");
   const all = [...new Set([...members, ...says.keys()])];
   if (all.length === 0) return [];
-  const [time, , again, found, ends] = transactionReplies<unknown>(
-    await reader.read((redis) =>
-      read(redis)
-        .zmscore(listeners, ...all)
-        .zmscore(listenersExpiry, ...all)
-        .exec(),
-    ),
+  const [time, , again, found, ends] = await reader.together((reads) =>
+    read(reads)
+      .zmscore(listeners, ...all)
+      .zmscore(listenersExpiry, ...all),
   );
   // It has heard of something meanwhile, and whoever told it keeps it in order.
   if (again !== waits) return [];

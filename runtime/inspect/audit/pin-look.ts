@@ -5,7 +5,7 @@
  * as all together are, is a finding.
  */
 import { repin } from "../../scripts/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { definitionOf } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
 import { hashPages, pairsOf } from "./pages.js";
@@ -77,15 +77,14 @@ async function countPins(reader: ShardReader): Promise<ReadonlyMap<string, numbe
 async function readPins(reader: ShardReader, pinned: ReadonlyMap<string, number>): Promise<Pins> {
   const { workflows, running, ended } = reader.keys;
   const fields = [...pinned.keys()];
-  const replies = await reader.read((redis) => {
-    const transaction = redis.multi().zcard(running).zcard(ended);
+  const replies = await reader.together((reads) => {
+    reads.zcard(running).zcard(ended);
     // Redis wants one field at least.
-    transaction.hmget(workflows, "", ...fields.map((field) => `${field}#`));
+    reads.hmget(workflows, "", ...fields.map((field) => `${field}#`));
     // Not their texts, which may be large.
-    for (const field of fields) transaction.hexists(workflows, field);
-    return transaction.exec();
+    for (const field of fields) reads.hexists(workflows, field);
   });
-  const [goOn, over, [, ...counts], ...texts] = transactionReplies<unknown>(replies) as [
+  const [goOn, over, [, ...counts], ...texts] = replies as [
     goOn: number,
     over: number,
     counts: (string | null)[],

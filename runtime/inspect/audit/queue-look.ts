@@ -1,6 +1,5 @@
 /** What stands about queues and workers, and which keys are of a type that nobody can work with. */
 import type { ShardReader } from "../shard-reader.js";
-import { transactionReplies } from "../shard-reader.js";
 import type { AuditFinding } from "./finding.js";
 import { keyPages } from "./pages.js";
 import { queueFindings, workerFindings, type QueueFacts } from "./rules/index.js";
@@ -84,10 +83,9 @@ export async function lookAtQueues(
   return await Promise.all(
     queues.map(async (name) => {
       const { pending, due, wake } = keys.queue(name);
-      const replies = await reader.read((redis) =>
-        redis.multi().llen(pending).zcard(due).llen(wake).hexists(keys.meta, `queue:${name}`).exec(),
+      const [jobs = 0, later = 0, hints = 0, declared = 0] = await reader.together<number>((reads) =>
+        reads.llen(pending).zcard(due).llen(wake).hexists(keys.meta, `queue:${name}`),
       );
-      const [jobs = 0, later = 0, hints = 0, declared = 0] = transactionReplies<number>(replies);
       const facts = { name, pending: jobs, due: later, hints, declared: declared === 1 };
       return { facts, findings: queueFindings(facts) };
     }),
@@ -116,15 +114,12 @@ export async function lookAtWorkers(
   return await Promise.all(
     [...new Set([...owners.keys(), ...known])].map(async (name) => {
       const sample = owners.get(name) ?? ["#"];
-      const replies = await reader.read((redis) =>
-        redis
-          .multi()
+      const [lease, isKnown, holders] = await reader.together((reads) =>
+        reads
           .zscore(leases, name)
           .hexists(workers, name)
-          .hmget(active, ...sample)
-          .exec(),
+          .hmget(active, ...sample),
       );
-      const [lease, isKnown, holders] = transactionReplies<unknown>(replies);
       const held = (holders as (string | null)[]).filter((owner) => owner === name).length;
       const facts = { name, hasLease: lease !== null, isKnown: isKnown === 1, active: held };
       return { name, findings: workerFindings(facts) };

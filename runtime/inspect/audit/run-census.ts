@@ -4,7 +4,7 @@
  */
 import { parseRunParent } from "../../protocol/index.js";
 import { stepJobId, timeoutJobId, undoJobId, undoneField } from "../../workflow/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
@@ -106,12 +106,9 @@ async function withoutRecord(
   const strays = new Set<string>();
   for (let from = 0; from < unrecorded.length; from += AT_ONCE) {
     const some = unrecorded.slice(from, from + AT_ONCE);
-    const replies = await reader.read((redis) => {
-      const transaction = redis.multi();
-      for (const pair of some) for (const field of pair) transaction.hexists(workflows, field);
-      return transaction.exec();
+    const exists = await reader.together<number>((reads) => {
+      for (const pair of some) for (const field of pair) reads.hexists(workflows, field);
     });
-    const exists = transactionReplies<number>(replies);
     for (const [index, [run]] of some.entries())
       if (exists[2 * index] === 0 && exists[2 * index + 1] === 1) strays.add(run);
   }

@@ -3,19 +3,19 @@
  * part follow one another unseen; whatever begins in one part with an end in another changes one of the marks, which are read with each part.
  * Where they are always the same, all parts are of one moment.
  */
+import type { Reads } from "../../connection/index.js";
 import type { WorkflowDefinition, WorkflowStep } from "../../definition/index.js";
 import { isFinal, runFields } from "../../protocol/index.js";
 import { deciderId, isChild, stepJobId, stopperId, undoJobId, undoneField } from "../../workflow/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { recordFacts, runFacts } from "./facts.js";
 
-/** Items that are read in one transaction: it must stay a fraction of a millisecond. */
+/** Items that are read in one call: it must stay a fraction of a millisecond. */
 const AT_ONCE = 200;
 /** No fan-out has more. */
 const MOST_ITEMS = 100_000;
 
 type Texts = readonly (string | null)[];
-type Transaction = ReturnType<ShardReader["connection"]["redis"]["multi"]>;
 
 /** A step, or an item of it, that is a run. */
 export interface ChildPlace {
@@ -47,9 +47,9 @@ export class RunMarks {
     this.#jobs = [...fans.map((step) => stepJobId(run, step)), deciderId(run), stopperId(run)];
   }
 
-  read(transaction: Transaction): Transaction {
+  read(reads: Reads): void {
     const { jobs, workflows } = this.#reader.keys;
-    return transaction.hmget(workflows, ...this.#fields).hmget(jobs, ...this.#jobs);
+    reads.hmget(workflows, ...this.#fields).hmget(jobs, ...this.#jobs);
   }
 
   /** What was read, by its field, and a text to compare it by. */
@@ -137,17 +137,16 @@ async function readPart(
 }> {
   const { jobs, runs, active, workflows } = reader.keys;
   const ids = places.map(({ id }) => id);
-  const replies = await reader.read((redis) => {
-    const transaction = marks
-      .read(redis.multi())
+  const replies = await reader.together((reads) => {
+    marks.read(reads);
+    reads
       .hmget(jobs, ...ids)
       .hmget(runs, ...ids)
       .hmget(active, ...ids);
     // Not their values, which may be large.
-    for (const { end } of places) transaction.hexists(workflows, end);
-    return transaction.exec();
+    for (const { end } of places) reads.hexists(workflows, end);
   });
-  const [said, marked, records, texts, owners, ...ends] = transactionReplies<unknown>(replies) as [
+  const [said, marked, records, texts, owners, ...ends] = replies as [
     ...lists: [Texts, Texts, Texts, Texts, Texts],
     ...ends: number[],
   ];

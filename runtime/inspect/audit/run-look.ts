@@ -5,7 +5,7 @@
 import { type BegunJob, begunJob, runFields } from "../../protocol/index.js";
 import { mendRun } from "../../scripts/index.js";
 import { WorkflowGraph } from "../../workflow/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { hasten } from "./child-look.js";
 import { definitionOf, hasEnded, startOf } from "./facts.js";
 import type { AuditFinding, RepairOutcome } from "./finding.js";
@@ -50,21 +50,14 @@ async function withoutSettled(
   const runs = [...suspects.keys()].filter((run) => !hasMore(suspects.get(run)!));
   for (let from = 0; from < runs.length; from += AT_ONCE) {
     const some = runs.slice(from, from + AT_ONCE);
-    const replies = await reader.read((redis) =>
-      redis
-        .multi()
+    const [records, states, opens, goOn, over] = (await reader.together<Texts>((reads) =>
+      reads
         .hmget(workflows, ...some)
         .hmget(workflows, ...some.map(runFields.state))
         .hmget(workflows, ...some.map(runFields.open))
         .zmscore(running, ...some)
-        .zmscore(ended, ...some)
-        .exec(),
-    );
-    const [records, states, opens, goOn, over] = transactionReplies<Texts>(replies) as [
-      ...ends: [Texts, Texts, Texts],
-      running: Texts,
-      ended: Texts,
-    ];
+        .zmscore(ended, ...some),
+    )) as [...ends: [Texts, Texts, Texts], running: Texts, ended: Texts];
     for (const [index, run] of some.entries()) {
       const isListed = [goOn[index] !== null, over[index] !== null];
       const isGone = records[index] === null && !isListed[0] && !isListed[1];

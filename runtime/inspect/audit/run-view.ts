@@ -2,7 +2,7 @@
 import type { WorkflowDefinition } from "../../definition/index.js";
 import { parseRunRecord, runFields } from "../../protocol/index.js";
 import { deciderId, listenersOf, RUN_RETRYING, timeoutJobId } from "../../workflow/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import { type LostChild, lostChildren, type Waiter, waiterOf } from "./child-look.js";
 import { definitionFacts, definitionOf, hasEnded, readable, startOf } from "./facts.js";
 import type { RunSuspect } from "./run-census.js";
@@ -109,10 +109,10 @@ export class RunViewer {
     const [decider, timeout] = [deciderId(run), timeoutJobId(run)];
     const members = suspect.listeners.slice(0, MOST_LISTENERS);
     const { fields } = suspect;
-    const replies = await this.#reader.read((redis) => {
-      const transaction = marks
-        .read(redis.multi())
-        .time()
+    const replies = await this.#reader.together((reads) => {
+      marks.read(reads);
+      reads
+        .time(workflows)
         .hmget(workflows, run, runFields.state(run), runFields.open(run))
         .hexists(workflows, definition)
         .zscore(running, run)
@@ -123,8 +123,7 @@ export class RunViewer {
         .hmget(jobs, decider, timeout)
         .hexists(active, timeout)
         .zmscore(listeners, "", ...waits.map(({ member }) => member));
-      for (const { end } of waits) transaction.hexists(workflows, end);
-      return transaction.exec();
+      for (const { end } of waits) reads.hexists(workflows, end);
     });
     const [
       said,
@@ -140,7 +139,7 @@ export class RunViewer {
       isHeld,
       found,
       ...ends
-    ] = transactionReplies<unknown>(replies) as [
+    ] = replies as [
       ...marks: [Texts, Texts],
       time: string[],
       own: Texts,

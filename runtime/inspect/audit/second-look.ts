@@ -10,7 +10,7 @@ import {
   waitingPlace,
   waitsField,
 } from "../../protocol/index.js";
-import { transactionReplies, type ShardReader } from "../shard-reader.js";
+import type { ShardReader } from "../shard-reader.js";
 import {
   fieldOfItsRun,
   hasEnded,
@@ -132,10 +132,9 @@ async function readFacts(
   // Where an id should wait is told by its entry, which must be known before; it is read again with all else.
   const entries = await reader.read((redis) => redis.hmget(keys.limited, ...ids));
   const members = suspects.map(([id, fields], index) => membersOf(id, entries[index] ?? undefined, fields));
-  const replies = await reader.read((redis) => {
-    const reading = redis
-      .multi()
-      .time()
+  const replies = await reader.together<(string | null)[]>((reads) => {
+    reads
+      .time(keys.jobs)
       .hmget(keys.jobs, ...ids)
       .hmget(keys.runs, ...ids)
       .hmget(keys.active, ...ids)
@@ -147,17 +146,16 @@ async function readFacts(
       .hmget(keys.notes, ...ids.map(progressField))
       .hmget(keys.notes, ...ids.map(logField))
       .hmget(keys.notes, ...ids.map(waitsField))
-      .zrange(keys.leases, 0, "-1", "WITHSCORES")
+      .zrange(keys.leases, 0, -1, "WITHSCORES")
       .hmget(keys.limited, ...ids)
       .zmscore(keys.waiting, ...(members.flat().length === 0 ? [""] : members.flat()))
       .hmget(keys.workflows, ...ids)
       .hmget(keys.workflows, ...ids.map(runFields.state))
       .hmget(keys.workflows, ...ids.map(fieldOfItsRun));
-    for (const queue of queues) reading.zmscore(keys.queue(queue).due, ...ids);
-    return reading.exec();
+    for (const queue of queues) reads.zmscore(keys.queue(queue).due, ...ids);
   });
   const [time, records, runs, owners, done, dead, cancels, awaits, steps, progress, logs, rests, ...others] =
-    transactionReplies<(string | null)[]>(replies);
+    replies;
   const [leases, limited, waiting, workflowRuns, workflowStates, runsOfItems, ...due] = others;
   const waits = new Set(members.flat().filter((_member, index) => waiting![index] !== null));
   const nowMs = Number(time![0]) * 1000 + Math.floor(Number(time![1]) / 1000);
@@ -225,14 +223,9 @@ async function withKeys(
   if (wanted.length === 0) return all;
   const { keys, keysExpiry } = reader.keys;
   const fields = wanted.map(({ field }) => field);
-  const replies = await reader.read((redis) =>
-    redis
-      .multi()
-      .hmget(keys, ...fields)
-      .zmscore(keysExpiry, ...fields)
-      .exec(),
+  const [owners, ends] = await reader.together<(string | null)[]>((reads) =>
+    reads.hmget(keys, ...fields).zmscore(keysExpiry, ...fields),
   );
-  const [owners, ends] = transactionReplies<(string | null)[]>(replies);
   const owned = new Map<string, KeyFacts[]>();
   for (const [index, { id, field }] of wanted.entries()) {
     if (owners![index] !== id) continue;

@@ -171,7 +171,7 @@ describe("finds and mends", () => {
 
 describe("of a paused task", () => {
   const set = (action: "pause" | "resume") =>
-    pause(connection, { keys, task: "mail:send", action, queues: ["default"] });
+    pause(connection, { keys, kind: "task", name: "mail:send", action, queues: ["default"] });
 
   test("a parked job is where it belongs, and one that was lost comes back", async () => {
     await shard.add("a");

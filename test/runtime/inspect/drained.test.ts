@@ -136,9 +136,18 @@ class DisturbedReader extends ShardReader {
   readonly before: Record<number, () => Promise<unknown>> = {};
 
   override async read<Reply>(commands: Parameters<ShardReader["read"]>[0]): Promise<Reply> {
+    await this.#disturb();
+    return (await super.read(commands)) as Reply;
+  }
+
+  override async together<Reply>(collect: Parameters<ShardReader["together"]>[0]): Promise<Reply[]> {
+    await this.#disturb();
+    return await super.together(collect);
+  }
+
+  async #disturb(): Promise<void> {
     this.#reads += 1;
     await this.before[this.#reads]?.();
-    return (await super.read(commands)) as Reply;
   }
 }
 
@@ -152,8 +161,8 @@ test("a job that a worker takes and puts back meanwhile waits", async () => {
   onTestFinished(() => connection.disconnect());
   const reader = new DisturbedReader(connection, keys);
   reader.before[2] = () => raw.lpop(pending);
-  // The last look, after the length of the list, its ids, and what they are.
-  reader.before[5] = () => raw.lpush(pending, first!.id);
+  // The last look, after the length of the list and its ids.
+  reader.before[4] = () => raw.lpush(pending, first!.id);
   expect(await isQueueEmpty(reader, "default")).toBe(false);
   expect(await raw.llen(pending)).toBe(3);
 });
