@@ -29,7 +29,7 @@ export interface EnqueueOptions<Queue extends string = string> {
    */
   readonly durability?: Durability;
   /**
-   * The job's id, 1 to 128 of `A-Za-z0-9._:-`. Default: made by the client. Enqueuing the same id again while the job is stored gives the
+   * The job's id, 1 to 128 of `A-Za-z0-9_:-`, without `:end` or `:timeout` at its end. Default: made by the client. Enqueuing the same id again while the job is stored gives the
    * stored job, also after a deploy that has changed its task. With another task, payload, `maxRetries`, `timeout` or `retention` it fails
    * with `IdConflict`; of the other options the first enqueue decides.
    */

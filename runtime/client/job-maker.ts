@@ -3,7 +3,7 @@ import {
   type AnyTaskContract,
   DURABILITIES,
   type Durability,
-  JOB_ID_PATTERN,
+  mayBeChosen,
   groupKey,
   hasLimit,
   latestWins,
@@ -132,8 +132,12 @@ export class JobMaker<Payload> {
     checked: { readonly payload: Payload; readonly json: string },
     given: EnqueueOptions,
   ): EnqueueItem {
-    if (given.id !== undefined && !JOB_ID_PATTERN.test(given.id)) {
-      throw optionInvalid("id", "1 to 128 of A-Z a-z 0-9 . _ : -", given.id);
+    if (given.id !== undefined && !mayBeChosen(given.id)) {
+      throw optionInvalid(
+        "id",
+        "1 to 128 of A-Z a-z 0-9 _ : -, without :end or :timeout at its end",
+        given.id,
+      );
     }
     const options = withDebounce(this.#contract, given);
     const queue = this.queue(options.queue);

@@ -249,11 +249,14 @@ function fail({ failed, id }: Emission, failure: Failure): void {
   );
 }
 
-/** Names where the job came from. Names of observers have no dots, so no two events and observers give one id. */
+/**
+ * Names where the job came from. Names of observers have no dots, so no two events and observers give one id; and with two dots it is that
+ * of no step of a run whose id is that of the event.
+ */
 export function actionJobId(event: string, observer: string, number: number): string {
-  const readable = `${event}.${observer}.${number}`;
+  const readable = `${event}..${observer}.${number}`;
   if (JOB_ID_PATTERN.test(readable)) return readable;
-  return `event.${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;
+  return `event..${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;
 }
 
 function asError(error: unknown): Error {

@@ -10,7 +10,7 @@ import {
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
 import { processMetrics } from "../metrics/index.js";
-import { keyField, parseRunRecord } from "../protocol/index.js";
+import { parseRunRecord, runKeyField } from "../protocol/index.js";
 import { RunStarter } from "../workflow/index.js";
 import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
@@ -116,7 +116,7 @@ export function createStartFunction<Input, Output>(
 /** An empty key would make one run of all that lack it. @throws TaskweftError `OptionInvalid` */
 function runKey(workflow: string, text: string): string {
   assertKey("idempotency.key", text);
-  return keyField(workflow, text);
+  return runKeyField(workflow, text);
 }
 
 /** The same workflow with the same input, whenever and by whatever deploy. */

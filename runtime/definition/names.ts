@@ -9,6 +9,16 @@ export const TASK_NAME_PATTERN = /^[a-z][a-z0-9_-]*(:[a-z][a-z0-9_-]*){0,4}$/;
 export const SIMPLE_NAME_PATTERN = /^[a-z][a-z0-9_-]*$/;
 /** Ids of jobs: no braces, spaces or control bytes, so that no id can move a key to another slot or prefix. */
 export const JOB_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/**
+ * Whether a caller may choose this id for a job. The jobs of a workflow run are `<run>.<step>`, `<run>:end` and `<run>:timeout`, and whoever
+ * chooses such an id for another job would take the place of one of them: the run would wait for it for ever. Two dots stand in ids that are
+ * made from others (of observers, children and follow-ups), so none of these is that of a step either.
+ */
+export function mayBeChosen(id: string): boolean {
+  const isOfRun = /:(?:end|timeout)$/.test(id) || (id.includes(".") && !id.includes(".."));
+  return JOB_ID_PATTERN.test(id) && !isOfRun;
+}
 export const MAX_NAME_LENGTH = 120;
 /** Steps of a workflow: read as `steps.chargeCard.result`. */
 export const STEP_NAME_PATTERN = /^[a-z][A-Za-z0-9_]*$/;

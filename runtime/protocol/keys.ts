@@ -245,6 +245,11 @@ export function keyField(task: string, key: string): string {
   return `${task} ${key}`;
 }
 
+/** The same for a run: the mark tells a workflow from a task of the same name. */
+export function runKeyField(workflow: string, key: string): string {
+  return `@${workflow} ${key}`;
+}
+
 /**
  * Field of the `keys` hash for a dedupe key; the mark tells scripts that it ends with its job. A job whose record may be replaced cannot
  * leave its queue and its group: with `place` the key is one of these only. Keys hold no line break.

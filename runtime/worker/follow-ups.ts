@@ -111,7 +111,7 @@ export class FollowUps {
  */
 export function followUpId(id: string, run: Pick<JobRun, "events">, life?: number): string {
   const retriedAt = life ?? run.events.findLast((event) => event[1] === "retried")?.[0];
-  const readable = `${id}.exhausted${retriedAt === undefined ? "" : `.${retriedAt.toString(36)}`}`;
+  const readable = `${id}..exhausted${retriedAt === undefined ? "" : `.${retriedAt.toString(36)}`}`;
   if (JOB_ID_PATTERN.test(readable)) return readable;
-  return `exhausted.${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;
+  return `exhausted..${createHash("sha256").update(readable).digest("hex").slice(0, 40)}`;
 }

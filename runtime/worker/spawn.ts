@@ -7,7 +7,7 @@ import { TaskweftError } from "../errors.js";
 import type { EnqueueOf } from "./handler.js";
 
 /** Leaves room below the 128 characters of an id. */
-const MAX_PARENT_CHARACTERS = 111;
+const MAX_PARENT_CHARACTERS = 110;
 
 /**
  * `parent`: its identity. Begins with the parent's id, so that a family stands together; the hash tells `a` + `b.c` from `a.b` + `c`.
@@ -16,7 +16,7 @@ export function childId(parent: string, name: string): string {
   const hash = createHash("sha256")
     .update(JSON.stringify([parent, name]))
     .digest("hex");
-  return `${parent.slice(0, MAX_PARENT_CHARACTERS)}.${hash.slice(0, 16)}`;
+  return `${parent.slice(0, MAX_PARENT_CHARACTERS)}..${hash.slice(0, 16)}`;
 }
 
 /** The child's id; that of another job where the task's idempotency key has one already. */

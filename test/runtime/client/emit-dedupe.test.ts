@@ -59,17 +59,17 @@ describe.each(RULES.map((rule) => [rule.mode, rule] as const))("%s", (mode, rule
   test("holds for the observers of one event and of the next", async () => {
     const { project, emit } = setup(rule);
     expect(told(await emit("e1", "a"))).toEqual([
-      ["e1.index.1", "stored"],
-      ["e1.log.1", "stored"],
-      ["e1.index.1", again],
+      ["e1..index.1", "stored"],
+      ["e1..log.1", "stored"],
+      ["e1..index.1", again],
     ]);
-    expect(await textOf(project, "e1.index.1")).toBe(again === "replaced" ? "a!" : "a");
+    expect(await textOf(project, "e1..index.1")).toBe(again === "replaced" ? "a!" : "a");
     expect(told(await emit("e2", "b"))).toEqual([
-      ["e1.index.1", again],
-      ["e2.log.1", "stored"],
-      ["e1.index.1", again],
+      ["e1..index.1", again],
+      ["e2..log.1", "stored"],
+      ["e1..index.1", again],
     ]);
-    expect(await textOf(project, "e1.index.1")).toBe(again === "replaced" ? "b!" : "a");
+    expect(await textOf(project, "e1..index.1")).toBe(again === "replaced" ? "b!" : "a");
   });
 
   test("an event that is emitted again adds nothing, also after its job has another's payload", async () => {
@@ -78,8 +78,8 @@ describe.each(RULES.map((rule) => [rule.mode, rule] as const))("%s", (mode, rule
     await emit("e2", "b");
     const jobs = await emit("e1", "a");
     expect(told(jobs).slice(0, 2)).toEqual([
-      ["e1.index.1", "existing"],
-      ["e1.log.1", "existing"],
+      ["e1..index.1", "existing"],
+      ["e1..log.1", "existing"],
     ]);
     expect(jobs.failed).toEqual([]);
     expect(await project.raw.hlen(project.keys.jobs)).toBe(3);
@@ -103,12 +103,12 @@ test("an event emitted again is not indexed anew when its job has run", async ()
   const note = ({ id }: { readonly id: string }) => ran.push(id);
   await project.worker({ [task.name]: note, "user:log": () => null } as never);
   await emit("e1", "a");
-  await until("the job to complete", async () => (await project.state("e1.index.1")) === "completed");
-  expect(told(await emit("e1", "a"))[0]).toEqual(["e1.index.1", "existing"]);
+  await until("the job to complete", async () => (await project.state("e1..index.1")) === "completed");
+  expect(told(await emit("e1", "a"))[0]).toEqual(["e1..index.1", "existing"]);
   // Its job ran once, with what the third action made of it; that one's own id was never stored, and is now.
   await until(
     "the other action's job to complete",
-    async () => (await project.state("e1.other.1")) === "completed",
+    async () => (await project.state("e1..other.1")) === "completed",
   );
-  expect(ran).toEqual(["e1.index.1", "e1.other.1"]);
+  expect(ran).toEqual(["e1..index.1", "e1..other.1"]);
 });

@@ -87,7 +87,7 @@ describe("an event", () => {
     ]);
     expect(big.failed).toEqual([]);
     expect(big.jobs.map(({ id }) => id)).toEqual(
-      ["big-order.1", "deliver.1", "two.1", "two.2"].map((end) => `${big.id}.${end}`),
+      ["big-order.1", "deliver.1", "two.1", "two.2"].map((end) => `${big.id}..${end}`),
     );
     const seen: unknown[] = [];
     const note = (job: { payload: unknown }): number => seen.push(job.payload);
@@ -241,7 +241,7 @@ describe("an observer that fails", () => {
       rejection(emit(event, { client })),
     )) as EmitIncomplete;
     expect(error).toMatchObject({ name: "EmitIncomplete", code: "OutcomeUnknown" });
-    expect(error.jobId).toBe(`${error.eventId}.deliver.1`);
+    expect(error.jobId).toBe(`${error.eventId}..deliver.1`);
     expect(error.result).toMatchObject({
       id: error.eventId,
       jobs: [],
@@ -292,7 +292,7 @@ describe("an observer that fails", () => {
 });
 
 test("ids of jobs name the event, the observer and the action, and stay ids when these are long", () => {
-  expect(actionJobId("e1", "big-order", 2)).toBe("e1.big-order.2");
+  expect(actionJobId("e1", "big-order", 2)).toBe("e1..big-order.2");
   const long = "x".repeat(128);
   const ids = [actionJobId(long, "a", 1), actionJobId(long, "a", 2), actionJobId(long, "b", 1)];
   expect(new Set(ids).size).toBe(3);

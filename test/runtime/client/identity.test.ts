@@ -97,6 +97,15 @@ describe("an id chosen by the caller", () => {
     ]);
   });
 
+  test.each(["ord-1.pay", "ord-1.each.0", "ord-1.pay.undo", "ord-1:end", "ord-1:timeout"])(
+    "is refused where a job of a workflow run may have it: %s",
+    async (id) => {
+      const project = setup(plain);
+      await expect(project.enqueue(plain, { n: 1 }, { id })).rejects.toMatchObject({ code: "OptionInvalid" });
+      expect(await project.raw.exists(project.keys.jobs)).toBe(0);
+    },
+  );
+
   test("whose job was cancelled while it waited keeps answering with that job", async () => {
     const project = setup(plain);
     await project.enqueue(plain, { n: 1 }, { id: "order-7" });

@@ -125,16 +125,16 @@ describe("a replay", () => {
     const ran: string[] = [];
     const note = ({ id }: { id: string }): number => ran.push(id);
     await project.worker({ "hook:send": note, "mail:send": note });
-    await until("the job to be gone", async () => (await project.state("e.crm.1")) === "gone");
+    await until("the job to be gone", async () => (await project.state("e..crm.1")) === "gone");
     const { replay } = deploy([crm, welcome]);
     const first = await replay("e");
     expect(first).toMatchObject({ id: "e", failed: [], started: [], runs: [] });
     expect(first.jobs).toEqual([
-      { observer: "welcome", task: "mail:send", id: "e.welcome.1", deduplicated: false, outcome: "stored" },
+      { observer: "welcome", task: "mail:send", id: "e..welcome.1", deduplicated: false, outcome: "stored" },
     ]);
     expect((await replay("e")).jobs).toEqual([]);
     await until("both to have run", () => ran.length === 2);
-    expect(ran).toEqual(["e.crm.1", "e.welcome.1"]);
+    expect(ran).toEqual(["e..crm.1", "e..welcome.1"]);
   });
 
   test("asks the conditions and makes the payloads of now", async () => {
@@ -146,7 +146,7 @@ describe("a replay", () => {
       actions: [defineAction(hook, () => ({ orderId: "new" }))],
     };
     expect((await deploy([changed]).replay("e")).jobs).toHaveLength(1);
-    expect(await project.raw.hget(project.keys.jobs, "e.big.1")).toContain('{"orderId":"new"}');
+    expect(await project.raw.hget(project.keys.jobs, "e..big.1")).toContain('{"orderId":"new"}');
   });
 
   test("stores what Redis had refused, and what had failed in the producer", async () => {
@@ -172,7 +172,7 @@ describe("a replay", () => {
     expect(still.message).toContain(". Replay e: that stores what is missing");
     await project.worker({ "hook:send": () => null, "mail:send": () => null });
     await until("room", async () => (await project.raw.llen(project.keys.queue("narrow").pending)) === 0);
-    expect((await replay("e")).jobs.map(({ id }) => id)).toEqual(["e.narrow.1"]);
+    expect((await replay("e")).jobs.map(({ id }) => id)).toEqual(["e..narrow.1"]);
     expect(await settledOf(project, "e")).toEqual(["crm.1", "welcome.1", "narrow.1"]);
   });
 
@@ -180,8 +180,10 @@ describe("a replay", () => {
     const { deploy } = setup();
     await deploy([]).emit("e");
     const { replay } = deploy([crm, welcome]);
-    expect((await replay("e", { observers: ["welcome"] })).jobs.map(({ id }) => id)).toEqual(["e.welcome.1"]);
-    expect((await replay("e")).jobs.map(({ id }) => id)).toEqual(["e.crm.1"]);
+    expect((await replay("e", { observers: ["welcome"] })).jobs.map(({ id }) => id)).toEqual([
+      "e..welcome.1",
+    ]);
+    expect((await replay("e")).jobs.map(({ id }) => id)).toEqual(["e..crm.1"]);
     await expect(replay("e", { observers: ["wellcome"] })).rejects.toMatchObject({
       code: "OptionInvalid",
       message: expect.stringContaining("observers: expected some of crm, welcome, got") as string,
@@ -195,8 +197,8 @@ describe("a replay", () => {
     const again = await replay("e", { again: true });
     expect(again.id).not.toBe("e");
     expect(again.jobs.map(({ id, outcome }) => [id, outcome])).toEqual([
-      [`${again.id}.crm.1`, "stored"],
-      [`${again.id}.welcome.1`, "stored"],
+      [`${again.id}..crm.1`, "stored"],
+      [`${again.id}..welcome.1`, "stored"],
     ]);
     expect(await settledOf(project, again.id)).toEqual(["crm.1", "welcome.1"]);
     const { id, jobs } = await replay("e", { again: true, observers: ["crm"] });
@@ -261,9 +263,9 @@ describe("a replay", () => {
     expect(await settledOf(project, "e")).toEqual(["crm.1", "flow.1"]);
     const ran: string[] = [];
     await project.worker({ "hook:send": ({ id }) => void ran.push(id) });
-    await until("the job to be gone", async () => (await project.state("e.crm.1")) === "gone");
+    await until("the job to be gone", async () => (await project.state("e..crm.1")) === "gone");
     expect(await later.replay("e")).toMatchObject({ jobs: [], started: [] });
-    expect(ran.filter((id) => id === "e.crm.1")).toHaveLength(1);
+    expect(ran.filter((id) => id === "e..crm.1")).toHaveLength(1);
   });
 
   test("twenty at once do once what one does", async () => {
@@ -272,7 +274,7 @@ describe("a replay", () => {
     const { replay } = deploy([crm, welcome]);
     const results = await Promise.all(Array.from({ length: 20 }, () => replay("e")));
     const stored = results.flatMap(({ jobs }) => jobs.filter(({ outcome }) => outcome === "stored"));
-    expect(stored.map(({ id }) => id).toSorted()).toEqual(["e.crm.1", "e.welcome.1"]);
+    expect(stored.map(({ id }) => id).toSorted()).toEqual(["e..crm.1", "e..welcome.1"]);
     expect(await settledOf(project, "e")).toEqual(["crm.1", "welcome.1"]);
   });
 
@@ -283,7 +285,9 @@ describe("a replay", () => {
     await Promise.all(ids.map((id) => emit(id)));
     const { replay } = deploy([crm, welcome]);
     const results = await Promise.all(ids.map((id) => replay(id)));
-    expect(results.map(({ jobs }) => jobs.map(({ id }) => id))).toEqual(ids.map((id) => [`${id}.welcome.1`]));
+    expect(results.map(({ jobs }) => jobs.map(({ id }) => id))).toEqual(
+      ids.map((id) => [`${id}..welcome.1`]),
+    );
     const counts = await Promise.all(project.shards.map(({ raw, keys }) => raw.hlen(keys.events)));
     expect(counts.every((count) => count > 0 && count < 20)).toBe(true);
     const inspector = openInspector({ url: redis.url, prefix: project.prefix, shards: 4 });

@@ -109,7 +109,7 @@ describe("a worker", () => {
     const client = project.newClient();
     // All in one shard: what stands before the dot decides.
     await Promise.all(
-      numbers(3000).map(({ n }) => project.enqueue(plain, { n }, { client, id: `backlog.${n}` })),
+      numbers(3000).map(({ n }) => project.enqueue(plain, { n }, { client, id: `backlog..${n}` })),
     );
     await project.worker({ "plain:work": handler } as never, { concurrency: 6 });
     await until("the backlog to be under way", () => order.length > 50);

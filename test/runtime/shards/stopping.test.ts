@@ -33,5 +33,5 @@ test("a job that dies during the grace has its follow-up in a shard whose part h
   expect(project.logger.messages("error")).toEqual([]);
   expect(await project.state(id)).toBe("dead");
   const { raw, keys } = project.shards[home]!;
-  expect(await raw.hkeys(keys.jobs)).toEqual([project.router.idIn(home, `${id}.exhausted`)]);
+  expect(await raw.hkeys(keys.jobs)).toEqual([project.router.idIn(home, `${id}..exhausted`)]);
 });

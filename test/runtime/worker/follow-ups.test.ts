@@ -57,7 +57,7 @@ test("a job that is out of attempts has one follow-up, which is told what has ha
     queue: "default",
     task: "some:work",
   };
-  expect(await alerts(project)).toEqual({ [`${id}.exhausted`]: told });
+  expect(await alerts(project)).toEqual({ [`${id}..exhausted`]: told });
   // Workers and tools know of its queue, although nobody has served it so far.
   expect(await project.raw.hget(project.keys.meta, "queue:alerts")).toBe("3");
   let seen: unknown;
@@ -117,7 +117,7 @@ test("a worker that dies between the follow-up and the death leaves no second on
   await start(project, { "some:brief": () => Promise.reject(new Error("the second end")) });
   await dies(project, id);
   expect(await alerts(project)).toEqual({
-    [`${id}.exhausted`]: expect.objectContaining({ message: "the first end" }),
+    [`${id}..exhausted`]: expect.objectContaining({ message: "the first end" }),
   });
 });
 
@@ -142,7 +142,7 @@ test("no death is written while its follow-up cannot be stored", async () => {
     await project.raw.config("SET", "maxmemory", "0");
   }
   await dies(project, id);
-  expect(Object.keys(await alerts(project))).toEqual([`${id}.exhausted`]);
+  expect(Object.keys(await alerts(project))).toEqual([`${id}..exhausted`]);
 });
 
 test("a job that a person retries and that dies again has another follow-up", async () => {
@@ -195,7 +195,7 @@ test.each([
 
 test("ids stay ids, also for a job whose own id is as long as ids may be", () => {
   const id = "x".repeat(128);
-  expect(followUpId(id, { events: [] })).toMatch(/^exhausted\.[0-9a-f]{40}$/);
+  expect(followUpId(id, { events: [] })).toMatch(/^exhausted\.\.[0-9a-f]{40}$/);
   expect(followUpId(id, { events: [[5, "retried"]] })).not.toBe(followUpId(id, { events: [] }));
   expect(
     followUpId("a", {
@@ -204,5 +204,5 @@ test("ids stay ids, also for a job whose own id is as long as ids may be", () =>
         [40, "failed", 1, "E", "", ""],
       ],
     }),
-  ).toBe("a.exhausted.10");
+  ).toBe("a..exhausted.10");
 });

@@ -142,7 +142,7 @@ test("a name is used once, also by a step; what the enqueue refuses is the handl
 });
 
 test("ids of children are ids, and no two families share one", () => {
-  expect(childId("x".repeat(128), "mail")).toMatch(/^x{111}\.[0-9a-f]{16}$/);
+  expect(childId("x".repeat(128), "mail")).toMatch(/^x{110}\.\.[0-9a-f]{16}$/);
   expect(childId("a", "b.c")).not.toBe(childId("a.b", "c"));
-  expect(childId("a", "größe 1")).toMatch(/^a\.[0-9a-f]{16}$/);
+  expect(childId("a", "größe 1")).toMatch(/^a\.\.[0-9a-f]{16}$/);
 });

@@ -81,7 +81,7 @@ test("what was undone and runs again has another key, and children of its own; i
     const parents = ["r.charge", "r.each.0", "r.each.1"].map((id) => `${id}${suffix}`);
     const expected = [...parents, ...parents, "r.check", `r.charge.undo${suffix}`, `r.each.undo${suffix}`];
     await until("all to have run", () => keys.length === expected.length);
-    const named = keys.splice(0).map((key) => key.replace(/\.[0-9a-f]{16}$/, ""));
+    const named = keys.splice(0).map((key) => key.replace(/\.\.[0-9a-f]{16}$/, ""));
     expect(named.toSorted()).toEqual(expected.toSorted());
     await inspector.retryRun("r");
   }
@@ -129,7 +129,7 @@ test("each death of a step has a follow-up, and of an item, and of one that come
     }
   }
   const lives = ["alone.alone", "after.after", "each.each.0"].flatMap((id) =>
-    ["", ".2", ".3"].map((life) => `${id}.exhausted${life}`),
+    ["", ".2", ".3"].map((life) => `${id}..exhausted${life}`),
   );
   expect(await project.raw.lrange(project.keys.queue("alerts").pending, 0, -1)).toEqual(lives);
 });

@@ -9,10 +9,15 @@ import {
 } from "taskweft/generated-v1";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
-import { jobOf, path, start as startRun, workflow } from "../../support/workflow.js";
+import { until } from "../../support/signal.js";
+import { jobOf, path, start as startRun, stored, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const add = defineTask("math:add");
+const keyed = defineTask<{ n: number }>("same:name", {
+  idempotency: { ttlMs: 60_000 } as never,
+  idempotencyKey: ({ n }: { n: number }) => String(n),
+});
 const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
 const numbered = {
   safeParse: (data: { n: number }) =>
@@ -136,6 +141,40 @@ test("a key that is empty starts nothing: it would be that of all runs which lac
   const { failed, started } = await emit({}, { client });
   expect([failed.map(({ workflow: name }) => name), started]).toEqual([["test:flow"], []]);
   expect(await project.raw.exists(project.keys.jobs, project.keys.workflows)).toBe(0);
+});
+
+test("a run and an event of one id are two, also where a step has the name of an observer", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  await project.worker({ "math:add": ({ payload }: never) => payload["n"] } as never);
+  const action = { contract: add, payload: () => ({ n: 1 }) };
+  const emit = createEmitFunction<object, Record<"fan", never>>(
+    defineEvent({
+      name: "test:event",
+      payload: () => anything,
+      observers: [{ name: "fan", actions: [action as never] }],
+    }),
+    project.queues,
+  );
+  const { jobs } = await emit({}, { client: project.client, id: "ord-1" });
+  await until("the job to end", async () => (await project.state(jobs[0]!.id)) === "completed");
+  const fan = { name: "fan", needs: [], forEach: stored([1, 2, 3]), job: jobOf(add as never, path("item")) };
+  const run = await startRun(project, workflow([fan]), {}, "ord-1");
+  expect(await run.result()).toBeNull();
+});
+
+test("a task and a workflow of one name do not share idempotency keys", async () => {
+  const project = setupProject({ redis, tasks: [keyed] as never });
+  const { client } = project;
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(keyed as never) }], { name: "same:name" });
+  const startIt = createStartFunction<{ key: string }, null>(
+    { definition, input: () => anything as never, idempotency: { key: ({ key }) => key, ttlMs: 60_000 } },
+    project.queues,
+  );
+  const job = await project.enqueue(keyed, { n: 1 });
+  const run = await startIt({ key: "1" }, { client });
+  expect([job.deduplicated, run.deduplicated]).toEqual([false, false]);
+  expect((await startIt({ key: "1" }, { client })).id).toBe(run.id);
+  expect((await project.enqueue(keyed, { n: 1 })).id).toBe(job.id);
 });
 
 test("an emit that cannot start its runs says how many there are, of jobs and runs together", async () => {
