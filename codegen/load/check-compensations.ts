@@ -2,7 +2,7 @@
 import { quote } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
-import { findEntry, type SourceNode, textOf } from "./source.js";
+import { findEntry, type Origin, type SourceNode, textOf } from "./source.js";
 
 export function checkCompensations(
   { steps, before }: StepGraph,
@@ -30,6 +30,7 @@ export function checkCompensations(
         hint: "write onFailure: fail, or give a step before it a compensate",
       });
     }
+    if (undo !== undefined) checkFanOut(step, undo.keyOrigin, reporter);
     if (undo === undefined || timeoutAsks) continue;
     const asks = others.some((other) => other.onFailure === "compensate" && !comesBefore(other, step));
     if (asks) continue;
@@ -41,6 +42,18 @@ export function checkCompensations(
       hint: "add onFailure: compensate to the steps after it",
     });
   }
+}
+
+/** What is undone is a step that has completed: of a fan-out that failed, its completed items stay as they are. */
+function checkFanOut({ name, fansOut, onFailure }: GraphStep, at: Origin, reporter: Reporter): void {
+  if (!fansOut || onFailure === "continue") return;
+  reporter.report({
+    code: "TW210",
+    severity: "warning",
+    at,
+    message: `when an item of ${quote(name)} fails, the items that have completed are not undone: a fan-out that fails has not completed`,
+    hint: "add onFailure: continue, and fail in a step after it, or let each item be a run of a workflow that undoes itself",
+  });
 }
 
 /** True where the timeout of the run leads to compensations. */

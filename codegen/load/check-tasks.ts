@@ -130,13 +130,14 @@ export function checkPayloadKind(
   node: SourceNode,
   library: SchemaLibrary,
   reporter: Reporter,
+  what: "payload" | "input" = "payload",
 ): void {
   if (isObject(payload, library, new Set())) return;
   reporter.report({
     code: "TW120",
     at: node.origin,
-    message: "expected a payload with fields (an object)",
-    hint: "write payload: { value: ... }",
+    message: `expected ${what === "input" ? "an input" : "a payload"} with fields (an object)`,
+    hint: `write ${what}: { value: ... }`,
   });
 }
 

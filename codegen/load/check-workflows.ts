@@ -28,7 +28,7 @@ export function compileInputs(
     const written = findEntry(value, "input");
     if (written === undefined) continue;
     const input = library.compileRoot(written.value, `${identifierOf(name)}Input`);
-    checkPayloadKind(input, written.value, library, reporter);
+    checkPayloadKind(input, written.value, library, reporter, "input");
     inputs.set(name, input);
   }
   return inputs;

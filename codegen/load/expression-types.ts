@@ -192,7 +192,10 @@ function typeOfPath(
   if (schema === undefined) {
     const names = [...roots.keys()];
     const message = `unknown name "${root}": ${reader} can read ${listed(names)} only`;
-    const suggestion = names.length === 1 ? `did you mean "${names[0]}.${root}"?` : undefined;
+    const [only] = names;
+    const field = { value: root, range };
+    const isField = names.length === 1 && "schema" in step(roots.get(only!)!, field, only!, resolve);
+    const suggestion = isField ? `did you mean "${only}.${root}"?` : undefined;
     const hint = didYouMean(root, names) ?? suggestion;
     const end = range.start + root.length;
     return { message, range: { ...range, end }, ...(hint === undefined ? {} : { hint }) };

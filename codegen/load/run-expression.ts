@@ -17,12 +17,16 @@ export function runExpression(expression: Expression): RunExpression {
     case "all":
     case "any":
     case "coalesce": {
-      const operator = OPERATORS[expression.kind];
-      return expression.operands
-        .map(runExpression)
-        .reduceRight((right, left): RunExpression => [operator, left, right]);
+      return joined(OPERATORS[expression.kind], expression.operands.map(runExpression));
     }
   }
+}
+
+/** In halves, which means the same: TypeScript refuses to compile what is nested fifty levels deep. */
+function joined(operator: "&&" | "||" | "??", operands: readonly RunExpression[]): RunExpression {
+  if (operands.length === 1) return operands[0]!;
+  const half = Math.ceil(operands.length / 2);
+  return [operator, joined(operator, operands.slice(0, half)), joined(operator, operands.slice(half))];
 }
 
 export function runTemplate(template: ValueTemplate): RunExpression {

@@ -1,6 +1,7 @@
 // Workflows: what their checks find, where, and what they make of a right one.
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { runExpression } from "../../../codegen/load/run-expression.js";
 import { load, problems } from "./load.js";
 
 const TASKS = `version: 1
@@ -245,6 +246,17 @@ describe("compensation", () => {
     ]);
   });
 
+  it("is warned of beside a fan-out that fails with its first item: what has completed of it stays", () => {
+    const fan = (more: string): string =>
+      `x: { task: a, forEach: "\${{ input.list }}", with: { n: 1 }, ${more}${undo("a")} }`;
+    expect(steps(fan(""), failing)).toEqual([
+      expect.stringContaining(
+        'TW210 when an item of "x" fails, the items that have completed are not undone',
+      ),
+    ]);
+    expect(steps(fan("onFailure: continue, "), failing)).toEqual([]);
+  });
+
   it("is asked for where there is something to undo, and the other way round", () => {
     expect(steps("x: { task: b, onFailure: compensate }")).toEqual([
       '15:32 TW210 when "x" fails there is nothing to undo: no step that can be over by then has compensate | write onFailure: fail, or give a step before it a compensate',
@@ -281,7 +293,7 @@ describe("a workflow", () => {
       "16:30 TW131 a key is made of text, numbers and booleans, but this is a list | name one of its fields",
       '17:41 TW131 "idd" does not exist on steps.one.result | did you mean "id"?',
       expect.stringMatching(/^18:3 TW107 "W2" cannot name a workflow/),
-      "18:16 TW120 expected a payload with fields (an object) | write payload: { value: ... }",
+      "18:16 TW120 expected an input with fields (an object) | write input: { value: ... }",
     ]);
   });
 
@@ -327,4 +339,12 @@ describe("a workflow", () => {
     ]);
     expect(found?.steps[1]?.job).toMatchObject({ maxRetries: 0, timeoutMs: 5000 });
   });
+});
+
+it("nests a long condition only a few levels deep, or TypeScript would refuse to compile it", () => {
+  const operand = { kind: "literal", value: true } as const;
+  const depth = (value: unknown): number => (Array.isArray(value) ? 1 + Math.max(0, ...value.map(depth)) : 0);
+  expect(depth(runExpression({ kind: "any", operands: Array.from({ length: 500 }, () => operand) }))).toBe(
+    10,
+  );
 });

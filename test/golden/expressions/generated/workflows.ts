@@ -6,7 +6,7 @@ import type { OrderPricePayload, OrderPriceResult, OrderShowAllInput, OrderShowP
 
 const orderShowAllWorkflow: WorkflowDefinition = {
   name: "order:show_all",
-  hash: "0b2620ea",
+  hash: "c7e6118b",
   queue: "default",
   steps: [
     {
@@ -26,22 +26,22 @@ const orderShowAllWorkflow: WorkflowDefinition = {
       needs: [],
       if: [
         "||",
-        ["!=", ["path", "input", "note"], ["value", null]],
         [
           "||",
+          ["!=", ["path", "input", "note"], ["value", null]],
           ["==", ["??", ["path", "input", "note"], ["value", "x"]], ["value", "y"]],
+        ],
+        [
+          "&&",
           [
-            "&&",
+            "not",
             [
-              "not",
-              [
-                "||",
-                ["==", ["path", "input", "kind"], ["value", "all"]],
-                ["==", ["path", "input", "kind"], ["value", "few"]],
-              ],
+              "||",
+              ["==", ["path", "input", "kind"], ["value", "all"]],
+              ["==", ["path", "input", "kind"], ["value", "few"]],
             ],
-            ["!=", ["path", "input", "kind"], ["value", "all"]],
           ],
+          ["!=", ["path", "input", "kind"], ["value", "all"]],
         ],
       ],
       job: {
@@ -60,7 +60,7 @@ const orderShowAllWorkflow: WorkflowDefinition = {
         hash: "06040f3a",
         payload: [
           "object",
-          { label: ["??", ["path", "item", "label"], ["??", ["path", "item", "sku"], ["value", "none"]]] },
+          { label: ["??", ["??", ["path", "item", "label"], ["path", "item", "sku"]], ["value", "none"]] },
         ],
       },
       forEach: ["path", "steps", "each", "result"],
