@@ -1,65 +1,31 @@
 /**
- * The part of a worker that serves one shard: assembly of its actors and their life together. Behaviour lives in the actors. With one
- * shard it is the worker; with several, sharded-worker.ts puts them together.
+ * The life of the part of a worker that serves one shard. With one shard this part is the whole worker; with several,
+ * sharded-worker.ts puts the parts together. part-actors.ts makes the actors, and they do the work.
  *
  *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { Connection, ServerClock, unlessFull } from "../connection/index.js";
-import { ShardKeys } from "../protocol/index.js";
-import { packageVersion } from "../version.js";
+import { unlessFull } from "../connection/index.js";
 import { BatchAttempt } from "./batch.js";
-import { ClaimDemand } from "./claim-demand.js";
 import { type Claim, readClaims } from "./claim.js";
 import type { Execution } from "./execution.js";
-import { Executor } from "./executor.js";
-import { Fetcher } from "./fetcher.js";
-import { FollowUps } from "./follow-ups.js";
-import { HandlerTable } from "./handler-table.js";
 import type { Registry } from "./handler.js";
-import { Intake } from "./intake.js";
-import { Janitor } from "./janitor.js";
-import { LeaseKeeper } from "./lease-keeper.js";
-import { declareLimits, mostOfClaim } from "./limits.js";
-import { Notebook } from "./notebook.js";
-import { OutcomeRecorder } from "./outcome-recorder.js";
-import { QueueShares } from "./queue-shares.js";
-import { Reaper } from "./reaper.js";
-import { Scheduler } from "./scheduler.js";
+import { declareLimits } from "./limits.js";
+import { PartActors } from "./part-actors.js";
 import { declareQueues } from "./served-queues.js";
-import { ONLY_PLACE, type ShardPlace } from "./shard-place.js";
-import { type Share, SharedSlots, type SlotUser } from "./shared-slots.js";
 import { waitForRedis } from "./wait-for-redis.js";
 import { Waker } from "./waker.js";
-import { Workflows } from "./workflows.js";
 import { type Home, stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
-const DEAD_KEEP_MS = 90 * 86_400_000;
 
 export class ShardWorker implements Worker {
   readonly #registry: Registry;
   readonly #options: ResolvedWorkerOptions;
-  readonly #keys: ShardKeys;
-  readonly #clock = new ServerClock();
-  readonly #connection: Connection;
-  readonly #handlers: HandlerTable;
-  readonly #executor: Executor;
-  readonly #fetcher: Fetcher;
-  readonly #recorder: OutcomeRecorder;
-  readonly #leaseKeeper: LeaseKeeper;
-  readonly #intake: Intake;
-  readonly #notebook: Notebook;
-  readonly #reaper: Reaper;
-  readonly #janitor: Janitor;
-  readonly #scheduler: Scheduler;
-  readonly #demand: ClaimDemand;
-  readonly #workflows: Workflows;
-  readonly #share: Share;
-  readonly #place: ShardPlace;
   readonly #part: WorkerPart | undefined;
+  readonly #actors: PartActors;
   #begun = false;
   #waker: Waker | undefined;
   #stopping: Promise<void> | undefined;
@@ -67,175 +33,37 @@ export class ShardWorker implements Worker {
   constructor(registry: Registry, options: WorkerOptions = {}, part?: WorkerPart) {
     this.#registry = registry;
     this.#options = resolveWorkerOptions(options, registry.queues);
-    this.#place = part?.place ?? ONLY_PLACE;
-    const { connection, concurrency, queues, claimAheadMs, logger, random } = this.#options;
-    this.#keys = new ShardKeys(this.#options.prefix, this.#place.shard);
-    this.#connection = new Connection(connection, "worker", this.#keys);
-    this.#handlers = part?.handlers ?? new HandlerTable(registry, this.#options);
     this.#part = part;
-    this.#share = (part?.slots ?? new SharedSlots(concurrency)).join(this.#slotUser());
-    const { claimable } = this.#share;
-    const maxBatch = mostOfClaim(registry);
-    this.#demand = new ClaimDemand({ concurrency, claimable, claimAheadMs, maxBatch });
-    const names = queues.map((queue) => queue.name);
-    const worker = (): string => this.#leaseKeeper.name;
-    const { maxResultCharacters } = this.#options;
-    const base = { connection: this.#connection, keys: this.#keys, logger, maxResultCharacters };
-    this.#reaper = new Reaper({ ...base, deadKeepMs: DEAD_KEEP_MS });
-    this.#janitor = new Janitor({ ...base, sweepRuns: () => this.#workflows.sweep() });
-    this.#scheduler = new Scheduler({ ...base, registry, random, place: this.#place });
-    this.#leaseKeeper = new LeaseKeeper({
-      ...base,
-      clock: this.#clock,
-      connectionOptions: connection,
-      leaseMs: this.#options.leaseMs,
-      maxBlockMs: this.#options.maxBlockMs,
-      thread: part?.thread,
-      part: this.#place.shard,
-      about: {
-        pid: process.pid,
-        version: packageVersion(),
-        concurrency,
-        queues: names,
-        ...(part === undefined ? {} : { process: part.process, shard: this.#place.shard }),
-      },
-      busy: () => this.#intake.busy,
-      asleepFor: () => (this.#fetcher.asleep ? names : []),
-      onWork: (inMs) => this.#waker?.wait(inMs),
-      onCancel: (id) => this.#intake.cancel(id),
-      onExpiredWorkers: (workers) => this.#reaper.reap(workers),
-      onLost: () => this.#onLost(),
-      onRegained: () => this.#claimAgain(),
-      onLasting: () => this.#intake.look(),
-    });
-    this.#fetcher = new Fetcher({
-      ...base,
-      shares: new QueueShares(queues),
-      demand: this.#demand,
-      maxBatch,
-      worker,
-      renewal: () => this.#leaseKeeper.renewal(),
-      running: () => this.#intake.slots,
-      waiting: () => this.#intake.waiting + this.#workflows.preparing,
-      gathering: () => this.#intake.room,
-      blocking: () => this.#intake.blocking,
+    this.#actors = new PartActors(registry, this.#options, part, {
       deliver: (ids, records, runs) => this.#deliver(ids, records, runs),
-      onRest: this.#share.freed,
-      onIdle: (nextDueMs) => this.#waker?.wait(nextDueMs),
-      onLost: () => this.#leaseKeeper.lost(),
-    });
-    this.#workflows = new Workflows({
-      ...base,
-      registry,
-      worker,
-      now: () => this.#clock.now(),
-      fetcher: this.#fetcher,
-      queues,
-      handlers: this.#handlers,
-      ready: (claims) => {
-        const mayBeSuspect = claims.some(({ run }) => run.crashes > 0);
-        this.#start(claims, mayBeSuspect);
-        // What was prepared counted as work in hand, and may have ended there.
-        this.#fetcher.schedule();
-      },
-      quarantine: (claim) => this.#recorder.quarantined(claim),
-      halt: (claim) => this.#recorder.halted(claim, this.#handlers.get(claim.record.task)?.contract),
-      onFree: () => {
-        this.look();
-        this.#share.freed();
-      },
-      onLost: () => this.#leaseKeeper.lost(),
-    });
-    this.#recorder = new OutcomeRecorder({
-      ...base,
-      clock: this.#clock,
-      random,
-      worker,
-      fetcher: this.#fetcher,
-      reaper: this.#reaper,
-      workflows: this.#workflows,
-      followUps: new FollowUps({
-        registry,
-        homeOf: part?.homeOf ?? ((id) => ({ ...this.home, id })),
-      }),
-      keepCompletedMs: this.#options.retentionCompletedMs,
-    });
-    this.#notebook = new Notebook({
-      ...base,
-      worker,
-      keepsLines: this.#options.keepsJobLog,
-      now: () => this.#clock.now(),
-      onLost: () => this.#leaseKeeper.lost(),
-    });
-    this.#executor = new Executor({
-      handlers: this.#handlers,
-      sink: this.#recorder,
-      notebook: this.#notebook,
-      logger,
-      worker,
-      now: (monotonicMs) => this.#clock.now(monotonicMs),
-      onEnded: (execution, durationMs, now) => this.#ended(execution, durationMs, now),
-    });
-    this.#intake = new Intake({
-      ...base,
-      concurrency: this.#share.startable,
-      shared: this.#share.suspects,
-      handlers: this.#handlers,
-      executor: this.#executor,
-      notebook: this.#notebook,
-      worker,
-      now: () => this.#clock.now(),
-      preparing: () => this.#workflows.preparing,
-      leaseLasts: () => this.#leaseKeeper.lasts(),
-      giveBack: (ids) => this.#recorder.returned(ids),
-      onStuck: () => this.#demand.stuck(),
-      onCancelled: (execution) => this.#recorder.cancelled(execution),
-      onClosed: () => this.#fetcher.stopClaiming(),
-      onOpen: () => this.#claimAgain(),
-      onLost: () => this.#leaseKeeper.lost(),
-    });
-  }
-
-  #slotUser(): SlotUser {
-    return {
-      running: () => this.#intake.slots,
-      coming: () => this.#intake.waiting + this.#workflows.preparing + this.#fetcher.asked,
-      hungry: () => this.#fetcher.hungry,
-      busy: () => this.#executor.running,
+      ready: (claims) => this.#startPrepared(claims),
+      ended: (execution, durationMs, now) => this.#ended(execution, durationMs, now),
+      lost: () => this.#abandonEverything(),
+      claimAgain: () => this.#claimAgain(),
       look: () => this.look(),
-      close: () => this.#intake.close(),
-      open: () => {
-        this.#claimAgain();
-        this.#intake.look();
-      },
-    };
+      sleep: (nextDueMs) => this.#waker?.wait(nextDueMs),
+    });
   }
 
-  /** A slot may be free. */
-  look(): void {
-    this.#fetcher.schedule();
-    this.#intake.look();
-  }
-
-  /** Where its jobs are. Of a part, the whole ends the connection: other parts may write there after this one has stopped. */
+  /** The connection and keys of this shard. Whoever made the parts disconnects them: another part may still write here. */
   get home(): Home {
-    return { connection: this.#connection, keys: this.#keys };
+    return this.#actors.home;
   }
 
   get slotsUsed(): number {
-    return this.#intake.slots;
+    return this.#actors.intake.slots;
   }
 
   get name(): string {
-    return this.#leaseKeeper.name;
+    return this.#actors.leaseKeeper.name;
   }
 
   async start(): Promise<this> {
     try {
       await this.#prepare();
     } catch (error) {
-      // Nothing is held yet: an open connection would only keep the process.
-      if (this.#part === undefined) this.#connection.disconnect();
+      // Nothing is held yet, and an open connection would keep the process alive.
+      if (this.#part === undefined) this.home.connection.disconnect();
       if (this.#stopping !== undefined) throw stoppedWhileStarting();
       this.#stopping = Promise.resolve();
       throw error;
@@ -245,15 +73,17 @@ export class ShardWorker implements Worker {
   }
 
   async #prepare(): Promise<void> {
-    const { queues } = this.#options;
-    await this.#handlers.preload(new Set(queues.map((queue) => queue.name)));
+    const { logger, queues } = this.#options;
+    const { connection, keys } = this.home;
+    const { handlers, leaseKeeper, place } = this.#actors;
+    await handlers.preload(new Set(queues.map((queue) => queue.name)));
     this.#assertNotStopped();
-    await waitForRedis(this.#connection, this.#keys, this.#place.router.count, this.#options.logger);
+    await waitForRedis(connection, keys, place.router.count, logger);
     this.#assertNotStopped();
     await declareQueues(this.home, this.#options, this.#registry.queues, this.#part?.queuesKnown);
-    await unlessFull(declareLimits(this.#connection, this.#keys, this.#registry));
+    await unlessFull(declareLimits(connection, keys, this.#registry));
     this.#assertNotStopped();
-    await this.#leaseKeeper.start();
+    await leaseKeeper.start();
     this.#assertNotStopped();
   }
 
@@ -263,21 +93,87 @@ export class ShardWorker implements Worker {
 
   #begin(): void {
     const { concurrency, connection, logger } = this.#options;
+    const { fetcher, intake, janitor, scheduler } = this.#actors;
     const queues = this.#options.queues.map((queue) => queue.name);
-    this.#connection.onReconnect(() => this.#fetcher.reconcile());
+    this.home.connection.onReconnect(() => fetcher.reconcile());
     this.#waker = new Waker(connection, {
-      keys: this.#keys,
+      keys: this.home.keys,
       queues,
-      fetcher: this.#fetcher,
+      fetcher,
       isAlone: this.#part === undefined,
-      full: () => this.#intake.full,
+      full: () => intake.full,
       logger,
     });
-    this.#janitor.start();
-    this.#scheduler.start();
+    janitor.start();
+    scheduler.start();
     this.#begun = true;
     this.#claimAgain();
     logger.info("worker started", { worker: this.name, concurrency, queues: queues.join(",") });
+  }
+
+  /** A slot may be free: claim and start what fits. */
+  look(): void {
+    this.#actors.fetcher.schedule();
+    this.#actors.intake.look();
+  }
+
+  #claimAgain(): void {
+    const { fetcher, intake } = this.#actors;
+    if (this.#begun && this.#stopping === undefined && intake.open) fetcher.startClaiming();
+  }
+
+  #deliver(
+    ids: readonly string[],
+    records: readonly (string | null)[],
+    runs: ReadonlyMap<number, string>,
+  ): void {
+    const { recorder, workflows } = this.#actors;
+    const { claims, holes, unreadable } = readClaims(ids, records, runs);
+    const [firstQueue] = this.#options.queues;
+    if (holes.length > 0) recorder.discard(holes, firstQueue?.name ?? "");
+    for (const { id, reason } of unreadable) {
+      this.#options.logger.error("a claimed job cannot be read; it stays with this worker until it stops", {
+        job: id,
+        reason,
+      });
+    }
+    this.#start(workflows.sift(claims), runs.size > 0);
+  }
+
+  #startPrepared(claims: readonly Claim[]): void {
+    const mayBeSuspect = claims.some(({ run }) => run.crashes > 0);
+    this.#start(claims, mayBeSuspect);
+    // Steps that were being prepared counted as jobs in hand, and some of them may have ended without starting.
+    this.#actors.fetcher.schedule();
+  }
+
+  #start(claims: readonly Claim[], mayBeSuspect: boolean): void {
+    const { intake, leaseKeeper, recorder } = this.#actors;
+    if (this.#stopping !== undefined) {
+      recorder.returned(claims.map((claim) => claim.id));
+      return;
+    }
+    const wasIdle = !intake.busy;
+    intake.take(claims, mayBeSuspect);
+    if (wasIdle && intake.busy) leaseKeeper.hurry();
+  }
+
+  #ended(execution: Execution, durationMs: number, now: number): void {
+    const { demand, fetcher, intake, share } = this.#actors;
+    // The duration of a batch says nothing about how many single jobs to claim ahead.
+    if (!(execution instanceof BatchAttempt)) demand.finished(durationMs, now);
+    fetcher.schedule();
+    intake.ended(execution);
+    share.freed();
+  }
+
+  #abandonEverything(): void {
+    const { executor, fetcher, intake, workflows } = this.#actors;
+    fetcher.stopClaiming();
+    intake.abandon();
+    fetcher.abandon();
+    workflows.abandon();
+    executor.abandonAll();
   }
 
   stop(): Promise<void> {
@@ -287,51 +183,54 @@ export class ShardWorker implements Worker {
 
   async #stop(): Promise<void> {
     const { graceMs, logger } = this.#options;
-    this.#fetcher.stopClaiming();
-    void this.#scheduler.stop();
+    const { executor, fetcher, intake, leaseKeeper, recorder, scheduler } = this.#actors;
+    fetcher.stopClaiming();
+    void scheduler.stop();
     void this.#waker?.close();
-    logger.info("worker stops", { worker: this.name, running: this.#executor.running, graceMs });
-    // Claimed jobs that have not started go back at once, so that others can run them during the grace.
-    this.#recorder.returned(this.#intake.takeIds());
+    logger.info("worker stops", { worker: this.name, running: executor.running, graceMs });
+    // Claimed jobs that have not started go back at once, so that other workers can run them during the grace time.
+    recorder.returned(intake.takeIds());
     await this.#waitForHandlers(graceMs);
-    // A Redis that is gone must not keep the process: the lease ends by itself, and others take the jobs back.
+    // Redis may be gone, and must not keep the process alive: then the lease expires and other workers take the jobs.
     const giveUp = async (): Promise<true> => {
-      if (this.#leaseKeeper.isStarted) await this.#giveUpEverything();
+      if (leaseKeeper.isStarted) await this.#giveUpEverything();
       return true;
     };
     const complete = await Promise.race([giveUp(), delay(GIVE_UP_LIMIT_MS, false, { ref: false })]);
-    // Again where giving up did not get so far: their timers would go on for ever.
-    void this.#leaseKeeper.stop();
-    void this.#janitor.stop();
-    this.#fetcher.close();
-    this.#recorder.close();
-    this.#workflows.close();
-    this.#notebook.close();
-    this.#executor.stop();
-    this.#intake.stop();
-    if (this.#part === undefined) {
-      this.#handlers.close();
-      this.#connection.disconnect();
-    }
+    this.#closeActors();
     const worker = this.name;
     if (complete) logger.info("worker stopped", { worker });
     else logger.error("worker stopped without Redis; its jobs run again when its lease ends", { worker });
   }
 
-  /** The lease goes last: until then everything that is written is still the worker's own. */
+  async #waitForHandlers(graceMs: number): Promise<void> {
+    const { executor } = this.#actors;
+    let timer: NodeJS.Timeout | undefined;
+    const graceOver = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, graceMs);
+    });
+    await Promise.race([executor.idle(), graceOver]);
+    clearTimeout(timer);
+    executor.abortForShutdown();
+    await executor.idle();
+  }
+
+  /** The lease goes last: until then this worker owns everything that the other actors still write. */
   async #giveUpEverything(): Promise<void> {
+    const { fetcher, janitor, leaseKeeper, notebook, reaper, recorder, scheduler, workflows } = this.#actors;
+    const { connection, keys } = this.home;
     try {
-      await this.#workflows.settled();
-      await this.#notebook.lines.finish();
-      await this.#recorder.settled();
-      await this.#fetcher.settled();
-      await this.#leaseKeeper.registered();
-      await this.#janitor.stop();
-      await this.#scheduler.stop();
-      await this.#reaper.settled();
+      await workflows.settled();
+      await notebook.lines.finish();
+      await recorder.settled();
+      await fetcher.settled();
+      await leaseKeeper.registered();
+      await janitor.stop();
+      await scheduler.stop();
+      await reaper.settled();
       await this.#waker?.close();
-      await this.#leaseKeeper.stop();
-      await this.#reaper.handBack(this.name, await this.#connection.heldBy(this.#keys, this.name));
+      await leaseKeeper.stop();
+      await reaper.handBack(this.name, await connection.heldBy(keys, this.name));
     } catch (error) {
       this.#options.logger.error("giving up the lease failed; it ends by itself", {
         worker: this.name,
@@ -340,61 +239,20 @@ export class ShardWorker implements Worker {
     }
   }
 
-  async #waitForHandlers(graceMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const graceOver = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, graceMs);
-    });
-    await Promise.race([this.#executor.idle(), graceOver]);
-    clearTimeout(timer);
-    this.#executor.abortForShutdown();
-    await this.#executor.idle();
-  }
-
-  #deliver(
-    ids: readonly string[],
-    records: readonly (string | null)[],
-    runs: ReadonlyMap<number, string>,
-  ): void {
-    const { claims, holes, unreadable } = readClaims(ids, records, runs);
-    const [firstQueue] = this.#options.queues;
-    if (holes.length > 0) this.#recorder.discard(holes, firstQueue?.name ?? "");
-    for (const { id, reason } of unreadable) {
-      this.#options.logger.error("a claimed job cannot be read; it stays with this worker until it stops", {
-        job: id,
-        reason,
-      });
-    }
-    this.#start(this.#workflows.sift(claims), runs.size > 0);
-  }
-
-  #start(claims: readonly Claim[], mayBeSuspect: boolean): void {
-    if (this.#stopping !== undefined) {
-      this.#recorder.returned(claims.map((claim) => claim.id));
-      return;
-    }
-    const wasIdle = !this.#intake.busy;
-    this.#intake.take(claims, mayBeSuspect);
-    if (wasIdle && this.#intake.busy) this.#leaseKeeper.hurry();
-  }
-
-  #ended(execution: Execution, durationMs: number, now: number): void {
-    // How long a batch takes says nothing of how many single jobs to claim ahead.
-    if (!(execution instanceof BatchAttempt)) this.#demand.finished(durationMs, now);
-    this.#fetcher.schedule();
-    this.#intake.ended(execution);
-    this.#share.freed();
-  }
-
-  #onLost(): void {
-    this.#fetcher.stopClaiming();
-    this.#intake.abandon();
-    this.#fetcher.abandon();
-    this.#workflows.abandon();
-    this.#executor.abandonAll();
-  }
-
-  #claimAgain(): void {
-    if (this.#begun && this.#stopping === undefined && this.#intake.open) this.#fetcher.startClaiming();
+  #closeActors(): void {
+    const { executor, fetcher, handlers, intake, janitor, leaseKeeper, notebook, recorder, workflows } =
+      this.#actors;
+    // When giving up the lease took too long, these two still run, and their timers would never end.
+    void leaseKeeper.stop();
+    void janitor.stop();
+    fetcher.close();
+    recorder.close();
+    workflows.close();
+    notebook.close();
+    executor.stop();
+    intake.stop();
+    if (this.#part !== undefined) return;
+    handlers.close();
+    this.home.connection.disconnect();
   }
 }
