@@ -1,6 +1,7 @@
 /**
- * Every setting of a deployment: what it is for, what it may be, its variable and its default. The only source: the model of
- * weft.config.yaml, its JSON Schema, the variables and `weft config` follow from this table.
+ * Every setting of a deployment: its purpose, its valid values, its environment variable and its default. The
+ * only source: the model of weft.config.yaml, its JSON Schema, the variables and `weft config` follow from
+ * this table.
  */
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../definition/index.js";
@@ -12,14 +13,14 @@ import { REDIS_URL_EXPECTED, REDIS_URL_PATTERN } from "./redis-address.js";
 export interface ConfigField<Value = unknown> {
   readonly env: string;
   readonly schema: z.ZodType<Value>;
-  /** What a value must be; said where it is not. */
+  /** What a valid value is, for error messages. */
   readonly expected: string;
   readonly description: string;
-  /** The value of the text of a variable; checked by the schema afterwards. */
+  /** Converts the text of the environment variable; the schema validates the result. */
   readonly parse: (text: string) => unknown;
-  /** What is in force when nobody says anything; absent where the definitions decide. */
+  /** The default; absent where the definitions decide. */
   readonly fallback?: Value;
-  /** Its value may hold a password. */
+  /** The value may contain a password. */
   readonly secret?: true;
 }
 
@@ -32,7 +33,7 @@ const HOST_PATTERN = /^[A-Za-z0-9_.:-]{1,253}$/;
 const asText = (text: string): unknown => text;
 const wholeText = (text: string): unknown => (/^\d+$/.test(text) ? Number(text) : text);
 
-/** A bare number is refused but for 0: nobody can tell whether `lease: 30` means seconds or milliseconds. */
+/** A bare number is rejected, except 0: `lease: 30` does not say whether it means seconds or milliseconds. */
 function duration(
   field: Pick<ConfigField, "description" | "env"> & {
     readonly fallback?: DurationValue;
@@ -174,7 +175,7 @@ export type ConfigValue<Path extends ConfigPath> =
   (typeof CONFIG_FIELDS)[Path] extends ConfigField<infer Value> ? Value : never;
 export const CONFIG_PATHS = Object.keys(CONFIG_FIELDS) as readonly ConfigPath[];
 
-/** The model of the file: a map of sections. Strict, as definition files are. */
+/** The model of the file: a map of sections. Unknown keys are errors, as in definition files. */
 export const configFile = z.strictObject(sectionsOf());
 
 function sectionsOf(): Record<string, z.ZodType> {
@@ -191,7 +192,7 @@ function sectionsOf(): Record<string, z.ZodType> {
   return shape;
 }
 
-/** For completion in editors; the text of weft.config.schema.json. */
+/** The text of weft.config.schema.json, which gives editors completion. */
 export function renderConfigSchema(): string {
   const schema = z.toJSONSchema(configFile, { target: "draft-7", io: "input", unrepresentable: "any" });
   return `${JSON.stringify({ title: "weft.config.yaml", ...schema }, undefined, 2)}\n`;

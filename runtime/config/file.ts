@@ -1,4 +1,7 @@
-/** weft.config.yaml: text -> values with their lines. Every problem of the file is told at once, each at its place. */
+/**
+ * Reads weft.config.yaml into values with their line numbers. All problems of the file are reported at once,
+ * each with its position.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import type { Document } from "yaml";
@@ -11,7 +14,7 @@ export const CONFIG_FILE = "weft.config.yaml";
 const MAX_BYTES = 256 * 1024;
 
 export interface FileValues {
-  /** As messages name it. */
+  /** The file name as messages show it. */
   readonly name: string;
   readonly values: ReadonlyMap<ConfigPath, { readonly value: unknown; readonly line: number }>;
 }
@@ -22,7 +25,8 @@ type PositionOf = (
 ) => { readonly line: number; readonly column: number };
 
 /**
- * The file of a deployment: the one that TASKWEFT_CONFIG names, else weft.config.yaml in `folder`, if it is there.
+ * The file of a deployment: the one that TASKWEFT_CONFIG names, else weft.config.yaml in `folder` if it
+ * exists.
  * @throws TaskweftError `OptionInvalid` with every problem.
  */
 export async function readConfigFile(
@@ -40,7 +44,7 @@ export async function readConfigFile(
 
 export async function parseConfig(name: string, text: string): Promise<FileValues> {
   if (text.length > MAX_BYTES) throw invalid([`${name}: expected at most ${MAX_BYTES} characters`]);
-  // Only here: a worker without a file does not load the library.
+  // Imported here, so that a worker without a configuration file does not load the library.
   const { isCollection, isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
   const document = parseDocument(text, {
@@ -74,7 +78,7 @@ export async function parseConfig(name: string, text: string): Promise<FileValue
   return { name, values: valuesOf(result.data, positionOf) };
 }
 
-/** An empty file sets nothing. Aliases that would unfold without end are refused by the library. */
+/** An empty file sets nothing. The library refuses aliases that would expand without end. */
 function contentOf(document: Document.Parsed, name: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 20 }) ?? {};
@@ -99,7 +103,8 @@ function problemsOf(
       return `${name}:${line}:${column} unknown key "${key}"${where}; ${hint}`;
     });
   }
-  // A list of names is wrong at one of them; the field says what it must be.
+  // An issue of a list has the path of one item; the expected value is described by the field of the whole
+  // list.
   const field = CONFIG_PATHS.find((one) => path.join(".") === one || path.join(".").startsWith(`${one}.`));
   const { line, column } = positionOf(field === undefined ? path : field.split("."));
   const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | null)?.[key], content);
@@ -113,7 +118,7 @@ function keysIn(path: readonly string[]): readonly string[] {
   return [...new Set(inside.map((one) => one.split(".")[0]!))].toSorted();
 }
 
-/** What was expected and what came; a value that may hold a password is not repeated. */
+/** The expected and the actual value. A value that may contain a password is not repeated. */
 export function expectedText(path: ConfigPath | undefined, value: unknown): string {
   const field = path === undefined ? undefined : (CONFIG_FIELDS[path] as ConfigField);
   const expected = `expected ${field?.expected ?? "a map"}`;
@@ -125,7 +130,10 @@ export function expectedText(path: ConfigPath | undefined, value: unknown): stri
   return `${expected}, got ${gotText(field, value)}${word === undefined ? "" : `; ${word}`}`;
 }
 
-/** What stands in the place of a map may be the secret that belongs in it: an address with its password. */
+/**
+ * A value in the place of a map is not shown, because it may be the secret that belongs into the map: an
+ * address with its password.
+ */
 function gotText(field: ConfigField | undefined, value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (field !== undefined) return JSON.stringify(value).slice(0, 80);

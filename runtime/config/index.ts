@@ -1,6 +1,6 @@
 /**
- * The settings of a deployment. For each field the first that says something wins: an option of the call or a flag, the
- * environment, weft.config.yaml, the profile, the default.
+ * The settings of a deployment. For each field the first source that sets it wins: an option of the call or a
+ * flag, the environment, weft.config.yaml, the profile, the default.
  */
 import { TaskweftError } from "../errors.js";
 import { expectedText, readConfigFile, type FileValues } from "./file.js";
@@ -27,7 +27,10 @@ export { parseRedisAddress, REDIS_URL_EXPECTED, type RedisAddress } from "./redi
 
 export interface Setting {
   readonly value: unknown;
-  /** In words: `flag`, `env TASKWEFT_PREFIX`, `weft.config.yaml:3`, `profile latency`, `default`. */
+  /**
+   * The source for display: `flag`, `env TASKWEFT_PREFIX`, `weft.config.yaml:3`, `profile latency`,
+   * `default`.
+   */
   readonly source: string;
 }
 
@@ -38,12 +41,12 @@ export class Config {
     this.#settings = settings;
   }
 
-  /** What is in force, with its source. */
+  /** The effective value with its source. */
   setting(path: ConfigPath): Setting {
     return this.#settings.get(path) ?? { value: CONFIG_FIELDS[path].fallback, source: "default" };
   }
 
-  /** What somebody has said; `undefined` where only the default is left. */
+  /** The value that some source sets; `undefined` when only the default applies. */
   said<Path extends ConfigPath>(path: Path): ConfigValue<Path> | undefined {
     return this.#settings.get(path)?.value as ConfigValue<Path> | undefined;
   }
@@ -52,9 +55,9 @@ export class Config {
 export interface LoadConfigOptions {
   /** Default: `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Where weft.config.yaml is looked for. Default: the working directory. */
+  /** The folder in which weft.config.yaml is looked up. Default: the working directory. */
   readonly folder?: string;
-  /** Win over everything. */
+  /** Values that take precedence over every other source. */
   readonly flags?: Readonly<Partial<Record<ConfigPath, unknown>>>;
 }
 
@@ -65,7 +68,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Confi
   return resolveConfig(env, file, flags);
 }
 
-/** The same without a file. */
+/** The configuration from the environment alone, without a file. */
 export function configFromEnv(env: NodeJS.ProcessEnv): Config {
   return resolveConfig(env, undefined, {});
 }
@@ -96,7 +99,7 @@ function flagOf(flags: NonNullable<LoadConfigOptions["flags"]>, path: ConfigPath
 function envOf(env: NodeJS.ProcessEnv, path: ConfigPath): Setting | undefined {
   const { env: name, parse, schema } = CONFIG_FIELDS[path] as ConfigField;
   const text = env[name];
-  // Set to nothing is not set, as compose files and shells leave it.
+  // An empty variable counts as unset: compose files and shells leave such variables behind.
   if (text === undefined || text === "") return undefined;
   const result = schema.safeParse(parse(text));
   if (result.success) return { value: result.data, source: `env ${name}` };

@@ -1,5 +1,5 @@
 /**
- * Where Redis is, in one text: a server, the primary that Sentinels name, or a Cluster.
+ * The address of Redis in one text: a server, the primary that Sentinels name, or a Cluster.
  *
  *   redis://user:password@host:port/db                            a server
  *   redis+sentinel://user:password@host:port,host:port/name/db    the primary `name`; the hosts are Sentinels
@@ -24,11 +24,11 @@ export type RedisAddress =
       readonly kind: "sentinel" | "cluster";
       readonly hosts: readonly HostAddress[];
       readonly tls: boolean;
-      /** What the address says besides its hosts, under the names that ioredis has for it. */
+      /** Everything but the hosts, under the option names of ioredis. */
       readonly options: Readonly<Record<string, unknown>>;
     };
 
-/** What an address may begin with. */
+/** The schemes of an address. */
 export const REDIS_URL_PATTERN = /^rediss?(\+(sentinel|cluster))?:\/\//i;
 export const REDIS_URL_EXPECTED =
   "redis://user:password@host:port, redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port (rediss for TLS)";
@@ -36,11 +36,11 @@ export const REDIS_URL_EXPECTED =
 const MANY_HOSTS =
   /^(?<scheme>rediss?)\+(?<kind>sentinel|cluster):\/\/(?:(?<user>.*)@)?(?<hosts>[^/?#@]*)(?:\/(?<path>[^?#]*))?(?:\?(?<query>[^#]*))?$/i;
 const DEFAULT_PORTS = { server: 6379, sentinel: 26_379, cluster: 6379 } as const;
-/** Of a database; nothing at all means 0. */
+/** A database number; an empty one means 0. */
 const DATABASE = /^\d{0,4}$/;
 const SENTINEL_PARAMETERS = ["sentinelUsername", "sentinelPassword"] as const;
 
-/** @throws Error that says what is wrong, without the text itself: that may hold a password. */
+/** @throws Error that says what is wrong, without the address itself, which may contain a password. */
 export function parseRedisAddress(text: string): RedisAddress {
   if (!REDIS_URL_PATTERN.test(text)) throw new Error("no such URL");
   const parts = MANY_HOSTS.exec(text)?.groups;
@@ -66,7 +66,7 @@ export function parseRedisAddress(text: string): RedisAddress {
 function serverAddress(url: string): RedisAddress {
   if (/^rediss?\+/i.test(url)) throw new Error("Invalid URL");
   const { hostname, port, protocol, pathname, searchParams } = new URL(url);
-  // ioredis sends any text to the server, and goes on in database 0 when that refuses it.
+  // ioredis sends any text to the server, and continues in database 0 when the server refuses it.
   if (!DATABASE.test(pathname.replace(/^\//, "")) || !DATABASE.test(searchParams.get("db") ?? ""))
     throw new Error("expected a database number behind the host, as in redis://host:6379/0");
   const host = { host: hostname, port: Number(port || DEFAULT_PORTS.server) };
@@ -78,7 +78,7 @@ function hostOf(text: string, defaultPort: number): HostAddress {
   const host = bracketed ?? plain;
   const number = port === undefined ? defaultPort : Number(port);
   if (host === undefined || number < 1 || number > 65_535) {
-    // Behind the colon of an address that lacks its host stands a password.
+    // In an address that lacks its host, the text behind the colon is a password.
     const shown = text.replace(/:(?!\d{1,5}$).*/s, ":***");
     throw new Error(`expected host:port,host:port, got ${JSON.stringify(shown)} among the hosts`);
   }

@@ -1,33 +1,40 @@
 /**
- * How a connection finds the node of a Cluster that serves its shard. A shard is one slot, so a connection needs one node
- * at a time, as behind Sentinels: all that holds for one server (order, blocking pops, WAIT, messages) holds here too.
+ * How a connection finds the Cluster node that serves its shard. All keys of a shard are in one slot, so a
+ * connection needs one node at a time, as it does behind Sentinels, and everything that holds for a single
+ * server (order, blocking pops, WAIT, pub/sub) holds here too.
  *
- * When the slot moves, the old node says so, and the connection is made anew: `isElsewhere`. While it is being moved no
- * node can run a script over all of its keys, so the answers of that time mean the same: look again.
+ * When the slot moves, the old node says so and the connection is replaced (`isElsewhere`). While the slot is
+ * being migrated no node can run a script over all of its keys; the error replies of that time are handled
+ * the same way: search again.
  */
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { AbstractConnector, Redis, type RedisOptions } from "ioredis";
 import type { HostAddress } from "../config/redis-address.js";
 
-/** Replies of a node that did not run the command because it does not serve the slot, or not now. */
+/** Error replies of a node that did not run the command, because it does not serve the slot now. */
 const ELSEWHERE = /^(ASK|CLUSTERDOWN|MOVED|TRYAGAIN)\b/;
 
-/** CLUSTER SLOTS: first slot, last slot, then nodes, the primary first, each with its host and port. */
+/**
+ * One entry of CLUSTER SLOTS: first slot, last slot, then the nodes with host and port, the primary first.
+ */
 type SlotRange = readonly [number, number, ...(readonly [string | null, number])[]];
 
-/** True when nothing was run, and the connection should look for the node of its shard again. */
+/** True when the node ran nothing and the connection should search again for the node of its shard. */
 export function isElsewhere(error: Error): boolean {
   return ELSEWHERE.test(error.message);
 }
 
 export type ClusterConnector = new (options: unknown) => AbstractConnector;
 
-/** @param seeds some nodes; the others are learned. @param tag hash tag of the shard. */
+/**
+ * @param seeds some nodes of the Cluster; the others are discovered.
+ * @param tag hash tag of the shard.
+ */
 export function clusterConnector(seeds: readonly HostAddress[], tag: string): ClusterConnector {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
-    /** The one to ask first stands in front. */
+    /** The node to ask first is at the front. */
     #nodes: readonly HostAddress[] = seeds;
 
     constructor(options: unknown) {
@@ -36,17 +43,20 @@ export function clusterConnector(seeds: readonly HostAddress[], tag: string): Cl
       this.#options = known;
     }
 
-    /** A primary that has become a replica closes nothing by itself. */
+    /** A primary that was demoted to a replica does not close its connections by itself. */
     override check(info: { readonly role?: string }): boolean {
       return info.role === undefined || info.role === "master";
     }
 
-    /** Looks until a node tells where the shard is: a promise that rejects would end the connection for good. */
+    /**
+     * Searches until a node knows where the shard is. It retries here, because a rejection would end the
+     * connection for good.
+     */
     override async connect(emit: (type: string, error: Error) => void): Promise<Socket> {
       this.connecting = true;
       for (let times = 1; ; times += 1) {
         const found = await this.#find();
-        // Closed meanwhile.
+        // The connection was closed during the search.
         if (!this.connecting) throw new Error("Connection is closed.");
         if (!(found instanceof Error)) return this.#open(found);
         const pauseMs = this.#options.retryStrategy?.(times);
@@ -65,7 +75,8 @@ export function clusterConnector(seeds: readonly HostAddress[], tag: string): Cl
           return answer.primary;
         }
         failure = answer;
-        // The next search begins with another: this one may be cut off, or know only what was.
+        // The next search starts with another node: this one may be partitioned off, or know an outdated
+        // layout.
         this.#nodes = unique([...this.#nodes.filter((other) => other !== node), node]);
       }
       return failure;
@@ -84,7 +95,7 @@ export function clusterConnector(seeds: readonly HostAddress[], tag: string): Cl
 
 interface NodeAnswer {
   readonly primary: HostAddress;
-  /** Every node that it knows. */
+  /** Every node that the asked node knows. */
   readonly nodes: readonly HostAddress[];
 }
 
@@ -127,7 +138,7 @@ function readSlots(
   { natMap }: RedisOptions,
 ): NodeAnswer {
   const reachable = ([host, port]: readonly [string | null, number]): HostAddress => {
-    // A node that does not know its own name means the one by which it was asked.
+    // A node that does not know its own host name means the host under which it was asked.
     const known = { host: host === null || host === "" ? asked.host : host, port };
     const name = `${known.host}:${known.port}`;
     return (typeof natMap === "function" ? natMap(name) : natMap?.[name]) ?? known;

@@ -1,6 +1,7 @@
 /**
- * The one place that knows ioredis. A connection runs our scripts (loading them when a server does not know them),
- * reads claimed jobs, and says when it was re-made. It retries for ever: whoever needs a bound sets a deadline.
+ * A connection to Redis: it runs our scripts (loading them where a server does not know them), reads jobs and
+ * runs, and reports when it was re-established. It retries for ever; a caller that needs a bound sets a
+ * deadline. Outside this folder nobody deals with ioredis.
  */
 import type { Redis } from "ioredis";
 import type { ShardKeys } from "../protocol/index.js";
@@ -15,19 +16,26 @@ const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
 
 export interface ConnectionOptions {
   /**
-   * `redis://host:port`, `redis+sentinel://host:port,host:port/name` or `redis+cluster://host:port,host:port`; `rediss` for TLS.
-   * Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`.
+   * `redis://host:port`, `redis+sentinel://host:port,host:port/name` or
+   * `redis+cluster://host:port,host:port`; `rediss` for TLS. Default: `TASKWEFT_REDIS_URL`, else
+   * `redis://127.0.0.1:6379`.
    */
   readonly url?: string | undefined;
-  /** Further options of ioredis (TLS, Sentinels, addresses behind a NAT). They win over the URL. */
+  /**
+   * Further options of ioredis (TLS, Sentinels, addresses behind a NAT). They take precedence over the URL.
+   */
   readonly redis?: IoredisOptions | undefined;
 }
 
-/** Fields of one read. */
+/** Fields that one HMGET reads. */
 const READ_BATCH = 1000;
-/** What every connection of ours is like, whoever makes it. Plain values, so that a thread can be given them. */
+/**
+ * The options of every connection that taskweft opens. They are plain values, so that they can be passed to a
+ * thread.
+ */
 export const PLAIN_OPTIONS = {
-  // Replies of plain commands look the same on every supported server and in scripts.
+  // With RESP2 the replies of plain commands have the same shape on every supported server, and inside
+  // scripts.
   protocol: 2,
   maxRetriesPerRequest: null,
   enableAutoPipelining: false,
@@ -35,15 +43,18 @@ export const PLAIN_OPTIONS = {
 } as const;
 
 export class Connection implements ScriptRunner {
-  /** For reads by `inspect/` and for blocking pops; writes of job state go through scripts. */
+  /** For reads by `inspect/` and for blocking pops. Job state is written by scripts only. */
   readonly redis: Redis;
-  /** Where it connects to, fit for messages. */
+  /** The address of the server without credentials, for messages. */
   readonly address: string;
   readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
   #lastError: Error | undefined;
 
-  /** @param shard the one that it is for: it says to which node of a Cluster to connect. Not needed elsewhere. */
+  /**
+   * @param shard the shard that the connection is for, which decides the node of a Cluster. Not needed
+   * without a Cluster.
+   */
   constructor(options: ConnectionOptions, role: string, shard?: Pick<ShardKeys, "tag">) {
     const url = redisUrl(options);
     const { socketTimeout = SILENCE_LIMIT_MS, ...given } = options.redis ?? {};
@@ -52,7 +63,7 @@ export class Connection implements ScriptRunner {
       ...PLAIN_OPTIONS,
       connectionName: `taskweft-${role}`,
       retryStrategy: reconnectDelay,
-      // After a failover this node is a replica: reconnect to whoever is primary now and send the command again.
+      // After a failover this node is a replica: connect to the current primary and send the command again.
       reconnectOnError: (error) => {
         if (!isFromReplica(error) && !isElsewhere(error)) return false;
         this.#lastError = error;
@@ -71,12 +82,14 @@ export class Connection implements ScriptRunner {
     });
   }
 
-  /** What went wrong last, if anything has: why there is no answer when there is none. */
+  /** The latest connection error, if there was one: it explains a missing answer. */
   get lastError(): string | undefined {
     return this.#lastError?.message;
   }
 
-  /** Calls back each time the connection was lost and made again: replies may have been lost in between. */
+  /**
+   * Calls back each time the connection was lost and re-established: replies may have been lost in between.
+   */
   onReconnect(callback: () => void): void {
     this.#onReconnect.push(callback);
   }
@@ -85,7 +98,8 @@ export class Connection implements ScriptRunner {
     try {
       return await this.redis.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
-      // NOSCRIPT means that nothing ran (a restarted or failed-over server), so sending the text is safe.
+      // NOSCRIPT means that nothing ran (the server was restarted or failed over), so sending the text is
+      // safe.
       if (!isNoScript(error)) throw toTaskweftError(error, script.operation);
     }
     try {
@@ -95,9 +109,12 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** What `send` sends goes out in one piece: each would wake Redis by itself. */
+  /**
+   * Sends everything that `send` issues in one packet; separate packets would wake Redis once for each
+   * command.
+   */
   together<Sent>(send: () => Sent): Sent {
-    // There is none while it connects; what is sent then goes out later.
+    // There is no stream while the client connects; ioredis then queues the commands.
     const stream = this.redis.stream as Redis["stream"] | undefined;
     stream?.cork();
     try {
@@ -107,7 +124,7 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** The replies to all that `collect` asks for, of one moment, in the order of its calls. */
+  /** The replies to all reads that `collect` requests, from one moment, in the order of its calls. */
   async readTogether(collect: (reads: Reads) => unknown, operation = "read"): Promise<unknown[]> {
     const reads = new Reads();
     collect(reads);
@@ -118,7 +135,7 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** Records of `ids`, `null` where there is none. */
+  /** The records of `ids`; `null` for a job that does not exist. */
   async readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]> {
     try {
       return await this.redis.hmget(keys.jobs, ...ids);
@@ -127,7 +144,7 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** An event that is kept, `null` where there is none. */
+  /** The stored text of a kept event; `null` when there is none. */
   async readEvent(keys: ShardKeys, field: string): Promise<string | null> {
     try {
       return await this.redis.hget(keys.events, field);
@@ -136,7 +153,7 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** Runs of `ids` by position, without those that have none. */
+  /** The runs of `ids` by their position in the list; jobs without a run are left out. */
   async readRuns(keys: ShardKeys, ids: readonly string[]): Promise<ReadonlyMap<number, string>> {
     try {
       const texts = await this.redis.hmget(keys.runs, ...ids);
@@ -146,7 +163,10 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** Fields of the `workflows` hash, those that are there. Large reads go in parts, so that none holds Redis for long. */
+  /**
+   * The fields of the `workflows` hash that exist. Large reads are split, so that no single read blocks Redis
+   * for long.
+   */
   async readRunFields(keys: ShardKeys, fields: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
     try {
@@ -164,7 +184,10 @@ export class Connection implements ScriptRunner {
     return found;
   }
 
-  /** Workflow runs whose retention has ended. `now`: of Redis, about; the script that removes them asks again. */
+  /**
+   * Workflow runs whose retention has ended. @param now Redis time (ms); an estimate is enough, because the
+   * script that removes runs checks again.
+   */
   async expiredRuns(keys: ShardKeys, limit: number, now: number): Promise<readonly string[]> {
     try {
       return await this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit);
@@ -173,7 +196,7 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** What the handlers of a job have stored of their steps, `null` when nothing. */
+  /** The steps that the handlers of a job have stored, `null` when there are none. */
   async readSteps(keys: ShardKeys, id: string): Promise<string | null> {
     try {
       return await this.redis.hget(keys.notes, id);
@@ -182,7 +205,9 @@ export class Connection implements ScriptRunner {
     }
   }
 
-  /** Ids that `worker` holds. Walks the active hash in steps, so that it never blocks Redis. */
+  /**
+   * The ids of the jobs that `worker` holds. Uses HSCAN, so that a large `active` hash does not block Redis.
+   */
   async heldBy(keys: ShardKeys, worker: string): Promise<readonly string[]> {
     const held: string[] = [];
     let cursor = "0";
@@ -197,7 +222,7 @@ export class Connection implements ScriptRunner {
     } catch (error) {
       throw toTaskweftError(error, "read");
     }
-    // A scan may show a field twice while the hash grows.
+    // HSCAN may return a field twice while the hash grows.
     return [...new Set(held)];
   }
 
@@ -211,7 +236,7 @@ export function redisUrl(options: ConnectionOptions): string {
   return options.url ?? (process.env["TASKWEFT_REDIS_URL"] || DEFAULT_REDIS_URL);
 }
 
-/** Options of ioredis win over the URL, in messages too. */
+/** Options of ioredis take precedence over the URL, so messages must show them too. */
 function addressText({ redis }: ConnectionOptions, url: string): string {
   if (redis?.sentinels === undefined) return url;
   const hosts = redis.sentinels.map(({ host, port }) => `${host}:${port}`);

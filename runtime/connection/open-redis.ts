@@ -1,4 +1,6 @@
-/** Opens a connection of ioredis to what an address names: always one connection, to the server that has the shard. */
+/**
+ * Opens an ioredis connection to an address: always a single connection, to the server that has the shard.
+ */
 import { Redis, type RedisOptions } from "ioredis";
 import { parseRedisAddress, REDIS_URL_EXPECTED, type RedisAddress } from "../config/redis-address.js";
 import { TaskweftError } from "../errors.js";
@@ -8,17 +10,23 @@ import { databaseRefusal } from "./reply-errors.js";
 /** Options of ioredis, without the one that changes the shape of replies. */
 export type IoredisOptions = Omit<RedisOptions, "replyMapping">;
 
-/** Longest pause between two attempts to reconnect, in milliseconds. */
+/** Longest pause between two attempts to reconnect (ms). */
 const MAX_RECONNECT_DELAY_MS = 1000;
-/** A Sentinel or a node that is gone without a word must not hold up the search for the one that took over (ms). */
+/**
+ * Bounds connecting to one host (ms): a Sentinel or node that went down silently must not delay the search
+ * for the new primary.
+ */
 const SEARCH_PATIENCE_MS = 2000;
 
-/** The pause before another attempt to connect. */
+/** The pause before the next attempt to connect (ms). */
 export function reconnectDelay(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 8), MAX_RECONNECT_DELAY_MS);
 }
 
-/** What a connection gets from the address; plain values, so that a thread can be given them. */
+/**
+ * The ioredis options that follow from the address. They are plain values, so that they can be passed to a
+ * thread.
+ */
 export function addressOptions(address: RedisAddress): Readonly<Record<string, unknown>> {
   if (address.kind === "server") return {};
   return {
@@ -29,13 +37,15 @@ export function addressOptions(address: RedisAddress): Readonly<Record<string, u
 }
 
 /**
- * @param tag hash tag of the shard: a Cluster has it on one node. `undefined` where no Cluster is expected.
- * @throws TaskweftError `OptionInvalid` for an address that is none.
+ * @param tag hash tag of the shard, which decides the node of a Cluster; `undefined` where no Cluster is
+ * expected.
+ * @throws TaskweftError `OptionInvalid` for an invalid address.
  */
 export function openRedis(url: string, tag: string | undefined, options: IoredisOptions): Redis {
   const redis = newRedis(url, tag, options);
-  // ioredis goes on in database 0 when the one that it asks for is refused, and another system may live there. What is thrown here ends the
-  // handshake: whoever waits for the connection is told, nothing is sent, and it is tried again.
+  // When the requested database is refused, ioredis continues in database 0, where another system may live.
+  // An error that is thrown here aborts the handshake: the waiting caller gets the error, nothing is sent,
+  // and ioredis connects again.
   redis.on("error", (error: Error) => {
     const refusal = databaseRefusal(error);
     if (refusal !== undefined) throw refusal;
@@ -45,7 +55,8 @@ export function openRedis(url: string, tag: string | undefined, options: Ioredis
 
 function newRedis(url: string, tag: string | undefined, options: IoredisOptions): Redis {
   const address = checkedAddress(url);
-  // Without it a search for the primary would go on by other rules than a lost connection.
+  // Without this option, the search for the primary would follow another retry schedule than a lost
+  // connection.
   const search = { sentinelRetryStrategy: options.retryStrategy ?? reconnectDelay };
   const all = { ...search, ...addressOptions(address), ...options };
   try {
@@ -61,14 +72,14 @@ function newRedis(url: string, tag: string | undefined, options: IoredisOptions)
 /** @throws TaskweftError `OptionInvalid` */
 export function checkedAddress(url: string): RedisAddress {
   try {
-    // ioredis takes what has another scheme, or nothing, for a socket's path or for localhost.
+    // ioredis would treat an unknown scheme as the path of a socket, and an empty text as localhost.
     return parseRedisAddress(url);
   } catch (error) {
     throw urlInvalid(url, error);
   }
 }
 
-/** The error itself is no cause: Node's error for a broken URL carries the whole URL, password included. */
+/** Node's error for a broken URL must not become the cause: it contains the whole URL, password included. */
 function urlInvalid(url: string, error: unknown): TaskweftError {
   const reason = error instanceof Error ? error.message : String(error);
   return new TaskweftError(
@@ -79,8 +90,9 @@ function urlInvalid(url: string, error: unknown): TaskweftError {
 }
 
 /**
- * The URL without user and passwords, for messages. A password may hold `@` and `/`, so all up to the last `@` goes; and so does what
- * stands in the place of a port and is none, in an address that lacks its host.
+ * The URL without user and passwords, for messages. A password may contain `@` and `/`, so everything up to
+ * the last `@` is masked. In an address without a host the password stands where the port belongs, so a port
+ * that is no number is masked too.
  */
 export function maskUrl(url: string): string {
   return url

@@ -1,9 +1,11 @@
-/** Turns what ioredis and Redis say into our closed list of codes, so that callers never parse messages. */
+/**
+ * Maps errors of ioredis and Redis to the closed list of error codes, so that callers never parse messages.
+ */
 import { TaskweftError } from "../errors.js";
 
-/** Replies that mean "not now": nothing was executed, the same request may succeed later. */
+/** Error replies that mean "not now": nothing was executed, and the same request may succeed later. */
 const UNAVAILABLE = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
-/** What a replica says to writes, and to who asks it what others have confirmed. */
+/** The error replies of a replica to writes and to WAIT. */
 const FROM_REPLICA = /^READONLY\b|cannot be used with replica instances/;
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b/;
 
@@ -15,7 +17,7 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
-/** What is said when the server does not let a connection into its database; `undefined` for other errors. */
+/** The error for a server that refuses the requested database; `undefined` for every other error. */
 export function databaseRefusal(error: Error): TaskweftError | undefined {
   const { command } = error as {
     readonly command?: { readonly name: string; readonly args: readonly unknown[] };
@@ -29,7 +31,10 @@ export function databaseRefusal(error: Error): TaskweftError | undefined {
   );
 }
 
-/** The TaskweftError for an error of a Redis call. The original's `command` is left out: it holds payloads and passwords. */
+/**
+ * The TaskweftError for a failed Redis call. The `command` of the original error is dropped: it contains
+ * payloads and passwords.
+ */
 export function toTaskweftError(error: unknown, operation: string): TaskweftError {
   if (error instanceof TaskweftError) return error;
   const text = error instanceof Error ? error.message : String(error);

@@ -1,18 +1,20 @@
 /**
- * Makes a connection anew that waits for an answer and hears nothing. Where the network drops it without a word, the system notices after
- * a quarter of an hour, or never while a blocking pop waits.
+ * Replaces a connection that waits for an answer and receives nothing. When the network drops a connection
+ * silently, the operating system notices only after a quarter of an hour, or never while a blocking pop
+ * waits.
  *
- * It looks now and then, where ioredis sets a timer with each lone command (`socketTimeout`). And a process that was stopped, or whose loop
- * was blocked, reads what came meanwhile before anybody calls it silence.
+ * One timer for the connection is cheaper than the `socketTimeout` of ioredis, which sets a timer for each
+ * lone command. And after a process was suspended or its event loop was blocked, what arrived meanwhile is
+ * read before the silence is judged.
  */
 import type { Redis } from "ioredis";
 
-/** How long silence may last, by default (ms). */
+/** Default for the longest silence (ms). */
 export const SILENCE_LIMIT_MS = 10_000;
-/** Looks in that time: it may be longer by one pause between two. */
+/** Checks in that time. The connection may be silent for one interval more than the limit. */
 const LOOKS = 4;
 
-/** @param limitMs 0: it may last for ever. */
+/** @param limitMs longest silence; 0 switches the check off. */
 export function watchSilence(redis: Redis, limitMs: number): void {
   if (limitMs === 0) return;
   redis.on("connect", () => {
@@ -23,7 +25,7 @@ export function watchSilence(redis: Redis, limitMs: number): void {
       const isSilent = redis.commandQueue.length > 0 && stream.bytesRead === heard;
       silentLooks = isSilent ? silentLooks + 1 : 0;
       heard = stream.bytesRead;
-      // What is waited for may have been sent a moment before the first of them.
+      // One check more than the limit has, because the command may have been sent just before the first one.
       if (silentLooks > LOOKS)
         stream.destroy(new Error(`the connection was silent for ${limitMs} ms while an answer was due`));
     };

@@ -1,19 +1,19 @@
 /**
- * What a Redis must be for the promises to hold. Read from INFO alone: CONFIG is often forbidden. Fail closed, because a
- * server that evicts keys loses jobs without anybody noticing.
+ * The requirements on a Redis server. They are read from INFO alone, because CONFIG is often forbidden. An
+ * unsuitable server is refused: a server that evicts keys would lose jobs without anybody noticing.
  */
 import type { Redis } from "ioredis";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { toTaskweftError } from "./reply-errors.js";
 
-/** Version of the keys, records and scripts; stands in `meta`. */
+/** Version of the keys, records and scripts; stored in `meta`. */
 export const PROTOCOL_VERSION = 1;
 
 export interface ServerFacts {
   readonly product: "redis" | "valkey";
   readonly version: string;
-  /** `undefined` where the server does not tell. */
+  /** `undefined` when the server does not report it. */
   readonly maxmemoryPolicy: string | undefined;
   readonly appendOnly: boolean;
   readonly usedMemoryBytes: number;
@@ -37,7 +37,7 @@ export async function readServerFacts(redis: Redis): Promise<ServerFacts> {
   };
 }
 
-/** What stands in the way of the promises; empty when nothing does. */
+/** Why the server cannot be used; empty when it can. */
 export function unsuitableReasons(facts: ServerFacts): string[] {
   const reasons: string[] = [];
   const [major = 0, minor = 0] = facts.version.split(".").map(Number);
@@ -56,9 +56,9 @@ export function unsuitableReasons(facts: ServerFacts): string[] {
 }
 
 /**
- * @param shards how many shards the caller thinks there are.
- * @throws TaskweftError `RedisUnsuitable` when the server cannot keep the promises, `ProtocolUnknown` when a newer
- * taskweft wrote what it holds, `ShardsDiffer` when it is divided into another number of shards.
+ * @param shards how many shards the caller expects.
+ * @throws TaskweftError `RedisUnsuitable` when the server does not meet the requirements, `ProtocolUnknown`
+ * when a newer taskweft wrote its data, `ShardsDiffer` when it is divided into another number of shards.
  */
 export async function assertSuitable(redis: Redis, keys: ShardKeys, shards = 1): Promise<void> {
   try {
@@ -71,13 +71,13 @@ export async function assertSuitable(redis: Redis, keys: ShardKeys, shards = 1):
 }
 
 /**
- * Agrees with the shard on protocol and number of shards; the first who comes decides. With another number the same key would lead
- * to another shard, and be two jobs.
+ * Agrees with the shard on the protocol and the number of shards; the first process that connects sets both.
+ * With another number, the same key would lead to another shard and make a second job.
  * @throws TaskweftError `ProtocolUnknown`, `ShardsDiffer`.
  */
 export async function joinShard(redis: Redis, { meta }: ShardKeys, shards: number): Promise<void> {
   try {
-    // Not waited for one by one: the connection keeps the order.
+    // One round trip: a connection keeps the order of commands, so each need not await the one before.
     const [, , [protocol, stored]] = await Promise.all([
       unlessFull(redis.hsetnx(meta, "protocol", PROTOCOL_VERSION)),
       unlessFull(redis.hsetnx(meta, "shards", shards)),
@@ -90,7 +90,7 @@ export async function joinShard(redis: Redis, { meta }: ShardKeys, shards: numbe
   }
 }
 
-/** True for a shard that others have joined: it is one of as many as it says. */
+/** True for a shard whose number of shards was set by an earlier process. */
 export async function isJoined(redis: Redis, { meta }: ShardKeys): Promise<boolean> {
   try {
     return (await redis.hexists(meta, "shards")) === 1;
@@ -110,8 +110,8 @@ export function assertShards(stored: number, expected: number): void {
 }
 
 /**
- * Lets a write be refused because Redis is out of memory: what only informs others must not keep a worker from starting
- * there, since nobody else could drain it.
+ * Tolerates that Redis refuses a write because it is out of memory. A write that only informs others must not
+ * keep a worker from starting, because a full Redis can only be drained by workers.
  */
 export async function unlessFull(write: Promise<unknown>): Promise<void> {
   try {

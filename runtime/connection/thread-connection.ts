@@ -1,6 +1,7 @@
 /**
- * The connection of a thread: made there from what can be copied to it. A function or an object with behaviour (a TLS
- * check, a Connector, a credential provider) cannot; how to reconnect is the thread's own business.
+ * What a thread needs to open a connection of its own. Only plain data can be copied to a thread: a function
+ * or an object with behaviour (a TLS check, a Connector, a credential provider) cannot. The thread has its
+ * own reconnect options.
  */
 import type { HostAddress } from "../config/redis-address.js";
 import { type ConnectionOptions, PLAIN_OPTIONS, redisUrl } from "./connection.js";
@@ -8,22 +9,25 @@ import { addressOptions, checkedAddress } from "./open-redis.js";
 import { SILENCE_LIMIT_MS } from "./silence.js";
 
 export interface ThreadConnection {
-  /** As the user wrote it. */
+  /** The address as the user wrote it. */
   readonly address: string;
-  /** Of a server; `undefined` where the options say it all. */
+  /** URL of a single server; `undefined` when the options contain the address. */
   readonly url: string | undefined;
   /** Nodes of a Cluster. */
   readonly nodes: readonly HostAddress[] | undefined;
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Options that are functions and that the thread answers for itself. */
+/** Options that are functions and that the thread replaces with its own. */
 const THREADS_OWN = new Set(["reconnectOnError", "retryStrategy", "sentinelRetryStrategy"]);
 
-/** The program of a thread that sends one script call again and again; what it is given is in its own head. */
+/** The program of a thread that renews leases; the header of that file describes its input. */
 export const HEARTBEAT_THREAD = new URL("./heartbeat-thread.js", import.meta.url);
 
-/** What a thread needs to connect to the same Redis; `obstacle` names the option that keeps it from it. */
+/**
+ * What a thread needs to connect to the same Redis; `obstacle` names an option that cannot be copied to the
+ * thread.
+ */
 export function threadConnection(
   options: ConnectionOptions,
   role: string,
@@ -41,7 +45,7 @@ export function threadConnection(
     nodes: address.kind === "cluster" ? address.hosts : undefined,
     options: {
       ...PLAIN_OPTIONS,
-      // A thread does nothing else, so that ioredis may keep the time by itself.
+      // The thread is idle apart from this, so the timers of ioredis cost nothing that matters.
       socketTimeout: SILENCE_LIMIT_MS,
       connectionName: `taskweft-${role}`,
       ...addressOptions(address),
@@ -50,7 +54,7 @@ export function threadConnection(
   };
 }
 
-/** Path of the first value that a copy would lose or spoil. */
+/** Path of the first value that copying would lose or change. */
 function behaviourIn(value: unknown, path: string): string | undefined {
   if (typeof value === "function" || typeof value === "symbol") return path;
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return undefined;

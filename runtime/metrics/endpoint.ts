@@ -1,10 +1,13 @@
-/** `GET /metrics`, and nothing else, on a port of its own. */
+/** An HTTP server on a port of its own that serves `GET /metrics` and nothing else. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { TaskweftError } from "../errors.js";
 import { EXPOSITION_TYPE } from "./exposition.js";
 
 const PATH = "/metrics";
-/** A scraper takes milliseconds. Whoever takes longer over its question or the answer (ms), and whoever is one too many, is cut off. */
+/**
+ * Limit for a request and its answer (ms); a scraper needs milliseconds. Slower clients and surplus
+ * connections are dropped.
+ */
 const PATIENCE_MS = 10_000;
 const MOST_CONNECTIONS = 100;
 
@@ -18,8 +21,8 @@ export interface MetricsAddress {
 }
 
 /**
- * Serves what `text` gives, until it is closed. Does not keep the process.
- * @throws TaskweftError `OptionInvalid` when nothing can listen there.
+ * Serves the result of `text` until it is closed. The server does not keep the process alive.
+ * @throws TaskweftError `OptionInvalid` when the process cannot listen there.
  */
 export async function serveMetrics(
   { host, port }: MetricsAddress,
@@ -34,7 +37,8 @@ export async function serveMetrics(
   server.maxConnections = MOST_CONNECTIONS;
   server.timeout = PATIENCE_MS;
   await listening(server, host, port);
-  // No file descriptor is left for a connection: the scraper comes again, and the worker must not end for it.
+  // A connection may fail because no file descriptor is left. The scraper tries again; an unhandled error
+  // would end the worker.
   server.on("error", () => undefined);
   server.unref();
   return {

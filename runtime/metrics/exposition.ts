@@ -1,10 +1,12 @@
-/** The text that Prometheus reads, version 0.0.4. */
+/** The Prometheus text format, version 0.0.4. */
 import { FAMILIES, type FamilyName } from "./families.js";
 import type { Snapshot } from "./readings.js";
 
 export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Families in their order, each with its help and its type, without those that have no value. */
+/**
+ * The families in their defined order, each with its help and type; families without a value are left out.
+ */
 export function exposition(snapshot: Snapshot): string {
   const lines: string[] = [];
   for (const name of Object.keys(FAMILIES) as FamilyName[]) {

@@ -1,19 +1,22 @@
-/** Every metric: the one list from which the text, its help and docs/metrics.md's table are made or checked. */
+/**
+ * Every metric family: the one list from which the exposition is made, and against which the table of
+ * docs/metrics.md is checked.
+ */
 
 export interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly labels: readonly string[];
   /**
-   * How the values of several processes, or of several shards, become one. `sum` unless it is said: `max` is of what Redis says to all of
-   * them alike.
+   * How values of several processes or shards are combined. Default: `sum`. `max` is for values that every
+   * process reads from Redis, and which would otherwise be counted once for each process.
    */
   readonly over?: "max";
 }
 
 const OF_JOB = ["task", "queue"] as const;
 
-/** In the order of their text. */
+/** In the order of the exposition. */
 export const FAMILIES = {
   taskweft_job_queued_total: {
     type: "counter",
@@ -140,7 +143,7 @@ export const FAMILIES = {
 } as const satisfies Readonly<Record<string, Family>>;
 
 export type FamilyName = keyof typeof FAMILIES;
-/** A value for each of its labels. */
+/** A value for each label of the family. */
 export type LabelsOf<Name extends FamilyName> = Readonly<
   Record<(typeof FAMILIES)[Name]["labels"][number], string>
 >;

@@ -1,16 +1,19 @@
 /**
- * The metrics of several processes as one: those of the workers of `weft worker --processes`. What a process has counted stays counted
- * when it is gone: a total that went down would be taken for one that began anew, and all of it be counted again.
+ * Combines the metrics of several processes: the workers of `weft worker --processes`. The counts of a
+ * process are kept after it has exited. If a total went down, Prometheus would take it for a counter reset
+ * and count the rest again.
  */
 import { countedIn, Readings, type Snapshot } from "./readings.js";
 
-/** What a supervisor sends; the worker answers `{ taskweft: { metrics: <snapshot> } }`. */
+/** The message of a supervisor; the worker answers `{ taskweft: { metrics: <snapshot> } }`. */
 export const METRICS_QUESTION = "metrics";
 
-/** How long a worker may take to answer (ms): one whose loop is blocked is told of as it was when it answered last. */
+/**
+ * How long a worker may take to answer (ms). For one whose event loop is blocked, its latest answer is used.
+ */
 const PATIENCE_MS = 2000;
 
-/** The snapshot in a message of a worker, `undefined` for what is another message. */
+/** The snapshot in a worker's message; `undefined` for any other message. */
 export function metricsAnswer(message: unknown): Snapshot | undefined {
   if (typeof message !== "object" || message === null || !("taskweft" in message)) return undefined;
   const { taskweft } = message;
@@ -18,7 +21,7 @@ export function metricsAnswer(message: unknown): Snapshot | undefined {
   return taskweft.metrics as Snapshot;
 }
 
-/** One process of a fleet. */
+/** One process of the fleet. */
 interface Member {
   readonly ask: () => void;
   latest: Snapshot;
@@ -29,7 +32,10 @@ export class FleetMetrics {
   readonly #members = new Set<Member>();
   readonly #gone = new Readings();
 
-  /** `ask` sends the question; the answer is given to `heard`, and `left` is called when the process has ended. */
+  /**
+   * Adds a process. `ask` sends the question; the caller passes the answer to `heard`, and calls `left` when
+   * the process has exited.
+   */
   join(ask: () => void): { readonly heard: (snapshot: Snapshot) => void; readonly left: () => void } {
     const member: Member = { ask, latest: {}, answered: [] };
     this.#members.add(member);

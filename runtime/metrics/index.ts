@@ -1,6 +1,6 @@
 /**
- * Metrics in the text format of Prometheus: what a process counts while it works, and what it is asked for when somebody reads.
- * Knows nothing of Redis or of jobs; whoever has something to tell counts here.
+ * Metrics in the text format of Prometheus: counters that a process increments while it works, and gauges
+ * that are read when it is scraped. This folder knows nothing about Redis or jobs; other parts count into it.
  */
 export { type MetricsAddress, type MetricsEndpoint, serveMetrics } from "./endpoint.js";
 export { EXPOSITION_TYPE, exposition } from "./exposition.js";

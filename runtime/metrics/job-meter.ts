@@ -1,15 +1,21 @@
 /**
- * What a process counts of the jobs of one task in one queue. Plain numbers, found once and kept by whoever counts: this is on the path
- * of every job.
+ * The counters of one task in one queue, in one process. Plain numbers; callers look their meter up once and
+ * keep it, because counting is on the hot path of every job.
  */
 import type { ErrorCode } from "../errors.js";
 import type { Readings } from "./readings.js";
 import { Histogram } from "./histogram.js";
 
-/** Names of errors that one task has in its metrics. More would be as many series as a careless handler makes names. */
+/**
+ * Error names that one task may have in its metrics. Each name is a series, and a careless handler can make
+ * up any number.
+ */
 const MOST_NAMES = 20;
 const OTHER = "other";
-/** Codes with which an enqueue is refused by Redis, or for what is there, or of which it is left open what became of it. */
+/**
+ * Error codes of enqueues that reached Redis: refused by the server, in conflict with what is stored, or with
+ * an unknown outcome.
+ */
 const ENQUEUE_FAILURES = [
   "Draining",
   "DurabilityNotReached",
@@ -22,11 +28,11 @@ const ENQUEUE_FAILURES = [
   "RedisUnsuitable",
 ] as const satisfies readonly ErrorCode[];
 
-/** Counts by a name that the metrics do not choose. */
+/** Counts by names that come from outside, so their number must be bounded. */
 class NamedCounts {
   readonly #counts = new Map<string, number>();
 
-  /** A new name beyond the most there may be counts as `other`. */
+  /** Beyond the limit, a new name counts as `other`. */
   add(name: string, count = 1): void {
     const known = this.#counts.get(name);
     if (known !== undefined) this.#counts.set(name, known + count);
@@ -38,7 +44,7 @@ class NamedCounts {
     return this.#counts;
   }
 
-  /** Gives and forgets what was counted. */
+  /** Returns the counts and resets them. */
   take(): readonly [name: string, count: number][] {
     const taken = [...this.#counts].filter(([, count]) => count > 0);
     this.#counts.clear();
@@ -46,7 +52,10 @@ class NamedCounts {
   }
 }
 
-/** What can come of an attempt: the states, `slept`, `waited` and `handed-back` as in a job's history, and `lost` with the lease. */
+/**
+ * The outcomes of an attempt: the states, `slept`, `waited` and `handed-back` as in a job's history, and
+ * `lost` with the lease.
+ */
 export interface OutcomeCounts {
   completed: number;
   retry: number;
@@ -87,14 +96,20 @@ export class JobMeter {
     this.queue = queue;
   }
 
-  /** This process may enqueue such jobs: its counters begin at 0, so that the first one is seen as an increase. */
+  /**
+   * Declares that this process may enqueue such jobs: the counters start at 0, so that `increase()` sees the
+   * first job too.
+   */
   enqueues(): this {
     this.#enqueues = true;
     for (const code of ENQUEUE_FAILURES) this.enqueueFailures.add(code, 0);
     return this;
   }
 
-  /** The same of a process that may run them. `errors`: names that the task declares. */
+  /**
+   * Declares that this process may run such jobs, for the same reason. @param errors names that the task
+   * declares.
+   */
   executes(errors: readonly string[]): this {
     this.#executes = true;
     for (const name of errors) this.failures.add(name, 0);
@@ -126,7 +141,7 @@ export class JobMeter {
   }
 }
 
-/** Tasks and queues that a process counts by their names; records in Redis may name any number of them. */
+/** Pairs of task and queue that a process counts; records in Redis may name any number of them. */
 const MOST_METERS = 1000;
 
 export class JobMeters {
@@ -149,7 +164,7 @@ export class JobMeters {
     for (const ofTask of this.#meters.values()) for (const meter of ofTask.values()) meter.read(into);
   }
 
-  /** Gives and forgets what was enqueued here, for another process to count. */
+  /** Returns the counts of enqueues and resets them, for another process to add. */
   takeEnqueued(): readonly Enqueued[] {
     const meters = [...this.#meters.values()].flatMap((ofTask) => [...ofTask.values()]);
     return meters.flatMap((meter): Enqueued[] => {
@@ -172,7 +187,7 @@ export class JobMeters {
   }
 }
 
-/** What the handlers of a thread or a process have enqueued, of one task and queue. */
+/** The enqueues of one task and queue by handlers in a thread or a child process. */
 export interface Enqueued {
   readonly task: string;
   readonly queue: string;

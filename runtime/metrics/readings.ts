@@ -1,6 +1,6 @@
 /**
- * Values of metrics at one moment, by the text of their series. They can be sent as JSON, and those of several processes are put
- * together by adding one after the other to the same.
+ * Values of metrics at one moment, by the text of their series. A snapshot can be sent as JSON; snapshots of
+ * several processes are combined by adding them to the same instance.
  */
 import { FAMILIES, type Family, type FamilyName, type LabelsOf } from "./families.js";
 import { BOUNDS_MS, type Histogram } from "./histogram.js";
@@ -11,7 +11,7 @@ export type Snapshot = { [Name in FamilyName]?: Record<string, number> };
 export class Readings {
   readonly snapshot: Snapshot = {};
 
-  /** A series that is there already becomes the sum or the greater one, as its family says. */
+  /** When the series exists already, its value becomes the sum or the maximum, as its family says. */
   add<Name extends FamilyName>(name: Name, labels: LabelsOf<Name>, value: number): void {
     this.#put(name, `${name}${labelText(name, labels)}`, value);
   }
@@ -29,7 +29,7 @@ export class Readings {
     this.#put(name, `${name}_count${text}`, count);
   }
 
-  /** Those of another process. */
+  /** Adds the snapshot of another process. */
   addSnapshot(snapshot: Snapshot): void {
     for (const name of Object.keys(FAMILIES) as FamilyName[])
       for (const [series, value] of Object.entries(snapshot[name] ?? {})) this.#put(name, series, value);
@@ -44,7 +44,10 @@ export class Readings {
   }
 }
 
-/** The counters and histograms of a process that is gone: what it counted stays counted, what it measured is over. */
+/**
+ * The counters and histograms of a process that has exited. Its gauges are dropped: they describe a state
+ * that is over.
+ */
 export function countedIn(snapshot: Snapshot): Snapshot {
   return Object.fromEntries(
     Object.entries(snapshot).filter(([name]) => FAMILIES[name as FamilyName].type !== "gauge"),
@@ -59,7 +62,7 @@ function labelText<Name extends FamilyName>(name: Name, labels: LabelsOf<Name>, 
   return parts.length === 0 ? "" : `{${parts.join(",")}}`;
 }
 
-/** Names of errors may hold anything; the format knows these three. */
+/** Names of errors may contain anything; the format escapes these three characters. */
 function escaped(value: string): string {
   return value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }
