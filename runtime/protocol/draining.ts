@@ -1,7 +1,10 @@
-/** The text of `draining`: a line `<queue | task> <name> <since (ms)>` for each queue and task that accepts no new jobs. */
+/**
+ * The text of `draining`: a line `<queue | task> <name> <since (ms)>` for each queue and task that accepts no
+ * new jobs.
+ */
 
 export interface Draining {
-  /** Name -> since when (ms). */
+  /** Name -> when draining started (ms). */
   readonly queue: ReadonlyMap<string, number>;
   readonly task: ReadonlyMap<string, number>;
 }

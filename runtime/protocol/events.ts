@@ -1,16 +1,18 @@
-/** Events that are kept for their retention, as they stand in the hash `events`. */
+/** An event that is kept for its retention, as stored in the `events` hash. */
 export interface KeptEvent {
-  /** When it was emitted first (ms). */
+  /** When the event was first emitted (ms). */
   readonly at: number;
-  /** Its actions that a replay passes over: `<observer>.<number>`. */
+  /** Observer actions that a replay skips: `<observer>.<number>`. */
   readonly settled: readonly string[];
-  /** As it was emitted, in JSON. */
+  /** The payload as it was emitted, in JSON. */
   readonly payload: string;
 }
 
 const HEAD = /^\[1,(\d+),"([^"]*)",/;
 
-/** Two events may share an id. Names of events hold no space. */
+/**
+ * The field contains the name of the event, because two events may share an id. Event names contain no space.
+ */
 export function eventField(event: string, id: string): string {
   return `${event} ${id}`;
 }
@@ -20,7 +22,7 @@ export function eventOfField(field: string): { readonly event: string; readonly 
   return { event, id };
 }
 
-/** `undefined`: of a version that is not known here. */
+/** `undefined` for a version that this process does not know. */
 export function parseKeptEvent(text: string): KeptEvent | undefined {
   const head = HEAD.exec(text);
   if (head === null) return undefined;

@@ -1,5 +1,5 @@
 /**
- * Ids of jobs and of processes. The client makes the id before the first byte is sent, so that a request that is sent
+ * Ids of jobs and processes. The client makes the id before it sends anything, so that a request that is sent
  * twice (a lost reply, a reconnect) still means one job.
  */
 import { randomBytes } from "node:crypto";
@@ -13,12 +13,18 @@ const CODE_OF_A = 97;
 const CODE_OF_Z = 122;
 const EARLIEST_MS = Date.UTC(2020, 0, 1);
 
-/** Random name of one client or one worker incarnation: 48 bits, never a host name or a pid, which come back after a restart. */
+/**
+ * Random name of one client or of one life of a worker: 48 bits. Never a host name or a pid, which return
+ * after a restart.
+ */
 export function randomName(): string {
   return randomBytes(6).toString("base64url");
 }
 
-/** Makes ids that sort by time: 8 characters of milliseconds in base 36 (good until 2059), then the process, then a counter. */
+/**
+ * Makes ids that sort by time: 8 characters of milliseconds in base 36 (good until 2059), then the process,
+ * then a counter.
+ */
 export class JobIdMaker {
   readonly #process = randomName();
   #counter = 0;
@@ -34,13 +40,16 @@ export class JobIdMaker {
   }
 }
 
-/** When an id of ours was made (ms); `undefined` for ids chosen by the caller. Asked of every job: halves are small integers. */
+/**
+ * When an id of ours was made (ms); `undefined` for an id that the caller chose. Runs for every job, so it
+ * computes with halves that are small integers.
+ */
 export function idTime(id: string): number | undefined {
   const ms = digits(id, 0) * DIGITS_OF_HALF + digits(id, HALF_LENGTH);
   return ms >= EARLIEST_MS ? ms : undefined;
 }
 
-/** Half of a time from there on; NaN where a character is no digit. */
+/** The number in the half that starts at `from`; NaN where a character is not a base 36 digit. */
 function digits(id: string, from: number): number {
   let value = 0;
   for (let i = from; i < from + HALF_LENGTH; i++) {

@@ -1,4 +1,7 @@
-/** What stands in Redis: key names, record texts, states, ids. Pure data and pure functions; talks to nobody. */
+/**
+ * The format of everything in Redis: key names, record texts, states, ids. Pure data and pure functions,
+ * without I/O.
+ */
 export * from "./draining.js";
 export * from "./events.js";
 export * from "./ids.js";

@@ -1,10 +1,13 @@
-/** The log of a job in `notes`: the number of lines that are no longer there, then a line of JSON for each: `[at, level, text]`. */
+/**
+ * The log of a job in `notes`: the number of dropped lines, then one line of JSON for each kept line: `[at,
+ * level, text]`.
+ */
 
 export const JOB_LOG_LEVELS = ["info", "warn", "error"] as const;
 export type JobLogLevel = (typeof JOB_LOG_LEVELS)[number];
 
 export interface JobLogLine {
-  /** By the clock of Redis (ms). */
+  /** Redis time (ms). */
   readonly at: number;
   readonly level: JobLogLevel;
   readonly text: string;
@@ -13,7 +16,7 @@ export interface JobLogLine {
 export interface JobLog {
   /** Oldest first. */
   readonly lines: readonly JobLogLine[];
-  /** Lines before these that were dropped, because there were too many. */
+  /** How many earlier lines were dropped, because the log has a maximum length. */
   readonly dropped: number;
 }
 
@@ -21,7 +24,7 @@ export function encodeLogLine({ at, level, text }: JobLogLine): string {
   return `${JSON.stringify([at, level, text])}\n`;
 }
 
-/** @throws SyntaxError for a text that is none. */
+/** @throws SyntaxError for an invalid text. */
 export function parseJobLog(stored: string): JobLog {
   const [dropped, ...lines] = stored.split("\n");
   return {

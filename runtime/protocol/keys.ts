@@ -1,11 +1,11 @@
 /**
- * Every Redis key of a shard is made here, and nowhere else: scripts receive keys, they never build them. All keys of
- * one shard carry one hash tag, so that one script may touch any of them, on a Redis Cluster too.
+ * Makes every Redis key of a shard. Nothing else may build a key: scripts receive theirs. All keys of a shard
+ * have the same hash tag, so that one script may use any of them, on a Redis Cluster too.
  */
 
 export const DEFAULT_PREFIX = "weft";
 
-/** Names that a prefix may have: it becomes part of the hash tag, so it must not hold braces. */
+/** Valid prefixes. The prefix becomes part of the hash tag, so it must not contain braces. */
 export const PREFIX_PATTERN = /^[A-Za-z0-9_.-]{1,40}$/;
 
 export interface QueueKeys {
@@ -13,29 +13,35 @@ export interface QueueKeys {
   readonly pending: string;
   /** ZSET job id -> due time (ms): scheduled jobs and retries. */
   readonly due: string;
-  /** LIST with at most one element: "look again", for idle workers in a blocking pop. */
+  /** LIST with at most one element, the hint "look again" for idle workers in a blocking pop. */
   readonly wake: string;
 }
 
 export class ShardKeys {
   readonly tag: string;
-  /** Its number, from 0. */
+  /** The number of the shard, from 0. */
   readonly shard: number;
   /** HASH job id -> record, written once by the enqueue. */
   readonly jobs: string;
-  /** HASH job id -> run: attempts, crashes, state, result, events. Absent until something has happened to the job. */
+  /**
+   * HASH job id -> run: attempts, crashes, state, result, events. Absent until something has happened to the
+   * job.
+   */
   readonly runs: string;
-  /** HASH job id -> worker that holds it. This is the whole of the state `active`. */
+  /** HASH job id -> worker that holds it. A job is `active` exactly while it is a field of this hash. */
   readonly active: string;
   /** ZSET worker -> end of its lease (ms); 0 = condemned, its jobs are being taken back. */
   readonly leases: string;
-  /** HASH worker -> JSON about it. */
+  /** HASH worker -> JSON that describes it. */
   readonly workers: string;
   /** ZSET job id -> time of removal (ms): completed and cancelled jobs. */
   readonly done: string;
   /** ZSET job id -> time of removal (ms): dead jobs. */
   readonly dead: string;
-  /** HASH `<task> <key>` -> job id: idempotency keys. `!<task> <key>`, `!<task>@<queue> <key>` -> job id: dedupe keys. */
+  /**
+   * HASH `<task> <key>` -> job id: idempotency keys. `!<task> <key>`, `!<task>@<queue> <key>` -> job id:
+   * dedupe keys.
+   */
   readonly keys: string;
   /** ZSET `<task> <key>` -> end of the key (ms). */
   readonly keysExpiry: string;
@@ -43,42 +49,58 @@ export class ShardKeys {
   readonly events: string;
   /** ZSET `<event> <id>` -> time of removal (ms). */
   readonly eventsExpiry: string;
-  /** SET of active job ids whose cancel was asked for. */
+  /** SET of ids of active jobs that were asked to cancel. */
   readonly cancels: string;
   /** HASH job id -> clients that wait for its end, separated by spaces. */
   readonly waits: string;
   /**
-   * HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress; `<job id> log` -> log lines; `<job id> waits` -> what
-   * it waits for. Only of jobs that noted something.
+   * HASH of what handlers noted: job id -> steps; `<job id> progress` -> progress; `<job id> log` -> log
+   * lines; `<job id> waits` -> the events that it waits for. A job without notes has no fields.
    */
   readonly notes: string;
   /** HASH job id -> `<number> <queue> <group>` of each live job with a limit; a group is `<task> <key>`. */
   readonly limited: string;
   /**
-   * HASH `<task>` -> limit, `<group>` -> slots held and its latest starts, `#` -> last number given, `#<queue>` -> jobs that wait at the gate;
-   * `%<task>` -> rate and turns. */
+   * HASH `<task>` -> limit, `<group>` -> slots held and latest starts, `#` -> last number assigned,
+   * `#<queue>` -> jobs that wait at the gate; `%<task>` -> rate and turns.
+   */
   readonly groups: string;
-  /** ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See lib/gate.lua. */
+  /**
+   * ZSET, all scores 0: the jobs that wait at the gate, by group and number, and notes of free slots. See
+   * lib/gate.lua.
+   */
   readonly waiting: string;
-  /** HASH queue -> since when it is paused (ms); `task:<task>` the same, or `0 <group>`: resumed, its parked jobs are going. */
+  /**
+   * HASH queue -> when it was paused (ms); `task:<task>` -> the same for a task, or `0 <group>`: the task was
+   * resumed and its parked jobs are being released.
+   */
   readonly paused: string;
-  /** STRING, a line `<queue | task> <name> <since (ms)>` for each that accepts no new jobs; absent while all do. */
+  /**
+   * STRING with a line `<queue | task> <name> <since (ms)>` for each that accepts no new jobs; absent while
+   * all do.
+   */
   readonly draining: string;
-  /** HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was heard of. */
+  /**
+   * HASH schedule -> state, `<schedule> definition` -> JSON, `@` -> the newest deploy and when it was
+   * declared.
+   */
   readonly schedules: string;
-  /** HASH of workflow runs; its fields are in workflows.ts. */
+  /** HASH of workflow runs; its fields are described in workflows.ts. */
   readonly workflows: string;
-  /** ZSET run id -> when it began to run (ms): workflow runs that have not ended. */
+  /** ZSET run id -> when it started to run (ms): workflow runs that have not ended. */
   readonly running: string;
   /** ZSET run id -> time of removal (ms): runs that have ended. */
   readonly ended: string;
-  /** ZSET, all scores 0: the steps of runs, and the handlers, that an event concerns, by event, field and value. See workflows.ts, waits.ts. */
+  /**
+   * ZSET, all scores 0: the run steps and handlers that listen for an event, by event, field and value. See
+   * workflows.ts and waits.ts.
+   */
   readonly listeners: string;
   /** ZSET member of `listeners` -> until when its handler listens (ms). */
   readonly listenersExpiry: string;
-  /** HASH: `protocol` -> version; `shards` -> how many there are, absent = 1; `queue:<name>` -> weight. */
+  /** HASH: `protocol` -> version; `shards` -> number of shards, absent = 1; `queue:<name>` -> weight. */
   readonly meta: string;
-  /** STRING with expiry: a worker has swept for all others. */
+  /** STRING with expiry: while it exists, one worker sweeps for all others. */
   readonly swept: string;
   readonly #queues = new Map<string, QueueKeys>();
 
@@ -127,7 +149,10 @@ export class ShardKeys {
     return keys;
   }
 
-  /** STRING with expiry: what the last call of a client in this slot did, so that a resent call is answered, not repeated. */
+  /**
+   * STRING with expiry: the result of a client's last call in this slot, so that a call that is sent again is
+   * answered and not repeated.
+   */
   sent(client: string, slot: number): string {
     return `${this.tag}:sent:${client}:${slot}`;
   }
@@ -139,14 +164,17 @@ export class ShardKeys {
 }
 
 /**
- * A field that always stands in the `active` hash; no job can have it as its id. Redis keeps a small hash as a list that it searches
- * from the front, so claiming and acknowledging n jobs would take n x n steps; a value longer than 64 bytes makes
- * it a real hash table, and this one keeps it so.
+ * A field that is always in the `active` hash; no job can have it as its id. Redis encodes a small hash as a
+ * list that it searches from the front, so claiming and acknowledging n jobs would take n x n steps. A value
+ * longer than 64 bytes converts the hash to a hash table, and this field keeps it one.
  */
 export const ACTIVE_PAD_FIELD = "#";
 export const ACTIVE_PAD_VALUE = "-".repeat(72);
 
-/** Field of the `notes` hash for a job's progress; its steps stand under the id alone. Ids hold no space. */
+/**
+ * Field of the `notes` hash for the progress of a job; its steps have the id alone as their field. Ids
+ * contain no space.
+ */
 export function progressField(id: string): string {
   return `${id} progress`;
 }
@@ -156,7 +184,9 @@ export function logField(id: string): string {
   return `${id} log`;
 }
 
-/** Field of the `notes` hash for the events for which a job waits, and those that it has heard; see waits.ts. */
+/**
+ * Field of the `notes` hash for the events that a job waits for and those that it has received; see waits.ts.
+ */
 export function waitsField(id: string): string {
   return `${id} waits`;
 }
@@ -166,15 +196,23 @@ export function waitingField(queue: string): string {
   return `#${queue}`;
 }
 
-/** Field of the `groups` hash with the rate of a task, or of `@` and a queue: `<limit> <window in ms>`, and ` 1` where groups take turns. */
+/**
+ * Field of the `groups` hash with the rate of a task, or of `@` and a queue: `<limit> <window in ms>`,
+ * followed by ` 1` when groups take turns.
+ */
 export function rateField(name: string): string {
   return `%${name}`;
 }
 
-/** In the `groups` hash in place of a limit or a rate: a worker has said that there is none any more. No producer of before brings it back. */
+/**
+ * Replaces a limit or a rate in the `groups` hash when a worker has declared that there is none any more. A
+ * producer of an earlier deploy does not overwrite it.
+ */
 export const NO_LIMIT = "-";
 
-/** What the gate knows of a group: ids that hold a slot, and those of them that have the place of a start reserved. */
+/**
+ * The counts of a group: ids that hold a slot, and how many of those have reserved a start for their rate.
+ */
 export function parseSlots(text: string | null | undefined): {
   readonly held: number;
   readonly reserved: number;
@@ -183,12 +221,15 @@ export function parseSlots(text: string | null | undefined): {
   return { held, reserved };
 }
 
-/** Field of the `paused` hash for a task; queues stand there by their names, which hold no colon. */
+/** Field of the `paused` hash for a task. The field of a queue is its name, which contains no colon. */
 export function pausedTaskField(task: string): string {
   return `task:${task}`;
 }
 
-/** Of the fields and values of `paused`, one after the other: task -> since when it is paused (ms), or that it was resumed and jobs of it are still put aside. */
+/**
+ * The paused tasks in a reply to HGETALL of `paused` (fields and values, alternating): task -> when it was
+ * paused (ms), or "resumed" while some of its jobs are still parked.
+ */
 export function pausedTasks(reply: readonly string[]): ReadonlyMap<string, number | "resumed"> {
   const start = pausedTaskField("");
   const tasks = new Map<string, number | "resumed">();
@@ -200,28 +241,36 @@ export function pausedTasks(reply: readonly string[]): ReadonlyMap<string, numbe
   return tasks;
 }
 
-/** Field of the `groups` hash that is there while a task is paused: the gates of its groups are closed. */
+/** Field of the `groups` hash that exists while a task is paused: the gates of its groups are closed. */
 export function closedField(task: string): string {
   return `!${task}`;
 }
 
-/** The group in which the jobs of a paused task wait that have been taken out of the list of a queue; its gate is never open. */
+/**
+ * The group in which jobs of a paused task wait after they were taken out of their queue's list; its gate
+ * never opens.
+ */
 export function parkedGroup(task: string, queue: string): string {
   return `!${task} ${queue}`;
 }
 
-/** Bounds of the members of `waiting` that are parked jobs of a task, in the words of ZLEXCOUNT. */
+/** ZLEXCOUNT bounds of the members of `waiting` that are parked jobs of a task. */
 export function parkedMembers(task: string): readonly [from: string, to: string] {
   return [`[!${task} `, `(!${task}!`];
 }
 
-/** Field of the `groups` hash with the last number that a job has been given; none where no job has come to a gate. */
+/**
+ * Field of the `groups` hash with the last number assigned to a job; absent until a job has come to a gate.
+ */
 export const LAST_NUMBER_FIELD = "#";
 
-/** Field of the `groups` hash that is there in a shard that has had rates or turns: others need not look for them. */
+/**
+ * Field of the `groups` hash that exists in a shard that has had rates or turns; other shards skip looking
+ * them up.
+ */
 export const HAS_RATES_FIELD = "%";
 
-/** The id in a member of `waiting`; a note of a free slot has none. */
+/** The id in a member of `waiting`; `undefined` for a note of a free slot. */
 export function waitingId(member: string): string | undefined {
   return waitingPlace(member)?.id;
 }
@@ -234,13 +283,16 @@ export function waitingPlace(
   return queue === undefined || id === undefined ? undefined : { id, number: Number(number), queue };
 }
 
-/** Where a job with this entry in `limited` stands in `waiting` while it waits. */
+/** The member of `waiting` for a waiting job with this entry in `limited`. */
 export function waitingMember(id: string, entry: string): string {
   const [number, queue, ...group] = entry.split(" ");
   return `${group.join(" ")}\n${number} ${queue} ${id}`;
 }
 
-/** Field of the `keys` hash for an idempotency key. Task names hold no space, so two tasks never share a field. */
+/**
+ * Field of the `keys` hash for an idempotency key. Task names contain no space, so two tasks never share a
+ * field.
+ */
 export function keyField(task: string, key: string): string {
   return `${task} ${key}`;
 }
@@ -251,8 +303,9 @@ export function runKeyField(workflow: string, key: string): string {
 }
 
 /**
- * Field of the `keys` hash for a dedupe key; the mark tells scripts that it ends with its job. A job whose record may be replaced cannot
- * leave its queue and its group: with `place` the key is one of these only. Keys hold no line break.
+ * Field of the `keys` hash for a dedupe key; the `!` tells scripts that the key ends with its job. A job
+ * whose record may be replaced cannot change its queue or group, so with `place` the key is scoped to both.
+ * Keys contain no line break.
  */
 export function dedupeField(
   task: string,

@@ -1,6 +1,7 @@
 /**
- * The two texts that Redis stores for a job. Both are JSON arrays: compact, readable from any language, and simple
- * enough for Lua to find the leading fields with a pattern. docs/protocol.md describes them field by field.
+ * The two texts that Redis stores for a job. Both are JSON arrays: compact, readable from any language, and
+ * simple enough for Lua to find the leading fields with a pattern. docs/protocol.md describes them field by
+ * field.
  *
  *   record  [1, task, queue, definition hash, options | 0, payload]      written once
  *   run     [attempts, crashes, state, detail, events]                  what has happened since
@@ -9,46 +10,49 @@ import type { FinalState } from "./states.js";
 
 export const RECORD_VERSION = 1;
 
-/** What stands in place of the record of a job that was deleted while its id still stands in a pending list. */
+/** Replaces the record of a deleted job while its id is still in a pending list. */
 export const TOMBSTONE = "[0]";
 
-/** Only what differs from the definition, so that most records carry a plain 0. */
+/** Only what differs from the definition, so that most records contain a plain 0. */
 export interface RecordOptions {
-  /** When the job was made, for ids that do not tell (ms). */
+  /** When the job was made (ms), for ids that do not contain the time. */
   at?: number;
   maxRetries?: number;
   timeoutMs?: number;
-  /** The first attempt must start within this time after `at` (ms); a delay is part of it. */
+  /** The first attempt must start within this time after `at` (ms); a delay counts towards it. */
   startWithinMs?: number;
-  /** Until then it may start in any case (ms): of jobs with a time of their own. */
+  /** The job may start until this time in any case (ms); set for jobs with an explicit start time. */
   startBy?: number;
-  /** How long after it was made the job could start (ms). */
+  /** How long after `at` the job could start (ms). */
   delayMs?: number;
-  /** The same as a time, for jobs with a time of their own (ms). */
+  /** When the job could start (ms), for jobs with an explicit start time. */
   dueAt?: number;
-  /** 1: it was to start later, and the record does not say when: its id may be enqueued again with another time. */
+  /**
+   * 1: the job was to start later, but the record does not say when, because its id may be enqueued again
+   * with another time.
+   */
   later?: 1;
   keepCompletedMs?: number;
   keepDeadMs?: number;
   /** Field of the `keys` hash that this job owns, or has owned. */
   key?: string;
-  /** The group in whose limit this job counts. */
+  /** The group whose limit applies to this job. */
   group?: string;
-  /** The mode of `key` where it is a dedupe key. */
+  /** The mode of `key` when it is a dedupe key. */
   dedupe?: "unfinished" | "waiting" | "replace" | "debounce";
-  /** 1: this is the record of a newer enqueue of the dedupe key than that which has given the job its id. */
+  /** 1: this record is from a newer enqueue with the dedupe key than the one that gave the job its id. */
   replaced?: 1;
   /** 1: the key stays taken when the job ends dead or cancelled. */
   hold?: 1;
-  /** The workflow run that it is part of; its payload is computed when it is claimed. */
+  /** The workflow run that the job belongs to; its payload is computed when it is claimed. */
   run?: string;
   /** Name and hash of the workflow's definition. */
   workflow?: string;
-  /** The step of the run; without one the job decides how the run goes on. */
+  /** The step of the run; a job of a run without a step decides how the run goes on. */
   step?: string;
-  /** Number of its item, of a step with `forEach`. */
+  /** Index of the item, for a step with `forEach`. */
   item?: number;
-  /** 1: it undoes the step. */
+  /** 1: the job undoes (compensates) the step. */
   undo?: 1;
 }
 
@@ -70,7 +74,9 @@ export type RecordArray = [
   payload: unknown,
 ];
 
-/** The part of a record before the payload. Names and hashes have a safe alphabet, so they need no escaping. */
+/**
+ * The part of a record before the payload. Names and hashes have a safe alphabet, so they need no escaping.
+ */
 export function recordHead(
   task: string,
   queue: string,
@@ -80,10 +86,16 @@ export function recordHead(
   return `[${RECORD_VERSION},"${task}","${queue}","${hash}",${options === undefined ? "0" : JSON.stringify(options)},`;
 }
 
-/** Stands for the time at which the record is stored, until the script that stores it puts that there. JSON text holds no such character. */
+/**
+ * Placeholder that the script replaces with the time at which it stores the record. JSON text cannot contain
+ * this character.
+ */
 const TIME_MARK = "\u0001";
 
-/** The same with `at` to come from the clock of Redis: clocks of producers differ from it by minutes, and jobs wait for a Redis that is away. */
+/**
+ * A record head whose `at` the script fills in from Redis time: clocks of producers differ from it by
+ * minutes, and jobs may wait long in a client while Redis is unreachable.
+ */
 export function datedHead(
   task: string,
   queue: string,
@@ -93,15 +105,18 @@ export function datedHead(
   return recordHead(task, queue, hash, { at: 0, ...options }).replace('{"at":0', `{"at":${TIME_MARK}`);
 }
 
-/** The text of records without a payload around the options in which they differ; these are put between, each with a comma behind it. */
+/**
+ * A template for records without a payload that differ only in some options; these options are inserted
+ * between the two parts, each followed by a comma.
+ */
 export interface RecordMold {
   readonly before: string;
   readonly after: string;
-  /** What a reader finds in all of them. */
+  /** The fields that all records of the template share, decoded. */
   readonly common: JobRecord;
 }
 
-/** `options`: at least one, those that all records of the mold have. */
+/** @param options those that all records of the template share; at least one. */
 export function recordMold(task: string, queue: string, hash: string, options: RecordOptions): RecordMold {
   return {
     before: `[${RECORD_VERSION},"${task}","${queue}","${hash}",{`,
@@ -126,8 +141,8 @@ export function decodeRecord(record: RecordArray): JobRecord | undefined {
 }
 
 /**
- * A producer of another kind may have written anything. A retention that is no time is none: scripts refuse it, and the job
- * could never end.
+ * A foreign producer may have written anything. An invalid retention is dropped: scripts would refuse it, and
+ * the job could never end.
  */
 function withSoundRetention(options: RecordOptions): RecordOptions {
   if (isTime(options.keepCompletedMs) && isTime(options.keepDeadMs)) return options;
@@ -143,12 +158,12 @@ function isTime(ms: number | undefined): boolean {
   return ms === undefined || (typeof ms === "number" && ms >= 0 && ms <= Number.MAX_SAFE_INTEGER);
 }
 
-/** Also of one that is not dated yet. */
+/** Also works on a record whose time is not filled in yet. */
 export function taskOfRecord(text: string): string {
   return /^\[\d+,"([^"]*)"/.exec(text)?.[1] ?? "";
 }
 
-/** Without parsing the rest; `undefined` of what is no record. */
+/** The queue, without parsing the rest; `undefined` for a text that is not a record. */
 export function queueOfRecord(text: string | null | undefined): string | undefined {
   return /^\[\d+,"[^"]*","([^"]*)"/.exec(text ?? "")?.[1];
 }
@@ -157,7 +172,7 @@ export function parseRecord(text: string): JobRecord | undefined {
   return decodeRecord(JSON.parse(text) as RecordArray);
 }
 
-/** The same of a text that may be anything: "unreadable" where it is no record. */
+/** Like `parseRecord`, for a text that may be anything: "unreadable" when it is not a record. */
 export function readRecord(text: string): JobRecord | "unreadable" | undefined {
   let array: unknown;
   try {
@@ -176,7 +191,7 @@ export function readRecord(text: string): JobRecord | "unreadable" | undefined {
   return isRecord ? decodeRecord(array as RecordArray) : "unreadable";
 }
 
-/** One line of a job's history. */
+/** One entry in the history of a job. */
 export type RunEvent =
   | readonly [at: number, kind: "failed", attempt: number, error: string, message: string, stack: string]
   | readonly [at: number, kind: "completed", worker: string, durationMs: number]
@@ -193,9 +208,9 @@ export interface JobRun {
   readonly attempts: number;
   /** Attempts that ended with the loss of their worker. */
   readonly crashes: number;
-  /** Binding when final; otherwise the index in which the id stands tells the state. */
+  /** Binding when final. Otherwise the key that contains the id determines the state. */
   readonly state: FinalState | "retry" | "pending";
-  /** completed: the result. cancelled: 1 while the id still stands in a pending list. */
+  /** completed: the result. cancelled: 1 while the id is still in a pending list. */
   readonly detail: unknown;
   readonly events: readonly RunEvent[];
 }
@@ -225,8 +240,9 @@ export function encodeRun(run: JobRun): string {
 }
 
 /**
- * The steps of a job, from one line of JSON each: `["charge",{"id":"ch_1"}]`, or `["send"]` of one that gave nothing. Lines,
- * because JSON holds no line break: so the script finds a step without decoding results.
+ * The steps of a job, from one line of JSON each: `["charge",{"id":"ch_1"}]`, or `["send"]` for a step
+ * without a result. JSON contains no line break, so scripts can find a step by its line without decoding
+ * results.
  */
 export function parseSteps(text: string | null): Map<string, unknown> {
   if (text === null) return new Map();
@@ -234,7 +250,7 @@ export function parseSteps(text: string | null): Map<string, unknown> {
   return new Map(lines.map(([name, result]) => [name, result]));
 }
 
-/** Events kept in a run; the oldest go first. Bounds the memory of a job that fails for a year. */
+/** Events kept in a run; the oldest are dropped. Bounds the memory of a job that fails for a year. */
 export const MAX_RUN_EVENTS = 30;
 
 export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {

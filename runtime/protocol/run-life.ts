@@ -1,20 +1,22 @@
 /**
- * What retries have made of a workflow run. It stands in the stamp of the run, which is read with each of its steps anyway, so that runs that
- * were never retried pay nothing for it:
+ * What retries have changed in a workflow run. It is stored in the stamp of the run, which every step reads
+ * anyway, so a run that was never retried costs nothing more:
  *
  *   <s.us>                                             in its first life
- *   <s.us> <life> [<step>^<round>] ... [<step>=] ...   after that; names of steps hold no space
+ *   <s.us> <life> [<step>^<round>] ... [<step>=] ...   after a retry; names of steps contain no space
  */
 export interface RunLife {
   /** 2 after the first retry. */
   readonly number: number;
-  /** Steps that were undone and have run again, and the how manieth time this is; others: the first. */
+  /**
+   * Steps that were undone and have run again -> which time this is. Other steps are in their first round.
+   */
   readonly rounds: ReadonlyMap<string, number>;
-  /** Steps that keep their ends, and pass them on when what comes before them has ended again. */
+  /** Steps that keep their outcomes and pass them on once the steps before them have ended again. */
   readonly passed: ReadonlySet<string>;
 }
 
-/** `undefined` of a run that was never retried. */
+/** `undefined` for a run that was never retried. */
 export function parseRunLife(stamp: string): RunLife | undefined {
   const [, number, ...words] = stamp.split(" ");
   if (number === undefined) return undefined;
@@ -28,7 +30,7 @@ export function parseRunLife(stamp: string): RunLife | undefined {
   return { number: Number(number), rounds, passed };
 }
 
-/** `stamp`: of any life of the run; `undefined`: it has none. */
+/** @param stamp the stamp of any life of the run; `undefined` when it has none. */
 export function stampOfLife(stamp: string | undefined, { number, rounds, passed }: RunLife): string {
   const [time = ""] = (stamp ?? "0").split(" ");
   const words = [...rounds].map(([step, round]) => `${step}^${round}`);

@@ -1,18 +1,21 @@
 /**
- * Which shard a job lives in. The id alone says it, so that whoever has an id finds the job; where a key decides instead
- * (an idempotency key, or the key of a limit), the id is made so that it says the same.
+ * Decides in which shard a job lives. The id alone determines it, so that everyone who has an id finds the
+ * job. Where a key decides instead (an idempotency key, or the key of a limit), an id is made that leads to
+ * the same shard.
  *
  *   shard of an id   = crc32(stem of the id) mod number of shards
  *   stem of an id    = the id up to its first dot, and without `:end` or `:timeout` at its end
  *   shard of a key   = crc32(`<task> <key>`) mod number of shards
  *
- * crc32 is that of zlib, over UTF-8. What is named after another job or a run (a follow-up, a child, a step) begins with its id
- * and a dot, and so lives beside it.
+ * crc32 is that of zlib, over UTF-8. The id of whatever belongs to another job or a run (a follow-up, a
+ * child, a step) starts with that id and a dot, and so it lives in the same shard.
  */
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 
-/** More would be more connections for each process than they are worth. */
+/**
+ * Every process connects to every shard; with more of them the connections would cost more than they gain.
+ */
 export const MAX_SHARDS = 64;
 const MAX_ID_LENGTH = 128;
 
@@ -26,17 +29,19 @@ export class ShardRouter {
     this.#stems = Array.from({ length: count }, (_unused, shard) => firstStem(shard, count));
   }
 
-  /** Where the job or run of this id lives. */
+  /** The shard of the job or run with this id. */
   ofId(id: string): number {
     return this.count === 1 ? 0 : crc32(stemOf(id)) % this.count;
   }
 
-  /** Where the jobs of this key live: `<task> <key>`, as it stands in the hash `keys`, or the name of a group. */
+  /**
+   * The shard of the jobs with this key: `<task> <key>`, as it is in the `keys` hash, or the name of a group.
+   */
   ofKey(field: string): number {
     return this.count === 1 ? 0 : crc32(field) % this.count;
   }
 
-  /** A new id that lives in the shard: one of `count` on average. */
+  /** A new id that lives in the shard; takes `count` tries on average. */
   makeId(shard: number, next: () => string): string {
     for (;;) {
       const id = next();
@@ -44,7 +49,10 @@ export class ShardRouter {
     }
   }
 
-  /** The id as it is where it lives in the shard already, else behind a stem that leads there: the same for the same id. */
+  /**
+   * The id itself when it lives in the shard already, else behind a stem that leads there. Deterministic: the
+   * same id for the same input.
+   */
   idIn(shard: number, id: string): string {
     if (this.ofId(id) === shard) return id;
     const led = `${this.#stems[shard]}.${id}`;

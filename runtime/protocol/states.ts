@@ -1,18 +1,21 @@
-/** The states of a job: one word a state, the same in Lua, TypeScript, CLI, dashboard, metrics and docs. See docs/states.md. */
+/**
+ * The states of a job: one word for each state, the same in Lua, TypeScript, CLI, metrics and docs. See
+ * docs/states.md.
+ */
 export const JOB_STATES = [
   /** Waits in its queue for a worker. */
   "pending",
   /** Due later, never tried. */
   "scheduled",
-  /** A worker holds it. */
+  /** Held by a worker. */
   "active",
   /** Due later, after a failed attempt. */
   "retry",
-  /** Ended well. */
+  /** Ended successfully. */
   "completed",
-  /** Out of retries or failed for good; kept for a person. */
+  /** Out of retries or failed permanently; kept for a person (the dead letter queue). */
   "dead",
-  /** Taken back by a person or a program. */
+  /** Withdrawn by a person or a program. */
   "cancelled",
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];

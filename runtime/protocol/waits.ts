@@ -1,19 +1,21 @@
 /**
- * What the handler of a job waits for, in `notes` under `<id> waits`: lines, each after a line break, the oldest first.
+ * The events that the handler of a job waits for, in `notes` under `<id> waits`: lines, each after a line
+ * break, the oldest first.
  *
- *   <name> <until (ms)> <event> <fields>\t<value>\t    it listens
- *   = <event> <event id> <name>                        it has heard this; the payload is the step of that name
+ *   <name> <until (ms)> <event> <fields>\t<value>\t    the handler listens
+ *   = <event> <event id> <name>                        it has received this event; the payload is the step of that name
  *
- * Names are JSON, with %XX for what is no plain letter. The member of `listeners` is
- * `<event> <fields>\n<value>\n<queue> <job id> <name>`; steps of runs, which have no `%` there, share the set.
+ * Names are JSON, with %XX for everything but plain letters. The member of `listeners` is `<event>
+ * <fields>\n<value>\n<queue> <job id> <name>`; it shares the set with steps of runs, whose last word contains
+ * no `%`.
  */
 
 export interface Listening {
   readonly name: string;
   readonly event: string;
-  /** Fields of the event whose values say whether it is meant. */
+  /** Fields of the event whose values must match. */
   readonly fields: readonly string[];
-  /** When its time is over (ms). */
+  /** When the wait times out (ms). */
   readonly until: number;
 }
 
@@ -27,9 +29,9 @@ export interface JobWaits {
   readonly heard: readonly Heard[];
 }
 
-/** One word without line breaks and spaces. */
+/** The name as one word without line breaks and spaces. */
 export function waitName(name: string): string {
-  // As JSON first: half a surrogate pair has no URI form.
+  // Encoded as JSON first, because half a surrogate pair has no URI form.
   return encodeURIComponent(JSON.stringify(name));
 }
 
@@ -37,7 +39,10 @@ export function waitMember(head: string, queue: string, id: string, name: string
   return `${head}${queue} ${id} ${waitName(name)}`;
 }
 
-/** The job in a member of `listeners`, and the line of its waits that speaks of it; `undefined` for a step of a run. */
+/**
+ * The job in a member of `listeners`, and the start of its line in the job's waits; `undefined` for a step of
+ * a run.
+ */
 export function parseWaitMember(
   member: string,
 ): { readonly id: string; readonly name: string; readonly head: string } | undefined {
@@ -46,7 +51,9 @@ export function parseWaitMember(
   return { id, name, head: member.slice(0, -tail.length) };
 }
 
-/** The members of `listeners` that belong to a text, whatever became of them, with the end of each (ms). */
+/**
+ * All members of `listeners` that belong to a text, whatever became of them, with the timeout of each (ms).
+ */
 export function waitMembers(
   id: string,
   queue: string,
@@ -67,7 +74,7 @@ export function parseWaits(text: string | null | undefined): JobWaits {
     if (mark !== undefined && named !== undefined) heard.push({ event: mark, name: nameOf(named) });
     const [, name, until, event, fields] = /^(%\S+) (\d+) (\S+) ([^\t]*)\t/.exec(line) ?? [];
     if (name === undefined || event === undefined || fields === undefined) continue;
-    // One field stands as its path, several as the list of their paths.
+    // A single field is stored as its path, several as the list of their paths.
     const paths = JSON.parse(fields) as (string | string[])[];
     listening.push({ name: nameOf(name), event, fields: paths.flat(), until: Number(until) });
   }

@@ -1,26 +1,28 @@
 /**
- * What the `workflows` hash says of a run. Fields begin with the run's id, which holds no space:
+ * What the `workflows` hash contains about a run. Fields start with the id of the run, which contains no
+ * space:
  *
  *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
- *   <run> :stamp          when Redis stored it (s.us): tells it from an earlier run of its id; and what retries have made of it (run-life.ts)
+ *   <run> :stamp          when Redis stored it (s.us), which tells it from an earlier run with its id; and what
+ *                         retries have changed (run-life.ts)
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
- *   <run> :open           jobs of the run that have not ended, but for the one of its timeout
- *   <run> :timeout        when its time was over (ms)
- *   <run> :parent         of a run that is a step of another: see encodeRunParent
- *   <run> <step>          how the step ended; of item 3 of a fan-out: <run> <step>.3; of its undoing: <run> <step>~
+ *   <run> :open           jobs of the run that have not ended, without the one of its timeout
+ *   <run> :timeout        when it timed out (ms)
+ *   <run> :parent         for a run that is a step of another: see encodeRunParent
+ *   <run> <step>          how the step ended; item 3 of a fan-out: <run> <step>.3; its compensation: <run> <step>~
  *   <run> <step>#         how many of the steps that it needs have ended
  *   <run> <step>*         number of its items;  <run> <step>*#: how many have ended
- *   <run> <step>=         of a step that keeps its end in a retry: how it ended, until it has ended so again
- *   <run> <step>~=        of such a step: the payload of what undoes it, JSON, made of what it was made of
- *   <run> <step>.3*       item 3, unless it stands in the input or the definition
- *   <run> <step>!         events that it has heard of for a step that waits: lines of <event id> <ms> <payload>
+ *   <run> <step>=         for a step that keeps its outcome in a retry: that outcome, until it is passed on
+ *   <run> <step>~=        for such a step: the payload of its compensation (JSON), computed from the earlier results
+ *   <run> <step>.3*       item 3, unless it is in the input or the definition
+ *   <run> <step>!         events received for a step that waits: lines of <event id> <ms> <payload>
  *   <run> <step>?         until when the step waits (ms)
- *   <run> <step>^         of a step that is a run: its how manieth it is, absent: the first
- *   <run> <step>%         of such a step, or an item: its run has ended badly, and is to go on
+ *   <run> <step>^         for a step that is a run: which run of the step this is; absent: the first
+ *   <run> <step>%         for such a step, or an item: its run failed or was cancelled, and is to be retried
  *   @<workflow> <hash>    the definition
  *
- * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field and value are JSON. Those of
- * handlers are in waits.ts.
+ * Members of `listeners` are `<event> <field>\n<value>\n<queue of the run's own jobs> <run> <step>`; field
+ * and value are JSON. The members of handlers are described in waits.ts.
  */
 import type { JobRecord, RecordMold } from "./records.js";
 import { parseRunLife, type RunLife } from "./run-life.js";
@@ -31,10 +33,10 @@ export interface RunRecord {
   readonly workflow: string;
   readonly hash: string;
   readonly startedAt: number;
-  /** Field of the `keys` hash that the run owns, `""`: none. */
+  /** Field of the `keys` hash that the run owns; `""`: none. */
   readonly key: string;
   readonly input: unknown;
-  /** `undefined` while it was never retried, and where its stamp was not asked for. */
+  /** `undefined` when the run was never retried, and when its stamp was not read. */
   readonly life?: RunLife | undefined;
 }
 
@@ -61,11 +63,11 @@ export interface StepOutcome {
   readonly status: StepStatus;
   /** Redis time (ms). */
   readonly at: number;
-  /** completed: the result. failed: what went wrong, in words. */
+  /** completed: the result. failed: the reason as text. */
   readonly detail: unknown;
-  /** When its job was enqueued (ms), of a step that had one. */
+  /** When the job of the step was enqueued (ms), if the step had one. */
   readonly begunAt?: number | undefined;
-  /** Attempts of its job, with those that lost their worker. */
+  /** Attempts of the job, including those that lost their worker. */
   readonly attempts?: number | undefined;
 }
 
@@ -81,7 +83,7 @@ const STATUSES: ReadonlyMap<string, StepStatus> = new Map(
 
 export function encodeStepOutcome({ status, at, detail, begunAt, attempts }: StepOutcome): string {
   const history = begunAt === undefined ? "" : `,${begunAt},${attempts ?? 0}`;
-  // What JSON cannot hold (a function, undefined) is null, like the result of a job.
+  // A value that JSON cannot represent (a function, undefined) becomes null, like the result of a job.
   return `${LETTERS[status]}${at}${history} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
 }
 
@@ -98,7 +100,7 @@ export function parseStepOutcome(text: string): StepOutcome {
 
 export type RunEndState = "completed" | "failed" | "cancelled";
 
-/** `detail`: the output, or why it failed. */
+/** `detail`: the output, or the reason of the failure. */
 export interface RunEnd {
   readonly state: RunEndState;
   readonly at: number;
@@ -109,7 +111,7 @@ export function encodeRunEnd({ state, at, detail }: RunEnd): string {
   return `${state} ${at} ${(JSON.stringify(detail) as string | undefined) ?? "null"}`;
 }
 
-/** How long a run is kept that completes with the end of a step, and the JSON of its output. */
+/** The retention and the JSON output of a run that completes with the end of this step. */
 export function encodeFinale(keepMs: number, output: unknown): string {
   return `${keepMs} ${(JSON.stringify(output) as string | undefined) ?? "null"}`;
 }
@@ -122,15 +124,15 @@ export function parseRunEnd(text: string | null): RunEnd | undefined {
   return { state: state as RunEndState, at: Number(at), detail: JSON.parse(detail) as unknown };
 }
 
-/** The step that a run is. */
+/** The parent step of a run. */
 export interface RunParent {
   readonly run: string;
-  /** When that was started (ms): a later run of its id is another one. */
+  /** When the parent run was started (ms), to tell it from a later run with the same id. */
   readonly startedAt: number;
-  /** Where its own jobs wait. */
+  /** The queue of the parent run's own jobs. */
   readonly queue: string;
   readonly step: string;
-  /** Of a fan-out. */
+  /** Index of the item, in a fan-out. */
   readonly item: number | undefined;
 }
 
@@ -164,16 +166,16 @@ export const runFields = {
   items: (run: string, step: string): string => `${run} ${step}*`,
   heard: (run: string, step: string): string => `${run} ${step}!`,
   waitsUntil: (run: string, step: string): string => `${run} ${step}?`,
-  /** Of a step that is a run. */
+  /** For a step that is a run. */
   round: (run: string, step: string): string => `${run} ${step}^`,
-  /** Of such a step, or an item of it (`<step>.<index>`). */
+  /** For a step that is a run, or an item of it (`<step>.<index>`). */
   goesOn: (run: string, step: string): string => `${run} ${step}%`,
-  /** Of a step that keeps its end in a retry: that; or of its undoing, the payload. */
+  /** For a step that keeps its outcome in a retry: the outcome, or the payload of its compensation. */
   kept: (run: string, step: string): string => `${run} ${step}=`,
   item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
 } as const;
 
-/** Payloads of the events that a run has heard of for a step, the earliest first. */
+/** Payloads of the events that a run has received for a step, the earliest first. */
 export function parseHeard(text: string | undefined): unknown[] {
   const lines = (text ?? "").split("\n").filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line.slice(line.indexOf(" ", line.indexOf(" ") + 1))) as unknown);
@@ -181,9 +183,9 @@ export function parseHeard(text: string | undefined): unknown[] {
 
 /** What the jobs of one step have in common in all runs of a definition. */
 export interface JobMold extends RecordMold {
-  /** `""`: they decide how the run goes on. */
+  /** `""`: these jobs decide how the run goes on. */
   readonly step: string;
-  /** What stands behind the run in their ids. */
+  /** What follows the run in their ids. */
   readonly suffix: string;
   readonly queue: string;
   readonly delayMs: number;
@@ -191,16 +193,19 @@ export interface JobMold extends RecordMold {
   readonly limit: string;
 }
 
-/** A job of a run that may begin. */
+/** A job of a run that may start. */
 export interface StepBegin {
   readonly mold: JobMold;
-  /** n: with the nth end of what it waits for; 0: while the run goes on; -1: unless the step has been undone. */
+  /**
+   * n: starts with the nth end of the steps that it needs; 0: while the run goes on; -1: unless the step has
+   * been undone.
+   */
   readonly need: number;
-  /** Number of the item, of a fan-out. */
+  /** Index of the item, in a fan-out. */
   readonly item?: number;
 }
 
-/** A job of a run that begins. */
+/** A job of a run that starts now. */
 export interface BegunJob {
   readonly id: string;
   readonly queue: string;
@@ -210,7 +215,7 @@ export interface BegunJob {
   readonly record: string;
 }
 
-/** `at`: when it begins (ms). Scripts make the same text, see lib/mold.lua. */
+/** @param at when the job starts (ms). Scripts build the same text, see lib/mold.lua. */
 export function begunJob(
   { suffix, queue, delayMs, limit, before, after }: JobMold,
   run: string,
@@ -222,7 +227,10 @@ export function begunJob(
   return { id: `${run}${suffix}${place}`, queue, delayMs, limit, record };
 }
 
-/** The id and the record of such a job, as whoever claims it would read them, with its payload. */
+/**
+ * The id and the decoded record of such a job with its payload, as they would be read when the job is
+ * claimed.
+ */
 export function begunRecord(
   { suffix, common }: JobMold,
   run: string,
@@ -232,24 +240,25 @@ export function begunRecord(
 ): { readonly id: string; readonly record: JobRecord } {
   const { version, task, queue, hash, options } = common;
   const id = item === undefined ? `${run}${suffix}` : `${run}${suffix}.${item}`;
-  // A spread with more behind it is thirty times as dear: V8 makes another shape of each such object.
+  // A spread followed by more properties is thirty times as slow, because V8 makes a new shape for each such
+  // object.
   const own = Object.assign(item === undefined ? { run, at } : { run, at, item }, options);
   return { id, record: { version, task, queue, hash, options: own, payload } };
 }
 
-/** All that is stored when a run starts. */
+/** Everything that is stored when a run starts. */
 export interface RunStart {
   readonly run: string;
   readonly record: string;
   readonly definition: { readonly field: string; readonly text: string };
   readonly begins: readonly BegunJob[];
-  /** Ends the run when its time is over; it does not wait for this job. */
+  /** The job that ends the run at its timeout; the run does not wait for this job. */
   readonly timeout: BegunJob | undefined;
-  /** Members of `listeners`: the events that the run hears of. */
+  /** Members of `listeners`: the events that the run listens for. */
   readonly listeners: readonly string[];
 }
 
-/** A job that may stand in the due set of its queue. */
+/** A job that may be in the due set of its queue. */
 export interface DueJob {
   readonly id: string;
   readonly queue: string;
@@ -264,15 +273,21 @@ export interface StepEnd {
   /** `""`: the job belongs to no step. */
   readonly step: string;
   readonly outcome: string;
-  /** What the run turns to, `""`: it stays. */
+  /** The new state of the run; `""`: it does not change. */
   readonly state: string;
-  /** With a state: jobs of the run that may wait for a time or at the gate, and need not any more. */
+  /**
+   * With a new state: jobs of the run that may be waiting for a due time or at the gate, and must not wait
+   * any longer.
+   */
   readonly hasten: readonly DueJob[];
-  /** The fan-out of which it is an item. */
+  /** The fan-out that the step is an item of. */
   readonly itemOf: { readonly step: string; readonly total: number } | undefined;
-  /** Begins when nothing else of the run is under way. */
+  /** Starts when nothing else of the run is under way. */
   readonly decider: JobMold;
-  /** Instead of that, where the run goes on: it has completed, and gives this; see `encodeFinale`. `""`: that is to be decided. */
+  /**
+   * If the run completes with this end, its output (see `encodeFinale`), which makes the decider unnecessary.
+   * `""`: unknown, so the decider must run.
+   */
   readonly finale: string;
   readonly begins: readonly StepBegin[];
 }

@@ -1,7 +1,10 @@
-/** Why an attempt was aborted: `ctx.signal.reason` is one of these; and why one was never begun, or ended without its handler. */
+/**
+ * Why an attempt was aborted (`ctx.signal.reason` is one of these errors), was never started, or failed
+ * without its handler.
+ */
 import { PermanentError } from "../errors.js";
 
-/** Another attempt could only be later still, so it is permanent. */
+/** Permanent, because another attempt could only be later still. */
 export class StartedTooLate extends PermanentError {
   override readonly name = "StartedTooLate";
   constructor(task: string, lateMs: number) {
@@ -11,7 +14,7 @@ export class StartedTooLate extends PermanentError {
   }
 }
 
-/** The handler has done its work and would do it again: permanent. */
+/** Permanent, because the handler has done its work and another attempt would do it again. */
 export class ResultTooLarge extends PermanentError {
   override readonly name = "ResultTooLarge";
   constructor(task: string, characters: number, most: number) {
@@ -23,10 +26,13 @@ export function resultTooLarge(what: string, characters: number, most: number): 
   return `${what} of ${characters} characters of JSON, of which a result may have ${most}; keep what is large elsewhere and return what finds it again, or raise worker.maxResult`;
 }
 
-/** Of the JSON of a run's output. Redis stores and every reader gets it in one piece; beyond half a gigabyte it takes no text at all. */
+/**
+ * Limit for the JSON of a run's output. Redis stores it and sends it to every reader in one piece, and
+ * refuses texts above half a gigabyte.
+ */
 export const MOST_OUTPUT_CHARACTERS = 16 * 1024 * 1024;
 
-/** Why a run has failed that would have such an output. */
+/** The reason of a run that fails because of the size of its output. */
 export function outputTooLarge(characters: number): string {
   return `ResultTooLarge: the run has an output of ${characters} characters of JSON, of which one may have ${MOST_OUTPUT_CHARACTERS}; name in \`output\` only what is needed of its steps`;
 }
@@ -46,14 +52,14 @@ export class Cancelled extends Error {
 }
 
 /**
- * The handler awaits `ctx.sleep` or `ctx.waitFor`: the attempt ends here, unspent, and another one goes on when the time has come, or the
- * event.
+ * The handler awaits `ctx.sleep` or `ctx.waitFor`: this attempt ends without being counted, and another one
+ * continues when the time has come or the event has arrived.
  */
 export class Suspended extends Error {
   override readonly name = "Suspended";
   /** Redis time (ms). */
   readonly wakeAt: number;
-  /** Name of the wait for an event; `undefined` where only time ends it. */
+  /** Name of the wait for an event; `undefined` for a sleep. */
   readonly wait: string | undefined;
   constructor(kind: "sleeps" | "waits", name: string, wakeAt: number) {
     super(
@@ -64,10 +70,16 @@ export class Suspended extends Error {
   }
 }
 
-/** The thread or process of an isolated task died while the handler ran there: its attempt has failed, nothing else. */
+/**
+ * The thread or process of an isolated task died while the handler ran in it. Only the attempt fails; the
+ * worker is not affected.
+ */
 export class HandlerCrashed extends Error {
   override readonly name = "HandlerCrashed";
-  /** `how`: exit code or signal; `cause`: an error that nothing caught, where there was one. */
+  /**
+   * @param how exit code or signal.
+   * @param cause the uncaught error, if there was one.
+   */
   constructor(kind: "process" | "thread", what: string, how: string, cause?: unknown) {
     const reason = cause instanceof Error ? `: ${cause.name}: ${cause.message}` : "";
     super(

@@ -1,6 +1,7 @@
 /**
- * What must not be seen of jobs while they run: what is sensitive in their payloads, and in the events that their handlers have heard. Payloads are
- * looked through when the first line is logged, so jobs that log nothing pay nothing.
+ * The sensitive values of the jobs that run here, from their payloads and from the events that their handlers
+ * received, which must not appear in logs. A payload is searched when the first line is logged, so jobs that
+ * log nothing pay nothing.
  */
 import { type AnyTaskContract, secretsAt } from "../definition/index.js";
 
@@ -11,7 +12,7 @@ export class AttemptSecrets {
   #all: readonly string[] | undefined;
   #heard: readonly string[] = [];
 
-  /** `undefined` where there can be none. */
+  /** `undefined` when the task declares nothing sensitive. */
   static of(contract: AnyTaskContract, payloads: () => readonly unknown[]): AttemptSecrets | undefined {
     if (contract.sensitive === undefined && contract.sensitiveEvents === undefined) return undefined;
     return new AttemptSecrets(contract, payloads);
@@ -28,12 +29,12 @@ export class AttemptSecrets {
     return (this.#all ??= [...new Set([...this.#inPayloads, ...this.#heard])]);
   };
 
-  /** Those of events. */
+  /** The sensitive values of events. */
   get heard(): readonly string[] {
     return this.#heard;
   }
 
-  /** A wait has ended with this event. */
+  /** Adds the sensitive values of an event that ended a wait. */
   hear(name: string, event: unknown): void {
     const paths = this.#contract.sensitiveEvents?.[name] ?? [];
     this.#heard = [...this.#heard, ...secretsAt(paths, event)];

@@ -1,9 +1,10 @@
 /**
- * One call of a batch handler. Each of its jobs is an attempt of its own, with checked payload, middleware, retries and outcome
- * as any other; only their innermost handler is one call for all of them.
+ * One call of a batch handler. Each of its jobs is an attempt of its own, with payload validation,
+ * middleware, retries and an outcome as any other job; only the innermost handler is one call for all of
+ * them.
  *
- *   each attempt --(payload fits, middleware lets it in)--> joined -+
- *                --(ended before)--> left                          -+--(all have)--> called --> each gets its own outcome
+ *   each attempt --(payload valid, middleware calls next)--> joined -+
+ *                --(ended before)--> left                           -+--(all have)--> called --> each gets its own outcome
  */
 import { AttemptSecrets } from "./attempt-secrets.js";
 import type { AnyTaskContract } from "../definition/index.js";
@@ -25,11 +26,14 @@ interface Member {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is handed to the executor for each job of a batch. */
+/** The attempt of one job of a batch, as the executor sees it. */
 export class BatchAttempt extends Execution {
   readonly call: BatchCall;
   joined = false;
-  /** A cancel is heard of. The others of the batch go on, and this one with them: its own outcome counts, but no retry. */
+  /**
+   * A cancel was requested. The batch runs on for the other jobs, and this one with them: its outcome counts,
+   * but it is not retried.
+   */
   cancelAsked = false;
 
   constructor(claim: Claim, call: BatchCall, worker: string, logger: Logger, notebook: Notebook) {
@@ -50,7 +54,7 @@ export class BatchAttempt extends Execution {
 
 export class BatchCall {
   readonly contract: AnyTaskContract;
-  /** The longest of its jobs' timeouts: it is that of the one call for all. */
+  /** The longest timeout of the jobs, because one call serves all of them. */
   readonly timeoutMs: number;
   readonly attempts: readonly BatchAttempt[];
   readonly #logger: Logger;
@@ -77,7 +81,7 @@ export class BatchCall {
     this.#expected = claims.length;
   }
 
-  /** True until the last of its attempts has ended. */
+  /** True until the last attempt has ended. */
   get running(): boolean {
     return this.#unsettled > 0;
   }
@@ -90,9 +94,9 @@ export class BatchCall {
     return this.#controller.signal;
   }
 
-  /** Settles with what the batch handler makes of this job. */
+  /** Settles with what the batch handler returns for this job. */
   join(attempt: BatchAttempt, job: Job, handler: AnyBatchHandler): Promise<unknown> {
-    // Its middleware let it in after it had been given up.
+    // The attempt was given up before its middleware called the handler.
     if (attempt.settled) return Promise.reject(attempt.abortReason ?? new Cancelled());
     this.#handler = handler;
     return new Promise((resolve, reject) => {
@@ -103,7 +107,7 @@ export class BatchCall {
     });
   }
 
-  /** An attempt has ended. */
+  /** The attempt has ended. */
   left(attempt: BatchAttempt): void {
     this.#unsettled -= 1;
     if (attempt.joined) return;
@@ -111,7 +115,10 @@ export class BatchCall {
     this.#callWhenComplete();
   }
 
-  /** One handler works for all of them, so it is told to stop only when nobody wants any of its work. */
+  /**
+   * The one handler is told to stop only when all of its jobs are cancelled, because it works for all of
+   * them.
+   */
   cancel(attempt: BatchAttempt, reason: Error): void {
     attempt.cancelAsked = true;
     const unsettled = this.attempts.filter(({ settled }) => !settled);
@@ -126,7 +133,7 @@ export class BatchCall {
 
   #callWhenComplete(): void {
     if (this.#expected > 0 || this.#handler === undefined) return;
-    // Cancelled, or told to stop otherwise, while others were on their way: not begun.
+    // Jobs that were cancelled or aborted while others were still on their way are not started.
     for (const { attempt } of this.#members) if (attempt.cancelAsked) attempt.stop(new Cancelled());
     const members = this.#members.filter(({ attempt, reject }) => {
       if (attempt.abortReason !== undefined) reject(attempt.abortReason);
@@ -159,7 +166,10 @@ export class BatchCall {
     );
   }
 
-  /** One for each job; nothing in a task without a result. An error where the list does not say which result is whose. */
+  /**
+   * One result for each job, or `undefined` for a task without a result. An error when the returned list does
+   * not say which result belongs to which job.
+   */
   #resultsOf(returned: unknown, jobs: number): readonly unknown[] | PermanentError | undefined {
     const { name, schemas } = this.contract;
     if (schemas.result === undefined) return undefined;
@@ -181,7 +191,7 @@ class CallContext implements BatchContext {
     this.#call = call;
     this.#ids = new Set(jobs.map(({ id }) => id));
     const { contract } = call;
-    // Those of the claims: the handler may change what it was given.
+    // The payloads of the claims, because the handler may modify the jobs that it was given.
     const payloads = () => call.attempts.map(({ claim }) => claim.record.payload);
     const secrets = AttemptSecrets.of(contract, payloads);
     this.log = veiled(withFields(logger, { task: contract.name, jobs: jobs.length }), secrets?.all);

@@ -1,6 +1,7 @@
 /**
- * Checks the inputs of runs that are steps, as start functions check those of others: what only a value can tell. Only where this worker
- * knows the workflow as it was when the outer run began; another deploy's schema would judge by other rules.
+ * Validates the inputs of runs that are steps, as start functions validate other inputs: for what only the
+ * value can show. Skipped unless this worker has the same version of the child workflow as the parent run;
+ * the schema of another deploy would judge by other rules.
  */
 import type { Validator, WorkflowDefinition } from "../definition/index.js";
 import type { Logger, Registry } from "./handler.js";
@@ -19,7 +20,7 @@ export class ChildInputs {
     this.#logger = logger;
   }
 
-  /** What is wrong with the input, in words. */
+  /** What is wrong with the input, as text; `undefined` when it is valid. */
   async problemOf(
     workflow: Pick<WorkflowDefinition, "hash" | "name">,
     input: unknown,
@@ -44,7 +45,7 @@ export class ChildInputs {
         ),
       );
     } catch (error) {
-      // Runs go on without: what flows into their steps is checked there.
+      // Runs go on without this check: the payloads of their steps are validated too.
       this.#logger.error(
         "the generated workflows cannot be loaded: inputs of runs that are steps are not checked",
         { error },

@@ -1,11 +1,12 @@
 /**
- * Steps of workflow runs that are runs themselves. The job of such a step starts the run and then only waits: it is claimed again when
- * the run has ended, which the script that ends it sees to, and now and then to look.
+ * Steps of workflow runs that are runs themselves. The job of such a step starts the child run and then only
+ * waits. The script that ends the child run makes the job due again; as a fallback it also comes back now and
+ * then to check.
  *
- *   claimed -> no run yet --> started, in the move in which the job begins to wait
- *           -> it goes on --> waits (in the due set)
+ *   claimed -> no run yet --> started, in the same move in which the job begins to wait
+ *           -> it runs    --> waits (in the due set)
  *           -> it has ended --> the step ends as the run did
- *                           --> where the step was retried the run goes on from where it failed, and the job waits
+ *                           --> when the step was retried, the run is retried from where it failed, and the job waits
  */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowDefinition } from "../definition/index.js";
@@ -31,7 +32,10 @@ import type { StepContext } from "./step-context.js";
 import { endOfStep } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
-/** The end of the run brings the job back; this only bounds how long a fault of ours could hold the parent up. */
+/**
+ * The end of the child run brings the job back. This interval only bounds how long a bug could hold the
+ * parent up.
+ */
 const LOOK_MS = 3_600_000;
 
 export interface ChildRunsPorts {
@@ -47,13 +51,13 @@ export interface ChildRunsPorts {
   readonly inputs: ChildInputs;
 }
 
-/** The run of a step, as it is stored. */
+/** The child run of a step, as it is stored. */
 export interface ChildNow {
   readonly id: string;
-  /** Of whom it is a step; `undefined`: it has not been started. */
+  /** The parent step, or `undefined` while the run has not been started. */
   readonly parent: RunParent | undefined;
   readonly end: RunEnd | undefined;
-  /** It is to go on, where it has ended badly. */
+  /** The run failed or was cancelled, and is to be retried. */
   readonly isRetried: boolean;
 }
 
@@ -74,7 +78,7 @@ export class ChildRuns {
     const facts = await reader.read([runFields.parent(id), runFields.state(id)]);
     const state = facts.get(runFields.state(id));
     const end = parseRunEnd(state ?? null);
-    // As the script sees it, it has ended: asking again would say so again.
+    // The script counts this state as an end, so asking again would give the same answer for ever.
     if (end === undefined && state?.includes(" ") === true) throw new Error("its end cannot be read");
     return {
       id,
@@ -85,8 +89,10 @@ export class ChildRuns {
   }
 
   /**
-   * Ends the step with the run that is there, or waits for it; `again` where there is news. `goesOn`: so does the parent.
-   * @throws what Redis refuses; doing it again is harmless.
+   * Ends the step with the outcome of the child run, or waits for it; `again` when the stored state has
+   * changed and must be read again.
+   * @param goesOn whether the parent run goes on.
+   * @throws what Redis refuses; repeating the call is harmless.
    */
   async follow(
     worker: string,
@@ -107,12 +113,16 @@ export class ChildRuns {
     if (end.state === "completed") return this.#complete(context, id, end.detail);
     if (end.state === "failed")
       return this.#end(context, "failed", `RunFailed: ${id}: ${String(end.detail)}`);
-    // Cancelled with its parent, or by itself: then its step has failed.
+    // The child run was cancelled with its parent; if it was cancelled by itself, its step has failed.
     if (!goesOn) return this.#end(context, "cancelled", null);
     return this.#end(context, "failed", `RunCancelled: ${id}: ${String(end.detail)}`);
   }
 
-  /** Starts the run of a step, unless its input does not fit; `again` where there is news. @throws what Redis refuses; doing it again is harmless. */
+  /**
+   * Starts the child run, unless its input is invalid; `again` when the stored state has changed and must be
+   * read again.
+   * @throws what Redis refuses; repeating the call is harmless.
+   */
   async start(
     worker: string,
     context: StepContext,
@@ -143,7 +153,8 @@ export class ChildRuns {
     const own = { id, parent: run, queue, step: nameOf(step.name, item), run: child };
     const reply = await followRun(connection, { keys, worker, ...own, lookMs: LOOK_MS, action });
     if (reply === "AGAIN") return "again";
-    // LOST, GONE: whoever holds the job now goes on. It comes back under its id, and must not be taken for one that is held still.
+    // LOST, GONE: whoever holds the job now continues. The job comes back under the same id, and must not be
+    // taken for one that this worker still holds.
     if (reply !== "LOST") fetcher.forget(id, round);
     if (reply === "WAITING" && action.kind !== "wait") fetcher.wake();
     return undefined;

@@ -1,6 +1,6 @@
 /**
- * Claimed jobs that wait for a free slot, in the order of their claim. None waits long: a slow handler must not hold the
- * jobs behind it hostage while other workers are idle.
+ * Claimed jobs that wait for a free slot, in the order of their claim. None may wait long: jobs must not be
+ * stuck behind a slow handler while other workers are idle.
  */
 import type { Claim } from "./claim.js";
 
@@ -10,11 +10,14 @@ const WAIT_LIMIT_MS = 100;
 export class ClaimBuffer {
   readonly #onOverdue: (ids: readonly string[]) => void;
   #claims: readonly Claim[] = [];
-  /** The first that waits; those before it have started. */
+  /** Index of the first waiting job; the ones before it have started. */
   #next = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** `onOverdue` gets the ids of all that waited, when the slots have come to a stop; they are no longer in the buffer. */
+  /**
+   * @param onOverdue gets the ids of all waiting jobs when no slot has become free for too long; they have
+   * left the buffer.
+   */
   constructor(onOverdue: (ids: readonly string[]) => void) {
     this.#onOverdue = onOverdue;
   }

@@ -1,12 +1,13 @@
 /**
- * How many jobs to claim. Never more than there are free slots, except while handlers are measured to be short: then a
- * few milliseconds' worth is claimed ahead, so that slots do not wait for a round trip. Jobs claimed ahead of a slow
- * handler would be held hostage while another worker is idle; hence the bound in time, and none while every slot hangs.
+ * Decides how many jobs to claim. Never more than there are free slots, except while handlers are measured to
+ * be short: then a few milliseconds of work are claimed ahead, so that slots do not wait for a round trip.
+ * Jobs that are claimed ahead of a slow handler would be stuck while another worker is idle, so the amount is
+ * bounded in time, and nothing is claimed ahead while every slot hangs.
  */
 
 export interface ClaimDemandOptions {
   readonly concurrency: number;
-  /** Most to have in hand but for what is claimed ahead. Default: `concurrency`. */
+  /** Most jobs to have in hand, without those claimed ahead. Default: `concurrency`. */
   readonly claimable?: () => number;
   /** Work to hold ready beyond the free slots (ms of handler time); 0 = none. */
   readonly claimAheadMs: number;
@@ -15,25 +16,28 @@ export interface ClaimDemandOptions {
 }
 
 export interface WorkInHand {
-  /** Handlers that run now; a batch is one. */
+  /** Running handlers; a batch counts as one. */
   readonly running: number;
-  /** Claimed, not started. */
+  /** Jobs that are claimed and not started. */
   readonly waiting: number;
-  /** Asked for in calls that are not answered yet. */
+  /** Jobs requested in calls that are not answered yet. */
   readonly asked: number;
-  /** Jobs that batches which gather have room for: they need no slot of their own. */
+  /** Jobs that fit into batches that are gathering; they need no slot of their own. */
   readonly gathering: number;
-  /** The newest handler held the event loop up: while it does, no other runs here, and what was claimed with it waits. */
+  /**
+   * The newest handler blocked the event loop. While handlers do, nothing else runs here, and jobs claimed
+   * along with them wait.
+   */
   readonly blocking: boolean;
-  /** The newest claim brought all that it asked for. */
+  /** The newest claim returned as many jobs as it asked for. */
   readonly plenty: boolean;
 }
 
-/** Below this a mean says nothing but "very short" (ms). */
+/** A mean below this is noise (ms). */
 const SHORTEST_MEAN_MS = 0.002;
-/** A claim of fewer jobs costs Redis more than the worker gains by not waiting for it. */
+/** A claim of fewer jobs costs Redis more than the worker gains by overlapping it with running jobs. */
 const SMALLEST_HALF = 50;
-/** Weight of the newest run time in the moving mean, once there are enough. */
+/** Weight of the newest duration in the moving mean, once there are enough. */
 const MEAN_WEIGHT = 0.02;
 const MEAN_WARM_UP = 50;
 
@@ -56,12 +60,14 @@ export class ClaimDemand {
     this.#stuck = false;
   }
 
-  /** Claimed jobs had to be given back because no slot came free: claim nothing ahead until one does. */
+  /** Claimed jobs had to be handed back because no slot became free: claim nothing ahead until one does. */
   stuck(): void {
     this.#stuck = true;
   }
 
-  /** 0 when there is enough in hand; otherwise at least half of what fits, so that calls stay large. */
+  /**
+   * 0 when there is enough in hand; otherwise at least half of what fits, so that each call claims many jobs.
+   */
   wanted(work: WorkInHand): number {
     const { concurrency, claimable, maxBatch } = this.#options;
     const room = (claimable?.() ?? concurrency) + this.#ahead(work.running) + work.gathering;
@@ -70,7 +76,8 @@ export class ClaimDemand {
     if (work.blocking) return work.waiting + work.asked > 0 ? 0 : 1;
     const enough = work.waiting + work.asked > 0 && free < Math.min(room / 2, maxBatch);
     if (enough) return 0;
-    // In halves: one is on its way while the other runs. Not where jobs are few, a second call would find none.
+    // Claims half, so that one half is on its way while the other runs. Not where jobs are few: a second call
+    // would find none.
     const half = Math.ceil(room / 2);
     return Math.min(free, maxBatch, work.plenty && half >= SMALLEST_HALF ? half : free);
   }
@@ -78,7 +85,8 @@ export class ClaimDemand {
   #ahead(running: number): number {
     const { concurrency, claimAheadMs, maxBatch } = this.#options;
     if (claimAheadMs === 0 || this.#stuck) return 0;
-    // All slots busy and nothing finishes: the mean of earlier jobs says nothing about those that hang now.
+    // All slots are busy and nothing finishes: the mean of earlier jobs says nothing about those that hang
+    // now.
     const stuckMs = running >= concurrency ? performance.now() - this.#lastFinishAt : 0;
     const runMs = Math.max(this.#meanMs, stuckMs, SHORTEST_MEAN_MS);
     return Math.min(2 * maxBatch, Math.floor((claimAheadMs * concurrency) / runMs));

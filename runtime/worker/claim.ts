@@ -1,4 +1,4 @@
-/** A job that this worker holds, as read from Redis. */
+/** A job that this worker has claimed, as read from Redis. */
 import { latestWins } from "../definition/index.js";
 import {
   NEW_RUN,
@@ -19,20 +19,24 @@ export interface Claim {
   readonly id: string;
   readonly record: JobRecord;
   readonly run: JobRun;
-  /** Of a step of a workflow run that is ready to start: its end is that of the step. */
+  /**
+   * The step that the job belongs to, for a step of a workflow run that is ready to start: the job's end is
+   * the end of the step.
+   */
   readonly step?: StepContext;
 }
 
 /**
- * What the job is to other systems, and to the jobs that it spawns. A step that was undone and runs again is another thing than before: under
- * the first text they know what has been undone.
+ * The identity of the job towards other systems (its idempotency key) and towards the jobs that it spawns. A
+ * step that was undone and runs again needs a new one: under the old one, other systems know the work that
+ * was undone.
  */
 export function identityOf({ id, step }: Pick<Claim, "id" | "step">): string {
   const round = step?.life?.rounds.get(step.step.name);
   return round === undefined ? id : `${id}:${round}`;
 }
 
-/** False before the first attempt, unless a person has asked for another one. */
+/** False before the first attempt, and after a retry by hand. */
 function hasBegun({ events }: JobRun): boolean {
   return events.length > 0 && !events.every(isUnserved);
 }
@@ -43,17 +47,18 @@ export function mayBeLate({ record: { options }, run }: Claim): boolean {
 }
 
 /**
- * True for a first attempt that must leave a trace when it is handed back: without one the job would be too late, or its payload
- * would be replaced although its handler has seen it.
+ * True for a first attempt that must leave a trace when it is handed back. Without one the job could be
+ * rejected as too late although it had started, or its payload could be replaced although its handler has
+ * seen it.
  */
 export function mustTellThatItBegan(claim: Claim): boolean {
   return mayBeLate(claim) || (latestWins(claim.record.options.dedupe) && !hasBegun(claim.run));
 }
 
 /**
- * How long ago the first attempt should have begun (ms); not above 0 while it is in time, and for attempts after it. Both times are of
- * Redis: `at` was put there by the script that stored the job, and a worker knows the time at most too late, so a doubt lets the job
- * run. A record that does not say when it was stored is never late by a length.
+ * How late the first attempt is (ms); 0 or less while it is in time, and for later attempts. Both times are
+ * Redis times: the script that stored the job set `at`, and the worker's estimate can only be behind, so in
+ * case of doubt the job runs. A record that does not say when it was stored is never late by `startWithin`.
  */
 export function latenessMs(claim: Claim, now: number): number {
   if (!mayBeLate(claim)) return 0;
@@ -62,7 +67,10 @@ export function latenessMs(claim: Claim, now: number): number {
   return Math.ceil(now - Math.max(within ?? startBy ?? now, startBy ?? 0));
 }
 
-/** When the first attempt of a job could start (ms); `undefined` for later attempts, and where the record does not tell. */
+/**
+ * When the first attempt of a job could start (ms); `undefined` for later attempts, and when the record does
+ * not say.
+ */
 export function startableAt({ id, record: { options }, run }: Claim): number | undefined {
   if (hasBegun(run) || options.later === 1) return undefined;
   if (options.dueAt !== undefined) return options.dueAt;
@@ -70,15 +78,15 @@ export function startableAt({ id, record: { options }, run }: Claim): number | u
   return madeAt === undefined ? undefined : madeAt + (options.delayMs ?? 0);
 }
 
-/** True for an attempt of a job that has failed before, whether or not that counted. */
+/** True for an attempt of a job that has failed before, whether or not the failure counted. */
 export function isRetry({ run }: Claim): boolean {
   if (run.attempts > 0) return true;
   return run.events.length > 0 && run.events.some((event) => event[1] === "failed" && !isUnserved(event));
 }
 
 /**
- * True where a handler has had the job, as its history since it was last retried by hand tells; a crash may have come before that. What was
- * asked before its first attempt is not asked again.
+ * True when a handler has received the job since it was last retried by hand, as its history shows; a crash
+ * may have come before that. What is checked before the first attempt is not checked again.
  */
 export function wasHandled({ run: { events } }: Claim): boolean {
   const retriedAt = events.findLastIndex(([, kind]) => kind === "retried");
@@ -87,10 +95,13 @@ export function wasHandled({ run: { events } }: Claim): boolean {
 
 const HANDLED: ReadonlySet<RunEvent[1]> = new Set(["failed", "handed-back", "slept", "waited"]);
 
-/** What the texts of claimed ids turned out to be. */
+/** The claimed jobs, sorted by whether they can run. */
 export interface ReadClaims {
   readonly claims: readonly Claim[];
-  /** Ids that must not run: deleted (tombstone), gone, or cancelled while they waited. `queue` is "" where unknown. */
+  /**
+   * Ids that must not run: deleted (tombstone), gone, or cancelled while they waited. `queue` is "" when
+   * unknown.
+   */
   readonly holes: readonly { readonly id: string; readonly queue: string }[];
   /** Ids whose record or run this version cannot read. */
   readonly unreadable: readonly { readonly id: string; readonly reason: string }[];
@@ -133,8 +144,8 @@ export function readClaims(
 }
 
 /**
- * A claim brings its jobs queue by queue. Started in that order, a queue would wait for hundreds of jobs of others; so they are
- * spread evenly over the claim, each queue's in its own order.
+ * A claim returns its jobs queue by queue. Started in that order, one queue would wait for hundreds of jobs
+ * of another. So the queues are spread evenly over the claim, and each keeps its own order.
  */
 function interleaved(claims: readonly Claim[]): readonly Claim[] {
   const first = claims[0]?.record.queue;
@@ -151,7 +162,7 @@ function interleaved(claims: readonly Claim[]): readonly Claim[] {
     .map(({ claim }) => claim);
 }
 
-/** A run that is spoiled must not keep those from starting that were claimed with it. */
+/** A corrupt run must not keep the jobs that were claimed with it from starting. */
 function runIn(text: string): JobRun | undefined {
   try {
     const run = parseRun(text);
@@ -161,7 +172,10 @@ function runIn(text: string): JobRun | undefined {
   }
 }
 
-/** One parse for all texts is markedly cheaper than one each; a text that is not JSON costs the slow way once. */
+/**
+ * One parse for all texts is markedly cheaper than one for each; a text that is not JSON falls back to the
+ * slow way.
+ */
 function parseAll(texts: readonly (string | null)[]): (RecordArray | null | undefined)[] {
   try {
     return JSON.parse(`[${texts.map((text) => text ?? "null").join(",")}]`) as (RecordArray | null)[];

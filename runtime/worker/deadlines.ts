@@ -1,6 +1,6 @@
 /**
- * Watches the deadlines of running attempts with one timer: a timer each would cost more than most handlers run.
- * Deadlines are met to within TICK_MS.
+ * Watches the deadlines of running attempts with one timer, because a timer for each attempt would cost more
+ * than most handlers. A deadline is met with a tolerance of TICK_MS.
  */
 import type { Execution } from "./execution.js";
 
@@ -16,7 +16,7 @@ export class Deadlines {
     this.#expired = expired;
   }
 
-  /** Runs while something runs; cheap to call for every attempt. */
+  /** Starts the timer, which stops when nothing runs. Cheap enough to call for every attempt. */
   watch(): void {
     this.#timer ??= setInterval(() => this.#check(), TICK_MS);
   }

@@ -1,4 +1,7 @@
-/** What to do with the ticks of a schedule that have passed, and when the next one comes: pure arithmetic. */
+/**
+ * Decides what to do with the ticks of a schedule that have passed, and when the next one comes. Pure
+ * arithmetic.
+ */
 import {
   type CronSpec,
   lastTick,
@@ -18,12 +21,12 @@ export interface Timing {
 export interface DueTicks {
   /** Oldest first. */
   readonly run: readonly number[];
-  /** The newest tick that does not run; 0 = none. */
+  /** The newest tick that is skipped; 0 = none. */
   readonly missedMs: number;
   readonly upToMs: number;
 }
 
-/** `undefined`: no tick has passed since `lastMs`. */
+/** `undefined` when no tick has passed since `lastMs`. */
 export function dueTicks(
   { spec, zone }: Timing,
   missed: Missed,
@@ -38,10 +41,10 @@ export function dueTicks(
   return { run, missedMs, upToMs: newest };
 }
 
-/** A tick is met a little late rather than too early, which would cost a second look. */
+/** Waking up a little late is better than too early, which would cost a second check. */
 const MARGIN_MS = 1;
 
-/** How long until any of these has a tick (ms), at most `mostMs`. */
+/** How long until the next tick of any of these schedules (ms), at most `mostMs`. */
 export function untilNextTick(timings: readonly Timing[], nowMs: number, mostMs: number): number {
   const next = timings.map(({ spec, zone }) => nextTick(spec, zone, nowMs) ?? Infinity);
   return Math.min(mostMs, Math.min(...next) - nowMs + MARGIN_MS);

@@ -1,11 +1,14 @@
-/** What an earlier tick of a schedule has made and the next one replaces: a job, or a run of a workflow, whatever the schedule makes by now. */
+/**
+ * Cancels the job or run of an earlier tick that the next tick replaces. The id decides which of both it is,
+ * because the schedule may have had another target then.
+ */
 import { cancelRun, unlessEnded } from "../cancel.js";
 import { DEFAULT_RETENTION } from "../definition/index.js";
 import { type JobRecord, parseRecord } from "../protocol/index.js";
 import { cancel } from "../scripts/index.js";
 import type { TickPorts } from "./tick-target.js";
 
-/** `keepMs`: of a job that does not say for how long it is kept. Done again, it changes nothing. */
+/** Repeating the call is harmless. @param keepMs retention of a job whose record does not say one. */
 export async function cancelEarlier(
   { connection, keys }: Pick<TickPorts, "connection" | "keys">,
   id: string,
@@ -20,7 +23,10 @@ export async function cancelEarlier(
   await cancel(connection, { keys, id, queue, keepMs: options.keepDeadMs ?? keepMs });
 }
 
-/** Of a job that was deleted there is nothing to cancel; one that is spoiled dies when it is claimed, and must not hold its schedule up. */
+/**
+ * `undefined` for a deleted job, which needs no cancel, and for a corrupt one: it dies when it is claimed,
+ * and must not block its schedule.
+ */
 function recordIn(text: string): JobRecord | undefined {
   try {
     return parseRecord(text);

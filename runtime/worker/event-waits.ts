@@ -1,10 +1,10 @@
 /**
- * Steps of workflow runs that wait for an event. Their job is claimed when they begin to wait, when the run has heard of an event,
- * and when their time is over.
+ * Steps of workflow runs that wait for an event. Their job is claimed when they start to wait, when the run
+ * has received an event, and at the timeout.
  *
- *   claimed -> one of the events that the run has heard of fits --> completed, its payload is the result
- *           -> none does -> time is over --> failed
- *                        -> waits (in the due set, until its time is over or an emit brings it back)
+ *   claimed -> an event that the run has received matches --> completed, its payload is the result
+ *           -> none matches -> timed out --> failed
+ *                           -> waits (in the due set, until the timeout or until an emit brings the job back)
  */
 import type { Connection } from "../connection/index.js";
 import { formatDuration, type StepWait } from "../definition/index.js";
@@ -34,8 +34,9 @@ export class EventWaits {
   }
 
   /**
-   * Ends the step or lets it wait; `again` where there is news of the run, which has to be read first.
-   * @throws what Redis refuses; doing it again is harmless.
+   * Ends the step or lets it wait; `again` when the stored state of the run has changed and must be read
+   * again.
+   * @throws what Redis refuses; repeating the call is harmless.
    */
   async wait(
     worker: string,
@@ -69,9 +70,9 @@ export class EventWaits {
     if (reply === "OVER") {
       const reason = `no event ${wait.event} that matches came within ${formatDuration(timeoutMs)}`;
       ends.add(endOfStep(context, "failed", reason, now()));
-      // It comes back under its id, and must not be taken for one that is held still.
+      // The job comes back under the same id, and must not be taken for one that this worker still holds.
     } else if (reply !== "LOST") fetcher.forget(id, round);
-    // LOST, GONE: whoever holds the job now goes on.
+    // LOST, GONE: whoever holds the job now continues.
     return undefined;
   }
 }

@@ -1,10 +1,11 @@
 /**
- * One attempt of one job: what the handler gets to see, and whether its outcome still counts.
+ * One attempt of one job: the context that the handler gets, and whether the outcome still counts.
  *
  *   running --(handler settles)----------------------------> settled
  *   running --(abort: timeout, cancel, lease, shutdown)----> aborting --(handler settles, or patience ends)--> settled
  *
- * Everything that few handlers use (signal, logger, steps) is made on first use: most attempts take microseconds.
+ * What only some handlers use (signal, logger, steps) is created on first use, because most attempts take
+ * microseconds.
  */
 import type { AnyTaskContract, Duration } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
@@ -31,11 +32,14 @@ export class Execution implements TaskContext {
   readonly worker: string;
   readonly startedAt: number;
   readonly timeoutMs: number;
-  /** Local monotonic time after which the attempt has failed; moves forward once aborting, to bound the patience. */
+  /**
+   * Local monotonic time at which the attempt fails. An abort moves it, to bound how long the handler may
+   * take to settle.
+   */
   deadlineAt: number;
   abortReason: Error | undefined;
   settled = false;
-  /** Where it is counted; `undefined` until it begins. */
+  /** Where the attempt is counted; `undefined` until it starts. */
   meter: JobMeter | undefined;
   readonly #logger: Logger;
   readonly #notebook: Notebook;
@@ -122,7 +126,10 @@ export class Execution implements TaskContext {
     });
   }
 
-  /** What was thrown, without what only the events hold that were heard: nothing but their job can tell later what that was. */
+  /**
+   * The thrown value without the sensitive values of received events. They are removed here, because only
+   * this attempt knows those events.
+   */
   withoutHeard(thrown: unknown): unknown {
     return thrownWithoutSecrets(thrown, this.#secrets?.heard ?? []);
   }
@@ -139,7 +146,10 @@ export class Execution implements TaskContext {
     return stubError(this.contract.name, "defineHandler");
   }
 
-  /** Tells the handler to stop. The first reason counts: a cancel is heard with every heartbeat, and must not move the end away. */
+  /**
+   * Tells the handler to stop. Only the first reason counts: every heartbeat reports a cancel again, and that
+   * must not postpone the deadline.
+   */
   abort(reason: Error): void {
     if (this.abortReason !== undefined || this.settled) return;
     this.abortReason = reason;
@@ -154,7 +164,7 @@ export function stubError(task: string, define: string): PermanentError {
   );
 }
 
-/** What the handler is called with beside the context. A class, because a getter made anew for each job is slow. */
+/** The job that the handler is called with. A class, because creating a getter for each job is slow. */
 export class ClaimedJob implements Job {
   readonly id: string;
   readonly task: string;
@@ -177,7 +187,10 @@ export class ClaimedJob implements Job {
   }
 }
 
-/** Checked when it is called, although it counts from the moment at which it is stored. */
+/**
+ * The time is validated when `sleep` is called, although it is computed from the moment at which the sleep is
+ * stored.
+ */
 function wakeTime(time: Duration | Date): (now: number) => number {
   if (!(time instanceof Date)) {
     const ms = durationMs("sleep", time, 0);

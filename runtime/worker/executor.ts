@@ -1,6 +1,6 @@
 /**
- * Runs claimed jobs in at most `concurrency` slots and says what came of each. Knows nothing of Redis: outcomes go to a
- * sink, claims come from the intake.
+ * Runs claimed jobs in at most `concurrency` slots and reports the outcome of each. It knows nothing of
+ * Redis: outcomes go to a sink, claims come from the intake.
  */
 import type { Validator } from "../definition/index.js";
 import { PermanentError } from "../errors.js";
@@ -24,11 +24,11 @@ export interface OutcomeSink {
   completed(execution: Execution, result: unknown, durationMs: number): void;
   failed(execution: Execution, error: unknown): void;
   cancelled(execution: Execution): void;
-  /** The handler sleeps: the attempt does not count, and the job is due again when it is to go on. */
+  /** The handler sleeps or waits: the attempt does not count, and the job is due when it continues. */
   suspended(execution: Execution, reason: Suspended): void;
   /** The attempt does not count: the job goes back to its queue. */
   handedBack(execution: Execution): void;
-  /** No handler for the task in this process. */
+  /** This process has no handler for the task. */
   unserved(claim: Claim): void;
 }
 
@@ -37,11 +37,11 @@ export interface ExecutorOptions {
   readonly sink: OutcomeSink;
   readonly logger: Logger;
   readonly notebook: Notebook;
-  /** Name under which claims are held now. */
+  /** The name under which claims are held now. */
   readonly worker: () => string;
   /** Redis time (ms), now or at a local monotonic time. */
   readonly now: (monotonicMs?: number) => number;
-  /** The attempt has ended. */
+  /** Called when an attempt has ended. */
   readonly onEnded: (execution: Execution, durationMs: number, now: number) => void;
 }
 
@@ -62,7 +62,7 @@ export class Executor {
     return this.#running.size;
   }
 
-  /** `startedAt`: local monotonic time, of a caller that knows it already. */
+  /** @param startedAt local monotonic time, from a caller that has it already. */
   start(claim: Claim, startedAt?: number): void {
     const { handlers, sink, logger, notebook, worker } = this.#options;
     const entry = handlers.get(claim.record.task);
@@ -76,7 +76,7 @@ export class Executor {
     else void this.#loadAndRun(execution, entry);
   }
 
-  /** Runs an attempt that was made elsewhere: one of a batch. */
+  /** Runs an attempt that was created elsewhere: one of a batch. */
   begin(execution: Execution, entry: TaskEntry, handler: AnyHandler): void {
     this.#begun(execution, entry);
     this.#run(execution, handler);
@@ -87,7 +87,7 @@ export class Executor {
     const meter = meterOf(entry, claim.record.queue);
     execution.meter = meter;
     const since = startableAt(claim);
-    // The clocks of a producer and of this process may differ by a little.
+    // The clocks of a producer and of this process may differ a little, and a latency must not be negative.
     if (since !== undefined) meter.latency.observe(Math.max(0, this.#options.now(startedAt) - since));
     if (isRetry(claim)) meter.retryAttempts += 1;
     this.#running.add(execution);
@@ -109,7 +109,7 @@ export class Executor {
     for (const execution of this.#running) execution.abort(new ShuttingDown());
   }
 
-  /** Resolves when no attempt runs. */
+  /** Resolves when no attempt is running. */
   async idle(): Promise<void> {
     while (this.#running.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
@@ -121,7 +121,7 @@ export class Executor {
   async #loadAndRun(execution: Execution, entry: TaskEntry): Promise<void> {
     try {
       const handler = await entry.load();
-      // The attempt may have been given up while the import went on; its job is somebody else's by now.
+      // The attempt may have been given up during the import; another worker may hold its job by now.
       if (!execution.settled) this.#run(execution, handler);
     } catch (error) {
       this.#settle(execution, () => this.#options.sink.failed(execution, error));
@@ -133,7 +133,7 @@ export class Executor {
     try {
       this.#assertInTime(execution);
       returned = handler(new ClaimedJob(execution.claim, this.#payload(execution)), execution);
-      // Inside as well: a `then` of the user's own (a query builder) may throw.
+      // Inside the try as well: a user's own `then` (a query builder) may throw.
       if (isThenable(returned)) {
         returned.then(
           (result) => this.#returned(execution, result),
@@ -186,7 +186,10 @@ export class Executor {
     else this.#settle(execution, () => this.#options.sink.failed(execution, error));
   }
 
-  /** A handler that settled after it was told to stop. Work that was done before a cancel or a shutdown still counts. */
+  /**
+   * The handler settled after it was told to stop. Work that was completed despite a cancel or a shutdown
+   * still counts.
+   */
   #afterAbort(execution: Execution, value: unknown, returned: boolean): void {
     const reason = execution.abortReason;
     if (returned && (reason instanceof ShuttingDown || reason instanceof Cancelled)) {
@@ -205,7 +208,7 @@ export class Executor {
       else if (reason instanceof Suspended) sink.suspended(execution, reason);
       else if (reason instanceof ShuttingDown) sink.handedBack(execution);
       else if (reason instanceof TimeoutExceeded) sink.failed(execution, reason);
-      // LeaseLost: the job belongs to somebody else by now, nothing may be recorded.
+      // LeaseLost: another worker may hold the job by now, so nothing may be recorded.
       else if (execution.meter !== undefined) execution.meter.outcomes.lost += 1;
     });
   }
@@ -224,7 +227,7 @@ export class Executor {
   }
 
   #expired(execution: Execution): void {
-    // A second expiry means that the patience after an abort is over: the slot is freed without the handler.
+    // The second expiry: the handler did not settle in time after the abort, so the slot is freed without it.
     if (execution.abortReason !== undefined) this.#settleAborted(execution);
     else execution.abort(new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
   }

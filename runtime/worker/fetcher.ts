@@ -1,12 +1,12 @@
 /**
- * Talks to the shard for a worker: one script a round trip acknowledges, renews, promotes and claims.
+ * Calls `advance.lua` for a worker: one script acknowledges, renews, promotes and claims in one round trip.
  *
  *   looking --(nothing there)--> idle --(woken: hint, due time, heartbeat)--> looking
- *   looking/idle --(connection re-made)--> reconciling --> looking
+ *   looking/idle --(reconnected)--> reconciling --> looking
  *   any --(stopClaiming)--> settling: acknowledgements only
  *
- * At most MAX_IN_FLIGHT calls overlap. Acknowledgements ride with the next claim; they travel alone only when nothing is
- * to be claimed and no call is under way.
+ * At most MAX_IN_FLIGHT calls overlap. Acknowledgements ride with the next claim; they travel alone only when
+ * there is nothing to claim and no call is under way.
  */
 import type { Connection } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
@@ -20,11 +20,14 @@ import type { QueueShares } from "./queue-shares.js";
 import { Taker, type TakerPorts } from "./taker.js";
 
 const MAX_IN_FLIGHT = 2;
-/** Up to so many jobs their texts come with the claim (one round trip); more are read natively, which is cheaper for Redis. */
+/**
+ * A claim of at most this many jobs returns their texts too, which saves a round trip. More are read by
+ * HMGET, which is cheaper for Redis than a script.
+ */
 const INLINE_UP_TO = 16;
-/** Pause after a call that failed (ms): a Redis that refuses must not be asked thousands of times a second. */
+/** Pause after a failed call (ms): a Redis that refuses must not be called thousands of times a second. */
 const ERROR_PAUSE_MS = 250;
-/** After so long without an answer (ms) the parts of a worker that serve other shards use the slots. */
+/** After this long without an answer (ms) the parts of a worker that serve other shards may use the slots. */
 export const SILENCE_MS = 1000;
 
 export interface FetcherPorts extends TakerPorts {
@@ -33,13 +36,13 @@ export interface FetcherPorts extends TakerPorts {
   readonly demand: ClaimDemand;
   readonly maxBatch: number;
   readonly logger: Logger;
-  /** Lease to write with this call (ms), 0 when it is fresh enough. */
+  /** Lease to write with this call (ms); 0 when the last renewal is recent enough. */
   readonly renewal: () => number;
-  /** Jobs that batches which gather have room for. */
+  /** Jobs that fit into batches that are gathering. */
   readonly gathering: () => number;
-  /** Redis has just said that there is nothing more. */
+  /** Called when Redis has reported that the queues are empty. */
   readonly onRest: () => void;
-  /** Nothing to do: wait for a hint, at most until `nextDueMs` (-1 = no due time known). */
+  /** Nothing to do: wait for a hint, at most `nextDueMs` (-1 = no due time is known). */
   readonly onIdle: (nextDueMs: number) => void;
   readonly onLost: () => void;
 }
@@ -49,19 +52,22 @@ export class Fetcher {
   readonly #ports: FetcherPorts;
   #dropped: string[] = [];
   #kept: KeptJob[] = [];
-  /** Ids that this worker holds, with the round in which it claimed them. */
+  /** Ids that this worker holds -> the round in which it claimed them. */
   readonly #held = new Map<string, number>();
   #round = 0;
   #inFlight = 0;
-  /** Calls of others under way that may claim. */
+  /** Calls of other actors under way that may claim jobs. */
   #beside = 0;
   #asked = 0;
-  /** When a call was answered last, or sent while none was under way (local monotonic time). */
+  /** When a call was last answered, or sent while none was under way (local monotonic time). */
   #heardAt = 0;
   #idle = false;
-  /** The newest claim brought all that it asked for. */
+  /** The newest claim returned as many jobs as it asked for. */
   #plenty = false;
-  /** How often this was woken: a reply to a call that was sent before the last time does not say that there is nothing. */
+  /**
+   * Counts wake-ups. An empty reply to a call sent before the latest wake-up does not mean that the queues
+   * are empty.
+   */
   #wakes = 0;
   #nextDueMs = -1;
   #claiming = false;
@@ -92,14 +98,20 @@ export class Fetcher {
     this.schedule();
   }
 
-  /** As `wake`, without waiting for others in this turn: somebody waits for the job behind the hint. */
+  /**
+   * Like `wake`, but without waiting for the end of this turn of the event loop: a hint means that a job is
+   * waiting.
+   */
   hinted(): void {
     this.#idle = false;
     this.#wakes += 1;
     this.#look();
   }
 
-  /** Something changed here (a slot is free, an acknowledgement waits). Coalesced to one look a turn of the event loop. */
+  /**
+   * Something changed here (a slot is free, an acknowledgement waits). Coalesced to one look for each turn of
+   * the event loop.
+   */
   schedule(): void {
     if (this.#scheduled || this.#closed) return;
     this.#scheduled = true;
@@ -117,30 +129,30 @@ export class Fetcher {
     this.#kept.push(job);
   }
 
-  /** True while this claims, and has not heard that there is nothing. */
+  /** True while this fetcher claims and has not been told that the queues are empty. */
   get hungry(): boolean {
     return this.#claiming && !this.#idle && !this.#closed && !this.#isSilent;
   }
 
   /**
-   * True while this would claim, has heard that there is nothing, and waits to be told of something. Not while the texts of
-   * the last jobs are read: what is claimed beside them would overtake them.
+   * True while this fetcher would claim, has been told that the queues are empty, and waits for a wake-up.
+   * False while the texts of the last jobs are being read: jobs claimed meanwhile would overtake them.
    */
   get asleep(): boolean {
     return this.#claiming && this.#idle && this.#asked === 0 && !this.#closed;
   }
 
-  /** It reads what this worker holds, or is about to. */
+  /** True while the jobs that this worker holds are read, or are about to be. */
   get reconciles(): boolean {
     return this.#reconcile || this.#reconciling;
   }
 
-  /** Jobs asked for in calls that are about to be answered. */
+  /** Jobs requested in calls that are about to be answered. */
   get asked(): number {
     return this.#isSilent ? 0 : this.#asked;
   }
 
-  /** Redis has not answered for so long that slots must not be kept for what it may say. */
+  /** Redis has not answered for so long that no slots must be kept for its answer. */
   get #isSilent(): boolean {
     return this.#inFlight > 0 && performance.now() - this.#heardAt > SILENCE_MS;
   }
@@ -151,8 +163,8 @@ export class Fetcher {
   }
 
   /**
-   * A call that is no claim, but may give this worker jobs to hold if it is told so; it says which by `hold`. Where its answer is lost,
-   * nobody knows which these were.
+   * Runs a call of another actor that may claim jobs for this worker, if it is allowed to; the actor reports
+   * them with `hold`. If the reply is lost, nobody knows which jobs were claimed, so the worker reconciles.
    */
   async claimBeside<Reply>(call: (mayClaim: boolean) => Promise<Reply>): Promise<Reply> {
     if (!this.#claiming || this.#closed || this.reconciles) return await call(false);
@@ -173,13 +185,13 @@ export class Fetcher {
     if (!this.#idle) for (const { record } of claims) this.#ports.shares.took(record.queue);
   }
 
-  /** This worker holds them from now on. */
+  /** This worker holds these jobs from now on. */
   own(ids: readonly string[]): void {
     this.#round += 1;
     for (const id of ids) this.#held.set(id, this.#round);
   }
 
-  /** The job was settled by another script. `upTo`: unless it was claimed again after that round. */
+  /** Another script settled the job. @param upTo keep the job when it was claimed again after this round. */
   forget(id: string, upTo: number): void {
     if ((this.#held.get(id) ?? Infinity) <= upTo) this.#held.delete(id);
   }
@@ -191,13 +203,15 @@ export class Fetcher {
     this.#held.clear();
   }
 
-  /** Replies may have been lost with the connection: find out what this worker holds without knowing. */
+  /**
+   * Replies may have been lost with the connection: find the jobs that this worker holds without knowing it.
+   */
   reconcile(): void {
     this.#reconcile = true;
     this.wake();
   }
 
-  /** Somebody who waits at the gate for one of these queues may come in: whoever serves it has to look. */
+  /** A job of one of these queues may pass the gate: a worker that serves the queue has to look. */
   invite(queues: readonly string[]): void {
     const others = queues.filter((queue) => !this.#ports.shares.serves(queue));
     if (others.length < queues.length) this.wake();
@@ -220,7 +234,8 @@ export class Fetcher {
   #look(): void {
     if (this.#closed) return;
     if (this.reconciles) {
-      // Alone: a claim that is answered while the list is read would be taken for one whose reply was lost, and run twice.
+      // No other call may be under way: a claim that is answered while the list is read would look like one
+      // whose reply was lost, and its jobs would run twice.
       if (this.#inFlight + this.#beside === 0) void this.#reconcileNow();
       return;
     }
@@ -237,7 +252,8 @@ export class Fetcher {
 
   #want(): number {
     if (!this.#claiming || this.#idle) return 0;
-    // Who has just been woken asks once: a second call would find what the first has left, and Redis answers both together.
+    // After a wake-up only one call claims: Redis would answer both together, and the second would find only
+    // what the first has left.
     if (this.#asked > 0 && !this.#plenty) return 0;
     const { demand, running, waiting, gathering, blocking } = this.#ports;
     return demand.wanted({
@@ -300,13 +316,13 @@ export class Fetcher {
     if (want > 0) this.#plenty = ids.length === want;
     if (reply.invited.length > 0) this.invite(reply.invited);
     if (ids.length < want && shares.owing.length > 0) shares.forgive();
-    // Fewer than asked for: the queues are empty, and whoever fills one leaves a hint. A hint that came while the call was
-    // under way may be newer than what the call saw, and nobody repeats it.
+    // Fewer jobs than asked for: the queues are empty, and whoever fills one leaves a hint. But a hint that
+    // arrived during the call may be newer than what the call saw, and it is not repeated.
     if (want > 0 && ids.length < want && wakes === this.#wakes) {
       this.#idle = true;
       onRest();
     }
-    // The lease may have been lost meanwhile; then the jobs are somebody else's by now.
+    // The lease may have been lost meanwhile; then other workers may hold these jobs by now.
     if (ids.length === 0 || this.#ports.worker() !== name) return;
     this.own(ids);
     await this.#deliver(name, ids, reply.runs, reply.records);
@@ -320,7 +336,8 @@ export class Fetcher {
   ): Promise<void> {
     const { connection, keys, deliver, shares, worker } = this.#ports;
     let [runs, records] = [knownRuns, knownRecords];
-    // The ids are ours now: a failing read is tried until it succeeds, or they would stay active for nobody.
+    // This worker holds the jobs now: a failed read is repeated until it succeeds, or they would stay active
+    // without running.
     while ((runs === undefined || records === undefined) && !this.#closed) {
       try {
         runs ??= await connection.readRuns(keys, ids);
@@ -329,9 +346,9 @@ export class Fetcher {
         await this.#pause("read", error);
       }
     }
-    // The lease may have been lost while reading; then the jobs are somebody else's.
+    // The lease may have been lost during the read; then other workers may hold these jobs by now.
     if (runs === undefined || records === undefined || worker() !== name) return;
-    // What comes from nobody but those that owe was wanted by no other.
+    // Only queues over their share had jobs, so no other queue was waiting for these places.
     const { owing } = shares;
     if (owing.length > 0 && records.every((record) => owing.includes(queueOfRecord(record) ?? "")))
       shares.forgive();
@@ -344,7 +361,8 @@ export class Fetcher {
     this.#reconciling = true;
     this.#inFlight += 1;
     const name = worker();
-    // Known before the list is read: an attempt that fails meanwhile is no longer held, and must not be run again.
+    // Taken before the list is read: an attempt that fails meanwhile is no longer held, and must not run
+    // again.
     const known = new Set(this.#held.keys());
     this.taker.listing();
     try {

@@ -1,6 +1,7 @@
 /**
- * The group of a job that a worker makes by itself. Nobody is there to be told that a key of its limit is none (the message of an error
- * has line breaks, or is long), and such a job must not be lost: the hash of what is no key stands for it.
+ * The limit group of a job that a worker enqueues by itself. Nobody could be told that the key of the limit
+ * is invalid (for example an error message with line breaks, or a long one), and such a job must not be lost:
+ * a hash replaces the invalid key.
  */
 import { createHash } from "node:crypto";
 import {
@@ -19,7 +20,7 @@ export function fittingGroup(
   return limitedGroup(contract, queue, payload, fittingKey);
 }
 
-/** As JSON, in which half a surrogate pair is told from another. */
+/** Hashed as JSON, which distinguishes different unpaired surrogates. */
 function fittingKey(text: string): string {
   return isKey(text) ? text : `#${createHash("sha256").update(JSON.stringify(text)).digest("base64url")}`;
 }
