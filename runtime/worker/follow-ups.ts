@@ -1,7 +1,8 @@
 /**
- * Enqueues the job of `onExhausted` when a job goes dead. It is stored before the death is written: a worker that dies between
- * the two leaves a job that runs again, and never a death that nobody was told of. Its id is made from the job that died, so
- * the next attempt that fails there finds it and adds no second one.
+ * Enqueues the job of `onExhausted` when a job goes dead. The follow-up is stored before the death is
+ * written: if the worker dies between the two, the job runs again, but no death goes unreported. The id of
+ * the follow-up is derived from the dead job, so the next attempt that fails there finds it and adds no
+ * second one.
  */
 import { createHash } from "node:crypto";
 import type { Connection } from "../connection/index.js";
@@ -22,7 +23,10 @@ import type { Registry } from "./handler.js";
 import { describeError } from "./outcome.js";
 
 export interface FollowUpPorts {
-  /** Where a job of this id lives, given the key of its limit (`""` without one), and its id there. */
+  /**
+   * The shard in which a job with this id belongs, given the key of its limit (`""` without one), and the id
+   * to use there.
+   */
   readonly homeOf: (
     id: string,
     key: string,
@@ -44,7 +48,7 @@ export class FollowUps {
     for (const { onExhausted } of contracts) if (onExhausted !== undefined) this.#contract(onExhausted.task);
   }
 
-  /** Stores the follow-up when it is called, at most once however often it is called. */
+  /** Returns a function that stores the follow-up; calling it again adds no second one. */
   of(claim: Claim, rule: FollowUpRule, error: unknown): () => Promise<void> {
     const contract = this.#contract(rule.task);
     const made = this.#item(claim, rule, contract, error);
@@ -54,7 +58,7 @@ export class FollowUps {
     const call = { keys, client: randomName(), slot: 0, call: 1, items: [item], evenDrained: true };
     const { weight } = this.#queueOf(contract);
     return async () => {
-      // This worker may not serve that queue, and those who take jobs back must know of it.
+      // This worker may not serve that queue, and workers that take jobs back must know that it exists.
       await connection.redis.hsetnx(keys.meta, `queue:${contract.queue}`, weight);
       const { known } = await enqueue(connection, call);
       if (known.length === 0) processMetrics.jobs.of(contract.name, contract.queue).queued += 1;
@@ -94,7 +98,8 @@ export class FollowUps {
       queue: contract.queue,
       record: `${datedHead(contract.name, contract.queue, contract.hash, options)}${JSON.stringify(payload)}]`,
       due: "",
-      // The id is its identity; and a full queue must not keep the job from ending.
+      // No key: the id identifies the job. And no `maxPending`: a full queue must not keep the dead job from
+      // ending.
       key: "",
       keyTtlMs: 0,
       ownId: true,
@@ -106,8 +111,10 @@ export class FollowUps {
 }
 
 /**
- * The same for all attempts of a job's life; a retry by hand begins another life, which may end in another death. `life`: of the workflow run
- * of which the job is a part, where that was retried; what is known of the job itself may begin anew then.
+ * The id is the same for all attempts until the job is retried by hand; then it changes, so that a second
+ * death is reported too.
+ * @param life of the workflow run that the job belongs to, when the run was retried: the history of the job
+ * itself may have been reset by that.
  */
 export function followUpId(id: string, run: Pick<JobRun, "events">, life?: number): string {
   const retriedAt = life ?? run.events.findLast((event) => event[1] === "retried")?.[0];

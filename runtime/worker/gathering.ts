@@ -1,23 +1,24 @@
 /**
- * Claimed jobs that wait for others to be handled together with. They hold no slot.
+ * Claimed jobs that wait for others to be handled in one batch. They hold no slot.
  *
- *   gathering --(size is reached, or the first has waited)--> ready --(a slot is free)--> taken
- *                                                               +----(none came free)--> given back
+ *   gathering --(the batch is full, or its first job has waited long enough)--> ready --(a slot is free)--> taken
+ *                                                                               +----(none became free)--> handed back
  *
- * How long a job waits counts from when it could have started, so that one that was given back does not wait anew; but it waits
- * LEAST_MS here, or the jobs of a backlog would go one by one.
+ * The waiting time of a job counts from when it could have started, so that a job that was handed back does
+ * not wait again from zero. But it waits at least LEAST_MS here, or the jobs of a backlog would be handled
+ * one by one.
  */
 import type { AnyTaskContract, BatchRule } from "../definition/index.js";
 import { idTime } from "../protocol/index.js";
 import type { Claim } from "./claim.js";
 
-/** Time that jobs behind in the queue have to join one that has waited enough (ms). */
+/** Time for other jobs in the queue to join a job that has waited long enough (ms). */
 const LEAST_MS = 100;
-/** How long a batch may wait while no slot comes free, as a single job may (ms). */
+/** How long a batch may wait while no slot becomes free, the same as for a single job (ms). */
 const WAIT_LIMIT_MS = 100;
-/** And while slots do, but others were before it (ms): another worker may be idle. */
+/** How long a batch may wait for other batches that get the free slots (ms): another worker may be idle. */
 const LONGEST_WAIT_MS = 1000;
-/** Most jobs that gather here; beyond it the batch that has waited longest goes early. */
+/** Most jobs that may gather here; beyond that, the batch that has waited longest becomes ready early. */
 const MOST_JOBS = 2000;
 
 export interface Batch {
@@ -28,16 +29,16 @@ export interface Batch {
 interface Group {
   readonly contract: AnyTaskContract;
   claims: Claim[];
-  /** Local monotonic time at which it is ready, at the latest. */
+  /** Local monotonic time at which the batch is ready, at the latest. */
   readyAt: number;
 }
 
 export interface GatheringPorts {
   /** Redis time (ms). */
   readonly now: () => number;
-  /** A batch is ready: `take()` it as soon as a slot is free. */
+  /** A batch is ready: call `take()` as soon as a slot is free. */
   readonly onReady: () => void;
-  /** Back to their queues, unspent. */
+  /** Hands jobs back to their queues without counting an attempt. */
   readonly giveBack: (ids: readonly string[]) => void;
 }
 
@@ -49,9 +50,12 @@ export class Gathering {
   #jobs = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
-  /** Local monotonic time at which a slot came free for a batch last. */
+  /** Local monotonic time at which the last batch got a slot. */
   #takenAt = 0;
-  /** Jobs that may gather for each free slot, by the task of which a job came last. With keys nobody knows for how many batches. */
+  /**
+   * Jobs that may gather for each free slot, according to the task of the job that came last. When the task
+   * has a key, the number of batches cannot be predicted.
+   */
   #jobsPerSlot = 0;
   #allowance = 0;
 
@@ -92,8 +96,9 @@ export class Gathering {
   }
 
   /**
-   * Jobs to claim beyond the free slots, so that batches fill in a few calls. A claim cannot choose its tasks; so this grows with
-   * what came for batches, and ends when jobs came that need slots which they do not have.
+   * Jobs to claim beyond the free slots, so that batches fill up in a few calls. A claim cannot choose its
+   * tasks. So this grows with the number of batch jobs that came, and drops to 0 when jobs came that need
+   * slots of their own and find none.
    */
   room(freeSlots: number): number {
     if (this.#allowance === 0) return 0;
@@ -101,13 +106,13 @@ export class Gathering {
     return Math.max(0, Math.min(this.#allowance, most - this.#jobs));
   }
 
-  /** What a claim has brought. `crowded`: jobs of other tasks wait for slots. */
+  /** Reports what a claim has brought. @param crowded jobs of other tasks are waiting for slots. */
   claimed(forBatches: number, crowded: boolean): void {
     this.#allowance =
       crowded || forBatches === 0 ? 0 : Math.min(MOST_JOBS, Math.max(this.#allowance, 2 * forBatches));
   }
 
-  /** Takes a job out that is to run no more. */
+  /** Removes a job that must not run any more. */
   drop(id: string): Claim | undefined {
     for (const group of [...this.#groups.values(), ...this.#ready]) {
       const claim = group.claims.find((one) => one.id === id);
@@ -120,7 +125,7 @@ export class Gathering {
     return undefined;
   }
 
-  /** Forgets all of them. */
+  /** Removes all jobs. */
   takeIds(): readonly string[] {
     const groups = [...this.#ready.splice(0), ...this.#groups.values()];
     this.#groups.clear();
@@ -132,7 +137,8 @@ export class Gathering {
   }
 
   #waitMs({ id, record, run }: Claim, { withinMs }: BatchRule): number {
-    // Of a later attempt nothing says when it was due; and the clock of a producer may be wrong.
+    // For a later attempt nothing says when it was due, so the whole time applies. The clock of a producer
+    // may be ahead, hence the lower bound of 0.
     if (run.events.length > 0) return withinMs;
     const { at, delayMs = 0, dueAt } = record.options;
     const now = this.#ports.now();
@@ -194,7 +200,10 @@ export class Gathering {
   }
 }
 
-/** A payload that does not fit may have no key. It comes alone: its attempt says what is wrong with it. */
+/**
+ * An invalid payload may have no key. Such a job is alone in its batch, and its attempt reports what is
+ * wrong.
+ */
 function groupKey({ id, record }: Claim, { name, batchKey }: AnyTaskContract): string {
   if (batchKey === undefined) return name;
   try {

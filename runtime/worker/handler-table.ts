@@ -1,6 +1,7 @@
 /**
- * Finds contract and handler of a task. Handlers are imported when first needed, or all at once by `preload`. That of an
- * isolated task is imported by the thread or process that runs it; what stands here then hands the job there.
+ * Finds the contract and the handler of a task. Handlers are imported when they are first needed, or all at
+ * once by `preload`. The handler of an isolated task is imported by the thread or process that runs it; the
+ * handler in this table only forwards the job.
  */
 import type { AnyTaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -13,14 +14,14 @@ import { checkedLayers, withMiddleware } from "./middleware.js";
 
 export interface TaskEntry {
   readonly contract: AnyTaskContract;
-  /** Counts its jobs in the queue of its definition. */
+  /** Counts the jobs of the task in the queue of its definition. */
   readonly meter: JobMeter;
-  /** `undefined` until loaded. */
+  /** `undefined` until it is loaded. */
   handler: AnyHandler | undefined;
   readonly load: () => Promise<AnyHandler>;
 }
 
-/** Where the jobs of a task are counted that are in this queue. */
+/** The meter for jobs of a task in this queue. */
 export function meterOf({ contract, meter }: TaskEntry, queue: string): JobMeter {
   return queue === contract.queue ? meter : processMetrics.jobs.of(contract.name, queue);
 }
@@ -31,11 +32,14 @@ export class HandlerTable {
   readonly #entries = new Map<string, TaskEntry>();
   readonly #registry: Registry;
   readonly #settings: WorkerSettings | undefined;
-  /** By the rule, as text: tasks with the same one share a pool. */
+  /** By isolation rule, as text: tasks with the same rule share a pool. */
   readonly #pools = new Map<string, HostPool>();
   #layers: Promise<readonly Middleware[]> | undefined;
 
-  /** `settings`: of the worker, for the hosts of isolated tasks. Without them, as in a host, all handlers run here. */
+  /**
+   * @param settings of the worker, for the hosts of isolated tasks. Without them, as inside a host, all
+   * handlers run here.
+   */
   constructor(registry: Registry, settings?: WorkerSettings) {
     this.#registry = registry;
     this.#settings = settings;
@@ -48,7 +52,7 @@ export class HandlerTable {
       const entry: TaskEntry = {
         contract,
         meter: processMetrics.jobs.of(contract.name, contract.queue).executes(Object.keys(contract.errors)),
-        // The executor is the only caller, and an execution is the context that it gives.
+        // Only the executor calls the handler, and the context that it passes is an Execution.
         handler: pool && ((job, ctx) => pool.run(job, ctx as Execution)),
         load: async () => {
           const [defined, layers] = await Promise.all([load(), this.#middleware()]);
@@ -69,7 +73,10 @@ export class HandlerTable {
     return this.#entries.get(task);
   }
 
-  /** Imports the handlers of the tasks whose queue is among `queues`, so that a broken handler file fails the start. */
+  /**
+   * Imports the handlers of the tasks whose queue is among `queues`, so that a broken handler file fails the
+   * start.
+   */
   async preload(queues: ReadonlySet<string>): Promise<void> {
     const wanted = [...this.#entries.values()].filter((entry) => queues.has(entry.contract.queue));
     const elsewhere = wanted.filter((entry) => entry.handler !== undefined);
@@ -87,12 +94,15 @@ export class HandlerTable {
     }
   }
 
-  /** Ends what runs isolated handlers. */
+  /** Ends the threads and processes that run isolated handlers. */
   close(): void {
     for (const pool of this.#pools.values()) pool.close();
   }
 
-  /** Only handlers of the registry's own module can be had elsewhere; one that was put in by hand runs here. */
+  /**
+   * A thread or process can load only the handlers of the registry's own module. A handler that was put in by
+   * hand runs here.
+   */
   #poolFor(contract: AnyTaskContract): HostPool | undefined {
     const { name, isolate } = contract;
     const { isolated, handlers, middleware } = this.#registry;
@@ -119,13 +129,16 @@ export class HandlerTable {
   }
 }
 
-/** What a handler file may export, as far as it can be told without its types. */
+/** What a handler file may export, as far as can be checked without its types. */
 type Exported = Partial<DefinedHandler> & { readonly batchHandler?: unknown };
 function ruleText({ isolate }: AnyTaskContract): string {
   return JSON.stringify([isolate?.in, isolate?.memoryMb, isolate?.most]);
 }
 
-/** The compiler says the same, but development runs handlers without it, and then jobs would go to another task's handler. */
+/**
+ * The compiler checks the same, but in development handlers run without it, and jobs could then go to another
+ * task's handler.
+ */
 function checkedHandler({ name, batch }: AnyTaskContract, defined: Exported | undefined): AnyHandler {
   const { handler, batchHandler } = defined?.name === name ? defined : {};
   if (batch === undefined && typeof handler === "function") return handler as AnyHandler;

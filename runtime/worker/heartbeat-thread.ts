@@ -1,9 +1,9 @@
 /**
- * The worker's side of the thread that renews its lease while a handler blocks the event loop. The thread sends nothing
- * while the worker renews by itself; it helps for at most `maxBlockMs` at a stretch, because a loop that is blocked for
- * ever must lose its jobs.
+ * The worker's side of the thread that renews its lease while a handler blocks the event loop. The thread
+ * sends nothing while the worker renews by itself. It helps for at most `maxBlockMs` at a stretch, because a
+ * worker whose event loop is blocked for ever must lose its jobs.
  *
- *   off (maxBlockMs 0, or a connection that a thread cannot make) | running --(it fails)--> off
+ *   off (maxBlockMs 0, or a connection that cannot be copied to a thread) | running --(it fails)--> off
  */
 import { Worker as Thread } from "node:worker_threads";
 import {
@@ -17,9 +17,9 @@ import type { ShardKeys } from "../protocol/index.js";
 import { heartbeatParts, heartbeatScript } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
-/** Turns of the loop that are counted, and looks of the thread, in the time of a lease. */
+/** How often in the time of a lease the loop counts its turns and the thread checks them. */
 const LOOKS_PER_LEASE = 20;
-/** Places of the shared counters. */
+/** Indexes into the shared counters. */
 const TURNS = 0;
 const RENEWALS = (part: number): number => 1 + 2 * part;
 const RENEWALS_OF_THREAD = (part: number): number => 2 + 2 * part;
@@ -27,7 +27,7 @@ const WITHOUT = "a handler that blocks the event loop for longer than the lease 
 
 export interface HeartbeatThreadOptions {
   readonly connection: ConnectionOptions;
-  /** Of the shard of each part; of the only one. */
+  /** The keys of each part's shard, or of the only one. */
   readonly keys: ShardKeys | readonly ShardKeys[];
   readonly leaseMs: number;
   /** 0: no thread. */
@@ -55,7 +55,10 @@ export class HeartbeatThread {
     this.#paceMs = timerMs(options.leaseMs / LOOKS_PER_LEASE);
   }
 
-  /** Nobody waits for the thread to be up: it needs nothing of the main loop for that, and the first job may block at once. */
+  /**
+   * Does not wait until the thread is up: the thread needs nothing from the main loop to start, and the first
+   * job may block at once.
+   */
   start(part = 0): void {
     this.#parts.add(part);
     if (this.#timer !== undefined) return;
@@ -92,14 +95,15 @@ export class HeartbeatThread {
         maxBlockMs,
         counters: this.#counters,
       },
-      // Loaders of the process (tsx, a tracer) are nothing to the thread, and slow to start.
+      // The thread does not need the process's loaders (tsx, a tracer), and they are slow to start.
       execArgv: [],
-      // It keeps one connection: V8 would otherwise give it a young generation for a whole program.
+      // The thread keeps one connection; by default V8 would reserve a young generation sized for a whole
+      // program.
       resourceLimits: { maxYoungGenerationSizeMb: 2 },
     });
   }
 
-  /** The name whose lease is to be kept; `undefined` while none is held. */
+  /** Sets the name whose lease the thread keeps; `undefined` while none is held. */
   keep(worker: string | undefined, part = 0): void {
     const { leaseMs } = this.#options;
     const keys = this.#keys[part]!;
@@ -112,7 +116,7 @@ export class HeartbeatThread {
     Atomics.add(this.#counters, RENEWALS(part), 1);
   }
 
-  /** Ends with its last part. */
+  /** The thread ends when its last part stops. */
   async stop(part = 0): Promise<void> {
     this.#parts.delete(part);
     if (this.#parts.size > 0) return;
@@ -121,7 +125,7 @@ export class HeartbeatThread {
     this.#thread = undefined;
   }
 
-  /** Says so when the loop stood still for a lease's time, and whether that was survived. */
+  /** Logs when the loop was blocked for longer than the lease, and whether the lease was kept. */
   #turn(): void {
     const { leaseMs, maxBlockMs, logger } = this.#options;
     const now = performance.now();

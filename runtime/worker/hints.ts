@@ -1,12 +1,16 @@
 /**
- * Hints for queues that a worker does not serve. A script that lets somebody in has the keys of its own queues only; where the next of
- * a group is of another one, it leaves a note and names the queue, and the worker leaves the hint.
+ * Leaves hints for queues that a worker does not serve. A script has only the keys of its own queues. When
+ * the next job of a group belongs to another queue, the script leaves a note and names that queue, and the
+ * worker leaves the hint.
  */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
-/** Never rejects: a hint is only a hint, and the heartbeat of a worker that sleeps asks for work that it has not heard of. */
+/**
+ * Never rejects: a lost hint only delays a job, because the heartbeats of sleeping workers ask for work that
+ * they have not heard of.
+ */
 export async function leaveHints(
   { connection, keys, logger }: HintPorts,
   queues: readonly string[],

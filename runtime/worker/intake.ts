@@ -1,6 +1,6 @@
 /**
- * What becomes of claimed jobs until they start: alone (suspects), together with others (gathering), or in the order of their
- * claim (claim buffer). Starts them in the free slots; a batch takes one.
+ * Holds claimed jobs until they start: alone (suspects), in batches (gathering), or in the order of their
+ * claim (claim buffer). Starts them in the free slots; a batch takes one slot.
  */
 import type { ReadClaims, Claim } from "./claim.js";
 import { BatchAttempt, BatchCall } from "./batch.js";
@@ -14,7 +14,7 @@ import { Suspects, type SuspectsPorts } from "./suspects.js";
 import type { Notebook } from "./notebook.js";
 
 export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
-  /** Slots that this may use now. */
+  /** Slots that this part may use now. */
   readonly concurrency: () => number;
   readonly handlers: HandlerTable;
   readonly executor: Executor;
@@ -22,17 +22,23 @@ export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
   readonly notebook: Notebook;
   /** Redis time (ms). */
   readonly now: () => number;
-  /** Claims that are on their way here: steps of workflows whose payload is being computed. */
+  /** Claims on their way here: workflow steps whose payload is being computed. */
   readonly preparing: () => number;
-  /** What was claimed is still this worker's own. If it is not sure, it finds out, and `look` follows. */
+  /**
+   * Whether the lease certainly lasts, so that claimed jobs are still this worker's own. If that is
+   * uncertain, the lease keeper asks Redis, and calls `look` afterwards.
+   */
   readonly leaseLasts: () => boolean;
-  /** Jobs that waited for a slot were given back, because none came free. */
+  /** Jobs that waited for a slot were handed back, because none became free. */
   readonly onStuck: () => void;
-  /** A job that waited here for others is to run no more. */
+  /** A job that was gathering here must not run any more. */
   readonly onCancelled: (execution: Execution) => void;
 }
 
-/** A start that holds the event loop up for longer ends its turn (ms): what else waits for the loop comes before the next one. */
+/**
+ * A start that blocks the event loop for longer than this (ms) ends its turn: other work of the loop comes
+ * before the next start.
+ */
 const LONG_START_MS = 20;
 
 export class Intake {
@@ -42,11 +48,11 @@ export class Intake {
   readonly #gathering: Gathering;
   /** False in a project without batches, which then costs nothing. */
   readonly #mayGather: boolean;
-  /** Attempts that run without a slot of their own, beside others of their batch. */
+  /** Attempts that run in the slot of their batch instead of one of their own. */
   #sharing = 0;
   #fillQueued = false;
   #blocking = false;
-  /** Set after a handler that blocked the loop, until the timers that are due have run. */
+  /** Set after a handler that blocked the loop, until the due timers have run. */
   #turning: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -77,7 +83,7 @@ export class Intake {
     return !this.#suspects.open || this.slots >= this.#ports.concurrency();
   }
 
-  /** False while a suspect waits here, or runs or waits in another part: nothing is claimed. */
+  /** False while a suspect waits here, or runs or waits in another part; then nothing may be claimed. */
   get open(): boolean {
     return this.#suspects.open;
   }
@@ -87,7 +93,7 @@ export class Intake {
     return this.#buffer.waiting;
   }
 
-  /** Whether the handler of a single job that started last held the event loop up. */
+  /** Whether the handler that was last started for a single job blocked the event loop. */
   get blocking(): boolean {
     return this.#blocking;
   }
@@ -97,14 +103,14 @@ export class Intake {
     return this.#mayGather ? this.#gathering.room(this.#ports.concurrency() - this.slots) : 0;
   }
 
-  /** Jobs that have started or are about to; a suspect that waits is none. */
+  /** Jobs that have started or are about to; a waiting suspect does not count. */
   get inHand(): number {
     return (
       this.#ports.executor.running + this.#buffer.waiting + this.#gathering.jobs + this.#ports.preparing()
     );
   }
 
-  /** True while jobs run or gather here, so that a cancel must be heard of soon. */
+  /** True while jobs run or gather here, so that cancels must arrive soon. */
   get busy(): boolean {
     return this.#ports.executor.running + this.#gathering.jobs > 0;
   }
@@ -136,19 +142,21 @@ export class Intake {
     else onCancelled(new Execution(claim, contract, worker(), logger, notebook));
   }
 
-  /** Forgets all that has not started, and says the ids. */
+  /** Removes everything that has not started, and returns the ids. */
   takeIds(): readonly string[] {
     return [...this.#buffer.takeIds(), ...this.#gathering.takeIds(), ...this.#suspects.takeIds()];
   }
 
-  /** The lease is lost, and with it what was held under it. */
+  /** The lease is lost, and with it the jobs that were held under it. */
   abandon(): void {
     this.#buffer.takeIds();
     this.#gathering.takeIds();
     this.#suspects.abandon();
   }
 
-  /** A suspect is to run alone, here or in another part of the worker: nothing is claimed, and nothing gathers. */
+  /**
+   * A suspect must run alone, here or in another part of the worker: claim nothing and let nothing gather.
+   */
   close(): void {
     this.#ports.onClosed();
     this.#ports.giveBack(this.#gathering.takeIds());
@@ -165,16 +173,17 @@ export class Intake {
   }
 
   /**
-   * Starts what waits, in the free slots. Ten handlers that block for half a minute each would block for five minutes if they were
-   * started in one turn of the loop, and the lease would be lost. So the loop turns between them: then the worker is seen
-   * to live, and what waited too long behind one of them is handed back.
+   * Starts waiting jobs in the free slots. Ten handlers that block for half a minute each would block for
+   * five minutes if they were started in one turn of the loop, and the lease would be lost. So the loop turns
+   * between them: the lease is renewed, and jobs that waited too long behind a blocking handler are handed
+   * back.
    */
   #fill(): void {
     const { concurrency, executor, leaseLasts, shared } = this.#ports;
     if (this.#turning !== undefined || !leaseLasts() || shared.elsewhere() === "alone") return;
     let startedAt = performance.now();
     while (this.slots < concurrency()) {
-      // Before single jobs: a batch has waited already.
+      // Batches come before single jobs, because they have waited already.
       const batch = this.#gathering.ready ? this.#gathering.take() : undefined;
       if (batch !== undefined) this.#startBatch(batch.claims);
       else {
@@ -184,7 +193,7 @@ export class Intake {
       }
       const now = performance.now();
       const wasLong = now - startedAt > LONG_START_MS;
-      // A batch has work for many jobs, and wants many.
+      // A batch does not count as blocking: its time is spent on many jobs.
       this.#blocking = wasLong && batch === undefined;
       if (wasLong) {
         this.#fillAfterTurn();
@@ -194,7 +203,7 @@ export class Intake {
     }
   }
 
-  /** A timer and no `setImmediate`, which would come before the timers that are due by now. */
+  /** A timer, because `setImmediate` would run before the timers that are due by now. */
   #fillAfterTurn(): void {
     this.#turning = setTimeout(() => {
       this.#turning = undefined;
@@ -204,19 +213,25 @@ export class Intake {
     }, 0);
   }
 
-  /** Not from inside a running `#fill`: its loop goes on by itself, and deep recursion would end in a stack overflow. */
+  /**
+   * In a microtask and not directly, because a running `#fill` continues by itself, and recursion could
+   * overflow the stack.
+   */
   #fillSoon(): void {
     if (this.#fillQueued || this.#closed || (this.#buffer.waiting === 0 && !this.#gathering.ready)) return;
     this.#fillQueued = true;
     queueMicrotask(() => {
       this.#fillQueued = false;
       this.#fill();
-      // What was to start may have had no handler here, and then nothing ends.
+      // The started job may have had no handler here, and then no end follows that would call this.
       this.#suspects.look();
     });
   }
 
-  /** The claims that are for one job a call. While a suspect waits to run alone nothing may gather. */
+  /**
+   * Returns the claims of tasks without batches; the others gather. While a suspect waits to run alone,
+   * nothing may gather.
+   */
   #gather(claims: readonly Claim[]): readonly Claim[] {
     const returned: string[] = [];
     const single = claims.filter((claim) => {
@@ -236,7 +251,7 @@ export class Intake {
     else this.#startBatch([claim]);
   }
 
-  /** Of one task. */
+  /** Starts one batch; all claims are of the same task. */
   #startBatch(claims: readonly Claim[]): void {
     const { handlers, executor, worker, logger, notebook } = this.#ports;
     const entry = handlers.get(claims[0]?.record.task ?? "");
@@ -248,7 +263,10 @@ export class Intake {
   }
 }
 
-/** A handler of a queue that this worker does not serve is loaded with the first job that comes from elsewhere. */
+/**
+ * A handler in a queue that this worker does not serve is loaded with the first job that arrives all the
+ * same.
+ */
 function loaded(entry: TaskEntry): NonNullable<TaskEntry["handler"]> {
   const loading = entry.load();
   return async (job, ctx) => (await loading)(job, ctx);

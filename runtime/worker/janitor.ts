@@ -1,16 +1,22 @@
-/** Removes what was declared to expire: finished and dead jobs after their retention, idempotency keys after their ttl, events after their retention, what handlers listened to after their time. */
+/**
+ * Removes what has expired: finished and dead jobs after their retention, idempotency keys after their ttl,
+ * events after their retention, and listeners of handlers after their timeout.
+ */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { sweep } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
-/** Between two times that a worker asks whether it is its turn (ms). */
+/** Time between two requests of a worker for its turn to sweep (ms). */
 const INTERVAL_MS = 60_000;
-/** One worker of all sweeps in so long (ms): less than the shortest interval, or one that is alone would stand in its own way. */
+/**
+ * Shortest time between two sweeps of the whole fleet (ms). Less than the shortest interval, or a single
+ * worker would block itself.
+ */
 const TURN_MS = 45_000;
-/** Where something had expired, the worker that removed it goes on so soon (ms): more is about to. */
+/** Pause of a worker that has removed something (ms): more is about to expire. */
 const SOON_MS = 10_000;
-/** Bounds one script to well under a millisecond a kind. */
+/** Bounds one script call to well under a millisecond for each kind of entry. */
 const BATCH = 500;
 
 export interface JanitorPorts {
@@ -24,7 +30,7 @@ export interface JanitorPorts {
 export class Janitor {
   readonly #ports: JanitorPorts;
   #timer: NodeJS.Timeout | undefined;
-  /** It is this worker's turn, and stays so. */
+  /** This worker has the turn to sweep, and keeps it. */
   #goesOn = false;
   #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -34,7 +40,7 @@ export class Janitor {
   }
 
   start(): void {
-    // Workers that start together must not ask together for ever.
+    // Spread out, so that workers that start together do not keep asking together.
     this.#plan(SOON_MS * (0.5 + Math.random()));
   }
 
@@ -56,7 +62,7 @@ export class Janitor {
     await this.#sweeping;
   }
 
-  /** True when something had expired: then it goes on being this worker's turn. */
+  /** True when something had expired: then this worker keeps the turn. */
   async #sweepAll(goesOn: boolean): Promise<boolean> {
     const { connection, keys, logger, sweepRuns } = this.#ports;
     let turn = { forMs: TURN_MS, goesOn };

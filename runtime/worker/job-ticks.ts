@@ -27,7 +27,7 @@ export class JobTicks implements TickTarget {
   readonly queue: string;
   readonly queues: readonly string[];
   readonly hash: string;
-  /** Its jobs must be where others of their key are; else the name decides. */
+  /** A job with a limit must live in the shard of its key; otherwise the name of the schedule decides. */
   readonly routingKey: string;
   readonly #schedule: ScheduleDefinition;
   readonly #contract: AnyTaskContract;
@@ -59,9 +59,10 @@ export class JobTicks implements TickTarget {
     const { name, overlap } = this.#schedule;
     const { run, missedMs, upToMs } = due;
     if (overlap === "replace" && run.length > 0 && state.pausedAtMs === 0 && !(await this.#isDrained())) {
-      // The earlier job stays while there is no place for the one that is to replace it.
+      // The earlier job stays while there is no room for the job that replaces it.
       if (await this.#isFull()) return "FULL";
-      // Before the tick is settled: whoever is lost in between leaves both to the next one, and nothing that should be gone goes on.
+      // Before the tick is settled: if this worker is lost in between, the next one repeats both steps, and
+      // no job that should be cancelled goes on.
       await cancelEarlier(this.#ports, state.lastJob, this.#contract.retention.deadMs);
     }
     const reply = await tick(connection, {
@@ -80,7 +81,7 @@ export class JobTicks implements TickTarget {
     return reply;
   }
 
-  /** Then the tick is skipped, and the earlier job is among those that are worked off. */
+  /** While draining, the tick is skipped, and the earlier job is one of those that still run. */
   async #isDrained(): Promise<boolean> {
     const { connection, keys } = this.#ports;
     const { queue, task } = parseDraining(await connection.redis.get(keys.draining));

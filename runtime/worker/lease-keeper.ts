@@ -1,11 +1,12 @@
 /**
- * Keeps the worker's lease alive and listens to what the heartbeat answers: jobs to cancel, workers that are gone. It is
- * the last thing to stop, so that jobs finishing during a shutdown are still the worker's own. While the event loop is blocked,
- * a thread keeps the lease.
+ * Keeps the worker's lease alive and handles the answers to heartbeats: jobs to cancel, workers that are
+ * gone. It stops last, so that the worker still owns the jobs that finish during a shutdown. While the event
+ * loop is blocked, a thread keeps the lease.
  *
  *   unregistered --register--> held --(LOST)--> lost --register under a new name--> held
  *
- * A name is never used again after its lease was lost: the name is the fencing token of everything the worker writes.
+ * A name is never used again after its lease was lost, because the name is the fencing token of everything
+ * the worker writes.
  */
 import type { Connection, ConnectionOptions, ServerClock } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
@@ -16,40 +17,45 @@ import { HeartbeatThread } from "./heartbeat-thread.js";
 
 /** While something runs, a cancel reaches its worker within this time (ms). */
 const BUSY_INTERVAL_MS = 1000;
-/** Part of the lease after which a worker with nothing to do renews it: well before `SILENCE` of lib/silence.lua, and before its thread helps. */
+/**
+ * Fraction of the lease after which an idle worker renews it: well before `SILENCE` of lib/silence.lua, and
+ * before its thread helps.
+ */
 const IDLE_PART = 0.45;
-/** A hint that was lost delays a job by so long at most (ms), however long the lease. */
+/** A lost hint delays a job by at most this time (ms), however long the lease. */
 const LONGEST_INTERVAL_MS = 6750;
-/** Not all workers take back the jobs of one that is gone at once (ms). */
+/** Spreads heartbeats (ms), so that not all workers take back the jobs of a lost worker at once. */
 const SPREAD_MS = 1000;
 
 export interface LeaseKeeperPorts {
   readonly connection: Connection;
-  /** For the thread, which connects by itself. */
+  /** For the thread, which opens a connection of its own. */
   readonly connectionOptions: ConnectionOptions;
   readonly keys: ShardKeys;
   readonly clock: ServerClock;
   readonly leaseMs: number;
-  /** How long a blocked event loop keeps the lease (ms). */
+  /** How long the lease is kept while the event loop is blocked (ms). */
   readonly maxBlockMs: number;
   readonly about: Readonly<Record<string, unknown>>;
   readonly logger: Logger;
   readonly busy: () => boolean;
-  /** Queues for which the worker sleeps: it may have missed a hint. */
+  /** Queues for which the worker sleeps and may have missed a hint. */
   readonly asleepFor: () => readonly string[];
-  /** There is work in them in so many ms. */
+  /** One of these queues has work in `inMs` milliseconds. */
   readonly onWork: (inMs: number) => void;
   readonly onCancel: (id: string) => void;
   readonly onExpiredWorkers: (workers: readonly string[]) => void;
-  /** The lease is gone: nothing that was held under it may be written, nothing claimed until `onRegained`. */
+  /**
+   * The lease is lost: nothing that was held under it may be written, and nothing claimed until `onRegained`.
+   */
   readonly onLost: () => void;
   /** A lease is held again, under a new name. */
   readonly onRegained: () => void;
-  /** The lease lasts, after `lasts` had doubts. */
+  /** The lease was confirmed, after `lasts` had been uncertain. */
   readonly onLasting: () => void;
-  /** That of all parts of a worker with several shards. Default: one of its own. */
+  /** The thread that all parts of a worker with several shards share. Default: one of its own. */
   readonly thread?: HeartbeatThread | undefined;
-  /** Which part this is. Default: the only one. */
+  /** Index of the part. Default: the only one. */
   readonly part?: number;
 }
 
@@ -61,11 +67,11 @@ export class LeaseKeeper {
   #timer: NodeJS.Timeout | undefined;
   /** When the next heartbeat is planned (local monotonic time); in the past while one is under way. */
   #nextAt = Infinity;
-  /** When the queues were looked at last (local monotonic time). */
+  /** When the queues were last checked (local monotonic time). */
   #lookedAt = performance.now();
   #beating: Promise<void> = Promise.resolve();
   #isBeating = false;
-  /** When the heartbeat was sent that was confirmed last (local monotonic time). */
+  /** When the last confirmed heartbeat was sent (local monotonic time). */
   #confirmedAt = 0;
   #doubts = false;
   #registering: Promise<void> | undefined;
@@ -81,7 +87,7 @@ export class LeaseKeeper {
     return this.#name;
   }
 
-  /** False as long as no lease can be held. */
+  /** False before the first lease was requested. */
   get isStarted(): boolean {
     return this.#isStarted;
   }
@@ -93,7 +99,7 @@ export class LeaseKeeper {
     this.#plan();
   }
 
-  /** Lease to write with a call that goes out anyway (ms); 0 when the last renewal is recent. */
+  /** Lease to write with a call that is sent anyway (ms); 0 when the last renewal is recent. */
   renewal(): number {
     const { leaseMs } = this.#ports;
     const now = performance.now();
@@ -103,8 +109,9 @@ export class LeaseKeeper {
   }
 
   /**
-   * Whether the lease surely lasts; if not, Redis is asked at once. A process that stood still for longer than its lease wakes with
-   * jobs in hand that others have by now: it must not start them before it knows.
+   * Whether the lease certainly lasts; if not, Redis is asked at once. A process that was suspended for
+   * longer than its lease wakes up with jobs in hand that other workers hold by now, and must not start them
+   * before it knows.
    */
   lasts(): boolean {
     if (performance.now() - this.#confirmedAt <= this.#ports.leaseMs) return true;
@@ -113,7 +120,10 @@ export class LeaseKeeper {
     return false;
   }
 
-  /** Gives up the name at once and registers under a new one. Once is enough while that is under way. */
+  /**
+   * Gives up the name at once and registers under a new one. Does nothing while such a registration is under
+   * way.
+   */
   lost(): void {
     if (this.#registering !== undefined) return;
     const { onLost, onRegained, logger } = this.#ports;
@@ -147,7 +157,10 @@ export class LeaseKeeper {
     await this.#thread.stop(this.#ports.part);
   }
 
-  /** `othersEndMs`: until the lease of another worker ends, which then may have jobs to take back; -1: not known. */
+  /**
+   * @param othersEndMs time until the lease of another worker ends, whose jobs may have to be taken back
+   * then; -1: unknown.
+   */
   #plan(othersEndMs = -1): void {
     if (this.#stopped) return;
     const busy = this.#intervalMs(true);
@@ -175,9 +188,9 @@ export class LeaseKeeper {
   }
 
   /**
-   * Called when the worker turns busy, so that the first cancel does not wait for an idle worker's long interval. Only
-   * ever brings the next heartbeat forward: a trickle of short jobs would put it off for ever, and with it every cancel
-   * and the recovery of lost workers' jobs.
+   * Called when the worker turns busy, so that the first cancel does not wait for the long interval of an
+   * idle worker. It only ever brings the next heartbeat forward: otherwise a trickle of short jobs would
+   * postpone it for ever, and with it every cancel and the recovery of lost workers' jobs.
    */
   hurry(): void {
     if (this.#timer === undefined || this.#nextAt <= performance.now() + this.#intervalMs(true)) return;
@@ -216,11 +229,15 @@ export class LeaseKeeper {
     this.#plan(othersEndMs);
     if (!this.#doubts || this.#confirmedAt !== sentAt) return;
     this.#doubts = false;
-    // Whoever hears it asks again, and so at once: this heartbeat may have been sent before the process stood still.
+    // The callback calls `lasts` again, which may ask Redis once more: this heartbeat may have been sent
+    // before the process was suspended.
     this.#ports.onLasting();
   }
 
-  /** None where they were looked at lately: where a queue is paused with jobs in it, each look leads to a claim in vain. */
+  /**
+   * No queues when they were checked recently: a paused queue with jobs in it would cause a claim in vain
+   * with each check.
+   */
   #queuesToLookAt(): readonly string[] {
     const now = performance.now();
     if (now - this.#lookedAt < this.#intervalMs(false) / 2) return [];

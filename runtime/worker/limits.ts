@@ -1,4 +1,7 @@
-/** Tells the shard the limits and turns of this deploy: those of the worker that started last count, also for jobs that wait already. */
+/**
+ * Declares the limits and turns of this deploy to the shard. Those of the worker that started last apply,
+ * also to jobs that are waiting already.
+ */
 import type { Connection } from "../connection/index.js";
 import { queueLimitField, rateText } from "../definition/index.js";
 import { HAS_RATES_FIELD, NO_LIMIT, rateField, type ShardKeys } from "../protocol/index.js";
@@ -7,7 +10,10 @@ import type { Registry } from "./handler.js";
 const MOST_OF_CLAIM = 256;
 const MOST_OF_LIMITED_CLAIM = 128;
 
-/** Most jobs of one claim: one script must not hold Redis for long, and one with a limit takes it several times as long. */
+/**
+ * Most jobs of one claim: one script must not hold Redis for long, and a job with a limit takes several times
+ * as long.
+ */
 export function mostOfClaim({ contracts, queues }: Registry): number {
   const isLimited =
     contracts.some(
@@ -38,7 +44,8 @@ export async function declareLimits(
   }
   for (const { name, concurrency, rateLimit } of queues)
     declareAll(queueLimitField(name), concurrency, rateText({ rate: rateLimit }));
-  // Where one stands. What was removed would come back with the next enqueue of a producer that still has it.
+  // A removed limit is replaced by a marker where one is stored. If it were deleted, a producer that still
+  // has the limit would restore it with its next enqueue.
   const stored = unlimited.length === 0 ? [] : await redis.hmget(keys.groups, ...unlimited);
   for (const [index, field] of unlimited.entries()) if (stored[index] !== null) limits.push(field, NO_LIMIT);
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);

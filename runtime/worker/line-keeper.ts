@@ -1,6 +1,7 @@
 /**
- * Keeps what handlers log with their jobs, for people who look at one later. Lines are gathered and written for all jobs together a
- * few times a second, so a job costs no call of its own; the newest lines of a job are kept, within bounds.
+ * Keeps the log lines of handlers with their jobs, for people who inspect a job later. Lines are collected
+ * and written for all jobs together a few times a second, so that a job costs no call of its own. The newest
+ * lines of a job are kept, within bounds.
  */
 import { encodeLogLine, type JobLogLevel } from "../protocol/index.js";
 import { log } from "../scripts/index.js";
@@ -12,17 +13,17 @@ import type { Logger } from "./handler.js";
 /** Shortest time between two writes (ms). */
 const INTERVAL_MS = 250;
 const PAUSE_AFTER_ERROR_MS = 5000;
-/** Of one job, over all its attempts; older lines are dropped. */
+/** Bounds for one job over all its attempts; older lines are dropped. */
 const MAX_LINES = 200;
 const MAX_BYTES = 32 * 1024;
 const MAX_LINE_CHARACTERS = 1000;
-/** Jobs, and characters, of one write: one script must not hold Redis for long. */
+/** Most jobs and characters of one write: one script must not hold Redis for long. */
 const JOBS_AT_ONCE = 100;
 const CHARACTERS_AT_ONCE = 256 * 1024;
 
 export interface LineKeeperPorts extends JournalPorts {
   readonly logger: Logger;
-  /** False: lines are only written to the worker's log. */
+  /** False: lines go only to the worker's log. */
   readonly keepsLines: boolean;
 }
 
@@ -36,7 +37,7 @@ export class LineKeeper {
   readonly #waiting = new Map<Attempt, Waiting>();
   /** Local monotonic time before which nothing is written. */
   #restUntil = 0;
-  /** Set from the first line that waits until its write is answered. */
+  /** Set from the first waiting line until its write is answered. */
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -44,7 +45,10 @@ export class LineKeeper {
     this.#ports = ports;
   }
 
-  /** Not of an attempt that has ended: what is said then is about another one, or about nobody's. */
+  /**
+   * Ignores lines of an attempt that has ended: they would be attributed to the next attempt, or to a job
+   * that is gone.
+   */
   keep(
     attempt: Attempt,
     level: JobLogLevel,
@@ -64,7 +68,7 @@ export class LineKeeper {
     this.#plan();
   }
 
-  /** Writes what waits, once: the worker stops. */
+  /** Writes what is waiting, once, because the worker stops. */
   async finish(): Promise<void> {
     clearTimeout(this.#timer);
     while (this.#waiting.size > 0) await this.#write();
@@ -97,13 +101,13 @@ export class LineKeeper {
       const call = { keys, worker, maxLines: MAX_LINES, maxBytes: MAX_BYTES, jobs };
       if ((await log(connection, call)) === "LOST" && this.#ports.worker() === worker) onLost();
     } catch (error) {
-      // Not tried again: they stand in the log of the worker, and must not pile up while Redis is away.
+      // Not retried: the lines are in the worker's log, and must not pile up while Redis is unreachable.
       this.#restUntil = performance.now() + PAUSE_AFTER_ERROR_MS;
       if (!this.#closed) logger.warn("storing the log lines of jobs failed", { error, jobs: jobs.length });
     }
   }
 
-  /** What is to be written now. An attempt whose lease is lost has nothing to say about its job. */
+  /** The lines of the next write. Lines of an attempt whose lease is lost are dropped. */
   #take(worker: string): { id: string; leftOut: number; lines: string }[] {
     const jobs: { id: string; leftOut: number; lines: string }[] = [];
     let characters = 0;

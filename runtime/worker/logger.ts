@@ -5,7 +5,10 @@ import type { Logger } from "./handler.js";
 
 export { LOG_LEVELS, type LogLevel };
 
-/** Lines on standard error: time, level, message, then `field=value`. Values are one visible line each, so that a log cannot be forged, nor steer a terminal. */
+/**
+ * Writes lines to standard error: time, level, message, then `field=value`. Each value is printed on one line
+ * with control characters made visible, so that nobody can forge log lines or control a terminal.
+ */
 export function createConsoleLogger(level: LogLevel = "info"): Logger {
   const lowest = LOG_LEVELS.indexOf(level);
   const line =
@@ -31,7 +34,7 @@ function oneLine(value: unknown): string {
   return withVisibleCharacters(/[\s"=]/.test(text) ? JSON.stringify(text) : text);
 }
 
-/** Of an object its JSON, where it has one: `[object Object]` tells nobody anything. */
+/** An object as JSON where possible: `[object Object]` says nothing. */
 function textOf(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   try {
@@ -47,7 +50,7 @@ function flat(message: string): string {
 
 type Keep = (level: JobLogLevel, message: string, fields: Readonly<Record<string, unknown>>) => void;
 
-/** The same logger, which also hands every line but those for debugging to `keep`. */
+/** The same logger, which also passes every line except debug lines to `keep`. */
 export function keptBy(logger: Logger, keep: Keep): Logger {
   const at =
     (level: JobLogLevel) =>

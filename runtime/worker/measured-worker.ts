@@ -1,4 +1,7 @@
-/** A worker of which its process tells in its metrics, from its start to its end, and which tells of queues that nobody serves. */
+/**
+ * A worker that reports to the metrics of its process from its start to its end, and warns about queues that
+ * nobody serves.
+ */
 import { RedisGauges } from "../gauges/index.js";
 import { processMetrics, type Readings } from "../metrics/index.js";
 import type { Logger } from "./handler.js";
@@ -6,14 +9,14 @@ import { QueueWatch } from "./queue-watch.js";
 import type { ShardWorker } from "./worker.js";
 import type { Worker } from "./worker-part.js";
 
-/** Calls of a worker that are counted when Redis refuses them. */
+/** Operations whose refused calls are counted. */
 const OPERATIONS = ["claim", "discard", "hand-back", "heartbeat", "outcome", "read", "reconcile"] as const;
 
 export interface MeasuredOptions {
   readonly concurrency: number;
-  /** Names of those of the definitions. */
+  /** Names of the defined queues. */
   readonly queues: readonly string[];
-  /** Names of those that it serves. */
+  /** Names of the served queues. */
   readonly served: readonly string[];
   readonly logger: Logger;
 }
@@ -27,7 +30,7 @@ export class MeasuredWorker implements Worker {
   #forget: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
 
-  /** `parts`: those of the worker, one for each shard. */
+  /** @param parts the parts of the worker, one for each shard. */
   constructor(worker: Worker, parts: readonly ShardWorker[], options: MeasuredOptions) {
     const { concurrency, queues, served, logger } = options;
     const homes = parts.map((part) => part.home);
@@ -59,7 +62,7 @@ export class MeasuredWorker implements Worker {
     into.add("taskweft_worker_slots", {}, this.#concurrency);
     const used = this.#parts.reduce((sum, { slotsUsed }) => sum + slotsUsed, 0);
     into.add("taskweft_worker_slots_used", {}, used);
-    // From the start, so that the first one is seen as an increase: it may be the only one.
+    // The counters start at 0, so that `increase()` sees the first event, which may be the only one.
     into.add("taskweft_worker_leases_lost_total", {}, 0);
     for (const operation of OPERATIONS) into.add("taskweft_worker_redis_errors_total", { operation }, 0);
     await this.#gauges.read(into);

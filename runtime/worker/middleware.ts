@@ -1,20 +1,24 @@
 /**
- * What runs around every handler of a project. The first layer is the outermost one.
+ * The layers around every handler of a project. The first layer is the outermost one.
  *
  *   layer 1 --next()--> layer 2 --next()--> handler
  *
- * Layers watch an attempt and may fail it, but they cannot make another outcome of it: what the handler gave or threw stands,
- * unless a layer throws. So a layer that forgets to return a result loses none, and one that only logs errors hides none.
+ * Layers observe an attempt and may fail it, but cannot change its outcome otherwise: what the handler
+ * returned or threw stands, unless a layer throws. So a layer that forgets to return the result does not lose
+ * it, and one that only logs errors does not swallow them.
  */
 import { PermanentError, TaskweftError } from "../errors.js";
 import type { AnyHandler, DefinedMiddleware, Job, Middleware, TaskContext } from "./handler.js";
 
-/** A layer broke the one rule: `next()` once. Permanent: a mistake in code, which each further attempt would repeat. */
+/**
+ * A layer did not call `next()` exactly once. Permanent, because every further attempt would repeat the
+ * mistake in the code.
+ */
 export class MiddlewareInvalid extends PermanentError {
   override readonly name = "MiddlewareInvalid";
 }
 
-/** The handler itself where there are no layers: then an attempt costs what it did before. */
+/** Returns the handler itself when there are no layers, so that attempts cost nothing more. */
 export function withMiddleware(layers: readonly Middleware[], handler: AnyHandler): AnyHandler {
   if (layers.length === 0) return handler;
   return (job, ctx) => runFrom(0, layers, handler, job, ctx);
@@ -44,7 +48,7 @@ async function runFrom(
     await layer(job, ctx, next);
   } finally {
     ended = true;
-    // A layer that did not await: the attempt must not end before its handler has.
+    // A layer may not have awaited `next()`, but the attempt must not end before its handler has.
     await inner?.catch(() => undefined);
   }
   if (misuse !== undefined) throw misuse;
@@ -54,7 +58,10 @@ async function runFrom(
   );
 }
 
-/** The outcome is looked at in any case; a layer that does not must not end the process and all its other jobs. */
+/**
+ * The outcome is always inspected later. A layer that ignores its promise must not cause an unhandled
+ * rejection, which would end the process and all of its jobs.
+ */
 function watched(promise: Promise<unknown>): Promise<unknown> {
   promise.catch(() => undefined);
   return promise;
@@ -64,7 +71,7 @@ function nameOf(layer: Middleware, index: number): string {
   return `middleware ${index + 1}${layer.name === "" ? "" : ` (${layer.name})`}`;
 }
 
-/** The compiler says the same, but development runs without it. @throws TaskweftError `OptionInvalid` */
+/** The compiler checks the same, but development runs without it. @throws TaskweftError `OptionInvalid` */
 export function checkedLayers(defined: Partial<DefinedMiddleware> | undefined): readonly Middleware[] {
   const { layers } = defined ?? {};
   if (Array.isArray(layers) && layers.every((layer) => typeof layer === "function")) return layers;

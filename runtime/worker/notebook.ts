@@ -1,6 +1,7 @@
 /**
- * What handlers note while they run. Steps are stored before the handler goes on (step-journal.ts); progress is only for
- * people to see, so it is written now and then for all jobs together: the latest of each, one write at a time.
+ * What handlers record while they run. Steps are stored before the handler continues (step-journal.ts).
+ * Progress is only for people to see, so the latest value of each job is written now and then for all jobs
+ * together, one write at a time.
  */
 import { optionInvalid } from "../option-values.js";
 import { note } from "../scripts/index.js";
@@ -11,20 +12,20 @@ import { type Attempt, StepJournal } from "./step-journal.js";
 /** Shortest time between two writes of progress (ms). */
 const INTERVAL_MS = 250;
 const PAUSE_AFTER_ERROR_MS = 5000;
-/** Jobs of one write: one script must not hold Redis for long. */
+/** Most jobs of one write: one script must not hold Redis for long. */
 const BATCH = 500;
 const MAX_PROGRESS_BYTES = 4096;
 
 export type NotebookPorts = LineKeeperPorts;
 
 export class Notebook {
-  /** What handlers log. */
+  /** The log lines of handlers. */
   readonly lines: LineKeeper;
   readonly #ports: NotebookPorts;
   readonly #latest = new Map<Attempt, string>();
   /** Local monotonic time before which nothing is written. */
   #restUntil = 0;
-  /** Set from the first value that waits until its write is answered. */
+  /** Set from the first waiting value until its write is answered. */
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
@@ -76,7 +77,7 @@ export class Notebook {
     this.#plan();
   }
 
-  /** What is to be written now. An attempt that has ended, or whose lease is lost, has nothing to say about its job. */
+  /** The values of the next write. Values of an attempt that has ended or whose lease is lost are dropped. */
   #take(worker: string): { id: string; progress: string }[] {
     const jobs: { id: string; progress: string }[] = [];
     for (const [attempt, progress] of this.#latest) {
@@ -104,7 +105,7 @@ function jsonOfMap(value: unknown): string | undefined {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   try {
     const text = JSON.stringify(value) as string | undefined;
-    // Its own `toJSON` may make anything of it.
+    // A `toJSON` method may have turned the object into anything.
     return text?.startsWith("{") === true ? text : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 /**
- * Writes down what came of an attempt. Completions ride with the next claim; everything else is rare and has a script of
- * its own, tried until Redis takes it: an outcome that is not written would leave the job active for ever.
+ * Records the outcome of an attempt. Completions ride with the next claim. Every other outcome is rare and
+ * has a script of its own, which is retried until Redis accepts it: an outcome that is not written would
+ * leave the job active for ever.
  */
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
@@ -28,7 +29,7 @@ import type { Workflows } from "./workflows.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
-/** When a job comes back that no handler of this process can run (ms); by then another deploy may serve it. */
+/** When a job returns that no handler of this process can run (ms); by then another deploy may serve it. */
 const UNSERVED_RETRY_MS = 30_000;
 
 export interface RecorderPorts {
@@ -50,14 +51,17 @@ export interface RecorderPorts {
   readonly maxResultCharacters: number;
 }
 
-/** What to write for an attempt that did not complete. `contract` is missing where this process has none for the task. */
+/**
+ * What to write for an attempt that did not complete. `contract` is `undefined` when this process has none
+ * for the task.
+ */
 interface Settlement extends Pick<FailCall, "outcome" | "run" | "ms" | "wait"> {
   readonly contract: AnyTaskContract | undefined;
-  /** What must be in Redis before. */
+  /** What must be stored in Redis before the outcome is. */
   readonly before?: (() => Promise<void>) | undefined;
 }
 
-/** Cancelled jobs are kept like dead ones: a person may want to see them, or to retry them. */
+/** Cancelled jobs are kept like dead ones: a person may want to see or retry them. */
 function keepCancelledMs(claim: Claim, contract: AnyTaskContract | undefined): number {
   return claim.record.options.keepDeadMs ?? (contract?.retention ?? DEFAULT_RETENTION).deadMs;
 }
@@ -137,7 +141,10 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#settle(claim, execution.worker, { outcome, run: decision.run, ms, contract, before });
   }
 
-  /** A job that is not tried again, because it has lost its worker too often; the crashes are on its record already. */
+  /**
+   * A job that is not tried again, because it has lost its worker too often. Its record has the crashes
+   * already.
+   */
   quarantined(claim: Claim): void {
     const { workflows, worker } = this.#ports;
     const run = encodeRun({ ...claim.run, state: "dead", detail: null });
@@ -156,7 +163,10 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#cancel(execution.claim, execution.worker, execution.contract);
   }
 
-  /** A job that rests and is not to go on, whose handler has noted something; `contract`: where this process has one for the task. */
+  /**
+   * Cancels a resting job that does not continue, and keeps it because its handler has stored steps. @param
+   * contract of the task, when this process has it.
+   */
   halted(claim: Claim, contract: AnyTaskContract | undefined): void {
     this.#cancel(claim, this.#ports.worker(), contract);
   }
@@ -200,7 +210,7 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#settle(claim, worker, { outcome: "retry", run, ms: 0, contract });
   }
 
-  /** Claimed jobs that this worker does not run: back to their queues, unspent. */
+  /** Hands claimed jobs that this worker does not run back to their queues, without counting an attempt. */
   returned(ids: readonly string[]): void {
     this.#giveBack(ids, false);
   }
@@ -213,7 +223,8 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#persist("hand-back", async () => {
       await reaper.handBackJobs(name, ids, started);
       for (const id of ids) fetcher.forget(id, round);
-      // It counted as work in hand, and nothing else may be left that would end.
+      // These jobs counted as work in hand, and there may be no other end of a job that triggers the next
+      // claim.
       fetcher.schedule();
     });
   }
@@ -224,7 +235,7 @@ export class OutcomeRecorder implements OutcomeSink {
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
     logger.error("no handler for a job in this worker; it comes back later", { job: claim.id, task });
     const message = unservedMessage(claim.record);
-    // One is enough, or they would push out what has happened to the job elsewhere.
+    // One such entry is enough; more would push the real history of the job out.
     const before = isUnserved(claim.run.events.at(-1)) ? claim.run.events.slice(0, -1) : claim.run.events;
     const event = [clock.now(), "failed", claim.run.attempts + 1, UNSERVED, message, ""] as const;
     const events = withEvent(before, event);
@@ -257,7 +268,7 @@ export class OutcomeRecorder implements OutcomeSink {
     this.#closed = true;
   }
 
-  /** The lease under which the attempt ran is gone; what came of it must not be written. */
+  /** The lease under which the attempt ran is gone; its outcome must not be written. */
   #isStale(execution: Execution): boolean {
     if (execution.worker === this.#ports.worker()) return false;
     count(execution, "lost");
@@ -270,9 +281,10 @@ export class OutcomeRecorder implements OutcomeSink {
     return options.keepCompletedMs ?? this.#ports.keepCompletedMs ?? contract.retention.completedMs;
   }
 
-  /** @throws what cannot be JSON, and ResultTooLarge */
+  /** @throws what `JSON.stringify` throws, and ResultTooLarge */
   #resultText({ contract }: Execution, result: unknown): string {
-    // A function or a symbol has no JSON, like undefined: its text would break the run for whoever reads it.
+    // JSON has no text for a function or a symbol, as for undefined; the text "undefined" would make the run
+    // unreadable.
     const text = (JSON.stringify(result) as string | undefined) ?? "null";
     const { maxResultCharacters } = this.#ports;
     if (text.length > maxResultCharacters)
@@ -280,7 +292,7 @@ export class OutcomeRecorder implements OutcomeSink {
     return text;
   }
 
-  /** The text of `encodeRun`, put together by hand for the job that went well at once: this is the hot path. */
+  /** The text of `encodeRun`, assembled by hand for a job that completes at once: this is the hot path. */
   #completedRun(run: JobRun, detail: string, worker: string, durationMs: number): string {
     const event = `[${this.#ports.clock.now()},"completed","${worker}",${Math.round(durationMs)}]`;
     if (run.events.length === 0) {
@@ -333,7 +345,7 @@ export class OutcomeRecorder implements OutcomeSink {
   }
 }
 
-/** One that was cancelled before it began is no attempt. */
+/** A job that was cancelled before it started has no meter, because it is not an attempt. */
 function count({ meter }: Execution, outcome: keyof OutcomeCounts): void {
   if (meter !== undefined) meter.outcomes[outcome] += 1;
 }

@@ -1,5 +1,6 @@
 /**
- * What becomes of a job after an attempt that did not complete. Pure: error, definition and counts in, decision out.
+ * Decides what happens to a job after an attempt that did not complete. Pure: error, definition and counts
+ * in, decision out.
  *
  *   PermanentError, declared `retry: never`      -> dead
  *   declared `retry: { after }`                   -> retry after that; counts unless `countsAttempt: false`
@@ -28,12 +29,15 @@ export interface FailedAttempt {
 
 export interface Decision {
   readonly outcome: "retry" | "dead";
-  /** Until the retry, or to keep the dead job. */
+  /** Delay until the retry, or retention of the dead job (ms). */
   readonly ms: number;
   readonly run: string;
 }
 
-/** Long messages and stacks would fill Redis: one provider that echoes its request is enough. */
+/**
+ * Long messages and stacks would fill Redis: a provider that echoes its request into its errors is enough for
+ * that.
+ */
 const MAX_NAME_CHARACTERS = 120;
 const MAX_MESSAGE_CHARACTERS = 4096;
 const MAX_STACK_CHARACTERS = 8192;
@@ -65,8 +69,8 @@ export function decideFailure(attempt: FailedAttempt): Decision {
 }
 
 /**
- * The run of a job whose handler sleeps, or waits for an event. Nothing is spent; of several in a row the last is kept, so that failures
- * are not pushed out.
+ * The run of a job whose handler sleeps or waits for an event. No attempt is spent. Only the last of several
+ * such events in a row is kept, so that they do not push failures out of the history.
  */
 export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", wakeAt: number): string {
   const last = run.events.at(-1)?.[1];
@@ -89,7 +93,7 @@ function failedEvent(attempt: FailedAttempt): JobRun["events"][number] {
   return [Math.round(attempt.now), "failed", number, name, message, stack];
 }
 
-/** Name, message and stack of anything that can be thrown, cut to what Redis should hold. */
+/** Name, message and stack of any thrown value, truncated to what Redis should hold. */
 export function describeError(error: unknown): { name: string; message: string; stack: string } {
   if (!(error instanceof Error)) {
     return { name: "Error", message: textOf(() => error, MAX_MESSAGE_CHARACTERS), stack: "" };
@@ -101,7 +105,10 @@ export function describeError(error: unknown): { name: string; message: string; 
   };
 }
 
-/** Getters and `toString` of a thrown value may throw themselves: unguarded, that would end the process and all its jobs. */
+/**
+ * Getters and `toString` of a thrown value may throw themselves; uncaught, that would end the process and all
+ * its jobs.
+ */
 export function textOf(read: () => unknown, length: number): string {
   try {
     return cut(String(read()), length);
@@ -113,11 +120,11 @@ export function textOf(read: () => unknown, length: number): string {
 function cut(text: string, length: number): string {
   const kept =
     text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
-  // Half a surrogate pair (also one that the cut made) is no text for readers in other languages.
+  // Half a surrogate pair, which truncation may create too, is invalid text for readers in other languages.
   return kept.replaceAll(/\p{Surrogate}/gu, "\ufffd");
 }
 
-/** What a schema has against a value, in one line. */
+/** The issues of a failed validation, in one line. */
 export function issueText(issues: readonly Pick<ValidationIssue, "message" | "path">[]): string {
   return issues.map((issue) => `${issue.path.map(String).join(".") || "value"}: ${issue.message}`).join("; ");
 }

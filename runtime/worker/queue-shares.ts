@@ -1,7 +1,7 @@
 /**
- * Weighted sharing by deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing using Deficit Round Robin",
- * SIGCOMM 1995): each queue earns credit by its weight and pays for what it is given, so that the shares are exact over
- * time whatever the size of a single claim, and no queue starves.
+ * Weighted sharing by deficit round robin (Shreedhar and Varghese, "Efficient Fair Queueing using Deficit
+ * Round Robin", SIGCOMM 1995): each queue earns credit by its weight and pays for the places it gets, so that
+ * the shares are exact over time whatever the size of a single claim, and no queue starves.
  */
 import type { QueueDefinition } from "../definition/index.js";
 
@@ -13,7 +13,7 @@ export interface Quota {
 interface Share {
   readonly queue: string;
   readonly part: number;
-  /** Places that it is owed; they add up to 0 over all queues. */
+  /** Places that the queue is owed; the credits of all queues add up to 0. */
   credit: number;
 }
 
@@ -29,7 +29,7 @@ export class QueueShares {
     return this.#shares.some((share) => share.queue === queue);
   }
 
-  /** A job of this queue was taken beside the quotas, while others may wait. */
+  /** A job of this queue was claimed outside the quotas, while other queues may be waiting. */
   took(queue: string): void {
     const taker = this.#shares.length > 1 ? this.#shares.find((share) => share.queue === queue) : undefined;
     if (taker === undefined) return;
@@ -37,18 +37,21 @@ export class QueueShares {
     taker.credit -= 1;
   }
 
-  /** Queues that have had more than their quotas, and get none before the others have caught up. */
+  /** Queues that are over their share and get no places until the others have caught up. */
   get owing(): readonly string[] {
-    // What cannot be divided leaves less than one place.
+    // Rounding alone never makes a debt of a whole place.
     return this.#shares.filter(({ credit }) => credit < -1).map(({ queue }) => queue);
   }
 
-  /** Nobody waits who could be owed anything. */
+  /** No other queue had jobs, so no queue is owed anything. */
   forgive(): void {
     for (const share of this.#shares) share.credit = 0;
   }
 
-  /** Divides `want` places; the quotas add up to it. Queues with the most unpaid credit for their weight come first. */
+  /**
+   * Divides `want` places; the quotas add up to it. Queues with the most unpaid credit for their weight come
+   * first.
+   */
   quotas(want: number): readonly Quota[] {
     for (const share of this.#shares) share.credit += want * share.part;
     let left = want;

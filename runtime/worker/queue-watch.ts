@@ -1,27 +1,28 @@
 /**
- * Tells of queues with jobs that no live worker serves: they would wait there for ever, and runs with a step there neither go on nor end.
+ * Warns about queues with jobs that no live worker serves: the jobs would wait for ever, and workflow runs
+ * with a step there would neither go on nor end.
  *
  *   looking --(LOOK_MS)--> looking
  *
- * When a fleet starts, its workers come one after the other. So the first look tells only of queues that the definitions lack: the others
- * may be served in a moment.
+ * When a fleet starts, its workers come up one after the other. So the first look reports only queues that
+ * the definitions lack; the others may be served in a moment.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { addUnserved, readUnservedQueues } from "../gauges/index.js";
 import type { Logger } from "./handler.js";
 import type { Home } from "./worker-part.js";
 
-/** Workers of the deploy before may have served a queue when this one started. */
+/** Workers of the previous deploy may still have served a queue when this worker started. */
 const LOOK_MS = 300_000;
-/** A shard that has not answered for so long (ms) is away; nothing is said of it this time. */
+/** Longest wait for the answer of a shard (ms); one that does not answer is left out this time. */
 const PATIENCE_MS = 10_000;
 
 export interface QueueWatchPorts {
   /** All shards. */
   readonly homes: readonly Home[];
-  /** Names of those that this worker serves. */
+  /** Names of the queues that this worker serves. */
   readonly served: readonly string[];
-  /** Names of those of the definitions. */
+  /** Names of the defined queues. */
   readonly defined: readonly string[];
   readonly logger: Logger;
   /** Time between two looks. Default: five minutes. */
@@ -32,7 +33,7 @@ export interface QueueWatchPorts {
 
 export class QueueWatch {
   readonly #ports: QueueWatchPorts;
-  /** Each is told of once, until it is served or empty. */
+  /** Queues that were reported. Each is reported once, until it is served or empty. */
   #told: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -60,7 +61,7 @@ export class QueueWatch {
     this.#timer = setTimeout(() => void this.#lookAndWait([]), this.#ports.lookMs ?? LOOK_MS);
   }
 
-  /** `expected`: names of queues that may do without a worker for now. */
+  /** @param expected names of queues that need no worker yet. */
   async #look(expected: readonly string[]): Promise<void> {
     const { homes, served, logger, patienceMs = PATIENCE_MS } = this.#ports;
     const look = ({ connection, keys }: Home) =>
@@ -76,7 +77,7 @@ export class QueueWatch {
       logger.warn("jobs wait in a queue that no live worker serves", { queue: name, ...counts, hint });
     }
     const told = found.map(({ name }) => name);
-    // Of those in a shard that is away nothing new is known.
+    // When a shard did not answer, the state of its queues is unknown, so they stay reported.
     this.#told = new Set(answers.includes(undefined) ? [...this.#told, ...told] : told);
   }
 }

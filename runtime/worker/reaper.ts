@@ -1,6 +1,6 @@
 /**
- * Takes back the jobs of workers whose lease has ended. Every worker reaps; the script decides who wins. Kind-agnostic:
- * a job goes back to its queue even if nobody here could run it.
+ * Takes back the jobs of workers whose lease has ended. Every worker does this, and the script lets one of
+ * them win. The task does not matter: a job goes back to its queue even if this worker could not run it.
  */
 import type { Connection } from "../connection/index.js";
 import { processMetrics } from "../metrics/index.js";
@@ -8,18 +8,21 @@ import { parseRecord, parseRun, type ShardKeys } from "../protocol/index.js";
 import { reclaim, type ReclaimReason } from "../scripts/index.js";
 import type { Logger } from "./handler.js";
 
-/** Jobs of one script call. */
+/** Most jobs of one script call. */
 const BATCH = 200;
-/** A job whose worker was lost so often, the last time while it ran alone, goes dead, with the evidence in its events. */
+/**
+ * A job that has lost this many workers, the last one while it ran alone, goes dead; its events show the
+ * crashes.
+ */
 export const MAX_CRASHES = 3;
-/** How long a suspect stands back, so that it does not block the front of its queue (ms). */
+/** How long a suspect is delayed, so that it does not block the front of its queue (ms). */
 const SUSPECT_WAIT_MS = 500;
 const JUDGEMENT = { maxCrashes: MAX_CRASHES, suspectWaitMs: SUSPECT_WAIT_MS };
 
 export interface ReaperPorts {
   readonly connection: Connection;
   readonly keys: ShardKeys;
-  /** How long jobs that go dead here stay readable (ms). */
+  /** Retention of jobs that go dead here (ms). */
   readonly deadKeepMs: number;
   readonly logger: Logger;
 }
@@ -32,7 +35,7 @@ export class Reaper {
     this.#ports = ports;
   }
 
-  /** Starts reaping each worker that is not being reaped already. */
+  /** Starts to take back the jobs of each worker for which this is not under way already. */
   reap(workers: readonly string[]): void {
     for (const worker of workers) {
       if (this.#underWay.has(worker)) continue;
@@ -45,12 +48,15 @@ export class Reaper {
     await Promise.all(this.#underWay.values());
   }
 
-  /** Hands the worker's own jobs back without a crash on their record, then forgets the worker. */
+  /** Hands the worker's own jobs back without recording a crash, then removes the worker. */
   async handBack(worker: string, ids: readonly string[]): Promise<void> {
     await this.#takeBack(worker, ids, "handed-back");
   }
 
-  /** Gives single jobs back to their queues, without a crash and without forgetting the worker. `started`: a rate counts them. */
+  /**
+   * Hands single jobs back to their queues, without recording a crash and without removing the worker.
+   * @param started the jobs had started, so a rate limit counts them.
+   */
   async handBackJobs(worker: string, ids: readonly string[], started: boolean): Promise<void> {
     await this.#takeBackJobs(worker, ids, started ? "handed-back" : "not-started");
   }
@@ -71,7 +77,7 @@ export class Reaper {
     const { connection, keys, deadKeepMs } = this.#ports;
     const taken = await this.#takeBackJobs(worker, ids, reason);
     if (taken === "ALIVE") return 0;
-    // A claim that was under way when the list was made shows only now.
+    // A claim that was under way when the list was read shows only now.
     const late = await connection.heldBy(keys, worker);
     if (late.length > 0) return taken + (await this.#takeBack(worker, late, reason));
     await reclaim(connection, {
@@ -116,7 +122,10 @@ export class Reaper {
     return taken;
   }
 
-  /** Counts them by task and queue, which their records tell. What cannot be told is not counted: jobs come first. */
+  /**
+   * Counts crashes by task and queue, which the records contain. If they cannot be read, nothing is counted:
+   * taking the jobs back matters more.
+   */
   async #tellCrashed(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const { connection, keys, logger } = this.#ports;
@@ -132,7 +141,7 @@ export class Reaper {
         meter.crashed += 1;
         const { state, crashes } = parseRun(runs.get(index) ?? null);
         if (state !== "dead") continue;
-        // It was lost too often: nobody else would tell of its death.
+        // The job was lost too often and is dead; nobody else would report its death.
         meter.outcomes.dead += 1;
         const error = `its worker was lost ${crashes} times`;
         logger.warn("job is dead", { job: ids[index], task: record.task, error });

@@ -1,6 +1,7 @@
 /**
- * What steps of workflow runs keep for another life of their run, and have kept from an earlier one: what their handlers have noted; an end, that
- * they pass on when what comes before them has ended again; and the payload of what undoes them, made of what they were made of.
+ * What steps of workflow runs keep for a retry of their run, and what they have kept from an earlier life:
+ * the steps that handlers have stored; an outcome, which is passed on once the steps before have ended again;
+ * and the payload of the compensation, which was computed from the earlier results.
  */
 import type { Connection } from "../connection/index.js";
 import { runFields, type ShardKeys } from "../protocol/index.js";
@@ -16,7 +17,7 @@ export interface RetriedStepsPorts {
   readonly keys: ShardKeys;
   /** Redis time (ms). */
   readonly now: () => number;
-  /** A step whose job is kept when it ends as cancelled. */
+  /** Ends a step as cancelled but keeps its job. */
   readonly halt: (claim: Claim) => void;
   readonly reader: RunReader;
   readonly ends: StepEnds;
@@ -29,10 +30,13 @@ export class RetriedSteps {
     this.#ports = ports;
   }
 
-  /** Ends a step of a run that does not go on. What its handler has noted counts when the run is retried: then its job is kept. */
+  /**
+   * Ends a step of a run that does not go on. Steps that its handler has stored are needed if the run is
+   * retried, so its job is kept then.
+   */
   async cancel(claim: Claim, context: StepContext): Promise<undefined> {
     const { connection, keys, now, ends, halt } = this.#ports;
-    // None runs a handler but its job, or that of an item.
+    // Only the job of a step, or of one item of a fan-out, runs a handler.
     const runs =
       context.step.job !== undefined && (context.step.forEach === undefined || context.item !== undefined);
     const notes = runs ? await connection.readSteps(keys, claim.id) : null;
@@ -40,7 +44,10 @@ export class RetriedSteps {
     else halt({ ...claim, step: context });
   }
 
-  /** Ends a step as it had ended, without running it; false: it has to run. `goesOn`: its run does. */
+  /**
+   * Ends a step with its earlier outcome, without running it; false when the step has to run. @param goesOn
+   * whether the run goes on.
+   */
   async passOn(context: StepContext, goesOn: boolean): Promise<boolean> {
     const { run, step, item, undoes, life } = context;
     if (undoes || item !== undefined || life?.passed.has(step.name) !== true) return false;
@@ -51,7 +58,7 @@ export class RetriedSteps {
     return true;
   }
 
-  /** The payload of what undoes a step. */
+  /** The payload of the job that undoes a step. */
   async undoing({ run, step, life }: StepContext, scope: Scope): Promise<unknown> {
     const field = runFields.kept(run, undoneField(step.name));
     const kept = life === undefined ? undefined : (await this.#ports.reader.read([field])).get(field);
