@@ -3,7 +3,7 @@
  * break, the oldest first.
  *
  *   <name> <until (ms)> <event> <fields>\t<value>\t    the handler listens
- *   = <event> <event id> <name>                        it has received this event; the payload is the step of that name
+ *   = <event> <event id> <name>                        received; the payload is the step of that name
  *
  * Names are JSON, with %XX for everything but plain letters. The member of `listeners` is `<event>
  * <fields>\n<value>\n<queue> <job id> <name>`; it shares the set with steps of runs, whose last word contains

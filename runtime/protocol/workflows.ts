@@ -3,17 +3,19 @@
  * space:
  *
  *   <run>                 [1, workflow, definition hash, started (ms), key field | "", input]    written once
- *   <run> :stamp          when Redis stored it (s.us), which tells it from an earlier run with its id; and what
- *                         retries have changed (run-life.ts)
+ *   <run> :stamp          when Redis stored it (s.us), to tell it from an earlier run with its id;
+ *                         and what retries have changed (run-life.ts)
  *   <run> :state          absent while it runs; failing | cancelling; or the end, see encodeRunEnd
  *   <run> :open           jobs of the run that have not ended, without the one of its timeout
  *   <run> :timeout        when it timed out (ms)
  *   <run> :parent         for a run that is a step of another: see encodeRunParent
- *   <run> <step>          how the step ended; item 3 of a fan-out: <run> <step>.3; its compensation: <run> <step>~
+ *   <run> <step>          how the step ended; <run> <step>.3: item 3 of a fan-out;
+ *                         <run> <step>~: its compensation
  *   <run> <step>#         how many of the steps that it needs have ended
  *   <run> <step>*         number of its items;  <run> <step>*#: how many have ended
  *   <run> <step>=         for a step that keeps its outcome in a retry: that outcome, until it is passed on
- *   <run> <step>~=        for such a step: the payload of its compensation (JSON), computed from the earlier results
+ *   <run> <step>~=        for such a step: the payload of its compensation (JSON), computed from the
+ *                         earlier results
  *   <run> <step>.3*       item 3, unless it is in the input or the definition
  *   <run> <step>!         events received for a step that waits: lines of <event id> <ms> <payload>
  *   <run> <step>?         until when the step waits (ms)

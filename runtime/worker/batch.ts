@@ -3,8 +3,9 @@
  * middleware, retries and an outcome as any other job; only the innermost handler is one call for all of
  * them.
  *
- *   each attempt --(payload valid, middleware calls next)--> joined -+
- *                --(ended before)--> left                           -+--(all have)--> called --> each gets its own outcome
+ *   each attempt --(payload valid, middleware calls next)--> joined --+
+ *                --(ended before)--> left                            --+--(all have)--> called
+ *   called --> each attempt gets its own outcome
  */
 import { AttemptSecrets } from "./attempt-secrets.js";
 import type { AnyTaskContract } from "../definition/index.js";

@@ -6,7 +6,7 @@
  *   claimed -> no run yet --> started, in the same move in which the job begins to wait
  *           -> it runs    --> waits (in the due set)
  *           -> it has ended --> the step ends as the run did
- *                           --> when the step was retried, the run is retried from where it failed, and the job waits
+ *                           --> when the step was retried, the run is retried too, and the job waits
  */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowDefinition } from "../definition/index.js";

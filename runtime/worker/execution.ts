@@ -1,8 +1,9 @@
 /**
  * One attempt of one job: the context that the handler gets, and whether the outcome still counts.
  *
- *   running --(handler settles)----------------------------> settled
- *   running --(abort: timeout, cancel, lease, shutdown)----> aborting --(handler settles, or patience ends)--> settled
+ *   running --(handler settles)--> settled
+ *   running --(abort: timeout, cancel, lease, shutdown)--> aborting
+ *   aborting --(handler settles, or patience ends)--> settled
  *
  * What only some handlers use (signal, logger, steps) is created on first use, because most attempts take
  * microseconds.

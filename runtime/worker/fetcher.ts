@@ -295,7 +295,7 @@ export class Fetcher {
         this.#dropped = [...dropped, ...this.#dropped];
         this.#kept = [...kept, ...this.#kept];
       }
-      await this.#pause("claim", error);
+      await this.#pause("claim", "claiming jobs", error);
     } finally {
       this.#heardAt = performance.now();
       this.#inFlight -= 1;
@@ -343,7 +343,7 @@ export class Fetcher {
         runs ??= await connection.readRuns(keys, ids);
         records ??= await connection.readRecords(keys, ids);
       } catch (error) {
-        await this.#pause("read", error);
+        await this.#pause("read", "reading claimed jobs", error);
       }
     }
     // The lease may have been lost during the read; then other workers may hold these jobs by now.
@@ -372,7 +372,7 @@ export class Fetcher {
       if (unknown.length > 0) await this.#deliver(name, unknown);
     } catch (error) {
       this.#reconcile = true;
-      await this.#pause("reconcile", error);
+      await this.#pause("reconcile", "listing the jobs of this worker", error);
     } finally {
       this.#inFlight -= 1;
       this.#reconciling = false;
@@ -384,10 +384,10 @@ export class Fetcher {
     if (this.#ports.worker() === name) this.#ports.onLost();
   }
 
-  async #pause(operation: string, error: unknown): Promise<void> {
+  async #pause(operation: string, doing: string, error: unknown): Promise<void> {
     if (this.#closed) return;
     processMetrics.count("taskweft_worker_redis_errors_total", { operation });
-    this.#ports.logger.warn(`Redis refused a ${operation}; trying again`, { error });
+    this.#ports.logger.warn(`${doing} failed; trying again`, { error });
     await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
   }
 }

@@ -1,8 +1,9 @@
 /**
  * Claimed jobs that wait for others to be handled in one batch. They hold no slot.
  *
- *   gathering --(the batch is full, or its first job has waited long enough)--> ready --(a slot is free)--> taken
- *                                                                               +----(none became free)--> handed back
+ *   gathering --(the batch is full, or its first job has waited long enough)--> ready
+ *   ready --(a slot is free)--> taken
+ *   ready --(no slot becomes free)--> handed back
  *
  * The waiting time of a job counts from when it could have started, so that a job that was handed back does
  * not wait again from zero. But it waits at least LEAST_MS here, or the jobs of a backlog would be handled

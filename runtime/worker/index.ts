@@ -1,4 +1,6 @@
-/** The executing side: claims jobs, runs handlers, records outcomes, takes back what the dead left behind. */
+/**
+ * The executing side: claims jobs, runs handlers, records outcomes, and takes back the jobs of dead workers.
+ */
 export { Cancelled, HandlerCrashed, LeaseLost, ShuttingDown, TimeoutExceeded } from "./abort-reasons.js";
 export * from "./handler.js";
 export { LOG_LEVELS, type LogLevel, createConsoleLogger } from "./logger.js";

@@ -220,7 +220,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const name = worker();
     if (ids.length === 0) return;
     const { round } = fetcher;
-    this.#persist("hand-back", async () => {
+    this.#persist("hand-back", "handing jobs back", async () => {
       await reaper.handBackJobs(name, ids, started);
       for (const id of ids) fetcher.forget(id, round);
       // These jobs counted as work in hand, and there may be no other end of a job that triggers the next
@@ -252,7 +252,7 @@ export class OutcomeRecorder implements OutcomeSink {
       queue: hole.queue === "" ? fallbackQueue : hole.queue,
     }));
     const { round } = fetcher;
-    this.#persist("discard", async () => {
+    this.#persist("discard", "discarding cancelled jobs", async () => {
       const { invited } = await discard(connection, { keys, worker: name, jobs });
       for (const { id } of jobs) fetcher.forget(id, round);
       if (invited.length > 0) fetcher.invite(invited);
@@ -306,7 +306,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const { connection, keys, fetcher, logger } = this.#ports;
     const { outcome, run, ms, wait, contract, before } = settlement;
     const { round } = fetcher;
-    this.#persist("outcome", async () => {
+    this.#persist("outcome", "writing an outcome", async () => {
       await before?.();
       const { outcome: reply, invited } = await fail(connection, {
         keys,
@@ -325,20 +325,21 @@ export class OutcomeRecorder implements OutcomeSink {
     });
   }
 
-  #persist(what: string, write: () => Promise<void>): void {
-    const run = this.#untilWritten(what, write).finally(() => this.#underWay.delete(run));
+  /** @param operation the label in the metrics. @param doing the words in the log. */
+  #persist(operation: string, doing: string, write: () => Promise<void>): void {
+    const run = this.#untilWritten(operation, doing, write).finally(() => this.#underWay.delete(run));
     this.#underWay.add(run);
   }
 
-  async #untilWritten(what: string, write: () => Promise<void>): Promise<void> {
+  async #untilWritten(operation: string, doing: string, write: () => Promise<void>): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         await write();
         return;
       } catch (error) {
         if (this.#closed) return;
-        processMetrics.count("taskweft_worker_redis_errors_total", { operation: what });
-        this.#ports.logger.warn(`writing an ${what} failed; trying again`, { error });
+        processMetrics.count("taskweft_worker_redis_errors_total", { operation });
+        this.#ports.logger.warn(`${doing} failed; trying again`, { error });
         await new Promise((resolve) => setTimeout(resolve, pauseMs));
       }
     }

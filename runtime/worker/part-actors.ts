@@ -1,6 +1,6 @@
 /**
- * Makes the actors that serve one shard and connects them to one another. Nothing here runs by itself: worker.ts
- * starts and stops the actors and decides what the part does in between.
+ * Makes the actors that serve one shard and connects them to one another. Nothing here runs by itself:
+ * worker.ts starts and stops the actors and decides what the part does in between.
  */
 import { Connection, ServerClock } from "../connection/index.js";
 import { DEFAULT_RETENTION } from "../definition/index.js";
@@ -29,7 +29,10 @@ import { Workflows } from "./workflows.js";
 import type { Home, WorkerPart } from "./worker-part.js";
 import type { ResolvedWorkerOptions } from "./worker-options.js";
 
-/** What the actors report to the part that they serve; only the part knows whether it has started or is stopping. */
+/**
+ * What the actors report to the part that they serve; only the part knows whether it has started or is
+ * stopping.
+ */
 export interface PartLife {
   /** Redis answered a claim. */
   readonly deliver: FetcherPorts["deliver"];
@@ -80,8 +83,8 @@ export class PartActors {
   readonly #base: Base;
 
   /**
-   * Actors that need each other read the other one through `this` when they run, so they may be made in any order;
-   * an actor that is passed to another one is made first.
+   * Actors that need each other read the other one through `this` when they run, so they may be made in any
+   * order; an actor that is passed to another one is made first.
    * @param part what the whole worker gives to this part; absent when the part is the whole worker.
    */
   constructor(

@@ -1,4 +1,7 @@
-/** Runs the job of a workflow run that says how it goes on: it writes the end of the run, or begins what undoes a step. */
+/**
+ * Runs the job that decides how a workflow run goes on: it writes the end of the run, or starts the job that
+ * undoes a step.
+ */
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import { processMetrics } from "../metrics/index.js";
@@ -47,9 +50,9 @@ import { RunStopper } from "./run-stopper.js";
 import { endOfOwnJob } from "./step-end.js";
 import type { StepEnds } from "./step-ends.js";
 
-/** Runs that are ended by one call. */
+/** Most runs that one call ends. */
 const MAX_ENDS = 64;
-/** How long a run is kept (ms) whose definition cannot be read. */
+/** Retention of a run whose definition cannot be read (ms). */
 const GIVEN_UP_KEEP_MS = 7 * 86_400_000;
 
 export interface DeciderPorts {
@@ -61,7 +64,7 @@ export interface DeciderPorts {
   readonly reader: RunReader;
   readonly ends: StepEnds;
   readonly fetcher: Pick<Fetcher, "forget" | "round" | "wake">;
-  /** The lease under that name is gone. */
+  /** The lease under that name is lost. */
   readonly onLost: () => void;
 }
 
@@ -69,7 +72,9 @@ export class RunDecider {
   readonly #ports: DeciderPorts;
   readonly #resumer: RunResumer;
   readonly #stopper: RunStopper;
-  /** Of one name of this worker, where many runs end in one tick. */
+  /**
+   * Collects the ends of runs that one tick of this worker decides; all are written under one worker name.
+   */
   #ends: { readonly worker: string; readonly together: Together<EndedRun, EndRunReply> } | undefined;
 
   constructor(ports: DeciderPorts) {
@@ -78,15 +83,16 @@ export class RunDecider {
     this.#stopper = new RunStopper(ports);
   }
 
-  /** What has to be known of the run of a job that decides. */
+  /** The fields of a run that a deciding job needs. */
   fields({ id, record }: Claim, graph: WorkflowGraph): readonly string[] {
     const { run = "" } = record.options;
     return id === timeoutJobId(run) || id === stopperId(run) ? [] : this.#allFields(graph, run);
   }
 
   /**
-   * Where what is stored of the run cannot be used, the run has failed: it would not be usable the next time either. `facts`: its
-   * fields, where they have been read.
+   * When the stored data of the run is unusable, the run fails: the data would not be usable the next time
+   * either.
+   * @param facts the fields of the run, if they have been read already.
    * @throws what Redis refuses; deciding again is harmless.
    */
   async decide(worker: string, claim: Claim, facts?: RunFacts): Promise<void> {
@@ -98,7 +104,7 @@ export class RunDecider {
     }
   }
 
-  /** Runs that have completed with these ends, without being decided on. */
+  /** Runs that have completed with these ends, without a decider. */
   over(ends: readonly StepEnd[]): void {
     for (const { run, decider } of ends) {
       this.#ports.reader.forget(run);
@@ -116,7 +122,7 @@ export class RunDecider {
     const facts = known ?? (await reader.read(graph === undefined ? [run] : this.#allFields(graph, run)));
     const record = await reader.record(run, facts);
     if (record === undefined) {
-      // Nothing is known of the run any more; its job goes.
+      // Nothing of the run is stored any more, so only the job is removed.
       const nothing = {
         end: "",
         key: "",
@@ -133,7 +139,7 @@ export class RunDecider {
     const { definition } = graph;
     const state = facts.get(runFields.state(run));
     if (parseRunEnd(state ?? null) !== undefined) {
-      // Counts that were spoiled have called for a decision too early; the run has ended without it.
+      // Corrupt counters have called for a decision too early; the run has ended without this one.
       ends.add(endOfOwnJob({ id: claim.id, graph, run }, []));
       return;
     }
@@ -165,19 +171,19 @@ export class RunDecider {
       kind = "failed";
       end = encodeRunEnd({ state: kind, at, detail: outputTooLarge(end.length) });
     }
-    // A run that failed frees its key: the next start begins another one.
+    // A run that failed releases its key: the next start begins another run.
     const key = kind === "completed" ? "" : owned;
     const { keepMs, timeoutMs } = definition;
     const timeout = timeoutMs === undefined ? "" : timeoutJobId(run);
     const listeners = listenersOf(definition, run, input);
     const call = { end, key, keepMs, state: state ?? "", timeout, listeners, parent: parentOf(run, facts) };
     const reply = await this.#end(worker, claim, call);
-    // It was cancelled after it was read.
+    // The run was cancelled after it was read.
     if (reply === "MOVED") await this.decide(worker, claim);
     else if (reply === "ENDED") countEnded(workflow, kind);
   }
 
-  /** What runs is waited for, as when a step has failed. */
+  /** The run stops like one whose step has failed: running steps are awaited. */
   async #expire(worker: string, claim: Claim, graph: WorkflowGraph): Promise<void> {
     const { connection, keys, fetcher, onLost } = this.#ports;
     const { round } = fetcher;
@@ -201,7 +207,7 @@ export class RunDecider {
     const { round } = fetcher;
     const { reply, isOver } = await this.#resumer.resume(worker, claim, graph, soFar, facts);
     if (reply === "LOST") onLost();
-    // It was cancelled meanwhile, or has nothing to run.
+    // The run was cancelled meanwhile, or there is nothing to run.
     else if (reply === "MOVED" || (reply === "RESUMED" && isOver)) await this.decide(worker, claim);
     else {
       fetcher.forget(claim.id, round);
@@ -227,7 +233,7 @@ export class RunDecider {
       if (graph !== undefined)
         kept = { key, keepMs: graph.definition.keepMs, listeners: listenersOf(graph.definition, run, input) };
     } catch (error) {
-      // What cannot be read says nothing of what the run has; an emit removes listeners of a run that is gone.
+      // The listeners of an unreadable run are unknown; an emit removes listeners of runs that are gone.
       if (error instanceof TaskweftError) throw error;
     }
     const reply = await this.#end(worker, claim, {
@@ -290,30 +296,33 @@ export class RunDecider {
       fetcher.forget(claim.id, round);
       reader.forget(run);
     }
-    // Its parent goes on at once.
+    // The parent run can go on at once.
     if (reply === "ENDED" && end.parent !== undefined) fetcher.wake();
     return reply;
   }
 }
 
-/** `workflow`: name and hash of its definition. */
+/** @param workflow name and hash of the definition. */
 function countEnded(workflow: string, state: string): void {
   processMetrics.count("taskweft_run_ended_total", { workflow: workflow.split(" ", 1)[0]!, state });
 }
 
-/** Only ids of runs that were not started by a person hold a dot. */
+/** Only ids of runs that no user started contain a dot, and only such a run can have a parent. */
 function parentFields(run: string): string[] {
   return run.includes(".") ? [runFields.parent(run)] : [];
 }
 
-/** The job of the step that the run is. */
+/** The job of the parent step. */
 function parentOf(run: string, facts: RunFacts): EndedRun["parent"] {
   const parent = parseRunParent(facts.get(runFields.parent(run)));
   if (parent === undefined) return undefined;
   return { job: stepJobId(parent.run, parent.step, parent.item), queue: parent.queue };
 }
 
-/** How the steps ended that have; `fieldOf`: where that stands of each. */
+/**
+ * The outcomes of the steps that have ended. @param fieldOf the name under which the outcome of a step is
+ * stored.
+ */
 function outcomesOf(
   facts: RunFacts,
   run: string,

@@ -1,6 +1,7 @@
 /**
- * What a worker knows of a run from the steps that it carries on from one to the next: nobody else changes how these have ended while the
- * run goes on. So it computes payloads, and what the run gives, without reading; and forgets all of it with the last of them.
+ * What a worker remembers of a run while it carries on from one step to the next. No other worker changes the
+ * outcomes of these steps while the run goes on, so the worker computes payloads and the output of the run
+ * without reading. The memory ends with the last of these steps.
  */
 import {
   encodeFinale,
@@ -14,10 +15,12 @@ import { MOST_OUTPUT_CHARACTERS } from "./abort-reasons.js";
 import type { RunFacts } from "./run-reader.js";
 import type { RunMemory, StepContext } from "./step-context.js";
 
-/** Characters of an outcome that is remembered: each slot may hold some of a run with hundreds of steps. */
+/**
+ * Longest outcome that is remembered (characters): each slot may hold some, of a run with hundreds of steps.
+ */
 const MAX_REMEMBERED = 4096;
 
-/** Of what was read for a step. */
+/** Starts the memory with what was read for a step. */
 export function memoryOf(
   { run, undoes, item }: StepContext,
   record: RunRecord,
@@ -40,8 +43,8 @@ export function remember({ memory, graph, run, step }: StepContext, outcome: str
 }
 
 /**
- * The payload of a plain step that begins after another, where all that it reads is known: nothing of that has changed, or it would not
- * have begun.
+ * The payload of a plain step that starts after another one, if everything it reads is remembered. Its inputs
+ * cannot have changed, or the step would not have started.
  */
 export function knownPayload(
   { graph, run, memory }: StepContext,
@@ -58,15 +61,19 @@ export function knownPayload(
     if (steps === undefined) return undefined;
     return { payload: evaluate(step.job.payload, { input: memory.record.input, run: { id: run }, steps }) };
   } catch {
-    // It is read and tried once more, which says what is wrong.
+    // The step is then read and evaluated again, which reports the error.
     return undefined;
   }
 }
 
-/** What the run gives if it completes with the end of this step, where that is known here; else `""`. */
+/**
+ * The output of the run if it completes with the end of this step and the output can be computed here; else
+ * `""`.
+ */
 export function finaleAfter({ graph, run, step, memory }: StepContext): string {
   const { output, keepMs } = graph.definition;
-  // Only ids of runs that were not started by a person hold a dot: such a run may be the step of another, which has to hear of it.
+  // Only ids of runs that no user started contain a dot. Such a run may be the step of another one, which the
+  // decider must inform.
   if (run.includes(".") || !graph.traits(step).completes) return "";
   if (output === undefined) return encodeFinale(keepMs, null);
   if (memory === undefined) return "";
@@ -79,14 +86,17 @@ export function finaleAfter({ graph, run, step, memory }: StepContext): string {
     );
     return finale.length > MOST_OUTPUT_CHARACTERS ? "" : finale;
   } catch {
-    // Whoever decides says what is wrong.
+    // The decider reports the error.
     return "";
   }
 }
 
 const NO_STEPS: Scope = Object.freeze({});
 
-/** What expressions see as `steps`; `undefined` where more has to be read: an outcome that is not known, or the items of a fan-out. */
+/**
+ * The value of `steps` in expressions; `undefined` when more must be read: an outcome that is not remembered,
+ * or the items of a fan-out.
+ */
 export function knownScope(
   graph: WorkflowGraph,
   run: string,
@@ -104,7 +114,9 @@ export function knownScope(
   return scope;
 }
 
-/** Of a value that comes from JSON: what is known of a run is kept for other steps, and a handler may change what it gets. */
+/**
+ * Copies a JSON value: a handler may modify its payload, but the remembered values are used for other steps.
+ */
 export function copyOf(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(copyOf);

@@ -1,4 +1,7 @@
-/** Reads what a workflow run knows: its definition, how its steps ended, the items of its fan-outs. */
+/**
+ * Reads what is stored of a workflow run: its definition, the outcomes of its steps, the items of its
+ * fan-outs.
+ */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -14,12 +17,12 @@ import { RunRecords } from "./run-records.js";
 
 export type RunFacts = ReadonlyMap<string, string>;
 
-/** What expressions see of a step; `undefined` while it has not ended. */
+/** The value of a step in expressions; `undefined` while it has not ended. */
 type StepScope = { readonly status: string; readonly result?: unknown } | undefined;
 
-/** Of the records that are remembered. */
+/** Bounds the records that are remembered. */
 const MAX_RECORD_CHARACTERS = 16 * 1024 * 1024;
-/** Items read at once. */
+/** Items that one read fetches. */
 const ITEM_CHUNK = 200;
 
 export class RunReader {
@@ -27,7 +30,7 @@ export class RunReader {
   readonly #keys: ShardKeys;
   /** By name and hash. A definition never changes under its hash. */
   readonly #graphs = new Map<string, WorkflowGraph>();
-  /** What was made of facts: many steps of a run are read together, and ask for the same. */
+  /** Values computed from facts: many steps of a run are read together and ask for the same values. */
   readonly #made = new WeakMap<RunFacts, Map<string, Promise<StepScope>>>();
   readonly #records = new RunRecords(MAX_RECORD_CHARACTERS);
   #latest: { readonly run: string; readonly facts: RunFacts; readonly record: RunRecord } | undefined;
@@ -37,7 +40,7 @@ export class RunReader {
     this.#keys = keys;
   }
 
-  /** `undefined` where the definition is not stored: the run is gone. */
+  /** `undefined` when the definition is not stored, because the run is gone. */
   async graph(workflow: string): Promise<WorkflowGraph | undefined> {
     const known = this.#graphs.get(workflow);
     if (known !== undefined) return known;
@@ -45,19 +48,19 @@ export class RunReader {
     const text = (await this.read([field])).get(field);
     if (text === undefined) return undefined;
     const definition = JSON.parse(text) as WorkflowDefinition;
-    // Without it the end of a run cannot be written, nor those of others that travel in the same call.
+    // Without `keepMs` the end of a run could not be written, nor the ends of other runs in the same call.
     if (!Number.isFinite(definition.keepMs)) throw new TypeError("a definition without keepMs");
     const graph = new WorkflowGraph(definition);
     this.#graphs.set(workflow, graph);
     return graph;
   }
 
-  /** Those that are stored and can be read, by name and hash. */
+  /** The definitions that are stored and can be read, by name and hash. */
   async graphs(workflows: readonly string[]): Promise<ReadonlyMap<string, WorkflowGraph>> {
     for (const workflow of new Set(workflows)) {
       if (this.#graphs.has(workflow)) continue;
       await this.graph(workflow).catch((error: unknown) => {
-        // Whoever asks for this one alone hears of it.
+        // A later read of this definition alone reports the error.
         if (error instanceof TaskweftError) throw error;
       });
     }
@@ -68,21 +71,21 @@ export class RunReader {
     return this.#connection.readRunFields(this.#keys, fields);
   }
 
-  /** The fields by which `record` knows a run: the record itself only where it is not known here. */
+  /** The fields that `record` needs; includes the record itself only when it is not remembered here. */
   fieldsOfRecord(run: string): readonly string[] {
     return this.#records.has(run) ? [runFields.stamp(run)] : [runFields.stamp(run), run];
   }
 
-  /** `undefined` where nothing is known of the run any more. */
+  /** `undefined` when nothing of the run is stored any more. */
   async record(run: string, facts: RunFacts): Promise<RunRecord | undefined> {
     const known = this.recordIn(run, facts);
-    // What was known is an earlier run of this id, or was forgotten since it was asked for.
+    // The remembered record was of an earlier run with this id, or has been forgotten since `fieldsOfRecord`.
     return known ?? this.recordIn(run, await this.read([runFields.stamp(run), run]));
   }
 
-  /** What the facts give of it, or is known here. */
+  /** The record from the facts or from memory. */
   recordIn(run: string, facts: RunFacts): RunRecord | undefined {
-    // Items of a fan-out ask for the same one after the other.
+    // The items of a fan-out ask for the same record one after the other.
     if (this.#latest?.run === run && this.#latest.facts === facts) return this.#latest.record;
     const record = this.#findRecord(run, facts);
     if (record !== undefined) this.#latest = { run, facts, record };
@@ -97,7 +100,7 @@ export class RunReader {
     return stamp === undefined ? parseRunRecord(text) : this.#records.add(run, stamp, text);
   }
 
-  /** With the ends that steps keep, and have not passed on yet. */
+  /** Adds the outcomes that steps keep and have not passed on yet. */
   async withKept(run: string, { life }: RunRecord, facts: RunFacts): Promise<RunFacts> {
     const steps = [...(life?.passed ?? [])].filter((step) => !facts.has(runFields.step(run, step)));
     if (steps.length === 0) return facts;
@@ -115,7 +118,7 @@ export class RunReader {
     this.#records.forget(run);
   }
 
-  /** The fields that say how these steps ended. */
+  /** The fields with the outcomes of these steps. */
   fieldsOf(graph: WorkflowGraph, run: string, steps: readonly string[]): string[] {
     return steps.flatMap((step) => {
       const outcome = runFields.step(run, step);
@@ -123,7 +126,10 @@ export class RunReader {
     });
   }
 
-  /** What expressions see as `steps`: the result of a fan-out is the list of its items' results, which is read here. */
+  /**
+   * The value of `steps` in expressions. The result of a fan-out is the list of its items' results, which is
+   * read here.
+   */
   async scopeOf(
     graph: WorkflowGraph,
     run: string,
@@ -156,11 +162,11 @@ export class RunReader {
     const total = facts.get(runFields.items(run, step));
     const fansOut = graph.step(step)?.forEach !== undefined;
     const result = fansOut ? await this.#itemResults(run, step, Number(total ?? 0)) : detail;
-    // A task without a result gives null, which a path cannot lead into either way.
+    // A task without a result gives null; a path into it evaluates to the same either way.
     return { status, result };
   }
 
-  /** Of items that did not complete: null. */
+  /** null for items that did not complete. */
   async #itemResults(run: string, step: string, total: number): Promise<readonly unknown[]> {
     const fields = Array.from({ length: total }, (_unused, index) => runFields.step(run, `${step}.${index}`));
     const facts = await this.read(fields);
@@ -171,7 +177,7 @@ export class RunReader {
     });
   }
 
-  /** Of each item of a fan-out, whether it has ended; read a part at a time. */
+  /** Whether each item of a fan-out has ended; read a part at a time. */
   async itemsEnded(run: string, step: string, total: number): Promise<readonly boolean[]> {
     const ended: boolean[] = [];
     while (ended.length < total) {

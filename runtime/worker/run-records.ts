@@ -1,6 +1,7 @@
 /**
- * The records of runs that this worker has read of late: the steps of a run come one after the other, and its input may be long. An id
- * may be used again when its run is gone, so each record is known together with the stamp of its run.
+ * The records of runs that this worker has read recently: the steps of a run follow one another, and its
+ * input may be long. An id may be used again after its run is gone, so each record is stored together with
+ * the stamp of its run.
  */
 import { parseRunRecord, type RunRecord } from "../protocol/index.js";
 
@@ -12,11 +13,11 @@ interface Known {
 
 export class RunRecords {
   readonly #most: number;
-  /** The latest one that was asked for comes last. */
+  /** In order of use, the most recent last. */
   readonly #known = new Map<string, Known>();
   #characters = 0;
 
-  /** `most`: characters of the texts of all that are remembered. */
+  /** @param most bound for the characters of all remembered texts. */
   constructor(most: number) {
     this.#most = most;
   }

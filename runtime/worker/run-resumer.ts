@@ -1,6 +1,7 @@
 /**
- * Lets a retried run go on: forgets the ends of the steps that run again, and begins those whose turn it is. It does so with the job
- * that decides in hand, a part at a time; whoever gets that job after a crash makes the same plan from what is left.
+ * Lets a retried run go on: forgets the outcomes of the steps that run again, and starts those that are
+ * ready. It works a part at a time while it holds the deciding job; after a crash, the worker that gets this
+ * job makes the same plan from what is left.
  */
 import type { Connection } from "../connection/index.js";
 import type { WorkflowStep } from "../definition/index.js";
@@ -52,7 +53,7 @@ const NOTHING: Part = {
 
 export interface Resumed {
   readonly reply: ResumeRunReply;
-  /** Nothing began, because every step keeps its end: the run has to be decided again. */
+  /** Nothing was started, because every step keeps its outcome: the run must be decided again. */
   readonly isOver: boolean;
 }
 
@@ -63,7 +64,7 @@ export class RunResumer {
     this.#ports = ports;
   }
 
-  /** @throws what Redis refuses; doing it again is harmless. */
+  /** @throws what Redis refuses; repeating the call is harmless. */
   async resume(
     worker: string,
     claim: Claim,
@@ -86,7 +87,7 @@ export class RunResumer {
     if (record === undefined) return { reply: "MOVED", isOver: false };
     const plan = resume(graph.definition, soFar);
     const { reopened, kept } = plan;
-    // First, while all that they read is there.
+    // Written first, while everything that these payloads are computed from is still stored.
     const written = await this.#undoings(run, graph, record, plan, facts);
     const replied = written.size === 0 ? "RESUMED" : await send({ ...NOTHING, written });
     if (replied !== "RESUMED") return { reply: replied, isOver: false };
@@ -111,7 +112,7 @@ export class RunResumer {
       dropped: [...stuck.map((step) => undoJobId(run, step)), ...jobsToForget(run, plan)],
       written: fieldsToWrite(run, plan, record, soFar, facts),
       begins,
-      // Its time counts anew.
+      // The timeout of the run starts again.
       timeout: isOver ? undefined : graph.timeout(run, now()),
       listeners: isOver ? [] : listenersOf(graph.definition, run, record.input),
     });
@@ -119,8 +120,8 @@ export class RunResumer {
   }
 
   /**
-   * Payloads of what may undo steps that keep their ends, where a step before them runs again: they are made of what these steps were made of,
-   * as long as they are.
+   * The compensation payloads of steps that keep their outcomes although a step before them runs again. They
+   * are computed from the results that the steps used, while these are still stored.
    */
   async #undoings(
     run: string,
@@ -144,13 +145,13 @@ export class RunResumer {
         payloads.set(fieldOf(step), JSON.stringify(payload ?? null));
       } catch (error) {
         if (error instanceof TaskweftError) throw error;
-        // Whoever is to undo the step says what is wrong.
+        // The job that undoes the step reports the error.
       }
     }
     return payloads;
   }
 
-  /** Of a fan-out that was undone all items run again; of another those that failed or were cancelled. */
+  /** When a fan-out was undone, all of its items run again; otherwise those that failed or were cancelled. */
   async *#itemParts(
     run: string,
     { step, isAnew, wasUndone }: ReopenedStep,
@@ -187,14 +188,14 @@ export class RunResumer {
     const facts = await this.#ports.reader.read(indexes.map(fieldOf));
     return indexes.filter((index) => {
       const letter = facts.get(fieldOf(index))?.charAt(0);
-      // One that has not ended may have noted something in an earlier life.
+      // An item that has not ended may have stored steps in an earlier life.
       if (letter === undefined) return isAnew;
       return letter === "x" || (letter === "f" && onFailure !== "continue");
     });
   }
 }
 
-/** What was undone and runs again is another thing to other systems, and so is what undoes it then. */
+/** Towards other systems, a step that was undone and runs again is a new one, and so is its compensation. */
 function nextLife(life: RunLife | undefined, { reopened, kept }: Resumption): RunLife {
   const rounds = new Map(life?.rounds);
   for (const { step, wasUndone } of reopened)
@@ -213,7 +214,7 @@ function fieldsToWrite(
   const fields = new Map<string, number | string>();
   const stamp = runFields.stamp(run);
   fields.set(stamp, stampOfLife(facts.get(stamp), nextLife(life, plan)));
-  // One that needs no other has no such field, and nobody would remove it.
+  // A step without `needs` has no counter field; writing one would leave it behind for ever.
   for (const { step, met } of [...plan.reopened, ...plan.kept])
     if (step.needs.length > 0) fields.set(runFields.met(run, step.name), met);
   for (const one of plan.reopened)
@@ -223,15 +224,19 @@ function fieldsToWrite(
 
 function jobsToForget(run: string, { reopened, kept }: Resumption): readonly string[] {
   const steps = [
-    // What comes before these runs again: what their handlers noted of earlier attempts counts no longer.
+    // A step before these runs again, so what their handlers stored in earlier attempts is outdated.
     ...reopened.filter((one) => one.isAnew),
-    // The job of one that has failed may be kept, and its end comes with another.
+    // The job of a failed step may still be stored, but the step ends with another job when its outcome is
+    // passed on.
     ...kept.filter((one) => one.waits),
   ];
   return steps.map(({ step }) => stepJobId(run, step.name));
 }
 
-/** Ends that wait for others are put aside; those that did so in the life before, and need not any more, are put back. */
+/**
+ * Outcomes that wait for steps before them are put aside. Those that were put aside in an earlier life and
+ * need not wait any more are put back.
+ */
 function renamedEnds(run: string, kept: readonly KeptStep[], { life }: RunRecord): Map<string, string> {
   const renamed = new Map<string, string>();
   for (const { step, waits } of kept) {
@@ -243,8 +248,8 @@ function renamedEnds(run: string, kept: readonly KeptStep[], { life }: RunRecord
 }
 
 /**
- * The run of a step goes on where it failed; it is another one where the step had completed, or what comes before it runs again: then
- * its input may be another.
+ * The child run of a step is retried from where it failed. When the step had completed, or a step before it
+ * runs again, a new child run is started, because its input may be different.
  */
 function* ofChild(
   run: string,

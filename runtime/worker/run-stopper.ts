@@ -1,6 +1,7 @@
 /**
- * Runs the job that a cancel leaves in a run: stops what is under way, and cancels the runs of its steps. Who cancelled does the same at once,
- * and may die before the end of it; this job is taken back from a worker that does, until it is done.
+ * Runs the job that a cancel adds to a run: it stops running jobs and cancels the runs of its steps. The
+ * caller of the cancel does the same at once, but may die before it is finished. This job is taken back from
+ * a worker that dies, until it is done.
  */
 import { stopRun } from "../cancel.js";
 import type { Connection } from "../connection/index.js";
@@ -35,7 +36,8 @@ export class RunStopper {
       await stopRun(connection, keys, run, graph.definition);
     } catch (error) {
       if (error instanceof TaskweftError) throw error;
-      // It could not be read the next time either. What runs comes to its end by itself, and then it is decided.
+      // The stored data would not be readable the next time either. Running jobs end by themselves, and then
+      // the run is decided.
       const what = describeError(error).name;
       logger.error("what is under way of a cancelled run cannot be found", { run, error: what });
     }

@@ -1,6 +1,6 @@
 /**
- * Removes workflow runs after their retention, with what is kept of their jobs and the runs that were their steps: a part at a time, for
- * one fan-out may have 100,000 items. A run that is a step stays as long as the one that it belongs to.
+ * Removes workflow runs after their retention, with the kept jobs and the child runs that belong to them: a
+ * part at a time, because one fan-out may have 100,000 items. A child run stays as long as its parent.
  */
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
@@ -18,16 +18,16 @@ import {
 } from "../workflow/index.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 
-/** Runs of one look. */
+/** Most runs of one sweep. */
 const RUNS = 250;
-/** Fields, and jobs, of one call. */
+/** Most fields, and most jobs, of one call. */
 const BATCH = 500;
 const BOUNDS = {
   mostItems: BATCH,
   sizeOf: ({ fields, jobs }: RunPart): number => fields.length + jobs.length,
   mostSize: BATCH,
 } as const;
-/** Between two looks at a run whose own retention has ended, and that stays with its parent (ms). */
+/** Time between two checks of a child run whose own retention has ended, but not that of its parent (ms). */
 const STAY_MS = 3_600_000;
 
 export class RunSweeper {
@@ -36,7 +36,10 @@ export class RunSweeper {
   readonly #reader: RunReader;
   readonly #now: () => number;
 
-  /** `now`: of Redis (ms). By a clock that is ahead of it there would always be more, of which nothing can be removed yet. */
+  /**
+   * @param now Redis time (ms). With a clock that is ahead, the sweeper would always find runs that the
+   * script does not remove yet.
+   */
   constructor(connection: Connection, keys: ShardKeys, reader: RunReader, now: () => number) {
     this.#connection = connection;
     this.#keys = keys;
@@ -63,7 +66,10 @@ export class RunSweeper {
     return (await keepRun(this.#connection, call)) === "KEPT";
   }
 
-  /** Removes what is too much for one part, and returns the last. `owner`: the run whose retention has ended, which is this one or one that it is a step of. */
+  /**
+   * Removes what does not fit into one part, and returns the last part. @param owner the run whose retention
+   * has ended: this run, or an ancestor of it.
+   */
   async #lastPart(run: string, owner: string, facts: RunFacts): Promise<RunPart> {
     const graph = await this.#graphOf(facts.get(run));
     const fields = [
@@ -75,7 +81,7 @@ export class RunSweeper {
     const jobs: string[] = [];
     for (const step of graph?.definition.steps ?? []) {
       const { name, forEach, compensate } = step;
-      // First: whoever comes here again after a crash finds them by what this run says.
+      // Children first: after a crash they are found again through the record of this run.
       if (step.child !== undefined) await this.#forgetChildren(run, step, owner);
       fields.push(...fieldsOfStep(run, step));
       jobs.push(stepJobId(run, name));
@@ -108,14 +114,14 @@ export class RunSweeper {
     }
   }
 
-  /** `undefined` where it cannot be read: then only what every run has can be found. */
+  /** `undefined` when the definition cannot be read: then only the fields that every run has can be found. */
   async #graphOf(record: string | undefined): Promise<WorkflowGraph | undefined> {
     if (record === undefined) return undefined;
     try {
       const { workflow, hash } = parseRunRecord(record);
       return await this.#reader.graph(`${workflow} ${hash}`);
     } catch (error) {
-      // One run must not keep the others from being removed.
+      // One corrupt run must not keep the others from being removed.
       if (error instanceof TaskweftError) throw error;
       return undefined;
     }

@@ -1,6 +1,7 @@
 /**
- * Ticks that start runs of a workflow, each in the move that settles it. With `overlap: replace` a tick that finds a run under way cancels
- * it, and is not settled before that has ended: until then every look finds the tick again, whoever looks.
+ * Ticks that start runs of a workflow. The script that settles a tick also starts its run. With `overlap:
+ * replace`, a tick that finds a run under way cancels it, and is not settled before that run has ended: until
+ * then every look of every worker finds the tick again.
  */
 import type { RunScheduleDefinition } from "../definition/index.js";
 import { processMetrics } from "../metrics/index.js";
@@ -36,7 +37,7 @@ export class RunTicks implements TickTarget {
     this.routingKey = schedule.name;
   }
 
-  /** One call for each run: a hundred runs that were missed may begin with thousands of jobs. */
+  /** One call for each run: a hundred missed runs may start with thousands of jobs. */
   async settle(
     { lastMs, lastJob }: ScheduleState,
     due: DueTicks,
@@ -49,7 +50,7 @@ export class RunTicks implements TickTarget {
       const start = this.#startOf(tickMs, nowMs);
       const reply = await this.#tick({ lastMs: before, upToMs: tickMs, missedMs: missed, start });
       if (reply === "WAITING") await this.#cancelEarlier(lastJob, tickMs);
-      // Another worker goes on from here, or a later look.
+      // Another worker or a later look continues from here.
       if (typeof reply !== "number") return reply;
       processMetrics.count("taskweft_run_started_total", this.named, reply);
       [before, missed, started] = [tickMs, 0, started + reply];
@@ -57,7 +58,10 @@ export class RunTicks implements TickTarget {
     return started;
   }
 
-  /** Not at every look: this walks through all that is under way. Again where somebody has retried it meanwhile, or nothing would end it. */
+  /**
+   * Not repeated at every look, because a cancel walks through everything under way. Repeated when somebody
+   * has retried the run meanwhile, or it would never end.
+   */
   async #cancelEarlier(id: string, tickMs: number): Promise<void> {
     if (this.#cancelledFor === tickMs && !(await this.#goesOn(id))) return;
     await cancelEarlier(this.#ports, id);

@@ -1,13 +1,14 @@
 /**
- * Enqueues the jobs of schedules, and starts their runs. Every worker has a scheduler and none is special: each looks when a tick is due, and
- * the script lets one of them settle it.
+ * Enqueues the jobs of schedules and starts their runs. Every worker has a scheduler and none is a leader:
+ * each one checks when a tick is due, and the script lets one of them settle it.
  *
- *   looking: declare the schedules, learn how far they have come --(ticks have passed)--> settle them --> waiting
+ *   looking: declare the schedules, learn how far they have come
+ *   looking --(ticks have passed)--> settle them --> waiting
  *   waiting --(next tick is due, or LOOK_MS)--> looking
  *   looking --(a newer deploy decides)--> waiting
- *   waiting --(a tick waits for the end of the run that it replaces, and some time has gone)--> looking
+ *   waiting --(a tick waits for the end of the run that it replaces, and its pause is over)--> looking
  *
- * The time is that of Redis, carried by each reply; the local timer only says when to look.
+ * Every decision uses Redis time, which each reply carries; the local timer only says when to look.
  */
 import { createHash } from "node:crypto";
 import { timingOf } from "../definition/index.js";
@@ -19,15 +20,22 @@ import { JobTicks } from "./job-ticks.js";
 import { RunTicks } from "./run-ticks.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
 
-/** Longest time between two looks (ms): bounds how long a moved clock or a resumed schedule goes unnoticed. */
+/**
+ * Longest time between two looks (ms): bounds how long a clock change or a resumed schedule goes unnoticed.
+ */
 const LOOK_MS = 15_000;
-/** The workers of the newest deploy are silent for so long (ms) before those of another fire its schedules. */
+/**
+ * How long the workers of the newest deploy must be silent before another deploy fires its schedules (ms).
+ */
 const PATIENCE_MS = 4 * LOOK_MS;
 const ERROR_PAUSE_MS = 1000;
-/** First pause (ms) before a tick that waits is looked at again. Each is twice the one before, up to LOOK_MS. */
+/**
+ * First pause before a waiting tick is checked again (ms). Each further pause is twice as long, up to
+ * LOOK_MS.
+ */
 const FIRST_WAIT_MS = 250;
 
-/** `place`: schedules are divided over the shards; a schedule and what it makes live in one. */
+/** `place`: schedules are divided among the shards; a schedule and what it makes live in the same shard. */
 export interface SchedulerPorts extends TickPorts {
   readonly registry: Registry;
   readonly logger: Logger;
@@ -38,7 +46,7 @@ interface Entry extends Timing {
   readonly target: TickTarget;
 }
 
-/** A tick that waits, and how often it was met. */
+/** A tick that waits, and how often it was checked. */
 interface Wait {
   readonly tickMs: number;
   readonly looks: number;
@@ -50,7 +58,7 @@ export class Scheduler {
   readonly #declared: readonly DeclaredSchedule[];
   readonly #fingerprint: string;
   readonly #waits = new Map<Entry, Wait>();
-  /** This worker has not yet been heard: its deploy takes over. */
+  /** This worker has not declared its schedules yet; when it does, its deploy takes over. */
   #starts = true;
   #decides = true;
   #timer: NodeJS.Timeout | undefined;
@@ -84,8 +92,7 @@ export class Scheduler {
     try {
       waitMs = await this.#look();
     } catch (error) {
-      if (!this.#stopped)
-        this.#ports.logger.warn("looking after the schedules failed; trying again", { error });
+      if (!this.#stopped) this.#ports.logger.warn("checking schedules failed; trying again", { error });
     }
     if (this.#stopped || waitMs === undefined) return;
     this.#timer = setTimeout(() => {
@@ -93,10 +100,10 @@ export class Scheduler {
     }, waitMs);
   }
 
-  /** Milliseconds until the next look; `undefined` where there is nothing to look after. */
+  /** Milliseconds until the next look; `undefined` when there are no schedules. */
   async #look(): Promise<number | undefined> {
     const { connection, keys } = this.#ports;
-    // A project without schedules may have had some: its workers go on saying that there are none any more.
+    // A project without schedules may have had some: its workers keep declaring that there are none any more.
     if (this.#entries.length === 0 && (await connection.redis.exists(keys.schedules)) === 0) return undefined;
     if (this.#starts) await this.#registerQueues();
     const declared = await declare(connection, {
@@ -115,7 +122,7 @@ export class Scheduler {
     return untilNextTick(this.#entries, nowMs, Math.min(LOOK_MS, ...untilWaits));
   }
 
-  /** As a producer does: tools must know of a queue with jobs that no worker serves yet. */
+  /** Registers queues as a producer does: tools must know of a queue with jobs that no worker serves yet. */
   async #registerQueues(): Promise<void> {
     const { connection, keys, registry } = this.#ports;
     const used = new Set(this.#entries.flatMap(({ target }) => [...target.queues]));
@@ -141,7 +148,7 @@ export class Scheduler {
     const { logger } = this.#ports;
     const { schedule, target } = entry;
     const { lastMs, lastJob, waitingMs } = state;
-    // A tick that waits is late, but was not missed.
+    // A waiting tick is late, but was not missed.
     const missed = waitingMs !== undefined && schedule.missed === "skip" ? "latest" : schedule.missed;
     const due = dueTicks(entry, missed, lastMs, nowMs);
     if (due === undefined) return void this.#waits.delete(entry);
@@ -162,7 +169,10 @@ export class Scheduler {
       );
   }
 
-  /** It may be for ever: what holds the schedule up is named, with the command that ends it. */
+  /**
+   * The overlap may last for ever, so the log names the job or run that blocks the schedule, and the command
+   * that ends it.
+   */
   async #tellOfSkip({ schedule: { name } }: Entry, fields: Readonly<Record<string, unknown>>): Promise<void> {
     const { connection, keys, logger } = this.#ports;
     const text = await connection.redis.hget(keys.schedules, name);

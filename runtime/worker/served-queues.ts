@@ -1,6 +1,7 @@
 /**
- * The queues that a worker serves: all of its definitions, or those that it is told to. These may be queues that only Redis knows: a deploy
- * that removes a queue leaves jobs in it, and steps of runs that began before go on coming there.
+ * The queues that a worker serves: all that are defined, or those that its options name. The options may name
+ * queues that only Redis knows: a deploy that removes a queue leaves jobs in it, and steps of earlier runs
+ * keep arriving there.
  */
 import { toTaskweftError, unlessFull } from "../connection/index.js";
 import type { QueueDefinition } from "../definition/index.js";
@@ -12,12 +13,14 @@ import type { Home } from "./worker-part.js";
 
 type Queues = readonly QueueDefinition[];
 
-/** Of a queue that the definitions lack: it was they who said how it shares slots with others. */
+/**
+ * Weight of a queue without a definition, because only the definition says how it shares slots with others.
+ */
 const WEIGHT_OF_OTHERS = 1;
-/** After so long without an answer of a shard the log tells for what a worker waits (ms). */
+/** After this long without an answer of a shard, the log says what the worker waits for (ms). */
 const PATIENCE_MS = 5000;
 
-/** Default: all of the definitions. @throws TaskweftError `OptionInvalid` where it is none. */
+/** Default: all defined queues. @throws TaskweftError `OptionInvalid` for an empty list. */
 export function servedQueues(names: readonly string[] | undefined, defined: Queues): Queues {
   if (names === undefined) return defined;
   if (names.length === 0) throw optionInvalid("queues", `at least one of ${listOf(defined)}`, names);
@@ -27,9 +30,11 @@ export function servedQueues(names: readonly string[] | undefined, defined: Queu
 }
 
 /**
- * One shard that knows a queue is enough: producers tell those to which they send. While one is away the others may know it; where they
- * do not, the one that is away is waited for, and the log says so.
- * @throws TaskweftError `OptionInvalid` for a queue that neither the definitions nor these shards know; and what Redis refuses.
+ * It is enough that one shard knows a queue, because a producer registers a queue only in the shards that it
+ * sends to. An unreachable shard is not waited for when another one knows the queue. When none does, the
+ * worker waits for it, and the log says so.
+ * @throws TaskweftError `OptionInvalid` for a queue that neither the definitions nor these shards know; and
+ * what Redis refuses.
  */
 export async function assertKnown(
   served: Queues,
@@ -52,8 +57,11 @@ export async function assertKnown(
   };
   if (missing.size === 0) return;
   const patience = setTimeout(() => {
-    const hint = "start the shard that is away, or leave the queue out";
-    logger.warn("no shard that answers knows a queue that is to be served", { queue: [...missing][0], hint });
+    const hint = "start the unreachable shard, or leave the queue out";
+    logger.warn("queue not known to any reachable shard; waiting for the others", {
+      queue: [...missing][0],
+      hint,
+    });
   }, patienceMs).unref();
   try {
     await Promise.any(shards.map(look));
@@ -66,7 +74,10 @@ export async function assertKnown(
   }
 }
 
-/** Tools and other workers learn of them. Those that the definitions lack stand there, with the weight that they had. */
+/**
+ * Registers the defined queues, for tools and other workers. Other queues are registered already, and keep
+ * their weight.
+ */
 export async function declareQueues(
   home: Home,
   { queues: served, logger }: { readonly queues: Queues; readonly logger: Logger },

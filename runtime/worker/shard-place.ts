@@ -1,6 +1,6 @@
 import { ShardRouter } from "../protocol/index.js";
 
-/** Which shard this is, and of how many. */
+/** Which shard this is, and how many there are. */
 export interface ShardPlace {
   readonly router: ShardRouter;
   readonly shard: number;

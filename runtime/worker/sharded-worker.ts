@@ -1,6 +1,7 @@
 /**
- * A worker over several shards: a part for each, with a lease and connections of its own, because each shard is a queue system by
- * itself and may be on a server by itself. They share the handlers and the slots of the process.
+ * A worker over several shards, with a part for each. Each part has a lease and connections of its own,
+ * because every shard is an independent queue system and may be on another server. The parts share the
+ * handlers and the slots of the process.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { isJoined } from "../connection/index.js";
@@ -16,9 +17,12 @@ import { ShardWorker } from "./worker.js";
 import { type Home, stoppedWhileStarting, type Worker } from "./worker-part.js";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.js";
 
-/** How often the parts look although nothing has happened (ms): one may keep slots for a Redis that does not answer any more. */
+/**
+ * How often the parts check for free slots even if nothing has happened (ms): a part may be keeping slots for
+ * a Redis that has stopped answering.
+ */
 const LOOK_MS = 1000;
-/** How long the start waits for shards that do not answer, once others do (ms). */
+/** How long `start()` waits for unreachable shards once another shard has been started (ms). */
 const START_PATIENCE_MS = 5000;
 
 export class ShardedWorker implements Worker {
@@ -79,7 +83,7 @@ export class ShardedWorker implements Worker {
 
   async start(): Promise<this> {
     const [first, ...others] = this.#parts;
-    // Before the last part has started: one whose Redis is away may be long in coming.
+    // Before the last part has started: one whose Redis is unreachable may take long.
     this.#timer = setInterval(() => this.#parts.forEach((part) => part.look()), LOOK_MS).unref();
     try {
       const firstStarts = first!.start();
@@ -94,14 +98,17 @@ export class ShardedWorker implements Worker {
     return this;
   }
 
-  /** Whoever started the worker must know that it works, although a shard is away: what runs here wants to be stopped in order. */
+  /**
+   * `start()` must resolve although a shard is unreachable: the caller has to know that the worker runs, in
+   * order to stop it properly.
+   */
   async #started(starts: readonly Promise<unknown>[]): Promise<void> {
     const all = Promise.all(starts);
     const some = Promise.any(starts).then(() => delay(START_PATIENCE_MS, undefined, { ref: false }));
     await Promise.race([all, some]);
     all.catch((error: unknown) => {
       if (this.#stopping !== undefined) return;
-      this.#logger.error("a part of the worker did not start; it serves the other shards only", { error });
+      this.#logger.error("one shard could not be started; serving the others", { error });
     });
   }
 
@@ -114,11 +121,15 @@ export class ShardedWorker implements Worker {
     clearInterval(this.#timer);
     await Promise.all(this.#parts.map((part) => part.stop()));
     this.#handlers.close();
-    // Not before the last part has given up: a job that dies there may have its follow-up in the shard of another.
+    // After the last part has given up its lease, because a job that dies there may have its follow-up in
+    // another shard.
     for (const { connection } of this.#homes) connection.disconnect();
   }
 
-  /** The limit of a key holds everywhere, because all jobs of a key live in one shard; others hold in each. */
+  /**
+   * A limit with a key applies globally, because all jobs with the key live in one shard. Any other limit
+   * applies in each shard.
+   */
   #warnOfLimits(): void {
     const tasks = this.#registry.contracts.filter((task) => hasLimit(task) && limitKey(task) === undefined);
     const limited = [...tasks, ...this.#registry.queues.filter(hasLimit)].map(({ name }) => name);
@@ -133,7 +144,10 @@ export class ShardedWorker implements Worker {
   }
 }
 
-/** Where a shard is new, the first one has to say that there is one of this number. It may be away while others are not. */
+/**
+ * In a new system the first shard must be told the number of shards before any other. A shard that knows the
+ * number already is not delayed by an unreachable first one.
+ */
 async function startAfter(first: Promise<unknown>, part: ShardWorker): Promise<void> {
   const { connection, keys } = part.home;
   if (!(await isJoined(connection.redis, keys))) await first;
@@ -148,7 +162,9 @@ function withShard(logger: Logger, shard: number): Logger {
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** Makes a worker for a project's registry; `start()` begins. @throws TaskweftError `OptionInvalid`. */
+/**
+ * Makes a worker for a project's registry; call `start()` to begin. @throws TaskweftError `OptionInvalid`.
+ */
 export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
   const { concurrency, queues, shards, logger } = resolveWorkerOptions(options, registry.queues);
   const measured = {

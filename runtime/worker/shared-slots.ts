@@ -1,27 +1,33 @@
 /**
- * The slots of one worker, used by its parts: each part serves a shard, with a lease and a connection of its own. A worker of one
- * shard has one part, and then all of this says what the part knows already.
+ * The slots of one worker, shared by its parts. Each part serves a shard, with a lease and a connection of
+ * its own. A worker of one shard has a single part, which may always use all slots.
  *
- * Parts that look for work get equal shares; what one does not use, because its shard has nothing, the others may. A share is
- * kept free for whoever looks, so that a shard with many jobs never starves one with few.
+ * Parts that look for work get equal shares. When a shard has no jobs, the other parts may use its share. A
+ * share is kept free for every part that looks for work, so that a shard with many jobs never starves one
+ * with few.
  */
 
-/** What a part tells the others, and what they ask of it. */
+/** What a part reports to the others, and what they ask of it. */
 export interface SlotUser {
   /** Slots in use. */
   readonly running: () => number;
-  /** Jobs that will want a slot: claimed and not started, or asked for in calls that Redis is about to answer. */
+  /**
+   * Jobs that will need a slot: claimed and not started, or requested in calls that Redis is about to answer.
+   */
   readonly coming: () => number;
-  /** True while it claims, and has not heard that there is nothing. */
+  /** True while the part claims and has not been told that its queues are empty. */
   readonly hungry: () => boolean;
   /**
-   * Jobs that run, beside which no suspect may. What has been claimed and has not started is none: it may wait for a Redis that is away, and
-   * waits for the suspect then.
+   * Running jobs, beside which no suspect may run. Jobs that are claimed but not started do not count: they
+   * may be waiting for an unreachable Redis, and then wait for the suspect instead.
    */
   readonly busy: () => number;
-  /** A slot may be free, here or for a suspect. */
+  /** A slot may be free for a job or a suspect. */
   readonly look: () => void;
-  /** Another part has a suspect, which must run alone in the whole process: claim nothing, let nothing gather. */
+  /**
+   * Another part has a suspect, which must run alone in the whole process: claim nothing and let nothing
+   * gather.
+   */
   readonly close: () => void;
   readonly open: () => void;
 }
@@ -29,9 +35,9 @@ export interface SlotUser {
 export class SharedSlots {
   readonly concurrency: number;
   readonly #users: SlotUser[] = [];
-  /** Grows with each job that ends, so that a slot that cannot be divided goes round. */
+  /** Grows with each job that ends, so that slots which cannot be divided evenly go round. */
   #turn = 0;
-  /** The part with the suspect. */
+  /** The part that has the suspect. */
   #holder: SlotUser | undefined;
   #isAlone = false;
 
@@ -53,21 +59,22 @@ export class SharedSlots {
     return this.#users.filter((other) => other !== user);
   }
 
-  /** Most that this part may have running, claimed and asked for, but for what it claims ahead. */
+  /** Most jobs that this part may have running, claimed and requested, without those claimed ahead. */
   claimable(user: SlotUser): number {
     if (this.isUndivided) return this.concurrency;
     return this.#leftFor(user, (other) => other.running() + other.coming());
   }
 
-  /** Most that this part may have running. */
+  /** Most jobs that this part may have running. */
   startable(user: SlotUser): number {
     if (this.isUndivided) return this.concurrency;
     return this.#leftFor(user, (other) => other.running());
   }
 
   /**
-   * Of a part that looks for work only its share counts, or what runs already: what it has claimed ahead waits for that.
-   * @param loadOf what counts of a part that looks for nothing.
+   * For a part that looks for work only its share counts, or its running jobs if there are more: jobs that it
+   * has claimed ahead must wait.
+   * @param loadOf the slots that count for a part that does not look for work.
    */
   #leftFor(user: SlotUser, loadOf: (other: SlotUser) => number): number {
     const hungry = this.#users.filter((other) => other === user || other.hungry());
@@ -85,14 +92,14 @@ export class SharedSlots {
     return Math.floor(this.concurrency / hungry) + ((place + this.#turn) % hungry < rest ? 1 : 0);
   }
 
-  /** A job of this part has ended, or its shard has nothing more: others may go on. */
+  /** A job of this part has ended, or its shard has no more jobs: other parts may start jobs. */
   freed(user: SlotUser): void {
     if (this.isUndivided) return;
     this.#turn += 1;
     for (const other of this.#users) if (other !== user) other.look();
   }
 
-  /** Takes the right to run a suspect alone; false while another part has it. */
+  /** Acquires the right to run a suspect alone; false while another part has it. */
   hold(user: SlotUser): boolean {
     if (this.#holder !== undefined && this.#holder !== user) return false;
     this.#holder = user;
@@ -118,7 +125,7 @@ export class SharedSlots {
   }
 }
 
-/** What one part sees of the slots. */
+/** The slots as one part sees them. */
 export class Share {
   readonly #slots: SharedSlots;
   readonly #user: SlotUser;
@@ -132,7 +139,7 @@ export class Share {
   readonly claimable = (): number => this.#slots.claimable(this.#user);
   readonly freed = (): void => this.#slots.freed(this.#user);
 
-  /** For suspects: the other parts count as they do, and run none beside it. */
+  /** What suspects need to know of the other parts, which must not run anything beside a suspect. */
   readonly suspects = {
     busyElsewhere: (): number =>
       this.#slots.othersOf(this.#user).reduce((sum, other) => sum + other.busy(), 0),

@@ -1,6 +1,7 @@
 /**
- * Child jobs of a handler. A child is a step: once it is stored, no later attempt enqueues it. Between its enqueue and that
- * store its id protects it, which every attempt makes from the parent's id and the name alone.
+ * Child jobs of a handler. A child is a step: once the step is stored, no later attempt enqueues the child
+ * again. Between the enqueue and that store the child's id protects it, because every attempt derives the
+ * same id from the parent's identity and the name.
  */
 import { createHash } from "node:crypto";
 import { TaskweftError } from "../errors.js";
@@ -10,7 +11,9 @@ import type { EnqueueOf } from "./handler.js";
 const MAX_PARENT_CHARACTERS = 110;
 
 /**
- * `parent`: its identity. Begins with the parent's id, so that a family stands together; the hash tells `a` + `b.c` from `a.b` + `c`.
+ * The child's id starts with the parent's, so that related jobs sort together; the hash distinguishes `a` +
+ * `b.c` from `a.b` + `c`.
+ * @param parent the identity of the parent.
  */
 export function childId(parent: string, name: string): string {
   const hash = createHash("sha256")
@@ -19,7 +22,7 @@ export function childId(parent: string, name: string): string {
   return `${parent.slice(0, MAX_PARENT_CHARACTERS)}..${hash.slice(0, 16)}`;
 }
 
-/** The child's id; that of another job where the task's idempotency key has one already. */
+/** Returns the child's id, or that of another job which has the task's idempotency key already. */
 export async function spawnChild<Payload, Options extends object>(
   id: string,
   enqueue: EnqueueOf<Payload, Options>,
@@ -29,7 +32,8 @@ export async function spawnChild<Payload, Options extends object>(
   try {
     return (await enqueue(payload, { ...options, id } as unknown as Options)).id;
   } catch (error) {
-    // An earlier attempt has stored it with another payload, and was lost before it stored the step: what it did stands.
+    // An earlier attempt has enqueued the child with another payload, and was lost before the step was
+    // stored: that child stands.
     if (error instanceof TaskweftError && error.code === "IdConflict") return error.jobId ?? id;
     throw error;
   }

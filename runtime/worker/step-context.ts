@@ -6,7 +6,7 @@ import type { WorkflowGraph } from "../workflow/index.js";
 /** See run-memory.ts. */
 export interface RunMemory {
   readonly record: RunRecord;
-  /** Fields that say how steps ended; of large results none. */
+  /** The outcome fields of steps, without large results. */
   readonly facts: Map<string, string>;
 }
 
@@ -15,28 +15,30 @@ export interface StepContext {
   readonly graph: WorkflowGraph;
   readonly run: string;
   readonly step: WorkflowStep;
-  /** Number and total, of an item of a fan-out. */
+  /** Index of the item and the number of items, in a fan-out. */
   readonly item: { readonly index: number; total: number } | undefined;
   readonly undoes: boolean;
-  /** When its job was enqueued (ms), and which attempt at it this is. */
+  /** When the job was enqueued (ms), and which attempt this is. */
   readonly begunAt: number | undefined;
   readonly attempts: number;
-  /** When its slot was taken by a job from a list (local monotonic ms): others that wait there must get theirs. */
+  /**
+   * When a job from a queue took the slot (local monotonic ms): other jobs in the queues must get their turn.
+   */
   readonly since: number;
   /** `undefined` until the run has been read. */
   memory: RunMemory | undefined;
-  /** `undefined` until then, and of a run that was never retried. */
+  /** `undefined` until the run has been read, and for a run that was never retried. */
   life: RunLife | undefined;
 }
 
-/** A job of a run, as it was read from Redis. */
+/** A job of a run, as read from Redis. */
 interface StepJob {
   readonly id: string;
   readonly record: JobRecord;
   readonly run: JobRun;
 }
 
-/** `since`: as in StepContext. */
+/** @param since as in StepContext. */
 export function contextOf(
   job: StepJob,
   since: number,
@@ -60,12 +62,12 @@ export function contextOf(
   };
 }
 
-/** An item hears how many there are. */
+/** Sets the number of items in the context of an item. */
 export function countItems({ run, step, item }: StepContext, facts: ReadonlyMap<string, string>): void {
   if (item !== undefined) item.total = Number(facts.get(runFields.items(run, step.name)) ?? 0);
 }
 
-/** Steps that the job of a step reads, or what undoes it. */
+/** The steps that the job of a step reads, or the job that undoes the step. */
 export function stepsOf(graph: WorkflowGraph, step: WorkflowStep, undoes: boolean): readonly string[] {
   const { reads, undoReads } = graph.traits(step);
   return undoes ? undoReads : reads;

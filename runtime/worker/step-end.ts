@@ -1,4 +1,4 @@
-/** Makes the end of a step from how its job ended. */
+/** Derives the end of a step from how its job ended. */
 import { DEFAULT_MAX_PARALLEL, type WorkflowStep } from "../definition/index.js";
 import { encodeStepOutcome, type StepBegin, type StepEnd, type StepStatus } from "../protocol/index.js";
 import {
@@ -11,7 +11,7 @@ import {
 import { finaleAfter, remember } from "./run-memory.js";
 import type { StepContext } from "./step-context.js";
 
-/** `endsJob`: false where another script writes what becomes of the job. */
+/** @param endsJob false when another script writes the outcome of the job. */
 export function endOfStep(
   context: StepContext,
   status: StepStatus,
@@ -22,7 +22,7 @@ export function endOfStep(
   const { id, graph, run, step, item, undoes, begunAt, attempts } = context;
   const words = status === "failed" && item !== undefined ? `item ${item.index}: ${String(detail)}` : detail;
   const at = Math.round(now);
-  // Two clocks may differ by a little: nothing ends before it has begun.
+  // Two clocks may differ a little, but a step must not end before it started.
   const begun = begunAt === undefined ? undefined : Math.min(begunAt, at);
   const outcome = encodeStepOutcome({ status, at, detail: words, begunAt: begun, attempts });
   const { onFailure = "fail" } = step;
@@ -32,7 +32,7 @@ export function endOfStep(
   if (goesOn && item === undefined) remember(context, outcome);
   const stops = !undoes && !goesOn && status === "failed";
   const state = !stops ? "" : onFailure === "compensate" ? RUN_COMPENSATING : RUN_FAILING;
-  // One literal: objects that are spread over each other cost more than all the rest of an end.
+  // A single literal: spreading objects into one another would cost more than everything else here.
   return {
     id,
     endsJob,
@@ -41,7 +41,8 @@ export function endOfStep(
     outcome,
     state,
     hasten: stops ? graph.waits(run) : [],
-    // Ends that go on count; with one that does not, the step has failed. Cancelled ones say nothing of it.
+    // Items after which the run goes on are counted. An item that stops the run fails the whole step. A
+    // cancelled item does neither.
     itemOf: item !== undefined && (goesOn || stops) ? { step: step.name, total: item.total } : undefined,
     decider: graph.decider,
     finale: goesOn && endsJob ? finaleAfter(context) : "",
@@ -56,12 +57,12 @@ function beginsAfter({ graph, step, item }: StepContext): readonly StepBegin[] {
   return next < item.total ? [graph.item(step, next), ...begins] : begins;
 }
 
-/** Items that run at once: each that ends begins the one so many places further on. */
+/** How many items run at once: when item i ends, item i + width starts. */
 export function widthOf(step: WorkflowStep): number {
   return step.maxParallel ?? DEFAULT_MAX_PARALLEL;
 }
 
-/** The fan-out has stored its items, and begins these; the step itself ends with the last of them. */
+/** The fan-out has stored its items and starts these; the step itself ends with its last item. */
 export function endOfFanOut(context: StepContext, indexes: readonly number[]): StepEnd {
   const { graph, step } = context;
   return endOfOwnJob(
@@ -70,14 +71,17 @@ export function endOfFanOut(context: StepContext, indexes: readonly number[]): S
   );
 }
 
-/** A step that keeps its end in a retry ends so again, as what comes before it has; `undefined`: its run does not go on, and nothing comes of it. */
+/**
+ * A step that keeps its outcome in a retry ends with it again, once the steps before it have ended. @param
+ * outcome `undefined` when the run does not go on: then only the job ends.
+ */
 export function endOfKept(context: StepContext, outcome: string | undefined): StepEnd {
   const { graph, step } = context;
   if (outcome === undefined) return endOfOwnJob(context, []);
   return { ...endOfOwnJob(context, graph.after(step.name)), step: step.name, outcome };
 }
 
-/** A job that ends no step: it belongs to the run itself, and begins others. */
+/** The end of a job that ends no step: it belongs to the run itself, and starts other jobs. */
 export function endOfOwnJob(
   { id, graph, run }: Pick<StepContext, "graph" | "id" | "run">,
   begins: readonly StepBegin[],

@@ -1,9 +1,10 @@
 /**
- * Writes down how steps of workflow runs ended. The ends of one tick travel in one call, which goes out before the next
- * claim: what begins with them can be claimed at once. Of what begins with an end the worker carries on with one job itself, in the slot
- * that has come free, so that it is claimed and read by nobody else; for so long that what waits in lists gets its turn.
+ * Records the ends of workflow steps. The ends of one tick travel in one call, which is sent before the next
+ * claim, so that jobs which start with these ends can be claimed at once. The worker carries on with one of
+ * those jobs itself, in the slot that has become free, so that nobody needs to claim and read it. It does so
+ * only for a limited time, so that jobs waiting in queues get their turn.
  *
- *   add -> waiting --(tick ends)--> under way --> written, or tried again
+ *   add -> waiting --(tick ends)--> under way --> written, or retried
  *                                             --> carried on
  */
 import type { Connection } from "../connection/index.js";
@@ -14,11 +15,11 @@ import type { Logger } from "./handler.js";
 import type { StepContext } from "./step-context.js";
 
 /**
- * Calls under way, but for those that are tried again. One ends steps while the other travels; with more, each answer would make a call of
- * its own, and ends that have once gone alone would never meet others again.
+ * Calls under way, not counting retries. With two, steps end here while a call travels. With more, each reply
+ * would trigger a call of its own, and ends that once travelled alone would never be batched again.
  */
 const MAX_IN_FLIGHT = 2;
-/** Ends of one call, with the characters of their outcomes: each may hold a result of a megabyte. */
+/** Bounds of one call, by the characters of the outcomes: each may contain a result of a megabyte. */
 const BOUNDS = {
   mostItems: 128,
   sizeOf: ({ end }: Ended): number => end.outcome.length + end.finale.length,
@@ -26,22 +27,24 @@ const BOUNDS = {
 } as const;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
-/** How long the steps of a run may follow one another in a slot (ms): as long as a claimed job may wait for one. */
+/**
+ * How long steps of a run may follow one another in a slot (ms): as long as a claimed job may wait for one.
+ */
 const SLICE_MS = 100;
 
-/** `from`: the step, where its slot may be used for what begins with its end. */
+/** `from`: the step, if its slot may be used for a job that starts with its end. */
 interface Ended {
   readonly end: StepEnd;
   readonly from: StepContext | undefined;
 }
 
-/** A job that this worker holds from its begin on. */
+/** A job that this worker holds from its start. */
 export interface Carried {
-  /** The step after which it comes. */
+  /** The step after which the job comes. */
   readonly from: StepContext;
-  /** `undefined`: it decides how the run goes on. */
+  /** `undefined`: the job decides how the run goes on. */
   readonly begin: StepBegin | undefined;
-  /** When it began (ms). */
+  /** When the job started (ms). */
   readonly at: number;
 }
 
@@ -53,11 +56,11 @@ export interface StepEndsPorts {
   readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "invite" | "round" | "wake">;
   /** Whether this worker runs the jobs of a task in a queue. */
   readonly serves: (task: string, queue: string) => boolean;
-  /** Called in the turn in which Redis has answered. */
+  /** Called in the same turn of the event loop in which Redis has answered. */
   readonly onCarried: (jobs: readonly Carried[]) => void;
   /** Slots are kept no longer. */
   readonly onFree: () => void;
-  /** Runs have ended with these. */
+  /** Runs have completed with these ends. */
   readonly onOver: (ends: readonly StepEnd[]) => void;
 }
 
@@ -68,7 +71,7 @@ export class StepEnds {
   #waiting: Ended[] = [];
   #scheduled = false;
   #inFlight = 0;
-  /** When a call was answered last, or sent while none was under way (local monotonic time). */
+  /** When a call was last answered, or sent while none was under way (local monotonic time). */
   #heardAt = 0;
   #free = 0;
   #closed = false;
@@ -77,7 +80,7 @@ export class StepEnds {
     this.#ports = ports;
   }
 
-  /** Slots that are kept for what begins with ends under way, as long as Redis answers. */
+  /** Slots kept for jobs that start with ends under way, as long as Redis answers. */
   get keeping(): number {
     const isSilent = this.#inFlight > 0 && performance.now() - this.#heardAt > SILENCE_MS;
     return isSilent ? 0 : this.#free;
@@ -89,7 +92,7 @@ export class StepEnds {
     this.#flushSoon();
   }
 
-  /** Resolves when it is written; for ends that another script completes. */
+  /** Resolves when the end is written; for ends whose job another script completes. */
   async written(end: StepEnd): Promise<void> {
     const { connection, keys, worker } = this.#ports;
     await settleSteps(connection, { keys, worker: worker(), ends: [end] });
@@ -103,7 +106,7 @@ export class StepEnds {
     } while (this.#underWay.size + this.#waiting.length > 0);
   }
 
-  /** The lease is lost: what ended under it runs again elsewhere. */
+  /** The lease is lost: the steps that ended under it run again elsewhere. */
   abandon(): void {
     this.#free -= freeAfter(this.#waiting);
     this.#waiting = [];
@@ -132,7 +135,7 @@ export class StepEnds {
       const run: Promise<void> = this.#write(name, part).finally(() => this.#underWay.delete(run));
       this.#underWay.add(run);
     }
-    // A claim goes out behind them, unless what begins comes with the answer.
+    // A claim follows this call, unless the reply already brings the jobs that start.
     if (!isCarried) this.#ports.fetcher.wake();
   }
 
@@ -140,7 +143,7 @@ export class StepEnds {
     const { worker, fetcher, logger } = this.#ports;
     const { round } = fetcher;
     let kept = freeAfter(part);
-    // Not for as long as Redis refuses: what begins with ends that are tried again waits like others.
+    // Slots are not kept while Redis refuses: then the jobs that start with these ends wait in their queues.
     const free = (): void => {
       this.#free -= kept;
       kept = 0;
@@ -148,7 +151,7 @@ export class StepEnds {
     };
     try {
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-        // Under a new name nothing of the old one may be written.
+        // Nothing of a lost lease may be written under the new name.
         if (worker() !== name) return;
         try {
           await (pauseMs === FIRST_PAUSE_MS ? this.#first(name, part) : this.#send(name, part));
@@ -156,7 +159,7 @@ export class StepEnds {
           return;
         } catch (error) {
           if (this.#closed) return;
-          logger.warn("writing the ends of steps failed; trying again", { error });
+          logger.warn("recording finished steps failed; trying again", { error });
           free();
           await new Promise((resolve) => setTimeout(resolve, pauseMs));
         }
@@ -166,7 +169,10 @@ export class StepEnds {
     }
   }
 
-  /** What is refused for good must hold no other up. */
+  /**
+   * The first attempt of a call counts as in flight; retries do not, so that a call that is refused for good
+   * blocks no other.
+   */
   async #first(name: string, part: readonly Ended[]): Promise<void> {
     if (this.#inFlight === 0) this.#heardAt = performance.now();
     this.#inFlight += 1;
@@ -212,7 +218,10 @@ export class StepEnds {
   };
 }
 
-/** At most one job begins with it, which the worker can carry on with, and it does not let others in. */
+/**
+ * True when at most one job starts with this end, one that the worker can carry on with, and the end does not
+ * free a slot of a limit.
+ */
 function canBeCarried({ end: { begins }, from }: Ended): boolean {
   if (from === undefined || begins.length > 1) return false;
   const { step, undoes } = from;

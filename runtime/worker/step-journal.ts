@@ -1,6 +1,7 @@
 /**
- * The steps of one attempt, sleeps and waits for events among them. Reads once what earlier attempts have stored; runs what is new, and stores it before the handler
- * goes on. What could not be stored under the lease of the attempt is never taken for done.
+ * The steps of one attempt, including sleeps and waits for events. It reads once what earlier attempts have
+ * stored. A new step is run and stored before the handler continues. A step that could not be stored under
+ * the lease of the attempt never counts as done.
  */
 import type { Connection } from "../connection/index.js";
 import { PermanentError } from "../errors.js";
@@ -12,12 +13,12 @@ import { Wait, type WaitCall } from "./wait.js";
 
 const MAX_NAME_CHARACTERS = 128;
 const MAX_RESULT_BYTES = 64 * 1024;
-/** All steps of a job are one text in Redis, which each new step copies. */
+/** All steps of a job are one text in Redis, which is copied with each new step. */
 const MAX_JOB_BYTES = 1024 * 1024;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
-/** What a journal needs to know of the attempt to which it belongs. */
+/** What a journal needs to know of its attempt. */
 export interface Attempt {
   readonly claim: { readonly id: string };
   /** Name of the worker under which the job was claimed. */
@@ -35,14 +36,17 @@ export interface JournalPorts {
   readonly worker: () => string;
   /** Redis time (ms). */
   readonly now: () => number;
-  /** The lease under that name is gone. */
+  /** The lease under that name is lost. */
   readonly onLost: () => void;
 }
 
-/** What has come of a wait: nothing so far, and when its time is over (ms); or its end, with an event where one came. */
+/** The state of a wait: pending until a time (ms), or ended, with an event if one arrived. */
 type WaitState = { readonly until: number } | { readonly event: unknown };
 
-/** A step that cannot be stored. Permanent: its effect has happened, and each further attempt would repeat it. */
+/**
+ * A step that cannot be stored. Permanent, because its effect has happened and each further attempt would
+ * repeat it.
+ */
 export class StepInvalid extends PermanentError {
   override readonly name = "StepInvalid";
 }
@@ -51,7 +55,10 @@ export class StepJournal {
   readonly #attempt: Attempt;
   readonly #ports: JournalPorts;
   readonly #used = new Set<string>();
-  /** What Redis has not been told of yet: no step begins before, so that what it asks for cannot be answered too early. */
+  /**
+   * Waits that Redis does not know yet. No step starts before it does, so that an answer to the step cannot
+   * arrive too early.
+   */
   readonly #listening = new Set<Promise<WaitState>>();
   readonly #underWay = new Set<Promise<unknown>>();
   #stored: Promise<Map<string, unknown>> | undefined;
@@ -66,7 +73,7 @@ export class StepJournal {
     return this.#begun(this.#watched(name, this.#run(name, fn)));
   }
 
-  /** A wait lets it end before the attempt does. */
+  /** Tracks the step: a wait lets it end before the attempt does. */
   #begun<Result>(running: Promise<Result>): Promise<Result> {
     const ended = (): unknown => this.#underWay.delete(running);
     this.#underWay.add(running);
@@ -74,14 +81,14 @@ export class StepJournal {
     return running;
   }
 
-  /** Stores when to go on as a step, and ends the attempt while that time has not come. */
+  /** Stores the wake-up time as a step, and ends the attempt until that time has come. */
   sleep(name: string, wakeAt: () => number): Promise<void> {
     return this.#begun(this.#watched(name, this.#sleep(name, wakeAt)));
   }
 
   /**
-   * Listens from now on. Where the result is awaited, the attempt ends while there is neither an event nor an end of the time, which both are
-   * steps.
+   * Listens from now on. When the result is awaited before an event or the timeout, the attempt ends; both
+   * are stored as steps.
    */
   waitFor(name: string, call: WaitCall): Wait<unknown> {
     const listening = this.#watched(name, this.#listen(name, call));
@@ -89,18 +96,22 @@ export class StepJournal {
     this.#listening.add(listening);
     listening.then(
       () => (wasTold = this.#listening.delete(listening)),
-      // It stays: no step may begin as if somebody listened.
+      // A failed wait stays in the set: no step may start as if the job were listening.
       () => undefined,
     );
     return new Wait(() => this.#watched(name, this.#wait(name, call, listening, wasTold)));
   }
 
-  /** The promise may go unwatched: a step that nobody awaits must not end the process and all its other jobs. */
+  /**
+   * The promise may be ignored: a step that nobody awaits must not cause an unhandled rejection, which would
+   * end the process and all of its jobs.
+   */
   #watched<Result>(name: string, running: Promise<Result>): Promise<Result> {
     running.catch((error: unknown) => {
       const { settled, log } = this.#attempt;
       if (error instanceof Suspended) return;
-      if (settled) log.error("a step ended badly after its handler; await every step", { step: name, error });
+      if (settled)
+        log.error("a step failed after its handler had returned; await every step", { step: name, error });
       else log.debug("a step failed", { step: name, error });
     });
     return running;
@@ -143,7 +154,7 @@ export class StepJournal {
     );
   }
 
-  /** `wasTold`: what is known of it may be old by now. */
+  /** @param wasTold the known state may be outdated by now. */
   async #wait(
     name: string,
     call: WaitCall,
@@ -156,7 +167,8 @@ export class StepJournal {
       this.#assertGoesOn();
       if ("until" in state && isOld) state = await this.#ask(name, call);
       if (!("until" in state)) return state.event;
-      // Steps that the handler begins beside it are done before the attempt ends: it may have to ask first for what it waits for.
+      // Steps that the handler started besides the wait are finished before the attempt ends: one of them may
+      // be the request that the event answers.
       await new Promise((resolve) => setImmediate(resolve));
       if (this.#underWay.size === 0) break;
       await Promise.allSettled(this.#underWay);
@@ -205,7 +217,7 @@ export class StepJournal {
     return parseSteps(text);
   }
 
-  /** JSON; `undefined` for what has none: a step that gives nothing, or a function. */
+  /** The result as JSON; `undefined` for a value without JSON: a step without a result, or a function. */
   #encode(name: string, value: unknown): string | undefined {
     const step = JSON.stringify(name);
     let text: string | undefined;
@@ -240,7 +252,7 @@ export class StepJournal {
     if (reply !== "SAVED") throw this.#refused(reply);
   }
 
-  /** The job is not this attempt's any more. */
+  /** The job does not belong to this attempt any more. */
   #refused(reply: "GONE" | "LOST"): Error {
     const { worker, onLost } = this.#ports;
     if (reply === "LOST" && worker() === this.#attempt.worker) onLost();
@@ -248,7 +260,10 @@ export class StepJournal {
     return this.#over();
   }
 
-  /** Until Redis takes it: the effect of the step has happened. Not after the attempt: its job may run again by then. */
+  /**
+   * Retries until Redis accepts, because the effect of the step has happened. Stops when the attempt has
+   * ended, because the job may be running again by then.
+   */
   async #untilDone<Reply>(what: string, call: () => Promise<Reply>): Promise<Reply> {
     const { log } = this.#attempt;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {

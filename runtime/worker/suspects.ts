@@ -1,12 +1,13 @@
 /**
- * Runs suspects alone. A job that has lost its worker twice may be the one that kills it, or may have stood beside that
- * one. Alone it can harm nobody else, and if the worker is lost again, everybody knows who did it.
+ * Runs suspects alone. A job that has lost its worker twice may be the one that kills it, or may only have
+ * run beside that one. Alone it can harm no other job, and if the worker is lost again, the culprit is known.
  *
  *   open --(a suspect is claimed)--> draining --(nothing runs here)--> alone --(it has ended)--> open
- *   draining/alone --(Redis is silent before it has started)--> aside --(Redis answers, and no other part has a suspect)--> draining
+ *   draining/alone --(Redis is silent before it has started)--> aside
+ *   aside --(Redis answers, and no other part has a suspect)--> draining
  *
- * Nothing is claimed meanwhile, but aside: then the parts of this worker whose shards are there go on. Draining ends at the latest with
- * the timeouts of what runs.
+ * Nothing is claimed meanwhile, except while aside: then the parts of this worker whose shards are reachable
+ * go on. Draining ends with the timeouts of the running jobs at the latest.
  */
 import type { Connection } from "../connection/index.js";
 import { type ShardKeys, parseRun } from "../protocol/index.js";
@@ -28,23 +29,23 @@ export interface SuspectsPorts {
   /** Jobs of this part that have started or are about to. */
   readonly busy: () => number;
   readonly start: (claim: Claim) => void;
-  /** Back to their queues, unspent. */
+  /** Hands jobs back to their queues without counting an attempt. */
   readonly giveBack: (ids: readonly string[]) => void;
   readonly onClosed: () => void;
   readonly onOpen: () => void;
   readonly onLost: () => void;
-  /** The parts of this worker that serve other shards: the process is one. */
+  /** The parts of this worker that serve other shards, which run in the same process. */
   readonly shared: SharedSuspects;
 }
 
 export class Suspects {
   readonly #ports: SuspectsPorts;
   #state: "open" | "draining" | "alone" | "aside" = "open";
-  /** Redis is asked whether the suspect may start. */
+  /** Redis is being asked whether the suspect may start. */
   #isAsking = false;
-  /** Redis is asked whether it is there. */
+  /** Redis is being pinged. */
   #isPinging = false;
-  /** Waits until nothing else runs. */
+  /** The suspect that waits until nothing else runs. */
   #suspect: Claim | undefined;
 
   constructor(ports: SuspectsPorts) {
@@ -56,7 +57,10 @@ export class Suspects {
     return this.#state === "open" && this.#ports.shared.elsewhere() === undefined;
   }
 
-  /** The claims that may start beside others. Keeps the first suspect; the rest go back, for workers that are free. */
+  /**
+   * Returns the claims that may start beside others. Keeps the first suspect, and hands the rest back for
+   * workers that are free.
+   */
   sift(claims: readonly Claim[], mayBeSuspect: boolean): readonly Claim[] {
     const elsewhere = this.#ports.shared.elsewhere();
     if (this.#state === "open" && !mayBeSuspect && elsewhere !== "alone") return claims;
@@ -91,14 +95,14 @@ export class Suspects {
     }
   }
 
-  /** Forgets the suspect that has not started, and says its id. */
+  /** Removes the suspect that has not started, and returns its id. */
   takeIds(): readonly string[] {
     const ids = this.#suspect === undefined ? [] : [this.#suspect.id];
     this.#suspect = undefined;
     return ids;
   }
 
-  /** The lease is lost, and with it what was held under it. */
+  /** The lease is lost, and with it the job that was held under it. */
   abandon(): void {
     this.#suspect = undefined;
     this.#state = "open";
@@ -131,10 +135,10 @@ export class Suspects {
     const reply = await this.#note(suspect, name);
     clearTimeout(silence);
     this.#isAsking = false;
-    // Stopped, or the lease was lost: the job is not ours any more.
+    // The worker was stopped, or the lease was lost: this worker does not hold the job any more.
     if (this.#suspect !== suspect) return;
     if (this.#state === "aside" && reply !== "LOST") {
-      // Others run here by now.
+      // Other jobs run here by now.
       this.look();
       return;
     }
@@ -144,11 +148,14 @@ export class Suspects {
       return;
     }
     if (reply !== "GONE") start({ ...suspect, run: parseRun(reply) });
-    // It may have ended within the call, or not have started at all.
+    // The suspect may have ended within the call, or not have started at all.
     this.look();
   }
 
-  /** What drains may wait for a Redis that is away: the jobs of this shard, or steps whose run is being read. */
+  /**
+   * Draining may be waiting for an unreachable Redis: for jobs of this shard, or for steps whose run is being
+   * read.
+   */
   #ping(): void {
     if (this.#isPinging) return;
     this.#isPinging = true;
@@ -168,7 +175,9 @@ export class Suspects {
     this.#ports.shared.release();
   }
 
-  /** Tries until Redis has answered: a suspect that was not noted must not start. */
+  /**
+   * Retries until Redis has answered: a suspect must not start before Redis has recorded that it runs alone.
+   */
   async #note(suspect: Claim, name: string): Promise<string> {
     const { connection, keys, logger } = this.#ports;
     while (this.#suspect === suspect) {

@@ -1,6 +1,7 @@
 /**
- * Claims a lone job behind the blocking pop of a worker that does nothing, on its connection: it comes with the hint, in one round trip.
- * The call waits in Redis with the pop and is answered at any time, also while the list of what this worker holds is read.
+ * Claims a single job for an idle worker: the call is sent behind the blocking pop on the same connection, so
+ * that the job arrives together with the hint, in one round trip. The call waits in Redis behind the pop and
+ * may be answered at any time, also while the jobs that this worker holds are being listed.
  */
 import type { Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
@@ -14,7 +15,7 @@ export interface TakerPorts {
   readonly running: () => number;
   /** Claimed jobs that have not started. */
   readonly waiting: () => number;
-  /** Whether handlers hold the event loop up, so that they run one at a time. */
+  /** Whether handlers block the event loop, so that they run one at a time. */
   readonly blocking: () => boolean;
   readonly deliver: (
     ids: readonly string[],
@@ -23,10 +24,10 @@ export interface TakerPorts {
   ) => void;
 }
 
-/** What a fetcher is to its taker. */
+/** The fetcher as its taker sees it. */
 export interface TakingFetcher {
   readonly asleep: boolean;
-  /** It reads what this worker holds, or is about to. */
+  /** True while the jobs that this worker holds are listed, or are about to be. */
   readonly reconciles: boolean;
   hinted(): void;
   lost(name: string): void;
@@ -38,9 +39,9 @@ export interface TakingFetcher {
 export class Taker {
   readonly #ports: TakerPorts;
   readonly #fetcher: TakingFetcher;
-  /** Ids that the list has shown since the latest call was sent: it may have claimed them. */
+  /** Ids that were listed since the latest call was sent: the call may have claimed them. */
   readonly #shown = new Set<string>();
-  /** Ids that were taken since the list was asked for: some that it shows may have ended since. */
+  /** Ids that were claimed here since the list was requested: some listed ones may have ended since. */
   readonly #taken = new Set<string>();
 
   constructor(ports: TakerPorts, fetcher: TakingFetcher) {
@@ -48,14 +49,17 @@ export class Taker {
     this.#fetcher = fetcher;
   }
 
-  /** True while this worker does nothing at all: where a handler might block it, a job must not be claimed for it unseen. */
+  /**
+   * True while this worker is completely idle. A job must not be claimed while a handler could block the
+   * loop, because nobody would read the reply.
+   */
   get mayTake(): boolean {
     const { running, waiting, blocking } = this.#ports;
     const { asleep, reconciles } = this.#fetcher;
     return asleep && !reconciles && running() + waiting() === 0 && !blocking();
   }
 
-  /** One call at a time. Resolves to true when that is all that the hint was for. */
+  /** One call at a time. Resolves to true when the hint needs no further claim. */
   async take(connection: Connection, queues: readonly string[]): Promise<boolean> {
     const { keys, worker, deliver } = this.#ports;
     const fetcher = this.#fetcher;
@@ -63,11 +67,11 @@ export class Taker {
     this.#shown.clear();
     const reply = await take(connection, { keys, worker: name, queues });
     if (reply === "LOST") fetcher.lost(name);
-    // The lease may have been lost meanwhile; then the job is somebody else's by now.
+    // The lease may have been lost meanwhile; then another worker may hold the job by now.
     if (typeof reply === "string" || worker() !== name) return false;
     const { id, record, run, more } = reply;
     if (this.#shown.has(id)) {
-      // It runs already, or did and was claimed again: the list tells.
+      // The job runs already, or has run and was claimed again; another listing will tell.
       fetcher.reconcile();
       return false;
     }
@@ -79,12 +83,12 @@ export class Taker {
     return true;
   }
 
-  /** The list is asked for. */
+  /** The list is being requested. */
   listing(): void {
     this.#taken.clear();
   }
 
-  /** Of the ids of the list, those that were not taken since it was asked for. */
+  /** The listed ids that were not claimed here since the list was requested. */
   listed(ids: readonly string[]): readonly string[] {
     const shown = ids.filter((id) => !this.#taken.has(id));
     for (const id of shown) this.#shown.add(id);

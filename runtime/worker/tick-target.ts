@@ -7,17 +7,20 @@ import type { ShardPlace } from "./shard-place.js";
 
 export interface TickTarget {
   readonly makes: "job" | "run";
-  /** What it makes, for readers of the schedule. */
+  /** The name of the target, for readers of the schedule. */
   readonly named: { readonly task: string } | { readonly workflow: string };
-  /** Of the jobs; of a workflow that of the run's own. */
+  /** The queue of the jobs; for a workflow the queue of the run's own jobs. */
   readonly queue: string;
   /** All queues in which its jobs may wait. */
   readonly queues: Iterable<string>;
-  /** Of the definition of its task or workflow. */
+  /** Hash of the definition of the task or workflow. */
   readonly hash: string;
   /** Decides in which shard the schedule lives. */
   readonly routingKey: string;
-  /** How many of the ticks ran, or why none did; WAITING: what they replace has been cancelled, and has not ended. */
+  /**
+   * How many of the ticks ran, or why none did. WAITING: the run that the tick replaces was cancelled but has
+   * not ended.
+   */
   settle(state: ScheduleState, due: DueTicks, nowMs: number): Promise<TickReply | "WAITING">;
 }
 

@@ -1,19 +1,22 @@
 /**
- * Takes what is sensitive of jobs out of what is logged of them: handlers put values into messages, and what they call puts them into its
- * errors.
+ * Removes the sensitive values of jobs from log lines about them: handlers put values into messages, and the
+ * libraries that they call put them into errors.
  */
 import { inspect } from "node:util";
 import { HIDDEN, secretRemover, valueWithoutSecrets, withoutSecrets } from "../definition/index.js";
 import type { Logger } from "./handler.js";
 
-/** Objects in objects, and causes of causes. */
+/** Deepest nesting of objects and of causes. */
 const DEEPEST = 20;
-/** To look for more in each text of each line would hold the event loop up. */
+/** Searching for more values in every text of every line would block the event loop. */
 const MOST_SECRETS = 1000;
-/** All that can be seen of a value. */
+/** Options of `inspect` that show a value completely. */
 const WHOLE = { depth: DEEPEST, maxArrayLength: null, maxStringLength: null, breakLength: Infinity } as const;
 
-/** The same logger, for lines about jobs with these secrets. `undefined`: they can have none. */
+/**
+ * The same logger, for lines about jobs with these secrets. @param secretsOf `undefined` when there can be
+ * none.
+ */
 export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | undefined): Logger {
   if (secretsOf === undefined) return logger;
   const at =
@@ -24,14 +27,14 @@ export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | un
         logger[level](`${HIDDEN} (its payload has more than ${MOST_SECRETS} sensitive values)`);
         return;
       }
-      // A message may be anything, where a handler is not typed.
+      // The message may be anything when the handler is not type-checked.
       const text = withoutSecrets(String(message), secrets);
       logger[level](text, fields === undefined ? undefined : cleanFields(fields, secrets));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** An error, or whatever else was thrown, without secrets. */
+/** A thrown value without secrets. */
 export function thrownWithoutSecrets(thrown: unknown, secrets: readonly string[]): unknown {
   if (secrets.length > MOST_SECRETS) return new Error(HIDDEN);
   return secrets.length === 0 ? thrown : cleanValue(thrown, secrets);
@@ -47,21 +50,21 @@ function cleanFields(
   );
 }
 
-/** What holds no secret stays what it is: a logger may want more of it than its text. */
+/** A value without secrets is passed on unchanged, because a logger may use more of it than its text. */
 function cleanValue(value: unknown, secrets: readonly string[]): unknown {
   try {
     return new Cleaner(secrets).clean(value);
   } catch {
-    // Circular, or a getter that throws: nobody can tell what it holds.
+    // Circular, or with a getter that throws: its content cannot be determined.
     return HIDDEN;
   }
 }
 
-/** Walks a value as loggers do that show more than its JSON: into errors, their causes, and collections. */
+/** Walks a value like a logger that shows more than its JSON: into errors, their causes, and collections. */
 class Cleaner {
   readonly #secrets: readonly string[];
   readonly #cleanText: (text: string) => string;
-  /** What leads to where it is. */
+  /** The objects on the path to the current one. */
   readonly #path = new Set<object>();
 
   constructor(secrets: readonly string[]) {
@@ -69,7 +72,7 @@ class Cleaner {
     this.#cleanText = secretRemover(secrets);
   }
 
-  /** @throws where the value contains itself, lies too deep, or cannot be read. */
+  /** @throws when the value contains itself, is nested too deep, or cannot be read. */
   clean(value: unknown): unknown {
     if (typeof value === "function") return this.#isSeenIn(value) ? HIDDEN : value;
     if (typeof value !== "object" || value === null) {
@@ -98,12 +101,12 @@ class Cleaner {
     if (isPlain(value)) return shown;
     const json = jsonOf(value);
     const isClean = shown === value && this.#cleanText(json ?? "") === (json ?? "");
-    // Headers, say, have neither fields nor JSON, and are shown whole all the same.
+    // Headers, for example, have neither fields nor JSON, but `inspect` shows their content.
     if (isClean) return this.#isSeenIn(value) ? HIDDEN : value;
     return json === undefined ? HIDDEN : valueWithoutSecrets(JSON.parse(json), this.#secrets);
   }
 
-  /** For parts of an error: what cannot be told of one must not hide the others. */
+  /** For the parts of an error: one part that cannot be read must not hide the others. */
   #cleanOrHidden(value: unknown): unknown {
     try {
       return this.clean(value);
@@ -114,13 +117,13 @@ class Cleaner {
 
   #cleanArray(value: readonly unknown[]): readonly unknown[] {
     const items = value.map((item) => this.clean(item));
-    // The match of a pattern is one, and has the whole text beside its items.
+    // An array may have properties: the match of a pattern has the whole text in `input`.
     const beside = Object.fromEntries(Object.entries(value).filter(([name]) => !Object.hasOwn(items, name)));
     const isSame = items.every((item, index) => item === value[index]);
     return isSame && this.#cleanProperties(beside) === beside ? value : items;
   }
 
-  /** Bytes are shown as numbers, or not at all, but a logger may know them for the text that they are. */
+  /** Bytes are usually shown as numbers or not at all, but a logger may decode them as text. */
   #isSpelledIn(bytes: ArrayBufferView): boolean {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
     return this.#cleanText(text) !== text;
@@ -131,7 +134,10 @@ class Cleaner {
     return this.#cleanText(text) !== text;
   }
 
-  /** Those that are enumerable: the same object where they hold none. A copy has none that are named by symbols. */
+  /**
+   * Cleans the enumerable properties; returns the same object when they contain no secret. A copy drops
+   * properties whose keys are symbols.
+   */
   #cleanProperties(value: object): object {
     const before = Object.entries(value) as readonly (readonly [string, unknown])[];
     const after = before.map(([name, child]) => [this.#cleanText(name), this.clean(child)] as const);
@@ -167,8 +173,9 @@ class Cleaner {
   }
 
   /**
-   * Whether what an error carries besides its texts and its cause holds no secret. That of a client of HTTP carries its request, which contains
-   * itself: the copy of an error has nothing of the kind, so that its texts are told all the same.
+   * Whether the properties of an error, besides its texts and its cause, are free of secrets. The error of an
+   * HTTP client carries its request, which contains itself. A copy of the error leaves such properties out,
+   * so that its texts can still be logged.
    */
   #isCleanBeside(error: Error): boolean {
     try {
@@ -182,7 +189,7 @@ class Cleaner {
   }
 }
 
-/** It says itself what is shown of it. */
+/** The object decides itself what is shown of it. */
 function showsItself(value: object): boolean {
   return "toJSON" in value || inspect.custom in value;
 }

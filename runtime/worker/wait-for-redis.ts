@@ -2,10 +2,10 @@ import { assertSuitable, type Connection } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
-/** How often a worker that starts without Redis says so (ms). */
+/** How often a worker that starts without Redis logs that it waits (ms). */
 const LOG_INTERVAL_MS = 3000;
 
-/** A worker may start before its Redis; it says what it waits for, because silence looks like a hang. */
+/** A worker may start before its Redis. The log says what it waits for, because silence looks like a hang. */
 export async function waitForRedis(
   connection: Connection,
   keys: ShardKeys,

@@ -1,19 +1,19 @@
-/** `ctx.waitFor`: what a handler says of the event for which it waits, checked, and what it gets for that. */
+/** `ctx.waitFor`: validates the options of a wait, and makes the awaitable that the handler gets. */
 import type { Duration, TaskDefinition } from "../definition/index.js";
 import { durationMs, optionInvalid, optionRefused } from "../option-values.js";
 import { waitMember } from "../protocol/index.js";
 import { waitHead } from "../workflow/index.js";
 
 export interface WaitOptions<Values = Readonly<Record<string, unknown>>> {
-  /** The values of the fields by which the event is found, as `waitsFor` of the task names them. */
+  /** The values of the fields that identify the event, as `waitsFor` of the task names them. */
   readonly where: Values;
-  /** From the first call on, by the clock of Redis; longer than 0. */
+  /** Counts from the first call on, in Redis time; longer than 0. */
   readonly timeout: Duration;
 }
 
 /** What is stored of a wait. */
 export interface WaitCall {
-  /** Its member of `listeners`. */
+  /** The member of `listeners`. */
   readonly member: string;
   readonly timeoutMs: number;
 }
@@ -51,8 +51,9 @@ function isValue(value: unknown): boolean {
 }
 
 /**
- * The event, or `undefined` when none came in time. No promise: nothing rests before somebody awaits it, so that a handler may listen first
- * and await later. It has no `catch`: an attempt that rests ends with an error that must pass.
+ * Resolves to the event, or to `undefined` after the timeout. Not a promise: the attempt rests only when
+ * somebody awaits the wait, so that a handler may listen first and await later. It has no `catch`, because a
+ * handler must not catch the error that ends a resting attempt.
  */
 export class Wait<Event> implements PromiseLike<Event | undefined> {
   readonly #begin: () => Promise<Event | undefined>;
@@ -72,7 +73,7 @@ export class Wait<Event> implements PromiseLike<Event | undefined> {
   }
 }
 
-/** Not the values, which may be sensitive. */
+/** The types only, because the values may be sensitive. */
 function typesOf(given: object): string {
   const types = Object.entries(given).map(([field, value]) => `${field}: ${typeof value}`);
   return types.length === 0 ? "nothing" : types.join(", ");

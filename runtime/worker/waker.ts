@@ -1,7 +1,8 @@
 /**
- * Makes an idle worker look again: at once when a hint arrives (a blocking pop on its own connection), and when the next
- * known job is due (a local timer; Redis checks the time-out of a blocking pop only ten times a second). A hint may die with
- * the process that popped it: what nobody was told of, heartbeats find (lease-keeper).
+ * Makes an idle worker look for jobs: at once when a hint arrives (a blocking pop on a connection of its
+ * own), and when the next known job is due (a local timer, because Redis checks the timeout of a blocking pop
+ * only ten times a second). A hint may be lost with the process that popped it; then heartbeats find the job
+ * (lease-keeper).
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { Connection, type ConnectionOptions } from "../connection/index.js";
@@ -10,21 +11,21 @@ import type { ShardKeys } from "../protocol/index.js";
 import type { Fetcher } from "./fetcher.js";
 import type { Logger } from "./handler.js";
 
-/** A blocking pop comes back so often, which shows that its connection lives. */
+/** A blocking pop returns this often, which shows that its connection is alive. */
 const POP_SECONDS = 15;
-/** After so long without an answer the connection is made anew (ms). */
+/** A connection that has not answered for this long is replaced (ms). */
 const SILENCE_LIMIT_MS = 20_000;
-/** A due time is met a little late rather than too early, which would cost a second look. */
+/** Waking up a little late is better than too early, which would cost a second look. */
 const DUE_MARGIN_MS = 1;
 const ERROR_PAUSE_MS = 250;
 const CLOSE_LIMIT_MS = 1000;
 
 export interface WakerPorts {
   readonly keys: ShardKeys;
-  /** Names of the queues that are waited for. */
+  /** Names of the queues whose hints are awaited. */
   readonly queues: readonly string[];
   readonly fetcher: Pick<Fetcher, "hinted" | "reconcile" | "taker">;
-  /** Whether nobody else uses the slots of this worker. */
+  /** Whether no other part uses the slots of this worker. */
   readonly isAlone: boolean;
   /** True while this worker can start nothing. */
   readonly full: () => boolean;
@@ -37,7 +38,7 @@ export class Waker {
   readonly #wakeKeys: readonly string[];
   readonly #popSeconds: number;
   #blocking = false;
-  /** The latest pop has brought a hint: where none comes, taking would only cost. */
+  /** The latest pop has brought a hint. Without hints, a take behind the pop would be wasted. */
   #lively = true;
   #closed: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -51,20 +52,20 @@ export class Waker {
       "waker",
       ports.keys,
     );
-    // The server may have popped a hint for the connection that broke, and taken a job.
+    // On the broken connection, the server may have popped a hint and claimed a job.
     this.#connection.onReconnect(() => ports.fetcher.reconcile());
     this.#ports = ports;
     this.#wakeKeys = ports.queues.map((queue) => ports.keys.queue(queue).wake);
   }
 
-  /** Starts waiting; may be called again while it waits, with a nearer due time. */
+  /** Starts waiting; may be called again meanwhile with an earlier due time. */
   wait(nextDueMs: number): void {
     if (this.#closed !== undefined) return;
     if (nextDueMs >= 0) this.#alarm(nextDueMs + DUE_MARGIN_MS);
     if (!this.#blocking) void this.#block();
   }
 
-  /** Resolves once Redis knows: it takes no job for this worker any more. */
+  /** Resolves once Redis has closed the connection and cannot claim a job for this worker any more. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -73,7 +74,7 @@ export class Waker {
   async #close(): Promise<void> {
     clearTimeout(this.#timer);
     const { redis } = this.#connection;
-    // Not events.once, which would throw what the connection says of its end.
+    // Not `events.once`, which would reject with the error that ends the connection.
     const ended = new Promise<void>((resolve) => {
       if (redis.status === "end") resolve();
       else redis.once("end", () => resolve());
@@ -111,11 +112,15 @@ export class Waker {
     if (this.#closed === undefined && !isDone) fetcher.hinted();
   }
 
-  /** Redis keeps what was sent behind a pop until the pop has ended, so a job that it wakes for is there with the hint. */
+  /**
+   * Redis holds commands that follow a blocking pop until the pop has ended, so the job arrives together with
+   * its hint.
+   */
   async #pop(): Promise<[hint: [string, string] | null, isDone: boolean]> {
     const { fetcher, isAlone, queues } = this.#ports;
     const connection = this.#connection;
-    // A job that comes due while the call waits may block the loop: then what the call claims would wait behind it.
+    // A job that becomes due during the pop may block the loop, and a job that this call claims would then
+    // wait behind it.
     const isUndisturbed = this.#timerAt - performance.now() > this.#popSeconds * 1000;
     const takes = isAlone && this.#lively && isUndisturbed && fetcher.taker.mayTake;
     const [hint, isDone] = await Promise.all(
@@ -128,7 +133,10 @@ export class Waker {
     return [hint, isDone];
   }
 
-  /** A due time may have filled this worker while its blocking pop went on: the hint is for one that sleeps. */
+  /**
+   * A due job may have filled this worker during its blocking pop; the hint is meant for a worker that
+   * sleeps.
+   */
   async #passOn(wakeKey: string): Promise<void> {
     await this.#connection.redis.multi().lpush(wakeKey, "1").ltrim(wakeKey, 0, 0).exec();
   }

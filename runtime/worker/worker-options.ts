@@ -9,33 +9,54 @@ import { servedQueues } from "./served-queues.js";
 export interface WorkerOptions extends ConnectionOptions {
   /** Handlers that run at the same time in this process. 1 to 10000, default 20. */
   readonly concurrency?: number;
-  /** Names of the queues to serve: those of the definitions, and others that Redis knows, of an earlier deploy. Default: all of the definitions. */
+  /**
+   * Names of the queues to serve: defined ones, and others that Redis knows from an earlier deploy. Default:
+   * all defined queues.
+   */
   readonly queues?: readonly string[];
   /** How long `stop()` waits for running handlers before it aborts them. Default `30s`. */
   readonly grace?: Duration;
-  /** How long the jobs of a worker that died stay with it. Shorter recovers sooner, longer forgives longer pauses. At least `1s`, default `15s`. */
+  /**
+   * How long the jobs of a dead worker stay with it. A shorter lease recovers them sooner, a longer one
+   * tolerates longer pauses. At least `1s`, default `15s`.
+   */
   readonly lease?: Duration;
-  /** How long a handler may block the event loop before the worker counts as gone: until then a thread keeps the lease. `0`: no thread, a loop blocked for longer than `lease` loses its jobs. Default `60s`. */
+  /**
+   * How long a handler may block the event loop before the worker counts as dead; until then a thread keeps
+   * the lease. `0`: no thread, and a loop that is blocked for longer than `lease` loses its jobs. Default
+   * `60s`.
+   */
   readonly maxBlock?: Duration;
   /** Handler time to claim ahead while handlers are short; `0` claims only for free slots. Default `5ms`. */
   readonly claimAhead?: Duration;
-  /** Characters of JSON that the result of a job may have: one that gives more goes dead with `ResultTooLarge`. Results that are not kept have no limit. 1 to 67108864, default 1048576. */
+  /**
+   * Most characters of JSON in the result of a job: a job with a longer result goes dead with
+   * `ResultTooLarge`. Results that are not kept have no limit. 1 to 67108864, default 1048576.
+   */
   readonly maxResult?: number;
-  /** Replaces the retention of completed jobs of every definition; an enqueue's own option still wins. `0` removes them at once. */
+  /**
+   * Replaces the retention of completed jobs of every definition; the option of an enqueue takes precedence.
+   * `0` removes them at once.
+   */
   readonly retentionCompleted?: Duration;
   /** First part of every key. Default `weft`. */
   readonly prefix?: string;
-  /** How many shards there are, 1 to 64; the same for all producers and workers. See docs/redis.md. Default 1. */
+  /**
+   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default 1.
+   */
   readonly shards?: number;
   /** Default: lines on standard error, level `info`. */
   readonly logger?: Logger;
-  /** Whether what handlers log is kept with their jobs too, in Redis, for people who look at one. Default `keep`. */
+  /**
+   * Whether log lines of handlers are also kept with their jobs, in Redis, for people who inspect a job.
+   * Default `keep`.
+   */
   readonly jobLog?: "keep" | "off";
   /** Source of jitter: returns [0, 1). Default `Math.random`. */
   readonly random?: () => number;
 }
 
-/** The options in force: complete, checked, frozen. */
+/** The effective options: complete, validated, frozen. */
 export interface ResolvedWorkerOptions {
   readonly connection: ConnectionOptions;
   readonly concurrency: number;
@@ -61,7 +82,7 @@ const DEFAULT_MAX_BLOCK_MS = 60_000;
 const DEFAULT_CLAIM_AHEAD_MS = 5;
 const LONGEST_CLAIM_AHEAD_MS = 1000;
 const DEFAULT_MAX_RESULT = 1_048_576;
-/** An end travels with others in one call, and Redis takes 512 MiB. */
+/** A result travels with others in one call, and Redis accepts at most 512 MiB. */
 const LONGEST_MAX_RESULT = 67_108_864;
 
 /** @throws TaskweftError `OptionInvalid` */

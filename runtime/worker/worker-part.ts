@@ -9,32 +9,33 @@ import type { SharedSlots } from "./shared-slots.js";
 
 /** A worker of a project, whatever the number of its shards. */
 export interface Worker {
-  /** Name under which it holds its lease (in the first shard); a new one after a lost lease. */
+  /** Name under which the worker holds its lease (in the first shard); changes after a lost lease. */
   readonly name: string;
   /**
-   * Loads the handlers, checks Redis, registers and begins to work. With several shards, those whose Redis does not answer are served when it
-   * does: once others are, it waits for them for five seconds more.
-   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `OptionInvalid` for a queue that nobody knows; `Closed`
-   * when it was stopped meanwhile; and what a broken handler file throws.
+   * Loads the handlers, checks Redis, registers and starts to work. With several shards, unreachable ones are
+   * served as soon as they answer: once one shard is being served, `start()` waits at most five seconds for
+   * the others.
+   * @throws TaskweftError `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`; `OptionInvalid` for an
+   * unknown queue; `Closed` when the worker was stopped meanwhile; and whatever a broken handler file throws.
    */
   start(): Promise<this>;
   /**
-   * Stops claiming, waits for running handlers up to the grace, aborts the rest, and hands back what did not finish
-   * without spending an attempt. The lease is given up last. Calling it again gives the same promise.
+   * Stops claiming, waits for running handlers for the grace time, aborts the rest, and hands unfinished jobs
+   * back without counting an attempt. The lease is given up last. Calling it again returns the same promise.
    */
   stop(): Promise<void>;
 }
 
-/** Where the jobs of a shard are. */
+/** The connection to a shard and its keys. */
 export interface Home {
   readonly connection: Connection;
   readonly keys: ShardKeys;
 }
 
-/** What the part of a worker is given by the whole, which also ends its connection. */
+/** What the whole worker gives to each of its parts. The whole also closes the connections. */
 export interface WorkerPart {
   readonly place: ShardPlace;
-  /** A name of the process, by which its parts are known to be one worker. */
+  /** A random name of the process, which shows that its parts are one worker. */
   readonly process: string;
   /** The slots of the process. */
   readonly slots: SharedSlots;
@@ -43,7 +44,7 @@ export interface WorkerPart {
   readonly handlers: HandlerTable;
   /** Rejects for a queue that no shard knows. */
   readonly queuesKnown: () => Promise<void>;
-  /** Where the follow-up of a job lives, whose limit may have a key. */
+  /** The shard in which a job's follow-up belongs, whose limit may have a key. */
   readonly homeOf: FollowUpPorts["homeOf"];
 }
 

@@ -1,8 +1,9 @@
 /**
- * The life of the part of a worker that serves one shard. With one shard this part is the whole worker; with several,
- * sharded-worker.ts puts the parts together. part-actors.ts makes the actors, and they do the work.
+ * The life of the part of a worker that serves one shard. With one shard this part is the whole worker; with
+ * several, sharded-worker.ts puts the parts together. part-actors.ts makes the actors, and they do the work.
  *
- *   new --start--> running --stop--> stopping (claim nothing, wait for handlers, abort, hand back) --> stopped
+ *   new --start--> running --stop--> stopping --> stopped
+ *   stopping: claim nothing, wait for handlers, abort the rest, hand jobs back
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { unlessFull } from "../connection/index.js";
@@ -45,7 +46,10 @@ export class ShardWorker implements Worker {
     });
   }
 
-  /** The connection and keys of this shard. Whoever made the parts disconnects them: another part may still write here. */
+  /**
+   * The connection and keys of this shard. Whoever made the parts disconnects them: another part may still
+   * write here.
+   */
   get home(): Home {
     return this.#actors.home;
   }
@@ -143,7 +147,8 @@ export class ShardWorker implements Worker {
   #startPrepared(claims: readonly Claim[]): void {
     const mayBeSuspect = claims.some(({ run }) => run.crashes > 0);
     this.#start(claims, mayBeSuspect);
-    // Steps that were being prepared counted as jobs in hand, and some of them may have ended without starting.
+    // Steps that were being prepared counted as jobs in hand, and some of them may have ended without
+    // starting.
     this.#actors.fetcher.schedule();
   }
 
@@ -188,10 +193,12 @@ export class ShardWorker implements Worker {
     void scheduler.stop();
     void this.#waker?.close();
     logger.info("worker stops", { worker: this.name, running: executor.running, graceMs });
-    // Claimed jobs that have not started go back at once, so that other workers can run them during the grace time.
+    // Claimed jobs that have not started go back at once, so that other workers can run them during the grace
+    // time.
     recorder.returned(intake.takeIds());
     await this.#waitForHandlers(graceMs);
-    // Redis may be gone, and must not keep the process alive: then the lease expires and other workers take the jobs.
+    // Redis may be gone, and must not keep the process alive: then the lease expires and other workers take
+    // the jobs.
     const giveUp = async (): Promise<true> => {
       if (leaseKeeper.isStarted) await this.#giveUpEverything();
       return true;

@@ -1,6 +1,7 @@
 /**
- * Takes claimed jobs of workflow runs. A step's payload is computed here, from what its run knows, and then it is a job like
- * any other; what belongs to the run itself (a wait, a fan-out, the decision how it goes on) is done here.
+ * Takes claimed jobs of workflow runs. The payload of a step is computed here from what is stored of its run;
+ * then the step is a job like any other. What belongs to the run itself (a wait, a fan-out, the decision how
+ * it goes on) is done here.
  *
  *   claimed -> read the run --> ready (payload computed) -> executor
  *                           --> ended here: skipped, waited, fanned out, its run is over
@@ -50,7 +51,7 @@ export interface IntakePorts
   readonly reader: RunReader;
   readonly ends: StepEnds;
   readonly decider: RunDecider;
-  /** Jobs that this worker has come to hold. */
+  /** Jobs that this worker holds from now on. */
   readonly hold: (claims: readonly Claim[]) => void;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
@@ -74,12 +75,12 @@ export class WorkflowIntake {
     this.#retried = new RetriedSteps(ports);
   }
 
-  /** Claims that are being prepared: they wait for a slot like others. */
+  /** Claims that are being prepared; they wait for a slot like others. */
   get preparing(): number {
     return this.#preparing;
   }
 
-  /** Keeps the jobs of runs, and gives back the others. */
+  /** Keeps the jobs of runs, and returns the others. */
   sift(claims: readonly Claim[]): readonly Claim[] {
     if (!claims.some(isOfRun)) return claims;
     const since = performance.now();
@@ -87,7 +88,7 @@ export class WorkflowIntake {
     return claims.filter((claim) => !isOfRun(claim));
   }
 
-  /** Goes on with jobs that began with steps which this worker has ended. */
+  /** Continues with jobs that started with the ends of steps of this worker. */
   carryOn(jobs: readonly Carried[]): void {
     const ready: Claim[] = [];
     const unread: Taken[] = [];
@@ -125,12 +126,14 @@ export class WorkflowIntake {
     const { worker, ready } = this.#ports;
     const name = worker();
     let open = taken;
-    // The ids are ours: a failing read is tried until it succeeds, or they would stay active for nobody.
+    // This worker holds the jobs now: a failed read is repeated until it succeeds, or they would stay active
+    // without running.
     while (open.length > 0) {
       const isOver = this.#closed || worker() !== name;
       const prepared = isOver ? [] : await this.#tryPrepare(name, open);
       const again = open.filter((_one, i) => prepared[i] === "again");
-      // Before they are handed on: whoever waits until nothing is under way looks then.
+      // Before the claims are passed on: a suspect that waits until nothing is under way checks this number
+      // then.
       this.#preparing -= open.length - again.length;
       ready(worker() === name ? prepared.filter((one) => one !== undefined && one !== "again") : []);
       open = again;
@@ -138,7 +141,7 @@ export class WorkflowIntake {
     }
   }
 
-  /** By their places; `again` where Redis refused. */
+  /** One entry for each job, in the same order; `again` where Redis refused. */
   async #tryPrepare(name: string, taken: readonly Taken[]): Promise<readonly Prepared[]> {
     const { reader } = this.#ports;
     try {
@@ -161,7 +164,9 @@ export class WorkflowIntake {
     }
   }
 
-  /** Most jobs by far: a step of a run that goes on, or an item, of which all is known that it needs. Others wait for more. */
+  /**
+   * The fast path for a step of a run that goes on, or an item, for which everything needed has been read.
+   */
   #preparePlain({ claim, graph, context }: Placed, facts: RunFacts): Claim | undefined {
     if (context === undefined || graph === undefined || claim.run.crashes >= MAX_CRASHES) return undefined;
     const { run, step, item, undoes } = context;
@@ -172,7 +177,7 @@ export class WorkflowIntake {
       const record = this.#ports.reader.recordIn(run, facts);
       if (record?.life?.passed.has(step.name) === true) return undefined;
       const { reads } = graph.traits(step);
-      // What many items read is made once for all of them.
+      // The slow path computes values that many items read once for all of them.
       if (record === undefined || (item !== undefined && reads.length > 0)) return undefined;
       const steps = knownScope(graph, run, reads, facts);
       if (steps === undefined) return undefined;
@@ -188,12 +193,12 @@ export class WorkflowIntake {
       context.life = record.life;
       return this.#withPayload(claim, context, payload);
     } catch {
-      // It is tried once more, which says what is wrong.
+      // The slow path tries again and reports the error.
       return undefined;
     }
   }
 
-  /** What cannot be read or evaluated would not be the next time either: its step has failed, and holds nothing else up. */
+  /** Data that cannot be read or evaluated now would not be the next time either, so the step fails. */
   async #prepareOne(name: string, { claim, graph, context }: Placed, facts: RunFacts): Promise<Prepared> {
     if (context !== undefined) countItems(context, facts);
     try {
@@ -203,7 +208,7 @@ export class WorkflowIntake {
       }
       const prepared = await this.#prepare(name, claim, context, facts);
       if (prepared !== "again") return prepared;
-      // There is news of its run, or of the one that it is.
+      // The stored state of its run, or of the run that it is, has changed.
       const fields = new Set<string>();
       this.#addFields(context, fields);
       const news = await this.#ports.reader.read([...fields]);
@@ -213,7 +218,7 @@ export class WorkflowIntake {
         this.#warn(error);
         return "again";
       }
-      // Only its name: what JSON says of a text repeats a part of it, which may be sensitive.
+      // Only the name of the error: a JSON parse error quotes the text, which may be sensitive.
       const what = describeError(error).name;
       this.#ports.logger.error("a step of a workflow run cannot begin, and has failed", {
         job: claim.id,
@@ -236,7 +241,7 @@ export class WorkflowIntake {
     return { claim, graph, context: contextOf(claim, since, graph, step) };
   }
 
-  /** `before`: of the claim before it, of which all has been added. */
+  /** @param before the previous claim, whose fields have all been added. */
   #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>, before?: StepContext): void {
     if (context !== undefined && areOfOneFanOut(context, before)) this.#addOwnFields(context, fields);
     else if (context !== undefined) this.#addFields(context, fields);
@@ -257,7 +262,7 @@ export class WorkflowIntake {
     for (const field of reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))) fields.add(field);
   }
 
-  /** What no other job of the run reads. */
+  /** The fields that no other job of the run reads. */
   #addOwnFields(context: StepContext, fields: Set<string>): void {
     const { run, step, item } = context;
     fields.add(this.#ownField(context));
@@ -274,14 +279,14 @@ export class WorkflowIntake {
     const { graph, run, step, item, undoes } = context;
     const known = await reader.record(run, facts);
     const ended = facts.get(this.#ownField(context))?.charAt(0);
-    // Its worker may have died before it wrote what becomes of the job.
+    // An earlier worker may have died before it wrote the outcome of the job.
     if (known !== undefined && ended === "x") return await this.#retried.cancel(claim, context);
     if (known === undefined || ended !== undefined) return this.#end(context, "cancelled", null);
     context.life = known.life;
     const goesOn = !facts.has(runFields.state(run));
     if (await this.#retried.passOn(context, goesOn)) return undefined;
     const child = !undoes && isChild(step, item?.index) ? await this.#children.find(context) : undefined;
-    // Once it is there it is waited for, whatever becomes of this one.
+    // A child run that exists is awaited, whatever happens to this run.
     if (child?.parent !== undefined) return await this.#children.follow(name, context, child, known, goesOn);
     if (!goesOn && !undoes) return await this.#retried.cancel(claim, context);
     const { input } = known;
@@ -292,7 +297,7 @@ export class WorkflowIntake {
     if (undoes) return this.#ready(claim, context, await this.#retried.undoing(context, scope));
     if (item !== undefined && child === undefined)
       return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
-    // Once it has begun its condition is not asked again: other steps may have ended since.
+    // The condition of a step that has started is not evaluated again: other steps may have ended since.
     const hasBegun =
       item !== undefined || wasHandled(claim) || facts.has(runFields.waitsUntil(run, step.name));
     if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
@@ -317,7 +322,7 @@ export class WorkflowIntake {
 
   #withPayload(claim: Claim, context: StepContext, payload: unknown): Claim {
     const { version, task, queue, hash, options } = claim.record;
-    // A copy: what the run knows is kept for its other steps, and the handler may change what it gets.
+    // A copy: the handler may modify its payload, and the values are used for other steps.
     const record = { version, task, queue, hash, options, payload: copyOf(payload) };
     return { id: claim.id, record, run: claim.run, step: context };
   }
@@ -347,7 +352,10 @@ export class WorkflowIntake {
     return undefined;
   }
 
-  /** A fan-out of a run that was retried goes on with the items that it had; false where not all of them were stored. */
+  /**
+   * Continues the fan-out of a retried run with the items that it had; false when not all of them were
+   * stored.
+   */
   async #goOn(context: StepContext, total: number): Promise<boolean> {
     const { reader, ends } = this.#ports;
     const { run, step } = context;
@@ -369,13 +377,16 @@ interface Taken {
 /** A claim before its run is read. */
 interface Placed {
   readonly claim: Claim;
-  /** `undefined` where the definition is not stored, or cannot be read. */
+  /** `undefined` when the definition is not stored, or cannot be read. */
   readonly graph: WorkflowGraph | undefined;
-  /** `undefined` for the job that decides, and where nothing is known of the run any more. */
+  /** `undefined` for the job that decides, and when nothing of the run is stored any more. */
   readonly context: StepContext | undefined;
 }
 
-/** A claim that may start; `undefined`: it has been seen to; `again`: Redis refused, or there is news. */
+/**
+ * A claim that may start; `undefined`: it was handled here; `again`: Redis refused, or the stored state has
+ * changed.
+ */
 type Prepared = Claim | "again" | undefined;
 
 const NOTHING = ["value", null] as const;

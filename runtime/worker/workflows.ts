@@ -1,4 +1,4 @@
-/** The workflow part of a worker: assembly of its actors, and what the rest of the worker asks of them. */
+/** The workflow part of a worker: makes its actors, and offers what the rest of the worker needs of them. */
 import type { Connection } from "../connection/index.js";
 import type { QueueDefinition } from "../definition/index.js";
 import type { ShardKeys } from "../protocol/index.js";
@@ -25,17 +25,17 @@ export interface WorkflowsPorts {
   /** Redis time (ms). */
   readonly now: () => number;
   readonly fetcher: Pick<Fetcher, "claimBeside" | "forget" | "hold" | "invite" | "round" | "wake">;
-  /** Those that this worker serves, and the tasks that it can run. */
+  /** The queues that this worker serves. */
   readonly queues: readonly QueueDefinition[];
   readonly handlers: Pick<HandlerTable, "get">;
   /** Steps that may start. */
   readonly ready: (claims: readonly Claim[]) => void;
-  /** A step that has lost its worker too often: it goes dead without being tried again. */
+  /** A step that has lost its worker too often: it goes dead without another attempt. */
   readonly quarantine: (claim: Claim) => void;
-  /** A step of a run that does not go on, whose handler has noted something: its job is kept. */
+  /** A step of a run that does not go on, whose handler has stored steps: its job is kept. */
   readonly halt: (claim: Claim) => void;
   readonly onLost: () => void;
-  /** Slots are kept no longer for what begins with the ends of steps. */
+  /** No slots are kept any more for jobs that start with the ends of steps. */
   readonly onFree: () => void;
   /** Characters of JSON that a result may have. */
   readonly maxResultCharacters: number;
@@ -72,24 +72,24 @@ export class Workflows {
     });
   }
 
-  /** Claims that are being prepared, or come with the answer to the end of a step. */
+  /** Claims that are being prepared, or that arrive with the reply to the end of a step. */
   get preparing(): number {
     return this.#intake.preparing + this.#ends.keeping;
   }
 
-  /** Keeps the jobs of runs, and gives back the others. */
+  /** Keeps the jobs of runs, and returns the others. */
   sift(claims: readonly Claim[]): readonly Claim[] {
     return this.#intake.sift(claims);
   }
 
-  /** The job of a step has completed, with a result that JSON can hold. */
+  /** The job of a step has completed with a result that has been checked to fit into JSON. */
   completed(claim: Claim, result: unknown): void {
     const context = claim.step;
     if (context === undefined) return;
     this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()), context);
   }
 
-  /** What is to be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
+  /** What must be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
   beforeDeath(claim: Claim, error: unknown): (() => Promise<void>) | undefined {
     const context = claim.step;
     if (context === undefined) return undefined;
@@ -110,7 +110,7 @@ export class Workflows {
   async settled(): Promise<void> {
     await this.#intake.settled();
     await this.#ends.settled();
-    // What the last answers have brought is given back there.
+    // Jobs that the last replies have brought are handed back by the intake.
     await this.#intake.settled();
   }
 

@@ -1,4 +1,7 @@
-/** Threads and processes as one thing: something that takes messages, gives messages, and is gone at some time. */
+/**
+ * A common interface for threads and processes: something that takes messages, sends messages, and ends at
+ * some time.
+ */
 import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { Worker as Thread } from "node:worker_threads";
@@ -7,13 +10,16 @@ import type { FromHost, ToHost } from "./messages.js";
 
 export interface Channel {
   post(message: ToHost): void;
-  /** For real, also out of an endless loop. `gone` follows. */
+  /** Kills the thread or process, even in an endless loop. `gone` follows. */
   kill(): void;
 }
 
 export interface ChannelEvents {
   message(message: FromHost): void;
-  /** Called once. `how`: what became of it, for people; `cause`: an error that nothing caught. */
+  /**
+   * Called once. @param how what happened, as text for people. @param cause the uncaught error, if there was
+   * one.
+   */
   gone(how: string, cause?: unknown): void;
 }
 
@@ -35,7 +41,7 @@ function openThread(memoryMb: number | undefined, events: ChannelEvents): Channe
     const full = (cause as { code?: unknown } | undefined)?.code === "ERR_WORKER_OUT_OF_MEMORY";
     events.gone(full ? "it was out of memory" : `exit code ${code}`, cause);
   });
-  // What keeps a worker going is its connection to Redis.
+  // Only its connection to Redis keeps a worker process alive.
   thread.unref();
   return {
     post: (message) => thread.postMessage(message),
@@ -47,7 +53,7 @@ function openProcess(memoryMb: number | undefined, events: ChannelEvents): Chann
   const limits = memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`];
   const child = fork(fileURLToPath(HOST_BODY), [], {
     execArgv: [...inheritedArguments(process.execArgv), ...limits],
-    // As between threads: values of JSON and bytes (of a TLS certificate) arrive as they are.
+    // Structured clone, as between threads: JSON values and bytes (of a TLS certificate) arrive unchanged.
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -59,20 +65,20 @@ function openProcess(memoryMb: number | undefined, events: ChannelEvents): Chann
   };
   child.on("message", (message: unknown) => heard(message, events));
   child.on("error", (error) => {
-    // Only of a process that never was: every other one ends with "exit".
+    // Only for a process that could not be started; every other one ends with "exit".
     if (child.pid === undefined) gone("it could not be started", error);
   });
   child.on("exit", (code, signal) => gone(endOf(code, signal)));
   child.unref();
   child.channel?.unref();
   return {
-    // One that has just died says so by "exit".
+    // The error of a process that has just died is ignored, because "exit" reports it.
     post: (message) => void child.send(message, () => undefined),
     kill: () => void child.kill("SIGKILL"),
   };
 }
 
-/** A handler's libraries may send on the same wire: what is not in our envelope is not for us. */
+/** Libraries of a handler may send messages on the same channel; those without our envelope are ignored. */
 function heard(message: unknown, events: ChannelEvents): void {
   if (typeof message !== "object" || message === null || !("taskweft" in message)) return;
   events.message(message.taskweft as FromHost);
@@ -87,7 +93,9 @@ function endOf(code: number | null, signal: string | null): string {
 const WITH_VALUE = new Set(["-e", "-p", "-pe", "--eval", "--print"]);
 const NOT_INHERITED = /^(?:-i|--(?:inspect|interactive|input-type|watch|test)\b.*|--(?:eval|print)=.*)$/;
 
-/** The loaders and limits of this process hold for its children; its debugger's port and its program do not. */
+/**
+ * Child processes inherit the loaders and limits of this process, but not its debugger port and its program.
+ */
 export function inheritedArguments(execArgv: readonly string[]): string[] {
   return execArgv.filter(
     (argument, index) =>

@@ -1,4 +1,7 @@
-/** Errors and log fields on their way between threads: name, message and stack stay, and so does what decides about retries. */
+/**
+ * Encodes errors and log fields for the way between threads. Name, message and stack are preserved, and
+ * everything that decides about retries.
+ */
 import { PermanentError, TaskweftError } from "../../errors.js";
 import { Cancelled, LeaseLost, ShuttingDown, Suspended, TimeoutExceeded } from "../abort-reasons.js";
 import { MiddlewareInvalid } from "../middleware.js";
@@ -9,21 +12,21 @@ export interface ErrorText {
   readonly name: string;
   readonly message: string;
   readonly stack: string;
-  /** It was a PermanentError. */
+  /** Whether the error was a PermanentError. */
   readonly permanent: boolean;
-  /** It was of our class of that name, and is to be one again. */
+  /** Whether the error was of our class with that name, and must become one again. */
   readonly ours?: boolean;
   readonly code?: string | number;
   readonly cause?: Thrown;
 }
 
-/** `text`: something was thrown that is no error. */
+/** `text`: a thrown value that is not an error. */
 export type Thrown = ErrorText | { readonly text: string };
 
-/** Fields of a log line; errors among them stay errors. */
+/** The fields of a log line; errors among them stay errors. */
 export type FieldText = Readonly<Record<string, { readonly error: Thrown } | { readonly value: unknown }>>;
 
-/** Classes that a handler or a caller may ask for by `instanceof`. */
+/** Classes that a handler or a caller may check for with `instanceof`. */
 const OURS: Readonly<Record<string, { readonly prototype: Error }>> = {
   Cancelled,
   LeaseLost,
@@ -83,14 +86,14 @@ export function decodeFields(fields: FieldText): Record<string, unknown> {
   );
 }
 
-/** What a copy keeps as it is; of everything else its JSON, else its text. */
+/** The value unchanged where copying preserves it; otherwise its JSON, or else its text. */
 function plain(value: unknown): unknown {
   if (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol") return value;
   try {
     const text = JSON.stringify(value) as string | undefined;
     if (text !== undefined) return JSON.parse(text);
   } catch {
-    // Circular: as text, below.
+    // Circular: encoded as text below.
   }
   return whole(() => value);
 }

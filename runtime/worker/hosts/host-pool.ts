@@ -1,7 +1,8 @@
 /**
- * The hosts of one rule that a worker has. They are started when jobs wait, kept for the next ones, and ended after a rest. There
- * are at most as many as processors, unless the rule says otherwise: more would only take turns, and each job would take longer. A job that waits for a host
- * keeps its slot, and its timeout counts from when a host takes it.
+ * The hosts of one isolation rule. They are started when jobs wait, kept for the next jobs, and ended when
+ * idle. There are at most as many as processors, unless the rule says otherwise: more hosts would only share
+ * the processors, and each job would take longer. A job that waits for a host keeps its slot, and its timeout
+ * starts when a host takes it.
  */
 import { availableParallelism } from "node:os";
 import { type ConnectionOptions, threadConnection } from "../../connection/index.js";
@@ -30,7 +31,7 @@ export class HostPool {
   readonly #options: HostPoolOptions;
   readonly #most: number;
   readonly #waiting: Turn[] = [];
-  /** The first that is free goes on, so that the last ones come to rest. */
+  /** The first free host gets the next job, so that the last ones become idle. */
   readonly #hosts: Host[] = [];
 
   constructor(options: HostPoolOptions) {
@@ -38,12 +39,15 @@ export class HostPool {
     this.#most = options.rule.most ?? availableParallelism();
   }
 
-  /** Hosts that run or rest. */
+  /** Hosts that are busy or idle. */
   get size(): number {
     return this.#hosts.length;
   }
 
-  /** Runs the handler of a job in a host. @throws what the handler throws; `HandlerCrashed` when the host died. */
+  /**
+   * Runs the handler of a job in a host. @throws what the handler throws; `HandlerCrashed` when the host
+   * died.
+   */
   run(job: Job, execution: Execution): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const turn: Turn = { job, execution, resolve, reject };
@@ -54,7 +58,10 @@ export class HostPool {
     });
   }
 
-  /** Loads the handlers of these tasks in a host, which is warm then. @throws what a broken handler file throws. */
+  /**
+   * Loads the handlers of these tasks in a host, which is then warm. @throws what a broken handler file
+   * throws.
+   */
   async load(tasks: readonly string[]): Promise<void> {
     await new Promise((resolve, reject) => this.#enter({ tasks, resolve, reject }));
   }
@@ -103,7 +110,10 @@ export class HostPool {
     });
   }
 
-  /** One that could not start fails the job for which it was started: else a broken module would be tried for ever. */
+  /**
+   * A host that could not start fails the job for which it was started; otherwise a broken module would be
+   * retried for ever.
+   */
   #gone(host: Host, error: unknown): void {
     const place = this.#hosts.indexOf(host);
     if (place >= 0) this.#hosts.splice(place, 1);

@@ -1,9 +1,9 @@
 /**
- * One host, seen from its worker. Runs one turn at a time; what the handler asks of its context there is answered here, by the
- * execution of the job.
+ * One host, as its worker sees it. It runs one turn at a time. When the handler there uses its context, the
+ * execution of the job answers here.
  *
  *   starting --ready--> free --begin--> busy --ended--> free
- *   busy --(abort, and patience ends)--> gone       any --(it dies, or is ended after a rest)--> gone
+ *   busy --(abort, and patience ends)--> gone       any --(it dies, or is ended when idle)--> gone
  */
 import type { IsolateRule } from "../../definition/index.js";
 import { HandlerCrashed } from "../abort-reasons.js";
@@ -15,12 +15,14 @@ import { type Channel, openChannel } from "./channel.js";
 import { decodeError, decodeFields, encodeError } from "./error-text.js";
 import type { Answer, FromHost, HostStart, SleepTime } from "./messages.js";
 
-/** A module that takes longer to load than this will not get there (ms). */
+/** Longest time to load the module (ms). */
 const START_LIMIT_MS = 30_000;
-/** How long a host may take to close what it has open (ms). */
+/** How long a host may take to close its resources (ms). */
 const END_LIMIT_MS = 1000;
 
-/** What a host does at a time: the attempt of a job, or loading handlers to see whether they can be. */
+/**
+ * What a host does in one turn: run the attempt of a job, or load handlers to check that they can be loaded.
+ */
 export type Turn = {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -30,10 +32,12 @@ export interface HostPorts {
   readonly rule: IsolateRule;
   readonly start: HostStart;
   readonly logger: Logger;
-  /** How long it may rest before it is ended (ms). */
+  /** How long the host may be idle before it is ended (ms). */
   readonly idleMs: number;
   readonly onFree: () => void;
-  /** It takes no more turns; `error` for the one that it was started for, if it never was ready. */
+  /**
+   * The host takes no more turns. `error`: for the job that it was started for, when it never became ready.
+   */
   readonly onGone: (host: Host, error: unknown) => void;
 }
 
@@ -44,12 +48,12 @@ export class Host {
   readonly #waits = new Map<number, PromiseLike<unknown>>();
   #state: "starting" | "free" | "busy" | "gone" = "starting";
   #turn: Turn | undefined;
-  /** Attempts of the last two turns: what is logged of a job is shown as its task says. */
+  /** The attempts of the last two turns, because late log lines of a job need the secrets of its task. */
   #latest: Execution | undefined;
   #before: Execution | undefined;
   #timer: NodeJS.Timeout | undefined;
   #killed = false;
-  /** What it said of its own end. */
+  /** The error that the host reported before it ended. */
   #failure: unknown;
   #crash: unknown;
 
@@ -86,14 +90,17 @@ export class Host {
     this.#channel.post({ type: "run", job, idempotencyKey });
   }
 
-  /** Tells the handler of a turn to stop, and stops it when it does not. Nothing where that turn is not on. */
+  /**
+   * Tells the handler of a turn to stop, and kills the host when it does not. Ignored when another turn is
+   * running.
+   */
   abort(turn: Turn, reason: unknown): void {
     if (turn !== this.#turn) return;
     this.#channel.post({ type: "abort", reason: encodeError(reason) });
     this.#after(ABORT_PATIENCE_MS, () => this.#kill());
   }
 
-  /** Lets it close what it has open, then it is gone. */
+  /** Lets the host close its resources, then ends it. */
   end(): void {
     if (this.#state === "gone") return;
     this.#state = "gone";
@@ -106,7 +113,7 @@ export class Host {
     this.#timer = setTimeout(what, ms).unref();
   }
 
-  /** What it still says does not count: it must not be given another turn. */
+  /** Later messages of the host are ignored, so that it gets no further turn. */
   #kill(): void {
     this.#killed = true;
     this.#channel.kill();
@@ -148,7 +155,7 @@ export class Host {
     }
   }
 
-  /** A handler may log when it has ended: its line is still one of its own job. */
+  /** A handler may log after it has ended; the line still belongs to its own job. */
   #logged({ job, level, message, fields }: FromHost & { type: "log" }): void {
     const of = this.#latest?.claim.id === job ? this.#latest : this.#before;
     if (of?.claim.id === job) of.log[level](message, decodeFields(fields));
@@ -178,7 +185,7 @@ export class Host {
     this.#free();
   }
 
-  /** Has the host run what a step is to do. Never answered once the turn is over. */
+  /** Makes the host run the function of a step. Never settles when the turn is over first. */
   #ask(call: number): Promise<unknown> {
     this.#channel.post({ type: "doStep", call });
     return new Promise((resolve, reject) => this.#steps.set(call, { resolve, reject }));
@@ -190,7 +197,7 @@ export class Host {
     if (step !== undefined) settle(step, answer);
   }
 
-  /** What is wrong with it is said when the handler awaits it. */
+  /** An invalid wait is reported when the handler awaits it. */
   #listen({ call, name, event, options }: FromHost & { type: "listen" }, execution?: Execution): void {
     try {
       if (execution !== undefined) this.#waits.set(call, execution.waitFor(name, event, options));
@@ -233,7 +240,8 @@ function settle(
 ): void {
   const { error, unfit, json } = answer;
   if (error !== undefined) waiting.reject(decodeError(error));
-  // Whoever wants its JSON hears why there is none, in the words of whoever wants it.
+  // Reading the JSON of such a value throws the original error, so that the worker reports it in its usual
+  // words.
   else if (unfit !== undefined) waiting.resolve({ toJSON: () => raise(decodeError(unfit)) });
   else waiting.resolve(json === undefined ? undefined : JSON.parse(json));
 }

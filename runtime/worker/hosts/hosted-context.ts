@@ -1,4 +1,7 @@
-/** The context of a handler that runs in a host: what needs the job's record or Redis is asked of the worker. */
+/**
+ * The context of a handler that runs in a host. It asks the worker for everything that needs the job's record
+ * or Redis.
+ */
 import type { Duration } from "../../definition/index.js";
 import { stubError } from "../execution.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
@@ -11,7 +14,7 @@ import type { Answer, FromHost, SleepTime } from "./messages.js";
 
 interface Call {
   readonly run?: () => unknown;
-  /** What `run` has thrown: the handler gets that again, and not a copy. */
+  /** What `run` has thrown, so that the handler gets the error itself instead of a copy. */
   thrown?: { readonly error: unknown };
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -40,7 +43,7 @@ export class HostedContext implements TaskContext {
 
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
     const asked = this.#ask((call) => ({ type: "step", call, name: sendable(name) }), fn);
-    // Nobody has to await it: the worker logs what came of it.
+    // Nobody has to await a step; the worker logs its failure.
     asked.catch(() => undefined);
     return asked as Promise<Result>;
   }
@@ -86,7 +89,7 @@ export class HostedContext implements TaskContext {
     this.#controller.abort(reason);
   }
 
-  /** The worker says that a step is not done yet. */
+  /** The worker answers that a step is not done yet, so it must be run. */
   async runStep(call: number): Promise<void> {
     const asked = this.#calls.get(call);
     if (asked?.run === undefined) return;
@@ -108,7 +111,10 @@ export class HostedContext implements TaskContext {
     else asked.reject(asked.thrown === undefined ? decodeError(error) : asked.thrown.error);
   }
 
-  /** The handler has ended: the host may run another job by now, of which nothing said here may speak. */
+  /**
+   * The handler has ended. The host may run another job by now, and calls of this one must not be attributed
+   * to it.
+   */
   close(): void {
     this.#over = true;
     const error = new StepInvalid("the handler has ended; await every step before it does");
@@ -131,7 +137,7 @@ export class HostedContext implements TaskContext {
   }
 }
 
-/** What a call gave, as JSON. */
+/** The result of a call as JSON. */
 export function answerOf(value: unknown): Answer {
   try {
     return { json: JSON.stringify(value) as string | undefined };
@@ -148,7 +154,10 @@ function loggerTo(job: string, post: (message: FromHost) => void): Logger {
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** What cannot be sent arrives as nothing, and is refused there as it would be in the worker: handlers need not be typed. */
+/**
+ * A value that cannot be sent becomes null, and the worker refuses it as usual: handlers need not be
+ * type-checked.
+ */
 function sendable<Value>(value: Value): Value {
   try {
     return structuredClone(value);

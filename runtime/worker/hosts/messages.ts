@@ -1,6 +1,7 @@
 /**
- * What a worker and one of its hosts say to each other. A host is the thread or process in which the handlers of isolated tasks
- * run, one job at a time. Everything here can be copied; results are texts of JSON, because that is what becomes of them.
+ * The messages between a worker and one of its hosts. A host is the thread or process in which the handlers
+ * of isolated tasks run, one job at a time. Everything here can be copied. Results are JSON texts, because
+ * they are stored as JSON anyway.
  *
  *   worker: start --> host: ready | failed        worker: load --> host: ended
  *   worker: run ----> host: (log | progress | step | sleep | listen | await)* ended
@@ -12,7 +13,7 @@ import type { Job, Logger } from "../handler.js";
 import type { WaitOptions } from "../wait.js";
 import type { FieldText, Thrown } from "./error-text.js";
 
-/** Where the client of a host's handlers connects to; as `ClientOptions`, of plain values. */
+/** Where the client of a host's handlers connects to: `ClientOptions` with plain values. */
 export interface HostClient {
   readonly url: string;
   readonly redis: Readonly<Record<string, unknown>>;
@@ -24,7 +25,10 @@ export interface HostStart {
   readonly type: "start";
   /** URL of the module that makes the registry. */
   readonly module: string;
-  /** Absent: the worker's connection cannot be copied, so handlers that enqueue must connect by themselves. */
+  /**
+   * Absent when the worker's connection cannot be copied; then handlers that enqueue must connect by
+   * themselves.
+   */
   readonly client?: HostClient;
 }
 
@@ -44,7 +48,7 @@ export type FromHost =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: Thrown }
   | { readonly type: "crash"; readonly error: Thrown }
-  // With what its handlers have enqueued since the last time: the worker is where they are counted.
+  // Reports what handlers have enqueued since the last message, because the worker counts it.
   | ({ readonly type: "ended"; readonly enqueued?: readonly Enqueued[] } & Answer)
   | {
       readonly type: "log";
@@ -64,17 +68,20 @@ export type FromHost =
       readonly event: string;
       readonly options: WaitOptions;
     }
-  /** Of the same call: the handler awaits what it listens to. */
+  /** With the same call number as `listen`: the handler awaits that event. */
   | { readonly type: "await"; readonly call: number };
 
-/** What came of a call: an error, a value that has no JSON (and why), or its JSON, `undefined` where there is none. */
+/**
+ * The answer to a call: an error, the reason why the value has no JSON, or its JSON (`undefined` when there
+ * is no value).
+ */
 export interface Answer {
   readonly error?: Thrown;
   readonly unfit?: Thrown;
   readonly json?: string | undefined;
 }
 
-/** The host's end of the wire; made by host-body.js. */
+/** The host's end of the channel; made by host-body.js. */
 export interface HostPort {
   post(message: FromHost): void;
   listen(listener: (message: ToHost) => void): void;

@@ -1,4 +1,4 @@
-/** What a host does: loads handlers and runs jobs, one at a time, until it is to end. */
+/** The work of a host: loads handlers and runs jobs, one at a time, until it is told to end. */
 import { processMetrics } from "../../metrics/index.js";
 import type { HandlerTable } from "../handler-table.js";
 import type { AnyHandler, Job } from "../handler.js";
@@ -6,7 +6,7 @@ import { decodeError, encodeError } from "./error-text.js";
 import { HostedContext, answerOf } from "./hosted-context.js";
 import type { Answer, HostPort, ToHost } from "./messages.js";
 
-/** `close`: what is to be done before the host ends. */
+/** @param close runs before the host ends. */
 export function serve(port: HostPort, handlers: HandlerTable, close: () => Promise<void>): void {
   let context: HostedContext | undefined;
   const run = async (job: Job, idempotencyKey: string): Promise<void> => {

@@ -5,13 +5,13 @@ export interface ThisHost {
   readonly module: string;
   readonly client: HostClient | undefined;
   readonly port: HostPort;
-  /** The module has made its registry. */
+  /** Whether the module has made its registry. */
   served: boolean;
 }
 
 const HOST = Symbol.for("taskweft.host");
 
-/** The host in which this runs, if it is one. */
+/** The host in which this code runs, if it is one. */
 export function thisHost(): ThisHost | undefined {
   return (globalThis as { [HOST]?: ThisHost })[HOST];
 }
