@@ -1,20 +1,21 @@
 /**
- * Runs in a thread: renews a worker's lease while the worker's event loop is blocked by a handler. In plain JavaScript,
- * because a thread loads no TypeScript, whatever its worker runs from.
+ * Runs in a thread: renews a worker's lease while a handler blocks the worker's event loop. In plain
+ * JavaScript, because a thread loads no TypeScript, whatever its worker runs from.
  *
- *   watching --(the main loop renewed nothing for a while)--> renewing --(it renews again)--> watching
- *   renewing --(the main loop was not seen for maxBlockMs, or LOST)--> silent --(a new name)--> watching
+ *   watching --(the main loop has not renewed for a while)--> renewing --(it renews again)--> watching
+ *   renewing --(the main loop has not turned for maxBlockMs, or LOST)--> silent --(a new name)--> watching
  *
- * It renews only the name that it was given last, and by renewals only: a lease that was lost stays lost.
+ * The thread renews only the name that it was given last, and never registers one: a lost lease stays lost.
  *
- * workerData: url or nodes (of a Cluster), options (of ioredis), script { sha, text }, leaseMs, paceMs, maxBlockMs, counters (Int32Array, shared:
- * turns of the main loop; then for each part of the worker its renewals, and the thread's renewals). Messages: { part, call }: the
- * { keys, args } of the renewal to send for that part, or null while it has no name.
+ * workerData: url or nodes (of a Cluster), options (of ioredis), script { sha, text }, leaseMs, paceMs,
+ * maxBlockMs, and counters (a shared Int32Array: turns of the main loop; then for each part of the worker its
+ * renewals, and the thread's renewals). Messages: { part, call }, where call is the { keys, args } of the
+ * renewal to send for that part, or null while the part has no name.
  */
 import { parentPort, workerData } from "node:worker_threads";
 
 const { url, nodes, options, script, leaseMs, paceMs, maxBlockMs, counters } = workerData;
-/** Part of the lease after which the main loop is late: its own renewals come at 0.45, and are seen a pace later. */
+/** When the main loop is late (ms): it renews at 0.45 of the lease, and the thread notices a pace later. */
 const LATE_AFTER_MS = 0.525 * leaseMs;
 const LONGEST_RECONNECT_PAUSE_MS = 500;
 
@@ -35,7 +36,7 @@ parentPort.on("message", (next) => {
 });
 
 setInterval(() => {
-  // Not at the start: loading the client takes the processor from the worker's first jobs, and no lease is late yet.
+  // Not before the first check: loading the client would slow down the worker's first jobs.
   connected ??= connect();
   const now = performance.now();
   note(turns, Atomics.load(counters, 0), now);
@@ -57,7 +58,7 @@ async function connect() {
   };
   const redis =
     nodes !== undefined
-      ? // Its own search of nodes is good enough for one call that is sent again and again.
+      ? // The Cluster client of ioredis is good enough for a single call that is repeated.
         new Cluster(nodes, {
           redisOptions: options,
           clusterRetryStrategy: pause,
@@ -66,7 +67,7 @@ async function connect() {
       : url !== undefined
         ? new Redis(url, all)
         : new Redis(all);
-  // The worker's own connection says what is wrong with Redis; an outage ends the thread of nobody.
+  // The worker's own connection reports errors of Redis; an unhandled one would end the thread.
   redis.on("error", () => undefined);
   return redis;
 }
@@ -86,7 +87,7 @@ async function renew(part, now) {
     else if (part.call === sent) part.call = null;
     part.renewals.at = Math.max(part.renewals.at, now);
   } catch {
-    // Not renewed: the next look tries again. Whoever reads the log hears of it from the main loop's own heartbeat.
+    // The next check tries again. The heartbeat of the main loop logs such errors.
   } finally {
     part.sending = false;
   }

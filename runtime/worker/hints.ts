@@ -23,7 +23,7 @@ export async function leaveHints(
   try {
     await leaving.exec();
   } catch (error) {
-    logger.debug("a hint was not left; it is found later", { queues: queues.join(","), error });
+    logger.debug("leaving a hint failed; a heartbeat will find the job", { queues: queues.join(","), error });
   }
 }
 

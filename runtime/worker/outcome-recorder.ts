@@ -233,7 +233,10 @@ export class OutcomeRecorder implements OutcomeSink {
     const { logger, clock, worker } = this.#ports;
     const { task, queue } = claim.record;
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
-    logger.error("no handler for a job in this worker; it comes back later", { job: claim.id, task });
+    logger.error("no handler for a job in this worker; the job is tried again later", {
+      job: claim.id,
+      task,
+    });
     const message = unservedMessage(claim.record);
     // One such entry is enough; more would push the real history of the job out.
     const before = isUnserved(claim.run.events.at(-1)) ? claim.run.events.slice(0, -1) : claim.run.events;

@@ -55,7 +55,7 @@ export class QueueWatch {
     try {
       await this.#look(expected);
     } catch (error) {
-      if (!this.#stopped) this.#ports.logger.warn("looking for queues without a worker failed", { error });
+      if (!this.#stopped) this.#ports.logger.warn("checking for queues without a worker failed", { error });
     }
     if (this.#stopped) return;
     this.#timer = setTimeout(() => void this.#lookAndWait([]), this.#ports.lookMs ?? LOOK_MS);

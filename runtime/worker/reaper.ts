@@ -66,7 +66,7 @@ export class Reaper {
     try {
       const ids = await connection.heldBy(keys, worker);
       const taken = await this.#takeBack(worker, ids, "crashed");
-      if (taken > 0) logger.warn("took back the jobs of a worker that is gone", { worker, jobs: taken });
+      if (taken > 0) logger.warn("took back the jobs of a lost worker", { worker, jobs: taken });
     } catch (error) {
       // The lease stays ended, so the next heartbeat of any worker tries again.
       logger.warn("taking back the jobs of a worker failed; trying again", { worker, error });

@@ -39,7 +39,7 @@ export class RunStopper {
       // The stored data would not be readable the next time either. Running jobs end by themselves, and then
       // the run is decided.
       const what = describeError(error).name;
-      logger.error("what is under way of a cancelled run cannot be found", { run, error: what });
+      logger.error("the running jobs of a cancelled run cannot be found", { run, error: what });
     }
     ends.add(endOfOwnJob({ id, graph, run }, []));
   }

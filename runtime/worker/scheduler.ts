@@ -186,7 +186,7 @@ export class Scheduler {
     logger.warn(`a tick was skipped: the ${kind} before it has not ended`, {
       ...fields,
       [kind]: lastJob,
-      hint: `if it is not to end by itself, run: ${command} ${lastJob}`,
+      hint: `to end it, run: ${command} ${lastJob}`,
     });
   }
 

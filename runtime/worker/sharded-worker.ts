@@ -135,7 +135,7 @@ export class ShardedWorker implements Worker {
     const limited = [...tasks, ...this.#registry.queues.filter(hasLimit)].map(({ name }) => name);
     if (limited.length === 0) return;
     this.#logger.warn(
-      "limits without a key count in each shard by itself, so over all of them they allow more",
+      "limits without a key apply to each shard separately, so all shards together allow more",
       {
         shards: this.#parts.length,
         limits: limited.join(","),

@@ -184,7 +184,7 @@ export class Suspects {
       try {
         return await runAlone(connection, { keys, worker: name, id: suspect.id });
       } catch (error) {
-        logger.warn("Redis refused to note that a job runs alone; trying again", { error });
+        logger.warn("recording that a job runs alone failed; trying again", { error });
         await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
       }
     }

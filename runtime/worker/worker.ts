@@ -239,7 +239,7 @@ export class ShardWorker implements Worker {
       await leaseKeeper.stop();
       await reaper.handBack(this.name, await connection.heldBy(keys, this.name));
     } catch (error) {
-      this.#options.logger.error("giving up the lease failed; it ends by itself", {
+      this.#options.logger.error("giving up the lease failed; it will expire", {
         worker: this.name,
         error,
       });

@@ -20,7 +20,6 @@ import {
   itemOf,
   type Scope,
   storedItems,
-  undoneField,
   type WorkflowGraph,
 } from "../workflow/index.js";
 import { ChildRuns, type ChildRunsPorts } from "./child-runs.js";
@@ -36,6 +35,7 @@ import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
 import { areOfOneFanOut, contextOf, countItems, type StepContext, stepsOf } from "./step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";
+import { addFields, addOwnFields, ownField } from "./step-fields.js";
 
 const ERROR_PAUSE_MS = 250;
 const MAX_ITEMS = 100_000;
@@ -172,7 +172,7 @@ export class WorkflowIntake {
     const { run, step, item, undoes } = context;
     const isPlain = item === undefined ? step.if === undefined && step.forEach === undefined : true;
     if (!isPlain || undoes || step.job === undefined || step.waitFor !== undefined) return undefined;
-    if (facts.has(runFields.state(run)) || facts.has(this.#ownField(context))) return undefined;
+    if (facts.has(runFields.state(run)) || facts.has(ownField(context))) return undefined;
     try {
       const record = this.#ports.reader.recordIn(run, facts);
       if (record?.life?.passed.has(step.name) === true) return undefined;
@@ -210,7 +210,7 @@ export class WorkflowIntake {
       if (prepared !== "again") return prepared;
       // The stored state of its run, or of the run that it is, has changed.
       const fields = new Set<string>();
-      this.#addFields(context, fields);
+      addFields(this.#ports.reader, context, fields);
       const news = await this.#ports.reader.read([...fields]);
       return await this.#prepareOne(name, { claim, graph, context }, news);
     } catch (error) {
@@ -243,42 +243,17 @@ export class WorkflowIntake {
 
   /** @param before the previous claim, whose fields have all been added. */
   #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>, before?: StepContext): void {
-    if (context !== undefined && areOfOneFanOut(context, before)) this.#addOwnFields(context, fields);
-    else if (context !== undefined) this.#addFields(context, fields);
+    if (context !== undefined && areOfOneFanOut(context, before)) addOwnFields(context, fields);
+    else if (context !== undefined) addFields(this.#ports.reader, context, fields);
     else if (graph !== undefined)
       for (const field of this.#ports.decider.fields(claim, graph)) fields.add(field);
-  }
-
-  #addFields(context: StepContext, fields: Set<string>): void {
-    const { reader } = this.#ports;
-    const { graph, run, step, item, undoes } = context;
-    for (const field of reader.fieldsOfRecord(run)) fields.add(field);
-    fields.add(runFields.state(run));
-    this.#addOwnFields(context, fields);
-    if (item !== undefined || (step.forEach !== undefined && !undoes))
-      fields.add(runFields.items(run, step.name));
-    if (step.waitFor !== undefined)
-      fields.add(runFields.heard(run, step.name)).add(runFields.waitsUntil(run, step.name));
-    for (const field of reader.fieldsOf(graph, run, stepsOf(graph, step, undoes))) fields.add(field);
-  }
-
-  /** The fields that no other job of the run reads. */
-  #addOwnFields(context: StepContext, fields: Set<string>): void {
-    const { run, step, item } = context;
-    fields.add(this.#ownField(context));
-    if (item !== undefined && !areGiven(step)) fields.add(runFields.item(run, step.name, item.index));
-  }
-
-  #ownField({ run, step, item, undoes }: StepContext): string {
-    if (undoes) return runFields.step(run, undoneField(step.name));
-    return runFields.step(run, item === undefined ? step.name : `${step.name}.${item.index}`);
   }
 
   async #prepare(name: string, claim: Claim, context: StepContext, facts: RunFacts): Promise<Prepared> {
     const { reader } = this.#ports;
     const { graph, run, step, item, undoes } = context;
     const known = await reader.record(run, facts);
-    const ended = facts.get(this.#ownField(context))?.charAt(0);
+    const ended = facts.get(ownField(context))?.charAt(0);
     // An earlier worker may have died before it wrote the outcome of the job.
     if (known !== undefined && ended === "x") return await this.#retried.cancel(claim, context);
     if (known === undefined || ended !== undefined) return this.#end(context, "cancelled", null);

@@ -1,8 +1,9 @@
 /**
- * The program of a host: a thread or a process in which the handlers of isolated tasks run. In plain JavaScript, because a thread
- * loads no TypeScript until somebody says so. It imports the module that makes the registry; `isolatedIn()`, which
- * stands there, finds this host by a global symbol and serves its jobs from then on. In this way handlers, errors and this
- * library come from one and the same place, whatever runs them.
+ * The program of a host: a thread or a process in which the handlers of isolated tasks run. In plain
+ * JavaScript, because a thread loads no TypeScript before it is told to. It imports the module that makes the
+ * registry. The `isolatedIn()` call of that module finds this host through a global symbol, and serves its
+ * jobs from then on. So handlers, errors and this library come from the same module instances, whatever runs
+ * them.
  */
 import { Worker as Thread, parentPort } from "node:worker_threads";
 
@@ -42,7 +43,7 @@ function threadPort() {
 function processPort() {
   let listener = () => undefined;
   process.on("message", (message) => listener(message));
-  // Ctrl-C and systemd signal the whole group, but when this process ends is for its worker to say.
+  // Ctrl-C and systemd signal the whole process group, but the worker decides when this process ends.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => undefined);
   process.on("disconnect", () => process.exit());
@@ -60,7 +61,7 @@ function processPort() {
   };
 }
 
-/** A handler that never yields would not hear of "disconnect": without its worker it would compute for ever. */
+/** A handler that never yields would not notice "disconnect", and would run for ever without its worker. */
 function endWithParent() {
   const program = `
     const parent = require("node:worker_threads").workerData;
@@ -78,7 +79,7 @@ async function enableTypeScript() {
   process.setSourceMapsEnabled(true);
 }
 
-/** Before the registry is there, nothing of this library is. */
+/** Encodes an error by hand, because this library is loaded only with the registry. */
 function textOf(error) {
   if (!(error instanceof Error)) return { text: String(error) };
   const { name, message, stack = "", code } = error;

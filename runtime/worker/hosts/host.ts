@@ -161,7 +161,7 @@ export class Host {
     if (of?.claim.id === job) of.log[level](message, decodeFields(fields));
     else
       this.#ports.logger[level](
-        "a handler logged long after it had ended; nobody knows what of it may be shown",
+        "a handler logged long after it had ended; the line is dropped, because its secrets are not known any more",
         { job },
       );
   }
