@@ -1,7 +1,7 @@
 /**
  * A connection to Redis: it runs our scripts (loading them where a server does not know them), reads jobs and
  * runs, and reports when it was re-established. It retries for ever; a caller that needs a bound sets a
- * deadline. Outside this folder nobody deals with ioredis.
+ * deadline.
  */
 import type { Redis } from "ioredis";
 import type { ShardKeys } from "../protocol/index.js";
@@ -185,8 +185,8 @@ export class Connection implements ScriptRunner {
   }
 
   /**
-   * Workflow runs whose retention has ended. @param now Redis time (ms); an estimate is enough, because the
-   * script that removes runs checks again.
+   * Workflow runs whose retention has ended.
+   * @param now Redis time (ms); an estimate is enough, because the script that removes runs checks again.
    */
   async expiredRuns(keys: ShardKeys, limit: number, now: number): Promise<readonly string[]> {
     try {

@@ -33,8 +33,8 @@ export class ServerClock {
   }
 
   /**
-   * Redis time in milliseconds since the epoch. @param monotonicMs the local time to convert, for a caller
-   * that has it already.
+   * Redis time in milliseconds since the epoch.
+   * @param monotonicMs the local time to convert, for a caller that has it already.
    */
   now(monotonicMs = performance.now()): number {
     return Math.round(monotonicMs + this.#offsetMs);

@@ -90,7 +90,7 @@ export async function joinShard(redis: Redis, { meta }: ShardKeys, shards: numbe
   }
 }
 
-/** True for a shard whose number of shards was set by an earlier process. */
+/** True when a process has used the shard before, so that the number of shards is stored in it. */
 export async function isJoined(redis: Redis, { meta }: ShardKeys): Promise<boolean> {
   try {
     return (await redis.hexists(meta, "shards")) === 1;

@@ -107,8 +107,8 @@ export class JobMeter {
   }
 
   /**
-   * Declares that this process may run such jobs, for the same reason. @param errors names that the task
-   * declares.
+   * Declares that this process may run such jobs, for the same reason.
+   * @param errors names that the task declares.
    */
   executes(errors: readonly string[]): this {
     this.#executes = true;

@@ -164,8 +164,8 @@ export class OutcomeRecorder implements OutcomeSink {
   }
 
   /**
-   * Cancels a resting job that does not continue, and keeps it because its handler has stored steps. @param
-   * contract of the task, when this process has it.
+   * Cancels a resting job that does not continue, and keeps it because its handler has stored steps.
+   * @param contract of the task, when this process has it.
    */
   halted(claim: Claim, contract: AnyTaskContract | undefined): void {
     this.#cancel(claim, this.#ports.worker(), contract);

@@ -45,8 +45,8 @@ export class RetriedSteps {
   }
 
   /**
-   * Ends a step with its earlier outcome, without running it; false when the step has to run. @param goesOn
-   * whether the run goes on.
+   * Ends a step with its earlier outcome, without running it; false when the step has to run.
+   * @param goesOn whether the run goes on.
    */
   async passOn(context: StepContext, goesOn: boolean): Promise<boolean> {
     const { run, step, item, undoes, life } = context;

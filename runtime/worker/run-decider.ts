@@ -320,8 +320,8 @@ function parentOf(run: string, facts: RunFacts): EndedRun["parent"] {
 }
 
 /**
- * The outcomes of the steps that have ended. @param fieldOf the name under which the outcome of a step is
- * stored.
+ * The outcomes of the steps that have ended.
+ * @param fieldOf the name under which the outcome of a step is stored.
  */
 function outcomesOf(
   facts: RunFacts,

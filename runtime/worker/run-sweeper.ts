@@ -67,8 +67,8 @@ export class RunSweeper {
   }
 
   /**
-   * Removes what does not fit into one part, and returns the last part. @param owner the run whose retention
-   * has ended: this run, or an ancestor of it.
+   * Removes what does not fit into one part, and returns the last part.
+   * @param owner the run whose retention has ended: this run, or an ancestor of it.
    */
   async #lastPart(run: string, owner: string, facts: RunFacts): Promise<RunPart> {
     const graph = await this.#graphOf(facts.get(run));

@@ -163,7 +163,8 @@ function withShard(logger: Logger, shard: number): Logger {
 }
 
 /**
- * Makes a worker for a project's registry; call `start()` to begin. @throws TaskweftError `OptionInvalid`.
+ * Makes a worker for a project's registry; call `start()` to begin.
+ * @throws TaskweftError `OptionInvalid`.
  */
 export function createWorker(registry: Registry, options: WorkerOptions = {}): Worker {
   const { concurrency, queues, shards, logger } = resolveWorkerOptions(options, registry.queues);

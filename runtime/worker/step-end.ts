@@ -72,8 +72,8 @@ export function endOfFanOut(context: StepContext, indexes: readonly number[]): S
 }
 
 /**
- * A step that keeps its outcome in a retry ends with it again, once the steps before it have ended. @param
- * outcome `undefined` when the run does not go on: then only the job ends.
+ * A step that keeps its outcome in a retry ends with it again, once the steps before it have ended.
+ * @param outcome `undefined` when the run does not go on: then only the job ends.
  */
 export function endOfKept(context: StepContext, outcome: string | undefined): StepEnd {
   const { graph, step } = context;

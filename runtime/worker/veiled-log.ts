@@ -14,8 +14,8 @@ const MOST_SECRETS = 1000;
 const WHOLE = { depth: DEEPEST, maxArrayLength: null, maxStringLength: null, breakLength: Infinity } as const;
 
 /**
- * The same logger, for lines about jobs with these secrets. @param secretsOf `undefined` when there can be
- * none.
+ * The same logger, for lines about jobs with these secrets.
+ * @param secretsOf `undefined` when there can be none.
  */
 export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | undefined): Logger {
   if (secretsOf === undefined) return logger;

@@ -47,8 +47,8 @@ export class ShardWorker implements Worker {
   }
 
   /**
-   * The connection and keys of this shard. Whoever made the parts disconnects them: another part may still
-   * write here.
+   * The connection and keys of this shard. A worker of several parts closes all connections itself, because
+   * another part may still write here after this one has stopped.
    */
   get home(): Home {
     return this.#actors.home;

@@ -17,8 +17,9 @@ export interface Channel {
 export interface ChannelEvents {
   message(message: FromHost): void;
   /**
-   * Called once. @param how what happened, as text for people. @param cause the uncaught error, if there was
-   * one.
+   * Called once.
+   * @param how what happened, as text for people.
+   * @param cause the uncaught error, if there was one.
    */
   gone(how: string, cause?: unknown): void;
 }

@@ -45,8 +45,8 @@ export class HostPool {
   }
 
   /**
-   * Runs the handler of a job in a host. @throws what the handler throws; `HandlerCrashed` when the host
-   * died.
+   * Runs the handler of a job in a host.
+   * @throws what the handler throws; `HandlerCrashed` when the host died.
    */
   run(job: Job, execution: Execution): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -59,8 +59,8 @@ export class HostPool {
   }
 
   /**
-   * Loads the handlers of these tasks in a host, which is then warm. @throws what a broken handler file
-   * throws.
+   * Loads the handlers of these tasks in a host, which is then warm.
+   * @throws what a broken handler file throws.
    */
   async load(tasks: readonly string[]): Promise<void> {
     await new Promise((resolve, reject) => this.#enter({ tasks, resolve, reject }));
