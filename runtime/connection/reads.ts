@@ -1,6 +1,7 @@
 /**
- * Commands whose replies belong together, read at one moment. By a script, not MULTI: while Redis is at its memory limit it
- * refuses every command in a transaction, reads too, and that is when people most need to look.
+ * Read commands whose replies belong together, executed at one moment. They run in a script, because MULTI
+ * does not work at the memory limit: Redis then refuses every command in a transaction, even reads, and that
+ * is when people most need to look.
  */
 import type { Redis } from "ioredis";
 
@@ -19,12 +20,15 @@ return replies`;
 
 type Argument = string | number;
 
-/** Collects read commands of one shard; replies come in the order of the calls, as Redis gives them. */
+/** Collects read commands of one shard; the raw replies come in the order of the calls. */
 export class Reads {
   readonly #keys: string[] = [];
   readonly #args: Argument[] = [];
 
-  /** The time of Redis: seconds and microseconds. `key`: any key of the shard, because a Cluster needs to know the node. */
+  /**
+   * Redis time: seconds and microseconds.
+   * @param key any key of the shard, which determines the node of a Cluster.
+   */
   time(key: string): this {
     return this.#add("TIME", key, []);
   }
@@ -41,7 +45,7 @@ export class Reads {
     return this.#add("HGET", key, [field]);
   }
 
-  /** Fields and values, one after the other. */
+  /** Fields and values, alternating. */
   hgetall(key: string): this {
     return this.#add("HGETALL", key, []);
   }
