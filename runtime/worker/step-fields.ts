@@ -1,4 +1,7 @@
-/** The fields of a run that the job of one of its steps reads. Jobs that are claimed together read them in one call. */
+/**
+ * The fields of a run that the job of one of its steps reads. Jobs that are claimed together read them in one
+ * call.
+ */
 import { runFields } from "../protocol/index.js";
 import { areGiven, undoneField } from "../workflow/index.js";
 import type { RunReader } from "./run-reader.js";
