@@ -27,9 +27,9 @@ if ARGV[3] ~= '0' then
 end
 
 -- Rare things are asked for together. What they take is not even made for a shard without them: that would double a small call.
-local rare, clear, door = redis.call('EXISTS', waits, cancels, paused, notes, limited) > 0, nil, nil
+local rare, clear, gated = redis.call('EXISTS', waits, cancels, paused, notes, limited) > 0, nil, nil
 if rare then
---@include finish rare
+--@include job-end clear-rare
   clear = function(held, keeps_log)
     clear_rare(waits, cancels, notes, tag, held, keeps_log)
   end
@@ -37,38 +37,38 @@ end
 -- Which of the two keys are there, in one look: the second one counts twice.
 local there = rare and redis.call('EXISTS', paused, limited, limited) or 0
 if there > 0 then
---@include rate book group gate
---@include record shut throng callup admit
---@include starts openings hint turns letgo around door
+--@include rate gate-changes gate-groups gate-room gate
+--@include record paused-tasks gate-many groups-to-admit admit
+--@include count-starts gate-openings queues-to-hint turns resumed-tasks claim-past-paused gated-advance
   local gate = { limited = limited, groups = KEYS[11], waiting = KEYS[12], time = time, jobs = jobs, runs = runs }
-  door = door_of(gate, there > 1, there % 2 == 1 and paused, want)
-  function door.clear(held, keeps_log)
-    door.let_out(held)
+  gated = gated_advance(gate, there > 1, there % 2 == 1 and paused, want)
+  function gated.clear(held, keeps_log)
+    gated.let_out(held)
     local _ = redis.call('EXISTS', cancels, notes, waits) > 0 and clear(held, keeps_log)
   end
 end
-local at = acknowledge(jobs, runs, active, done, worker, time, 6, door and door.clear or clear)
+local at = acknowledge(jobs, runs, active, done, worker, time, 6, gated and gated.clear or clear)
 
 local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, door and door.enter))
+  next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gated and gated.enter))
 end
-local _ = door and door.call_up(at)
+local _ = gated and gated.call_up(at)
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
-  if door and door.admit(ARGV[at], KEYS[q]) then
+  if gated and gated.admit(ARGV[at], KEYS[q]) then
     wake(KEYS[q + 2])
   end
-  if want > 0 and not (door and door.is_shut(ARGV[at])) then
+  if want > 0 and not (gated and gated.is_shut(ARGV[at])) then
     local p = #pending + 1
     pending[p], quotas[p], wakes[p], names[p] = KEYS[q], tonumber(ARGV[at + 1]), KEYS[q + 2], ARGV[at]
   end
   at = at + 2
 end
 
-local claimed, hints, more = door and door.claim(pending, quotas, names, wakes) or claim(pending, quotas, want), '', 0
+local claimed, hints, more = gated and gated.claim(pending, quotas, names, wakes) or claim(pending, quotas, want), '', 0
 own(active, worker, claimed)
-if door then
-  next_due, hints = door.close(next_due)
+if gated then
+  next_due, hints = gated.close(next_due)
 end
 for q = 1, #claimed == want and #pending or 0 do
   if redis.call('EXISTS', pending[q]) == 1 then

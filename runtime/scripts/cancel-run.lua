@@ -7,8 +7,8 @@
 -- Returns NOTFOUND, RUNNING (it goes on, and nothing was done), or the state of the run from now on, which is its end if it has ended
 --@include now
 --@include wake
---@include rate book group gate
---@include withdraw hasten
+--@include rate gate-changes gate-groups gate-room gate
+--@include withdraw-from-gate hasten-jobs
 
 local jobs, active, workflows, cancels, run, stopper, woken = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2], {}
 local gate = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = now() }

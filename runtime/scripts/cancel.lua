@@ -6,10 +6,10 @@
 -- Returns NOTFOUND, FINAL <state>, REQUESTED (active), or CANCELLED
 --@include now
 --@include record
---@include finish
---@include rate book group gate
---@include withdraw
---@include cancel
+--@include job-end
+--@include rate gate-changes gate-groups gate-room gate
+--@include withdraw-from-gate
+--@include cancel-waiting
 
 local shard = { jobs = KEYS[1], runs = KEYS[2], done = KEYS[4], keys = KEYS[6], waits = KEYS[7], notes = KEYS[8] }
 local active, cancels, due = KEYS[3], KEYS[5], KEYS[12]

@@ -6,9 +6,9 @@
 --@include now
 --@include wake
 --@include record
---@include hole
---@include rate book group gate hint
---@include back
+--@include drop-hole
+--@include rate gate-changes gate-groups gate-room gate queues-to-hint
+--@include undo-start
 
 local jobs, runs, active, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local gate, revived = { limited = KEYS[4], groups = KEYS[5], waiting = KEYS[6], time = now() }, 0

@@ -8,7 +8,7 @@
 -- Returns LOST, or for each run: GONE (the worker does not hold the job), MOVED (its state is another; nothing was done), or ENDED
 --@include now
 --@include wake
---@include finish
+--@include job-end
 
 local jobs, runs, active, leases, workflows, ended = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local keys, waits, running, listeners = KEYS[7], KEYS[8], KEYS[9], KEYS[10]

@@ -5,7 +5,7 @@
 -- Returns what enqueue returns of a job with an id made by the client, no key, to run at once, in a queue that holds any number: the time
 --         in ms, or nothing where it was not asked for, and where the queue or the task is drained '0 ~' in a second line.
 --@include now
---@include drained
+--@include is-drained
 
 local jobs, sent, draining, pending, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local call, id, record = ARGV[1] .. '\n', ARGV[2], ARGV[3]
@@ -27,7 +27,7 @@ if drained and is_drained(drained, string.match(record, '^%[%d+,"[^"]*","([^"]*)
 end
 redis.call('HSET', jobs, id, record)
 redis.call('RPUSH', pending, id)
--- A hint, as in wake.lua: at most one stands in the list.
+-- A hint, as in lib/wake.lua: at most one stands in the list.
 if there < 2 then
   redis.call('LPUSH', wake, '1')
 end

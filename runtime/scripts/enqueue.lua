@@ -6,14 +6,14 @@
 --      5.. for each queue: name, most pending (0 = any number), n, 2 n lines, an id and a record each: id made by the client, no key, to run
 --      at once
 --      then the others, each: queue number, id, record, due ('' = at once, '+ms' = after, 'ms' = at), key field ('' = none),
---      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see come)
+--      key ttl, with a dedupe mode '<end> <mode> <ms to keep a job that is cancelled>', '' or '<limits> <group>' (see lib/gate-entry)
 -- Returns the time in ms, then for each job that was not stored its position (from 0, in ARGV order) and: the id of the job that
 --         is there, with ' replaced' if it has the new record; or '!' where the id is taken by another task or payload; or '#'
 --         where the queue is full; or '~' where the queue or the task is drained.
 --@include now
 --@include wake
---@include sent
---@include drained refuse
+--@include last-reply
+--@include is-drained put-plain
 
 local call, others = ARGV[1] .. '\n', 5 + 3 * ARGV[4]
 local before, draining = answer_before(KEYS[2], call, KEYS[3])
@@ -42,12 +42,12 @@ if at > #ARGV then
   return remember(KEYS[2], call, reply)
 end
 -- What follows is not even made for a call of plain jobs.
---@include later
---@include rate book group gate
---@include come withdraw
---@include record finish cancel
---@include dedupe place
---@include alike same known
+--@include put-later
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry withdraw-from-gate
+--@include record job-end cancel-waiting
+--@include dedupe place-job
+--@include same-json same-job known-keys
 
 local shard, gate = { jobs = jobs }, { groups = groups, time = time, late = {}, counts = {} }
 shard.keys, shard.expiry, gate.limited, gate.waiting, shard.runs, shard.active, shard.done, shard.waits, shard.notes =
@@ -60,7 +60,7 @@ while at <= #ARGV do
   local due, ends = due_time(ARGV[at + 3], time), time + ms_of(ttl)
   local existing, known, old = redis.call('HGET', jobs, id), nil, nil
   if existing then
-    known = (same(existing, record) or was_replaced(existing, record, key)) and id or '!'
+    known = (same_job(existing, record) or was_replaced(existing, record, key)) and id or '!'
   elseif mode ~= '' then
     known, old = deduplicate(shard, gate, queue, { key = key, mode = mode, record = record, due = due })
   elseif key ~= '' then

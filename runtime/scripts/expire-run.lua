@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- expire-run: the time of a workflow run is over: it begins nothing more, and what waits for a time or at the gate is hastened.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 limited, 7 groups, 8 waiting; then for each queue: pending, due, wake
--- ARGV 1 worker, 2 job, 3 run, 4 state of the run from now on, 5 jobs that may wait (see lib/hasten)
+-- ARGV 1 worker, 2 job, 3 run, 4 state of the run from now on, 5 jobs that may wait (see lib/hasten-jobs)
 -- Returns LOST, GONE (the worker does not hold the job), OVER (the run goes on no longer anyway), or EXPIRED
 --@include now
 --@include wake
---@include rate book group gate
---@include withdraw hasten
---@include hold
+--@include rate gate-changes gate-groups gate-room gate
+--@include withdraw-from-gate hasten-jobs
+--@include held-by-worker
 
 local jobs, runs, active, leases, workflows = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local worker, job, run, woken = ARGV[1], ARGV[2], ARGV[3], {}

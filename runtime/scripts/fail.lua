@@ -9,10 +9,10 @@
 --         for which the worker leaves hints. A retry becomes cancelled when that was asked for, and where a newer job has taken its place.
 --@include now
 --@include wake
---@include later
---@include rate book group gate hint
+--@include put-later
+--@include rate gate-changes gate-groups gate-room gate queues-to-hint
 --@include record
---@include finish
+--@include job-end
 --@include dedupe
 
 local jobs, runs, active, leases, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

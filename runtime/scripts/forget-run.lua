@@ -6,7 +6,7 @@
 --      jobs, then these
 -- Returns the number of fields removed. The last run that is pinned to a definition takes it along.
 --@include now
---@include finish
+--@include job-end
 
 local workflows, ended, done, dead, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], now()
 

@@ -5,7 +5,7 @@
 --      each separated by spaces
 -- Returns KEPT, or CONFLICT when one of another payload is kept there
 --@include now
---@include alike
+--@include same-json
 
 local events, expiry, field = KEYS[1], KEYS[2], ARGV[1]
 local open, seen, settled = {}, {}, {}
@@ -14,7 +14,7 @@ local head, before, payload = string.format('[1,%.0f,"', time), '', ARGV[2]
 
 if known then
   head, before, payload = string.match(known, '^(%[1,%d+,")([^"]*)",(.*)%]$')
-  if not payload or not alike(payload, ARGV[2]) then
+  if not payload or not same_json(payload, ARGV[2]) then
     return 'CONFLICT'
   end
 else

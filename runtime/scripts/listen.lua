@@ -4,9 +4,9 @@
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 its member of listeners, 5 timeout (ms)
 -- Returns LOST (no lease), GONE (not held by this worker); or until when it listens (ms) as text, and the step that the wait has
 --         become: with the event, or without one when its time is over; '' while it listens. The first call of a name counts.
---@include hold
+--@include held-by-worker
 --@include now
---@include waits
+--@include handler-waits
 
 local active, leases, time = KEYS[1], KEYS[2], now()
 local worker, id, name, member, timeout = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ms_of(ARGV[5])

@@ -7,7 +7,7 @@
 -- Returns MOVED (it is not as it was seen, or one of the jobs is there; nothing was done) or REPAIRED
 --@include now
 --@include wake
---@include later
+--@include put-later
 
 local jobs, workflows, running, ended, listeners, run = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1]
 local count, at = run .. ' :open', 8

@@ -33,7 +33,7 @@ if action == 'pause' then
   return 1
 end
 redis.call('HDEL', groups, closed)
--- Claims take it from here, a few at a time: see lib/letgo.lua.
+-- Claims take it from here, a few at a time: see lib/resumed-tasks.lua.
 redis.call('HSET', paused, field, '0 ')
 wake_all()
 return 1

@@ -9,11 +9,11 @@
 --@include now
 --@include wake
 --@include record
---@include finish
---@include hole
---@include rate book group gate
---@include erase
---@include vacate
+--@include job-end
+--@include drop-hole
+--@include rate gate-changes gate-groups gate-room gate
+--@include purge-jobs
+--@include purge-gate
 
 local shard = { jobs = KEYS[1], runs = KEYS[2], keys = KEYS[5], waits = KEYS[6], notes = KEYS[7] }
 local gate, sets = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }, { done = KEYS[3], dead = KEYS[4], due = KEYS[12] }

@@ -8,13 +8,13 @@
 --@include now
 --@include wake
 --@include record
---@include condemn
---@include hole
---@include judge
---@include finish
+--@include condemn-worker
+--@include drop-hole
+--@include crash-verdict
+--@include job-end
 --@include dedupe
---@include rate book group gate
---@include back
+--@include rate gate-changes gate-groups gate-room gate
+--@include undo-start
 
 local jobs, runs, active, leases, workers, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local tag, worker, crashed, most, keep_ms = ARGV[1], ARGV[2], ARGV[3] == 'crashed', tonumber(ARGV[4]), ms_of(ARGV[5])
@@ -47,7 +47,7 @@ end
 local function take_back(id)
   local record = redis.call('HGET', jobs, id)
   local attempts, crashes, state, detail, events, is_spoiled = split_run(redis.call('HGET', runs, id))
-  local blamed, counted, verdict = judge(crashed, crashes, most, worker, events)
+  local blamed, counted, verdict = crash_verdict(crashed, crashes, most, worker, events)
   local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
   -- A step is not buried here, nor cancelled: its workflow has to hear of it first, from the worker that claims it next.
   local is_over = is_spoiled or verdict == 'dead'

@@ -7,7 +7,7 @@
 -- Returns MOVED (others may have come meanwhile; nothing is known), RIGHT (nothing is wrong), WRONG (look), or REPAIRED (mend)
 --@include now
 --@include wake
---@include rate book group gate
+--@include rate gate-changes gate-groups gate-room gate
 
 local active, limited, groups, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local gate = { limited = limited, groups = groups, waiting = waiting, time = now() }

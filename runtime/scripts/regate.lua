@@ -6,7 +6,7 @@
 -- Returns MOVED (it is not as it was seen; nothing was done), LONG (a longer list would have to be searched), or REPAIRED
 --@include now
 --@include wake
---@include rate book group gate
+--@include rate gate-changes gate-groups gate-room gate
 
 local jobs, runs, active, limited, groups, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local pending, due, wake_key = KEYS[7], KEYS[8], KEYS[9]

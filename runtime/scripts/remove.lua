@@ -6,9 +6,9 @@
 -- Returns NOTFOUND, ACTIVE, or REMOVED
 --@include now
 --@include record
---@include finish
---@include rate book group gate
---@include withdraw
+--@include job-end
+--@include rate gate-changes gate-groups gate-room gate
+--@include withdraw-from-gate
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local keys, waits, notes, due = KEYS[6], KEYS[7], KEYS[8], KEYS[12]

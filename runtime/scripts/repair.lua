@@ -9,7 +9,7 @@
 -- Returns MOVED (it is not as it was seen; nothing was done), LONG (a longer list would have to be searched; nothing was done),
 --         or REPAIRED
 --@include record
---@include finish
+--@include job-end
 --@include wake
 
 local jobs, runs, active, done, dead, keys = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

@@ -9,9 +9,9 @@
 --      that it waits for before it ends, then for each job that begins: job, queue, delay (ms), limit, record
 -- Returns LOST, GONE (the worker does not hold the job), MOVED (the run is not retried any longer), or RESUMED. With the last part
 --         the job ends too, unless nothing begins: then it has to decide again.
---@include now wake later record finish
---@include rate book group gate
---@include come begin hold withdraw takeback
+--@include now wake put-later record job-end
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry begin-step held-by-worker withdraw-from-gate take-back-job
 
 local jobs, runs, active, leases, workflows, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local notes, gate = KEYS[8], { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
@@ -76,7 +76,7 @@ for i = at + 1, #ARGV, 5 do
     redis.call('ZREM', done, id)
     redis.call('ZREM', dead, id)
   end
-  begin(jobs, gate, woken, id, KEYS[q], KEYS[q + 1], KEYS[q + 2], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
+  begin_step(jobs, gate, woken, id, KEYS[q], KEYS[q + 1], KEYS[q + 2], tonumber(ARGV[i + 2]), ARGV[i + 3], ARGV[i + 4])
 end
 redis.call('HDEL', workflows, run .. ' :state')
 if ARGV[at] ~= '0' then

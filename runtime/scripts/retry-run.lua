@@ -6,7 +6,7 @@
 -- Returns NOTFOUND, MOVED (its end is not what was seen), KEY <run> (its idempotency key belongs to that one by now), or RETRIED
 --@include now
 --@include wake
---@include revive
+--@include revive-run
 
 local jobs, workflows, ended, running, keys, expiry = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local pending, run, key, step, time = KEYS[7], ARGV[1], ARGV[3], ARGV[5], now()

@@ -9,8 +9,8 @@
 --@include wake
 --@include record
 --@include dedupe
---@include rate book group gate
---@include come
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[11], KEYS[12], ARGV[1]
@@ -56,7 +56,7 @@ else
   return 'STATE pending'
 end
 if comes then
-  come(gate, id, true, pending, KEYS[13])
+  enter_or_wait(gate, id, true, pending, KEYS[13])
 end
 wake(KEYS[13])
 return 'RETRIED'

@@ -5,7 +5,7 @@
 -- Returns LOST (no lease), GONE (not held by this worker), or the new run.
 --@include now
 --@include record
---@include hold
+--@include held-by-worker
 
 local runs, active, leases, worker, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 

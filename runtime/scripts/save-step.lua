@@ -4,7 +4,7 @@
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 result as JSON ('' = it gave nothing)
 -- Returns LOST (no lease), GONE (not held by this worker), or SAVED. A step that is stored already stays as it is: the call
 --         was sent again after a lost reply.
---@include hold
+--@include held-by-worker
 
 local active, leases, notes = KEYS[1], KEYS[2], KEYS[3]
 local worker, id, name, result = ARGV[1], ARGV[2], ARGV[3], ARGV[4]

@@ -39,7 +39,7 @@ export class Script {
 }
 
 function readScript(name: string): string {
-  return readLua(`./${name}.lua`).replaceAll(/^--@include ([\w ]+)$/gm, (_line, names: string) =>
+  return readLua(`./${name}.lua`).replaceAll(/^--@include ([\w -]+)$/gm, (_line, names: string) =>
     names
       .split(" ")
       .map((include) => readLua(`./lib/${include}.lua`).trimEnd())

@@ -2,18 +2,18 @@
 -- settle-steps: ends steps of workflow runs, and begins what comes after, which may stay with the worker. Sent again, it does nothing twice.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups, 11 waiting, 12 paused,
 --      13 running, 14 ended; then for each queue: pending, due, wake
--- ARGV 1 tag, 2 worker, 3 number of molds, then these (see lib/mold), number of plans, then these, then the ends (see lib/ends)
+-- ARGV 1 tag, 2 worker, 3 number of templates, then these (see lib/job-template), number of plans, then these, then the ends (see lib/step-ends)
 -- Returns LOST, or a list: number of jobs that began, time (ms) as text, jobs that the worker carries on with ("<end> <begin>", separated
 --         by commas; ends count from 0, begins from 1, 0 is the job that decides), ends with which runs have ended (separated by spaces),
 --         1 if slots at the gate have come free (else 0), queues for which the worker leaves hints
---@include now wake later finish
---@include rate book group gate hint
---@include come
---@include rare throng
+--@include now wake put-later job-end
+--@include rate gate-changes gate-groups gate-room gate queues-to-hint
+--@include gate-entry
+--@include clear-rare gate-many
 --@include acknowledge
---@include begin
---@include withdraw hasten
---@include parts facts mold ends carry over
+--@include begin-step
+--@include withdraw-from-gate hasten-jobs
+--@include in-chunks hash-cache job-template step-ends carry-on complete-runs
 
 local jobs, active, leases, workflows = KEYS[1], KEYS[3], KEYS[4], KEYS[5]
 local tag, worker, woken, begun = ARGV[1], ARGV[2], {}, 0
@@ -31,8 +31,8 @@ local function queue_of(place)
 end
 
 local paused = redis.call('EXISTS', KEYS[12]) == 1 and KEYS[12]
-local function start(one, place, mold, item, may_carry)
-  make(gate, woken, mold, one.run, item, may_carry and carries(paused, one, place, mold) and worker)
+local function start(one, place, template, item, may_carry)
+  make_job(gate, woken, template, one.run, item, may_carry and carries(paused, one, place, template) and worker)
   begun = begun + 1
 end
 
@@ -56,7 +56,7 @@ local function settle(one)
     local job = one.plan[i]
     if (goes_on or job.need < 0) and ((job.need <= 0 and not known[one.head .. job.field])
       or (job.need > 0 and whole and add(one.head .. job.field, 1) == job.need)) then
-      start(one, i, job.mold, job.item, job.may_carry)
+      start(one, i, job.template, job.item, job.may_carry)
     end
   end
   -- Nothing of the run is under way: it has ended, or somebody has to say how it goes on. (Less than 0: the count was spoiled.)
@@ -66,8 +66,8 @@ local function settle(one)
   end
 end
 
-local molds, behind = read_molds(3, queue_of)
-local held, ended = read_ends(active, worker, read_plans(behind, molds))
+local templates, behind = read_templates(3, queue_of)
+local held, ended = read_ends(active, worker, read_plans(behind, templates))
 read_asked(workflows)
 end_held(jobs, KEYS[2], active, KEYS[6], KEYS[7], KEYS[8], tag, gate, ended)
 for i = 1, #held do
@@ -75,10 +75,10 @@ for i = 1, #held do
 end
 local refusal = write_made(jobs, active)
 write_known(workflows)
-write_over(workflows, KEYS[13], KEYS[14], KEYS[6], tag, gate.time)
+write_completed(workflows, KEYS[13], KEYS[14], KEYS[6], tag, gate.time)
 wake_each(woken)
 if refusal then
   error(refusal, 0)
 end
 local freed, hints = gate.has_freed and 1 or 0, to_hint(gate, {})
-return { begun, string.format('%.0f', gate.time), table.concat(carried, ','), table.concat(over_with, ' '), freed, hints }
+return { begun, string.format('%.0f', gate.time), table.concat(carried, ','), table.concat(completed_by, ' '), freed, hints }

@@ -3,16 +3,16 @@
 -- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
 --      pending, due, wake
 -- ARGV 1 number of definitions, then field and text of each; then for each run: run, its record, number of its definition, key field
---      ('' = none), ttl (ms), and what it begins with (see lib/launch)
+--      ('' = none), ttl (ms), and what it begins with (see lib/launch-run)
 -- Returns for each run: the id of the run that there is now (this one, or the one that owns the key), and its record when this call
 --         did not store it
 --@include now
 --@include wake
---@include later
---@include rate book group gate
---@include come
---@include begin
---@include parts launch
+--@include put-later
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry
+--@include begin-step
+--@include in-chunks launch-run
 
 local workflows, keys, expiry = KEYS[2], KEYS[3], KEYS[4]
 local stores = { jobs = KEYS[1], workflows = workflows, running = KEYS[8], listeners = KEYS[9] }

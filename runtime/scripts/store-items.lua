@@ -3,7 +3,7 @@
 -- KEYS 1 active, 2 leases, 3 workflows
 -- ARGV 1 worker, 2 job that fans out, then fields and values
 -- Returns LOST, GONE (the worker does not hold the job), or STORED
---@include hold
+--@include held-by-worker
 
 local active, leases, workflows, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 

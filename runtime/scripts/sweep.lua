@@ -7,9 +7,9 @@
 --         removed
 --@include now
 --@include record
---@include finish
+--@include job-end
 --@include dedupe
---@include forget
+--@include forget-starts
 
 if ARGV[2] ~= '0' and not redis.call('SET', KEYS[14], '1', 'PX', ARGV[2], ARGV[3] == '1' and 'GET' or 'NX') and ARGV[3] ~= '1' then
   return 'SWEPT'

@@ -7,7 +7,7 @@
 --         spaces; the runs that have heard of the event; the jobs
 --@include now
 --@include wake
---@include waits
+--@include handler-waits
 
 local FIRST_QUEUE_KEY, FIRST_QUEUE, workflows, event_id, most, time = 6, 6, KEYS[1], ARGV[1], tonumber(ARGV[5]), now()
 local stores = { listeners = KEYS[2], expiry = KEYS[3], notes = KEYS[4] }

@@ -4,19 +4,19 @@
 --      then for each queue: pending, due, wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the run is for
 --      4 overlap (allow, skip, replace), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
---      record, 8 field and 9 text of its definition, then what it begins with (see lib/launch)
+--      record, 8 field and 9 text of its definition, then what it begins with (see lib/launch-run)
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), WAITING (with replace, as long as what is
 --         before it has not ended: only noted), or 1 if the run was started, else 0.
 --@include now
 --@include record
 --@include schedule
---@include overlap
+--@include schedule-overlap
 --@include wake
---@include later
---@include rate book group gate
---@include come
---@include begin
---@include parts launch
+--@include put-later
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry
+--@include begin-step
+--@include in-chunks launch-run
 
 local schedules = KEYS[4]
 local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[3], running = KEYS[8], listeners = KEYS[9], active = KEYS[10] }

@@ -4,18 +4,18 @@
 --      11 due, 12 wake
 -- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
 --      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
---      8 '' or '<limits> <group>' (see come); then for each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
+--      8 '' or '<limits> <group>' (see lib/gate-entry); then for each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
 -- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
 --         jobs that were stored.
 --@include now
 --@include record
 --@include schedule
---@include overlap
+--@include schedule-overlap
 --@include wake
---@include later
---@include rate book group gate
---@include come
---@include drained
+--@include put-later
+--@include rate gate-changes gate-groups gate-room gate
+--@include gate-entry
+--@include is-drained
 
 local stores = { jobs = KEYS[1], runs = KEYS[2], workflows = KEYS[8], active = KEYS[9] }
 local jobs, schedules, draining = stores.jobs, KEYS[3], KEYS[7]
@@ -44,7 +44,7 @@ local function put(id, record, at)
   if at > time then
     put_later(due, wake_key, at, id)
   else
-    come(gate, id, entry, pending, wake_key)
+    enter_or_wait(gate, id, entry, pending, wake_key)
   end
 end
 

@@ -6,8 +6,8 @@
 --         WAITING
 --@include now
 --@include wake
---@include later
---@include hold
+--@include put-later
+--@include held-by-worker
 
 local active, leases, workflows, time = KEYS[1], KEYS[2], KEYS[3], now()
 local worker, job, run, field = ARGV[1], ARGV[2], ARGV[3], ARGV[3] .. ' ' .. ARGV[4]

@@ -8,9 +8,10 @@ import { Connection } from "../../runtime/connection/index.js";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 import * as scripts from "../../runtime/scripts/index.js";
 import { Script, type ScriptArgument, type ScriptRunner } from "../../runtime/scripts/index.js";
-import { ROOT, readSources, type SourceFile } from "../layout/source-files.js";
+import { ROOT, type SourceFile } from "../layout/source-files.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { playChild } from "./child-moves.js";
+import { bodies, functionsOf, includesOf, nameOf, withoutComments } from "./lua-files.js";
 import { A_RECOUNT, A_REGATE, playPause } from "./pause-moves.js";
 import { beginStep, newRun, playRun, runCalls } from "./run-moves.js";
 import { item, ShardBench } from "./shard-bench.js";
@@ -22,9 +23,6 @@ import { playWait } from "./wait-moves.js";
 const MAX_LINES = 90;
 
 const page = await readFile(join(ROOT, "docs/protocol.md"), "utf8");
-const files = await readSources(["runtime/scripts"], [".lua"]);
-const libraries = files.filter((file) => file.path.includes("/lib/"));
-const bodies = files.filter((file) => !file.path.includes("/lib/"));
 
 interface Header {
   readonly text: string;
@@ -33,10 +31,6 @@ interface Header {
   readonly family: readonly string[];
   /** Of those behind the families, which are not always there. */
   readonly rest: readonly string[];
-}
-
-function nameOf(file: SourceFile): string {
-  return file.path.slice(file.path.lastIndexOf("/") + 1, -".lua".length);
 }
 
 function headerOf(file: SourceFile): Header {
@@ -64,7 +58,7 @@ describe("every script is there", () => {
 });
 
 describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (name, file) => {
-  const code = file.text.replaceAll(/^\s*--.*$/gm, "");
+  const code = withoutComments(file);
 
   test("begins with its contract", () => {
     const { text } = headerOf(file);
@@ -139,20 +133,11 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
     expect(file.text.trimEnd().split("\n").length).toBeLessThanOrEqual(MAX_LINES);
     for (const library of includesOf(file)) {
       expect(library.text).not.toContain("--@include");
-      const functions = [...library.text.matchAll(/^local function (\w+)/gm)].map((match) => match[1]!);
+      const functions = functionsOf(library);
       expect(functions.some((one) => code.includes(`${one}(`)) || usedByOthers(file, functions)).toBe(true);
     }
   });
 });
-
-function includesOf(file: SourceFile): SourceFile[] {
-  const names = [...file.text.matchAll(/^--@include ([\w ]+)$/gm)].flatMap((match) => match[1]!.split(" "));
-  return names.map((name) => {
-    const library = libraries.find((one) => nameOf(one) === name);
-    if (library === undefined) throw new Error(`${file.path} includes ${name}, which is not in lib/`);
-    return library;
-  });
-}
 
 function usedByOthers(file: SourceFile, functions: readonly string[]): boolean {
   return includesOf(file).some((library) =>

@@ -1,3 +1,5 @@
+-- Needs: now
+
 -- Takes `ids` out of the active state and returns those that this worker held: nobody can acknowledge another's job.
 local function release_held(active, worker, ids)
   local owners, held = redis.call('HMGET', active, unpack(ids)), {}

@@ -1,3 +1,5 @@
+-- Needs: gate, gate-changes, gate-room, groups-to-admit, paused-tasks
+
 -- Lets one in, as far as its group is open, it waits for this queue, and fewer than 500 have come.
 local function let_in(gate, queue, group, member, of, id, came)
   if of ~= queue or came.n == 500 or opens_at(gate, group) > 0 then
@@ -22,7 +24,7 @@ local function let_group_in(gate, queue, group, first, id, came)
   end
   local members = first_of(gate, group.name, most)
   for i = 1, #members do
-    local of, its_id = who(group.name, members[i])
+    local of, its_id = queue_and_id(group.name, members[i])
     if not let_in(gate, queue, group, members[i], of, its_id, came) then
       return false
     end

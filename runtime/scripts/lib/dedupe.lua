@@ -1,3 +1,5 @@
+-- Needs: record
+
 -- Dedupe keys: fields of `keys` that begin with a "!" and name the last job of their key. Nobody takes that job out when it
 -- completes, so that jobs without such a key pay nothing: whether it is still there is found out when the key is used again.
 

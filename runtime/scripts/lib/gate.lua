@@ -1,29 +1,12 @@
+-- Needs: gate-changes, gate-groups, gate-room
+
 -- The gate before the pending lists, for jobs with a limit: of each group at most `limit` hold a slot, the others wait outside,
 -- so that a million of them cost nobody anything. An id holds a slot while it stands in a pending list or in `active`. Fields:
 -- limited: job id -> entry "<number> <queue> <group>", until the job ends; a group is "<task> <key>"
 -- groups: <task> -> limit, <group> -> slots held, with a rate also " <places of starts reserved>", # -> last number given, #<queue> ->
--- jobs that wait; rates: see rate.lua
+-- jobs that wait; rates: see lib/rate.lua
 -- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>", or from a
 -- time on: "\n<queue>\n<time>\n<group>", with 16 digits, so that these stand in front of the others
-
--- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up, or its task is resumed.
-local function opens_at(gate, group)
-  if group.rule.shut or group.held >= group.rule.limit then
-    return math.huge
-  end
-  local rate, reserved = group.rule.rate, group.reserved
-  if rate and rate.turns and reserved > 0 then
-    return math.huge
-  elseif not rate or rate.per == 0 then
-    return 0
-  end
-  -- Those that no longer count may be among these; as a rule there is room with them, and nothing more has to be read.
-  if reserved + group.total < rate.most then
-    return 0
-  end
-  local log = log_of(gate, group)
-  return next_start(log, group.total, reserved, rate.most)
-end
 
 -- One takes a slot, and reserves its start.
 local function take(gate, group)
@@ -33,12 +16,12 @@ local function take(gate, group)
 end
 
 -- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look. Queues
--- with a new note stand in `gate.invited`, true where one may come in at once (see hint.lua).
+-- with a new note stand in `gate.invited`, true where one may come in at once (see lib/queues-to-hint.lua).
 local function invite(gate, group)
   local opens = anyone_waits(gate) and opens_at(gate, group) or math.huge
   local first = opens < math.huge and first_of(gate, group.name, 1)[1]
   if first then
-    local queue, at = who(group.name, first), opens > 0 and string.format('%016.0f\n', opens) or ''
+    local queue, at = queue_and_id(group.name, first), opens > 0 and string.format('%016.0f\n', opens) or ''
     local is_new = redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\n' .. at .. group.name) == 1
     if is_new then
       gate.invited = gate.invited or {}

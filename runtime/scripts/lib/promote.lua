@@ -1,3 +1,5 @@
+-- Needs: wake
+
 -- The shorter of two times in ms, of which -1 is none.
 local function sooner(one, other)
   return (one < 0 or (other >= 0 and other < one)) and other or one

@@ -1,3 +1,5 @@
+-- Needs: count-starts, gate, gate-changes, gate-room
+
 -- Turns: of a group that takes turns with the others of its task, one id stands in the pending list. A claim takes it, and the next
 -- comes in behind those of the other groups. It is a rate of which only the reserved places count; an id that is handed back, or that
 -- was put there before, may be one more for a while.
@@ -6,7 +8,7 @@
 local function next_of(gate, group, queue, most)
   local members, ids = first_of(gate, group.name, most), {}
   for i = 1, #members do
-    local of, id = who(group.name, members[i])
+    local of, id = queue_and_id(group.name, members[i])
     if of ~= queue then
       break
     end

@@ -1,0 +1,24 @@
+-- Needs: job-end, record, withdraw-from-gate
+
+-- Ends a job that waits, wherever that is. A pending list is never searched: the id stays in it as a hole that the claim skips,
+-- and the detail 1 says so.
+local function cancel_waiting(shard, gate, due, tag, id, record, run, keep_ms)
+  local attempts, crashes, _, _, events = split_run(run)
+  local was_due = redis.call('ZREM', due, id) == 1
+  local place = (withdraw(gate, id, was_due) or was_due) and 'null' or '1'
+  if keep_ms > 0 then
+    local event = string.format('[%.0f,"cancelled"]', gate.time)
+    redis.call('HSET', shard.runs, id, join_run(attempts, crashes, 'cancelled', place, events, event))
+    redis.call('ZADD', shard.done, gate.time + keep_ms, id)
+  else
+    redis.call('HDEL', shard.runs, id)
+    forget_notes(shard.notes, { id })
+    if place == '1' then
+      redis.call('HSET', shard.jobs, id, '[0]')
+    else
+      redis.call('HDEL', shard.jobs, id)
+    end
+  end
+  free_key(shard.keys, options_of(record), id)
+  publish(shard.waits, tag, id)
+end

@@ -1,0 +1,64 @@
+-- Needs: dedupe, place-job, record, same-job
+
+-- The job that has an idempotency key, until its ttl ends, whatever has become of it.
+local function owner_of(shard, key, time)
+  local owner = redis.call('HGET', shard.keys, key)
+  return owner and tonumber(redis.call('ZSCORE', shard.expiry, key) or 0) > time and owner or nil
+end
+
+-- A stored job has this key from now on; '' is none.
+local function give_key(shard, key, id, ends)
+  if key ~= '' then
+    redis.call('HSET', shard.keys, key, id)
+    redis.call('ZADD', shard.expiry, ends, key)
+  end
+end
+
+-- Gives a job that waits and has not begun the record of the newest enqueue of its key. It keeps its place in line; one that
+-- waits for a time waits for the newest one, which a debounce puts off, at most to the end that its first enqueue has set.
+local function replace(shard, gate, queue, id, new)
+  redis.call('HSET', shard.jobs, id, (string.gsub(new.record, '"dedupe":', '"replaced":1,%0', 1)))
+  local due_at = redis.call('ZSCORE', queue.due, id)
+  if not due_at or (new.mode == 'debounce' and tonumber(due_at) <= gate.time) then
+    return
+  end
+  if new.mode == 'debounce' then
+    local latest = tonumber(redis.call('ZSCORE', shard.expiry, new.key) or gate.time)
+    redis.call('ZADD', queue.due, math.min(new.due or gate.time, latest), id)
+  else
+    redis.call('ZREM', queue.due, id)
+    place(gate, queue, id, new.due, true)
+  end
+end
+
+-- True where an id is enqueued again whose record has been replaced by newer enqueues of its key: what it was cannot be compared, and only
+-- the text of the key tells of it. The queue and the group before and behind that, or whether there is a key, a deploy may have changed.
+local function was_replaced(one, other, key)
+  local task, options = parts_of(one)
+  if not (task and options.replaced) or task ~= parts_of(other) then
+    return false
+  end
+  local text = '^[^ ]* ([^\n]*)'
+  return key == '' or string.match(tostring(options.key), text) == string.match(key, text)
+end
+
+-- What a new job finds under its dedupe key: the answer that it gets instead of being stored; or nil, and with it the job that
+-- is cancelled when it is stored: one that waits for another attempt is not changed, because handlers have seen its payload.
+local function deduplicate(shard, gate, queue, new)
+  local id, record, run = unfinished(shard.jobs, shard.runs, shard.keys, new.key)
+  if not id or new.mode == 'unfinished' then
+    return id
+  end
+  local _, _, _, _, events = split_run(run)
+  -- Asleep, or waiting for an event, is under way: what its handler has done already knows nothing of this enqueue.
+  local rests = string.find(events, '"slept",%d+%]%]$') or string.find(events, '"waited",%d+%]%]$')
+  if rests or redis.call('HEXISTS', shard.active, id) == 1 then
+    return nil
+  elseif new.mode == 'waiting' then
+    return id
+  elseif run then
+    return nil, { id = id, record = record, run = run }
+  end
+  replace(shard, gate, queue, id, new)
+  return id .. ' replaced'
+end

@@ -1,6 +1,0 @@
--- Hands all values to `write`, some thousands at once: Lua unpacks no more.
-local function in_parts(values, write)
-  for from = 1, #values, 4000 do
-    write(unpack(values, from, math.min(from + 3999, #values)))
-  end
-end

@@ -1,0 +1,57 @@
+-- Needs: gate, gate-changes, gate-groups, paused-tasks, record
+
+-- Tasks that were resumed. Their parked jobs go by claims, in their order; until they have gone, later ones are parked behind them.
+local function parked(gate, task, queue, n)
+  local group = '!' .. task .. ' ' .. queue
+  return redis.call('ZRANGEBYLEX', gate.waiting, '[' .. group .. '\n', '(' .. group .. '\v', 'LIMIT', 0, n)
+end
+
+-- Adds up to `n` parked jobs of resumed tasks to `claimed`. One that has a limit in its queue comes to that gate first.
+local function claim_resumed(gate, queue, n, claimed)
+  for task, value in pairs(gate.shut) do
+    local members, ids = n > 0 and is_resumed(value) and parked(gate, task, queue, n) or {}, {}
+    for i = 1, #members do
+      ids[i] = string.match(members[i], ' (%S+)$')
+    end
+    if #ids > 0 then
+      redis.call('ZREM', gate.waiting, unpack(members))
+      redis.call('HDEL', gate.limited, unpack(ids))
+      count_waiting(gate, queue, -#ids)
+    end
+    local records = #ids > 0 and redis.call('HMGET', gate.jobs, unpack(ids)) or {}
+    for i = 1, #ids do
+      local may_have = records[i] and string.find(records[i], '"group":"@', 1, true)
+      local group, enters = may_have and options_of(records[i]).group, true
+      if group then
+        local entry = string.match(members[i], '\n(%d+ %S+) ') .. ' ' .. group
+        redis.call('HSET', gate.limited, ids[i], entry)
+        enters = pass(gate, ids[i], entry)
+      end
+      if enters then
+        claimed[#claimed + 1], n = ids[i], n - 1
+      end
+    end
+  end
+end
+
+-- Invites the groups of the tasks that were resumed, 100 a call: while they were closed, nobody noted that they have room. Forgets a
+-- task of which nothing is left to do.
+local function reopen(gate, paused)
+  for task, value in pairs(gate.shut) do
+    local group, n = string.sub(value, 3), 0
+    local from = group == '' and '[' .. task .. ' ' or '(' .. group .. '\v'
+    while is_resumed(value) and n < 100 do
+      local member = redis.call('ZRANGEBYLEX', gate.waiting, from, '(' .. task .. '!', 'LIMIT', 0, 1)[1]
+      group = member and string.match(member, '^([^\n]*)') or task .. '!'
+      from, n = '(' .. group .. '\v', member and n + 1 or 101
+      invite(gate, group_of(gate, group))
+    end
+    local parked_too = n == 101 and redis.call('ZRANGEBYLEX', gate.waiting, '[!' .. task .. ' ', '(!' .. task .. '!', 'LIMIT', 0, 1)
+    if n == 101 and #parked_too == 0 then
+      redis.call('HDEL', paused, 'task:' .. task)
+      gate.shut[task] = nil
+    elseif n > 0 then
+      redis.call('HSET', paused, 'task:' .. task, '0 ' .. group)
+    end
+  end
+end

@@ -1,0 +1,39 @@
+// What every library of runtime/scripts/lib promises by its form: it includes nothing, so it says which others a script
+// has to include before it.
+import { describe, expect, test } from "vitest";
+import type { SourceFile } from "../layout/source-files.js";
+import { bodies, functionsOf, includesOf, libraries, nameOf, withoutComments } from "./lua-files.js";
+
+describe.each(libraries.map((file) => [nameOf(file), file] as const))("lib/%s.lua", (name, file) => {
+  const needs = neededBy(file);
+
+  test("says at its head whose functions it calls", () => {
+    const said = /^-- Needs: (.+)\n\n/.exec(file.text)?.[1] ?? "";
+    expect(said).toBe(needs.join(", "));
+  });
+
+  test("is included somewhere, everywhere behind what it needs", () => {
+    const including = bodies.map((body) => includesOf(body).map(nameOf)).filter((all) => all.includes(name));
+    expect(including.length).toBeGreaterThan(0);
+    // Where a function is not defined yet, Lua looks for a global one, and fails only when it is called.
+    for (const all of including)
+      expect(all.slice(0, all.indexOf(name))).toEqual(expect.arrayContaining(needs));
+  });
+});
+
+test("no two libraries define a function of one name", () => {
+  const names = libraries.flatMap(functionsOf);
+  expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});
+
+/** The other libraries whose functions it calls, by name. */
+function neededBy(file: SourceFile): string[] {
+  const code = withoutComments(file);
+  const called = new Set(
+    [...code.matchAll(/(?<![.\w])(?:(\w+)\(|pcall\((\w+))/g)].flatMap(([, ...names]) => names),
+  );
+  return libraries
+    .filter((other) => other !== file && functionsOf(other).some((one) => called.has(one)))
+    .map(nameOf)
+    .toSorted();
+}
