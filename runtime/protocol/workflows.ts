@@ -217,7 +217,7 @@ export interface BegunJob {
   readonly record: string;
 }
 
-/** @param at when the job starts (ms). Scripts build the same text, see lib/mold.lua. */
+/** @param at when the job starts (ms). Scripts build the same text, see lib/job-template.lua. */
 export function begunJob(
   { suffix, queue, delayMs, limit, before, after }: JobMold,
   run: string,

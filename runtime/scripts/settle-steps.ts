@@ -59,7 +59,7 @@ export class QueuePlaces {
   }
 }
 
-/** Numbers the molds of a call, and writes them down as lib/mold.lua reads them. */
+/** Numbers the molds of a call, and writes them down as lib/job-template.lua reads them. */
 class Molds {
   readonly args: ScriptArgument[] = [];
   readonly #numbers = new Map<JobMold, number>();
@@ -90,7 +90,7 @@ interface Plan {
   readonly decider: JobMold;
 }
 
-/** Numbers the plans of a call, and writes them down as lib/ends.lua reads them. What begins with a step is one list for all its runs. */
+/** Numbers the plans of a call, and writes them down as lib/step-ends.lua reads them. What begins with a step is one list for all its runs. */
 class Plans {
   readonly args: ScriptArgument[] = [];
   readonly #molds: Molds;
@@ -204,7 +204,7 @@ function rareText({ endsJob, state, itemOf, hasten, finale }: StepEnd, places: Q
   return `${endsJob ? 1 : 0} ${state === "" ? "-" : state} ${step} ${total} ${hastenText(hasten, places)}\n${finale}`;
 }
 
-/** As lib/hasten.lua reads it. */
+/** As lib/hasten-jobs.lua reads it. */
 export function hastenText(jobs: readonly DueJob[], places: QueuePlaces): string {
   return jobs.map(({ id, queue }) => `${places.of(queue)} ${id}`).join(" ");
 }

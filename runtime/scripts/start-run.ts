@@ -49,7 +49,7 @@ export async function startRuns(runner: ScriptRunner, call: StartRunsCall): Prom
   return starts.map(({ run }, i) => ({ id: reply[2 * i] ?? run, known: reply[2 * i + 1] ?? undefined }));
 }
 
-/** What a run begins with, as lib/launch.lua reads it; its queues get their places behind the other keys. */
+/** What a run begins with, as lib/launch-run.lua reads it; its queues get their places behind the other keys. */
 export function begunArguments(
   { begins, timeout, listeners }: RunStart,
   places: QueuePlaces,

@@ -1,7 +1,7 @@
 // What every library of runtime/scripts/lib promises by its form: it includes nothing, so it says which others a script
 // has to include before it.
 import { describe, expect, test } from "vitest";
-import type { SourceFile } from "../layout/source-files.js";
+import { readSources, type SourceFile } from "../layout/source-files.js";
 import { bodies, functionsOf, includesOf, libraries, nameOf, withoutComments } from "./lua-files.js";
 
 describe.each(libraries.map((file) => [nameOf(file), file] as const))("lib/%s.lua", (name, file) => {
@@ -24,6 +24,17 @@ describe.each(libraries.map((file) => [nameOf(file), file] as const))("lib/%s.lu
 test("no two libraries define a function of one name", () => {
   const names = libraries.flatMap(functionsOf);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+});
+
+test("what is said about a library names one that is there", async () => {
+  const parts = ["docs", "runtime", "test"];
+  const texts = await readSources(parts, [".lua", ".md", ".ts"]);
+  const said = texts.flatMap(({ path, text }) =>
+    [...text.matchAll(/(?<![\w.-])lib\/([a-z-]+)(?:\.lua)?/g)].map((match) => [path, match[1]!] as const),
+  );
+  expect(said.length).toBeGreaterThan(10);
+  const known = libraries.map(nameOf);
+  expect(said.filter(([, name]) => !known.includes(name))).toEqual([]);
 });
 
 /** The other libraries whose functions it calls, by name. */
