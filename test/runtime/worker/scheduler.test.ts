@@ -1,5 +1,5 @@
 // The scheduler alone, so that its looks can be brought forward: the timers are those of the test, Redis is real.
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
@@ -37,22 +37,34 @@ async function startScheduler(project: Project, { schedules = [], queue }: Deplo
   const contracts = [{ ...cleanup, queue: queues[0]!.name }] as never;
   const registry = { contracts, queues, schedules, handlers: {} };
   const scheduler = new Scheduler({ connection, keys, registry, logger, random: () => 0, place: ONLY_PLACE });
+  // Others may have set some: schedulers before this one, the client.
+  const timers = vi.getTimerCount();
   scheduler.start();
+  running++;
   onTestFinished(async () => {
+    running--;
     await scheduler.stop();
     connection.disconnect();
   });
-  await lookedAfter();
+  await timersAreSet(timers + 1);
 }
 
-/** Real time, for Redis to answer. */
-async function lookedAfter(): Promise<void> {
-  await delay(400);
+/** Schedulers that have started and have not been stopped. */
+let running = 0;
+
+/** A scheduler sets its timer when its look is over. */
+async function timersAreSet(count: number): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (vi.getTimerCount() < count) {
+    if (performance.now() > end) throw new Error(`expected ${count} timers, got ${vi.getTimerCount()}`);
+    await nextTurn();
+  }
 }
 
 async function laterLook(): Promise<void> {
   vi.advanceTimersByTime(LOOK_MS);
-  await lookedAfter();
+  expect(vi.getTimerCount()).toBe(0);
+  await timersAreSet(running);
 }
 
 async function newest(project: Project): Promise<{ fingerprint: string; seenMs: number }> {
