@@ -1,4 +1,4 @@
-// `npm run soak`: the chaos tests in their long form, one after the other, about 25 minutes. They mostly wait, so the machine may
+// `npm run soak`: the chaos tests in their long form, one after the other. They mostly wait, so the machine may
 // be a small one, but not a busy one: a lease of a second is lost where nobody is given the processor for a second.
 //   npm run soak                       all
 //   npm run soak -- stall poison       only these
