@@ -3,8 +3,18 @@ import { createEmitFunction, defineEvent } from "taskweft/generated-v1";
 import { parseWaits, waitsField } from "../../runtime/protocol/index.js";
 import type { Project } from "./project.js";
 import { until } from "./signal.js";
+import { ANYTHING } from "./task.js";
 
-export const ANYTHING = { safeParse: (data: unknown) => ({ success: true as const, data }) };
+/** Emits an event without observers, for which handlers and steps wait by these fields. */
+export function emitterOf(
+  { client, queues }: Pick<Project, "client" | "queues">,
+  name: string,
+  fields: Pick<Parameters<typeof defineEvent>[0], "handlerFields" | "waitFields">,
+) {
+  const event = { name, payload: () => ANYTHING, observers: [], ...fields };
+  const emit = createEmitFunction(defineEvent<object>(event), queues);
+  return (payload: object, id?: string) => emit(payload, { client, ...(id === undefined ? {} : { id }) });
+}
 
 /** Emits `order:approved`, for which handlers wait by `orderId`, and runs by what `waitFields` says. */
 export function approver(
@@ -15,17 +25,9 @@ export function approver(
     readonly queues?: Project["queues"];
   } = {},
 ) {
-  const { handlerFields = [["orderId"]], queues = project.queues, waitFields } = more;
-  const event = {
-    name: "order:approved",
-    payload: () => ANYTHING,
-    observers: [],
-    handlerFields,
-    ...(waitFields === undefined ? {} : { waitFields }),
-  };
-  const emit = createEmitFunction(defineEvent<object>(event), queues);
-  return (payload: object, id?: string) =>
-    emit(payload, { client: project.client, ...(id === undefined ? {} : { id }) });
+  const { queues = project.queues, ...fields } = more;
+  const from = { client: project.client, queues };
+  return emitterOf(from, "order:approved", { handlerFields: [["orderId"]], ...fields });
 }
 
 /** The handler has ended its attempt, and its job waits. */

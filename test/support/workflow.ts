@@ -1,5 +1,5 @@
 // Workflows without generated files: definitions written by hand, started on a test's project.
-import { createEmitFunction, createStartFunction, defineEvent, type RunHandle } from "taskweft/generated-v1";
+import { createStartFunction, type RunHandle } from "taskweft/generated-v1";
 import type {
   Expression,
   StepJob,
@@ -11,6 +11,8 @@ import type {
 import { parseStepOutcome, type StepOutcome } from "../../runtime/protocol/index.js";
 import { evaluate } from "../../runtime/workflow/index.js";
 import type { Project } from "./project.js";
+import { ANYTHING } from "./task.js";
+import { emitterOf } from "./waits.js";
 
 export const path = (...segments: (string | number)[]): Expression => ["path", ...segments];
 export const value = (constant: unknown): Expression => ["value", constant];
@@ -55,8 +57,7 @@ export async function start(
   input: unknown = {},
   id?: string,
 ): Promise<RunHandle<unknown>> {
-  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
-  const startIt = createStartFunction({ definition, input: () => anything }, project.queues);
+  const startIt = createStartFunction({ definition, input: () => ANYTHING }, project.queues);
   return await startIt(input, { client: project.client, ...(id === undefined ? {} : { id }) });
 }
 
@@ -102,14 +103,11 @@ export function waitStep(
   };
 }
 
+/** Emits `test:event`, for which steps wait by what `waitFields` says. */
 export function emitter(
   project: Pick<Project, "client" | "queues">,
   waitFields: readonly (readonly string[])[] = [["key"]],
   queues = project.queues,
 ) {
-  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
-  const event = { name: "test:event", payload: () => anything, observers: [], waitFields };
-  const emit = createEmitFunction(defineEvent<object>(event), queues);
-  return (payload: object, id?: string) =>
-    emit(payload, { client: project.client, ...(id === undefined ? {} : { id }) });
+  return emitterOf({ client: project.client, queues }, "test:event", { waitFields });
 }

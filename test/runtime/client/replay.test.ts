@@ -18,6 +18,7 @@ import { Connection } from "../../../runtime/connection/index.js";
 import { commandCalls, defineTask, type Project, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
+import { ANYTHING } from "../../support/task.js";
 import { endOf, jobOf, path, start, waitStep, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
@@ -241,9 +242,8 @@ describe("a replay", () => {
   test("does nothing twice of what a later deploy has found taken when it emitted the event again", async () => {
     const { project, deploy } = setup();
     const definition = workflow([{ name: "a", needs: [], job: jobOf(hook as never, path("input")) }]);
-    const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
     const startIt = createStartFunction<{ orderId: string }, unknown>(
-      { definition, input: () => anything as never },
+      { definition, input: () => ANYTHING as never },
       project.queues,
     );
     const rules = (text: string): Rule[] => {
@@ -309,9 +309,8 @@ test("runs that it was to start are started, and runs that began since hear of i
   // Of another hash than the one that waits: definitions are kept by it.
   const hash = "1b2c3d4e";
   const definition = workflow([{ name: "a", needs: [], job: jobOf(hook as never, path("input")) }], { hash });
-  const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
   const startIt = createStartFunction<Placed, unknown>(
-    { definition, input: () => anything as never },
+    { definition, input: () => ANYTHING as never },
     project.queues,
   );
   const starts = defineStart<Placed, Placed>("test:flow", startIt, (event) => event);

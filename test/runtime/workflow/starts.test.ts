@@ -10,6 +10,7 @@ import {
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
+import { ANYTHING } from "../../support/task.js";
 import { jobOf, path, start as startRun, stored, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
@@ -18,7 +19,6 @@ const keyed = defineTask<{ n: number }>("same:name", {
   idempotency: { ttlMs: 60_000 } as never,
   idempotencyKey: ({ n }: { n: number }) => String(n),
 });
-const anything = { safeParse: (data: unknown) => ({ success: true as const, data }) };
 const numbered = {
   safeParse: (data: { n: number }) =>
     data.n > 0
@@ -39,7 +39,7 @@ function emitter(project: Project) {
     { name: "second", when: (event: { n: number }) => event.n > 5, actions: [start] },
   ];
   return createEmitFunction<{ n: number }, Record<"first" | "second", never>>(
-    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    defineEvent({ name: "test:event", payload: () => ANYTHING, observers }),
     project.queues,
   );
 }
@@ -102,13 +102,13 @@ test("with several shards a run lives where its idempotency key leads, and is th
   const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never, path("input", "n")) }]);
   const key = (input: { n: number }): string => String(input.n % 20);
   const startIt = createStartFunction<{ n: number }, number>(
-    { definition, input: () => anything as never, idempotency: { key, ttlMs: 60_000 } },
+    { definition, input: () => ANYTHING as never, idempotency: { key, ttlMs: 60_000 } },
     [{ name: "default", weight: 1 }],
   );
   const start = defineStart<{ n: number }, { n: number }>("test:flow", startIt, (event) => event);
   const observers = [{ name: "o", actions: [start] }];
   const emit = createEmitFunction<{ n: number }, Record<"o", never>>(
-    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    defineEvent({ name: "test:event", payload: () => ANYTHING, observers }),
     [],
   );
   const started = async (n: number) => (await emit({ n }, { client, id: `e-${n}` })).started[0]!;
@@ -126,7 +126,7 @@ test("a key that is empty starts nothing: it would be that of all runs which lac
   const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never) }]);
   const idempotency = { key: ({ of = "" }: { of?: string }) => of, ttlMs: 60_000 };
   const startIt = createStartFunction<{ of?: string }, null>(
-    { definition, input: () => anything as never, idempotency },
+    { definition, input: () => ANYTHING as never, idempotency },
     project.queues,
   );
   await expect(startIt({}, { client })).rejects.toThrow(
@@ -135,7 +135,7 @@ test("a key that is empty starts nothing: it would be that of all runs which lac
   const start = defineStart<object, { of?: string }>("test:flow", startIt, () => ({}));
   const observers = [{ name: "o", actions: [start] }];
   const emit = createEmitFunction<object, Record<"o", never>>(
-    defineEvent({ name: "test:event", payload: () => anything, observers }),
+    defineEvent({ name: "test:event", payload: () => ANYTHING, observers }),
     [],
   );
   const { failed, started } = await emit({}, { client });
@@ -150,7 +150,7 @@ test("a run and an event of one id are two, also where a step has the name of an
   const emit = createEmitFunction<object, Record<"fan", never>>(
     defineEvent({
       name: "test:event",
-      payload: () => anything,
+      payload: () => ANYTHING,
       observers: [{ name: "fan", actions: [action as never] }],
     }),
     project.queues,
@@ -167,7 +167,7 @@ test("a task and a workflow of one name do not share idempotency keys", async ()
   const { client } = project;
   const definition = workflow([{ name: "a", needs: [], job: jobOf(keyed as never) }], { name: "same:name" });
   const startIt = createStartFunction<{ key: string }, null>(
-    { definition, input: () => anything as never, idempotency: { key: ({ key }) => key, ttlMs: 60_000 } },
+    { definition, input: () => ANYTHING as never, idempotency: { key: ({ key }) => key, ttlMs: 60_000 } },
     project.queues,
   );
   const job = await project.enqueue(keyed, { n: 1 });
