@@ -61,3 +61,29 @@ function resolveRelative(from: string, specifier: string): string {
   const path = posix.normalize(posix.join(dirname(from), specifier));
   return from.endsWith(".ts") ? path.replace(/\.js$/, ".ts") : path;
 }
+
+export interface FunctionLength {
+  /** `path name`; a function without a name has that of its kind. */
+  readonly name: string;
+  /** Without blank lines, and without those that hold only a comment. */
+  readonly lines: number;
+}
+
+/** Every function of a file, the nested ones too, with the number of its lines. */
+export function functionsOf(file: SourceFile): FunctionLength[] {
+  const source = ts.createSourceFile(file.path, file.text, ts.ScriptTarget.Latest, true);
+  const isCode = file.text.split("\n").map((line) => !/^\s*(?:$|\/\/|\/?\*)/.test(line));
+  const found: FunctionLength[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isFunctionLike(node) && "body" in node && node.body !== undefined) {
+      const [first, last] = [node.getStart(source), node.end].map(
+        (position) => source.getLineAndCharacterOfPosition(position).line,
+      );
+      const name = `${file.path} ${node.name?.getText(source) ?? ts.SyntaxKind[node.kind]}`;
+      found.push({ name, lines: isCode.slice(first, last! + 1).filter(Boolean).length });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
