@@ -1,20 +1,24 @@
 #!lua flags=allow-oom
--- advance: a worker's round trip: acknowledges what it completed, renews its lease, moves what is due, claims what is free.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused, 9 notes, 10 limited, 11 groups,
---      12 waiting; then for each queue: pending, due, wake
--- ARGV 1 tag, 2 worker, 3 lease (ms, 0 = do not renew), 4 want, 5 most claimed jobs to answer with their texts
+-- advance: one round trip of a worker: acknowledges what it completed, renews its lease, moves what is due,
+--          claims what is free.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 waits, 7 cancels, 8 paused, 9 notes, 10 limited,
+--      11 groups, 12 waiting; then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, 3 lease (ms, 0 = do not renew), 4 want, 5 most claimed jobs to answer with their
+--      texts
 --      6 completed, nothing kept: n, then n ids
 --      then completed and kept: n, then n x (id, run, keep ms)
 --      then for each queue: name, quota
--- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting, the claimed ids in one text, for those that
---         have a run: position from 0, run; queues for which the worker leaves hints; then, when they are few, the records. An
---         acknowledged id that the worker does not hold is passed over.
+-- Returns LOST; or ms until the next due time (-1 = none), 1 if more is waiting (else 0), the claimed ids in
+--         one text, position (from 0) and run of each that has a run, queues for which the worker leaves
+--         hints; then, when the claimed are few, their records. An acknowledged id that the worker does not
+--         hold is skipped.
 --@include now wake
 --@include acknowledge promote claim
 
 local jobs, runs, active, leases, done = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local waits, cancels, paused, notes, limited = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
--- Lua unpacks at most some 8,000 values: a larger claim would stop the script after the ids have left their lists.
+-- Lua unpacks at most about 8,000 values: a larger claim would stop the script after the ids have left their
+-- lists.
 local tag, worker, want = ARGV[1], ARGV[2], math.min(tonumber(ARGV[4]), 1000)
 local FIRST_QUEUE_KEY = 13
 
@@ -26,7 +30,8 @@ if ARGV[3] ~= '0' then
   redis.call('ZADD', leases, time + tonumber(ARGV[3]), worker)
 end
 
--- Rare things are asked for together. What they take is not even made for a shard without them: that would double a small call.
+-- One command asks for everything that is rare. The functions for it are not even created for a shard without
+-- it: that would double the cost of a small call (decision 60).
 local rare, clear, gated = redis.call('EXISTS', waits, cancels, paused, notes, limited) > 0, nil, nil
 if rare then
 --@include job-end clear-rare
@@ -34,7 +39,7 @@ if rare then
     clear_rare(waits, cancels, notes, tag, held, keeps_log)
   end
 end
--- Which of the two keys are there, in one look: the second one counts twice.
+-- One EXISTS tells which of the two keys are there: the second counts twice.
 local there = rare and redis.call('EXISTS', paused, limited, limited) or 0
 if there > 0 then
 --@include rate gate-changes gate-groups gate-room gate

@@ -1,5 +1,5 @@
 #!lua
--- await-run: answers with the end of a workflow run, or notes that a client wants to hear of it.
+-- await-run: answers with the end of a workflow run, or registers a client that waits for it.
 -- KEYS 1 workflows, 2 waits
 -- ARGV 1 run, 2 client
 -- Returns NOTFOUND, WAITING, or: the record and the state of the run that has ended

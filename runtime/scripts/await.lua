@@ -1,5 +1,5 @@
 #!lua
--- await: answers with the end of a job, or notes that a client wants to hear of it.
+-- await: answers with the end of a job, or registers a client that waits for it.
 -- KEYS 1 jobs, 2 runs, 3 waits
 -- ARGV 1 id, 2 client
 -- Returns NOTFOUND, WAITING, or: the record and the run of the finished job

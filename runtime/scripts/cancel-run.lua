@@ -1,10 +1,13 @@
 #!lua flags=allow-oom
--- cancel-run: a workflow run begins nothing more, and undoes what has completed. Sent again, it does nothing twice.
---             Of the jobs named, active ones are asked to stop; those that wait for a time or at the gate need not any longer.
--- KEYS 1 jobs, 2 active, 3 workflows, 4 cancels, 5 limited, 6 groups, 7 waiting; then for each queue: pending, due, wake
--- ARGV 1 run, 2 its job that stops what is under way ('' = none: it was cancelled before), 3 queue of that, 4 and 5 the record of that
---      before and after what it says of the run, then for each job: id, queue
--- Returns NOTFOUND, RUNNING (it goes on, and nothing was done), or the state of the run from now on, which is its end if it has ended
+-- cancel-run: a workflow run begins nothing more, and undoes what has completed. Sent again, it does nothing
+--             twice. Of the jobs named, active ones are asked to stop; those that wait for a time or at the
+--             gate need not any longer.
+-- KEYS 1 jobs, 2 active, 3 workflows, 4 cancels, 5 limited, 6 groups, 7 waiting; then for each queue:
+--      pending, due, wake
+-- ARGV 1 run, 2 its job that stops what is under way ('' = none: it was cancelled before), 3 queue of that,
+--      4 and 5 the record of that before and after what it says of the run, then for each job: id, queue
+-- Returns NOTFOUND, RUNNING (it goes on, and nothing was done), or the state of the run from now on, which is
+--         its end if it has ended
 --@include now
 --@include wake
 --@include rate gate-changes gate-groups gate-room gate
@@ -29,12 +32,13 @@ local goes_on = not state or state == 'retrying'
 if goes_on and stopper == '' then
   return 'RUNNING'
 end
--- A run that fails already goes on to fail.
+-- A run that is failing already goes on to fail.
 if goes_on then
   state = 'cancelling'
   redis.call('HSET', workflows, run .. ' :state', state)
 end
--- The run ends after it, so that it never meets a later life of the run. Where a job decides, nothing is under way.
+-- The run counts this job and so ends after it: the job never meets a later life of the run. While a job
+-- decides, nothing is under way.
 if stopper ~= '' and redis.call('HEXISTS', jobs, stopper) + redis.call('HEXISTS', jobs, run .. ':end') == 0 then
   local pending, _, wake_key = keys_of(ARGV[3])
   redis.call('HSET', jobs, stopper, string.format('%s"run":"%s","at":%.0f,%s', ARGV[4], run, gate.time, ARGV[5]))
@@ -47,7 +51,7 @@ for i = 6, #ARGV, 2 do
   if redis.call('HEXISTS', active, id) == 1 then
     redis.call('SADD', cancels, id)
   else
-    -- It is not ended here: its run has to hear of it, from the worker that claims it.
+    -- The job is not ended here: its run has to learn of it, from the worker that claims the job.
     hasten_one(gate, id, pending, due, wake_key, woken)
   end
 end

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- cancel: a job that has not started is cancelled at once; an active one is asked for, and its worker aborts it.
+-- cancel: cancels a job that has not started at once; of an active one it requests the cancel, and the worker
+--         aborts it.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 cancels, 6 keys, 7 waits, 8 notes,
 --      9 limited, 10 groups, 11 waiting, 12 due (of the job's queue)
 -- ARGV 1 tag, 2 id, 3 keep (ms)

@@ -1,11 +1,13 @@
 #!lua
--- declare: says which schedules a deploy has, and answers how far each has come.
+-- declare: declares the schedules of a deploy, and answers how far each has come.
 -- KEYS 1 schedules
--- ARGV 1 fingerprint of all schedules of the deploy, 2 '1' from a worker that starts: its deploy is the newest
+-- ARGV 1 fingerprint of all schedules of the deploy, 2 '1' from a worker that starts: its deploy is the
+--      newest
 --      3 silence (ms) of the newest deploy after which any other takes its place
 --      then for each schedule: name, timing, definition (JSON, for readers)
--- Returns OTHER (a newer deploy decides), or: the time (ms), then the state of each schedule. One that is new, or whose
---         timing has changed, begins now; one that the deploy does not have is gone.
+-- Returns OTHER (a newer deploy decides), or: the time (ms), then the state of each schedule. A schedule that
+--         is new, or whose timing has changed, begins now; a schedule that the deploy does not have is
+--         removed.
 --@include now
 --@include schedule
 
@@ -17,7 +19,8 @@ local time = now()
 local newest, seen, heard = string.match(redis.call('HGET', schedules, NEWEST) or '', '^(%S+) (%d+) ?(%d*)$')
 local is_other = newest ~= fingerprint
 if newest and is_other and not starts then
-  -- When nobody was heard, Redis stood still or its clock jumped: the newest deploy gets its patience anew.
+  -- If no worker was heard, Redis stood still or its clock jumped: the patience with the newest deploy starts
+  -- again.
   local silent = time - math.max(tonumber(seen), tonumber(heard) or 0) > patience / 2
   if silent or time - tonumber(seen) < patience then
     redis.call('HSET', schedules, NEWEST, string.format('%s %.0f %.0f', newest, silent and time or seen, time))
@@ -32,7 +35,7 @@ for at = 4, #ARGV, 3 do
   local state = redis.call('HGET', schedules, name)
   local before, _, paused, job = split_schedule(state)
   if before ~= timing then
-    -- A pause is an operator's word, and a deploy does not take it back; and the last job may still be under way.
+    -- A pause was set by an operator, and a deploy does not lift it; and the last job may still be under way.
     state = join_schedule(timing, time, paused or 0, job or '', 0, '')
     redis.call('HSET', schedules, name, state)
   end

@@ -1,8 +1,11 @@
 #!lua flags=allow-oom
--- discard: a worker gives up ids that it claimed but that must not run: deleted or cancelled while they stood in the list.
--- KEYS 1 jobs, 2 runs, 3 active, 4 limited, 5 groups, 6 waiting; then for each id: pending and wake of its queue
+-- discard: a worker gives up claimed ids that must not run, because they were deleted or cancelled while in
+--          the list.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 limited, 5 groups, 6 waiting; then for each id: pending and wake of its
+--      queue
 -- ARGV 1 worker, then the ids
--- Returns the number of jobs that had come back to life meanwhile and were put back into their list, queues for which the worker leaves hints.
+-- Returns the number of jobs that came back to life meanwhile and were put back into their list, and the
+--         queues for which the worker leaves hints.
 --@include now
 --@include wake
 --@include record

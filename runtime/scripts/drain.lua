@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- drain: a queue or a task accepts no new jobs, or accepts them again.
+-- drain: makes a queue or a task refuse new jobs, or accept them again.
 -- KEYS 1 draining
 -- ARGV 1 kind (queue | task), 2 name, 3 drain | accept
--- Returns 1 if this has changed anything, 0 if it was so before.
+-- Returns 1 if this has changed anything, else 0.
 --@include now
 
 local draining = KEYS[1]

@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- end-run: workflow runs have ended; with each ends its job that decides. The job of a step that is such a run comes back.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners; then for each queue:
---      pending, due, wake
--- ARGV 1 tag, 2 worker, then for each run: job, run, end of the run, keep (ms), key field to free, job of its timeout ('' = none),
---      place of its own queue, state of the run when that was decided ('' = none), job of the step that it is ('' = none), place of
---      the queue of that, number of its listeners, then these
--- Returns LOST, or for each run: GONE (the worker does not hold the job), MOVED (its state is another; nothing was done), or ENDED
+-- end-run: workflow runs have ended; with each ends its job that decides. The job of a step that is such a
+--          run comes back.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 ended, 7 keys, 8 waits, 9 running, 10 listeners;
+--      then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, then for each run: job, run, end of the run, keep (ms), key field to free, job of its
+--      timeout ('' = none), place of its own queue, state of the run when that was decided ('' = none), job
+--      of the step that it is ('' = none), place of the queue of that, number of its listeners, then these
+-- Returns LOST, or for each run: GONE (the worker does not hold the job), MOVED (its state is another;
+--         nothing was done), or ENDED
 --@include now
 --@include wake
 --@include job-end
@@ -19,7 +21,7 @@ if not lease or lease == '0' then
   return 'LOST'
 end
 
--- All but what its job that decides has in common with others; `last` is the position of the last argument of the run.
+-- Ends the run itself, without its job that decides; `last` is the position of the last argument of the run.
 local function end_run(run, at, last)
   redis.call('HSET', workflows, run .. ' :state', ARGV[at + 2])
   redis.call('HDEL', workflows, run .. ' :open')
@@ -34,7 +36,7 @@ local function end_run(run, at, last)
   if last > at + 10 then
     redis.call('ZREM', listeners, unpack(ARGV, at + 11, last))
   end
-  -- Where it does not wait, a worker looks at this run.
+  -- If the job of the step is not waiting, a worker is looking at this run right now.
   q = 11 + 3 * ARGV[at + 9]
   if ARGV[at + 8] ~= '' and redis.call('ZREM', KEYS[q + 1], ARGV[at + 8]) == 1 then
     redis.call('RPUSH', KEYS[q], ARGV[at + 8])

@@ -1,9 +1,11 @@
 #!lua
--- enqueue-one: stores one new job and puts it in line: the enqueue of most producers, who wait for each job, in few words.
+-- enqueue-one: stores one new job and pushes it into its list: the enqueue of a producer that waits for each
+--              job, with few commands.
 -- KEYS 1 jobs, 2 sent, 3 draining, 4 pending, 5 wake
 -- ARGV 1 call number, and ' t' behind it where the client asks for the time; 2 id, 3 record
--- Returns what enqueue returns of a job with an id made by the client, no key, to run at once, in a queue that holds any number: the time
---         in ms, or nothing where it was not asked for, and where the queue or the task is drained '0 ~' in a second line.
+-- Returns what enqueue returns of a job with an id made by the client, no key, to run at once, in a queue
+--         that holds any number: the time in ms, or nothing where it was not asked for, and where the queue
+--         or the task is drained '0 ~' in a second line.
 --@include now
 --@include is-drained
 
@@ -11,13 +13,13 @@ local jobs, sent, draining, pending, wake = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 
 local call, id, record = ARGV[1] .. '\n', ARGV[2], ARGV[3]
 local answer = string.find(call, 't', 1, true) and string.format('%.0f', now()) or ''
 
--- Most calls are new, and accepted: written down at once, that costs one command instead of two.
+-- Most calls are new and accepted: writing the reply at once costs one command instead of two.
 local before = redis.call('SET', sent, call .. answer, 'PX', 600000, 'GET')
 if before and string.sub(before, 1, #call) == call then
   redis.call('SET', sent, before, 'PX', 600000)
   return string.sub(before, #call + 1)
 end
--- Which of the two keys are there, in one look: the second one counts twice.
+-- One EXISTS tells which of the two keys are there: the second counts twice.
 local there = redis.call('EXISTS', draining, wake, wake)
 local drained = there % 2 == 1 and redis.call('GET', draining)
 if drained and is_drained(drained, string.match(record, '^%[%d+,"[^"]*","([^"]*)"'), record) then
@@ -27,7 +29,7 @@ if drained and is_drained(drained, string.match(record, '^%[%d+,"[^"]*","([^"]*)
 end
 redis.call('HSET', jobs, id, record)
 redis.call('RPUSH', pending, id)
--- A hint, as in lib/wake.lua: at most one stands in the list.
+-- A hint, as in lib/wake.lua: the list holds at most one.
 if there < 2 then
   redis.call('LPUSH', wake, '1')
 end

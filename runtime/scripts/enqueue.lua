@@ -41,7 +41,7 @@ end
 if at > #ARGV then
   return remember(KEYS[2], call, reply)
 end
--- What follows is not even made for a call of plain jobs.
+-- The functions below are not even created for a call of plain jobs (decision 60).
 --@include put-later
 --@include rate gate-changes gate-groups gate-room gate
 --@include gate-entry withdraw-from-gate

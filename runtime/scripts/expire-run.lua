@@ -1,6 +1,8 @@
 #!lua flags=allow-oom
--- expire-run: the time of a workflow run is over: it begins nothing more, and what waits for a time or at the gate is hastened.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 limited, 7 groups, 8 waiting; then for each queue: pending, due, wake
+-- expire-run: the time of a workflow run is over: it begins nothing more, and its jobs that wait for a time
+--             or at the gate are hastened.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 limited, 7 groups, 8 waiting; then for each queue:
+--      pending, due, wake
 -- ARGV 1 worker, 2 job, 3 run, 4 state of the run from now on, 5 jobs that may wait (see lib/hasten-jobs)
 -- Returns LOST, GONE (the worker does not hold the job), OVER (the run goes on no longer anyway), or EXPIRED
 --@include now

@@ -1,12 +1,15 @@
 #!lua flags=allow-oom
--- fail: ends one attempt that did not complete: the job waits for its retry, sleeps or waits for an event, goes dead, or was cancelled.
+-- fail: ends an attempt that did not complete: the job waits for its retry, sleeps, waits for an event, goes
+--       dead, or was cancelled.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes,
 --      11 limited, 12 groups, 13 waiting, 14 workflows; of the job's queue: 15 due, 16 wake
--- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep the job (0 =
---      remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name as JSON of the wait for an event
---      until which it rests ('' = none): one that has ended meanwhile is gone on with at once
--- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the outcome, and behind it the queues
---         for which the worker leaves hints. A retry becomes cancelled when that was asked for, and where a newer job has taken its place.
+-- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep
+--      the job (0 = remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name
+--      as JSON of the wait for an event until which it rests ('' = none): one that has ended meanwhile is
+--      gone on with at once
+-- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the
+--         outcome, followed by the queues for which the worker leaves hints. A retry becomes cancelled if
+--         that was requested, or if a newer job has taken its place.
 --@include now
 --@include wake
 --@include put-later
@@ -26,8 +29,8 @@ local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
--- A call that is sent again after a lost reply may come when the same worker holds the next attempt already; every failure
--- adds an event with its time, so that no two attempts write the same run.
+-- A call that is sent again after a lost reply may arrive when the same worker already holds the next
+-- attempt. Every failure adds an event with its time, so that no two attempts write the same run.
 if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == run then
   return 'GONE'
 end
@@ -39,19 +42,19 @@ if ARGV[8] ~= '' and string.find('\n' .. (redis.call('HGET', notes, id) or ''), 
 end
 redis.call('HDEL', active, id)
 local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
--- One that sleeps is under way, and goes on although there is a newer one.
+-- A job that sleeps is under way, and goes on although there is a newer one.
 local is_old = outcome == 'retry' and state == 'retry' and superseded(keys, options, id)
--- What undoes a step is tried again as long as it takes.
+-- A job that undoes a step is tried again for as long as it takes.
 local is_over = outcome == 'retry' and options.run and not options.undo and redis.call('HEXISTS', workflows, options.run .. ' :state') == 1
 if (asked and options.run) or is_over then
-  -- Its workflow has to hear of it, from the worker that claims it next.
+  -- The workflow has to learn of it, from the worker that claims the job next.
   ms = 0
 elseif asked or is_old then
   local event = string.format('[%.0f,"cancelled"]', time)
   outcome, ms, run = 'cancelled', keep_ms, join_run(attempts, crashes, 'cancelled', 'null', events, event)
 end
 
--- Also where the next of the group is of another queue: a hint too many costs one look.
+-- Also where the next job of the group is of another queue: a needless hint costs one look.
 if release(gate, id, outcome ~= 'retry') then
   wake(wake_key)
 end

@@ -1,11 +1,13 @@
 #!lua flags=allow-oom
--- follow-run: a step that is a run of its own waits for that, and starts it or lets it go on before. Sent again, it does nothing twice.
---             The job of the step comes back when the run has ended, and to look after a while.
--- KEYS 1 jobs, 2 active, 3 leases, 4 workflows, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners, 10 ended; then for each queue:
---      pending, due, wake; the first is where the parent's own jobs wait
--- ARGV 1 worker, 2 job of the step, 3 parent, 4 step or item, 5 run, 6 until it looks again (ms), 7 start, retry or wait; then, to start
---      it: 8 its parent, 9 its record, 10 field and 11 text of its definition, then what it begins with (see lib/launch-run); and to let it
---      go on: 8 queue and 9 record of its job that decides
+-- follow-run: a step that is a run of its own waits for that, and starts it or lets it go on before. Sent
+--             again, it does nothing twice. The job of the step comes back when the run has ended, and to
+--             look after a while.
+-- KEYS 1 jobs, 2 active, 3 leases, 4 workflows, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners,
+--      10 ended; then for each queue: pending, due, wake; the first is where the parent's own jobs wait
+-- ARGV 1 worker, 2 job of the step, 3 parent, 4 step or item, 5 run, 6 until it looks again (ms), 7 start,
+--      retry or wait; then, to start it: 8 its parent, 9 its record, 10 field and 11 text of its definition,
+--      then what it begins with (see lib/launch-run); and to let it go on: 8 queue and 9 record of its job
+--      that decides
 -- Returns LOST, GONE (the worker does not hold the job), AGAIN (there is news of one of the runs), or WAITING
 --@include now
 --@include wake

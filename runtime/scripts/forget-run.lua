@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- forget-run: removes fields of workflow runs whose retention has ended, and what is kept of their jobs, large runs in several parts.
---             A run that is a step of another goes with that one.
+-- forget-run: removes fields of workflow runs whose retention has ended, and what is kept of their jobs,
+--             large runs in several parts. A run that is a step of another goes with that one.
 -- KEYS 1 workflows, 2 ended, 3 jobs, 4 runs, 5 done, 6 dead, 7 notes
--- ARGV 1 .. for each part: run, 1 with the last part of a run, else 0, run whose retention counts, number of fields, then these, number of
---      jobs, then these
+-- ARGV 1 .. for each part: run, 1 with the last part of a run, else 0, run whose retention counts, number of
+--      fields, then these, number of jobs, then these
 -- Returns the number of fields removed. The last run that is pinned to a definition takes it along.
 --@include now
 --@include job-end
 
 local workflows, ended, done, dead, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], now()
 
--- Nobody reads a definition to which no run is pinned; the next that starts under its hash stores it again.
+-- Nobody reads a definition without runs; the next run that starts under its hash stores it again.
 local function unpin(record)
   local workflow, hash = string.match(record or '', '^%[%d+,"([^"]*)","([^"]*)"')
   local field = workflow and '@' .. workflow .. ' ' .. hash
@@ -19,14 +19,14 @@ local function unpin(record)
   end
 end
 
--- Nobody could do anything with them any more, and a later run of this id would have jobs of the same ids.
+-- Kept jobs of a forgotten run are of no use, and a later run of this id would have jobs with the same ids.
 local function forget_jobs(ids)
   local in_done, in_dead, kept = redis.call('ZMSCORE', done, unpack(ids)), redis.call('ZMSCORE', dead, unpack(ids)), {}
   local noted = {}
   for i = 1, #ids do
     local is_kept = in_done[i] or in_dead[i]
     kept[#kept + 1] = is_kept and ids[i] or nil
-    -- What an item has noted stays for its turn in a retry (see resume-run), and that may never come.
+    -- The notes of an item stay for its turn in a retry (see resume-run), which may never come.
     noted[#noted + 1] = (is_kept or string.find(ids[i], '%.%d+$')) and ids[i] or nil
   end
   if #kept > 0 then

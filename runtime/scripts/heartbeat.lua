@@ -1,10 +1,13 @@
 #!lua flags=allow-oom
--- heartbeat: registers a worker or renews its lease, and tells it what it must know: cancels of its jobs, workers that are gone, work.
---            After a silence of all workers it first gives each of them a lease's time to come back.
+-- heartbeat: registers a worker or renews its lease, and tells it about cancels of its jobs, workers that are
+--            gone, and work. After a silence of all workers it first gives each of them another lease to come
+--            back.
 -- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 waiting; then for each queue: pending, due
--- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and value of active
--- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has ended, ms until the lease of
---         the next worker ends (-1 = no other), ms until there is work in the queues (0 = now, -1 = no work)
+-- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and
+--      value of active
+-- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has
+--         ended, ms until the lease of the next worker ends (-1 = no other), ms until there is work in the
+--         queues (0 = now, -1 = no work)
 --@include now silence
 
 local active, leases, workers, cancels, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 6
@@ -15,7 +18,8 @@ local function first_to_end()
 end
 
 local low, own, nearest = first_to_end(), nil, math.huge
--- Few workers are condemned; where the first ten are, this may be one of those behind them.
+-- Condemned workers come first, and are few; if the first ten are condemned, this worker may be among those
+-- after them.
 if low[20] == '0' then
   own, nearest = redis.call('ZSCORE', leases, worker), 0
 end
@@ -49,14 +53,14 @@ for i = 1, #low, 2 do
     next_end = math.ceil(left)
   end
 end
--- Those behind them may have ended as well.
+-- The workers after these may have ended as well.
 if #low == 20 and next_end < 0 then
   next_end = 0
 end
 
 local asked, work = {}, -1
 local looks = #KEYS >= FIRST_QUEUE_KEY
--- What is rare is asked for together: a worker with nothing to do pays for one command.
+-- One command asks for everything that is rare, so that an idle worker pays for one command.
 if redis.call('EXISTS', unpack(KEYS, 4, looks and #KEYS or 4)) > 0 then
   local ids = redis.call('SMEMBERS', cancels)
   for i = 1, #ids do

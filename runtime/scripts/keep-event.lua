@@ -1,9 +1,10 @@
 #!lua
--- keep-event: keeps an event for its retention, with its actions that are settled; kept again under its id, it stays.
+-- keep-event: keeps an event for its retention, with its actions that are settled; kept again under its id,
+--             it stays.
 -- KEYS 1 events, 2 events-expiry
--- ARGV 1 its field, 2 its payload, 3 how long it is kept (ms), 4 actions that are settled, 5 actions that are not, after all;
---      each separated by spaces
--- Returns KEPT, or CONFLICT when one of another payload is kept there
+-- ARGV 1 its field, 2 its payload, 3 how long it is kept (ms), 4 actions that are settled, 5 actions that are
+--      not, after all; each separated by spaces
+-- Returns KEPT, or CONFLICT when an event with another payload is kept under this id
 --@include now
 --@include same-json
 

@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- listen: a handler hears of an event from now on, until its time is over; asked again, it is told what has come of that.
+-- listen: a handler listens to an event until its time is over; asked again, the script answers with the
+--         result so far.
 -- KEYS 1 active, 2 leases, 3 notes, 4 listeners, 5 listeners-expiry
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 its member of listeners, 5 timeout (ms)
--- Returns LOST (no lease), GONE (not held by this worker); or until when it listens (ms) as text, and the step that the wait has
---         become: with the event, or without one when its time is over; '' while it listens. The first call of a name counts.
+-- Returns LOST (no lease), GONE (not held by this worker); or until when it listens (ms) as text, and the
+--         step that the wait has become: with the event, or without one when its time is over; '' while it
+--         listens. The first call of a name counts.
 --@include held-by-worker
 --@include now
 --@include handler-waits

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- mend-run: puts in order what stands about one workflow run, if it still is as the auditor has seen it.
+-- mend-run: repairs the state of one workflow run, if it is still as the auditor has seen it.
 -- KEYS 1 jobs, 2 workflows, 3 running, 4 ended, 5 listeners; of the run's own queue: 6 pending, 7 due, 8 wake
--- ARGV 1 run; as seen: 2 record, 3 state, 4 jobs that it counts ('' = none); as it is to be: 5 time in running, 6 time of removal in
---      ended ('' = not there), 7 jobs that it counts ('' = none); then four lists, each behind the number of what is in it: jobs that
---      begin (of each: id, delay (ms), record), fields that go, members of listeners that go, members that come
+-- ARGV 1 run; as seen: 2 record, 3 state, 4 jobs that it counts ('' = none); as it is to be: 5 time in
+--      running, 6 time of removal in ended ('' = not there), 7 jobs that it counts ('' = none); then four
+--      lists, each behind the number of what is in it: jobs that begin (of each: id, delay (ms), record),
+--      fields that go, members of listeners that go, members that come
 -- Returns MOVED (it is not as it was seen, or one of the jobs is there; nothing was done) or REPAIRED
 --@include now
 --@include wake

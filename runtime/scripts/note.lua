@@ -2,7 +2,7 @@
 -- note: stores the latest progress of jobs that a worker runs, each in the place of the one before.
 -- KEYS 1 active, 2 leases, 3 notes
 -- ARGV 1 worker, then for each job: id, progress as JSON
--- Returns LOST (no lease), or the number of jobs noted: those that this worker does not hold are passed over.
+-- Returns LOST (no lease), or the number of jobs noted: jobs that this worker does not hold are skipped.
 
 local active, leases, notes, worker = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 

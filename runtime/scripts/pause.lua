@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- pause: keeps the jobs of a queue or a task from starting, or lets them go again.
+-- pause: keeps the jobs of a queue or a task from starting, or lets them start again.
 -- KEYS 1 paused, 2 groups; then for each queue: wake
 -- ARGV 1 kind (queue | task), 2 name, 3 pause | resume
--- Returns 1 if this has changed anything, 0 if it was paused, or was not, before.
+-- Returns 1 if this has changed anything, else 0.
 --@include now
 --@include wake
 
@@ -33,7 +33,7 @@ if action == 'pause' then
   return 1
 end
 redis.call('HDEL', groups, closed)
--- Claims take it from here, a few at a time: see lib/resumed-tasks.lua.
+-- Claims do the rest, a few jobs at a time: see lib/resumed-tasks.lua.
 redis.call('HSET', paused, field, '0 ')
 wake_all()
 return 1

@@ -20,10 +20,10 @@ local gate, sets = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], ti
 local tag, pending, most, from = ARGV[1], KEYS[11], tonumber(ARGV[6]), ARGV[7]
 local wanted = { queue = ARGV[2], place = ARGV[3], state = ARGV[4], task = ARGV[5] }
 local has_limits, set = redis.call('EXISTS', gate.limited) == 1, sets[wanted.place]
--- Records are read whole, so few at a time; the work is counted in plain jobs of 2 KiB.
+-- Whole records are read, so only a few at a time. WORK counts in plain jobs of 2 KiB.
 local CHUNK, WORK = 50, 600
 
--- The next ids of the place, and how many there were to look at; members of waiting by id.
+-- The next ids of the place, how many entries were looked at, and for waiting the member of each id.
 local function next_ids(size)
   if wanted.place == 'pending' then
     local ids = redis.call('LPOP', pending, size) or {}
@@ -43,7 +43,7 @@ local function next_ids(size)
   return ids, #members, member_of
 end
 
--- Takes ids out of their place; returns how many groups that concerns.
+-- Removes ids from their place; returns the number of groups concerned.
 local function take_out(found, member_of)
   local groups, calls, ids = 0, false, found.gone
   if wanted.place == 'pending' then
@@ -66,7 +66,7 @@ local function take_out(found, member_of)
       members[i] = member_of[ids[i]]
     end
     groups, calls = leave_gate(gate, wanted.queue, ids, members)
-    -- Each member takes as long as two plain jobs more.
+    -- A member costs as much as two more plain jobs.
     groups = groups + #ids / 5
   end
   local _ = calls and wake(KEYS[13])

@@ -28,7 +28,7 @@ for q = 1, queues do
   queue_key[ARGV[7 + q]] = FIRST_QUEUE_KEY + 3 * (q - 1)
 end
 
--- The job gives its slot back, and whoever may have it is woken.
+-- The job gives its slot back, which wakes a worker of the queue that may have it.
 local function give_up(id, is_for_good)
   redis.call('HDEL', active, id)
   local q = queue_key[release(gate, id, is_for_good)]
@@ -49,7 +49,7 @@ local function take_back(id)
   local attempts, crashes, state, detail, events, is_spoiled = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = crash_verdict(crashed, crashes, most, worker, events)
   local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
-  -- A step is not buried here, nor cancelled: its workflow has to hear of it first, from the worker that claims it next.
+  -- A step neither dies nor is cancelled here: its workflow must first learn of it, from the next claim.
   local is_over = is_spoiled or verdict == 'dead'
   verdict = is_over and (queue and options_of(record).run and 'retry' or 'dead') or verdict
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then

@@ -1,10 +1,13 @@
 #!lua flags=allow-oom
--- recount: counts the slots of one group anew, or the jobs of a queue at the gate, if nobody can have come since the auditor looked.
+-- recount: counts the slots of one group anew, or the jobs of a queue at the gate, if nobody can have come
+--          since the auditor looked.
 -- KEYS 1 active, 2 limited, 3 groups, 4 waiting; then for each queue: due, wake
--- ARGV 1 look | mend, 2 group, '' for a queue; 3 queue, 4 most members of waiting to walk for its count; 5 how many of the group were seen
---      to wait, with numbers up to the last; 6 the count as seen, 7 the last number given before the look, 8 number of queues, then
---      their names; then the ids that were seen to have an entry of the group and not to wait at the gate
--- Returns MOVED (others may have come meanwhile; nothing is known), RIGHT (nothing is wrong), WRONG (look), or REPAIRED (mend)
+-- ARGV 1 look | mend, 2 group, '' for a queue; 3 queue, 4 most members of waiting to walk for its count; 5
+--      how many of the group were seen to wait, with numbers up to the last; 6 the count as seen, 7 the last
+--      number given before the look, 8 number of queues, then their names; then the ids that were seen to
+--      have an entry of the group and not to wait at the gate
+-- Returns MOVED (others may have come meanwhile; nothing is known), RIGHT (nothing is wrong), WRONG (look),
+--         or REPAIRED (mend)
 --@include now
 --@include wake
 --@include rate gate-changes gate-groups gate-room gate
@@ -34,8 +37,8 @@ if group == '' then
   return only_looks and 'WRONG' or 'REPAIRED'
 end
 
--- Whoever has a later number stands behind the first that waits; if nobody else has come or gone in, no job holds a slot that the look
--- has not seen.
+-- A job with a later number stands after the first waiting one. If no other job has entered or left, no job
+-- holds a slot that the look has not seen.
 local up_to_last = redis.call('ZLEXCOUNT', waiting, '[' .. group .. '\n', string.format('(%s\n%016.0f', group, tonumber(last) + 1))
 local first = first_of(gate, group, 1)[1]
 local number, first_queue = string.match(first or '', '\n(%d+) (%S+) %S+$')

@@ -1,9 +1,12 @@
 #!lua flags=allow-oom
--- regate: puts what the gate says about one id in order, if it still stands as the auditor has seen it. Slots are counted by recount.
+-- regate: repairs the gate's entries of one id, if they are still as the auditor has seen them. recount
+--         counts the slots.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 limited, 5 groups, 6 waiting; of the job's queue: 7 pending, 8 due, 9 wake
--- ARGV 1 id; as seen: 2 record (none | tombstone | job), 3 run, 4 owner, 5 entry, '' = none; 6 as it is to be: forget | known | come (it
---      stands nowhere), 7 queue, 8 group, 9 longest list to search; then members of it to remove
--- Returns MOVED (it is not as it was seen; nothing was done), LONG (a longer list would have to be searched), or REPAIRED
+-- ARGV 1 id; as seen: 2 record (none | tombstone | job), 3 run, 4 owner, 5 entry, '' = none; 6 as it is to
+--      be: forget | known | come (it stands nowhere), 7 queue, 8 group, 9 longest list to search; then
+--      members of it to remove
+-- Returns MOVED (it is not as it was seen; nothing was done), LONG (a longer list would have to be searched),
+--         or REPAIRED
 --@include now
 --@include wake
 --@include rate gate-changes gate-groups gate-room gate
@@ -36,7 +39,7 @@ if target == 'forget' then
   redis.call('HDEL', limited, id)
   return 'REPAIRED'
 end
--- Its number is its place among the others, so it keeps the one that it has.
+-- The number is the job's place among the others, so the job keeps the one that it has.
 local number = string.match(entry, '^(%d+) ') or string.format('%016.0f', redis.call('HINCRBY', groups, '#', 1))
 entry = number .. ' ' .. queue .. ' ' .. group
 redis.call('HSET', limited, id, entry)

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- remove: deletes a job that no worker holds, with all that is known about it.
+-- remove: deletes a job that no worker holds, with everything known about it.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 waits, 8 notes,
 --      9 limited, 10 groups, 11 waiting, 12 due (of the job's queue)
 -- ARGV 1 tag, 2 id
@@ -22,7 +22,7 @@ end
 if redis.call('HEXISTS', active, id) == 1 then
   return 'ACTIVE'
 end
--- A run that is none must not keep the job from being deleted: it has no state then.
+-- An unreadable run must not keep the job from being deleted: it has no state then.
 local _, _, _, state, detail = pcall(split_run, redis.call('HGET', runs, id))
 local final = state == 'completed' or state == 'dead' or (state == 'cancelled' and detail ~= '1')
 local was_due = redis.call('ZREM', due, id) == 1
@@ -30,8 +30,8 @@ local has_ended = redis.call('ZREM', done, id) + redis.call('ZREM', dead, id) > 
 local waited = withdraw(gate, id, was_due)
 redis.call('HDEL', runs, id)
 forget_notes(notes, { id })
--- The id still stands in a pending list, which is never searched: a tombstone keeps it from being used again until the
--- list has passed it.
+-- The id still stands in a pending list, which is never searched: a tombstone keeps the id from being used
+-- again until the list has passed it.
 if not final and (state == 'cancelled' or not (was_due or has_ended or waited)) then
   redis.call('HSET', jobs, id, '[0]')
 else

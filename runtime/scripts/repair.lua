@@ -27,7 +27,7 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   local at = first + q - FIRST_QUEUE_KEY
   local seen, long = tonumber(ARGV[at]), redis.call('LLEN', KEYS[q]) > longest
   local here = #redis.call('LPOS', KEYS[q], id, 'COUNT', 0, 'MAXLEN', longest)
-  -- A list is not searched beyond its first part. Jobs that come back come to the front, so that part is what may have changed.
+  -- Only the first part of a list is searched: jobs that come back enter there, so only it may have changed.
   if here > seen or (here < seen and not long) then
     return 'MOVED'
   end

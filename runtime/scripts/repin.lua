@@ -1,7 +1,9 @@
 #!lua flags=allow-oom
--- repin: corrects how many workflow runs a definition counts; where there are none, nothing is left of it.
+-- repin: corrects the number of workflow runs that a definition counts; without runs, the definition is
+--        removed.
 -- KEYS 1 workflows
--- ARGV 1 field of the definition; as it was seen: 2 its count ('' = none), 3 1 where the definition is there, else 0; 4 number of its runs
+-- ARGV 1 field of the definition; as it was seen: 2 its count ('' = none), 3 1 where the definition is there,
+--      else 0; 4 number of its runs
 -- Returns MOVED (it is not as it was seen; nothing was done) or REPAIRED
 
 local workflows, field, count, runs = KEYS[1], ARGV[1], ARGV[1] .. '#', tonumber(ARGV[4])

@@ -25,7 +25,7 @@ if redis.call('HGET', workflows, run .. ' :state') ~= 'retrying' then
   return 'MOVED'
 end
 
--- The next list of the arguments.
+-- Positions of the first and the last argument of the next list.
 local function take_list(size)
   local first, last = at + 1, at + size * tonumber(ARGV[at])
   at = last + 1
@@ -69,7 +69,7 @@ end
 for i = at + 1, #ARGV, 5 do
   local id, q, text = ARGV[i], 14 + 3 * ARGV[i + 1], redis.call('HGET', runs, ARGV[i])
   take_back(stores, id, place_of)
-  -- What its handler has noted stays: what that has done already is not done again.
+  -- The notes of its handler stay: what it has done already is not done again.
   if text then
     local event, _, _, _, _, events = string.format('[%.0f,"retried"]', gate.time), split_run(text)
     redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events or '[]', event))

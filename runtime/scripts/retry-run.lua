@@ -1,9 +1,12 @@
 #!lua
--- retry-run: a workflow run that has failed or was cancelled goes on: a worker decides with which steps. One step may be given an end.
--- KEYS 1 jobs, 2 workflows, 3 ended, 4 running, 5 keys, 6 keys-expiry; of the run's own queue: 7 pending, 8 wake
--- ARGV 1 run, 2 its end as it was seen, 3 key field ('' = none), 4 record of its job that decides, 5 step that is given an end
---      ('' = none), 6 that end, 7 fan-out of which it is an item ('' = none)
--- Returns NOTFOUND, MOVED (its end is not what was seen), KEY <run> (its idempotency key belongs to that one by now), or RETRIED
+-- retry-run: a workflow run that has failed or was cancelled goes on: a worker decides with which steps. One
+--            step may be given an end.
+-- KEYS 1 jobs, 2 workflows, 3 ended, 4 running, 5 keys, 6 keys-expiry; of the run's own queue: 7 pending,
+--      8 wake
+-- ARGV 1 run, 2 its end as it was seen, 3 key field ('' = none), 4 record of its job that decides, 5 step
+--      that is given an end ('' = none), 6 that end, 7 fan-out of which it is an item ('' = none)
+-- Returns NOTFOUND, MOVED (its end is not what was seen), KEY <run> (its idempotency key belongs to that one
+--         by now), or RETRIED
 --@include now
 --@include wake
 --@include revive-run

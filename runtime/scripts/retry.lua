@@ -1,10 +1,12 @@
 #!lua
--- retry: puts a dead, cancelled, scheduled or retrying job at the end of its pending list, now, or lets it wait at the gate.
+-- retry: puts a dead, cancelled, scheduled or retrying job at the end of its pending list, now, or lets it
+--        wait at the gate.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry, 8 limited, 9 groups, 10 waiting;
 --      of the job's queue: 11 pending, 12 due, 13 wake
 -- ARGV 1 id
--- Returns NOTFOUND, STATE <state> (pending, active or completed: nothing to do), KEY <id> (its idempotency key belongs to
---         another job by now), or RETRIED. Attempts and crashes of a dead or cancelled job start again from 0.
+-- Returns NOTFOUND, STATE <state> (pending, active or completed: nothing to do), KEY <id> (its idempotency
+--         key belongs to another job by now), or RETRIED. Attempts and crashes of a dead or cancelled job
+--         start again from 0.
 --@include now
 --@include wake
 --@include record
@@ -43,7 +45,8 @@ if state == 'dead' or state == 'cancelled' then
   end
   redis.call('ZREM', state == 'dead' and dead or done, id)
   redis.call('HSET', runs, id, join_run(0, 0, 'pending', 'null', events, event))
-  -- A cancelled job whose id still stands in the list only comes back to life; a second entry would run it twice.
+  -- A cancelled job whose id still stands in the list only comes back to life; a second entry would run it
+  -- twice.
   comes = not (state == 'cancelled' and detail == '1')
   if comes and options.group then
     register(gate, id, queue_of(record), nil, options.group)

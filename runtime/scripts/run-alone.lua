@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- run-alone: notes that a worker which runs nothing else is about to start this job: from here on, if it crashes, this job did it.
+-- run-alone: notes that a worker which runs nothing else is about to start this job: a crash from here on is
+--            caused by this job.
 -- KEYS 1 runs, 2 active, 3 leases
 -- ARGV 1 worker, 2 id
 -- Returns LOST (no lease), GONE (not held by this worker), or the new run.

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- save-step: stores what a step of a handler gave, so that no later attempt runs it again.
+-- save-step: stores the result of a step of a handler, so that no later attempt runs the step again.
 -- KEYS 1 active, 2 leases, 3 notes
 -- ARGV 1 worker, 2 id, 3 name as JSON, 4 result as JSON ('' = it gave nothing)
--- Returns LOST (no lease), GONE (not held by this worker), or SAVED. A step that is stored already stays as it is: the call
---         was sent again after a lost reply.
+-- Returns LOST (no lease), GONE (not held by this worker), or SAVED. A step that is stored already stays as
+--         it is: the call was sent again after a lost reply.
 --@include held-by-worker
 
 local active, leases, notes = KEYS[1], KEYS[2], KEYS[3]
@@ -13,7 +13,8 @@ local refusal = refusal_of(active, leases, worker, id)
 if refusal then
   return refusal
 end
--- JSON holds no line break, not even in a string: so a name right after one is a step's, whatever the results hold.
+-- JSON holds no line break, not even in a string: so a name right after one belongs to a step, whatever the
+-- results hold.
 local lines = redis.call('HGET', notes, id)
 if lines and string.find('\n' .. lines, '\n[' .. name, 1, true) then
   return 'SAVED'

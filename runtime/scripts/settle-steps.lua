@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
--- settle-steps: ends steps of workflow runs, and begins what comes after, which may stay with the worker. Sent again, it does nothing twice.
--- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups, 11 waiting, 12 paused,
---      13 running, 14 ended; then for each queue: pending, due, wake
--- ARGV 1 tag, 2 worker, 3 number of templates, then these (see lib/job-template), number of plans, then these, then the ends (see lib/step-ends)
--- Returns LOST, or a list: number of jobs that began, time (ms) as text, jobs that the worker carries on with ("<end> <begin>", separated
---         by commas; ends count from 0, begins from 1, 0 is the job that decides), ends with which runs have ended (separated by spaces),
---         1 if slots at the gate have come free (else 0), queues for which the worker leaves hints
+-- settle-steps: ends steps of workflow runs, and begins what comes after, which may stay with the worker.
+--               Sent again, it does nothing twice.
+-- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 workflows, 6 waits, 7 cancels, 8 notes, 9 limited, 10 groups,
+--      11 waiting, 12 paused, 13 running, 14 ended; then for each queue: pending, due, wake
+-- ARGV 1 tag, 2 worker, 3 number of templates, then these (see lib/job-template), number of plans, then
+--      these, then the ends (see lib/step-ends)
+-- Returns LOST, or a list: number of jobs that began, time (ms) as text, jobs that the worker carries on with
+--         ("<end> <begin>", separated by commas; ends count from 0, begins from 1, 0 is the job that
+--         decides), ends with which runs have ended (separated by spaces), 1 if slots at the gate have come
+--         free (else 0), queues for which the worker leaves hints
 --@include now wake put-later job-end
 --@include rate gate-changes gate-groups gate-room gate queues-to-hint
 --@include gate-entry
@@ -59,7 +62,8 @@ local function settle(one)
       start(one, i, job.template, job.item, job.may_carry)
     end
   end
-  -- Nothing of the run is under way: it has ended, or somebody has to say how it goes on. (Less than 0: the count was spoiled.)
+  -- Nothing of the run is under way: it has ended, or a job has to decide how it goes on. (Below 0 the count
+  -- was spoiled.)
   if begun ~= before + 1 and add(one.open, begun - before - 1) <= 0 and not completes(one, gate.time) then
     put(one.open, '1')
     start(one, 0, one.plan.decider, '', one.plan.may_decide)

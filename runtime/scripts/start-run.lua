@@ -1,11 +1,12 @@
 #!lua
--- start-run: stores workflow runs and enqueues the steps that they begin with. Sent again, it does nothing twice.
--- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners; then for each queue:
---      pending, due, wake
--- ARGV 1 number of definitions, then field and text of each; then for each run: run, its record, number of its definition, key field
---      ('' = none), ttl (ms), and what it begins with (see lib/launch-run)
--- Returns for each run: the id of the run that there is now (this one, or the one that owns the key), and its record when this call
---         did not store it
+-- start-run: stores workflow runs and enqueues the steps that they begin with. Sent again, it does nothing
+--            twice.
+-- KEYS 1 jobs, 2 workflows, 3 keys, 4 keys-expiry, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners;
+--      then for each queue: pending, due, wake
+-- ARGV 1 number of definitions, then field and text of each; then for each run: run, its record, number of
+--      its definition, key field ('' = none), ttl (ms), and what it begins with (see lib/launch-run)
+-- Returns for each run: the id of the existing run (this one, or the owner of the key), and its record unless
+--         this call stored it
 --@include now
 --@include wake
 --@include put-later
@@ -24,7 +25,7 @@ local function keys_of(place)
   return KEYS[q], KEYS[q + 1], KEYS[q + 2]
 end
 
--- Records of the runs that are there already, by id.
+-- Records of the runs that exist already, by id.
 local records = {}
 local function read_records()
   local ids, from = {}, at
@@ -39,7 +40,7 @@ local function read_records()
   end
 end
 
--- The run that is there already, by its id or its key, and its record.
+-- The run that exists already, by its id or its key, and its record.
 local function existing(run, key, ttl)
   if records[run] or key == '' then
     return records[run] and run, records[run]
@@ -67,7 +68,7 @@ local function start_each()
     replies[#replies + 1], replies[#replies + 2], at = id or run, known or false, behind
   end
 end
--- Where one cannot be stored, those before it are, and must not lack their definition.
+-- If a run cannot be stored, those before it are stored, and need their definition.
 read_records()
 local stored_all, refusal = pcall(start_each)
 write_launched(stores)

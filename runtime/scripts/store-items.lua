@@ -1,5 +1,6 @@
 #!lua
--- store-items: stores how many items a fan-out has, and those that are stored by themselves, a part of them at a time.
+-- store-items: stores the number of items of a fan-out, and items that are stored one by one, a part of them
+--              at a time.
 -- KEYS 1 active, 2 leases, 3 workflows
 -- ARGV 1 worker, 2 job that fans out, then fields and values
 -- Returns LOST, GONE (the worker does not hold the job), or STORED

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- suspend: pauses a schedule, or lets it go on from now.
+-- suspend: pauses a schedule, or resumes it from now on.
 -- KEYS 1 schedules
 -- ARGV 1 name, 2 pause or resume
--- Returns NOTFOUND, or OK. Pausing twice keeps the first time; what is not paused is not resumed.
+-- Returns NOTFOUND, or OK. Pausing twice keeps the first time; resuming a schedule that is not paused does
+--         nothing.
 --@include now
 --@include schedule
 
@@ -15,7 +16,7 @@ if not timing then
 end
 if pauses == (paused == 0) then
   local time = now()
-  -- Ticks of the pause are over, also when no worker ran to skip them.
+  -- Ticks during the pause are over, also when no worker ran to skip them.
   last = pauses and last or math.max(last, time)
   reason = not pauses and reason == 'waiting' and 'paused' or reason
   redis.call('HSET', schedules, name, join_schedule(timing, last, pauses and time or 0, job, skipped, reason))

@@ -1,10 +1,12 @@
 #!lua flags=allow-oom
--- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, what nobody listens to any more, starts of rates; at most `limit` of each.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events, 11 events-expiry,
---      12 listeners, 13 listeners-expiry, 14 swept
--- ARGV 1 limit, 2 for how long no other worker needs to sweep (ms, 0 = unsaid), 3 '1' where that was said to this worker before
--- Returns SWEPT: another one does; or the number of completed and cancelled jobs removed, dead jobs removed, keys removed, events removed, listeners
---         removed
+-- sweep: removes what has expired: finished jobs, dead jobs, keys, kept events, what nobody listens to any
+--        more, starts of rates; at most `limit` of each.
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 keys-expiry, 7 notes, 8 groups, 9 waiting, 10 events,
+--      11 events-expiry, 12 listeners, 13 listeners-expiry, 14 swept
+-- ARGV 1 limit, 2 for how long no other worker needs to sweep (ms, 0 = unsaid), 3 '1' where that was said to
+--      this worker before
+-- Returns SWEPT (another worker sweeps); or the number of completed and cancelled jobs removed, of dead jobs,
+--         keys, events and listeners removed
 --@include now
 --@include record
 --@include job-end
@@ -18,7 +20,7 @@ if redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[6], KEYS[9], KEYS[11], KEYS[13]) 
   return { 0, 0, 0, 0, 0 }
 end
 local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
--- A dedupe key has no end of its own: it stays while its job has not ended.
+-- A dedupe key has no end of its own: it stays until its job has ended.
 local ASK_AGAIN_MS = 3600000
 
 local function expired(set)
@@ -35,7 +37,8 @@ local function remove(set)
   redis.call('HDEL', runs, unpack(ids))
   forget_notes(notes, ids)
   for i = 1, #ids do
-    -- A cancelled job whose id still stands in a pending list leaves a tombstone, which goes when the list has passed it.
+    -- A cancelled job whose id still stands in a pending list leaves a tombstone, which is removed when the
+    -- list has passed it.
     if texts[i] and string.find(texts[i], '^%[%d+,%d+,"cancelled",1,') then
       redis.call('HSET', jobs, ids[i], '[0]')
     end

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- take: claims one job for a worker that does nothing else, where it is as simple as can be; sent behind its blocking pop.
+-- take: claims one job for an otherwise idle worker, in the simplest case only; sent right after its blocking
+--       pop.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 paused, 6 limited; then for each queue: pending, due, wake
 -- ARGV 1 worker
--- Returns LOST; NONE: no job is ready, or something is paused or limited, so `advance` must look; or the id, its record ('' = gone), its run
---         ('' = none), 1 if `advance` must look as well.
+-- Returns LOST; NONE (no job is ready, or something is paused or limited, so `advance` must look); or the id,
+--         its record ('' = gone), its run ('' = none), 1 if `advance` must look as well (else 0).
 --@include wake
 
 local jobs, runs, active, leases, worker, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], 7

@@ -1,10 +1,11 @@
 #!lua
--- tell: tells the workflow runs and jobs that listen to an event of one; those that wait for it go on. Told again, they hear of it once.
+-- tell: tells the workflow runs and jobs that listen to an event of one; those that wait for it go on.
+--       Repeated, they hear of it once.
 -- KEYS 1 workflows, 2 listeners, 3 listeners-expiry, 4 notes, 5 runs; then for each queue: pending, due, wake
--- ARGV 1 id of the event, 2 its payload, 3 first and 4 last listener (as ZRANGEBYLEX takes them), 5 most listeners, then for each
---      queue: name
--- Returns the last listener that was looked at, '' where these were all; the names of queues that are missing here, separated by
---         spaces; the runs that have heard of the event; the jobs
+-- ARGV 1 id of the event, 2 its payload, 3 first and 4 last listener (as ZRANGEBYLEX takes them), 5 most
+--      listeners, then for each queue: name
+-- Returns the last listener that was looked at, '' where these were all; the names of queues that are missing
+--         here, separated by spaces; the runs that have heard of the event; the jobs
 --@include now
 --@include wake
 --@include handler-waits
@@ -39,8 +40,8 @@ local function tell_run(member, queue, run, step)
   runs[#runs + 1] = run
 end
 
--- The event becomes a step of the job. One that rests until then is due at once, and comes to its gate as any job that is due does; one that
--- sleeps, or waits for its retry, goes on doing so.
+-- The event becomes a step of the job. A job that rests until its event is due at once, and passes its gate
+-- like any due job; a job that sleeps or waits for its retry goes on doing so.
 local function tell_job(member, queue, id, name)
   local steps, lines = unpack(redis.call('HMGET', stores.notes, id, id .. ' waits'))
   local line = line_of(lines or '', name)

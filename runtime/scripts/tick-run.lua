@@ -1,12 +1,15 @@
 #!lua
--- tick-run: settles the ticks of a schedule up to one of them, by a run of a workflow or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 workflows, 4 schedules, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners, 10 active;
---      then for each queue: pending, due, wake
--- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the run is for
---      4 overlap (allow, skip, replace), 5 newest tick that was missed and does not run (0 = none), 6 run ('' = none, and nothing follows), 7 its
---      record, 8 field and 9 text of its definition, then what it begins with (see lib/launch-run)
--- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), WAITING (with replace, as long as what is
---         before it has not ended: only noted), or 1 if the run was started, else 0.
+-- tick-run: settles the ticks of a schedule up to one of them, by a run of a workflow or a skip, once however
+--           many workers try.
+-- KEYS 1 jobs, 2 runs, 3 workflows, 4 schedules, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners,
+--      10 active; then for each queue: pending, due, wake
+-- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, which the
+--      run is for, 4 overlap (allow, skip, replace), 5 newest tick that was missed and does not run (0 =
+--      none), 6 run ('' = none, and nothing follows), 7 its record, 8 field and 9 text of its definition,
+--      then what it begins with (see lib/launch-run)
+-- Returns MOVED (another worker was here, or the schedule is gone), EARLY (nothing was done), WAITING (with
+--         replace, as long as what is before it has not ended: only noted), or 1 if the run was started, else
+--         0.
 --@include now
 --@include record
 --@include schedule

@@ -1,12 +1,13 @@
 #!lua
 -- tick: settles the ticks of a schedule up to one of them, by a job or a skip, once however many workers try.
--- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining, 8 workflows, 9 active; of the task's queue: 10 pending,
---      11 due, 12 wake
--- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap (allow, skip, replace)
---      5 most pending jobs of the queue (0 = any number), 6 newest tick that was missed and does not run (0 = none), 7 queue,
---      8 '' or '<limits> <group>' (see lib/gate-entry); then for each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
--- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the number of
---         jobs that were stored.
+-- KEYS 1 jobs, 2 runs, 3 schedules, 4 limited, 5 groups, 6 waiting, 7 draining, 8 workflows, 9 active; of the
+--      task's queue: 10 pending, 11 due, 12 wake
+-- ARGV 1 name, 2 last settled tick that the caller knows, 3 tick up to which all are settled now, 4 overlap
+--      (allow, skip, replace), 5 most pending jobs of the queue (0 = any number), 6 newest tick that was
+--      missed and does not run (0 = none), 7 queue, 8 '' or '<limits> <group>' (see lib/gate-entry); then for
+--      each tick that runs, oldest first: tick, id, record ('\1' = the time), due time
+-- Returns MOVED (another worker was here, or the schedule is gone), EARLY, FULL (nothing was done), or the
+--         number of jobs that were stored.
 --@include now
 --@include record
 --@include schedule

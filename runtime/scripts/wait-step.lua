@@ -1,9 +1,11 @@
 #!lua flags=allow-oom
--- wait-step: a step of a workflow run waits for an event; its job comes back with one, or when its time is over.
+-- wait-step: a step of a workflow run waits for an event; its job comes back with one, or when its time is
+--            over.
 -- KEYS 1 active, 2 leases, 3 workflows; of the run's own queue: 4 due, 5 wake
--- ARGV 1 worker, 2 job, 3 run, 4 step, 5 timeout (ms), 6 bytes of what the caller knows that the run has heard for the step
--- Returns LOST, GONE (the worker does not hold the job), AGAIN (there is news of the run), OVER (it has waited for so long), or
---         WAITING
+-- ARGV 1 worker, 2 job, 3 run, 4 step, 5 timeout (ms), 6 bytes of what the caller knows that the run has
+--      heard for the step
+-- Returns LOST, GONE (the worker does not hold the job), AGAIN (the run has changed), OVER (the time is
+--         over), or WAITING
 --@include now
 --@include wake
 --@include put-later

@@ -35,7 +35,7 @@ interface Header {
 
 function headerOf(file: SourceFile): Header {
   const text = file.text.split("\n\n")[0] ?? "";
-  const keys = /^-- KEYS (.*?)^-- ARGV/ms.exec(text)?.[1]?.replaceAll("\n--", " ") ?? "";
+  const keys = /^-- KEYS (.*?)^-- ARGV/ms.exec(text)?.[1]?.replaceAll(/\n-- */g, " ") ?? "";
   const [always = "", rest = ""] = keys.split(/then where there are others:/);
   const [fixed = "", family = ""] = always.split(/then for each \w+:/);
   const numbered = [...fixed.matchAll(/(\d+) ([a-z-]+)/g)];
@@ -63,7 +63,7 @@ describe.each(bodies.map((file) => [nameOf(file), file] as const))("%s.lua", (na
   test("begins with its contract", () => {
     const { text } = headerOf(file);
     expect(file.text.split("\n")[0]).toBe(DRAINING.includes(name) ? "#!lua flags=allow-oom" : "#!lua");
-    expect(text).toMatch(new RegExp(`^-- ${name}: [a-z].*\\.$`, "m"));
+    expect(text).toMatch(new RegExp(`^-- ${name}: [a-z][^]*?\\.\n-- KEYS 1 `, "m"));
     for (const part of ["KEYS 1 ", "ARGV 1 ", "Returns "]) expect(text).toContain(`\n-- ${part}`);
   });
 

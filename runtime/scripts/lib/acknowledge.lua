@@ -1,6 +1,7 @@
 -- Needs: now
 
--- Takes `ids` out of the active state and returns those that this worker held: nobody can acknowledge another's job.
+-- Removes `ids` from the active state and returns those that this worker held: no worker can acknowledge the
+-- jobs of another.
 local function release_held(active, worker, ids)
   local owners, held = redis.call('HMGET', active, unpack(ids)), {}
   for i = 1, #ids do
@@ -14,13 +15,13 @@ local function release_held(active, worker, ids)
   return held
 end
 
--- Completed jobs of which nothing is kept.
+-- Removes completed jobs of which nothing is kept.
 local function drop(jobs, runs, held)
   redis.call('HDEL', jobs, unpack(held))
   redis.call('HDEL', runs, unpack(held))
 end
 
--- Completed jobs that stay readable: `run_of` and `removal_of` give the run and the time of removal by id.
+-- Keeps completed jobs readable: `run_of` and `removal_of` give the run and the time of removal by id.
 local function keep(runs, done, held, run_of, removal_of)
   local texts, removals = {}, {}
   for i = 1, #held do
@@ -32,8 +33,9 @@ local function keep(runs, done, held, run_of, removal_of)
   redis.call('ZADD', done, unpack(removals))
 end
 
--- Acknowledges the jobs that the arguments name from `at` on: those of which nothing is kept, then those that are kept. Hands what this
--- worker held of them to `clear`, if there is one; returns the position of the first argument after them.
+-- Acknowledges the jobs that the arguments name from position `at` on: first those of which nothing is kept,
+-- then those that are kept. Passes the ones that this worker held to `clear`, if given. Returns the position
+-- of the first argument after them.
 local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
   local n = tonumber(ARGV[at])
   if n > 0 then

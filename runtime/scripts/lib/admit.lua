@@ -1,6 +1,6 @@
 -- Needs: gate, gate-changes, gate-room, groups-to-admit, paused-tasks
 
--- Lets one in, as far as its group is open, it waits for this queue, and fewer than 500 have come.
+-- Admits one waiting job if its group has room, it waits for this queue, and fewer than 500 were admitted.
 local function let_in(gate, queue, group, member, of, id, came)
   if of ~= queue or came.n == 500 or opens_at(gate, group) > 0 then
     return false
@@ -15,8 +15,8 @@ local function let_in(gate, queue, group, member, of, id, came)
   return true
 end
 
--- Lets in those of a group for whom there is room, at most 32; `first` is the first of them, where it is known. True if all of them came in;
--- second, whether there may be more.
+-- Admits jobs of a group while there is room, at most 32; `first` is the first waiting one, where it is
+-- known. Returns true if all of them were admitted; second, whether more may wait.
 local function let_group_in(gate, queue, group, first, id, came)
   local most = math.max(1, math.min(32, group.rule.limit - group.held))
   if first and most == 1 then
@@ -32,7 +32,8 @@ local function let_group_in(gate, queue, group, first, id, came)
   return true, #members == most
 end
 
--- Fills a pending list. True where a hint is needed: the call itself claims nothing, or there may be more.
+-- Fills a pending list. Returns true where a hint is needed: the call itself claims nothing, or there may be
+-- more.
 local function admit(gate, queue, pending, want)
   gate.queues[#gate.queues + 1] = queue
   local came, stopped, line, more = { n = 0, ids = {}, entered = 0 }, {}, invited(gate, queue)
@@ -57,7 +58,7 @@ local function admit(gate, queue, pending, want)
     redis.call('RPUSH', pending, unpack(came.ids))
     count_waiting(gate, queue, -#came.ids)
   end
-  -- The next may be one of another queue, too many for one call, or one whose time has not come.
+  -- The next one may wait for another queue, exceed the bound of this call, or have to wait for a later time.
   for i = 1, #stopped do
     invite(gate, stopped[i])
   end

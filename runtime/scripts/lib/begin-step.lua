@@ -1,8 +1,9 @@
 -- Needs: gate-entry, put-later
 
--- Puts the stored job of a workflow's step where it waits, in a queue of which the pending list, the due set and the wake list are given,
--- unless that is the end of the pending list: then the answer is true, and the caller puts it there. `limit` is '' or
--- "<limits> <queue> <group>" (see lib/gate-entry). Wake hints that are to be left are noted in `woken`.
+-- Puts the stored job of a workflow step where it waits, given the pending list, due set and wake list of its
+-- queue. If that is the end of the pending list, the function returns true instead and the caller pushes the
+-- id. `limit` is '' or "<limits> <queue> <group>" (see lib/gate-entry). Collects the wake lists that need a
+-- hint in `woken`.
 local function lines_up(gate, woken, id, pending, due, wake_key, delay, limit)
   local limits, queue, group = string.match(limit, '^(%S+) (%S+) (.*)$')
   if limits then

@@ -1,7 +1,7 @@
 -- Needs: job-end, record, withdraw-from-gate
 
--- Ends a job that waits, wherever that is. A pending list is never searched: the id stays in it as a hole that the claim skips,
--- and the detail 1 says so.
+-- Ends a job wherever it waits. A pending list is never searched: the id stays in it as a hole that the claim
+-- skips, which the detail 1 records.
 local function cancel_waiting(shard, gate, due, tag, id, record, run, keep_ms)
   local attempts, crashes, _, _, events = split_run(run)
   local was_due = redis.call('ZREM', due, id) == 1

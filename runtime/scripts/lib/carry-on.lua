@@ -1,5 +1,6 @@
--- Jobs that a worker carries on with: they begin with the end of a step that it has run, and it holds them from their begin on. So they
--- do not stand in a list, where jobs that are paused would be met; whether they are is asked here.
+-- Jobs that the worker runs next without a claim: each begins with the end of a step that this worker ran,
+-- and the worker holds it from the start. Such a job never stands in a pending list, where a pause would be
+-- noticed, so the pause is checked here.
 local carried = {}
 
 local function is_shut(paused, template)
@@ -11,7 +12,8 @@ local function is_shut(paused, template)
   return template.shut
 end
 
--- With each end one, which takes the slot of the step that has ended. `paused` is false where nothing is.
+-- At most one job per end of a step: it takes over the slot of that step. `paused` is false where nothing is
+-- paused.
 local function carries(paused, one, place, template)
   if one.is_carried or is_shut(paused, template) then
     return false

@@ -1,9 +1,10 @@
 -- Needs: paused-tasks, resumed-tasks, wake
 
--- Claims where tasks are paused, or were resumed and have parked jobs: of each claim these get one half, so that nobody has to wait
--- behind a million of them.
+-- Claims while tasks are paused, or were resumed and still have parked jobs. Each claim gives half of its
+-- places to parked jobs, so that no other job has to wait behind a million of them.
 
--- Which of these ids that have left the list of `queue` may not start: the task by position. What has ended is a hole, and may pass.
+-- For ids that were popped from the list of `queue`: the task of each job that may not start, by position. A
+-- job that has ended is a hole and may pass.
 local function held_back(gate, queue, ids, records)
   local found, runs, entries = {}, nil, nil
   for i = 1, #ids do
@@ -18,8 +19,9 @@ local function held_back(gate, queue, ids, records)
   return found
 end
 
--- Adds up to `n` jobs from the front of a list to `claimed`, and parks those before them that may not start: at most as many as
--- `gate.budget`, of as many records as fit in a megabyte. False where it had to stop.
+-- Adds up to `n` jobs from the front of a list to `claimed`, and parks the jobs before them that may not
+-- start: at most `gate.budget` of them, or as many as have a megabyte of records. Returns false where it had
+-- to stop early.
 local function take_open(gate, queue, pending, n, claimed)
   local stop, size = #claimed + n, n
   while #claimed < stop and gate.budget > 0 do
@@ -48,7 +50,7 @@ local function take_open(gate, queue, pending, n, claimed)
   return #claimed == stop
 end
 
--- As claim; where it had to stop, or parked jobs may go, a hint calls the next.
+-- Like claim. Leaves a hint for the next claim where it had to stop early, or where parked jobs may start.
 local function claim_around(gate, pending, quotas, want, names, wakes, follow)
   local claimed = {}
   gate.budget = 300

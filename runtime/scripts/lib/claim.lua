@@ -1,6 +1,7 @@
--- Takes up to `want` ids: first each queue's quota, then the places that are left go to whoever has jobs. So shares follow
--- the weights while all queues are full, and no place stays empty while any queue has a job. `follow` hears of the ids of a list,
--- and of how many it wants still; true if others have come into the list for them.
+-- Takes up to `want` ids: first the quota of each queue, then the remaining places go to any queue that has
+-- jobs. So the shares follow the weights while all queues are full, and no place stays empty while any queue
+-- has a job. `follow` is called with the ids taken from a list and the number still wanted; it returns true
+-- if it has pushed more ids into the list.
 local function claim(pending, quotas, want, follow)
   local claimed = {}
   for pass = 1, 2 do
@@ -19,7 +20,7 @@ local function claim(pending, quotas, want, follow)
   return claimed
 end
 
--- Writes down that `worker` holds `ids`.
+-- Records that `worker` holds `ids`.
 local function own(active, worker, ids)
   if #ids > 0 then
     local pairs_of = {}
@@ -30,7 +31,7 @@ local function own(active, worker, ids)
   end
 end
 
--- Position (from 0) and run of each id to which something has happened before; most have no run.
+-- Position (from 0) and run of each id that has a history; most have none.
 local function runs_of(runs, ids)
   local texts, found = #ids > 0 and redis.call('HMGET', runs, unpack(ids)) or {}, {}
   for i = 1, #texts do

@@ -1,7 +1,8 @@
 -- Needs: job-end
 
--- What few completed jobs have: a cancel that came too late, notes, clients that wait. Asked for all of them at once: notes of dead jobs
--- stay in a shard for months, and must not cost a command for each job that completes beside them.
+-- Clears what few completed jobs have: a cancel that came too late, notes, waiting clients. One command asks
+-- for all jobs at once: notes of dead jobs stay in a shard for months, and must not cost a command for each
+-- job that completes meanwhile.
 local function clear_rare(waits, cancels, notes, tag, held, keeps_log)
   redis.call('SREM', cancels, unpack(held))
   forget_notes(notes, held, keeps_log)

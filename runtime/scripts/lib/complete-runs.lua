@@ -1,7 +1,7 @@
 -- Needs: acknowledge, clear-rare, gate-many, hash-cache, job-end
 
--- Runs that end with the end of their last step. Their worker says what they give: it knows that with this step all have ended, and that
--- nothing else is to be seen to. Here is known whether the run still goes on.
+-- Runs that end with the end of their last step. The worker sends their output: it knows that all other steps
+-- have ended and that nothing else is left to do. Only this script knows whether the run still goes on.
 local completed, completed_by = {}, {}
 
 local function completes(one, time)
@@ -13,7 +13,7 @@ local function completes(one, time)
   return true
 end
 
--- After what is known has been written.
+-- Called after the fields in the cache have been written.
 local function write_completed(workflows, running, ended, waits, tag, time)
   local opens, runs, removals = {}, {}, {}
   for i = 1, #completed do
@@ -30,7 +30,7 @@ local function write_completed(workflows, running, ended, waits, tag, time)
   end
 end
 
--- Jobs that this worker holds end, and nothing of them is kept.
+-- Ends jobs that this worker holds, and keeps nothing of them.
 local function end_held(jobs, runs, active, waits, cancels, notes, tag, gate, held)
   if #held > 0 then
     redis.call('HDEL', active, unpack(held))

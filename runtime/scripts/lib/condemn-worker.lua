@@ -1,5 +1,5 @@
--- Condemns a worker whose lease has ended: from here on its own calls answer LOST, also while its jobs are taken back in
--- several calls. False if it has renewed its lease meanwhile.
+-- Condemns a worker whose lease has ended: from now on its own calls answer LOST, also while its jobs are
+-- taken back in several calls. Returns false if it has renewed its lease meanwhile.
 local function condemn(leases, worker, time)
   if tonumber(redis.call('ZSCORE', leases, worker) or 0) > time then
     return false

@@ -1,13 +1,14 @@
 -- Needs: gate, gate-changes, gate-groups, rate
 
--- The gate as `advance` needs it: only a shard that has had rates pays for them.
+-- Prepares the gate for `advance`. Only a shard that has had rates pays for them.
 local function gate_of(gate)
   gate.rates, gate.queues, gate.calls_up = redis.call('HEXISTS', gate.groups, '%') == 1, {}, true
   gate.late, gate.counts = {}, {}
   return gate
 end
 
--- Parts that end later than what starts now end with it: nothing that has started by now counts for longer.
+-- Parts of the window that end later than a start of now are cut to end with it: no earlier start counts for
+-- longer.
 local function bring_nearer(log, ending)
   local at = log.first
   log.first, log.last = math.min(at, ending), ending
@@ -18,7 +19,8 @@ local function bring_nearer(log, ending)
   end)
 end
 
--- So many ids of a group with a rate start now. Returns from when on its starts may be forgotten, if none has counted before.
+-- Records that `n` ids of a group with a rate start now. If no start counted before, returns the time from
+-- which the starts of the group may be forgotten.
 local function add_starts(gate, group, n)
   local rate = group.rule.rate
   group.reserved = math.max(0, group.reserved - n)
@@ -45,8 +47,8 @@ local function add_starts(gate, group, n)
   return is_first and ending
 end
 
--- Counts the starts of claimed ids, and notes when those who wait behind them may come in. Returns the groups that take turns, in
--- the order of their starts.
+-- Counts the starts of claimed ids, and notes when the jobs that wait behind them may start. Returns the
+-- groups that take turns, in the order of their starts.
 local function count_starts(gate, ids)
   local entries, starts, names, turns, n = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, {}, 0
   for i = 1, #entries do

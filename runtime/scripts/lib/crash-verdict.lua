@@ -1,6 +1,7 @@
--- What it says about a job that its worker was lost or gave it back: whether the crash is held against it, its crashes from now
--- on, its state. `retry` is a suspect, which the next crash makes dead and which therefore runs alone. If the lost worker did
--- not run it alone (run-alone.lua notes that), it had not started there, and it pays for nobody's crash.
+-- Judges a job whose worker was lost or handed it back. Returns whether the crash counts against the job, its
+-- crashes from now on, and its state. `retry` marks a suspect: the next crash makes it dead, so it runs
+-- alone. If the lost worker did not run a suspect alone (run-alone.lua records that), the job had not started
+-- there, and the crash does not count against it.
 local function crash_verdict(crashed, crashes, most, worker, events)
   local alone = string.format('"alone","%s"]]', worker)
   local blamed = crashed and (crashes + 1 < most or string.sub(events or '', -#alone) == alone)

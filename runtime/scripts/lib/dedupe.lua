@@ -1,9 +1,11 @@
 -- Needs: record
 
--- Dedupe keys: fields of `keys` that begin with a "!" and name the last job of their key. Nobody takes that job out when it
--- completes, so that jobs without such a key pay nothing: whether it is still there is found out when the key is used again.
+-- Dedupe keys: fields of `keys` that begin with a "!" and name the last job of their key. A completion does
+-- not remove the field, so that jobs without such a key cost nothing more; the next use of the key checks
+-- whether that job still exists.
 
--- The job that a dedupe key names, with its record and its run; nil when it has ended, is gone, or its id is another job's by now.
+-- The job that a dedupe key names, with its record and its run; nil when it has ended, is gone, or its id now
+-- belongs to a job without this key.
 local function unfinished(jobs, runs, keys, key)
   local id = redis.call('HGET', keys, key)
   local record = id and redis.call('HGET', jobs, id)
@@ -18,7 +20,8 @@ local function unfinished(jobs, runs, keys, key)
   return id, record, run
 end
 
--- True for a job that must not run again, because a newer one of its key has been stored: what is old would come out last.
+-- True for a job that must not run again because a newer job of its key was stored: its outdated work would
+-- overwrite the newer one's.
 local function superseded(keys, options, id)
   local latest = (options.dedupe == 'replace' or options.dedupe == 'debounce') and redis.call('HGET', keys, options.key)
   return latest and latest ~= id

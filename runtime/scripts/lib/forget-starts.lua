@@ -1,4 +1,4 @@
--- What is left of starts that no longer count: at most `limit` groups a call.
+-- Forgets starts that no longer count, for at most `limit` groups a call.
 local function forget_starts(gate, limit)
   local until_now = string.format('(\r%016.0f', gate.time)
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[\r', until_now, 'LIMIT', 0, limit)

@@ -1,18 +1,20 @@
 -- Needs: rate
 
--- Writes down what has changed of groups: a call for many jobs (`gate.late`) all of it when it ends (write_down), every other one at
--- once. Nothing but this file writes the fields of groups where a gate is open.
+-- Writes the changes of groups. A call for many jobs (`gate.late`) writes all of them at its end
+-- (write_down); every other call writes at once. While a gate is open, only this file writes the fields of
+-- groups.
 
--- Lua unpacks at most some 8,000 values, so many groups are written in parts.
+-- Lua unpacks at most about 8,000 values, so many groups are written in chunks.
 
--- Numbers as texts: few different ones stand in many groups, and to make a text is dearer than to look it up.
+-- Caches numbers as texts: many groups share few different numbers, and a lookup is cheaper than a
+-- conversion.
 local digits = setmetatable({}, { __index = function(known_ones, number)
   local text = tostring(number)
   known_ones[number] = text
   return text
 end })
 
--- As it is stored; nil for nothing.
+-- The text of a group as stored; nil where nothing is to be stored.
 local function text_of(group)
   local held, reserved, total = group.held, group.reserved, group.total
   if total > 0 then
@@ -52,7 +54,7 @@ local function changed(gate, group)
   local _ = gate.late or write_groups(gate, { group })
 end
 
--- More or fewer jobs of a queue wait.
+-- Adds `n` (or subtracts it, below 0) to the number of waiting jobs of a queue.
 local function count_waiting(gate, queue, n)
   if gate.late then
     gate.counts[queue] = (gate.counts[queue] or 0) + n

@@ -1,7 +1,8 @@
 -- Needs: gate, gate-changes, wake
 
--- Gives a new job its number, and returns its entry. The newest worker says what the limits are; the producer's word counts until one
--- has. `limits` is "<limit>", "<limit>,<most starts>,<window in ms>" or the same and ",1" where groups take turns, with 0 for no limit.
+-- Gives a new job its number, and returns its entry. The newest worker decides on the limits; those of the
+-- producer apply until a worker has stored some. `limits` is "<limit>" or "<limit>,<most starts>,<window in
+-- ms>", with ",1" appended where groups take turns; a limit of 0 means none.
 local function register(gate, id, queue, limits, group)
   local entry = string.format('%016.0f', next_number(gate)) .. ' ' .. queue .. ' ' .. group
   redis.call('HSET', gate.limited, id, entry)
@@ -21,8 +22,8 @@ local function register(gate, id, queue, limits, group)
   return entry
 end
 
--- A job comes on its way into its pending list: it goes in if it has no limit or gets a slot, else it waits at the gate. `entry` is
--- true where it may have one.
+-- A job on its way into its pending list: it enters if it has no limit or gets a slot, else it waits at the
+-- gate. `entry` is true where the job may have one that has not been read yet.
 local function enter_or_wait(gate, id, entry, pending, wake_key)
   local enters, wakes = true, true
   if entry == true then

@@ -1,13 +1,13 @@
 -- Needs: gate-changes, rate
 
--- What `groups` says of tasks and of their groups, read once in a call.
+-- What the hash `groups` holds about tasks and their groups, read once a call.
 local function rule_of(task, limit, rate, shut)
-  -- Parked jobs (`!`) are let go by their task alone, see lib/paused-tasks.lua.
+  -- Parked jobs (group `!...`) start only when their task is resumed, see lib/paused-tasks.lua.
   return { limit = limit and tonumber(limit) or math.huge, rate = rate_of(rate), shut = shut or string.byte(task) == 33 }
 end
 
--- Reads those of the groups that are not known yet, all at once, and the rules of their tasks. Counted here, because Lua finds out how
--- long a list is by searching, and this is done for each job.
+-- Reads all groups that are not known yet, and the rules of their tasks, with one command. Counts by hand,
+-- because Lua searches for the length of a list, and this runs for each job.
 local function read_groups(gate, names)
   local book, rules, known = gate.book or {}, gate.rules or {}, gate.known or {}
   gate.book, gate.rules, gate.known = book, rules, known
@@ -15,7 +15,8 @@ local function read_groups(gate, names)
   for i = 1, #names do
     local name = names[i]
     if not book[name] then
-      -- Those of one call are of few tasks: that of the one before, as a rule.
+      -- The groups of one call mostly belong to few tasks, so compare with the task of the previous one
+      -- first.
       if string.find(name, start, 1, true) ~= 1 then
         task = string.match(name, '^%S+')
         start = task .. ' '
@@ -45,7 +46,7 @@ local function read_groups(gate, names)
       held, reserved, total, tail = string.match(text, '^(%d+) ?(%d*) ?(%d*)(.*)$')
     end
     held = tonumber(held or text)
-    -- No more places are reserved than ids hold slots.
+    -- No more starts are reserved than ids hold slots.
     reserved = rule.rate and reserved ~= '' and math.min(held, tonumber(reserved)) or 0
     total = total and tonumber(total) or 0
     local group = { name = fields[i], rule = rule, held = held, reserved = reserved, total = total, tail = tail or '', text = texts[i] }
@@ -53,7 +54,7 @@ local function read_groups(gate, names)
   end
 end
 
--- The group in an entry: behind the number, which has 16 digits, and the queue.
+-- The group in an entry: it follows the number, which has 16 digits, and the queue.
 local function group_in(entry)
   return string.match(entry, ' (.*)$', 18)
 end
@@ -63,7 +64,7 @@ local function group_of(gate, name)
   return gate.book[name]
 end
 
--- What is known of the starts of a group with a rate.
+-- The recorded starts of a group with a rate.
 local function log_of(gate, group)
   if not group.log then
     group.log = read_starts(gate, group.rule.rate, group)

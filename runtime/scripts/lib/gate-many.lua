@@ -1,6 +1,6 @@
 -- Needs: gate, gate-groups
 
--- The gate for many ids at once: those whose jobs have completed, and those that are due.
+-- The gate for many ids at once: jobs that have completed, and jobs that are due.
 
 -- Completed jobs give their slots back.
 local function release_all(gate, ids)
@@ -22,7 +22,7 @@ local function release_all(gate, ids)
   end
 end
 
--- Those of the ids that may go into their pending list; the others wait at the gate from now on.
+-- Returns the ids that may enter their pending list; the others wait at the gate from now on.
 local function entering(gate, ids)
   local entries, entered = redis.call('HMGET', gate.limited, unpack(ids)), {}
   for i = 1, #ids do

@@ -1,9 +1,10 @@
 -- Needs: gate-groups, gate-room, promote
 
--- When groups may come in that wait for a time.
+-- When groups that wait for a time may enter.
 
--- Milliseconds until a group of the queue that waits for a time may come in, -1 = none does. Where it may come in sooner than its
--- note says, a deploy has changed the rate or the clock has gone back: then a worker has to look at all such notes anew.
+-- Milliseconds until a group of the queue that waits for a time may enter; -1 = none waits. If one may enter
+-- sooner than its note says, a deploy has changed the rate or the clock was set back: then the notes are
+-- rewritten without times, so that a worker looks at all of them again.
 local function next_opening(gate, queue)
   local from, to = '[\n' .. queue .. '\n', '(\n' .. queue .. '\n@'
   local first = redis.call('ZRANGEBYLEX', gate.waiting, from, to, 'LIMIT', 0, 1)[1]
@@ -22,7 +23,7 @@ local function next_opening(gate, queue)
   return 0
 end
 
--- Milliseconds until a group of the queues that this call has looked at may come in, -1 = none waits.
+-- Milliseconds until a group of any queue that this call has looked at may enter; -1 = none waits.
 local function nearest_opening(gate)
   local nearest = -1
   for i = 1, #gate.queues do

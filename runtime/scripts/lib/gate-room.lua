@@ -1,6 +1,7 @@
 -- Needs: gate-groups, rate
 
--- When the group has room for one more: 0 = now, a time, huge = when one that has a place gives it up, or its task is resumed.
+-- When the group has room for one more job: 0 = now, a time, or huge = when a job gives its place up or the
+-- task is resumed.
 local function opens_at(gate, group)
   if group.rule.shut or group.held >= group.rule.limit then
     return math.huge
@@ -11,7 +12,8 @@ local function opens_at(gate, group)
   elseif not rate or rate.per == 0 then
     return 0
   end
-  -- Those that no longer count may be among these; as a rule there is room with them, and nothing more has to be read.
+  -- The total may include starts that no longer count. There mostly is room even so, and the rest need not be
+  -- read.
   if reserved + group.total < rate.most then
     return 0
   end
@@ -19,7 +21,7 @@ local function opens_at(gate, group)
   return next_start(log, group.total, reserved, rate.most)
 end
 
--- Where no job of the shard waits, nobody has to be looked for.
+-- While no job of the shard waits, no group has to be searched for waiting jobs.
 local function anyone_waits(gate)
   if gate.crowd == nil then
     gate.crowd = redis.call('ZLEXCOUNT', gate.waiting, '(\14', '+') > 0
@@ -27,13 +29,13 @@ local function anyone_waits(gate)
   return gate.crowd
 end
 
--- Up to `most` of the jobs of a group that wait, the first ones first.
+-- Up to `most` waiting jobs of a group, in their order.
 local function first_of(gate, name, most)
   return anyone_waits(gate)
     and redis.call('ZRANGEBYLEX', gate.waiting, '[' .. name .. '\n', '(' .. name .. '\v', 'LIMIT', 0, most) or {}
 end
 
--- Queue and id of a job of a group that waits; numbers have 16 digits.
+-- Queue and id of a waiting job of a group; numbers have 16 digits.
 local function queue_and_id(name, member)
   return string.match(member, '^(%S+) (%S+)', #name + 19)
 end

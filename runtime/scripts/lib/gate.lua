@@ -1,22 +1,25 @@
 -- Needs: gate-changes, gate-groups, gate-room
 
--- The gate before the pending lists, for jobs with a limit: of each group at most `limit` hold a slot, the others wait outside,
--- so that a million of them cost nobody anything. An id holds a slot while it stands in a pending list or in `active`. Fields:
+-- The gate before the pending lists, for jobs with a limit: of each group at most `limit` jobs hold a slot
+-- and the others wait outside, so that a million of them cost nothing to anyone else. An id holds a slot
+-- while it stands in a pending list or in `active`. Fields:
 -- limited: job id -> entry "<number> <queue> <group>", until the job ends; a group is "<task> <key>"
--- groups: <task> -> limit, <group> -> slots held, with a rate also " <places of starts reserved>", # -> last number given, #<queue> ->
--- jobs that wait; rates: see lib/rate.lua
--- waiting: "<group>\n<number> <queue> <id>", and as a note that the first of a group may come in: "\n<queue>\n<group>", or from a
--- time on: "\n<queue>\n<time>\n<group>", with 16 digits, so that these stand in front of the others
+-- groups: <task> -> limit; <group> -> slots held, with a rate also " <starts reserved>";
+--   # -> last number given; #<queue> -> number of waiting jobs; for rates see lib/rate.lua
+-- waiting: "<group>\n<number> <queue> <id>"; and a note that the first job of a group may enter:
+--   "\n<queue>\n<group>", or from a time on: "\n<queue>\n<time>\n<group>". Times have 16 digits, so that
+--   these sort before the others.
 
--- One takes a slot, and reserves its start.
+-- A job takes a slot, and reserves its start.
 local function take(gate, group)
   group.held = group.held + 1
   group.reserved = group.rule.rate and group.reserved + 1 or 0
   changed(gate, group)
 end
 
--- Notes when the first of a group may come in, for the next worker that serves its queue; returns this queue if it has to look. Queues
--- with a new note stand in `gate.invited`, true where one may come in at once (see lib/queues-to-hint.lua).
+-- Notes when the first waiting job of a group may enter, for the next worker that serves its queue; returns
+-- this queue if a worker of it has to look. `gate.invited` collects the queues with a new note; its value is
+-- true where a job may enter at once (see lib/queues-to-hint.lua).
 local function invite(gate, group)
   local opens = anyone_waits(gate) and opens_at(gate, group) or math.huge
   local first = opens < math.huge and first_of(gate, group.name, 1)[1]
@@ -31,8 +34,8 @@ local function invite(gate, group)
   end
 end
 
--- A job comes to the gate: true if it holds a slot now, else it waits. One that has been here before is before all later ones.
--- Second, whether a worker of its queue has to look.
+-- A job comes to the gate: returns true if it holds a slot now, else it waits. A job that was here before
+-- precedes all later ones. The second result tells whether a worker of its queue has to look.
 local function pass(gate, id, entry)
   local number, queue, name = string.match(entry, '^(%d+) (%S+) (.*)$')
   local group = group_of(gate, name)
@@ -50,8 +53,8 @@ local function pass(gate, id, entry)
   return false, opens < math.huge and invite(gate, group) == queue and opens > 0
 end
 
--- One of a group gives its slot back. Returns the queue whose workers may let another in, if there is one; a call that lets jobs in
--- itself looks at all groups that it knows by then.
+-- A job of a group gives its slot back. Returns the queue whose workers may let another job in, if any. A
+-- call that admits jobs itself looks at all groups that it knows by its end instead.
 local function give_back(gate, group)
   group.held = math.max(0, group.held - 1)
   group.reserved = math.min(group.reserved, group.held)
@@ -63,7 +66,8 @@ local function leave(gate, entry)
   return give_back(gate, group_of(gate, group_in(entry)))
 end
 
--- An id leaves its pending list or `active`, for good or until it comes to the gate again; returns what `leave` does.
+-- An id leaves its pending list or `active`, for good or until it comes to the gate again. Returns what
+-- `leave` does.
 local function release(gate, id, is_for_good)
   local entry = redis.call('HGET', gate.limited, id)
   if entry and is_for_good then

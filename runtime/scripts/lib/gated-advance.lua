@@ -1,7 +1,8 @@
--- Needs: admit, claim, claim-past-paused, count-starts, gate-changes, gate-many, gate-openings, groups-to-admit, paused-tasks, promote, queues-to-hint, resumed-tasks, turns
+-- Needs: admit, claim, claim-past-paused, count-starts, gate-changes,
+-- gate-many, gate-openings, groups-to-admit, paused-tasks, promote, queues-to-hint, resumed-tasks, turns
 
--- What `advance` does besides where jobs have limits, or a queue or a task is paused: then `paused` is the key. Where no job has a limit and
--- no task is paused, there is no gate.
+-- The additional steps of `advance` where jobs have limits, or a queue or task is paused (then `paused` is
+-- the key). Without limits and paused tasks there is no gate.
 local function gated_advance(gate, has_limits, paused, want)
   local shut, gated = paused and want > 0 and shut_of(paused) or { queues = {} }, {}
   gate = (shut.tasks or has_limits) and gate_of(gate)
@@ -38,7 +39,8 @@ local function gated_advance(gate, has_limits, paused, want)
     return claim(pending, quotas, want, follow)
   end
 
-  -- Writes down what is known of the gate. Returns the ms until the next due time or opening, and the queues that need a hint.
+  -- Writes the changes of the gate. Returns the ms until the next due time or opening, and the queues that
+  -- need a hint.
   function gated.close(next_due)
     if not gate then
       return next_due, ''

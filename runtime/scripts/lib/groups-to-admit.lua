@@ -1,9 +1,11 @@
 -- Needs: gate, gate-groups, gate-room
 
--- Which groups may let somebody in: those of whose slots this call has given some back, and those of whom a note says so.
+-- Which groups may let a job in: those that got slots back in this call, and those with a note that they have
+-- room.
 
--- Groups of whose slots some have been given back in this call, and the others that it knows by now, come into `gate.called`, by the queue
--- of the first that waits; a note tells workers of other queues. The call serves those from `ARGV[at]` on.
+-- Collects in `gate.called`, by the queue of their first waiting job, the groups that this call knows by now:
+-- some got slots back. Workers of queues that the call does not serve get a note. The call serves the queues
+-- from `ARGV[at]` on.
 local function call_up(gate, at)
   local called, known = {}, anyone_waits(gate) and gate.known or {}
   for i = at, #ARGV, 2 do
@@ -25,7 +27,8 @@ local function call_up(gate, at)
   gate.called, gate.calls_up = called, false
 end
 
--- The groups of a queue that were called up, and 100 of those of whom a note says that there is room; second, whether there are more.
+-- The collected groups of a queue, and 100 of those with a note that there is room. Second, whether there are
+-- more.
 local function invited(gate, queue)
   local start, line, stands = '\n' .. queue .. '\n', gate.called[queue], {}
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
@@ -41,7 +44,8 @@ local function invited(gate, queue)
   end
   for i = 1, #notes do
     local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
-    -- Its members leave the gate after the whole line has been looked at: one that stands there twice would let them in twice.
+    -- A group's waiting jobs leave the gate only after all of these groups were looked at: a group listed
+    -- twice would admit them twice.
     if not stands[group] then
       stands[group], line.n = true, line.n + 1
       line.groups[line.n] = group

@@ -1,8 +1,10 @@
--- What the handler of a job waits for, as lines of `<id> waits` in `notes`, each after a line break, the oldest first:
---   <name> <until (ms)> <head>     it listens; the name as in its member of `listeners`, the head with tabs for line breaks
---   = <event> <event id> <name>    what it has heard under this name; then the event is a step of the job
+-- What the handler of a job waits for, as lines of the field `<id> waits` in `notes`, each after a line
+-- break, oldest first:
+--   <name> <until (ms)> <head>     it listens; name and head are those of its member of `listeners`,
+--                                  the head with tabs instead of line breaks
+--   = <event> <event id> <name>    the event that arrived under this name; it has become a step of the job
 
--- The line of a name that listens, and where it stands in the text; nil where there is none.
+-- The line of a name that listens, and its position in the text; nil where there is none.
 local function line_of(lines, name)
   local from = string.find(lines, '\n' .. name .. ' ', 1, true)
   if from then
@@ -12,7 +14,7 @@ local function line_of(lines, name)
   end
 end
 
--- The head of a member as it stands in a line.
+-- The head of a member in the form that a line holds.
 local function head_of(member)
   return (string.gsub(string.match(member, '^(.*\n)'), '\n', '\t'))
 end
@@ -22,7 +24,7 @@ local function forget_listener(stores, member)
   redis.call('ZREM', stores.expiry, member)
 end
 
--- A wait ends: `step` is what it came to, `mark` the line that stays ('' = none).
+-- Ends a wait: `step` is its result, `mark` the line that stays ('' = none).
 local function end_wait(stores, id, steps, lines, line, member, step, mark)
   lines = string.sub(lines, 1, line.from - 1) .. string.sub(lines, line.to + 1) .. mark
   redis.call('HSET', stores.notes, id, steps and steps .. '\n' .. step or step)

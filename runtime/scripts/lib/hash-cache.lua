@@ -1,9 +1,10 @@
 -- Needs: in-chunks
 
--- Fields of one hash that are read together before anything is decided, and written together after it: with a command for each, the
--- commands would cost more than all the rest. What is written is known at once to whatever is decided later in the same call. Each
--- is read and written once, however many ask: items of a fan-out share most of theirs.
--- Counted here, because Lua finds out how long a list is by searching.
+-- Fields of one hash that are read together before any decision, and written together after it: with a
+-- command for each, the commands would cost more than everything else. Later decisions of the same call see
+-- what earlier ones wrote. Each field is read and written once, however often it is asked for: the items of a
+-- fan-out share most of theirs.
+-- Counts by hand, because Lua searches for the length of a list.
 local asked, asks, known, written, writes = {}, 0, {}, {}, 0
 
 local function ask(field)
@@ -32,7 +33,8 @@ local function put(field, value)
   end
 end
 
--- Adds to a number, and returns the sum. One that is spoiled counts as 0: an error would take along what else is written together.
+-- Adds to a number, and returns the sum. A spoiled number counts as 0: an error would lose everything else
+-- that is written with it.
 local function add(field, number)
   local sum = (tonumber(known[field] or 0) or 0) + number
   put(field, sum)

@@ -1,4 +1,5 @@
--- Why a worker may not act on a job: LOST, its lease is gone; GONE, it does not hold the job. Nil: it may.
+-- Why a worker may not act on a job: LOST (its lease is gone) or GONE (it does not hold the job). Nil: it
+-- may.
 local function refusal_of(active, leases, worker, job)
   local lease = redis.call('ZSCORE', leases, worker)
   if not lease or lease == '0' then

@@ -9,16 +9,18 @@ local function publish(waits, tag, id)
   end
 end
 
--- Frees the idempotency key that a record owns, unless it is to be held or belongs to a later job by now. Its end stays
--- known, so that a retry of this job within the ttl takes the key again instead of running beside another job of the key.
+-- Frees the idempotency key of a record, unless the key is to be held or belongs to a later job by now. The
+-- end of its ttl stays known, so that a retry of this job within the ttl takes the key again instead of
+-- running beside another job of the key.
 local function free_key(keys, options, id)
   if options.key and not options.hold and redis.call('HGET', keys, options.key) == id then
     redis.call('HDEL', keys, options.key)
   end
 end
 
--- Forgets what the handlers of these jobs have noted: steps, progress, what they wait for, and their log unless the jobs are kept. Their
--- members of `listeners` speak to nobody from then on, and go with the next event or when their time is over.
+-- Forgets what the handlers of these jobs have noted: steps, progress, waits, and the log unless the jobs are
+-- kept. Their members of `listeners` are without effect from then on, and are removed by the next event or
+-- when their time is over.
 local function forget_notes(notes, ids, keeps_log)
   local fields = {}
   for i = 1, #ids do

@@ -1,9 +1,10 @@
 -- Needs: begin-step, in-chunks
 
--- Templates of the jobs of runs: what all jobs of one step of a definition have in common is sent once a call. ARGV[at] is the number of templates;
--- of each follow: its step ('' = none), what stands behind the run in the id of its jobs, place of the queue, delay (ms), limit, and their
--- record before and after what they differ in. Returns them, and the position of the first argument behind them; `keys_of`
--- gives pending list, due set and wake list of a place.
+-- Templates of the jobs of runs: what all jobs of one step share is sent once a call. ARGV[at] is the number
+-- of templates; of each follow: its step ('' = none), the suffix of its job ids after the run, place of the
+-- queue, delay (ms), limit, and the text of the record before and after the part that differs. Returns the
+-- templates, and the position of the first argument after them. `keys_of` gives pending list, due set and
+-- wake list of a place.
 local function read_templates(at, keys_of)
   local templates, from = {}, at + 1
   for i = 1, tonumber(ARGV[at]) do
@@ -15,8 +16,9 @@ local function read_templates(at, keys_of)
   return templates, from
 end
 
--- Enqueues a job of a run, or gives it to a worker; `item` is its number in a fan-out, or ''; `gate.stamp` is what stands behind the run in
--- a record of now. Records, places in lists and owners gather until they are written.
+-- Enqueues a job of a run, or gives it to a worker. `item` is its number in a fan-out, or ''; `gate.stamp` is
+-- the text after the run in a record made now. Records, places in lists and owners are collected until
+-- write_made.
 local records, lines, owned = {}, {}, {}
 
 local function make_job(gate, woken, template, run, item, worker)
@@ -36,7 +38,8 @@ local function make_job(gate, woken, template, run, item, worker)
   end
 end
 
--- Returns what Redis refused of it: a list that is none must not keep the rest from being written. weft fsck finds such a job.
+-- Returns the error if Redis refused a list (its key has another type): the rest must be written all the
+-- same. weft fsck finds a job that is missing from its list.
 local function write_made(jobs, active)
   in_chunks(records, function(...)
     redis.call('HSET', jobs, ...)

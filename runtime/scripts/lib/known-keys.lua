@@ -1,12 +1,12 @@
 -- Needs: dedupe, place-job, record, same-job
 
--- The job that has an idempotency key, until its ttl ends, whatever has become of it.
+-- The job that has an idempotency key, until the ttl of the key ends, whatever has become of the job.
 local function owner_of(shard, key, time)
   local owner = redis.call('HGET', shard.keys, key)
   return owner and tonumber(redis.call('ZSCORE', shard.expiry, key) or 0) > time and owner or nil
 end
 
--- A stored job has this key from now on; '' is none.
+-- Gives a stored job this key from now on; '' is no key.
 local function give_key(shard, key, id, ends)
   if key ~= '' then
     redis.call('HSET', shard.keys, key, id)
@@ -14,8 +14,9 @@ local function give_key(shard, key, id, ends)
   end
 end
 
--- Gives a job that waits and has not begun the record of the newest enqueue of its key. It keeps its place in line; one that
--- waits for a time waits for the newest one, which a debounce puts off, at most to the end that its first enqueue has set.
+-- Gives a waiting job that has not begun the record of the newest enqueue of its key. The job keeps its place
+-- in the list. A job that waits for a time waits for that of the newest enqueue; a debounce delays it, at
+-- most to the end that the first enqueue has set.
 local function replace(shard, gate, queue, id, new)
   redis.call('HSET', shard.jobs, id, (string.gsub(new.record, '"dedupe":', '"replaced":1,%0', 1)))
   local due_at = redis.call('ZSCORE', queue.due, id)
@@ -31,8 +32,9 @@ local function replace(shard, gate, queue, id, new)
   end
 end
 
--- True where an id is enqueued again whose record has been replaced by newer enqueues of its key: what it was cannot be compared, and only
--- the text of the key tells of it. The queue and the group before and behind that, or whether there is a key, a deploy may have changed.
+-- True where an id is enqueued again whose record was replaced by newer enqueues of its key: the original
+-- cannot be compared any more, so the text of the key decides. A deploy may have changed the queue before it,
+-- the group after it, or whether there is a key.
 local function was_replaced(one, other, key)
   local task, options = parts_of(one)
   if not (task and options.replaced) or task ~= parts_of(other) then
@@ -42,15 +44,17 @@ local function was_replaced(one, other, key)
   return key == '' or string.match(tostring(options.key), text) == string.match(key, text)
 end
 
--- What a new job finds under its dedupe key: the answer that it gets instead of being stored; or nil, and with it the job that
--- is cancelled when it is stored: one that waits for another attempt is not changed, because handlers have seen its payload.
+-- What a new job finds under its dedupe key: the answer instead of storing it; or nil, and second the job
+-- that is cancelled when the new one is stored. A job that waits for another attempt is not changed, because
+-- handlers have seen its payload.
 local function deduplicate(shard, gate, queue, new)
   local id, record, run = unfinished(shard.jobs, shard.runs, shard.keys, new.key)
   if not id or new.mode == 'unfinished' then
     return id
   end
   local _, _, _, _, events = split_run(run)
-  -- Asleep, or waiting for an event, is under way: what its handler has done already knows nothing of this enqueue.
+  -- A job that sleeps or waits for an event is under way: what its handler has done already does not know
+  -- this enqueue.
   local rests = string.find(events, '"slept",%d+%]%]$') or string.find(events, '"waited",%d+%]%]$')
   if rests or redis.call('HEXISTS', shard.active, id) == 1 then
     return nil

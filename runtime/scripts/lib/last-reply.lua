@@ -1,5 +1,6 @@
--- What the last call in a client's slot answered, if it was this very call, sent again after a lost reply: it must not be done
--- again, for its jobs may have run and gone by now. Second, the text of `draining`, which is asked for with it.
+-- The reply to the last call in a client's slot, if it was this very call, sent again after a lost reply: it
+-- must not be repeated, because its jobs may have run and gone by now. Second, the text of `draining`, read
+-- with the same command.
 local function answer_before(sent, call, draining)
   local before, drained = unpack(redis.call('MGET', sent, draining))
   if not before or string.sub(before, 1, #call) ~= call then

@@ -1,25 +1,28 @@
 -- Needs: begin-step, in-chunks
 
--- What a run begins with stands in the arguments: the number of jobs that it waits for before it ends, the number of its listeners, these,
--- the number of its jobs, then of each: job, place of its queue, delay (ms), limit, record. Of them from `at` on: the first listener, the
--- first job, and the first argument behind them.
+-- What a run begins with, as arguments: the number of jobs that it waits for before it ends, the number of
+-- its listeners, the listeners, the number of its jobs, then of each job: id, place of its queue, delay (ms),
+-- limit, record. Returns the positions of the first listener, the first job, and the first argument after
+-- them.
 local function bounds_of_launch(at)
   local jobs = at + 3 + ARGV[at + 1]
   return at + 2, jobs, jobs + 5 * ARGV[jobs - 1]
 end
 
--- So many more runs are pinned to a definition, which is stored with the first; the last that is forgotten takes it along.
+-- Pins `n` more runs to a definition, which is stored with the first of them and removed with the last.
 local function pin(workflows, field, text, n)
   if redis.call('HINCRBY', workflows, field .. '#', n) == n then
     redis.call('HSET', workflows, field, text)
   end
 end
 
--- Runs that start, and their jobs, gather until they are written: with a command for each, the commands would cost most of a start.
+-- Runs that start, and their jobs, are collected until they are written: a command for each would be most of
+-- the cost of a start.
 local launched = { records = {}, lines = {}, runs = {}, times = {} }
 
--- Stores a run and enqueues its jobs, with `write_launched`; `keys_of` gives pending list, due set and wake list of a place. Wake hints that
--- are to be left are noted in `woken`. Where a list is none, that is said before anything of the run has gathered.
+-- Stores a run and enqueues its jobs, together with `write_launched`. `keys_of` gives pending list, due set
+-- and wake list of a place. Collects the wake lists that need a hint in `woken`. A key that is no list raises
+-- its error before anything of the run is collected.
 local function launch(stores, gate, woken, run, record, at, keys_of)
   local listeners, jobs, behind = bounds_of_launch(at)
   for i = listeners, jobs - 2 do

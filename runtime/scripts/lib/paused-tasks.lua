@@ -1,8 +1,10 @@
 -- Needs: gate, gate-changes, gate-groups
 
--- Paused tasks. Fields of `paused`: task:<task> -> since when, or "0 <group>": resumed, and its groups up to this one have been invited.
--- The claim that meets a job of a paused task in its list parks it, so that it is looked at once: it goes back to the gate of its own
--- group, which is closed meanwhile (`!<task>` in `groups`), or waits as one of the group `!<task> <queue>`, which claims let go (letgo.lua).
+-- Paused tasks. Fields of `paused`: task:<task> -> paused since, or "0 <group>": resumed, and its groups up
+-- to this one have been invited. The first claim that finds a job of a paused task in its list parks it, so
+-- that it is looked at only once: the job goes back to the gate of its own group, which is closed meanwhile
+-- (`!<task>` in `groups`), or waits in the group `!<task> <queue>`, which claims empty after the resume
+-- (lib/resumed-tasks.lua).
 local function shut_of(paused)
   local fields, shut = redis.call('HGETALL', paused), { queues = {} }
   for i = 1, #fields, 2 do
@@ -21,21 +23,21 @@ local function is_resumed(value)
   return string.byte(value) == 48
 end
 
--- The task of a record, if it is paused or resumed; the second tells which: true is paused.
+-- The task of a record if it is paused or resumed; second, true where it is paused.
 local function shut_task(gate, record)
   local task = record and string.match(record, '^%[%d+,"([^"]*)"')
   local value = task and gate.shut[task]
   return value and task, value and not is_resumed(value)
 end
 
--- An id leaves its list before it has started: its slot and the place of its start are free.
+-- An id leaves its list before it has started: its slot and its reserved start become free.
 local function step_out(gate, entry)
   local group = group_of(gate, group_in(entry))
   group.reserved = math.max(0, group.reserved - 1)
   give_back(gate, group)
 end
 
--- Parks ids that have left the list of their queue; `tasks` has the task of each.
+-- Parks ids that have left the list of their queue; `tasks` holds the task of each.
 local function park(gate, queue, ids, tasks)
   if #ids == 0 then
     return
@@ -47,7 +49,7 @@ local function park(gate, queue, ids, tasks)
     if entries[i] then
       step_out(gate, entries[i])
     end
-    -- The gate of a queue's limit goes on for other tasks: there it would stand in their way.
+    -- The gate of a queue's limit stays open for other tasks, and the parked job would block them there.
     if not group or string.byte(group) == 64 then
       number, group = number or string.format('%016.0f', last + i), '!' .. tasks[i] .. ' ' .. queue
       known[#known + 1], known[#known + 2] = ids[i], number .. ' ' .. queue .. ' ' .. group
@@ -62,7 +64,7 @@ local function park(gate, queue, ids, tasks)
   count_waiting(gate, queue, #ids)
 end
 
--- Parks a job that waits at the gate of a queue's limit and has been taken away from there, if its task is paused.
+-- Parks a job that was taken from the gate of a queue's limit, if its task is paused.
 local function parks(gate, member, id)
   local number, queue, group = string.match(member, '\n(%d+) (%S+) %S+$')
   local task, is_paused = shut_task(gate, redis.call('HGET', gate.jobs, id))

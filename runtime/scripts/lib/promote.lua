@@ -1,12 +1,12 @@
 -- Needs: wake
 
--- The shorter of two times in ms, of which -1 is none.
+-- The shorter of two times in ms; -1 means none.
 local function sooner(one, other)
   return (one < 0 or (other >= 0 and other < one)) and other or one
 end
 
--- Moves what is due into the pending list, at most 500 a call, and returns the ms until the next one (-1 = none). `enter` says which of
--- them may go in.
+-- Moves due ids into the pending list, at most 500 a call, and returns the ms until the next due time (-1 =
+-- none). `enter` returns those of them that may go into the list.
 local function promote(pending, due, wake_key, time, enter)
   local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
   if first[2] and tonumber(first[2]) <= time then

@@ -1,9 +1,9 @@
 -- Needs: gate, gate-changes, gate-groups
 
--- What jobs that are purged hold at the gate goes with them, for each group at once.
+-- Removes what purged jobs hold at the gate, once for each group.
 
--- Ids that have left their pending list for good, before they started: their slots are free, and the places of their starts. Returns
--- the number of groups, and whether a worker of the queue has to look.
+-- Ids that have left their pending list for good before they started give back their slots and reserved
+-- starts. Returns the number of groups, and whether a worker of the queue has to look.
 local function give_slots_back(gate, queue, ids)
   local entries, slots, names, calls = redis.call('HMGET', gate.limited, unpack(ids)), {}, {}, false
   for i = 1, #ids do
@@ -24,7 +24,8 @@ local function give_slots_back(gate, queue, ids)
   return #names, calls
 end
 
--- Jobs of a queue leave the gate at which they wait; `members` are theirs. Returns as above.
+-- Jobs of a queue leave the gate at which they wait; `members` are theirs. Returns the same as
+-- give_slots_back.
 local function leave_gate(gate, queue, ids, members)
   local groups, n, calls = {}, 0, false
   redis.call('ZREM', gate.waiting, unpack(members))

@@ -1,9 +1,10 @@
 -- Needs: drop-hole, job-end, record
 
--- What a purge finds under some ids of one place, and how all of that goes at once.
+-- What a purge finds under some ids of one place, and how it removes all of that at once.
 local NO_OPTIONS = {}
 
--- In a due set a run tells retries from jobs that were never tried; elsewhere only its last word counts.
+-- In a due set the run distinguishes retries from jobs that were never tried; elsewhere only its state
+-- counts.
 local function state_in(place, run)
   local word = run and string.match(run, '^%[%d+,%d+,"(%a+)"') or 'pending'
   if place == 'due' then
@@ -12,8 +13,9 @@ local function state_in(place, run)
   return word == 'retry' and 'pending' or word
 end
 
--- Sorts ids into jobs that go, holes of a list, and what stays, with the number of steps of workflow runs among that: a run must hear
--- how each of its steps ends. `wanted` is place, queue, state, and task ('' = any).
+-- Sorts ids into jobs to remove, holes of a list, and ids that stay, and counts the steps of workflow runs
+-- among these: a run must learn how each of its steps ends. `wanted` is place, queue, state and task ('' =
+-- any).
 local function sort_out(jobs, runs, wanted, ids)
   local records, texts = redis.call('HMGET', jobs, unpack(ids)), redis.call('HMGET', runs, unpack(ids))
   local found = { gone = {}, options = {}, holes = {}, stays = {}, steps = 0, bytes = 0, has_place = {} }
@@ -40,7 +42,8 @@ local function sort_out(jobs, runs, wanted, ids)
   return found
 end
 
--- Ids of cancelled and deleted jobs that have left their list; only the ids are left in `holes`.
+-- Cleans up after cancelled and deleted jobs whose ids have left their list. Only the ids are left in
+-- `holes`.
 local function drop_holes(shard, holes)
   for i, hole in ipairs(holes) do
     local attempts, crashes, state, _, events = split_run(hole.run)
@@ -50,7 +53,8 @@ local function drop_holes(shard, holes)
   end
 end
 
--- Removes jobs with all that is known about them. One whose id still stands in a pending list leaves a tombstone.
+-- Removes jobs with everything known about them. A job whose id still stands in a pending list leaves a
+-- tombstone.
 local function erase(shard, tag, found)
   local ids = found.gone
   redis.call('HDEL', shard.jobs, unpack(ids))

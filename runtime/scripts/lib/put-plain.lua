@@ -1,6 +1,6 @@
 -- Needs: is-drained, wake
 
--- New jobs that are put in line without a look at anything else, as far as they are not refused.
+-- New jobs that go into the pending list without any other check, except that they may be refused.
 
 -- The `n` lines of a text.
 local function lines_of(text, n)
@@ -13,7 +13,7 @@ local function lines_of(text, n)
   return lines
 end
 
--- Of ids and records, those that are not drained, with the position of each; says so in `reply` for the others.
+-- The ids and records that are not drained, and the position of each; reports the others in `reply`.
 local function accepted(draining, queue, given, n, reply, position)
   local texts, positions = {}, {}
   for i = 0, n - 1 do
@@ -27,8 +27,8 @@ local function accepted(draining, queue, given, n, reply, position)
   return texts, positions
 end
 
--- Stores `n` jobs, an id and a record of `texts` each, and puts them in line, without looking, as far as there is room; says so in `reply`
--- for the others. Returns how many were stored.
+-- Stores `n` jobs, an id and a record of `texts` each, and pushes them without further checks while there is
+-- room; reports the others in `reply`. Returns how many were stored.
 local function put_plain(jobs, queue, texts, n, draining, reply, position)
   local positions, ids = nil, {}
   if draining then

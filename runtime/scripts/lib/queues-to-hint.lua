@@ -1,5 +1,6 @@
--- Queues whose workers have to look, because a note is there for them that nobody has taken up: separated by spaces. The call may not have
--- the keys of these queues, so whoever makes it leaves the hints. Of its `own` queues a call knows when one may come in later.
+-- Queues whose workers have to look because of a new note at the gate, separated by spaces. The call may not
+-- have the keys of these queues, so its caller leaves the hints. For its `own` queues a call itself knows
+-- when a job may enter later.
 local function to_hint(gate, own)
   local names, is_own = {}, {}
   for i = 1, gate.invited and #own or 0 do

@@ -1,11 +1,13 @@
--- Rates: at most so many starts of a group in any window of time. A start is a claim; an id that stands in a pending list has the
--- place of its start reserved. In `groups` besides what the gate has there, `time` being that of Redis:
--- % -> 1 where the shard has had rates, %<task> -> "<most starts> <window in ms>", and " 1" where its groups take turns (see
--- turns.lua), with a window of 0 where they have no rate
--- <group> -> "<slots held> <places reserved> <starts that count> <last end> <first end> <starts before the last end>": the starts stand
--- in parts of the window and count until the end of theirs; then for each part before the last one, the oldest first,
--- " <starts> <ms to the end of the next>". What one claim after the other changes stands in front: a start in the part of the last
--- one is a number that grows, and the rest is neither read nor made anew.
+-- Rates: at most so many starts of a group in any window of time. A start is a claim; an id in a pending list
+-- has its start reserved. Additional fields of `groups`, with times of Redis:
+-- % -> 1 where the shard has had rates
+-- %<task> -> "<most starts> <window in ms>", and " 1" where its groups take turns (see lib/turns.lua), with a
+--   window of 0 where they have no rate
+-- <group> -> "<slots held> <starts reserved> <starts that count> <last end> <first end>
+--   <starts before the last end>", on one line. Starts are counted per part of the window, until the end of
+--   that part; for each part before the last one, oldest first, " <starts> <ms to the end of the next>" follows.
+-- What every claim changes stands in front: a start in the last part only increases a number, and the rest is
+-- neither read nor rewritten.
 local function rate_of(text)
   local most, per, turns = string.match(text or '', '^(%d+) (%d+) ?(1?)$')
   if most then
@@ -18,8 +20,9 @@ local function rate_of(text)
   end
 end
 
--- Until when a start counts with which `n` do; second, as it stands behind their number. As long as only a tenth of the places is taken,
--- starts stand in fifths of the window, which keeps short what is known of a group far from its rate.
+-- The time until which a start counts, if `n` starts count with it; second, that time as it stands after
+-- their number. While at most a tenth of the rate is used, starts are counted per fifth of the window, which
+-- keeps the text short for groups far from their rate.
 local function ending_of(rate, time, n)
   local grain = n * 10 <= rate.most and rate.coarse or rate.grain
   local ending = rate[grain]
@@ -30,8 +33,8 @@ local function ending_of(rate, time, n)
   return ending, rate.texts[grain]
 end
 
--- What is known of the starts of a group. No end is further away than a window: where one is, the clock has gone back or a deploy
--- has made the window shorter, and all come nearer by so much.
+-- The recorded starts of a group. No end is further away than a window: if one is, the clock was set back or
+-- a deploy has shortened the window, and all ends move nearer by the difference.
 local function read_starts(gate, rate, group)
   local last, first, before, older = string.match(group.tail, '^ (%d+) (%d+) (%d+)(.*)$')
   last = last and tonumber(last) or 0
@@ -50,12 +53,13 @@ local function read_starts(gate, rate, group)
   return { first = first, last = math.min(last, latest), before = before, older = string.sub(older, at), moved = last > latest }
 end
 
--- What stands behind their number.
+-- The text after the number of starts.
 local function starts_text(log)
   return string.format(' %.0f %.0f %.0f', log.last, log.first, log.before) .. log.older
 end
 
--- Time from which the group may start one more: 0 = now, huge = ids that have not started yet have all places.
+-- Time from which the group may start one more: 0 = now, huge = ids that have not started yet reserve all
+-- places.
 local function next_start(log, total, reserved, most)
   local ending, over = log.first, reserved + total - most + 1
   if over <= 0 then

@@ -1,13 +1,14 @@
--- Reads the leading fields of the two stored texts; see docs/protocol.md. Names have no quotes in them, so a pattern is safe.
--- Payloads, results and events are never decoded: cjson refuses what JSON allows (half a surrogate pair, 1,000 levels), and
--- a script that stops half-way leaves a job nowhere.
+-- Reads the leading fields of the two stored texts; see docs/protocol.md. Names have no quotes in them, so a
+-- pattern is safe. Payloads, results and events are never decoded: cjson refuses what JSON allows (half a
+-- surrogate pair, 1,000 levels), and a script that stops half-way leaves a job nowhere.
 local function queue_of(record)
   return string.match(record, '^%[%d+,"[^"]*","([^"]*)"')
 end
 
--- attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new. Of a completed run
--- whose result is no plain word, detail and events are nil: no script needs them. One that cannot be read counts as new, because a
--- script that stops at it would stop for all that it is called for; sixth, true for such a one.
+-- Attempts, crashes, state, detail and events (both as JSON text) of a run; a job without a run is new. For a
+-- completed run whose result is no plain word, detail and events are nil: no script needs them. An unreadable
+-- run counts as new, because an error would stop the script for all jobs of the call; the sixth result is
+-- true for such a run.
 local function split_run(run)
   local pattern = '^%[(%d+),(%d+),"(%a+)",(.*)%]$'
   local attempts, crashes, state, rest = string.match(run or '[0,0,"pending",null,[]]', pattern)
@@ -18,7 +19,7 @@ local function split_run(run)
   return tonumber(attempts), tonumber(crashes), state, detail, events
 end
 
--- Puts a run together again, with one more event if there is one.
+-- Builds the text of a run, with one more event if given.
 local function join_run(attempts, crashes, state, detail, events, event)
   local list = events
   if event then
@@ -27,8 +28,8 @@ local function join_run(attempts, crashes, state, detail, events, event)
   return '[' .. attempts .. ',' .. crashes .. ',"' .. state .. '",' .. detail .. ',' .. list .. ']'
 end
 
--- The options of a record, or an empty table, and where they end, unless they cannot be read. They hold no maps, so they end at the first
--- brace outside quotes.
+-- The options of a record, or an empty table; second, the position where they end, unless they cannot be
+-- read. They hold no maps, so they end at the first brace outside quotes.
 local function options_of(record)
   local first, char = string.match(record, '^%[%d+,"[^"]*","[^"]*","[^"]*",()([0{])')
   if char ~= '{' then
@@ -47,7 +48,8 @@ local function options_of(record)
       last = last + 1
     end
   end
-  -- A key that is no Unicode text cannot be decoded; it owns nothing, and its job must still be able to end.
+  -- A key that is not valid Unicode cannot be decoded. Such a record owns no key, and its job must still be
+  -- able to end.
   local decoded, options = pcall(cjson.decode, string.sub(record, first, last))
   if not decoded then
     return {}

@@ -1,12 +1,14 @@
 -- Needs: gate, gate-changes, gate-groups, paused-tasks, record
 
--- Tasks that were resumed. Their parked jobs go by claims, in their order; until they have gone, later ones are parked behind them.
+-- Resumed tasks. Claims take their parked jobs in their order; until all of them have started, later jobs are
+-- parked behind them.
 local function parked(gate, task, queue, n)
   local group = '!' .. task .. ' ' .. queue
   return redis.call('ZRANGEBYLEX', gate.waiting, '[' .. group .. '\n', '(' .. group .. '\v', 'LIMIT', 0, n)
 end
 
--- Adds up to `n` parked jobs of resumed tasks to `claimed`. One that has a limit in its queue comes to that gate first.
+-- Adds up to `n` parked jobs of resumed tasks to `claimed`. A job with a limit in its queue comes to that
+-- gate first.
 local function claim_resumed(gate, queue, n, claimed)
   for task, value in pairs(gate.shut) do
     local members, ids = n > 0 and is_resumed(value) and parked(gate, task, queue, n) or {}, {}
@@ -34,8 +36,8 @@ local function claim_resumed(gate, queue, n, claimed)
   end
 end
 
--- Invites the groups of the tasks that were resumed, 100 a call: while they were closed, nobody noted that they have room. Forgets a
--- task of which nothing is left to do.
+-- Invites the groups of resumed tasks, 100 a call: nobody noted that they have room while they were closed.
+-- Forgets a task when nothing is left to do for it.
 local function reopen(gate, paused)
   for task, value in pairs(gate.shut) do
     local group, n = string.sub(value, 3), 0

@@ -1,6 +1,7 @@
 -- Needs: wake
 
--- A workflow run that has ended goes on: a worker decides with which steps. `record`: of its job that decides.
+-- Lets an ended workflow run go on: a worker decides with which steps. `record` is that of its job that
+-- decides.
 local function revive(stores, time, run, record, pending, wake_key)
   redis.call('HSET', stores.workflows, run .. ' :state', 'retrying', run .. ' :open', 1)
   redis.call('ZREM', stores.ended, run)

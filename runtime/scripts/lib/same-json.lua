@@ -1,5 +1,6 @@
--- True where two JSON texts are one value: definitions of two deploys may write its fields in different orders. It has no white space, so the
--- order changes no length; what is longer than 64 KiB would hold Redis for too long.
+-- True where two JSON texts hold the same value: the definitions of two deploys may write its fields in
+-- different orders. The texts have no white space, so the order of fields does not change the length. Texts
+-- longer than 64 KiB would hold Redis for too long and count as different.
 local function same_json(one, other)
   if one == other then
     return true
@@ -7,7 +8,8 @@ local function same_json(one, other)
     return false
   end
 
-  -- cjson makes one table of [] and {}, so a number that JSON has no value for tells them apart; a text that has it already is left alone.
+  -- cjson makes the same table of [] and {}, so an element that JSON has no value for marks arrays; a text
+  -- that already contains it is not compared.
   local function decode(text)
     assert(not string.find(text, '1e400', 1, true))
     return cjson.decode((string.gsub(text, '%[%]', '[1e400]')))
@@ -30,7 +32,8 @@ local function same_json(one, other)
     return true
   end
 
-  -- What cjson cannot read (half a surrogate pair, 1,000 levels) cannot be compared, and must not stop the script half-way.
+  -- What cjson cannot read (half a surrogate pair, 1,000 levels) cannot be compared, and must not stop the
+  -- script half-way.
   local read, result = pcall(function()
     return equal(decode(one), decode(other))
   end)

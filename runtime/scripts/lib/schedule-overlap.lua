@@ -1,7 +1,8 @@
 -- Needs: record
 
--- Whether what an earlier tick has made has not ended: a job, or a run of a workflow, whatever the schedule makes by now. A job that is
--- none of `task` counts only while a worker has it: after a deploy there may be nobody to run it, and it would never end. nil: any counts.
+-- Whether what an earlier tick has made is still under way: a job, or a run of a workflow, whatever the
+-- schedule makes by now. A job of another task than `task` counts only while a worker holds it: after a
+-- deploy no worker may serve it, and it would never end. With `task` nil any job counts.
 local function is_under_way(stores, id, task)
   local record = id ~= '' and redis.call('HGET', stores.jobs, id)
   if record and record ~= '[0]' then
@@ -14,6 +15,6 @@ local function is_under_way(stores, id, task)
   if id == '' or redis.call('HEXISTS', stores.workflows, id) == 0 then
     return false
   end
-  -- Only an end has its time behind it.
+  -- Only the state of an ended run is followed by its time.
   return not string.find(redis.call('HGET', stores.workflows, id .. ' :state') or '', '^%l+ %d')
 end

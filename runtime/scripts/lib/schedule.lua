@@ -1,4 +1,5 @@
--- Takes the text of a schedule's state apart, and puts it together again; see docs/protocol.md. No field holds a quote.
+-- Splits the text of a schedule's state into its fields, and joins them again; see docs/protocol.md. No field
+-- holds a quote.
 local function split_schedule(state)
   local pattern = '^%["([^"]*)",(%d+),(%d+),"([^"]*)",(%d+),"(%a*)"%]$'
   local timing, last, paused, job, skipped, reason = string.match(state or '', pattern)

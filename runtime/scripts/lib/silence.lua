@@ -1,9 +1,11 @@
--- Redis stood still, could not be reached, or its clock jumped: leases have ended although their workers live.
--- Part of a lease: more than a worker that lives ever lets pass, less than what ends the lease of another.
+-- After Redis stood still, could not be reached, or its clock jumped, leases have ended although their
+-- workers live.
+-- The fraction of a lease after which silence counts: more than a living worker ever stays silent, less than
+-- what ends the lease of another.
 local SILENCE = 0.7
 
--- When any worker was heard last: by the end of its lease and the length of that, which differs between workers while a deploy rolls.
--- Those whose leases were prolonged were not heard.
+-- When any worker was last heard: the end of its lease minus the length of its lease, which differs between
+-- workers during a rolling deploy. Workers whose leases were prolonged were not heard.
 local function last_heard(leases, workers, lease_ms)
   local high, names, last = redis.call('ZRANGE', leases, 0, 19, 'REV', 'WITHSCORES'), {}, 0
   for i = 1, #high, 2 do
@@ -17,9 +19,9 @@ local function last_heard(leases, workers, lease_ms)
   return last
 end
 
--- Where the lease that ends first (`nearest`) is about to end, and nobody was heard for so long, each worker gets a lease's time to come
--- back; true then. Half a millisecond marks leases that were prolonged: once, or the dead would live for ever where every silence
--- follows a crash.
+-- If the lease that ends first (`nearest`) is about to end and no worker was heard for too long, gives each
+-- worker another lease to come back and returns true. Half a millisecond marks prolonged leases, which are
+-- prolonged only once: otherwise dead workers would live for ever where every silence follows a crash.
 local function after_silence(leases, workers, time, nearest, lease_ms)
   local longest = SILENCE * lease_ms
   if nearest >= time + lease_ms - longest or time - last_heard(leases, workers, lease_ms) <= longest then

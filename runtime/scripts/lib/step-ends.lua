@@ -1,9 +1,11 @@
 -- Needs: hash-cache
 
--- Plans say what may begin with the end of a step; most ends of a call share theirs. ARGV[at] is the number of plans, then each is, separated
--- by spaces: the number of the template of the job that decides, then what may begin: "<template>:<need>" or "<template>:<need>:<item>". Need: n = with
--- the nth end, 0 = while the run goes on, -1 = unless the step is undone. A number of a template has a + behind it where the worker would carry on
--- with the job, which has no limit and no delay then. Returns them, and the position of the first argument behind them.
+-- Plans say which jobs may begin with the end of a step; most ends of a call share their plan. ARGV[at] is
+-- the number of plans. Each plan is, separated by spaces: the number of the template of the job that decides,
+-- then each job that may begin, "<template>:<need>" or "<template>:<need>:<item>". Need: n = with the nth
+-- end, 0 = while the run goes on, -1 = unless the step is undone. A + after the number of a template says
+-- that the worker would carry on with the job, which then has no limit and no delay. Returns the plans, and
+-- the position of the first argument after them.
 local function read_plans(at, templates)
   local plans, n = {}, tonumber(ARGV[at])
   for i = 1, n do
@@ -19,10 +21,11 @@ local function read_plans(at, templates)
   return plans, at + n + 1
 end
 
--- The end of a step, of which the arguments from `at` on say: "<job> <run> <step, - = none> <plan>", its outcome, and of few ends (else '')
--- two lines: "<1 if the job ends with the step, 0 if another script ends it> <state of the run from now on> <step whose item it is>
--- <number of its items> <jobs to hasten, see lib/hasten-jobs>", with - where there is none; and what the run gives if it completes with
--- this: "<keep (ms)> <JSON>" ('' = that is to be decided). Asks for the fields by which the end is judged.
+-- The end of a step, in three arguments from `at` on. First "<job> <run> <step, - = none> <plan>". Then its
+-- outcome. Then '', or for few ends two lines: "<1 if the job ends with the step, 0 if another script ends
+-- it> <state of the run from now on> <step whose item it is> <number of its items> <jobs to hasten, see
+-- lib/hasten-jobs>", with - for none; and the output of the run if it completes with this end: "<keep (ms)>
+-- <JSON>" ('' = still to be decided). Asks for the fields that decide about the end.
 local function read_end(plans, at)
   local job, run, step, number = string.match(ARGV[at], '^(%S+) (%S+) (%S+) (%d+)$')
   local head, plan = run .. ' ', plans[tonumber(number)]
@@ -43,7 +46,8 @@ local function read_end(plans, at)
   return one
 end
 
--- True for an end with which its run turns to fail. Any step that fails may ask for the undoing; after the time of the run is over none does.
+-- True for an end that makes its run fail. Any failing step may ask for the undoing, but not after the time
+-- of the run is over.
 local function turns(one)
   local state = known[one.state]
   local may_undo = state == 'failing' and one.turns_to == 'compensating' and not known[one.head .. ':timeout']

@@ -1,8 +1,9 @@
 -- Needs: gate, gate-groups, record, withdraw-from-gate
 
--- Whoever still holds a job of an earlier attempt has written the end of its step, and is about to say so: it must not end what begins anew.
--- Where it was killed in between, the job has gone back to its line, and would run twice: it leaves that, which costs a search. `place_of`: the
--- place in KEYS of the pending list of a queue, with the due set behind it.
+-- A worker that still holds a job of an earlier attempt has written the end of its step and is about to
+-- report it: it must not end the job that begins anew. If it was killed in between, the job has gone back to
+-- its list and would run twice, so it is removed from there, which costs a search. `place_of`: the position
+-- in KEYS of the pending list of a queue; its due set follows.
 local function take_back(stores, id, place_of)
   local gate = stores.gate
   redis.call('SREM', stores.cancels, id)
@@ -18,7 +19,7 @@ local function take_back(stores, id, place_of)
       local entry = redis.call('HGET', gate.limited, id)
       local group = entry and group_of(gate, group_in(entry))
       if group then
-        -- It has not started, so the place of its start is free.
+        -- The job has not started, so its reserved start becomes free.
         group.reserved = math.max(0, group.reserved - 1)
       end
       release(gate, id, true)

@@ -1,10 +1,11 @@
 -- Needs: count-starts, gate, gate-changes, gate-room
 
--- Turns: of a group that takes turns with the others of its task, one id stands in the pending list. A claim takes it, and the next
--- comes in behind those of the other groups. It is a rate of which only the reserved places count; an id that is handed back, or that
--- was put there before, may be one more for a while.
+-- Turns: of a group that takes turns with the others of its task, one id stands in the pending list. A claim
+-- takes it, and the next one of the group enters behind those of the other groups. This is a rate of which
+-- only the reserved starts count. An id that was handed back, or pushed before turns were declared, may be
+-- one more for a while.
 
--- Up to `most` of those of a group that wait for this queue, first ones first.
+-- Up to `most` waiting jobs of a group, in their order, as far as they wait for this queue.
 local function next_of(gate, group, queue, most)
   local members, ids = first_of(gate, group.name, most), {}
   for i = 1, #members do
@@ -17,8 +18,9 @@ local function next_of(gate, group, queue, most)
   return ids, members
 end
 
--- The next of each of these groups, of which ids have been claimed, come in. Where the claim wants more than stand in the list, which
--- is empty then, so many of each come as it takes to fill it, in turns. True if any has come.
+-- Admits the next job of each of these groups, of which ids were claimed. If the claim wants more than the
+-- list held (it is empty then), as many of each group enter as fill the claim, in turns. Returns true if any
+-- entered.
 local function take_turns(gate, queue, pending, groups, wanted)
   local rounds, gone, came, most = {}, {}, 0, math.max(1, math.ceil(wanted / math.max(1, #groups)))
   for g = 1, #groups do
@@ -45,7 +47,7 @@ local function take_turns(gate, queue, pending, groups, wanted)
   return came > 0
 end
 
--- For `claim`: what follows when ids have been taken from a list.
+-- The callback of `claim` for ids taken from a list.
 local function follower(gate, names, pending)
   return function(q, ids, wanted)
     return take_turns(gate, names[q], pending[q], count_starts(gate, ids), wanted)

@@ -1,6 +1,6 @@
 -- Needs: gate, gate-changes, gate-groups
 
--- One of the latest starts has not been one.
+-- Takes back one of the latest starts.
 local function take_back_start(group, log)
   group.total = math.max(0, group.total - 1)
   local rest, n, gap = string.match(group.total <= log.before and log.older or '', '^(.*) (%d+) (%d+)$')
@@ -9,13 +9,14 @@ local function take_back_start(group, log)
   end
 end
 
--- The group of a limited job, with its starts; nil where it has no rate.
+-- The group of a limited job; nil where it has no rate.
 local function rated(gate, entry)
   local group = entry and group_of(gate, group_in(entry))
   return group and group.rule.rate and group or nil
 end
 
--- A claimed id has not started after all: it was a hole, or goes back into its list, where it has a start reserved again.
+-- A claimed id has not started after all: it was a hole, or goes back into its list, where its start is
+-- reserved again.
 local function uncount(gate, id, goes_back)
   local group = rated(gate, redis.call('HGET', gate.limited, id))
   if group then
@@ -25,8 +26,8 @@ local function uncount(gate, id, goes_back)
   end
 end
 
--- A job comes back from its worker: true if it may go into its pending list, with the slot that it holds. Where there is a rate,
--- and the job has started, it comes to the gate again to start again.
+-- A worker hands a job back: returns true if the job may enter its pending list, with the slot that it holds.
+-- A job of a group with a rate that has started must pass the gate again to start again.
 local function comes_back(gate, id, has_started)
   local entry = redis.call('HGET', gate.limited, id)
   if not has_started then

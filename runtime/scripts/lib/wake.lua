@@ -1,5 +1,5 @@
--- Leaves one hint in a wake list. An idle worker's blocking pop takes it at once; otherwise it waits for the next one. Nobody takes
--- it before the script ends.
+-- Leaves one hint in a wake list. The blocking pop of an idle worker takes it at once; otherwise it waits for
+-- the next one. Nobody takes it before the script ends.
 local hinted = {}
 local function wake(key)
   if not hinted[key] then
@@ -8,7 +8,7 @@ local function wake(key)
   end
 end
 
--- As wake, once for each wake list that is a key of the table.
+-- Like wake, once for each wake list that is a key of the table.
 local function wake_each(woken)
   for key in pairs(woken) do
     wake(key)

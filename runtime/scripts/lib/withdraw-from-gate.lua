@@ -1,7 +1,7 @@
 -- Needs: gate, gate-changes, gate-groups
 
--- Takes a job that is deleted or cancelled away from the gate; true if it waited there. It keeps a slot that it holds: its id
--- stays in the pending list as a hole, and may come back to life there.
+-- Removes a deleted or cancelled job from the gate; returns true if it waited there. A slot that it holds
+-- stays taken: its id stays in the pending list as a hole, and may come back to life there.
 local function withdraw(gate, id, was_due)
   local number, queue, group = string.match(redis.call('HGET', gate.limited, id) or '', '^(%d+) (%S+) (.*)$')
   local waited = number and redis.call('ZREM', gate.waiting, group .. '\n' .. number .. ' ' .. queue .. ' ' .. id) == 1
