@@ -54,7 +54,9 @@ while at <= #ARGV do
   else
     redis.call('HDEL', active, job)
     over[#over + 1] = job
-    local _ = redis.call('HEXISTS', workflows, run) == 1 and end_run(run, at, last)
+    if redis.call('HEXISTS', workflows, run) == 1 then
+      end_run(run, at, last)
+    end
   end
   replies[#replies + 1], at = reply, last + 1
 end

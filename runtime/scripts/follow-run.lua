@@ -51,7 +51,9 @@ elseif wanted == 'retry' and ended and marked and goes_on then
 elseif wanted ~= 'wait' or not known or ended then
   return 'AGAIN'
 end
-local _ = marked and redis.call('HDEL', workflows, mark)
+if marked then
+  redis.call('HDEL', workflows, mark)
+end
 redis.call('HDEL', active, job)
 local _, due, wake_key = keys_of(0)
 put_later(due, wake_key, time + tonumber(ARGV[6]), job)

@@ -35,7 +35,9 @@ local function forget_jobs(ids)
     redis.call('HDEL', KEYS[3], unpack(kept))
     redis.call('HDEL', KEYS[4], unpack(kept))
   end
-  local _ = #noted > 0 and redis.call('EXISTS', KEYS[7]) == 1 and forget_notes(KEYS[7], noted)
+  if #noted > 0 and redis.call('EXISTS', KEYS[7]) == 1 then
+    forget_notes(KEYS[7], noted)
+  end
 end
 
 local function is_over(run, owner)
@@ -53,7 +55,9 @@ while at <= #ARGV do
       redis.call('ZREM', ended, run)
       unpin(redis.call('HGET', workflows, run))
     end
-    local _ = jobs_end > fields_end + 1 and forget_jobs({ unpack(ARGV, fields_end + 2, jobs_end) })
+    if jobs_end > fields_end + 1 then
+      forget_jobs({ unpack(ARGV, fields_end + 2, jobs_end) })
+    end
     removed = removed + (fields_end > at + 3 and redis.call('HDEL', workflows, unpack(ARGV, at + 4, fields_end)) or 0)
   end
   at = jobs_end + 1

@@ -40,8 +40,12 @@ local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
   local n = tonumber(ARGV[at])
   if n > 0 then
     local held = release_held(active, worker, { unpack(ARGV, at + 1, at + n) })
-    local _ = #held > 0 and drop(jobs, runs, held)
-    _ = #held > 0 and clear and clear(held)
+    if #held > 0 then
+      drop(jobs, runs, held)
+      if clear then
+        clear(held)
+      end
+    end
   end
   at = at + n + 1
   n = tonumber(ARGV[at])
@@ -52,8 +56,12 @@ local function acknowledge(jobs, runs, active, done, worker, time, at, clear)
       ids[i], run_of[id], removal_of[id] = id, ARGV[at + 3 * i - 1], time + ms_of(ARGV[at + 3 * i])
     end
     local held = release_held(active, worker, ids)
-    local _ = #held > 0 and keep(runs, done, held, run_of, removal_of)
-    _ = #held > 0 and clear and clear(held, true)
+    if #held > 0 then
+      keep(runs, done, held, run_of, removal_of)
+      if clear then
+        clear(held, true)
+      end
+    end
   end
   return at + 3 * n + 1
 end

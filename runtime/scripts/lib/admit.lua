@@ -51,7 +51,9 @@ local function admit(gate, queue, pending, want)
         stopped[#stopped + 1] = group
       end
     end
-    local _ = came.leaving > 0 and redis.call('ZREM', gate.waiting, unpack(came.gone))
+    if came.leaving > 0 then
+      redis.call('ZREM', gate.waiting, unpack(came.gone))
+    end
     line = open
   end
   if #came.ids > 0 then

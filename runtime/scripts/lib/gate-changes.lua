@@ -1,10 +1,8 @@
 -- Needs: rate
 
--- Writes the changes of groups. A call for many jobs (`gate.late`) writes all of them at its end
--- (write_down); every other call writes at once. While a gate is open, only this file writes the fields of
--- groups.
-
--- Lua unpacks at most about 8,000 values, so many groups are written in chunks.
+-- Writes the changes of groups: a call for many jobs (`gate.late`) all at its end (write_down), every other
+-- call at once. While a gate is open, only this file writes the fields of groups. Lua unpacks at most about
+-- 8,000 values, so many groups are written in chunks.
 
 -- Caches numbers as texts: many groups share few different numbers, and a lookup is cheaper than a
 -- conversion.
@@ -46,12 +44,18 @@ local function write_groups(gate, groups)
       del, gone = {}, 0
     end
   end
-  local _ = n > 0 and redis.call('HSET', gate.groups, unpack(set))
-  _ = gone > 0 and redis.call('HDEL', gate.groups, unpack(del))
+  if n > 0 then
+    redis.call('HSET', gate.groups, unpack(set))
+  end
+  if gone > 0 then
+    redis.call('HDEL', gate.groups, unpack(del))
+  end
 end
 
 local function changed(gate, group)
-  local _ = gate.late or write_groups(gate, { group })
+  if not gate.late then
+    write_groups(gate, { group })
+  end
 end
 
 -- Adds `n` (or subtracts it, below 0) to the number of waiting jobs of a queue.
@@ -78,5 +82,7 @@ local function write_down(gate)
   for queue, n in pairs(gate.counts) do
     redis.call('HINCRBY', gate.groups, '#' .. queue, n)
   end
-  local _ = gate.number and gate.more > 0 and redis.call('HINCRBY', gate.groups, '#', gate.more)
+  if gate.number and gate.more > 0 then
+    redis.call('HINCRBY', gate.groups, '#', gate.more)
+  end
 end

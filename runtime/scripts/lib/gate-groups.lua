@@ -60,7 +60,9 @@ local function group_in(entry)
 end
 
 local function group_of(gate, name)
-  local _ = not (gate.book and gate.book[name]) and read_groups(gate, { name })
+  if not (gate.book and gate.book[name]) then
+    read_groups(gate, { name })
+  end
   return gate.book[name]
 end
 
@@ -68,7 +70,9 @@ end
 local function log_of(gate, group)
   if not group.log then
     group.log = read_starts(gate, group.rule.rate, group)
-    local _ = group.log.moved and changed(gate, group)
+    if group.log.moved then
+      changed(gate, group)
+    end
   end
   return group.log
 end

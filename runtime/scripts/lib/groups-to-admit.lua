@@ -51,7 +51,9 @@ local function invited(gate, queue)
       line.groups[line.n] = group
     end
   end
-  local _ = #notes > 0 and redis.call('ZREM', gate.waiting, unpack(notes))
+  if #notes > 0 then
+    redis.call('ZREM', gate.waiting, unpack(notes))
+  end
   if gate.invited then
     gate.invited[queue] = nil
   end

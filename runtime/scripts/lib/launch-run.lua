@@ -32,7 +32,9 @@ local function launch(stores, gate, woken, run, record, at, keys_of)
   for i = jobs, behind - 1, 5 do
     local pending, due, wake_key = keys_of(ARGV[i + 1])
     if lines_up(gate, woken, ARGV[i], pending, due, wake_key, tonumber(ARGV[i + 2]), ARGV[i + 3]) then
-      local _ = launched.lines[pending] or redis.call('LLEN', pending)
+      if not launched.lines[pending] then
+        redis.call('LLEN', pending)
+      end
       came[#came + 1], came[#came + 2] = pending, ARGV[i]
     end
   end

@@ -5,7 +5,8 @@
 --   window of 0 where they have no rate
 -- <group> -> "<slots held> <starts reserved> <starts that count> <last end> <first end>
 --   <starts before the last end>", on one line. Starts are counted per part of the window, until the end of
---   that part; for each part before the last one, oldest first, " <starts> <ms to the end of the next>" follows.
+--   that part. For each part before the last one, oldest first, " <starts> <ms to the end of the next>"
+--   follows.
 -- What every claim changes stands in front: a start in the last part only increases a number, and the rest is
 -- neither read nor rewritten.
 local function rate_of(text)

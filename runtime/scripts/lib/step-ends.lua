@@ -37,7 +37,9 @@ local function read_end(plans, at)
   if ARGV[at + 2] ~= '' then
     local ends_job, state, parent, total, hastened, finale = string.match(ARGV[at + 2], '^(%d) (%S+) (%S+) (%d+) ([^\n]*)\n(.*)$')
     one.ends_job, one.turns_to, one.hastened = ends_job == '1', state ~= '-' and state, hastened
-    local _ = state == 'compensating' and ask(head .. ':timeout')
+    if state == 'compensating' then
+      ask(head .. ':timeout')
+    end
     one.keep, one.gives = string.match(finale, '^(%d+) (.*)$')
     if parent ~= '-' then
       one.parent, one.items, one.total = ask(head .. parent), ask(head .. parent .. '*#'), tonumber(total)

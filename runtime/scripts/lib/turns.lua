@@ -38,12 +38,16 @@ local function take_turns(gate, queue, pending, groups, wanted)
       invite(gate, group)
     end
   end
-  local _ = #gone > 0 and redis.call('ZREM', gate.waiting, unpack(gone))
+  if #gone > 0 then
+    redis.call('ZREM', gate.waiting, unpack(gone))
+  end
   for r = 1, #rounds do
     redis.call('RPUSH', pending, unpack(rounds[r]))
     came = came + #rounds[r]
   end
-  _ = came > 0 and count_waiting(gate, queue, -came)
+  if came > 0 then
+    count_waiting(gate, queue, -came)
+  end
   return came > 0
 end
 

@@ -4,7 +4,9 @@ local hinted = {}
 local function wake(key)
   if not hinted[key] then
     hinted[key] = true
-    local _ = redis.call('EXISTS', key) == 0 and redis.call('LPUSH', key, '1')
+    if redis.call('EXISTS', key) == 0 then
+      redis.call('LPUSH', key, '1')
+    end
   end
 end
 
