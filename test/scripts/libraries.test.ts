@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { readSources, type SourceFile } from "../layout/source-files.js";
 import { bodies, functionsOf, includesOf, libraries, nameOf, withoutComments } from "./lua-files.js";
 
+const MAX_COLUMNS = 110;
+
 describe.each(libraries.map((file) => [nameOf(file), file] as const))("lib/%s.lua", (name, file) => {
   const needs = neededBy(file);
 
@@ -21,6 +23,17 @@ describe.each(libraries.map((file) => [nameOf(file), file] as const))("lib/%s.lu
   });
 });
 
+test("no comment is wider than code may be, but in the heads of scripts that have used up their lines", () => {
+  const texts = [...libraries.map((file) => [file.path, file.text] as const), ...bodies.map(behindHead)];
+  const wide = texts.flatMap(([path, text]) =>
+    text
+      .split("\n")
+      .filter((line) => line.length > MAX_COLUMNS && /^\s*--/.test(line))
+      .map((line) => [path, line]),
+  );
+  expect(wide).toEqual([]);
+});
+
 test("no two libraries define a function of one name", () => {
   const names = libraries.flatMap(functionsOf);
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
@@ -36,6 +49,10 @@ test("what is said about a library names one that is there", async () => {
   const known = libraries.map(nameOf);
   expect(said.filter(([, name]) => !known.includes(name))).toEqual([]);
 });
+
+function behindHead(file: SourceFile): readonly [string, string] {
+  return [file.path, file.text.split("\n\n").slice(1).join("\n\n")];
+}
 
 /** The other libraries whose functions it calls, by name. */
 function neededBy(file: SourceFile): string[] {
