@@ -9,6 +9,8 @@ import type { QueueSummary } from "./types.js";
 
 /** Records read for each shared set; more would move megabytes for a number. */
 const SAMPLE = 500;
+/** Of a longer set, so many are read at each of some places: neither a burst nor a pattern of every fourth job misleads. */
+const WINDOW = 20;
 
 interface Sample {
   readonly jobs: readonly StoredJob[];
@@ -104,9 +106,22 @@ async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<
   return at;
 }
 
+/** From its beginning to its end: what is due first is of another kind than what is due last, and queues keep their jobs for other times. */
 async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {
-  const [size, ids] = await reader.together((reads) => reads.zcard(key).zrange(key, 0, SAMPLE - 1, "REV"));
-  return toSample(reader, Number(size), ids as string[]);
+  const size = await reader.read((redis) => redis.zcard(key));
+  const windows = await reader.together<string[]>((reads) => {
+    for (const [first, last] of windowsOf(size)) reads.zrange(key, first, last);
+  });
+  return toSample(reader, size, [...new Set(windows.flat())]);
+}
+
+function windowsOf(size: number): readonly (readonly [number, number])[] {
+  if (size <= SAMPLE) return [[0, SAMPLE - 1]];
+  const count = SAMPLE / WINDOW;
+  return Array.from({ length: count }, (_unused, n) => {
+    const first = Math.floor((n * (size - WINDOW)) / (count - 1));
+    return [first, first + WINDOW - 1];
+  });
 }
 
 async function sampleActive(reader: ShardReader): Promise<Sample> {

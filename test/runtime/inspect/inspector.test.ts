@@ -157,6 +157,30 @@ test("many dead jobs are counted on a sample, and it says so", async () => {
   expect(second!.dead).toBe(500);
 });
 
+test("a sample is taken from the whole of a set, not from its end", async () => {
+  const { redis } = shard.connection;
+  const pipeline = redis.pipeline();
+  const { due } = shard.keys.queue("default");
+  for (let index = 0; index < 800; index++) {
+    pipeline.hset(
+      shard.keys.jobs,
+      `j${index}`,
+      `[1,"t","${index < 600 ? "default" : "low"}","00000000",0,{}]`,
+    );
+    pipeline.hset(shard.keys.runs, `j${index}`, '[1,0,"dead",null,[]]');
+    pipeline.zadd(shard.keys.dead, index, `j${index}`);
+    const id = `due${index}`;
+    pipeline.hset(shard.keys.jobs, id, '[1,"t","default","00000000",0,{}]');
+    if (index < 200) pipeline.hset(shard.keys.runs, id, '[1,0,"retry",null,[]]');
+    pipeline.zadd(due, 8e12 + index, id);
+  }
+  await pipeline.exec();
+  const [first, second] = await inspector.listQueues();
+  expect(first!.estimated.toSorted()).toEqual(["dead", "retry", "scheduled"]);
+  expect([first!.retry, first!.scheduled]).toEqual([200, 600]);
+  expect([first!.dead, second!.dead]).toEqual([600, 200]);
+});
+
 test("a dead job is retried: pending again, at zero attempts, with its history", async () => {
   await oneOfEach();
   await inspector.retry("dead");
