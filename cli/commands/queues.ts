@@ -80,6 +80,8 @@ async function change(
 ): Promise<ExitCode> {
   const asked = names as readonly string[];
   const queues = await withInspector(session, async ({ inspector }) => {
+    // All or none: of a list with a misspelt name nobody could say how far it was done.
+    for (const name of asked) await inspector.showQueue(name);
     for (const name of asked) await apply(inspector, name, outcome);
     if (options.wait === true)
       await waitUntilDrained(asked, (name) => inspector.isQueueEmpty(name), options, session);

@@ -59,9 +59,12 @@ async function show(name: string, session: Session): Promise<ExitCode> {
 }
 
 async function change(names: unknown, outcome: "paused" | "resumed", session: Session): Promise<ExitCode> {
+  const asked = names as readonly string[];
   const schedules = await withInspector(session, async ({ inspector }) => {
     const changed: ScheduleSummary[] = [];
-    for (const name of names as readonly string[]) {
+    // All or none: of a list with a misspelt name nobody could say how far it was done.
+    for (const name of asked) await inspector.showSchedule(name);
+    for (const name of asked) {
       await apply(inspector, name, outcome);
       changed.push(await inspector.showSchedule(name));
     }

@@ -91,6 +91,8 @@ async function change(
 ): Promise<ExitCode> {
   const asked = names as readonly string[];
   const tasks = await withInspector(session, async ({ inspector }) => {
+    // All or none: of a list with a misspelt name nobody could say how far it was done.
+    for (const name of asked) await inspector.showTask(name);
     for (const name of asked) await act(inspector, name);
     if (options.wait === true)
       await waitUntilDrained(asked, (name) => inspector.isTaskEmpty(name), options, session);

@@ -132,6 +132,19 @@ test("tasks and queues are held back, and seen to be", async () => {
   await client.flushdb();
 });
 
+test.each([
+  ["queues", "pause", "default", "low", "typo"],
+  ["queues", "drain", "default", "typo"],
+  ["tasks", "pause", "mail:send", "no body"],
+  ["tasks", "drain", "mail:send", "no body"],
+])("with a name that nobody knows nothing is changed: %s %s", async (...args) => {
+  const client = redis.client();
+  await client.hset("{weft:0}:meta", { "queue:default": "1", "queue:low": "1" });
+  expect(await call(args, online())).toMatchObject({ code: 4, stdout: "" });
+  expect(await client.exists("{weft:0}:paused", "{weft:0}:draining")).toBe(0);
+  await client.flushdb();
+});
+
 test("a queue is purged once that is confirmed, and what has to stay is told", async () => {
   const client = redis.client();
   await client.hset("{weft:0}:meta", "queue:default", "1");

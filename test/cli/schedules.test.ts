@@ -47,6 +47,8 @@ test("are shown with their next ticks, by their own clock and in UTC", async () 
 });
 
 test("are paused and resumed", async () => {
+  expect((await call("schedules", "pause", "nightly", "typo")).code).toBe(4);
+  expect((await call("schedules", "list")).stdout).not.toContain("paused");
   expect((await call("schedules", "pause", "nightly")).stdout).toBe("nightly  paused\n");
   expect((await call("schedules", "list")).stdout).toContain("paused");
   expect((await call("schedules", "resume", "nightly")).stdout).toBe("nightly  resumed\n");
