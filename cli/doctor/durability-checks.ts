@@ -38,6 +38,25 @@ function checkSnapshots(fields: ServerInfo["fields"]): Finding {
   });
 }
 
+/**
+ * A server that has save points and cannot save refuses every write (MISCONF), with the append-only file on as well. `save` and
+ * `stopWrites` (stop-writes-on-bgsave-error): as CONFIG GET tells them; `undefined` where it may not be asked.
+ */
+export function checkFailedSnapshot(
+  { fields }: ServerInfo,
+  save: string | undefined,
+  stopWrites: string | undefined,
+): readonly Finding[] {
+  const status = fields.get("rdb_last_bgsave_status") ?? "ok";
+  if (status === "ok" || save === undefined || save === "" || stopWrites !== "yes") return [];
+  return [
+    problem("TW-D22", "error", `the server refuses every write: the last snapshot failed (${status})`, {
+      why: "nothing can be enqueued or run until a snapshot is written",
+      fix: "look into the server's log; a full disk, or a folder that it may not write to, is the usual cause. Then run: redis-cli BGSAVE",
+    }),
+  ];
+}
+
 export function checkReplication({ fields }: ServerInfo): Finding {
   if (fields.get("role") === "slave") {
     const link = fields.get("master_link_status") ?? "unknown";

@@ -8,7 +8,12 @@ import { reachRedis, reachShards } from "../redis/reach.js";
 import type { ServerInfo } from "../redis/server-info.js";
 import type { Session } from "../session.js";
 import { checkAccess } from "./access-checks.js";
-import { checkCoverage, checkPersistence, checkReplication } from "./durability-checks.js";
+import {
+  checkCoverage,
+  checkFailedSnapshot,
+  checkPersistence,
+  checkReplication,
+} from "./durability-checks.js";
 import { ok, problem, type Finding } from "./finding.js";
 import { checkSystem } from "./system-checks.js";
 
@@ -63,6 +68,7 @@ async function checkServer(
       const slow = await redis.slowlog("GET", SLOW_ENTRIES).catch(() => undefined);
       return [
         checkPersistence(info, await setting("appendfsync")),
+        ...checkFailedSnapshot(info, await setting("save"), await setting("stop-writes-on-bgsave-error")),
         ...checkCoverage(info, await setting("cluster-require-full-coverage")),
         ...(await measure(redis)),
         ...(Array.isArray(slow) ? [checkSlowCommands(slow, Date.now())] : []),
@@ -129,8 +135,16 @@ export function checkPolicy(info: ServerInfo): Finding {
 export function checkMemory(info: ServerInfo): Finding {
   const used = Number(info.fields.get("used_memory"));
   const limit = Number(info.fields.get("maxmemory"));
+  // Buffers for replicas and the append-only file do not count against the limit.
+  const notCounted = Number(info.fields.get("mem_not_counted_for_evict") ?? 0);
   const mebibytes = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
   if (!(limit > 0)) return ok("TW-D23", `${mebibytes(used)} used, no limit set`);
+  if (used - notCounted >= limit) {
+    return problem("TW-D23", "error", `the memory is full: ${mebibytes(used)} of ${mebibytes(limit)} used`, {
+      why: "enqueues fail with RedisFull; workers go on draining",
+      fix: "raise maxmemory with: redis-cli CONFIG SET maxmemory, or remove jobs with: weft queues purge",
+    });
+  }
   if (used <= limit * FULL_SHARE) return ok("TW-D23", `${mebibytes(used)} of ${mebibytes(limit)} used`);
   return problem("TW-D23", "warning", `${mebibytes(used)} of ${mebibytes(limit)} used`, {
     why: "when it is full, enqueues fail with RedisFull; workers go on draining",

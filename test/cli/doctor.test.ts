@@ -1,11 +1,14 @@
 // `weft doctor` before a real server: what it asks of it, and what a user without all rights is told.
+import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import path from "node:path";
 import { createClient, createEnqueueFunction, createWorker } from "taskweft/generated-v1";
 import { expect, test } from "vitest";
 import { NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
 import { readSources } from "../layout/source-files.js";
 import { defineTask, RecordingLogger } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
+import { until } from "../support/signal.js";
 import { inProcess } from "./weft.js";
 
 const redis = await startRedis({ persist: true });
@@ -32,6 +35,27 @@ test("tells what a crash would cost, and that all is well", async () => {
   for (const code of ["TW-D28", "TW-D29", "TW-D30", "TW-D31", "TW-D32"]) {
     expect(findings.get(code)).toMatchObject({ code, level: "ok" });
   }
+});
+
+test("a server that refuses writes is an error", async () => {
+  const server = await startRedis({ args: ["--save", "3600 1"] });
+  const client = server.client();
+  const [, folder = ""] = (await client.config("GET", "dir")) as string[];
+  // The snapshot cannot take the place of a folder.
+  await mkdir(path.join(folder, "dump.rdb/full"), { recursive: true });
+  await client.bgsave();
+  await until("the snapshot to fail", async () =>
+    (await client.info("persistence")).includes("rdb_last_bgsave_status:err"),
+  );
+  await expect(client.set("key", "1")).rejects.toThrow("MISCONF");
+  await client.config("SET", "maxmemory", "1");
+  const { stdout, code } = await inProcess(["doctor", "--redis-url", server.url], { cwd: tmpdir() });
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/TW-D22.* the server refuses every write: the last snapshot failed \(err\)/);
+  expect(stdout).toMatch(/TW-D23.* the memory is full: /);
+  await client.config("SET", "stop-writes-on-bgsave-error", "no");
+  const { stdout: after } = await inProcess(["doctor", "--redis-url", server.url], { cwd: tmpdir() });
+  expect(after).not.toContain("refuses every write");
 });
 
 test("tells of a queue with jobs that no worker serves, with the command that helps", async () => {

@@ -14,7 +14,11 @@ import {
 } from "../../cli/doctor/redis-checks.js";
 import { protocolFinding, unservedFindings, versionsFinding } from "../../cli/doctor/system-checks.js";
 import { accessFinding, NEEDED_COMMANDS } from "../../cli/doctor/access-checks.js";
-import { checkPersistence, checkReplication } from "../../cli/doctor/durability-checks.js";
+import {
+  checkFailedSnapshot,
+  checkPersistence,
+  checkReplication,
+} from "../../cli/doctor/durability-checks.js";
 import { checkNode } from "../../cli/doctor/project-checks.js";
 import { mergePackageJson } from "../../cli/init/package-manifest.js";
 import { PACKAGE_SCRIPTS } from "../../cli/init/templates.js";
@@ -276,7 +280,10 @@ test.each([
     "ok",
   ],
   [accessFinding("jobs", "{weft:0}", ["User jobs has no permissions"]), "error"],
+  [checkFailedSnapshot(info("rdb_last_bgsave_status:err"), "3600 1", "yes")[0]!, "error"],
   [checkMemory(info("used_memory:90\r\nmaxmemory:100")), "warning"],
+  [checkMemory(info("used_memory:100\r\nmaxmemory:100")), "error"],
+  [checkMemory(info("used_memory:110\r\nmaxmemory:100\r\nmem_not_counted_for_evict:20")), "warning"],
   [checkMemory(info("used_memory:80\r\nmaxmemory:100")), "ok"],
   [checkMemory(info("used_memory:80\r\nmaxmemory:0")), "ok"],
   [checkTransport("redis://10.0.0.1:6379"), "warning"],
