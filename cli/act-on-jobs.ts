@@ -70,9 +70,8 @@ export async function actOnIds(
   return exitCodeOf(outcomes);
 }
 
-/** Says that nothing was found, and where the filter names a task that no definition has. */
-export async function noteNone({ task }: JobFilter, session: Session): Promise<void> {
-  session.note("no jobs");
+/** Where nothing was found: says so where the filter names a task that no definition has. */
+export async function noteUnknownTask({ task }: JobFilter, session: Session): Promise<void> {
   const unknown = task === undefined ? undefined : await unknownTask(session.root, task);
   if (unknown !== undefined) session.note(unknown);
 }
@@ -108,7 +107,10 @@ async function matchingIds(
       `left out: ${many}${steps} steps of workflow runs that match, which belong to their runs: weft runs ${verb === "retry" ? "retry" : "cancel"}`,
     );
   }
-  if (ids.length === 0 && !session.json) await noteNone(filter, session);
+  if (ids.length === 0 && !session.json) {
+    session.note("no jobs");
+    await noteUnknownTask(filter, session);
+  }
   if (ids.length === 0 || yes) return ids;
   const which = ids.length === MOST ? `the first ${MOST} jobs that match` : `${ids.length} jobs`;
   throw new CliError("NotConfirmed", `this would ${verb} ${which}`, {

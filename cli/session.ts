@@ -64,10 +64,29 @@ export class Session {
     return chooseColors(this.io[stream], this.io.env, this.#globals.color !== false);
   }
 
-  /** The result: `data` as JSON for programs, or text for people. */
-  result(data: unknown, text: () => string): void {
-    const output = this.json ? printableJson({ v: 1, data, warnings: [] }, 2) : text();
+  /** The result: `data` as JSON for programs, or text for people. Warnings go with the one, and are notes beside the other. */
+  result(data: unknown, text: () => string, warnings: readonly string[] = []): void {
+    const output = this.json ? printableJson({ v: 1, data, warnings }, 2) : text();
     if (output !== "") this.io.stdout.write(output.endsWith("\n") ? output : `${output}\n`);
+    if (!this.json) for (const warning of warnings) this.note(warning);
+  }
+
+  /** A page of a list: with nothing on it, there may still be more than one call looks at. */
+  page(
+    page: { readonly next?: string },
+    items: readonly unknown[],
+    table: () => string,
+  ): "empty" | "listed" | "unfinished" {
+    const { next } = page;
+    const isUnfinished = items.length === 0 && next !== undefined;
+    this.result(
+      page,
+      () => (items.length === 0 ? "" : table()),
+      isUnfinished ? [`none among those that one call looks at; more: add --cursor ${next}`] : [],
+    );
+    if (isUnfinished) return "unfinished";
+    if (next !== undefined && !this.json) this.note(`more: add --cursor ${next}`);
+    return items.length === 0 ? "empty" : "listed";
   }
 
   /** One line about what goes on; never part of the result. */

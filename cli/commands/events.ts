@@ -68,15 +68,10 @@ async function list({ event, limit, cursor }: ListOptions, session: Session): Pr
       ...(cursor === undefined ? {} : { cursor }),
     }),
   );
-  session.result(page, () =>
-    page.events.length === 0
-      ? ""
-      : formatTable(eventColumns(Date.now()), page.events, session.io.stdout, session.colors("stdout")),
+  const outcome = session.page(page, page.events, () =>
+    formatTable(eventColumns(Date.now()), page.events, session.io.stdout, session.colors("stdout")),
   );
-  if (!session.json) {
-    if (page.events.length === 0) session.note("no events: only those with a `retention` are kept");
-    if (page.next !== undefined) session.note(`more: add --cursor ${page.next}`);
-  }
+  if (!session.json && outcome === "empty") session.note("no events: only those with a `retention` are kept");
   return EXIT.ok;
 }
 

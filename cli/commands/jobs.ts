@@ -1,7 +1,7 @@
 /** `weft jobs`: look at jobs, and retry, cancel or delete one or many. */
 import { Option, type Command } from "commander";
 import { JOB_STATES, type Inspector, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
-import { actOnJobs, type JobVerb, noteNone } from "../act-on-jobs.js";
+import { actOnJobs, type JobVerb, noteUnknownTask } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { wholeNumberOption } from "../options.js";
@@ -109,15 +109,11 @@ async function list(options: ListOptions, session: Session): Promise<ExitCode> {
   const page = await withInspector(session, ({ inspector }) =>
     inspector.listJobs({ ...filterOf(options), limit: options.limit, ...cursor }),
   );
-  session.result(page, () =>
-    page.jobs.length === 0
-      ? ""
-      : formatTable(jobColumns(Date.now()), page.jobs, session.io.stdout, session.colors("stdout")),
+  const outcome = session.page(page, page.jobs, () =>
+    formatTable(jobColumns(Date.now()), page.jobs, session.io.stdout, session.colors("stdout")),
   );
-  if (!session.json) {
-    if (page.jobs.length === 0) await noteNone(options, session);
-    if (page.next !== undefined) session.note(`more: add --cursor ${page.next}`);
-  }
+  if (!session.json && outcome === "empty") session.note("no jobs");
+  if (!session.json && outcome !== "listed") await noteUnknownTask(options, session);
   return EXIT.ok;
 }
 

@@ -71,15 +71,10 @@ async function list(options: ListOptions, session: Session): Promise<ExitCode> {
       ...(cursor === undefined ? {} : { cursor }),
     }),
   );
-  session.result(page, () =>
-    page.runs.length === 0
-      ? ""
-      : formatTable(runColumns(Date.now()), page.runs, session.io.stdout, session.colors("stdout")),
+  const outcome = session.page(page, page.runs, () =>
+    formatTable(runColumns(Date.now()), page.runs, session.io.stdout, session.colors("stdout")),
   );
-  if (!session.json) {
-    if (page.runs.length === 0) session.note("no runs");
-    if (page.next !== undefined) session.note(`more: add --cursor ${page.next}`);
-  }
+  if (!session.json && outcome === "empty") session.note("no runs");
   return EXIT.ok;
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { COMMANDS } from "../../cli/commands.js";
 import type { Io } from "../../cli/io.js";
 import { run } from "../../cli/run.js";
+import { ShardKeys } from "../../runtime/protocol/index.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { inProcess, weft, weftIntoClosedPipe } from "./weft.js";
 
@@ -104,6 +105,30 @@ test.each([
   expect(json).toMatchObject({ code: 4, stderr: "" });
   expect(JSON.parse(json.stdout)).toMatchObject({ v: 1, error: { code } });
 });
+
+test.each([["jobs", "--task", "mail:send"], ["runs", "--workflow", "a:b"], ["events"]])(
+  "a list that has only stopped looking does not say that there is nothing: %s",
+  async (what, ...filter) => {
+    const [client, keys] = [redis.client(), new ShardKeys("weft")];
+    const ids = Array.from({ length: 5500 }, (_unused, n) => `gone-${n}`);
+    const scored = ids.flatMap((id) => [8e15, id]);
+    await client.rpush(keys.queue("default").pending, ...ids);
+    await client.hset(keys.meta, "queue:default", "1");
+    await client.zadd(keys.running, ...scored);
+    await client.zadd(keys.eventsExpiry, ...scored);
+    const none = /none among those that one call looks at; more: add --cursor (\S+)/;
+    const { code, stdout, stderr } = await call([what, "list", ...filter], online());
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    expect(stderr).toMatch(none);
+    expect(stderr).not.toContain(`no ${what}`);
+    const json = await call([what, "list", ...filter, "--json"], online());
+    const { data, warnings } = JSON.parse(json.stdout) as { data: { next: string }; warnings: string[] };
+    expect(none.exec(warnings[0]!)?.[1]).toBe(data.next);
+    const last = await call([what, "list", ...filter, "--cursor", data.next], online());
+    expect(last.stderr).toContain(`no ${what}`);
+    await client.flushdb();
+  },
+);
 
 test("tasks and queues are held back, and seen to be", async () => {
   const client = redis.client();
