@@ -49,8 +49,11 @@ const AT_ONCE = 50;
 
 export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
   return withInspector(session, async ({ inspector }) => {
-    const ids = action.ids.length > 0 ? namedIds(action) : await matchingIds(action, inspector, session);
-    return await actOnIds("jobs", ids, (id) => action.act(inspector, id), session);
+    const act = (id: string) => action.act(inspector, id);
+    if (action.ids.length > 0) return await actOnIds("jobs", namedIds(action), act, session);
+    const { ids, more } = await matchingIds(action, inspector, session);
+    const warnings = more ? [`more jobs match than the ${MOST} of one call: run it again`] : [];
+    return await actOnIds("jobs", ids, act, session, warnings);
   });
 }
 
@@ -60,13 +63,14 @@ export async function actOnIds(
   ids: readonly string[],
   act: (id: string) => Promise<string>,
   session: Session,
+  warnings: readonly string[] = [],
 ): Promise<ExitCode> {
   const outcomes = await actOnAll(ids, act);
   const shown = outcomes.map(({ id, ...rest }) => ({
     id,
     ...("exitCode" in rest ? { ok: rest.ok, code: rest.code, message: rest.message } : rest),
   }));
-  session.result({ [what]: shown }, () => outcomes.map(outcomeLine).join("\n"));
+  session.result({ [what]: shown }, () => outcomes.map(outcomeLine).join("\n"), warnings);
   return exitCodeOf(outcomes);
 }
 
@@ -88,7 +92,7 @@ async function matchingIds(
   { filter, verb, yes }: JobAction,
   inspector: Inspector,
   session: Session,
-): Promise<readonly string[]> {
+): Promise<Matching> {
   if (Object.keys(filter).length === 0) {
     throw new CliError(
       "JobsNotNamed",
@@ -99,10 +103,11 @@ async function matchingIds(
       },
     );
   }
-  const { ids, steps } = await toActOn(inspector, filter, verb);
+  const matching = await toActOn(inspector, filter, verb);
+  const { ids, more, steps } = matching;
   if (steps > 0) {
     // The search ends with the last of those that are taken.
-    const many = ids.length === MOST || steps >= MOST ? "at least " : "";
+    const many = more || steps >= MOST ? "at least " : "";
     session.note(
       `left out: ${many}${steps} steps of workflow runs that match, which belong to their runs: weft runs ${verb === "retry" ? "retry" : "cancel"}`,
     );
@@ -111,25 +116,30 @@ async function matchingIds(
     session.note("no jobs");
     await noteUnknownTask(filter, session);
   }
-  if (ids.length === 0 || yes) return ids;
-  const which = ids.length === MOST ? `the first ${MOST} jobs that match` : `${ids.length} jobs`;
+  if (ids.length === 0 || yes) return matching;
+  const which = more ? `the newest ${MOST} of the jobs that match` : `${ids.length} jobs`;
   throw new CliError("NotConfirmed", `this would ${verb} ${which}`, {
     exitCode: EXIT.usage,
     fix: "add --yes to do it, or look at them first: weft jobs list with the same filters",
   });
 }
 
-async function toActOn(inspector: Inspector, filter: JobFilter, verb: JobVerb): Promise<CollectedIds> {
+interface Matching extends CollectedIds {
+  /** Others match as well. */
+  readonly more: boolean;
+}
+
+async function toActOn(inspector: Inspector, filter: JobFilter, verb: JobVerb): Promise<Matching> {
   const ids = new Set<string>();
   let steps = 0;
   for (const state of statesOf(filter, verb)) {
-    if (ids.size === MOST) break;
+    if (ids.size > MOST) break;
     const which = STEPS_LEFT[verb].includes(state) ? { state, steps: false } : { state };
-    const found = await inspector.collectIds({ ...filter, ...which }, MOST - ids.size);
+    const found = await inspector.collectIds({ ...filter, ...which }, MOST + 1 - ids.size);
     for (const id of found.ids) ids.add(id);
     steps += found.steps;
   }
-  return { ids: [...ids], steps };
+  return { ids: [...ids].slice(0, MOST), steps, more: ids.size > MOST };
 }
 
 function statesOf({ state }: JobFilter, verb: JobVerb): readonly JobState[] {

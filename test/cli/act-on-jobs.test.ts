@@ -105,6 +105,27 @@ test("many steps of runs are not looked for beyond the jobs that are taken", asy
   expect([some.ids.length, some.steps]).toEqual([10, 10]);
 });
 
+test("where more match than one call takes, that is told", { timeout: 60_000 }, async () => {
+  const { raw, keys, prefix } = setupProject({ redis, tasks: [work] as never });
+  const ids = Array.from({ length: 10_001 }, (_unused, n) => `dead-${n}`);
+  const record = '[1,"some:work","default","00000000",0,{}]';
+  const run = encodeRun({ ...NEW_RUN, state: "dead" });
+  await raw.hset(keys.jobs, ...ids.flatMap((id) => [id, record]));
+  await raw.hset(keys.runs, ...ids.flatMap((id) => [id, run]));
+  await raw.zadd(keys.dead, ...ids.flatMap((id, n) => [8e15 + 10 * n, id]));
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: prefix };
+  const weft = (...args: string[]) =>
+    inProcess(["jobs", "delete", "--state", "dead", ...args], { cwd: tmpdir(), env });
+  const asked = await weft();
+  expect(asked.code).toBe(2);
+  expect(asked.stderr).toContain("this would delete the newest 10000 of the jobs that match");
+  const { code, stdout } = await weft("--yes", "--json");
+  const { data, warnings } = JSON.parse(stdout) as { data: { jobs: object[] }; warnings: string[] };
+  expect([code, data.jobs.length]).toEqual([0, 10_000]);
+  expect(warnings).toEqual(["more jobs match than the 10000 of one call: run it again"]);
+  expect(await weft("--yes")).toEqual({ code: 0, stdout: "dead-0  deleted\n", stderr: "" });
+});
+
 test("where nothing is found, a task that no definition has is told", async () => {
   const root = mkdtempSync(path.join(tmpdir(), "weft-names-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
