@@ -13,6 +13,8 @@ export interface WaitOptions {
 const POLL_MS = 250;
 /** A look at a long list takes its time: of the time it waits, at most a tenth is spent on looking. */
 const LOOK_SHARE = 0.1;
+/** However short the timeout is, it must not be said that there are jobs before anybody has looked. */
+const FIRST_LOOK_MS = 1000;
 
 /**
  * Asks about each of the names until all are empty.
@@ -27,14 +29,17 @@ export async function waitUntilDrained(
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout)!;
   const startedAt = performance.now();
   let left = names;
+  let isSeen = false;
   for (;;) {
     const lookedAt = performance.now();
-    const empty = await inTime(Promise.all(left.map(isEmpty)), startedAt + timeoutMs - lookedAt);
+    const lookMs = Math.max(startedAt + timeoutMs - lookedAt, isSeen ? 0 : FIRST_LOOK_MS);
+    const empty = await inTime(Promise.all(left.map(isEmpty)), lookMs);
+    isSeen ||= empty !== undefined;
     left = left.filter((_name, index) => empty?.[index] !== true);
     if (left.length === 0) return;
     const now = performance.now();
     const leftMs = startedAt + timeoutMs - now;
-    if (leftMs <= 0) throw timedOut(left, timeout!);
+    if (leftMs <= 0) throw timedOut(left, timeout!, isSeen);
     if (session.io.stderr.isTTY === true && lookedAt - startedAt < POLL_MS)
       session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
     await sleep(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)));
@@ -55,9 +60,12 @@ async function inTime(
   }
 }
 
-function timedOut(names: readonly string[], timeout: string): CliError {
-  const message = `after ${timeout} there were still jobs of ${names.join(", ")} that wait or run; the drain goes on`;
-  return new CliError("TimedOut", message, {
+function timedOut(names: readonly string[], timeout: string, isSeen: boolean): CliError {
+  const list = names.join(", ");
+  const what = isSeen
+    ? `there were still jobs of ${list} that wait or run`
+    : `it was not yet known whether jobs of ${list} wait or run`;
+  return new CliError("TimedOut", `after ${timeout} ${what}; the drain goes on`, {
     exitCode: EXIT.jobFailed,
     fix: "wait longer, or look what is left: weft jobs list",
   });

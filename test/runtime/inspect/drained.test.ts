@@ -171,5 +171,16 @@ test("the wait ends in time also while it looks", async () => {
   const never = new Promise<boolean>(() => undefined);
   const session = { io: { stderr: {} } } as never;
   const waiting = waitUntilDrained(["default", "other"], () => never, { timeout: "20ms" }, session);
-  await expect(within(5000, "the wait to end", waiting)).rejects.toMatchObject({ code: "TimedOut" });
+  await expect(within(5000, "the wait to end", waiting)).rejects.toMatchObject({
+    code: "TimedOut",
+    message: expect.stringContaining("not yet known whether jobs of default, other wait or run") as string,
+  });
+});
+
+test.each(["0s", "1ms"])("a timeout of %s is long enough for what is empty", async (timeout) => {
+  const { project } = setup();
+  await project.raw.hset(project.keys.meta, "queue:default", "1");
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const args = ["queues", "drain", "default", "--wait", "--timeout", timeout];
+  expect(await inProcess(args, { cwd: "/", env })).toMatchObject({ code: 0, stdout: "default  drained\n" });
 });
