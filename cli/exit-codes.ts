@@ -13,7 +13,7 @@ export const EXIT = {
   conflict: 5,
   /** Redis cannot be reached, or refused. */
   redisUnreachable: 6,
-  /** `enqueue --wait`: the job ended dead or cancelled, or did not end in time. `drain --wait`: not in time. */
+  /** `enqueue --wait`: the job ended dead or cancelled, or did not end in time. `drain --wait`: not in time, or Ctrl-C. */
   jobFailed: 7,
 } as const;
 

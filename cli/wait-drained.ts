@@ -18,7 +18,8 @@ const FIRST_LOOK_MS = 1000;
 
 /**
  * Asks about each of the names until all are empty.
- * @throws CliError `TimedOut` (exit 7) when they are not after the timeout; without one it waits as long as it takes.
+ * @throws CliError `TimedOut` (exit 7) when they are not after the timeout; without one it waits as long as it takes. `Interrupted` (exit 7)
+ * after Ctrl-C.
  */
 export async function waitUntilDrained(
   names: readonly string[],
@@ -30,31 +31,39 @@ export async function waitUntilDrained(
   const startedAt = performance.now();
   let left = names;
   let isSeen = false;
+  const interrupted = session.io.interrupted();
   for (;;) {
     const lookedAt = performance.now();
     const lookMs = Math.max(startedAt + timeoutMs - lookedAt, isSeen ? 0 : FIRST_LOOK_MS);
-    const empty = await inTime(Promise.all(left.map(isEmpty)), lookMs);
+    const empty = await inTime(Promise.all(left.map(isEmpty)), lookMs, interrupted);
     isSeen ||= empty !== undefined;
     left = left.filter((_name, index) => empty?.[index] !== true);
     if (left.length === 0) return;
+    if (interrupted.aborted) throw interruption(left);
     const now = performance.now();
     const leftMs = startedAt + timeoutMs - now;
     if (leftMs <= 0) throw timedOut(left, timeout!, isSeen);
     if (session.io.stderr.isTTY === true && lookedAt - startedAt < POLL_MS)
       session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
-    await sleep(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)));
+    await pause(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)), interrupted);
   }
+}
+
+/** Until the time is over, or a signal aborts. */
+function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  return sleep(ms, undefined, { signal: AbortSignal.any([...signals]) }).catch(() => undefined);
 }
 
 /** A look may take longer than there is time: what it finds is not waited for then. */
 async function inTime(
   look: Promise<readonly boolean[]>,
   leftMs: number,
+  interrupted: AbortSignal,
 ): Promise<readonly boolean[] | undefined> {
   const done = new AbortController();
-  const late = sleep(timerMs(leftMs), undefined, { signal: done.signal });
+  const late = pause(timerMs(leftMs), done.signal, interrupted).then(() => undefined);
   try {
-    return await Promise.race([look, late.catch(() => undefined)]);
+    return await Promise.race([look, late]);
   } finally {
     done.abort();
   }
@@ -68,5 +77,13 @@ function timedOut(names: readonly string[], timeout: string, isSeen: boolean): C
   return new CliError("TimedOut", `after ${timeout} ${what}; the drain goes on`, {
     exitCode: EXIT.jobFailed,
     fix: "wait longer, or look what is left: weft jobs list",
+  });
+}
+
+function interruption(names: readonly string[]): CliError {
+  const message = `the wait for ${names.join(", ")} to be empty was interrupted; the drain goes on`;
+  return new CliError("Interrupted", message, {
+    exitCode: EXIT.jobFailed,
+    fix: "weft queues accept, or weft tasks accept, takes it back",
   });
 }

@@ -1,5 +1,7 @@
 // Waiting for the end of a drain: nothing of a queue or a task waits, is due later, or runs.
 import { expect, onTestFinished, test } from "vitest";
+import type { Io } from "../../../cli/io.js";
+import { run } from "../../../cli/run.js";
 import { waitUntilDrained } from "../../../cli/wait-drained.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { isQueueEmpty } from "../../../runtime/inspect/drained.js";
@@ -169,12 +171,33 @@ test("a job that a worker takes and puts back meanwhile waits", async () => {
 
 test("the wait ends in time also while it looks", async () => {
   const never = new Promise<boolean>(() => undefined);
-  const session = { io: { stderr: {} } } as never;
+  const session = { io: { stderr: {}, interrupted: () => new AbortController().signal } } as never;
   const waiting = waitUntilDrained(["default", "other"], () => never, { timeout: "20ms" }, session);
   await expect(within(5000, "the wait to end", waiting)).rejects.toMatchObject({
     code: "TimedOut",
     message: expect.stringContaining("not yet known whether jobs of default, other wait or run") as string,
   });
+});
+
+test("who ends the wait is told that the drain goes on", async () => {
+  const { project } = setup();
+  await project.enqueue(work, { n: 1 });
+  await project.raw.hset(project.keys.meta, "queue:default", "1");
+  const ctrlC = new AbortController();
+  let stderr = "";
+  const io: Io = {
+    cwd: "/",
+    env: { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix },
+    stdin: (async function* () {})(),
+    stdout: { write: () => true },
+    stderr: { write: (text) => (stderr += text) },
+    interrupted: () => ctrlC.signal,
+  };
+  const ended = run(["queues", "drain", "default", "--wait"], io);
+  await until("the drain", async () => (await project.raw.exists(project.keys.draining)) === 1);
+  ctrlC.abort();
+  expect(await within(5000, "the end", ended)).toBe(7);
+  expect(stderr).toContain("the wait for default to be empty was interrupted; the drain goes on");
 });
 
 test.each(["0s", "1ms"])("a timeout of %s is long enough for what is empty", async (timeout) => {
