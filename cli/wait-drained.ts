@@ -10,6 +10,14 @@ export interface WaitOptions {
   readonly timeout?: string;
 }
 
+/** @throws CliError for a timeout of a wait that nobody asked for. */
+export function assertWaits({ wait, timeout }: WaitOptions): void {
+  if (timeout === undefined || wait === true) return;
+  throw new CliError("OptionsConflict", "--timeout says how long --wait waits: add --wait, or leave it out", {
+    exitCode: EXIT.usage,
+  });
+}
+
 const POLL_MS = 250;
 /** A look at a long list takes its time: of the time it waits, at most a tenth is spent on looking. */
 const LOOK_SHARE = 0.1;

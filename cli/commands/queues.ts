@@ -8,7 +8,7 @@ import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { purgeQueue, type PurgeCommandOptions } from "../purge-queue.js";
 import type { Session } from "../session.js";
-import { waitUntilDrained, type WaitOptions } from "../wait-drained.js";
+import { assertWaits, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 export function configure(command: Command, session: Session): void {
   command
@@ -78,6 +78,7 @@ async function change(
   options: WaitOptions,
   session: Session,
 ): Promise<ExitCode> {
+  assertWaits(options);
   const asked = names as readonly string[];
   const queues = await withInspector(session, async ({ inspector }) => {
     // All or none: of a list with a misspelt name nobody could say how far it was done.

@@ -7,7 +7,7 @@ import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { taskColumns, taskText } from "../output/task-text.js";
 import type { Session } from "../session.js";
-import { waitUntilDrained, type WaitOptions } from "../wait-drained.js";
+import { assertWaits, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 interface VerbEntry {
   readonly verb: string;
@@ -89,6 +89,7 @@ async function change(
   options: WaitOptions,
   session: Session,
 ): Promise<ExitCode> {
+  assertWaits(options);
   const asked = names as readonly string[];
   const tasks = await withInspector(session, async ({ inspector }) => {
     // All or none: of a list with a misspelt name nobody could say how far it was done.

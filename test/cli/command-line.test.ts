@@ -53,6 +53,8 @@ test.each([
   ["a number out of range", ["worker", "--concurrency", "0"], /whole number from 1 to/],
   ["a duration without unit", ["worker", "--grace", "30"], /duration such as 250ms/],
   ["options that exclude each other", ["codegen", "--check", "--watch"], /give one of them/],
+  ["a timeout without a wait", ["queues", "drain", "default", "--timeout", "1s"], /add --wait/],
+  ["the same of tasks", ["tasks", "drain", "a:b", "--timeout", "1s"], /add --wait/],
   ["two times", ["enqueue", "a:b", "--at", "2030-01-01", "--delay", "1s"], /--at and --delay/],
   ["a time in words", ["enqueue", "a:b", "--at", "tomorrow 9"], /--at takes a time such as/],
   ["a day that is none", ["enqueue", "a:b", "--at", "2026-02-31T10:00:00Z"], /--at takes a time such as/],
