@@ -91,7 +91,7 @@ async function change(
 ): Promise<ExitCode> {
   assertWaits(options);
   const asked = names as readonly string[];
-  const tasks = await withInspector(session, async ({ inspector }) => {
+  const { tasks, isChecked } = await withInspector(session, async ({ inspector, manifest }) => {
     // All or none: of a list with a misspelt name nobody could say how far it was done.
     for (const name of asked) await inspector.showTask(name);
     for (const name of asked) await act(inspector, name);
@@ -99,9 +99,13 @@ async function change(
       await waitUntilDrained(asked, (name) => inspector.isTaskEmpty(name), options, session);
     const changed: TaskSummary[] = [];
     for (const name of asked) changed.push(await inspector.showTask(name));
-    return changed;
+    return { tasks: changed, isChecked: (manifest?.tasks.size ?? 0) > 0 };
   });
   const word = options.wait === true ? "drained" : outcome;
-  session.result({ tasks }, () => tasks.map(({ name }) => `${name}  ${word}`).join("\n"));
+  session.result(
+    { tasks },
+    () => tasks.map(({ name }) => `${name}  ${word}`).join("\n"),
+    isChecked ? [] : ["not checked whether there are such tasks: no generated code here names any"],
+  );
   return EXIT.ok;
 }

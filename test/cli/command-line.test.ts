@@ -138,7 +138,13 @@ test("tasks and queues are held back, and seen to be", async () => {
   expect((await call(["tasks", "pause", "mail:send", "mail:sort"], online())).stdout).toBe(
     "mail:send  paused\nmail:sort  paused\n",
   );
-  expect((await call(["tasks", "drain", "mail:send"], online())).stdout).toBe("mail:send  draining\n");
+  const drained = await call(["tasks", "drain", "mail:send"], online());
+  expect(drained.stdout).toBe("mail:send  draining\n");
+  // No project is here.
+  const unchecked = "not checked whether there are such tasks: no generated code here names any";
+  expect(drained.stderr).toBe(`${unchecked}\n`);
+  const json = await call(["tasks", "drain", "mail:send", "--json"], online());
+  expect(JSON.parse(json.stdout)).toMatchObject({ warnings: [unchecked] });
   const list = await call(["tasks", "list"], online());
   expect(list.stdout).toMatch(/^mail:send +paused, draining\nmail:sort +paused$/m);
   expect((await call(["tasks", "show", "mail:sort"], online())).stdout).toMatch(/^paused +\d.* ago\)$/m);
