@@ -5,6 +5,11 @@ import { REDIS_URL_EXPECTED } from "../../runtime/config/redis-address.js";
 /** A longer text between two ends is not taken for a secret: one `@` must not swallow a page. */
 const LONGEST_SECRET = 1000;
 
+/** The forms that an address may have are told as they are: they hold no address. */
+const FORMS = new RegExp(
+  `(${[REDIS_URL_EXPECTED, "redis+sentinel://host:port/name"].map((form) => form.replaceAll(/[+()]/g, String.raw`\$&`)).join("|")})(?!\\S*@)`,
+);
+
 const WITH_PASSWORD = new RegExp(`(rediss?(?:\\+\\w{1,20})?://)[^\\n]{0,${LONGEST_SECRET}}@`, "gi");
 
 /**
@@ -14,8 +19,10 @@ const WITH_PASSWORD = new RegExp(`(rediss?(?:\\+\\w{1,20})?://)[^\\n]{0,${LONGES
  * place of a port and is none goes as well.
  */
 export function maskUrls(text: string): string {
-  // The forms that an address may have are told as they are.
-  return text.split(REDIS_URL_EXPECTED).map(masked).join(REDIS_URL_EXPECTED);
+  return text
+    .split(FORMS)
+    .map((part, index) => (index % 2 === 1 ? part : masked(part)))
+    .join("");
 }
 
 function masked(text: string): string {

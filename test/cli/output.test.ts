@@ -32,6 +32,7 @@ import { formatTable, type Column } from "../../cli/output/table.js";
 import { relative, roughly, timestamp } from "../../cli/output/times.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
 import { REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
+import { toTaskweftError } from "../../runtime/connection/index.js";
 import { TaskweftError } from "../../runtime/errors.js";
 import type { JobDetails } from "../../runtime/inspect/index.js";
 
@@ -99,6 +100,12 @@ test("no part of a password survives, however it is written", () => {
   const forms = "redis+sentinel://host:port,host:port/name or redis+cluster://host:port,host:port";
   expect(maskUrls(`expected ${REDIS_URL_EXPECTED}, got redis://u:canary`)).toContain(forms);
   expect(maskUrls(`expected ${REDIS_URL_EXPECTED}, got redis://u:canary`)).not.toContain("canary");
+  const ofReplica = toTaskweftError(
+    new Error("READONLY You can't write against a read only replica."),
+    "cancel",
+  );
+  expect(describeError(ofReplica).message).toContain("or redis+sentinel://host:port/name, which finds");
+  expect(maskUrls("at redis+sentinel://host:port/name@h:1")).toBe("at redis+sentinel://***@h:1");
   const late = new TaskweftError("TimedOut", "not yet", { jobId: "job-1" });
   expect(describeError(late)).toMatchObject({ code: "TimedOut", jobId: "job-1" });
   expect(maskUrls("redis://[::1]:6379 and redis+cluster://a:1,b:2: up")).toBe(
