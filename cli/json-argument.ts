@@ -39,12 +39,21 @@ function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new CliError(`${capital(what)}NotJson`, `the ${what} is not JSON: ${messageOf(error)}`, {
+    throw new CliError(`${capital(what)}NotJson`, `the ${what} is not JSON: ${reasonOf(error)}`, {
       exitCode: EXIT.usage,
       fix: `quote it for the shell, e.g. '{"orderId":"A-1"}', or pass it as @file or on standard input with -`,
       cause: error,
     });
   }
+}
+
+/** Node's message often ends with a part of the text, which may be what nobody should see. */
+function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  return (
+    /^Unexpected token '.{1,2}'/su.exec(message)?.[0] ??
+    (message.includes('"') ? "it cannot be read" : message)
+  );
 }
 
 function capital(word: string): string {

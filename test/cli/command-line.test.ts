@@ -74,6 +74,19 @@ test.each([
 });
 
 test.each([
+  ['{"card": 4242canary}', /not JSON: /],
+  ['{"card": "canary', /not JSON: Unterminated string in JSON at position 16/],
+  ['{"card": "canary" x}', /not JSON: /],
+  ["canary", /not JSON: Unexpected token 'c'\n/],
+  ["undefined", /not JSON: /],
+])("of a payload that is no JSON only the place is told: %s", async (payload, text) => {
+  const { code, stderr } = await call(["enqueue", "a:b", payload], online());
+  expect(code).toBe(2);
+  expect(stderr).toMatch(text);
+  expect(stderr).not.toMatch(/canary|4242|undefined/);
+});
+
+test.each([
   [["jobs", "list"], { jobs: [] }],
   [["events", "list"], { events: [] }],
   [["runs", "list"], { runs: [] }],
