@@ -78,7 +78,8 @@ async function withServer<Reply>(
     if (lastError instanceof TaskweftError) throw lastError;
     throw unreachable(url, lastError ?? error);
   } finally {
-    redis.disconnect();
+    // Of a connection that has ended already ioredis waits for the end, two seconds, and the process with it.
+    if (redis.status !== "end") redis.disconnect();
   }
 }
 

@@ -8,7 +8,8 @@ import type { Io } from "../../cli/io.js";
 import { run } from "../../cli/run.js";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
-import { inProcess, weft, weftIntoClosedPipe } from "./weft.js";
+import { within } from "../support/signal.js";
+import { inProcess, startWeft, weft, weftIntoClosedPipe } from "./weft.js";
 
 let folder: string;
 let redis: TestRedis;
@@ -248,6 +249,15 @@ test.each([["jobs", "list"], ["queues", "list"], ["doctor"], ["jobs", "show", "x
     for (const result of [dead, refused]) expect(`${result.stdout}${result.stderr}`).not.toContain("s3cr");
   },
 );
+
+test("where no Redis listens, the command ends with its message", async () => {
+  const program = startWeft(["jobs", "list"], {
+    cwd: folder,
+    env: { TASKWEFT_REDIS_URL: "redis://127.0.0.1:1" },
+  });
+  await program.printed(/RedisUnavailable/);
+  expect(await within(1500, "the end", program.ended)).toEqual({ code: 6, signal: null });
+});
 
 test("control characters from Redis reach no terminal", async () => {
   const client = redis.client();
