@@ -4,5 +4,6 @@ import { endOnBrokenPipe } from "./broken-pipe.js";
 import { processIo } from "./io.js";
 import { run } from "./run.js";
 
-endOnBrokenPipe();
-process.exitCode = await run(process.argv.slice(2), processIo());
+const ended = run(process.argv.slice(2), processIo());
+endOnBrokenPipe(ended);
+process.exitCode = await ended;

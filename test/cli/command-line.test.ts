@@ -1,5 +1,5 @@
 // The command line as programs and scripts meet it: exit codes, what goes to which stream, help.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -280,6 +280,18 @@ test("a reader that goes away before the answer is no error", async () => {
     code: 0,
     stderr: "",
   });
+});
+
+test("a failure is one also when nobody reads of it", async () => {
+  const args = ["jobs", "show", "nobody", "--json"];
+  expect(await weftIntoClosedPipe(args, { cwd: folder, env: online() })).toEqual({ code: 4, stderr: "" });
+});
+
+test("a command that would go on ends when nobody reads it", async () => {
+  await mkdir(join(folder, "watched/tasks"), { recursive: true });
+  await writeFile(join(folder, "watched/package.json"), "{}");
+  const { code } = await weftIntoClosedPipe(["codegen", "--watch"], { cwd: join(folder, "watched") });
+  expect(code).toBe(141);
 });
 
 test("colours only where they are wanted", async () => {
