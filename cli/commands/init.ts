@@ -100,7 +100,8 @@ async function listFolder(folder: string): Promise<readonly Dirent[]> {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
+    // What this user may not read, such as the folder of a database, holds no sources of theirs.
+    if (["ENOENT", "EACCES", "EPERM"].includes(codeOf(error) ?? "")) return [];
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // A project from nothing: init, codegen, dev, enqueue, as a person would do it, with real processes.
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -83,6 +83,27 @@ test.each([
   expect(await read("package.json")).toBe(manifest);
   await write("package.json", '{"type":"module"}');
   expect(await call("init")).toMatchObject({ code: 0 });
+});
+
+/** As somebody whom rights bind: the superuser may read everything. */
+async function withoutRights<Result>(act: () => Promise<Result>): Promise<Result> {
+  if (process.geteuid?.() !== 0) return await act();
+  await chmod(folder, 0o777);
+  process.seteuid?.("nobody");
+  try {
+    return await act();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+test("init passes over a folder that it may not read", async () => {
+  await write("data/pg/index.js", "");
+  await chmod(join(folder, "data/pg"), 0);
+  const result = await withoutRights(() => call("init"));
+  // For those who remove the folder without being the superuser.
+  await chmod(join(folder, "data/pg"), 0o700);
+  expect(result).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("init keeps the lines of .gitignore", async () => {
