@@ -16,7 +16,7 @@ export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   try {
     return await dispatch(helpAsOption(argv), io);
   } catch (error) {
-    return reportError(error, io, argv.includes("--json"));
+    return reportError(error, io, asksForJson(argv));
   }
 }
 
@@ -55,9 +55,17 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     // Commander has already printed what was wrong with the command line; --help and --version end here too.
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0 || argv.length === 0) return EXIT.ok;
-    if (argv.includes("--json")) reportError(usageError(error), io, true);
+    if (asksForJson(argv)) reportError(usageError(error), io, true);
     return EXIT.usage;
   }
+}
+
+/** Also where the command line could not be understood. */
+function asksForJson(argv: readonly string[]): boolean {
+  return argv.some(
+    (word, index) =>
+      word === "--json" || word === "--format=json" || (word === "json" && argv[index - 1] === "--format"),
+  );
 }
 
 /** For whoever reads the one document on stdout. */

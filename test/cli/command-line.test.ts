@@ -87,6 +87,15 @@ test.each([
   expect(stderr).not.toMatch(/canary|4242|undefined/);
 });
 
+test.each([["--json"], ["--format", "json"], ["--format=json"]])(
+  "an error of codegen is a document with %s %s",
+  async (...format) => {
+    const { code, stdout, stderr } = await call(["codegen", "--check", "--watch", ...format]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: "" });
+    expect(JSON.parse(stdout)).toMatchObject({ v: 1, error: { code: "OptionsConflict" } });
+  },
+);
+
 test.each([
   [["jobs", "list"], { jobs: [] }],
   [["events", "list"], { events: [] }],
