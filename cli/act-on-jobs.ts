@@ -1,4 +1,4 @@
-/** Doing one thing to some jobs: those that were named, or, with a confirmation, all that match a filter. */
+/** Applies one verb to several jobs: to the ids given or, once confirmed, to all jobs that match a filter. */
 import type { CollectedIds, Inspector, JobFilter, JobState } from "../runtime/inspect/index.js";
 import { describeError } from "./error-report.js";
 import { CliError } from "./errors.js";
@@ -14,9 +14,9 @@ export interface JobAction {
   readonly verb: JobVerb;
   readonly ids: readonly string[];
   readonly filter: JobFilter;
-  /** Without ids: the confirmation. */
+  /** The confirmation that a call without ids requires. */
   readonly yes: boolean;
-  /** Does it, and says what became of the job. */
+  /** Applies the verb to one job and returns the outcome in words. */
   readonly act: (inspector: Inspector, id: string) => Promise<string>;
 }
 
@@ -30,21 +30,24 @@ interface Failure {
 
 type Outcome = Failure | { readonly id: string; readonly ok: true; readonly outcome: string };
 
-/** States of the jobs to which it can be done: of all that match, only these are looked for. */
+/** States in which each verb is possible. A filter without `--state` searches only these. */
 const STATES: Readonly<Record<JobVerb, readonly JobState[]>> = {
   cancel: ["scheduled", "retry", "pending", "active"],
   delete: ["scheduled", "retry", "pending", "dead", "completed", "cancelled"],
   retry: ["dead", "cancelled", "scheduled", "retry"],
 };
-/** States in which a step of a workflow run is left to its run. */
+/** States in which a workflow step is skipped, because only its run may change it. */
 const STEPS_LEFT: Readonly<Record<JobVerb, readonly JobState[]>> = {
   cancel: STATES.cancel,
   delete: ["scheduled", "retry", "pending"],
   retry: STATES.retry,
 };
-/** Jobs that match, of one command. */
+/** Most matching jobs that one command acts on. */
 const MOST = 10_000;
-/** Commands in flight at once: enough to hide the way to Redis, few enough not to hold up the workers. */
+/**
+ * Commands in flight at once: enough to hide the round trip to Redis, few enough not to slow down the
+ * workers.
+ */
 const AT_ONCE = 50;
 
 export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
@@ -57,7 +60,10 @@ export async function actOnJobs(action: JobAction, session: Session): Promise<Ex
   });
 }
 
-/** Does it to each, with a line of its own, and gives the exit code. `what`: their name in JSON. */
+/**
+ * Applies `act` to each id, prints one line per id and returns the exit code. `what` is the name of the list
+ * in the JSON output.
+ */
 export async function actOnIds(
   what: "jobs" | "runs",
   ids: readonly string[],
@@ -154,7 +160,7 @@ function statesOf({ state }: JobFilter, verb: JobVerb): readonly JobState[] {
   );
 }
 
-/** Where Redis is lost in between, those that are left are not tried: the report says what has been done and what has not. */
+/** When Redis is lost part-way, the remaining ids are not tried; the report tells done from not done. */
 async function actOnAll(
   ids: readonly string[],
   act: (id: string) => Promise<string>,
@@ -177,16 +183,16 @@ async function actOnAll(
   return outcomes;
 }
 
-/** What says something of one job, and nothing of the next. */
+/** Exit codes of failures that concern a single job and do not predict the result for the others. */
 const OF_THE_JOB: ReadonlySet<ExitCode> = new Set([EXIT.notFound, EXIT.conflict]);
 
-/** One that has moved on must not keep the others from being served. */
+/** A failure of one job is returned, not thrown, so that the others are still processed. */
 async function actOnOne(id: string, act: (id: string) => Promise<string>): Promise<Outcome> {
   try {
     return { id, ok: true, outcome: await act(id) };
   } catch (error) {
     const { code, message, exitCode, stack } = describeError(error);
-    // Nobody foresaw it: it is told with its stack.
+    // An error that describeError does not know is a bug: report it with its stack.
     if (stack !== undefined) throw error;
     return { id, ok: false, code, message, exitCode };
   }

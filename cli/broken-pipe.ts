@@ -20,7 +20,7 @@ export function endOnBrokenPipe(ended: Promise<ExitCode>): void {
   }
 }
 
-/** For a worker: its log is lost, but the jobs that it runs must not be. */
+/** For a worker: the log is lost, but the running jobs must not be. */
 export function goOnAfterBrokenPipe(): void {
   goesOn = true;
 }

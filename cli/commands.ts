@@ -1,6 +1,7 @@
 /**
- * The commands of `weft`, one file each, loaded when they are called: `weft --version` reads none of them.
- * A module declares its arguments and options in `configure`, and acts only in its actions.
+ * The commands of `weft`, one file each. A command's file is loaded only when the command is called, so that
+ * `weft --version`
+ * loads none. A module declares arguments and options in `configure` and does all work in its actions.
  */
 import type { Command } from "commander";
 import type { Session } from "./session.js";
@@ -14,22 +15,22 @@ interface CommandEntry {
   readonly load: () => Promise<CommandModule>;
 }
 
-/** In the order of `weft --help`: alphabetical. */
+/** Alphabetical, which is also the order of `weft --help`. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   codegen: {
     summary: "Check the definitions in tasks/ and write generated/",
     load: () => import("./commands/codegen.js"),
   },
   config: {
-    summary: "Print every setting in force, and who has set it",
+    summary: "Print every effective setting and where it comes from",
     load: () => import("./commands/config.js"),
   },
   dev: {
-    summary: "Redis, code generation on save and a worker that restarts, in one terminal",
+    summary: "Run Redis, codegen on save and a self-restarting worker in one terminal",
     load: () => import("./commands/dev.js"),
   },
   doctor: {
-    summary: "Look for what is wrong with this project, this machine and its Redis",
+    summary: "Check this project, this machine and its Redis for known problems",
     load: () => import("./commands/doctor.js"),
   },
   enqueue: {
@@ -37,15 +38,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/enqueue.js"),
   },
   events: {
-    summary: "List, show and replay events that are kept",
+    summary: "List, show and replay retained events",
     load: () => import("./commands/events.js"),
   },
   fsck: {
-    summary: "Look for jobs that are not where they belong, and repair what is safe to repair",
+    summary: "Check that every job is where it belongs; --repair fixes what is safe to fix",
     load: () => import("./commands/fsck.js"),
   },
   init: {
-    summary: "Make a project that runs, in this folder or a new one",
+    summary: "Create a working project in this folder or a new one",
     load: () => import("./commands/init.js"),
   },
   jobs: {
@@ -53,7 +54,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/jobs.js"),
   },
   metrics: {
-    summary: "Print what Redis knows of queues and workers, in the format of Prometheus",
+    summary: "Print queue and worker metrics from Redis in Prometheus format",
     load: () => import("./commands/metrics.js"),
   },
   queues: {

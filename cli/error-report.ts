@@ -1,4 +1,4 @@
-/** The last stop of every error: what was expected, what came, what to do, and the exit code. */
+/** Turns any error into a report: what was expected, what was found, what to do, and the exit code. */
 import { CliError, codeOf, messageOf } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
@@ -7,7 +7,10 @@ import { maskUrls } from "./output/mask.js";
 import { printableJson, printableLines } from "./output/sanitize.js";
 import type { ErrorCode } from "../runtime/errors.js";
 
-/** Errors of the runtime by their code. The class cannot be asked: a project's generated code brings its own copy. */
+/**
+ * Exit codes of runtime errors, by error code. `instanceof` would fail, because generated code may load its
+ * own copy of the runtime.
+ */
 const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   Closed: EXIT.failed,
   Draining: EXIT.conflict,
@@ -42,14 +45,14 @@ interface ErrorReport {
   readonly code: string;
   readonly message: string;
   readonly fix?: string;
-  /** The job that it is about, where the runtime says one. */
+  /** The job that the error is about, if the runtime names one. */
   readonly jobId?: string;
   readonly exitCode: ExitCode;
-  /** Only for what nobody foresaw. */
+  /** Only set for unexpected errors. */
   readonly stack?: string;
 }
 
-/** Prints the error and gives the exit code. With `--json` the error is the one document on stdout. */
+/** Prints the error and returns the exit code. With `--json` the error is the only document on stdout. */
 export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
   const report = describeError(error);
   const { exitCode, code, message, fix, jobId, stack } = report;
@@ -64,17 +67,17 @@ export function reportError(error: unknown, io: Io, json: boolean): ExitCode {
   return exitCode;
 }
 
-/** Code, text and exit code of anything that was thrown; free of passwords and control characters. */
+/** Code, text and exit code of any thrown value, without passwords or control characters. */
 export function describeError(error: unknown): ErrorReport {
   if (error instanceof CliError) {
     const report = { code: error.code, message: safe(error.message), exitCode: error.exitCode };
-    // Advice shows how an address with a password is written; it never repeats one.
+    // The fix is not masked: it shows how to write an address with a password and never contains a real one.
     return error.fix === undefined ? report : { ...report, fix: printableLines(error.fix) };
   }
   const code = codeOf(error);
   if (code !== undefined && Object.hasOwn(EXIT_BY_CODE, code)) {
     const known = code as ErrorCode;
-    // The runtime's messages begin with the code, which stands before them here.
+    // A runtime message begins with its error code, which is printed separately.
     const message = safe(messageOf(error)).replace(`${known}: `, "");
     const jobId = jobIdOf(error);
     const report = { code: known, message, exitCode: EXIT_BY_CODE[known] };
@@ -83,7 +86,7 @@ export function describeError(error: unknown): ErrorReport {
   const fix = code === undefined ? undefined : SYSTEM_FIXES.get(code);
   const report = {
     code: code ?? "Unexpected",
-    // Node's messages begin with the code, which stands before them here.
+    // A Node message begins with its error code, which is printed separately.
     message: safe(messageOf(error)).replace(`${code}: `, ""),
     ...(fix === undefined ? {} : { fix }),
     exitCode: EXIT.failed,
@@ -97,7 +100,7 @@ function jobIdOf(error: unknown): string | undefined {
   return typeof error.jobId === "string" ? error.jobId : undefined;
 }
 
-/** What to do when the file system said no. */
+/** Fixes for file system errors. */
 const SYSTEM_FIXES: ReadonlyMap<string, string> = new Map([
   ["EACCES", "give this user the right to read and write there"],
   ["EISDIR", "name a file, not a folder"],

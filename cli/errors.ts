@@ -2,15 +2,15 @@ import type { ExitCode } from "./exit-codes.js";
 
 export interface CliErrorOptions {
   readonly exitCode: ExitCode;
-  /** What the user can do next; printed on its own line. */
+  /** The user's next step; printed on its own line. */
   readonly fix?: string;
   readonly cause?: unknown;
 }
 
-/** An expected failure of a command: printed without a stack trace, ends the process with its exit code. */
+/** An expected failure of a command: printed without a stack trace; the process ends with its exit code. */
 export class CliError extends Error {
   override readonly name = "CliError";
-  /** A stable word for programs that read `--json`. */
+  /** A stable code for programs that read `--json`. */
   readonly code: string;
   readonly exitCode: ExitCode;
   readonly fix: string | undefined;
@@ -23,7 +23,7 @@ export class CliError extends Error {
   }
 }
 
-/** The message of anything that can be thrown. */
+/** The message of any thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,7 @@
-/** What commands use of a project's `generated/index.js`: the same checks and defaults as in the project's programs. */
+/**
+ * The part of a project's `generated/index.js` that commands call, so that they apply the project's own
+ * checks and defaults.
+ */
 import { identifierOf } from "../codegen/load/check-names.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
@@ -21,7 +24,7 @@ export interface Handle {
   result(options: { timeout: string }): Promise<unknown>;
 }
 
-/** The function of an event. */
+/** The generated emit function of an event. */
 export interface GeneratedEvent {
   readonly event: string;
   replay(
@@ -39,7 +42,7 @@ export interface EmitResult {
   readonly heardBy: readonly string[];
 }
 
-/** Those of the definitions, in their order. */
+/** The events of the definitions, in their order. */
 export function generatedEvents(generated: GeneratedIndex): readonly GeneratedEvent[] {
   return Object.values(generated as unknown as Record<string, unknown>).filter(
     (value): value is GeneratedEvent => typeof value === "function" && "event" in value && "replay" in value,

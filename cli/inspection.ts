@@ -1,4 +1,4 @@
-/** Opens the view on Redis that `jobs`, `queues` and `doctor` use, and closes it in every case. */
+/** Opens the inspector that `jobs`, `queues` and `doctor` use, and always closes it. */
 import { openInspector, type Inspector } from "../runtime/inspect/index.js";
 import { readManifest, redactorFor, type ProjectManifest } from "./manifest.js";
 import { reachShards } from "./redis/reach.js";
@@ -15,7 +15,8 @@ export async function withInspector<Result>(
   use: (inspection: Inspection) => Promise<Result>,
 ): Promise<Result> {
   const url = await session.redisUrl();
-  // The usual mistakes (nobody listens, wrong password, old server) are told with advice.
+  // Reports the usual mistakes (no server, wrong password, old server) with advice before the inspector is
+  // opened.
   const prefix = await session.prefix();
   const shards = await reachShards(url, prefix, await session.saidShards());
   const manifest = await readManifest(session.root);

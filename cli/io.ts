@@ -1,4 +1,7 @@
-/** The outside world of a command. Tests pass their own; nothing else in cli/ touches the streams of the process. */
+/**
+ * The process environment of a command. Tests pass their own; nothing else in cli/ uses the process's
+ * streams.
+ */
 
 export interface TextOutput {
   write(text: string): unknown;
@@ -14,11 +17,11 @@ export interface Io {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly stdin: TextInput;
-  /** The result of the command, and nothing else: it is piped into other programs. */
+  /** Only the result of the command, because it is piped into other programs. */
   readonly stdout: TextOutput;
   /** Progress, warnings and errors. */
   readonly stderr: TextOutput;
-  /** Aborts at the first Ctrl-C or SIGTERM. Calling it takes over from Node's default of ending at once. */
+  /** Aborts at the first Ctrl-C or SIGTERM. Calling it replaces Node's default, which is to exit at once. */
   interrupted(): AbortSignal;
 }
 
@@ -37,10 +40,10 @@ export function processIo(): Io {
   };
 }
 
-/** One Ctrl-C under `npm run` arrives twice: from the terminal, and passed on by npm. */
+/** Under `npm run`, one Ctrl-C arrives twice: from the terminal and from npm. */
 const SAME_KEYPRESS_MS = 500;
 
-/** The first signal asks for an orderly end; a later one means now. */
+/** The first signal asks for a graceful end; a later one ends the process at once. */
 function abortOnSignals(): AbortController {
   const controller = new AbortController();
   let firstAt = 0;

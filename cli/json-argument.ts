@@ -1,11 +1,14 @@
-/** JSON that a command is given: as an argument, from a file or from standard input. */
+/** Reads JSON from an argument, a file or standard input. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CliError, codeOf, messageOf } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import type { Io } from "./io.js";
 
-/** `-` reads standard input, `@file` a file. `what`: `payload` or `result`, for messages. */
+/**
+ * `-` reads standard input, `@file` reads a file. `what` names the value in error messages: `payload` or
+ * `result`.
+ */
 export async function readJsonArgument(
   argument: string,
   what: "payload" | "result",

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The program `weft`. Everything is in run.ts, which tests call as a function. */
+/** The program `weft`. The logic is in run.ts, so that tests can call it as a function. */
 import { endOnBrokenPipe } from "./broken-pipe.js";
 import { processIo } from "./io.js";
 import { run } from "./run.js";

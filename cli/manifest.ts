@@ -1,4 +1,7 @@
-/** What `generated/manifest.json` tells the other commands: names for suggestions, payloads of schedules, schemas for hiding sensitive fields, retention for cancelled jobs. */
+/**
+ * What other commands use of `generated/manifest.json`: names for suggestions, payloads of schedules, schemas
+ * for redaction, and the retention of cancelled jobs.
+ */
 import { join } from "node:path";
 import { didYouMean } from "../runtime/definition/index.js";
 import {
@@ -29,7 +32,10 @@ interface ManifestTask extends TaskJsonSchemas {
   readonly keepDeadMs: number | undefined;
 }
 
-/** `undefined` when the project has no generated code. A manifest that cannot be read counts as none: `weft codegen` makes a new one. */
+/**
+ * `undefined` if the project has no generated code. An unreadable manifest counts as missing: `weft codegen`
+ * writes a new one.
+ */
 export async function readManifest(root: string): Promise<ProjectManifest | undefined> {
   const text = await readTextFile(join(root, "generated", "manifest.json"));
   const manifest = text === undefined ? undefined : parseObject(text);
@@ -69,8 +75,8 @@ function keepDeadMs({ retention }: Record<string, unknown>): number | undefined 
 }
 
 /**
- * Says so where the definitions have no such task. No error: jobs outlive their task, but a misspelt name finds nothing, and
- * that looks as if there were no jobs.
+ * A note if the definitions have no such task. Not an error, because jobs outlive their task; without it, a
+ * misspelt name would look as if there were no jobs.
  */
 export async function unknownTask(root: string, task: string): Promise<string | undefined> {
   const manifest = await readManifest(root);
@@ -79,7 +85,10 @@ export async function unknownTask(root: string, task: string): Promise<string | 
   return `no task "${printable(task)}" in the definitions${hint === undefined ? "" : `: ${hint}`}`;
 }
 
-/** Hides what the definitions mark as sensitive; outside a project it hides every payload, because it cannot know. */
+/**
+ * Redacts what the definitions mark as sensitive. Outside a project every payload is hidden, because the
+ * schemas are unknown.
+ */
 export function redactorFor(manifest: ProjectManifest | undefined): Redactor {
   return createRedactor(manifest?.tasks ?? new Map(), manifest?.workflows, manifest?.events);
 }

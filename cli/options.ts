@@ -1,8 +1,8 @@
-/** Parsers for option values: what is wrong is said in one line, before anything is started. */
+/** Parsers for option values. An invalid value is reported in one line before anything starts. */
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../runtime/definition/index.js";
 
-/** A whole number in a range. */
+/** A whole number between `minimum` and `maximum`. */
 export function wholeNumberOption(name: string, minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
@@ -11,7 +11,7 @@ export function wholeNumberOption(name: string, minimum: number, maximum: number
   };
 }
 
-/** A duration, kept as text. */
+/** A duration, returned as text. */
 export function durationOption(name: string): (text: string) => string {
   return (text) => {
     if (parseDuration(text) !== undefined) return text;
@@ -30,10 +30,13 @@ export function listOption(name: string): (text: string) => readonly string[] {
 
 const ISO_TIME =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
-/** As milliseconds, a day of 1973: what is smaller was meant as seconds. */
+/** The earliest accepted time: as milliseconds a day in 1973. A smaller number was meant as seconds. */
 const LEAST_MS = 100_000_000_000;
 
-/** A moment: ISO 8601, or milliseconds since 1970. What JavaScript makes of other texts ("tomorrow 9" is in 2001) nobody means. */
+/**
+ * A time in ISO 8601 or in milliseconds since 1970. Other formats are rejected, because `Date` misreads them:
+ * "tomorrow 9" becomes a day in 2001.
+ */
 export function dateOption(name: string): (text: string) => Date {
   return (text) => {
     const date = dateOf(text);
@@ -48,7 +51,7 @@ function dateOf(text: string): Date | undefined {
   if (/^\d+$/.test(text)) return Number(text) < LEAST_MS ? undefined : new Date(Number(text));
   const [, year, month, day] = ISO_TIME.exec(text) ?? [];
   if (year === undefined) return undefined;
-  // JavaScript makes the 3rd of March of the 31st of February.
+  // `Date` turns February 31 into March 3.
   const isDay = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day))).getUTCDate() === Number(day);
   return isDay ? new Date(text) : undefined;
 }

@@ -1,4 +1,4 @@
-/** The project on disk, as far as commands need it without loading the generator. */
+/** The project on disk, for commands that do not load the generator. */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { CliError, codeOf } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 
-/** The nearest folder upwards that has definitions or generated code; else the one where the command was called. */
+/** The nearest folder upwards with definitions or generated code; else `cwd`. */
 export function findProjectRoot(cwd: string): string {
   for (let folder = cwd; ; folder = dirname(folder)) {
     if (existsSync(join(folder, "tasks")) || existsSync(join(folder, "generated", "manifest.json")))
@@ -15,7 +15,10 @@ export function findProjectRoot(cwd: string): string {
   }
 }
 
-/** `generated/<name>.ts`, else the `.js` that the user's build made of it. @throws CliError when there is neither. */
+/**
+ * `generated/<name>.ts`, else the `.js` that the user's build produced.
+ * @throws CliError if neither exists.
+ */
 export function generatedEntry(root: string, name: "contracts" | "index" | "worker"): string {
   for (const extension of ["ts", "js"]) {
     const file = join(root, "generated", `${name}.${extension}`);
@@ -33,9 +36,8 @@ export function generatedEntry(root: string, name: "contracts" | "index" | "work
   );
 }
 
-/** The folder of this package. */
 export function packageRoot(): string {
-  // cli/ in the repository, dist/cli/ in the package.
+  // This file is in cli/ in the repository, and in dist/cli/ in the package.
   for (const up of ["..", "../.."]) {
     const folder = fileURLToPath(new URL(up, import.meta.url));
     if (readJsonFile(join(folder, "package.json"))?.["name"] === "taskweft") return realpathSync(folder);
@@ -43,13 +45,12 @@ export function packageRoot(): string {
   throw new Error("the package.json of taskweft is missing: install the package again");
 }
 
-/** The file of this program: TypeScript in the repository, JavaScript in the package. */
+/** The entry file of this program: TypeScript in the repository, JavaScript in the package. */
 export function programFile(): string {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   return fileURLToPath(new URL(`./main.${extension}`, import.meta.url));
 }
 
-/** The version of this package. */
 export function packageVersion(): string {
   return String(readJsonFile(join(packageRoot(), "package.json"))?.["version"]);
 }
@@ -63,7 +64,7 @@ function readJsonFile(file: string): Record<string, unknown> | undefined {
   }
 }
 
-/** The text of a file, `undefined` when it does not exist. */
+/** The text of a file, or `undefined` if it does not exist. */
 export async function readTextFile(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");

@@ -1,4 +1,7 @@
-/** `weft queues purge`: removes all jobs of a state from a queue, with a confirmation, and says how far it is. */
+/**
+ * `weft queues purge`: removes all jobs in one state from a queue after a confirmation, and shows its
+ * progress.
+ */
 import type { PurgeReport, PurgeState, QueueSummary } from "../runtime/inspect/index.js";
 import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -49,7 +52,7 @@ function summaryText(name: string, { state }: PurgeCommandOptions, { removed, st
 
 const REDRAW_MS = 100;
 
-/** One line on a terminal, drawn over and over; nothing in a pipe. */
+/** A single line that is redrawn on a terminal; prints nothing in a pipe. */
 class ProgressLine {
   readonly #session: Session;
   readonly #title: string;

@@ -1,4 +1,6 @@
-/** Checks a result that a person supplies against the schema of its task, workflow or event, as the runtime would. */
+/**
+ * Checks a result supplied by hand against the schema of its task, workflow or event, as the runtime would.
+ */
 import type { AnyTaskContract } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
@@ -6,7 +8,10 @@ import { readManifest } from "./manifest.js";
 import { generatedEntry } from "./project.js";
 import { importProjectFile } from "./typescript.js";
 
-/** False where nothing here knows the task. @throws CliError `ResultInvalid` with every problem. */
+/**
+ * False if this project does not know the task.
+ * @throws CliError `ResultInvalid` with every problem.
+ */
 export async function checkResult(root: string, task: string, value: unknown): Promise<boolean> {
   if ((await readManifest(root))?.tasks.has(task) !== true) return false;
   const { contracts } = await importProjectFile(generatedEntry(root, "contracts"));
@@ -16,7 +21,10 @@ export async function checkResult(root: string, task: string, value: unknown): P
   return true;
 }
 
-/** The same of a step that is a run: what the whole run should have given. A workflow without an output gives nothing that could be wrong. */
+/**
+ * Like `checkResult` for a step that is a run: checks the output of the workflow. A workflow without an
+ * output accepts any value.
+ */
 export async function checkOutput(root: string, workflow: string, value: unknown): Promise<boolean> {
   const schemas = (await readManifest(root))?.workflows.get(workflow);
   if (schemas === undefined) return false;
@@ -24,7 +32,7 @@ export async function checkOutput(root: string, workflow: string, value: unknown
   return true;
 }
 
-/** The same of a step that waits: the event that it should have heard of. */
+/** Like `checkResult` for a step that waits for an event: checks the payload of the event. */
 export async function checkEvent(root: string, event: string, value: unknown): Promise<boolean> {
   const schemas = (await readManifest(root))?.events.get(event);
   if (schemas === undefined) return false;
@@ -38,7 +46,8 @@ async function checkAgainst(schema: unknown, name: string, value: unknown): Prom
     import("../codegen/load/plain-schema.js"),
     import("../codegen/load/payload-validator.js"),
   ]);
-  // Not what zod makes of a JSON Schema: our patterns have the flag `u`, and our lengths count characters.
+  // Does not use zod's JSON Schema conversion: our patterns use the flag `u`, and our lengths count
+  // characters.
   const { root, definitions } = readPlainSchema(schema as Readonly<Record<string, unknown>>);
   const named = new Map(definitions.map((definition) => [definition.name, definition.schema]));
   const validator = payloadValidator(root, (node) => (node.kind === "ref" ? named.get(node.name) : node));

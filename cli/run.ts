@@ -1,4 +1,4 @@
-/** Command line in, exit code out. */
+/** Runs a command line and returns the exit code. */
 import type { Command, CommanderError } from "commander";
 import { COMMANDS } from "./commands.js";
 import { reportError } from "./error-report.js";
@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from "./exit-codes.js";
 import type { Io } from "./io.js";
 import { packageVersion } from "./project.js";
 
-/** Runs one command and resolves to its exit code; never throws for a failure of the command. */
+/** Runs one command and resolves to its exit code; never rejects because the command failed. */
 export async function run(argv: readonly string[], io: Io): Promise<ExitCode> {
   if (argv.length === 1 && (argv[0] === "--version" || argv[0] === "-V")) {
     io.stdout.write(`${packageVersion()}\n`);
@@ -39,7 +39,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     })
     .showHelpAfterError("(add --help for the options)");
   for (const [name, { summary }] of Object.entries(COMMANDS)) {
-    // Commands that are added whole do not take over how the program prints and exits by themselves.
+    // `addCommand` does not inherit the program's settings for output and exit, unlike `command`.
     program.addCommand(new Command(name).copyInheritedSettings(program).description(summary));
   }
   program.hook("preSubcommand", async (_program, command) => {
@@ -52,7 +52,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<ExitCode> {
     await program.parseAsync(argv, { from: "user" });
     return session.exitCode;
   } catch (error) {
-    // Commander has already printed what was wrong with the command line; --help and --version end here too.
+    // Commander has already printed the usage error; --help and --version end here too.
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0 || argv.length === 0) return EXIT.ok;
     if (asksForJson(argv)) reportError(usageError(error), io, true);
@@ -77,12 +77,14 @@ function usageError({ code, message }: CommanderError): CliError {
   });
 }
 
-/** The commands that do something: of `jobs`, its verbs; of `worker`, itself. */
+/** The commands that have an action: the verbs of `jobs`, but `worker` itself. */
 function leavesOf(command: Command): readonly Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf);
 }
 
-/** Accepted before and after the command's name, because people put them in both places. */
+/**
+ * Global options are accepted before and after the command's name, because people write them in both places.
+ */
 function addGlobalOptions(command: Command): Command {
   return command
     .option("--json", "print the result as one JSON document")
@@ -93,7 +95,7 @@ function addGlobalOptions(command: Command): Command {
     );
 }
 
-/** `weft help jobs` -> `weft jobs --help`: the commands are loaded on the way, which commander's own help skips. */
+/** `weft help jobs` -> `weft jobs --help`. Commander's own help would not load the command's module. */
 function helpAsOption(argv: readonly string[]): readonly string[] {
   return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
 }

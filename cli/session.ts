@@ -1,4 +1,4 @@
-/** What a running command knows: where it is, how it may print, which Redis it means. */
+/** The context of a running command: its project, its output and its Redis. */
 import type { Command } from "commander";
 import type { Config } from "../runtime/config/index.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -15,9 +15,9 @@ interface GlobalOptions {
 
 export class Session {
   readonly io: Io;
-  /** The folder of the project that the current folder belongs to. */
+  /** Root folder of the project that contains the current folder. */
   readonly root: string;
-  /** The command's answer; set by its action. */
+  /** The exit code of the command; set by its action. */
   exitCode: ExitCode = EXIT.ok;
   #globals: GlobalOptions = {};
   #config: Promise<Config> | undefined;
@@ -27,12 +27,12 @@ export class Session {
     this.root = findProjectRoot(io.cwd);
   }
 
-  /** `--json`: the result as one JSON document. */
+  /** `--json`: print the result as one JSON document. */
   get json(): boolean {
     return this.#globals.json === true;
   }
 
-  /** Flags, environment, weft.config.yaml of the project, profile, defaults. */
+  /** Settings from flags, environment, the project's weft.config.yaml, profile and defaults. */
   config(): Promise<Config> {
     this.#config ??= this.#loadConfig();
     return this.#config;
@@ -41,12 +41,12 @@ export class Session {
   async #loadConfig(): Promise<Config> {
     const { redisUrl } = this.#globals;
     const flags = redisUrl === undefined || redisUrl === "" ? {} : { "redis.url": redisUrl };
-    // Not at the top: most commands that fail early need none.
+    // Loaded on demand: most commands that fail early do not need it.
     const { loadConfig } = await import("../runtime/config/index.js");
     return await loadConfig({ env: this.io.env, folder: this.root, flags });
   }
 
-  /** Wraps the action of a command: reads the global options first and keeps its exit code. */
+  /** Wraps a command's action: reads the global options first and stores the exit code. */
   action<Options>(
     act: (options: Options, ...args: string[]) => Promise<ExitCode>,
   ): (...parameters: unknown[]) => Promise<void> {
@@ -89,12 +89,12 @@ export class Session {
     return items.length === 0 ? "empty" : "listed";
   }
 
-  /** One line about what goes on; never part of the result. */
+  /** Prints a progress line to stderr; never part of the result. */
   note(line: string): void {
     this.io.stderr.write(`${line}\n`);
   }
 
-  /** What the configuration names, else the project's own dev server while it runs, else the usual port. */
+  /** The configured address, else the project's own dev server while it runs, else the default port. */
   async redisUrl(): Promise<string> {
     const config = await this.config();
     const named = config.said("redis.url");
@@ -106,12 +106,12 @@ export class Session {
     return (await findDevRedis(this.root)) ?? String(config.setting("redis.url").value);
   }
 
-  /** What the configuration says of the number of shards; `undefined`: as many as Redis holds. */
+  /** The configured number of shards; `undefined` means the number that is stored in Redis. */
   async saidShards(): Promise<number | undefined> {
     return (await this.config()).said("redis.shards");
   }
 
-  /** First part of every key; workers read the same configuration, so both look at the same keys. */
+  /** Prefix of every key; workers read the same configuration, so both use the same keys. */
   async prefix(): Promise<string> {
     return String((await this.config()).setting("redis.prefix").value);
   }

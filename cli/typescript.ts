@@ -1,10 +1,10 @@
-/** Running the project's TypeScript in this process, without a build. */
+/** Runs the project's TypeScript in this process, without a build. */
 import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { CliError, codeOf, messageOf } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 
-/** From here on, `import()` takes TypeScript files, and stack traces name their lines. */
+/** From this call on, `import()` accepts TypeScript files, and stack traces refer to their lines. */
 export async function enableTypeScript(): Promise<void> {
   const [esm, cjs] = await Promise.all([import("tsx/esm/api"), import("tsx/cjs/api")]);
   esm.register();
@@ -13,8 +13,8 @@ export async function enableTypeScript(): Promise<void> {
 }
 
 /**
- * Imports a file of the project; TypeScript when it is named so.
- * @throws CliError `ImportMissing` where generated code imports a file that is gone, as a rule a handler's.
+ * Imports a file of the project, including TypeScript files.
+ * @throws CliError `ImportMissing` if generated code imports a missing file, usually a handler.
  */
 export async function importProjectFile(file: string): Promise<Record<string, unknown>> {
   if (/\.[cm]?tsx?$/.test(file)) await enableTypeScript();

@@ -1,4 +1,4 @@
-/** `drain --wait`: waits until nothing of what is drained waits or runs any more. */
+/** `drain --wait`: waits until no job of the drained queues or tasks is waiting or running. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDuration, timerMs } from "../runtime/definition/index.js";
 import { CliError } from "./errors.js";
@@ -19,7 +19,7 @@ export function assertWaits({ wait, timeout }: WaitOptions): void {
 }
 
 const POLL_MS = 250;
-/** A look at a long list takes its time: of the time it waits, at most a tenth is spent on looking. */
+/** Reading a long list is expensive, so at most a tenth of the waiting time is spent on it. */
 const LOOK_SHARE = 0.1;
 /** However short the timeout is, it must not be said that there are jobs before anybody has looked. */
 const FIRST_LOOK_MS = 1000;

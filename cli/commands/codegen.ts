@@ -1,4 +1,7 @@
-/** `weft codegen`: definitions in, `generated/` out; once, on every save, or only to see whether it is fresh. */
+/**
+ * `weft codegen`: generates `generated/` from the definitions, once or on every save, or checks that it is up
+ * to date.
+ */
 import { Option, type Command } from "commander";
 import type { GenerateResult } from "../../codegen/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -18,10 +21,10 @@ interface CodegenOptions {
 
 export function configure(command: Command, session: Session): void {
   command
-    .option("--check", "write nothing; exit 3 if generated/ is not what the definitions say")
+    .option("--check", "write nothing; exit 3 if generated/ is out of date")
     .option("--watch", "generate again whenever a definition changes, until Ctrl-C")
     .addOption(
-      new Option("--format <format>", "how problems are printed; github makes annotations of them")
+      new Option("--format <format>", "how problems are printed; github prints annotations")
         .choices(FORMATS)
         .default("text"),
     )
@@ -39,7 +42,7 @@ async function codegen(options: CodegenOptions, session: Session): Promise<ExitC
       },
     );
   }
-  // The heaviest part of the package: loaded when it is needed.
+  // The generator is the heaviest part of the package: load it only when needed.
   const generator = await import("../../codegen/index.js");
   if (options.watch !== true) {
     const result = await generator.generate({ root: session.root, check: options.check === true });
@@ -57,7 +60,8 @@ async function codegen(options: CodegenOptions, session: Session): Promise<ExitC
 function print(result: GenerateResult, options: CodegenOptions, session: Session): void {
   if (session.json || options.format === "json") {
     const document = { v: 1, data: result, warnings: [] };
-    // While watching, one document a line; else one document for people to read too.
+    // While watching, print one document per line; otherwise one indented document, which people can read
+    // too.
     const indent = options.watch === true ? undefined : 2;
     session.io.stdout.write(`${printableJson(document, indent)}\n`);
     return;

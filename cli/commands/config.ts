@@ -1,4 +1,4 @@
-/** `weft config`: every setting in force, and who has set it. */
+/** `weft config`: prints every effective setting and where it comes from. */
 import type { Command } from "commander";
 import { CONFIG_FIELDS, CONFIG_PATHS } from "../../runtime/config/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -16,7 +16,7 @@ interface Row {
 
 export function configure(command: Command, session: Session): void {
   command
-    .addHelpText("after", "\nThe first wins: flag, environment, weft.config.yaml, profile, default.")
+    .addHelpText("after", "\nPrecedence: flag, environment, weft.config.yaml, profile, default.")
     .action(session.action(() => config(session)));
 }
 

@@ -1,4 +1,4 @@
-/** `weft dev`: Redis, code generation on save and a worker on the latest good code, in one terminal. */
+/** `weft dev`: Redis, code generation on save and a worker on the latest valid code, in one terminal. */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -16,11 +16,8 @@ interface DevOptions {
 
 export function configure(command: Command, session: Session): void {
   command
-    .option(
-      "--run <file>",
-      "also run this file of yours once, e.g. a producer or an API server, with TASKWEFT_REDIS_URL set",
-    )
-    .addHelpText("after", "\nCtrl-C stops everything in order; a second one at once.")
+    .option("--run <file>", "also run this file once (a producer, an API server) with TASKWEFT_REDIS_URL set")
+    .addHelpText("after", "\nCtrl-C shuts down gracefully; a second Ctrl-C stops at once.")
     .action(session.action((options: DevOptions) => dev(options, session)));
 }
 

@@ -1,4 +1,4 @@
-/** `weft doctor`: looks at everything that is known to go wrong, and says what to do about it. */
+/** `weft doctor`: checks for every known problem and prints how to fix it. */
 import type { Command } from "commander";
 import { LEVELS, type Finding, type Level } from "../doctor/finding.js";
 import { checkCopies, checkDefinitions, checkModuleType, checkNode } from "../doctor/project-checks.js";
@@ -11,14 +11,14 @@ import type { Session } from "../session.js";
 
 export function configure(command: Command, session: Session): void {
   command
-    .addHelpText("after", "\nExit codes: 0 no errors (warnings may be there), 1 at least one error.")
+    .addHelpText("after", "\nExit codes: 0 no errors (warnings are possible), 1 at least one error.")
     .action(session.action(() => doctor(session)));
 }
 
 async function doctor(session: Session): Promise<ExitCode> {
   const { root } = session;
   const definitions = await checkDefinitions(root);
-  // Without a project there is nobody who would import taskweft.
+  // Outside a project, no code imports taskweft, so these checks would mean nothing.
   const hasProject = definitions.length > 1 || definitions[0]?.level !== "warning";
   const findings: readonly Finding[] = [
     checkNode(process.version),

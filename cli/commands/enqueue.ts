@@ -1,4 +1,7 @@
-/** `weft enqueue`: one job from the shell, through the project's own generated code: the same checks, the same defaults. */
+/**
+ * `weft enqueue`: enqueues one job through the project's generated code, with the same checks and defaults as
+ * a program.
+ */
 import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
 import { HIDDEN } from "../../runtime/inspect/index.js";
@@ -29,13 +32,13 @@ export function configure(command: Command, session: Session): void {
     .argument("[payload]", "JSON; - reads it from standard input, @file from a file", "{}")
     .option(
       "--at <time>",
-      "not before this time (2026-03-01T12:00:00Z, or milliseconds since 1970)",
+      "run at this time or later (2026-03-01T12:00:00Z, or milliseconds since 1970)",
       dateOption("--at"),
     )
-    .option("--delay <duration>", "not before so long from now, e.g. 30s", durationOption("--delay"))
-    .option("--id <id>", "the job's id; the same id again gives the same job")
-    .option("--key <key>", "the idempotency key, instead of the one that the definition computes")
-    .option("--queue <name>", "another queue than the definition's")
+    .option("--delay <duration>", "run after this delay, e.g. 30s", durationOption("--delay"))
+    .option("--id <id>", "the job's id; enqueueing the same id again returns the same job")
+    .option("--key <key>", "the idempotency key; overrides the definition's")
+    .option("--queue <name>", "the queue; overrides the definition's")
     .option("--timeout <duration>", "how long --wait waits", durationOption("--timeout"), "30s")
     .option("--wait", "wait for the job to end and print its result; exit 7 if it does not end well")
     .action(
@@ -111,13 +114,16 @@ async function report(task: string, job: Handle, timeout: string, session: Sessi
   return EXIT.ok;
 }
 
-/** A handler's message repeats what is sensitive in the payload: it is told as `weft jobs show` tells it. */
+/**
+ * A handler's error message may repeat sensitive payload fields, so it is shown redacted, as in `weft jobs
+ * show`.
+ */
 async function resultOf(job: Handle, task: string, timeout: string, session: Session): Promise<unknown> {
   try {
     return await job.result({ timeout });
   } catch (error) {
     if (codeOf(error) === "JobNotFound") {
-      // One of an earlier enqueue may have ended long ago.
+      // A job that an earlier enqueue created may have ended long ago.
       const why = job.deduplicated
         ? "whether it completed is not known, its retention has ended or it was deleted"
         : "it failed where retention.dead is 0, or was deleted";
@@ -135,7 +141,7 @@ async function resultOf(job: Handle, task: string, timeout: string, session: Ses
   }
 }
 
-/** Says it before Redis is asked; without a manifest the generated code says it. */
+/** Rejects an unknown task before connecting to Redis. Without a manifest, the generated code does. */
 async function assertTask(task: string, root: string): Promise<void> {
   const manifest = await readManifest(root);
   if (manifest === undefined || manifest.tasks.has(task)) return;

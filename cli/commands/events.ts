@@ -1,4 +1,4 @@
-/** `weft events`: look at events that are kept, and bring them to the observers that there are now. */
+/** `weft events`: lists, shows and replays retained events. */
 import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
 import { CliError } from "../errors.js";
@@ -31,29 +31,29 @@ interface ReplayCommandOptions {
 export function configure(command: Command, session: Session): void {
   command
     .command("list")
-    .summary("List events that are kept, the one that is kept longest first")
+    .summary("List retained events, the one retained longest first")
     .description(
-      "List events that are kept for their `retention`, the one that is kept longest first; in pages.",
+      "List the events that are retained by `retention`, in pages; the one retained longest comes first.",
     )
     .option("--event <name>", "only events of this name")
-    .option("--limit <n>", "most events of a page", wholeNumberOption("--limit", 1, 1000), 50)
-    .option("--cursor <cursor>", "go on where the page before ended")
+    .option("--limit <n>", "events per page, 1 to 1000", wholeNumberOption("--limit", 1, 1000), 50)
+    .option("--cursor <cursor>", "continue from the cursor of the previous page")
     .action(session.action((options: ListOptions) => list(options, session)));
   command
     .command("show")
-    .argument("<event>", "its name")
-    .argument("<id>", "its id")
-    .description("Show an event, and the actions of observers that are settled")
+    .argument("<event>", "the event's name")
+    .argument("<id>", "the event's id")
+    .description("Show an event and the observer actions that are already settled")
     .action(session.action((_options: object, event, id) => show(event!, id!, session)));
   command
     .command("replay")
-    .argument("<event>", "its name")
-    .argument("<id>", "its id")
-    .option("--again", "everything runs again, as an event of its own with a new id")
-    .option("--observers <names>", "only these, separated by commas", listOption("--observers"))
-    .summary("Bring an event to the observers that there are now")
+    .argument("<event>", "the event's name")
+    .argument("<id>", "the event's id")
+    .option("--again", "run every action again, as a new event with a new id")
+    .option("--observers <names>", "only these observers, comma-separated", listOption("--observers"))
+    .summary("Replay a retained event to the current observers")
     .description(
-      "Bring an event to the observers that there are now: to those that were added since, and for actions that failed or were not stored.",
+      "Replay a retained event to the current observers: runs the actions of observers added since, and actions that failed or were not stored.",
     )
     .action(
       session.action((options: ReplayCommandOptions, event, id) => replay(event!, id!, options, session)),
@@ -81,7 +81,10 @@ async function show(event: string, id: string, session: Session): Promise<ExitCo
   return EXIT.ok;
 }
 
-/** Through the project's own generated code: conditions and payloads are those of the definitions as they are here. */
+/**
+ * Runs through the project's generated code, so that conditions and payloads come from the current
+ * definitions.
+ */
 async function replay(
   name: string,
   id: string,
@@ -121,7 +124,7 @@ function eventOf(name: string, events: readonly GeneratedEvent[]): GeneratedEven
   });
 }
 
-/** Errors have no JSON of their own. */
+/** `JSON.stringify` turns an Error into `{}`, so its message is written out. */
 function shown({ failed, ...result }: EmitResult): object {
   return { ...result, failed: failed.map(({ error, ...action }) => ({ ...action, error: error.message })) };
 }

@@ -1,4 +1,7 @@
-/** `weft fsck`: is every job where it belongs? Beside a working system; with `--repair` it is put there. */
+/**
+ * `weft fsck`: checks, while the system runs, that every job is where it belongs; `--repair` fixes what is
+ * safe to fix.
+ */
 import type { Command } from "commander";
 import { FINDING_CODES, type AuditFinding, type AuditReport } from "../../runtime/inspect/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -13,8 +16,8 @@ interface FsckOptions {
 
 export function configure(command: Command, session: Session): void {
   command
-    .option("--repair", "repair what can be repaired safely; the rest is reported")
-    .addHelpText("after", "\nExit codes: 0 all is well or was repaired, 1 findings remain.")
+    .option("--repair", "fix what is safe to fix, and report the rest")
+    .addHelpText("after", "\nExit codes: 0 no findings, or all repaired; 1 findings remain.")
     .action(session.action((options: FsckOptions) => fsck(options, session)));
 }
 

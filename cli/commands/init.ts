@@ -1,4 +1,4 @@
-/** `weft init`: a project that runs, in an empty folder or beside what npm has put there. */
+/** `weft init`: creates a working project in an empty folder or next to an existing package.json. */
 import type { Dirent } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -17,7 +17,7 @@ interface InitOptions {
 export function configure(command: Command, session: Session): void {
   command
     .argument("[dir]", "the project's folder", ".")
-    .option("--force", "write over files of the same names")
+    .option("--force", "overwrite existing files")
     .action(
       session.action((options: InitOptions, dir) => init(resolve(session.io.cwd, dir!), options, session)),
     );
@@ -53,7 +53,7 @@ function nextSteps(folder: string, hadDependency: boolean, session: Session): re
   ];
 }
 
-/** Nothing of the user's is overwritten, and nothing is written at all if one file clashes. */
+/** Refuses before anything is written if one of the files exists with different content. */
 async function assertFree(folder: string): Promise<void> {
   const clashes: string[] = [];
   for (const file of TEMPLATE_FILES) {
@@ -68,7 +68,7 @@ async function assertFree(folder: string): Promise<void> {
   }
 }
 
-/** What is there goes on working: code that is no ES module, or may not be, is left to its owner. */
+/** Refuses a project that is, or may be, CommonJS: setting `"type": "module"` would break its code. */
 async function assertModule(folder: string, existing: PackageJson | undefined): Promise<void> {
   const type = existing?.["type"];
   if (type === "module") return;
@@ -84,7 +84,7 @@ async function assertModule(folder: string, existing: PackageJson | undefined): 
 
 const OWN_FILES: ReadonlySet<string> = new Set(TEMPLATE_FILES.map(({ path }) => path));
 
-/** A file of the user's that means something else where package.json says "module". */
+/** A source file of the user that would change its meaning under `"type": "module"`. */
 async function sourceIn(folder: string, inside = ""): Promise<string | undefined> {
   for (const entry of await listFolder(join(folder, inside))) {
     const path = inside === "" ? entry.name : `${inside}/${entry.name}`;
@@ -143,7 +143,7 @@ async function packageFile(folder: string, existing: PackageJson | undefined): P
   return { path: "package.json", text: `${JSON.stringify(merged, undefined, 2)}\n` };
 }
 
-/** npm refuses names with capitals, spaces or a leading dot. */
+/** A valid npm package name: npm rejects capitals, spaces and a leading dot. */
 function packageName(folder: string): string {
   const name = basename(folder)
     .toLowerCase()

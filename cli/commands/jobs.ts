@@ -1,4 +1,4 @@
-/** `weft jobs`: look at jobs, and retry, cancel or delete one or many. */
+/** `weft jobs`: lists and shows jobs; retries, cancels and deletes one or many. */
 import { Option, type Command } from "commander";
 import { JOB_STATES, type Inspector, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
 import { actOnJobs, type JobVerb, noteUnknownTask } from "../act-on-jobs.js";
@@ -33,13 +33,13 @@ interface VerbEntry {
 const VERBS: readonly VerbEntry[] = [
   {
     verb: "cancel",
-    summary: "Keep jobs from running; a running one is asked to stop",
+    summary: "Cancel jobs; a running job is asked to stop",
     act: async (inspector, id) =>
       (await inspector.cancel(id)) === "requested" ? "cancel requested: its worker stops it" : "cancelled",
   },
   {
     verb: "delete",
-    summary: "Remove jobs that no worker holds, with all that is known about them",
+    summary: "Delete jobs that are not running, with all their data",
     act: async (inspector, id) => {
       await inspector.remove(id);
       return "deleted";
@@ -57,10 +57,12 @@ const VERBS: readonly VerbEntry[] = [
 
 export function configure(command: Command, session: Session): void {
   withFilter(command.command("list"))
-    .summary("List jobs, newest endings first")
-    .description("List jobs: active, pending, due, dead, ended; in pages.")
-    .option("--limit <n>", "most jobs of a page", wholeNumberOption("--limit", 1, 1000), 50)
-    .option("--cursor <cursor>", "go on where the page before ended")
+    .summary("List jobs, most recently finished first")
+    .description(
+      "List jobs in pages: active, pending, scheduled and retry, dead, then completed and cancelled.",
+    )
+    .option("--limit <n>", "jobs per page, 1 to 1000", wholeNumberOption("--limit", 1, 1000), 50)
+    .option("--cursor <cursor>", "continue from the cursor of the previous page")
     .action(session.action((options: ListOptions) => list(options, session)));
   command
     .command("show")
@@ -69,9 +71,9 @@ export function configure(command: Command, session: Session): void {
     .action(session.action((_options: object, id) => show(id!, session)));
   for (const { verb, summary, act } of VERBS) {
     withFilter(command.command(verb))
-      .argument("[ids...]", "the jobs' ids; without ids, all jobs that the filters name")
+      .argument("[ids...]", "the jobs' ids; without ids, all jobs that match the filters")
       .description(summary)
-      .option("--yes", "do it to all that the filters name, without asking")
+      .option("--yes", "act on all matching jobs")
       .action(
         session.action(async (options: BulkOptions, ids) =>
           actOnJobs(

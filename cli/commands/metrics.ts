@@ -1,4 +1,7 @@
-/** `weft metrics`: what Redis knows, once. What processes have counted is at their own endpoints. */
+/**
+ * `weft metrics`: prints the gauges that Redis holds, once. Counters live in the workers and are served by
+ * their endpoints.
+ */
 import type { Command } from "commander";
 import { gaugesSnapshot } from "../../runtime/inspect/index.js";
 import { exposition } from "../../runtime/metrics/index.js";
@@ -11,7 +14,7 @@ export function configure(command: Command, session: Session): void {
   command
     .addHelpText(
       "after",
-      "\nWhat jobs did and how long they took is counted by the workers: see --metrics-port of weft worker.",
+      "\nJob counts and durations are served by the workers themselves: see weft worker --metrics-port.",
     )
     .action(session.action(() => metrics(session)));
 }

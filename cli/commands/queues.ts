@@ -1,4 +1,4 @@
-/** `weft queues`: what waits where, holding queues back, and emptying them. */
+/** `weft queues`: shows, pauses, drains and purges queues. */
 import { Option, type Command } from "commander";
 import { PURGE_STATES, type Inspector, type QueueSummary } from "../../runtime/inspect/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -13,7 +13,7 @@ import { assertWaits, waitUntilDrained, type WaitOptions } from "../wait-drained
 export function configure(command: Command, session: Session): void {
   command
     .command("list")
-    .description("List the queues with what is in them")
+    .description("List the queues with their job counts")
     .action(session.action(() => list(session)));
   command
     .command("show")
@@ -23,19 +23,19 @@ export function configure(command: Command, session: Session): void {
   command
     .command("pause")
     .argument("<names...>", "the queues' names")
-    .description("Workers take no more jobs from these queues; what runs goes on")
+    .description("Pause these queues: workers take no more jobs; running jobs finish")
     .action(session.action((_options: object, names) => change(names, "paused", {}, session)));
   command
     .command("resume")
     .argument("<names...>", "the queues' names")
-    .description("Workers take jobs from these queues again")
+    .description("Resume these queues")
     .action(session.action((_options: object, names) => change(names, "resumed", {}, session)));
   command
     .command("drain")
     .argument("<names...>", "the queues' names")
-    .description("Refuse new jobs for these queues; what is there is worked off")
-    .option("--wait", "until none of their jobs waits or runs any more")
-    .option("--timeout <duration>", "with --wait: how long at most", durationOption("--timeout"))
+    .description("Refuse new jobs for these queues; jobs already there still run")
+    .option("--wait", "wait until no job of these queues is waiting or running")
+    .option("--timeout <duration>", "with --wait: give up after this time", durationOption("--timeout"))
     .action(session.action((options: WaitOptions, names) => change(names, "draining", options, session)));
   command
     .command("accept")
@@ -45,10 +45,10 @@ export function configure(command: Command, session: Session): void {
   command
     .command("purge")
     .argument("<name>", "the queue's name")
-    .description("Remove all jobs of a state from a queue, however many, beside running workers")
+    .description("Remove all jobs in one state from a queue, however many, while workers run")
     .addOption(new Option("--state <state>", "jobs in this state").choices(PURGE_STATES).default("pending"))
     .option("--task <name>", "only jobs of this task")
-    .option("--yes", "do it, without asking")
+    .option("--yes", "confirm the removal")
     .action(session.action((options: PurgeCommandOptions, name) => purgeQueue(name!, options, session)));
 }
 
@@ -62,7 +62,9 @@ async function list(session: Session): Promise<ExitCode> {
       : formatTable(queueColumns(), queues, session.io.stdout, session.colors("stdout")),
   );
   if (queues.length === 0 && !session.json)
-    session.note("no queues: no worker has run here, and this is no project's folder");
+    session.note(
+      "no queues: no worker has used this Redis yet, and the current folder is not a taskweft project",
+    );
   return EXIT.ok;
 }
 

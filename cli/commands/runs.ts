@@ -1,4 +1,4 @@
-/** `weft runs`: look at workflow runs, cancel them, and let those that have ended badly go on. */
+/** `weft runs`: lists and shows workflow runs, cancels them, and resumes failed or cancelled ones. */
 import { Option, type Command } from "commander";
 import { RUN_STATES, type RunState } from "../../runtime/inspect/index.js";
 import { actOnIds } from "../act-on-jobs.js";
@@ -24,38 +24,36 @@ interface ListOptions {
 export function configure(command: Command, session: Session): void {
   command
     .command("list")
-    .summary("List runs: those that go on, then those that have ended")
-    .description(
-      "List workflow runs: those that go on, then those that have ended, the newest first; in pages.",
-    )
+    .summary("List runs: running first, then ended")
+    .description("List workflow runs in pages: running first, then ended, the newest first.")
     .addOption(new Option("--state <state>", "only runs in this state").choices(RUN_STATES))
     .option("--workflow <name>", "only runs of this workflow")
     .option("--parent <id>", "only runs that are steps of this run")
-    .option("--roots", "only runs that are no steps of others")
-    .option("--limit <n>", "most runs of a page", wholeNumberOption("--limit", 1, 1000), 50)
-    .option("--cursor <cursor>", "go on where the page before ended")
+    .option("--roots", "only top-level runs")
+    .option("--limit <n>", "runs per page, 1 to 1000", wholeNumberOption("--limit", 1, 1000), 50)
+    .option("--cursor <cursor>", "continue from the cursor of the previous page")
     .action(session.action((options: ListOptions) => list(options, session)));
   command
     .command("show")
     .argument("<id>", "the run's id")
-    .description("Show a run, and what became of each of its steps")
+    .description("Show a run and the state of each of its steps")
     .action(session.action((_options: object, id) => show(id!, session)));
   command
     .command("cancel")
     .argument("<ids...>", "the runs' ids")
-    .description("Stop runs, and undo what their steps have done")
+    .description("Cancel runs and compensate their completed steps")
     .action(session.action((_options: object, ids) => cancel(ids as unknown as readonly string[], session)));
   command
     .command("retry")
     .argument("<ids...>", "the runs' ids")
-    .description("Let runs that have failed or were cancelled go on; what completed is not run again")
+    .description("Resume failed or cancelled runs; completed steps are not run again")
     .action(session.action((_options: object, ids) => retry(ids as unknown as readonly string[], session)));
   command
     .command("skip")
     .argument("<id>", "the run's id")
-    .argument("<step>", "the step that failed; of a fan-out an item, e.g. pack.3")
+    .argument("<step>", "the failed step; for one item of a fan-out e.g. pack.3")
     .argument("[result]", "its result: JSON; - reads it from standard input, @file from a file", "null")
-    .description("Let a run go on with a result for a step that failed")
+    .description("Resume a run, giving a failed step a result by hand")
     .action(session.action((_options: object, id, step, result) => skip(id!, step!, result!, session)));
 }
 
@@ -117,15 +115,15 @@ async function skip(id: string, name: string, argument: string, session: Session
   });
   session.result({ id, step: name, checked }, () => `${printable(id)}  retrying, without ${printable(name)}`);
   if (!checked && !session.json)
-    session.note("the result was not checked: nothing here knows a schema for it");
+    session.note("the result was not checked: no schema for it was found in this project");
   return EXIT.ok;
 }
 
-/** By the state that the run has from then on. */
+/** What to print for the state that the run has after the cancel request. */
 const CANCELLED: Partial<Readonly<Record<RunState, string>>> = {
-  cancelling: "cancelling: what runs is stopped, and what has completed is undone",
-  compensating: "compensating already: what runs is stopped, and what has completed is undone",
-  failing: "failing already: what runs is stopped",
+  cancelling: "cancelling: running steps are stopped, completed steps are compensated",
+  compensating: "compensating already: running steps are stopped, completed steps are compensated",
+  failing: "failing already: running steps are stopped",
 };
 
 async function show(id: string, session: Session): Promise<ExitCode> {

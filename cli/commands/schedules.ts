@@ -1,4 +1,4 @@
-/** `weft schedules`: what runs by the clock, holding it back, and running it now. */
+/** `weft schedules`: lists, pauses and resumes schedules, and triggers one by hand. */
 import type { Command } from "commander";
 import { closest } from "../../codegen/load/did-you-mean.js";
 import type { Inspector, ScheduleSummary } from "../../runtime/inspect/index.js";
@@ -26,17 +26,17 @@ export function configure(command: Command, session: Session): void {
   command
     .command("pause")
     .argument("<names...>", "the schedules' names")
-    .description("Skip the ticks of these schedules from now on")
+    .description("Pause these schedules: their ticks are skipped")
     .action(session.action((_options: object, names) => change(names, "paused", session)));
   command
     .command("resume")
     .argument("<names...>", "the schedules' names")
-    .description("Let these schedules go on from now")
+    .description("Resume these schedules from now on")
     .action(session.action((_options: object, names) => change(names, "resumed", session)));
   command
     .command("run")
     .argument("<name>", "the schedule's name")
-    .description("Enqueue the job of a schedule now, or start its run; its ticks stay as they are")
+    .description("Enqueue a schedule's job, or start its run, now; its ticks are not affected")
     .action(session.action((_options: object, name) => run(name!, session)));
 }
 
@@ -48,7 +48,7 @@ async function list(session: Session): Promise<ExitCode> {
       : formatTable(scheduleColumns(Date.now()), schedules, session.io.stdout, session.colors("stdout")),
   );
   if (schedules.length === 0 && !session.json)
-    session.note("no schedules: no worker of a project with schedules has run here");
+    session.note("no schedules: no worker of a project with schedules has used this Redis yet");
   return EXIT.ok;
 }
 
@@ -78,7 +78,10 @@ function apply(inspector: Inspector, name: string, outcome: "paused" | "resumed"
   return outcome === "paused" ? inspector.pauseSchedule(name) : inspector.resumeSchedule(name);
 }
 
-/** Through the project's own generated code, as `weft enqueue`: Redis does not know the payload. */
+/**
+ * Runs through the project's generated code, as `weft enqueue` does, because Redis does not store the
+ * payload.
+ */
 async function run(name: string, session: Session): Promise<ExitCode> {
   const schedule = await scheduleOf(name, session.root);
   const url = await session.redisUrl();

@@ -1,4 +1,4 @@
-/** `weft tasks`: holding single tasks back, whatever queue their jobs stand in. */
+/** `weft tasks`: pauses or drains single tasks across all queues. */
 import type { Command } from "commander";
 import type { Inspector, TaskSummary } from "../../runtime/inspect/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
@@ -19,19 +19,20 @@ interface VerbEntry {
 const VERBS: readonly VerbEntry[] = [
   {
     verb: "pause",
-    description: "Start no more jobs of these tasks; new ones are accepted, what runs goes on",
+    description:
+      "Pause these tasks: workers start no more of their jobs; new jobs are accepted, running jobs finish",
     outcome: "paused",
     act: (inspector, name) => inspector.pauseTask(name),
   },
   {
     verb: "resume",
-    description: "Let the jobs of these tasks go, in their order",
+    description: "Resume these tasks: their jobs start again, in order",
     outcome: "resumed",
     act: (inspector, name) => inspector.resumeTask(name),
   },
   {
     verb: "drain",
-    description: "Refuse new jobs of these tasks; what is there is worked off",
+    description: "Refuse new jobs of these tasks; jobs already there still run",
     outcome: "draining",
     act: (inspector, name) => inspector.drainTask(name),
   },
@@ -46,7 +47,7 @@ const VERBS: readonly VerbEntry[] = [
 export function configure(command: Command, session: Session): void {
   command
     .command("list")
-    .description("List the tasks, and which of them are paused or drained")
+    .description("List the tasks and show which are paused or drained")
     .action(session.action(() => list(session)));
   command
     .command("show")
@@ -60,8 +61,8 @@ export function configure(command: Command, session: Session): void {
       .description(entry.description);
     if (entry.verb === "drain") {
       verb
-        .option("--wait", "until none of their jobs waits or runs any more")
-        .option("--timeout <duration>", "with --wait: how long at most", durationOption("--timeout"));
+        .option("--wait", "wait until no job of these tasks is waiting or running")
+        .option("--timeout <duration>", "with --wait: give up after this time", durationOption("--timeout"));
     }
     verb.action(session.action((options: WaitOptions, names) => change(names, entry, options, session)));
   }
@@ -73,7 +74,7 @@ async function list(session: Session): Promise<ExitCode> {
     tasks.length === 0 ? "" : formatTable(taskColumns(), tasks, session.io.stdout, session.colors("stdout")),
   );
   if (tasks.length === 0 && !session.json)
-    session.note("no tasks: this is no project's folder, and none is paused or drained");
+    session.note("no tasks: the current folder is not a taskweft project, and no task is paused or drained");
   return EXIT.ok;
 }
 

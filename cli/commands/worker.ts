@@ -1,7 +1,7 @@
 /**
- * `weft worker`: this process becomes a worker of the project. No child process, so that signals, exit code and
- * `kill -9` mean what they say; the generated entry handles SIGINT and SIGTERM itself. With `--processes` it keeps several
- * such processes running instead.
+ * `weft worker`: turns this process into a worker of the project. No child process is involved, so that
+ * signals, the exit code and `kill -9` act on the worker itself; the generated entry handles SIGINT and
+ * SIGTERM. With `--processes` it supervises several such processes instead.
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
@@ -26,7 +26,7 @@ interface WorkerOptions {
 }
 
 const MAX_PROCESSES = 256;
-/** How long a process may stay whose worker could not start (ms). */
+/** How long a process may linger after its worker failed to start (ms). */
 const EXIT_PATIENCE_MS = 2000;
 
 export function configure(command: Command, session: Session): void {
@@ -43,7 +43,7 @@ export function configure(command: Command, session: Session): void {
     )
     .option(
       "--grace <duration>",
-      "how long running jobs may finish after SIGTERM, e.g. 30s (env TASKWEFT_WORKER_GRACE)",
+      "time for running jobs to finish after SIGTERM, e.g. 30s (env TASKWEFT_WORKER_GRACE)",
       durationOption("--grace"),
     )
     .option(
@@ -52,17 +52,17 @@ export function configure(command: Command, session: Session): void {
     )
     .option(
       "--processes <n>",
-      "keep so many worker processes running (env TASKWEFT_WORKER_PROCESSES; default 1: this process)",
+      "number of worker processes to keep running (env TASKWEFT_WORKER_PROCESSES; default 1: this process)",
       wholeNumberOption("--processes", 1, MAX_PROCESSES),
     )
     .option(
       "--metrics-port <n>",
-      "serve GET /metrics for Prometheus there (env TASKWEFT_METRICS_PORT; default 0: nowhere)",
+      "serve GET /metrics for Prometheus on this port (env TASKWEFT_METRICS_PORT; default 0: off)",
       wholeNumberOption("--metrics-port", 0, 65_535),
     )
     .option(
       "--metrics-host <address>",
-      "listen on this address for it (env TASKWEFT_METRICS_HOST; default 127.0.0.1)",
+      "address of the metrics endpoint (env TASKWEFT_METRICS_HOST; default 127.0.0.1)",
     )
     .action(session.action((options: WorkerOptions) => worker(options, session)));
 }
@@ -88,21 +88,22 @@ async function worker(options: WorkerOptions, session: Session): Promise<ExitCod
   return EXIT.ok;
 }
 
-/** This process becomes the worker. */
+/** Turns this process into the worker. */
 async function become(file: string, settings: NodeJS.ProcessEnv, session: Session): Promise<void> {
   Object.assign(process.env, settings);
-  // Handlers read their files, and tsx its tsconfig.json, relative to the project.
+  // Handlers open files, and tsx looks for tsconfig.json, relative to the project folder.
   process.chdir(session.root);
   try {
     await importProjectFile(file);
   } catch (error) {
-    // What its handler files have opened (a database pool, a timer) must not keep a worker that is none.
+    // Handler files may have opened a database pool or a timer; those must not keep a failed worker process
+    // alive.
     setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
     throw error;
   }
 }
 
-/** This process keeps workers running. */
+/** Supervises several worker processes. */
 async function keep(
   processes: number,
   file: string,
@@ -116,14 +117,14 @@ async function keep(
     endpoint: port === 0 ? undefined : { host, port },
     args: [programFile(), "worker", "--processes", "1", "--entry", file],
     cwd: session.io.cwd,
-    // One endpoint for all, and it is that of this process.
+    // The supervisor serves the metrics of all workers on one endpoint, so the workers serve none.
     env: { ...session.io.env, ...settings, TASKWEFT_METRICS_PORT: "0" },
     interrupted: session.io.interrupted(),
     log: (line) => session.note(`weft worker: ${line}`),
   });
 }
 
-/** What the flags say, else the environment or weft.config.yaml. */
+/** The metrics address from the flags, else from the environment or weft.config.yaml. */
 async function metricsAddress(settings: NodeJS.ProcessEnv, session: Session): Promise<MetricsAddress> {
   const config = await session.config();
   return {
@@ -133,7 +134,7 @@ async function metricsAddress(settings: NodeJS.ProcessEnv, session: Session): Pr
 }
 
 function processesFromEnv(env: NodeJS.ProcessEnv): number {
-  // Set to nothing is not set, as compose files and shells leave it.
+  // An empty variable counts as unset: compose files and shells leave variables empty.
   const text = env["TASKWEFT_WORKER_PROCESSES"] || "1";
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= 1 && value <= MAX_PROCESSES) return value;
@@ -144,15 +145,16 @@ function processesFromEnv(env: NodeJS.ProcessEnv): number {
   );
 }
 
-/** Named from where the command was called; the worker reads it in the project's folder. */
+/** The config file as an absolute path: the worker changes to the project folder before it reads the file. */
 function configFile({ io, root }: Session): string | undefined {
   const named = io.env["TASKWEFT_CONFIG"];
   return named === undefined || named === "" ? undefined : resolve(root, named);
 }
 
 /**
- * Under `weft dev` or `--processes` the parent holds a channel. It asks for a stop by "stop"; and when it is killed hard, its
- * worker must not stay behind. Both are SIGTERM, unless that has come by itself: a second one would end the worker at once.
+ * Under `weft dev` or `--processes` the parent holds an IPC channel. The parent asks for a stop with "stop",
+ * and if the parent is killed, the closed channel must stop the worker too. Both are turned into SIGTERM,
+ * unless SIGTERM has already arrived: a second one would end the worker at once.
  */
 function stopWithParent(): void {
   if (!process.connected) return;
@@ -160,7 +162,7 @@ function stopWithParent(): void {
   const onSignal = (): void => {
     signalled = true;
     process.off("SIGTERM", onSignal);
-    // Until the entry listens, the signal means what it means to any program.
+    // Until the worker entry has its own listener, SIGTERM must keep its default effect.
     if (process.listenerCount("SIGTERM") === 0) process.kill(process.pid, "SIGTERM");
   };
   const stop = (): void => {

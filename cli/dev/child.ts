@@ -1,4 +1,4 @@
-/** A process that `weft dev` runs: the worker, or the program of `--run`. */
+/** A child process of `weft dev`: the worker, or the program given by `--run`. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
 import { eachLine } from "./line-prefix.js";
@@ -18,8 +18,8 @@ export class Child {
 
   /** Runs Node with `args`. */
   constructor(options: ChildOptions) {
-    // A process group of its own: Ctrl-C reaches the whole group of the terminal, and the worker would take it for a
-    // second request to stop. The channel (`ipc`) tells the child when this process is gone without a word.
+    // A process group of its own: Ctrl-C reaches the terminal's whole group, and the worker would take it for
+    // a second request to stop. The IPC channel tells the child when this process has died.
     this.#process = spawn(process.execPath, [...process.execArgv, ...options.args], {
       cwd: options.cwd,
       env: options.env,
@@ -42,7 +42,7 @@ export class Child {
     });
   }
 
-  /** Asks it to end, and ends it after `graceMs`. */
+  /** Sends SIGTERM, and SIGKILL if the process has not ended after `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.#process.kill("SIGTERM");
     const giveUp = new AbortController();

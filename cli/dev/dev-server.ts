@@ -1,4 +1,7 @@
-/** Wires the parts of `weft dev`: what changes leads to a generation, a good generation to a worker, all to one log. */
+/**
+ * Wires the parts of `weft dev`: a change triggers codegen, valid output restarts the worker, and all parts
+ * share one log.
+ */
 import type { GenerateResult, Watcher } from "../../codegen/index.js";
 import { formatResult } from "../output/codegen-result.js";
 import type { Colors } from "../output/colors.js";
@@ -11,9 +14,9 @@ import { WorkerKeeper } from "./worker-keeper.js";
 export interface DevServerOptions {
   readonly root: string;
   readonly redis: DevRedis;
-  /** A file to run once as soon as there is a worker. */
+  /** A program to run once, as soon as the first worker is up. */
   readonly program: string | undefined;
-  /** The file of the program `weft`. */
+  /** Path of the `weft` program itself. */
   readonly main: string;
   readonly session: Session;
 }
@@ -27,10 +30,15 @@ const PAINT: Readonly<Record<Source, (colors: Colors) => (text: string) => strin
   worker: (colors) => colors.green,
 };
 
-/** A save touches several files, and a checkout many: restart once. */
+/**
+ * One save touches several files and a checkout touches many: wait this long so that they cause one restart.
+ */
 const SETTLE_MS = 100;
 const WORKER_GRACE = "5s";
-/** Above the worker's own grace: killing it before it has handed its jobs back would cost them a lease. */
+/**
+ * Above the worker's own grace: a worker that is killed before it has handed its jobs back holds them until
+ * the lease expires.
+ */
 const STOP_WAIT_MS = 8000;
 
 export class DevServer {
@@ -42,7 +50,7 @@ export class DevServer {
   #codegen: Watcher | undefined;
   #program: Child | undefined;
   #settling: NodeJS.Timeout | undefined;
-  /** True once a generation was good: before that there is nothing that a worker could run. */
+  /** True once codegen has succeeded: before that there is no code for a worker to run. */
   #runnable = false;
   #failed = false;
 
@@ -76,7 +84,7 @@ export class DevServer {
     await this.#sources.add(root);
   }
 
-  /** Stops in the order in which the parts need each other; Redis comes after all of them. */
+  /** Stops the parts in order of dependency; the caller stops Redis afterwards. */
   async close(): Promise<void> {
     this.#log("dev", "stopping");
     clearTimeout(this.#settling);
@@ -89,7 +97,7 @@ export class DevServer {
   #onGenerated(result: GenerateResult): void {
     const changed = result.written.length + result.deleted.length + result.stubs.length > 0;
     const good = result.status === "ok";
-    // After a failure a run that changes nothing is news too: the problem is gone.
+    // After a failure, a run without changes is worth reporting too: it says that the problem is gone.
     if (!good || changed || !this.#runnable || this.#failed || result.diagnostics.length > 0) {
       this.#logLines("codegen", formatResult(result, "text", this.#colors));
     }

@@ -1,7 +1,7 @@
-/** One log for several processes: each line says where it comes from. */
+/** One log for several processes: each line is prefixed with its source. */
 import type { Readable } from "node:stream";
 
-/** Calls back with each line, also with a last one that has no line end. */
+/** Calls `onLine` for each line, including a last line without a line break. */
 export function eachLine(stream: Readable, onLine: (line: string) => void): void {
   let rest = "";
   stream.setEncoding("utf8");

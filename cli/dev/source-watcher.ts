@@ -1,16 +1,19 @@
 /**
- * Watches the project's own source for changes that a running worker must pick up. One watcher a folder, never a
- * recursive one: on Linux Node walks the whole tree for it, node_modules included.
+ * Watches the project's source files for changes that require a worker restart. Each folder has its own
+ * watcher: a recursive one would make Node walk the whole tree on Linux, node_modules included.
  */
 import { watch, type FSWatcher } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../errors.js";
 
-/** Never source: what machines write. `generated` is known from the code generator. */
+/** Folders of machine-written files. `generated` is covered by codegen's own result. */
 const SKIPPED = new Set(["coverage", "dist", "generated", "node_modules"]);
 const SOURCE = /\.([cm]?[jt]sx?|json)$/;
-/** A project of this many folders has its own tooling; the system's limit on watches is near. */
+/**
+ * Limit on watched folders: larger projects have their own tooling, and the system's limit on watches is
+ * near.
+ */
 const MAX_FOLDERS = 2000;
 
 export class SourceWatcher {
@@ -22,7 +25,7 @@ export class SourceWatcher {
     this.#onChange = onChange;
   }
 
-  /** Watches a folder and those below it. */
+  /** Watches a folder and all folders below it. */
   async add(folder: string): Promise<void> {
     if (this.#closed || this.#watchers.has(folder) || this.#watchers.size >= MAX_FOLDERS) return;
     const names = await readFolders(folder);
@@ -43,12 +46,12 @@ export class SourceWatcher {
       if (SOURCE.test(name)) this.#onChange(join(folder, name));
       else if (isSourceFolder(name)) void this.#addNew(join(folder, name));
     });
-    // A folder that was deleted reports an error on some systems; it is gone, and so is its watcher.
+    // Some systems report a deleted folder as an error of its watcher: drop the watcher.
     watcher.on("error", () => this.#forget(folder));
     return watcher;
   }
 
-  /** A new folder comes with files that were written before it was watched. */
+  /** Reports the files of a new folder too: they were written before the folder was watched. */
   async #addNew(folder: string): Promise<void> {
     if (this.#watchers.has(folder)) {
       if ((await readFolders(folder)) === undefined) this.#forget(folder);
@@ -64,7 +67,7 @@ export class SourceWatcher {
   }
 }
 
-/** Names of the folders inside; `undefined` when this is no folder. */
+/** Names of the subfolders, or `undefined` if the path is not a folder. */
 async function readFolders(folder: string): Promise<readonly string[] | undefined> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });

@@ -1,16 +1,16 @@
 /**
- * Keeps one worker on the latest good code.
+ * Keeps one worker running on the latest valid code.
  *
  *   idle --restart--> starting/running --restart--> stopping --ended--> running
  *
- * Changes during a stop ask for one more start, not for one each. A worker that ends by itself stays down until the
- * next change: a loop of crashes would bury the message that says why.
+ * Several changes during a stop cause one start. A worker that ends by itself stays down until the next
+ * change: a crash loop would bury the message that explains it.
  */
 import { Child, type ChildOptions } from "./child.js";
 
 export interface WorkerKeeperOptions {
   readonly child: Omit<ChildOptions, "onEnd">;
-  /** How long a worker may finish what it runs before it is killed, in milliseconds. */
+  /** How long a worker may finish its running jobs before it is killed (ms). */
   readonly graceMs: number;
   readonly log: (line: string) => void;
 }
@@ -26,7 +26,7 @@ export class WorkerKeeper {
     this.#options = options;
   }
 
-  /** Starts the worker, or replaces the one that runs. */
+  /** Starts the worker, or replaces the running one. */
   restart(): void {
     if (this.#closed) return;
     this.#wanted = true;

@@ -1,13 +1,19 @@
-/** May the user of the connection do what producers, workers and tools do? Asked of the server, without doing any of it. */
+/**
+ * Checks with ACL DRYRUN, which executes nothing, whether the Redis user may run all commands that producers,
+ * workers and tools need.
+ */
 import type { Redis } from "ioredis";
 import { messageOf } from "../errors.js";
 import { ok, problem, type Finding } from "./finding.js";
 
-/** In place of a key and of a channel of the shard. */
+/** Placeholders for a key and a channel of the shard. */
 const KEY = "KEY";
 const CHANNEL = "CHANNEL";
 
-/** Every command of the runtime, its scripts included, with arguments that the server accepts. In the order of the alphabet. */
+/**
+ * Every command that the runtime and its scripts use, with arguments that pass the server's check.
+ * Alphabetical.
+ */
 export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: string[]])[] = [
   ["BLPOP", KEY, "1"],
   ["DEL", KEY],
@@ -69,7 +75,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["ZSCORE", KEY, "v"],
 ];
 
-/** `tag`: what every key of the shard begins with. */
+/** `tag` is the prefix of every key of the shard. */
 export async function checkAccess(redis: Redis, tag: string): Promise<Finding> {
   const user = await answer(() => redis.acl("WHOAMI"));
   if (typeof user !== "string") return ok("TW-D28", "rights: the server does not tell what this user may do");
@@ -89,7 +95,10 @@ export async function checkAccess(redis: Redis, tag: string): Promise<Finding> {
   return accessFinding(user, tag, replies);
 }
 
-/** `replies` as ACL DRYRUN gives them, in the order of the commands: `OK`, or why not; `undefined` where it did not answer. */
+/**
+ * `replies`: the replies of ACL DRYRUN in the order of the commands: `OK`, the refusal, or `undefined`
+ * without an answer.
+ */
 export function accessFinding(user: string, tag: string, replies: readonly unknown[]): Finding {
   const refused = NEEDED_COMMANDS.flatMap(([command], index) => {
     const reply = replies[index];
@@ -102,7 +111,7 @@ export function accessFinding(user: string, tag: string, replies: readonly unkno
   });
 }
 
-/** `undefined` where the server refuses to answer: managed servers often do. */
+/** `undefined` if the server refuses the question, as managed servers often do. */
 async function answer(ask: () => Promise<unknown>): Promise<unknown> {
   try {
     return await ask();

@@ -1,4 +1,4 @@
-/** Can the settings be read, and where do they come from? */
+/** Checks that the settings can be read, and reports where they come from. */
 import { describeError } from "../error-report.js";
 import type { Session } from "../session.js";
 import { ok, problem, type Finding } from "./finding.js";

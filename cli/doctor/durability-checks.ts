@@ -1,10 +1,10 @@
-/** What a crash of the server would cost. */
+/** Checks how much data a crash of the server would lose. */
 import type { ServerInfo } from "../redis/server-info.js";
 import { ok, problem, type Finding } from "./finding.js";
 
 const LONGEST_LAG_SECONDS = 10;
 
-/** `appendfsync` as CONFIG GET tells it; `undefined` where it may not be asked. */
+/** `appendfsync` as CONFIG GET reports it; `undefined` if the server refused the question. */
 export function checkPersistence({ fields }: ServerInfo, appendfsync?: string): Finding {
   if (fields.get("aof_enabled") !== "1") return checkSnapshots(fields);
   const status = fields.get("aof_last_write_status");
@@ -81,7 +81,10 @@ export function checkReplication({ fields }: ServerInfo): Finding {
   );
 }
 
-/** `coverage`: cluster-require-full-coverage as CONFIG GET tells it; `undefined` where it may not be asked. */
+/**
+ * `coverage`: cluster-require-full-coverage as CONFIG GET reports it; `undefined` if the server refused the
+ * question.
+ */
 export function checkCoverage({ fields }: ServerInfo, coverage: string | undefined): readonly Finding[] {
   const isPrimary = fields.get("cluster_enabled") === "1" && fields.get("role") !== "slave";
   if (!isPrimary || coverage !== "yes" || replicasOf(fields).length > 0) return [];
@@ -104,7 +107,7 @@ function replicasOf(
   return [...fields].filter(([name]) => /^slave\d+$/.test(name)).map(([, text]) => replicaOf(text));
 }
 
-/** `ip=10.0.0.2,port=6379,state=online,offset=1,lag=0` */
+/** Parses `ip=10.0.0.2,port=6379,state=online,offset=1,lag=0`. */
 function replicaOf(text: string): { readonly state: string; readonly lag: number } {
   const parts = new Map(text.split(",").map((part) => part.split("=") as [string, string]));
   return { state: parts.get("state") ?? "unknown", lag: Number(parts.get("lag") ?? 0) };

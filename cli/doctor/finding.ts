@@ -1,13 +1,13 @@
-/** What `weft doctor` reports: one thing that was looked at, and what to do if it is not as it should be. */
+/** The result of one check of `weft doctor`, with a fix if the check failed. */
 export const LEVELS = ["ok", "warning", "error"] as const;
 export type Level = (typeof LEVELS)[number];
 
 export interface Finding {
-  /** Stable: people search for it and suppress by it. See docs/cli.md. */
+  /** Stable, because people search for the code and suppress findings by it. Listed in docs/cli.md. */
   readonly code: string;
   readonly level: Level;
   readonly message: string;
-  /** What goes wrong if nothing is done; absent when all is well. */
+  /** The consequence of doing nothing; absent when the check passed. */
   readonly why?: string;
   readonly fix?: string;
 }

@@ -1,4 +1,4 @@
-/** What can be wrong on this machine and in this project, without Redis. */
+/** Checks of the machine and the project that need no Redis. */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -19,7 +19,7 @@ export function checkNode(version: string): Finding {
   });
 }
 
-/** Generated code is made of ES modules. */
+/** Generated code consists of ES modules, so package.json must say `"type": "module"`. */
 export async function checkModuleType(root: string): Promise<Finding> {
   const text = await readTextFile(join(root, "package.json"));
   if (text === undefined) {
@@ -44,7 +44,7 @@ function isModulePackage(text: string): boolean {
   }
 }
 
-/** Two copies have two `PermanentError` classes and two default clients. */
+/** Two copies of taskweft would have two `PermanentError` classes and two default clients. */
 export function checkCopies(root: string): Finding {
   const own = packageRoot();
   const used = projectCopy(root);
@@ -66,7 +66,7 @@ export function checkCopies(root: string): Finding {
   );
 }
 
-/** The folder of the taskweft that the project's code gets. */
+/** Folder of the taskweft copy that the project's code imports. */
 function projectCopy(root: string): string | undefined {
   try {
     return realpathSync(dirname(createRequire(join(root, "package.json")).resolve("taskweft/package.json")));

@@ -1,4 +1,4 @@
-/** What can be wrong with the Redis of the project. */
+/** Checks of the project's Redis. */
 import type { Redis } from "ioredis";
 import { parseRedisAddress } from "../../runtime/config/index.js";
 import { openServer, ShardKeys } from "../../runtime/inspect/index.js";
@@ -25,7 +25,7 @@ const SLOW_ENTRIES = 128;
 const SLOW_COMMAND_MS = 100;
 const HOUR_MS = 3_600_000;
 
-/** Everything about the server that the other commands would use. */
+/** All checks of the server that the other commands would use. */
 export async function checkRedis(session: Session): Promise<readonly Finding[]> {
   let url: string;
   let info: ServerInfo;
@@ -79,8 +79,9 @@ async function checkServer(
 }
 
 /**
- * The shards of a Cluster are on several servers, and one that is set up in another way than the rest loses jobs like a single one.
- * Each server is asked once, and what is well with it is not said again; the rights are those to the keys of each shard.
+ * Checks the other servers of a Cluster: one server that is configured differently loses jobs just as a
+ * single one would. Each server is checked once and only its problems are reported; access rights are checked
+ * per shard, because they depend on its keys.
  */
 async function checkOtherShards(
   url: string,
@@ -92,7 +93,7 @@ async function checkOtherShards(
   try {
     shards = await reachShards(url, prefix, await session.saidShards());
   } catch {
-    // TW-D27 says why.
+    // TW-D27 reports the reason.
     return [];
   }
   const servers = new Set([serverId(first)]);
@@ -152,7 +153,7 @@ export function checkMemory(info: ServerInfo): Finding {
   });
 }
 
-/** Passwords and payloads travel in clear over redis://. */
+/** Over redis://, passwords and payloads are sent unencrypted. */
 export function checkTransport(url: string): Finding {
   const { hosts, tls } = parseRedisAddress(url);
   const far = hosts.find(({ host }) => !/^(localhost|\[?::1\]?|127\..*)$/.test(host));
@@ -169,7 +170,7 @@ async function checkRights(url: string, session: Session, shard: number): Promis
   return await askServer(url, session, shard, async (redis) => [await checkAccess(redis, tag)]);
 }
 
-/** What only questions beyond INFO tell; a server may refuse any of them. */
+/** What INFO does not report; a server may refuse any of these questions. */
 async function askServer(
   url: string,
   session: Session,
@@ -204,14 +205,18 @@ async function measure(redis: Redis): Promise<readonly Finding[]> {
     const tookMs = performance.now() - before;
     roundTrips.push(tookMs);
     const serverMs = Number(seconds) * 1000 + Number(micros) / 1000;
-    // The server read its clock about half a round trip ago; the shortest trip tells best.
+    // The server read its clock about half a round trip ago, so the shortest round trip gives the best
+    // estimate.
     skewMs = Math.min(skewMs, Math.abs(Date.now() - tookMs / 2 - serverMs));
   }
   const median = roundTrips.toSorted((a, b) => a - b)[Math.floor(PINGS / 2)]!;
   return [checkLatency(median), checkSkew(skewMs)];
 }
 
-/** Entries of SLOWLOG: number, time (s), duration (µs), command. Only the command's name is shown: its arguments are payloads. */
+/**
+ * Entries of SLOWLOG: id, time (s), duration (µs), command. Only the command name is shown, because the
+ * arguments contain payloads.
+ */
 export function checkSlowCommands(entries: readonly unknown[], nowMs: number): Finding {
   const slow = (entries as readonly [number, number, number, readonly string[]][]).filter(
     ([, at, micros]) => micros >= SLOW_COMMAND_MS * 1000 && nowMs - at * 1000 < HOUR_MS,

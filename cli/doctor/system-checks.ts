@@ -1,4 +1,4 @@
-/** What stands in Redis about the protocol, the workers, and what waits for one. */
+/** Checks of the protocol version, the workers and the unserved queues that are stored in Redis. */
 import type { UnservedQueue, WorkerSummary } from "../../runtime/inspect/index.js";
 import { describeError } from "../error-report.js";
 import { withInspector } from "../inspection.js";
@@ -48,13 +48,13 @@ export function protocolFinding({
   );
 }
 
-/** Workers of before did not tell. */
+/** Workers of early versions did not report their version. */
 function versionOf({ about }: WorkerSummary): string {
   const { version } = about;
   return typeof version === "string" ? version : "unknown";
 }
 
-/** While a deploy rolls they differ; for longer, a deploy was left half done. */
+/** Versions differ during a rolling deploy; if they keep differing, a deploy was not finished. */
 export function versionsFinding(workers: readonly WorkerSummary[], own: string): Finding {
   const alive = workers.filter((worker) => worker.alive);
   const versions = [...new Set(alive.map(versionOf))].toSorted();
@@ -66,7 +66,10 @@ export function versionsFinding(workers: readonly WorkerSummary[], own: string):
   });
 }
 
-/** `defined`: names of those of the definitions. Where no worker is alive, TW-D27 tells of them; the next one would serve no others. */
+/**
+ * `defined`: queue names of the definitions. While no worker is alive these are left to TW-D27; a worker
+ * started next would serve them, but no other queue.
+ */
 export function unservedFindings(
   workers: readonly WorkerSummary[],
   unserved: readonly UnservedQueue[],

@@ -1,16 +1,16 @@
-/** Bringing what a project needs into a package.json that may already be somebody's. */
+/** Adds what a project needs to a package.json that may already exist. */
 import { PACKAGE_SCRIPTS } from "./templates.js";
 
 export type PackageJson = Readonly<Record<string, unknown>>;
 
 export interface Versions {
-  /** Of this package, and of the tools that the template uses. */
+  /** Version ranges of this package and of the tools that the template uses. */
   readonly taskweft: string;
   readonly typescript: string;
   readonly nodeTypes: string;
 }
 
-/** The keys that were there keep their values and their order; scripts and dependencies of the user win. */
+/** Existing keys keep their values and order; existing scripts and dependencies take precedence. */
 export function mergePackageJson(
   existing: PackageJson | undefined,
   name: string,
@@ -35,7 +35,7 @@ export function mergePackageJson(
   };
 }
 
-/** `npm init` writes a test script that always fails; it is nobody's. */
+/** Drops the test script of `npm init`, which always fails and was not written by the user. */
 function withoutPlaceholder(scripts: PackageJson): PackageJson {
   const { test, ...others } = scripts;
   return typeof test === "string" && !test.includes("no test specified") ? scripts : others;

@@ -1,7 +1,7 @@
-/** The files of a new project. Small enough to be read in a minute; everything in them runs. */
+/** The files of a new project, small enough to read in a minute; all of their code runs. */
 
 export interface TemplateFile {
-  /** Relative to the project, with `/`. */
+  /** Path relative to the project, with `/`. */
   readonly path: string;
   readonly text: string;
 }

@@ -1,10 +1,10 @@
-/** What a run of the generator did, for people. */
+/** The result of a codegen run, as text. */
 import type { GenerateResult, PendingChange } from "../../codegen/index.js";
 import { formatDiagnostics } from "../../codegen/model/diagnostic-format.js";
 import type { Colors } from "./colors.js";
 import { printable, printableLines } from "./sanitize.js";
 
-/** Problems first, then one line that says how it ended; lists files only where somebody has to look at them. */
+/** Problems first, then a summary line. Files are listed only if the user has to look at them. */
 export function formatResult(result: GenerateResult, format: "text" | "github", colors: Colors): string {
   const problems = formatDiagnostics(result.diagnostics, format);
   return `${problems}${summary(result, colors)}\n`;
@@ -52,7 +52,7 @@ function staleSummary(result: GenerateResult, colors: Colors): string {
 }
 
 function indented(text: string): string {
-  // The lines come from files that anybody may have edited.
+  // The lines come from files that anyone may have edited, so they may contain control characters.
   return printableLines(text.trimEnd()).replaceAll(/^/gm, "      ");
 }
 

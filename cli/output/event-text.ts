@@ -1,4 +1,4 @@
-/** Events that are kept, for people: one line in a list, or everything about one. */
+/** Retained events as text: a line in a list, or all details. */
 import type { EventDetails, EventSummary } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable, printableLines } from "./sanitize.js";

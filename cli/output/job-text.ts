@@ -1,4 +1,4 @@
-/** Jobs for people: one line in a list, or everything about one. */
+/** Jobs as text: a line in a list, or all details. */
 import type { JobDetails, JobEvent, JobSummary, WaitReason } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable, printableLines } from "./sanitize.js";
@@ -21,7 +21,7 @@ export function jobColumns(now: number): readonly Column<JobSummary>[] {
   ];
 }
 
-/** What one wants to know next in this state. */
+/** The most useful detail for the job's state. */
 function note(job: JobSummary, now: number): string {
   if (job.unreadable === true) return "cannot be read";
   const error = job.lastError ?? "";

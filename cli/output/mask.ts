@@ -1,8 +1,11 @@
-/** Nothing that the CLI prints may carry a password: shells, CI logs and screen shares keep what they see. */
+/**
+ * Removes passwords from everything that the CLI prints: shells, CI logs and screen shares keep what they
+ * show.
+ */
 
 import { REDIS_URL_EXPECTED } from "../../runtime/config/redis-address.js";
 
-/** A longer text between two ends is not taken for a secret: one `@` must not swallow a page. */
+/** Longest text that is masked as a secret, so that a stray `@` does not hide a whole page. */
 const LONGEST_SECRET = 1000;
 
 /** The forms that an address may have are told as they are: they hold no address. */
@@ -13,10 +16,11 @@ const FORMS = new RegExp(
 const WITH_PASSWORD = new RegExp(`(rediss?(?:\\+\\w{1,20})?://)[^\\n]{0,${LONGEST_SECRET}}@`, "gi");
 
 /**
- * `redis://user:secret@host/0` -> `redis://***@host/0`, anywhere in a text. Greedy up to the last `@` of the word: a
- * password may hold unescaped `/`, `#` or `@`, and hiding too much is the safe mistake. In an address of Redis it may
- * hold spaces too, so there everything up to the last `@` of the line goes. `redis://user:secret` lacks its host: what stands in the
- * place of a port and is none goes as well.
+ * Turns `redis://user:secret@host/0` into `redis://***@host/0`, anywhere in a text. The match is greedy up to
+ * the last `@` of the word: a password may contain unescaped `/`, `#` or `@`, and hiding too much is the safe
+ * mistake. In a Redis address the password may contain spaces too, so there everything up to the last `@` of
+ * the line is hidden. `redis://user:secret` has no host: a non-numeric text in the place of the port is
+ * hidden as well.
  */
 export function maskUrls(text: string): string {
   return text
@@ -36,7 +40,10 @@ function masked(text: string): string {
     .replace(/([?&]\w*password=)[^&\s]*/gi, "$1***");
 }
 
-/** Word by word and part by part, because an expression that looks for an `@` from each character takes seconds for a long word. */
+/**
+ * Splits words and parts by hand: a regular expression that searches for `@` from each character takes
+ * seconds on a long word.
+ */
 function maskWord(word: string): string {
   const parts = word.split("@");
   const last = parts.pop() ?? "";

@@ -1,4 +1,4 @@
-/** Queues for people. */
+/** Queues as text. */
 import type { QueueSummary } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable } from "./sanitize.js";
@@ -36,7 +36,7 @@ export function queueText(queue: QueueSummary, now: number, colors: Colors): str
   return [...lines, ...(queue.estimated.length > 0 ? [colors.dim("~ counted on a sample")] : [])].join("\n");
 }
 
-/** What is held back, in a list: of a queue or a task. */
+/** Whether a queue or a task is paused or draining, for a list. */
 export function heldText(one: Pick<QueueSummary, "pausedAt" | "drainingAt">): string {
   const words = [
     ...(one.pausedAt === undefined ? [] : ["paused"]),
@@ -49,7 +49,7 @@ export function moment(at: number, now: number): string {
   return `${timestamp(at)} (${relative(at, now)})`;
 }
 
-/** `~` marks what was counted on a sample. */
+/** `~` marks a count that was estimated from a sample. */
 function countText(queue: QueueSummary, field: (typeof COUNTS)[number]): string {
   return `${queue.estimated.includes(field) ? "~" : ""}${queue[field]}`;
 }

@@ -1,11 +1,11 @@
-/** Workflow runs for people: one line in a list, or everything about one. */
+/** Workflow runs as text: a line in a list, or all details. */
 import type { RunDetails, RunItems, RunStep, RunSummary } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable, printableLines } from "./sanitize.js";
 import type { Column } from "./table.js";
 import { relative, roughly, timestamp } from "./times.js";
 
-/** Characters of a result or a failure beside its step; `--json` has all of it. */
+/** Most characters of a result or failure next to its step; `--json` prints it whole. */
 const LONGEST_VALUE = 160;
 
 export function runColumns(now: number): readonly Column<RunSummary>[] {

@@ -1,4 +1,4 @@
-/** Schedules for people. */
+/** Schedules as text. */
 import type { ScheduleSummary } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { printable } from "./sanitize.js";
@@ -59,7 +59,7 @@ export function scheduleText(schedule: ScheduleSummary, now: number, colors: Col
     .join("\n");
 }
 
-/** `Mon 2026-03-02 09:30 GMT+1`, by the clock on the wall of a zone. */
+/** `Mon 2026-03-02 09:30 GMT+1`: the local time of a time zone. */
 function inZone(at: number, timeZone: string): string {
   const part: Record<string, string> = {};
   const format = new Intl.DateTimeFormat("en-US", {

@@ -1,4 +1,4 @@
-/** Tables without borders: columns are padded, and on a terminal they are made to fit its width. */
+/** Tables without borders. Columns are padded; on a terminal the table is cut to its width. */
 import type { TextOutput } from "../io.js";
 import type { Colors } from "./colors.js";
 import { printable } from "./sanitize.js";
@@ -6,9 +6,9 @@ import { printable } from "./sanitize.js";
 export interface Column<Row> {
   readonly header: string;
   readonly value: (row: Row) => string;
-  /** Numbers stand right. Default left. */
+  /** `right` is for numbers. Default `left`. */
   readonly align?: "left" | "right";
-  /** May be cut with `…` when the terminal is too narrow. Default false. */
+  /** Whether the column may be cut with `…` on a narrow terminal. Default false. */
   readonly shrinks?: boolean;
 }
 
@@ -36,7 +36,7 @@ export function formatTable<Row>(
   return [header, ...cells.map(line)].join("\n");
 }
 
-/** Takes from the widest column that may shrink, until the line fits or nothing can shrink any more. */
+/** Shrinks the widest shrinkable column until the line fits or no column can shrink any more. */
 function fit<Row>(
   natural: readonly number[],
   columns: readonly Column<Row>[],

@@ -1,4 +1,4 @@
-/** Tasks for people. */
+/** Tasks as text. */
 import type { TaskSummary } from "../../runtime/inspect/index.js";
 import type { Colors } from "./colors.js";
 import { heldText, moment } from "./queue-text.js";

@@ -1,7 +1,8 @@
 /**
- * Who uses the project's own Redis: `.weft/redis.json`, guarded by `.weft/redis.lock`. Several commands may share one
- * server (`weft dev` in one terminal, the demo in another); the last one out stops it. A user that was killed hard is
- * found by its dead process id and no longer counts, and a server left behind by one is taken over by the next.
+ * Tracks the users of the project's own Redis in `.weft/redis.json`, guarded by `.weft/redis.lock`. Several
+ * commands may share one server (`weft dev` in one terminal, the demo in another); the last one to leave
+ * stops it. A user that was killed is recognised by its dead process id and no longer counts; a server left
+ * behind is taken over by the next command.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -15,9 +16,9 @@ export interface DevState {
   readonly kind: "process" | "embedded";
   readonly pid: number;
   readonly port: number;
-  /** The program that serves, in words. */
+  /** Name and version of the server program, for people. */
   readonly product: string;
-  /** Process ids of the commands that use it, one entry a use. */
+  /** Process ids of the commands that use the server, one entry per use. */
   readonly users: readonly number[];
 }
 
@@ -33,19 +34,19 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The state with one more use; a process may use it twice. Users whose process is gone are dropped. */
+/** The state with one more use; a process may use the server twice. Users with a dead process are dropped. */
 export function withUse(state: DevState, pid: number): DevState {
   return { ...state, users: [...state.users.filter(isAlive), pid] };
 }
 
-/** The state with one use less. Users whose process is gone are dropped. */
+/** The state with one use less. Users with a dead process are dropped. */
 export function withoutUse(state: DevState, pid: number): DevState {
   const users = state.users.filter(isAlive);
   const at = users.indexOf(pid);
   return { ...state, users: at < 0 ? users : users.toSpliced(at, 1) };
 }
 
-/** True when some other process uses it. */
+/** Whether another living process uses the server. */
 export function usedByOthers(state: DevState, pid: number): boolean {
   return state.users.some((user) => user !== pid && isAlive(user));
 }
@@ -59,7 +60,7 @@ export async function readState(folder: string): Promise<DevState | undefined> {
   }
 }
 
-/** For the `exit` event, in which nothing asynchronous runs any more. */
+/** For the `exit` event, which allows only synchronous work. */
 export function readStateSync(folder: string): DevState | undefined {
   try {
     return parseState(readFileSync(stateFile(folder), "utf8"));
@@ -125,7 +126,7 @@ async function readLock(file: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    // Released between the two calls: the next try takes it.
+    // The lock was released between the two calls: the next try takes it.
     if (codeOf(error) === "ENOENT") return "";
     throw error;
   }
@@ -135,7 +136,7 @@ function stateFile(folder: string): string {
   return join(folder, "redis.json");
 }
 
-/** A file that was cut or edited counts as absent: the worst that follows is a second server on another port. */
+/** A truncated or edited file counts as absent: the worst consequence is a second server on another port. */
 function parseState(text: string): DevState | undefined {
   let value: unknown;
   try {

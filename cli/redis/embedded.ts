@@ -1,6 +1,6 @@
 /**
- * The engine of last resort: `js-redis-server`, a Redis written in JavaScript that runs inside this process. It is not
- * a dependency; it is used when the project (or `.weft/`) has it installed.
+ * The engine of last resort: `js-redis-server`, a Redis written in JavaScript that runs inside this process.
+ * It is not a dependency: it is used only if the project (or `.weft/`) has it installed.
  */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { codeOf } from "../errors.js";
 
 export const EMBEDDED_PACKAGE = "js-redis-server";
-/** The version that was tried with taskweft's scripts. */
+/** The version that taskweft's scripts were tested with. */
 export const EMBEDDED_VERSION = "0.3.0";
 
 export interface EmbeddedServer {
@@ -22,7 +22,7 @@ interface EngineModule {
   createRedisMock(): Promise<{ readonly port?: number; readonly url: string; close(): Promise<void> }>;
 }
 
-/** The engine's entry file as this project sees it; `undefined` when it is not installed. */
+/** The engine's entry file as resolved from the project; `undefined` if it is not installed. */
 export function findEmbedded(root: string): string | undefined {
   for (const from of [root, join(root, ".weft")]) {
     try {
@@ -39,8 +39,8 @@ export async function startEmbedded(entry: string): Promise<EmbeddedServer> {
   acceptScriptFlags(entry);
   const server = await engine.createRedisMock();
   const port = server.port ?? Number(new URL(server.url).port);
-  // Replies of a pipeline leave in several small writes. With Nagle's algorithm each waits for an acknowledgement
-  // that the kernel delays by 40 ms, and one worker falls from 1,400 to 90 jobs a second.
+  // Replies of a pipeline are sent in several small writes. With Nagle's algorithm each waits for an
+  // acknowledgement that the kernel delays by 40 ms, and a worker drops from 1,400 to 90 jobs a second.
   const onConnection = (message: unknown) => {
     const { socket } = message as { socket?: unknown };
     if (socket instanceof Socket && socket.localPort === port) socket.setNoDelay(true);
@@ -56,8 +56,9 @@ export async function startEmbedded(entry: string): Promise<EmbeddedServer> {
 }
 
 /**
- * Redis reads `#!lua flags=...` in the first line of a script and hides it from Lua; this engine shows it to Lua, which
- * does not parse it. As a comment it is harmless: the engine has no memory limit that `allow-oom` could lift.
+ * Redis reads `#!lua flags=...` in the first line of a script and hides it from Lua; this engine passes it to
+ * Lua, which cannot parse it. Turning it into a comment is safe: the engine has no memory limit for
+ * `allow-oom` to lift.
  */
 function acceptScriptFlags(entry: string): void {
   const { LuaEngine } = createRequire(entry)("lua-redis-wasm") as LuaModule;
@@ -80,7 +81,7 @@ interface LuaModule {
 
 const patched = new WeakSet<EvalWithArgs>();
 
-/** `require.resolve` gives the CommonJS build, whose exports Node may put under `default`. */
+/** `require.resolve` finds the CommonJS build, whose exports Node may put under `default`. */
 async function importEngine(entry: string): Promise<EngineModule> {
   const loaded = (await import(pathToFileURL(entry).href)) as Record<string, unknown>;
   for (const candidate of [loaded, loaded["default"]]) {

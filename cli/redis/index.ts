@@ -1,6 +1,7 @@
 /**
- * A Redis for development: the one that the user named, else one of the project's own under `.weft/`. Says what it
- * found and what becomes of the data, and never falls back silently from a named server to another store.
+ * A Redis for development: the server that the user named, else the project's own under `.weft/`. Reports
+ * which server it uses and what happens to the data. It never falls back silently from a named server to
+ * another one.
  */
 import { join } from "node:path";
 import { CliError } from "../errors.js";
@@ -25,26 +26,32 @@ import { reachRedis } from "./reach.js";
 import { findServerProgram, signal, startServer, stopServer } from "./server-process.js";
 
 export interface OpenDevRedisOptions {
-  /** The project's folder; what is started keeps its files in `.weft/` there. */
+  /** The project folder; a server that is started keeps its files in `.weft/` there. */
   readonly root: string;
-  /** A server to use as it is. Default: `TASKWEFT_REDIS_URL`; when neither is set, one is found or started. */
+  /**
+   * Address of an existing server. Default: `TASKWEFT_REDIS_URL`; if neither is set, a server is found or
+   * started.
+   */
   readonly url?: string;
-  /** Takes one line at a time of what is being done. Default: says nothing. */
+  /** Receives progress messages, one line each. Default: none. */
   readonly log?: (line: string) => void;
   /** Default: `process.env`. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 export interface DevRedis {
-  /** For connecting; may hold a password, so print `description` instead. */
+  /** Address to connect to; may contain a password, so print `description` instead. */
   readonly url: string;
-  /** Which server this is, in words, safe to print. */
+  /** The server in words, safe to print. */
   readonly description: string;
-  /** What becomes of the data, in words. */
+  /** What happens to the data, in words. */
   readonly persistence: string;
-  /** `url`: named by the user. `running`: started by another command of this project. `spawned`: started now. `embedded`: runs inside this process. */
+  /**
+   * `url`: named by the user. `running`: started by another command of this project. `spawned`: started now.
+   * `embedded`: runs inside this process.
+   */
   readonly kind: "url" | "running" | "spawned" | "embedded";
-  /** Lets go of it. A server that was started for the project ends with its last user. */
+  /** Releases the server. A server that was started for the project ends with its last user. */
   stop(): Promise<void>;
 }
 
@@ -54,7 +61,7 @@ const PERSISTENCE = {
   embedded: "in memory only and lost when it stops (slower than Redis, not for production)",
 } as const;
 
-/** @throws CliError with the next step when no Redis can be had. */
+/** @throws CliError with the next step if no Redis is available. */
 export async function openDevRedis(options: OpenDevRedisOptions): Promise<DevRedis> {
   const env = options.env ?? process.env;
   const url = options.url ?? env["TASKWEFT_REDIS_URL"];
@@ -74,7 +81,7 @@ export async function openDevRedis(options: OpenDevRedisOptions): Promise<DevRed
   };
 }
 
-/** The address of the project's own server if one is running now: what the other commands use by default. */
+/** Address of the project's own server if it is running: the default of the other commands. */
 export async function findDevRedis(root: string): Promise<string | undefined> {
   const state = await readState(join(root, ".weft"));
   return state !== undefined && (await isServing(state)) ? urlOf(state.port) : undefined;
@@ -98,7 +105,7 @@ async function share(folder: string): Promise<DevRedis | undefined> {
   return opened(folder, state, "running");
 }
 
-/** A process id may be reused: the server itself must say that it is the one. */
+/** A process id may have been reused, so the server itself must confirm it. */
 async function isServing(state: DevState): Promise<boolean> {
   if (!isAlive(state.pid)) return false;
   if (state.kind === "embedded") return answersPing(state.port);
@@ -176,8 +183,8 @@ async function release(folder: string): Promise<void> {
 }
 
 /**
- * When this process ends without `stop()` (an uncaught error, `process.exit`), its server must not stay behind. Gives the
- * function that takes the listener away again.
+ * Stops the server if this process exits without `stop()` (an uncaught error, `process.exit`). Returns a
+ * function that removes the exit listener.
  */
 function stopOnExit(folder: string): () => void {
   const onExit = (): void => {

@@ -1,4 +1,4 @@
-/** The one line that installs a Redis on the system at hand. */
+/** The command that installs a Redis on this system. */
 import { readFileSync } from "node:fs";
 import { codeOf } from "../errors.js";
 

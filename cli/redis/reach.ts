@@ -1,4 +1,4 @@
-/** Asking a server that the user named whether it can be used, before anything is started against it. */
+/** Checks that a server named by the user is usable before anything starts to use it. */
 import type { Redis, RedisOptions } from "ioredis";
 import { parseRedisAddress, REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
 import { TaskweftError } from "../../runtime/errors.js";
@@ -9,23 +9,29 @@ import { MINIMUM_VERSIONS, parseServerInfo, type ServerInfo } from "./server-inf
 
 const CONNECT_WAIT_MS = 5000;
 
-/** @param prefix where a Cluster has its keys. @param shard of them, the one to ask. @throws CliError when nobody answers, the password is wrong, or the server is too old. */
+/**
+ * @param prefix Key prefix, which locates the shards of a Cluster.
+ * @param shard The shard whose server is asked.
+ * @throws CliError if the server does not answer, the password is wrong, or the server is too old.
+ */
 export async function reachRedis(url: string, prefix?: string, shard = 0): Promise<ServerInfo> {
   const { openServer } = await import("../../runtime/inspect/index.js");
   return await withServer(url, (address, options) => openServer(address, prefix, options, shard), readInfo);
 }
 
 /**
- * How many shards there are. `said`: what the configuration says of it.
- * @throws CliError as `reachRedis`, TaskweftError `ShardsDiffer`.
+ * The number of shards. `said` is the number that the configuration states.
+ * @throws CliError as `reachRedis`.
+ * @throws TaskweftError `ShardsDiffer`.
  */
 export async function reachShards(url: string, prefix: string, said?: number): Promise<number> {
   return (await reach(url, prefix, said)).shards;
 }
 
 /**
- * The same for a command that is about to write through the project's own client, which waits for a primary to come back as producers do.
- * @throws CliError also for a server that is a replica.
+ * Like `reachShards`, for a command that will write through the project's client. That client waits for a
+ * primary to come back, as producers do, so a replica must be reported here.
+ * @throws CliError also if the server is a replica.
  */
 export async function reachPrimary(url: string, prefix: string, said?: number): Promise<number> {
   const { info, shards } = await reach(url, prefix, said);
@@ -87,7 +93,7 @@ async function readInfo(redis: Redis, url: string): Promise<ServerInfo> {
   return checkedVersion(url, parseServerInfo(await redis.info()));
 }
 
-/** The address itself, when it is one: ioredis takes any text for a host name or a socket path. */
+/** Returns the address if it is valid: ioredis would take any text for a host name or a socket path. */
 export function checkedUrl(url: string): string {
   try {
     parseRedisAddress(url);
@@ -113,7 +119,7 @@ function checkedVersion(url: string, info: ServerInfo): ServerInfo {
   });
 }
 
-/** The error that people see when Redis does not answer: where, why, and what to look at. */
+/** The error for a Redis that does not answer: the address, the reason and what to check. */
 export function unreachable(url: string, error: unknown): CliError {
   const message = maskUrls(messageOf(error));
   return new CliError("RedisUnavailable", `cannot use Redis at ${maskUrls(url)}: ${message}`, {

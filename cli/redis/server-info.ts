@@ -1,15 +1,15 @@
-/** What `INFO` says about a server, as far as taskweft cares. */
+/** The parts of `INFO` that taskweft uses. */
 export interface ServerInfo {
   readonly product: "Redis" | "Valkey";
   readonly version: string;
-  /** False: older than the scripts need. */
+  /** False if the server is older than the scripts require. */
   readonly supported: boolean;
   readonly processId: number | undefined;
-  /** Every field of the reply by name. */
+  /** Every field of the reply, by name. */
   readonly fields: ReadonlyMap<string, string>;
 }
 
-/** Function flags and `unpack` limits that the scripts rely on came with these. */
+/** The first versions with the script flags and `unpack` limits that the scripts rely on. */
 export const MINIMUM_VERSIONS = { Redis: "7.0", Valkey: "7.2" } as const;
 
 export function parseServerInfo(reply: string): ServerInfo {

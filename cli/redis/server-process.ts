@@ -1,4 +1,4 @@
-/** Finding a Redis or Valkey server program on this machine and running it for one project. */
+/** Finds a Redis or Valkey server program on this machine and runs it for one project. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { access, constants, mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -13,19 +13,19 @@ import { MINIMUM_VERSIONS } from "./server-info.js";
 export interface StartedServer {
   readonly pid: number;
   readonly port: number;
-  /** E.g. `Redis 7.0.15`. */
+  /** For example `Redis 7.0.15`. */
   readonly product: string;
 }
 
 const PROGRAMS = ["redis-server", "valkey-server"] as const;
-/** A dev database of some gigabytes is read back within this; without data the server is up in 20 ms. */
+/** Time to load a dev database of some gigabytes; without data the server is up in 20 ms. */
 const START_WAIT_MS = 30_000;
 const STOP_WAIT_MS = 10_000;
 const POLL_MS = 10;
-/** The free port is known for a moment before it is bound: another process may take it. */
+/** Another process may take the free port in the moment before the server binds it. */
 const PORT_TRIES = 3;
 
-/** The first server program of PATH, Redis before Valkey; `undefined` when there is none. */
+/** The first server program in PATH, Redis before Valkey; `undefined` if there is none. */
 export async function findServerProgram(path: string | undefined): Promise<string | undefined> {
   const folders = (path ?? "").split(delimiter).filter((folder) => folder !== "");
   for (const name of PROGRAMS) {
@@ -48,7 +48,10 @@ async function isExecutable(file: string): Promise<boolean> {
   }
 }
 
-/** Runs the program with its data in `folder`: only this machine can reach it, writes are on disk after a second, nothing is evicted. */
+/**
+ * Runs the server with its data in `folder`: reachable from this machine only, writes on disk within a
+ * second, no eviction.
+ */
 export async function startServer(program: string, folder: string): Promise<StartedServer> {
   await mkdir(folder, { recursive: true });
   for (let attempt = 1; ; attempt++) {
@@ -62,7 +65,7 @@ export async function startServer(program: string, folder: string): Promise<Star
   }
 }
 
-/** The server, or its log when it ended instead of answering. */
+/** The server, or its log if it ended before it answered. */
 async function tryStart(program: string, folder: string, port: number): Promise<StartedServer | string> {
   const log = join(folder, "redis.log");
   await rm(log, { force: true });
@@ -92,7 +95,7 @@ function spawnServer(program: string, folder: string, port: number, log: string)
     daemonize: "no",
   };
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
-  // A process group of its own: Ctrl-C goes to the whole group of the terminal, and would take Redis away from workers
+  // A process group of its own: Ctrl-C reaches the terminal's whole group, and would stop Redis under workers
   // that are still finishing their jobs.
   const child = spawn(program, args, { detached: true, stdio: "ignore", cwd: folder });
   child.unref();
@@ -120,7 +123,7 @@ async function checkProduct(pid: number, port: number): Promise<string> {
   });
 }
 
-/** Asks the server to end and waits until it is gone; it writes its data first. */
+/** Asks the server to stop and waits until it has; the server saves its data first. */
 export async function stopServer(pid: number): Promise<void> {
   if (!signal(pid, "SIGTERM")) return;
   const giveUpAt = performance.now() + STOP_WAIT_MS;
@@ -133,7 +136,7 @@ export async function stopServer(pid: number): Promise<void> {
   }
 }
 
-/** False when the process is already gone. */
+/** False if the process is already gone. */
 export function signal(pid: number, name: "SIGTERM" | "SIGKILL"): boolean {
   try {
     return process.kill(pid, name);

@@ -1,26 +1,27 @@
 /**
- * `weft worker --processes`: keeps several worker processes running. It runs no jobs, talks to no Redis and shares nothing
- * with its workers, so that one which dies takes nobody along.
+ * `weft worker --processes`: keeps several worker processes running. The supervisor runs no jobs, does not
+ * connect to Redis and shares nothing with its workers, so that the death of one affects no other.
  */
 import { exposition, FleetMetrics, type MetricsAddress, serveMetrics } from "../../runtime/metrics/index.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { whenAborted } from "../io.js";
 import { WorkerSlot, type WorkerSlotOptions } from "./worker-slot.js";
 
-/** Starts that must fail in a row, in every place, before nothing is to be hoped for. */
+/** Failed starts in a row, in every slot, after which the supervisor gives up. */
 const MAX_FAILED_STARTS = 3;
 
 export interface SupervisorOptions extends Pick<WorkerSlotOptions, "args" | "cwd" | "env" | "log"> {
   readonly processes: number;
-  /** Where to serve the metrics of all workers as one. Default: nowhere. */
+  /** Where to serve the combined metrics of all workers. Default: nowhere. */
   readonly endpoint?: MetricsAddress | undefined;
-  /** Aborts when everything is to stop. */
+  /** Aborts when all workers are to stop. */
   readonly interrupted: AbortSignal;
 }
 
 /**
- * Runs workers until the signal aborts and all have stopped, for as long as they take; ending this process meanwhile kills
- * them. Gives up when no worker gets ready: a handler file that cannot be loaded would fail for ever.
+ * Runs workers until the signal aborts and all of them have stopped, however long they take; ending this
+ * process meanwhile kills them. Gives up if no worker becomes ready: a handler file that cannot be loaded
+ * would fail for ever.
  */
 export async function supervise(options: SupervisorOptions): Promise<ExitCode> {
   const { processes, endpoint, interrupted, log } = options;

@@ -1,5 +1,5 @@
 /**
- * One of the places of a supervisor, with at most one worker process in it.
+ * One slot of a supervisor, with at most one worker process in it.
  *
  *   starting --ready--> ready --ended--> paused --> starting
  *      \------------ended--------------/^
@@ -8,23 +8,23 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { type FleetMetrics, METRICS_QUESTION, metricsAnswer } from "../../runtime/metrics/index.js";
 
-/** Before a worker that ended is replaced; doubles while they end soon after their start (ms). */
+/** Delay before a worker that ended is replaced (ms); doubles while workers end soon after their start. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** A worker that lived so long did not fail at its start (ms). */
+/** A worker that lived this long did not fail at its start (ms). */
 const STEADY_MS = 60_000;
 
 export interface WorkerSlotOptions {
-  /** From 1; for the log. */
+  /** Number of the slot in the log, from 1. */
   readonly number: number;
-  /** What Node runs. */
+  /** Arguments for Node. */
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly log: (line: string) => void;
-  /** What its workers have counted, beside those of the other places. */
+  /** Metrics of all slots; this slot adds those of its workers. */
   readonly metrics: FleetMetrics;
-  /** A worker ended before it was ready. */
+  /** Called when a worker ended before it was ready. */
   readonly onFailedStart: () => void;
 }
 
@@ -43,7 +43,7 @@ export class WorkerSlot {
     this.#stopped = new Promise((resolve) => (this.#onStopped = resolve));
   }
 
-  /** Workers in a row that ended before they were ready. */
+  /** Number of workers in a row that ended before they were ready. */
   get failedStarts(): number {
     return this.#failedStarts;
   }
@@ -52,9 +52,9 @@ export class WorkerSlot {
     const { args, cwd, env, log, metrics, number } = this.#options;
     const startedAt = performance.now();
     let ready = false;
-    // A process group of its own: Ctrl-C reaches every process of the terminal's group, and the supervisor passes it on.
-    // Its streams are ours, so that lines stay what the project's logger made of them. The channel (`ipc`) carries "ready"
-    // up, and tells the worker when the supervisor is gone without a word.
+    // A process group of its own: Ctrl-C reaches every process of the terminal's group, and the supervisor
+    // passes it on. The streams are inherited, so that log lines stay as the project's logger wrote them. The
+    // IPC channel carries "ready" up, and tells the worker when the supervisor has died.
     const child = spawn(process.execPath, [...process.execArgv, ...args], {
       cwd,
       env,
@@ -69,7 +69,7 @@ export class WorkerSlot {
       if (snapshot !== undefined) member?.heard(snapshot);
       if (message !== "ready") return;
       ready = true;
-      // Not before: until it answers, whoever asks would wait for it.
+      // Join only now: a scrape waits for every member, and a worker that is starting cannot answer.
       member = metrics.join(() => child.connected && child.send(METRICS_QUESTION, () => undefined));
       this.#failedStarts = 0;
     });
@@ -84,18 +84,22 @@ export class WorkerSlot {
     });
   }
 
-  /** Asks its worker to stop; resolves when it has, with whether it did so in order. Waits as long as the worker takes. */
+  /**
+   * Asks the worker to stop. Resolves when it has ended, to whether it stopped cleanly. Waits as long as the
+   * worker takes.
+   */
   stop(): Promise<boolean> {
     if (this.#stopping) return this.#stopped;
     this.#stopping = true;
     clearTimeout(this.#restart);
     if (this.#process === undefined) this.#onStopped(true);
-    // Not a signal: systemd sends one to every process of a unit, and a second one would end a worker that drains.
+    // Not a signal: systemd signals every process of a unit, and a second signal would end a worker that is
+    // draining.
     else this.#process.send("stop", () => undefined);
     return this.#stopped;
   }
 
-  /** Now, whatever it runs. */
+  /** Kills the worker at once, whatever it runs. */
   kill(): void {
     this.#process?.kill("SIGKILL");
   }
