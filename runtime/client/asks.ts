@@ -1,33 +1,37 @@
 /**
- * Single calls of a client, bounded as its enqueues are. A connection keeps what it cannot send until it can, however long that is; so it is
- * given at most so many, and the others wait here, where they go away with their deadline.
+ * Limits the single calls of a client, as the batcher limits its enqueues. A connection buffers what it
+ * cannot send, for however long that takes; so at most `MOST_SENT` calls are handed to it, and the others
+ * wait here, where they can be dropped at their deadline.
  *
  *   ask -> waiting --(a slot is free, and the gate open)--> sent --> answered
  *   waiting --(deadline)--> given up: it is never sent
- *   sent --(deadline)--> given up: nobody knows; its slot stays taken until the answer is in, however late
+ *   sent --(deadline)--> given up: its outcome is unknown; its slot stays taken until the answer arrives,
+ *   however late
  */
 import { timerMs } from "../definition/index.js";
 import type { TaskweftError } from "../errors.js";
 
-/** More do not fit into a round trip that anybody waits for, and an outage keeps that many in memory. */
+/**
+ * More calls would take longer than a round trip anyone waits for; during an outage this many stay in memory.
+ */
 const MOST_SENT = 250;
 
 export interface Question<Reply> {
-  /** What it waits for before it is sent; `undefined` once nothing stands in its way. Default: nothing ever does. */
+  /** What the call waits for before it is sent; `undefined` once it may be sent. Default: nothing. */
   readonly gate?: () => Promise<void> | undefined;
   readonly call: () => Promise<Reply>;
   readonly deadlineMs: number;
-  /** What is said after the deadline, of a call that was sent or was not. */
+  /** The error after the deadline, depending on whether the call was sent. */
   readonly silent: (isSent: boolean) => TaskweftError;
 }
 
 export class Asks {
   #free = MOST_SENT;
-  /** Each starts its call. In their order. */
+  /** Functions that start a waiting call, in the order of the calls. */
   readonly #waiting = new Set<() => void>();
   readonly #onIdle: (() => void)[] = [];
 
-  /** @throws what the gate or the call throws; after the deadline what the question says. */
+  /** @throws what the gate or the call throws, or `silent()` after the deadline. */
   ask<Reply>({ gate, call, deadlineMs, silent }: Question<Reply>): Promise<Reply> {
     return new Promise((resolve, reject) => {
       let [isSent, isOver] = [false, false];
@@ -75,7 +79,7 @@ export class Asks {
     return this.#free === MOST_SENT && this.#waiting.size === 0;
   }
 
-  /** Resolves when each call that was sent has been answered, and none waits. */
+  /** Resolves when every sent call has been answered and none is waiting. */
   async drained(): Promise<void> {
     while (!this.#isIdle) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
   }

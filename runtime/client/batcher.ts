@@ -1,10 +1,13 @@
 /**
- * Coalesces enqueues. All that are made in one tick travel in one call; while calls are in flight, further enqueues
- * gather and go with the next one, so batches grow with the load and no timer adds latency.
+ * Coalesces enqueues. All enqueues of one tick travel in one call; while calls are in flight, further
+ * enqueues gather and go with the next call, so batches grow with the load and no timer adds latency.
  *
- *   add -> waiting --(tick ends, a batch is full, or a call returns)--> in flight (at most MAX_IN_FLIGHT calls) --> settled
+ *   add -> waiting --(tick ends, a batch is full, or a call returns)--> in flight (at most MAX_IN_FLIGHT
+ *   calls)
+ *       -> settled
  *
- * A call keeps its number until it is answered: when the connection breaks and it is sent again, the script knows it.
+ * A call keeps its number until it is answered: when the connection breaks and ioredis sends it again, the
+ * script recognises it.
  */
 import { TaskweftError } from "../errors.js";
 import type { ServerClock } from "../connection/index.js";
@@ -18,37 +21,49 @@ import {
   type ScriptRunner,
 } from "../scripts/index.js";
 
-/** Full batches go at once, while further enqueues are still being made, in at most so many calls. */
+/** Most calls in flight. Full batches are sent at once, while further enqueues are still being made. */
 const MAX_IN_FLIGHT = 8;
-/** A batch that is not full waits while so many are in flight: two overlap network and server, more only splits batches. */
+/**
+ * A batch that is not full waits while this many calls are in flight: two calls overlap network and server,
+ * and more would only split batches.
+ */
 const MAX_IN_FLIGHT_UNFILLED = 2;
-/** What one call may hold: its jobs, and the characters of their records. One script must not hold Redis for long. */
+/**
+ * Limits of one call: its jobs, and the characters of their records. They keep a script from holding Redis
+ * for long.
+ */
 interface Bounds {
   readonly jobs: number;
   readonly characters: number;
 }
 
-/** With several calls under way Redis has something to do while the next is made. */
+/** Small enough that several calls are in flight: Redis runs one while the client builds the next. */
 const BOUNDS: Bounds = { jobs: 250, characters: 30 * 1024 };
-/** Each call is confirmed by itself, and that takes a round trip to a replica or a disk: few of them count more than what they cost here. */
+/**
+ * Every call is confirmed separately, which takes a round trip to a replica or a disk, so few large calls are
+ * cheaper than many small ones.
+ */
 const CONFIRMED_BOUNDS: Bounds = { jobs: 1000, characters: 512 * 1024 };
 
-/** The producer that waits for a job to be stored. */
+/** A producer that waits until its job is stored. */
 export interface Waiter {
-  /** `existing` is the id of the job that was there, `undefined` when this one is new; `replaced`: that job has its payload now. */
+  /**
+   * `existing` is the id of the job that was already there, or `undefined` if this job is new. `replaced`:
+   * that job now has this payload.
+   */
   readonly stored: (existing: string | undefined, replaced: boolean) => void;
   readonly failed: (error: TaskweftError) => void;
-  /** Where it is counted. */
+  /** Counts the outcome of the enqueue. */
   readonly meter: JobMeter;
 }
 
-/** Items with their waiters, in the same order. */
+/** Items and their waiters, in the same order. */
 interface Batch {
   readonly items: EnqueueItem[];
   readonly waiters: Waiter[];
-  /** Of the records. */
+  /** Total length of the records. */
   characters: number;
-  /** Nothing is added any more. */
+  /** Whether the batch is closed to further items. */
   isFull: boolean;
 }
 
@@ -57,43 +72,49 @@ export interface BatcherOptions {
   readonly keys: ShardKeys;
   readonly client: string;
   readonly clock: ServerClock;
-  /** Longest wait for an answer (ms); then the outcome is unknown. */
+  /** Longest wait for an answer (ms); after that the outcome is unknown. */
   readonly deadlineMs: number;
-  /** Why the connection is down, as far as known. */
+  /** Why the connection is down, if known. */
   readonly lastError: () => string | undefined;
-  /** What a call waits for before it is sent; `undefined` once nothing stands in its way. Default: nothing ever does. */
+  /** What a call waits for before it is sent; `undefined` once it may be sent. Default: nothing. */
   readonly gate?: () => Promise<void> | undefined;
-  /** Waits until the last call in this slot is durable enough; says what is missing where it is not. Default: nothing to wait for. */
+  /**
+   * Waits until the last call of this slot is durable enough; returns what is missing if it is not. Default:
+   * no wait.
+   */
   readonly confirm?: (slot: number) => Promise<string | undefined>;
 }
 
 interface Answer extends EnqueueReply {
-  /** What its durability lacks, in words. */
+  /** What is missing for the requested durability, in words. */
   readonly shortfall?: string | undefined;
 }
 
-/** A call that waits for its answer. */
+/** A call that is in flight. */
 interface Call {
   readonly batch: Batch;
   /** Local monotonic time (ms). */
   readonly expiresAt: number;
-  /** Local monotonic time (ms); `undefined` while it waits at the gate. */
+  /** Local monotonic time (ms); `undefined` while the call waits at the gate. */
   sentAt: number | undefined;
 }
 
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #bounds: Bounds;
-  /** Of a call that has more than one job. */
+  /** Limit on the characters of a call with more than one job. */
   readonly #mostCharacters: number;
   readonly #freeSlots = Array.from({ length: MAX_IN_FLIGHT }, (_unused, slot) => slot);
-  /** All but the last one are full. */
+  /** All batches but the last are full. */
   readonly #waiting: Batch[] = [];
   #scheduled = false;
   #stuck: NodeJS.Timeout | undefined;
-  /** By their slots; `undefined`: none. */
+  /** Calls by slot; `undefined` for a free slot. */
   readonly #inFlight: (Call | undefined)[] = Array.from({ length: MAX_IN_FLIGHT }, () => undefined);
-  /** For the oldest of them. It goes on when that is answered: to stop and set a timer with each call would cost much of a lone one. */
+  /**
+   * Timer of the oldest call. It is not reset when that call is answered: a lone enqueue would pay noticeably
+   * for a new timer per call.
+   */
   #expiry: NodeJS.Timeout | undefined;
   #call = 0;
   #onIdle: (() => void)[] = [];
@@ -122,7 +143,7 @@ export class Batcher {
     });
   }
 
-  /** Resolves when everything that was added has been answered. */
+  /** Resolves when every item that was added has been answered. */
   async drained(): Promise<void> {
     while (this.#waiting.length > 0 || this.#freeSlots.length < MAX_IN_FLIGHT) {
       await new Promise<void>((resolve) => this.#onIdle.push(resolve));
@@ -152,7 +173,8 @@ export class Batcher {
     const call: Call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined };
     this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
-    // The slot stays taken until the answer is in, however late: its number must not be used by another call before.
+    // The slot stays taken until the answer arrives, however late: another call must not use its number
+    // before.
     this.#perform(slot, call).then(
       (answer) => {
         this.#learnTime(answer, call);
@@ -166,14 +188,14 @@ export class Batcher {
     );
   }
 
-  /** Most calls wait for nothing but their answer: each promise less counts where jobs are enqueued one by one. */
+  /** Adds no promise unless it has to: that is measurable when jobs are enqueued one at a time. */
   #perform(slot: number, call: Call): Promise<Answer> {
     const { confirm, gate } = this.#options;
     const waits = gate?.();
     const stored = waits === undefined ? this.#store(slot, call) : waits.then(() => this.#store(slot, call));
     if (confirm === undefined) return stored;
     return stored.then(async (reply) => {
-      // Once it is confirmed, the time is old.
+      // The reply's time is read now, because it would be stale after the confirmation.
       this.#learnTime(reply, call);
       return { ...reply, nowMs: undefined, shortfall: await confirm(slot) };
     });
@@ -183,7 +205,7 @@ export class Batcher {
     if (nowMs !== undefined) this.#options.clock.observe(nowMs, sentAt);
   }
 
-  /** @throws where its producers were told that it was not sent. */
+  /** @throws if the call expired at the gate, because its producers were told that it was not sent. */
   #store(slot: number, call: Call): Promise<EnqueueReply> {
     const { runner, keys, client, clock } = this.#options;
     if (this.#inFlight[slot] !== call) return Promise.reject(this.#unsent());
@@ -193,7 +215,7 @@ export class Batcher {
   }
 
   #expireIn(ms: number): NodeJS.Timeout {
-    // The connection keeps the process alive for as long as somebody waits.
+    // Unref'd, because the connection keeps the process alive while anyone waits.
     return setTimeout(() => this.#expire(), ms).unref();
   }
 
@@ -210,14 +232,17 @@ export class Batcher {
     this.#expiry = next === Infinity ? undefined : this.#expireIn(next - now);
   }
 
-  /** False when it was given up before. */
+  /** False if the call was given up before. */
   #answered(slot: number, call: Call): boolean {
     if (this.#inFlight[slot] !== call) return false;
     this.#inFlight[slot] = undefined;
     return true;
   }
 
-  /** No call was answered for the whole deadline: what waits behind them was never sent, and its producers must know. */
+  /**
+   * No call was answered for a whole deadline: the waiting batches were never sent, and their producers are
+   * told so.
+   */
   #refuseWaiting(): void {
     this.#stuck = undefined;
     for (const { waiters } of this.#waiting.splice(0))
@@ -272,7 +297,7 @@ function failAll({ items, waiters }: Batch, error: TaskweftError): void {
   for (const [index, { id }] of items.entries()) fail(waiters[index], named(error, id));
 }
 
-/** Tells a producer that its enqueue came to nothing, or is not known to have come to anything. */
+/** Tells a producer that its enqueue failed or has an unknown outcome. */
 export function fail(waiter: Waiter | undefined, error: TaskweftError): void {
   waiter?.meter.enqueueFailures.add(error.code);
   waiter?.failed(error);
@@ -327,7 +352,10 @@ function reasonOf(lastError: string | undefined): string {
   return lastError === undefined ? "" : ` (last error of the connection: ${lastError})`;
 }
 
-/** The error of a whole call for one of its jobs: with an unknown outcome, the producer must know what to look up. */
+/**
+ * The error of a whole call, for one of its jobs. An unknown outcome names the job, so that the producer can
+ * look it up.
+ */
 function named(error: TaskweftError, jobId: string): TaskweftError {
   if (error.code !== "OutcomeUnknown") return error;
   return new TaskweftError(

@@ -1,4 +1,7 @@
-/** What a client has of one shard: a connection for enqueues, one for each durability that was asked for, and who waits for results. */
+/**
+ * A client's part in one shard: a connection for enqueues, one per confirmed durability in use, and the
+ * result listener.
+ */
 import { type CancelledRunState, type CancelOutcome, cancelJob, cancelRun } from "../cancel.js";
 import {
   assertSuitable,
@@ -29,16 +32,19 @@ import { type ConfirmedDurability, DurableLane } from "./durable-lane.js";
 import { ResultListener } from "./result-listener.js";
 import { tellAll } from "./tell.js";
 
-/** Runs that are stored by one call, with the characters of their records and of those of their jobs. */
+/** Most runs in one call of `start-run`; `sizeOfStart` limits their characters. */
 const MAX_STARTS = 64;
 
 export interface ClientShardOptions {
   readonly connection: ConnectionOptions;
   readonly prefix: string;
   readonly shard: number;
-  /** How many there are. */
+  /** Number of shards of the system. */
   readonly shards: number;
-  /** The shard that is asked whether the number is right, where this one is new: one that is too many would agree to anything. */
+  /**
+   * The first shard, which confirms the number of shards when this shard is new: a shard beyond the real
+   * number is empty and would accept any number.
+   */
   readonly first: ClientShard | undefined;
   readonly client: string;
   readonly clock: ServerClock;
@@ -46,11 +52,11 @@ export interface ClientShardOptions {
   readonly durabilityTimeoutMs: number;
 }
 
-/** What is said of a call that is not answered in time. */
+/** Texts for a call that was not answered in time. */
 interface About {
   readonly operation: string;
   readonly jobId?: string;
-  /** When it was sent. Absent: it changes nothing, so it is as good as not sent. */
+  /** Text if the call was sent. Absent for a read, whose outcome does not matter. */
   readonly unknown?: string;
   readonly unsent: string;
 }
@@ -62,7 +68,7 @@ export class ClientShard {
   readonly #keys: ShardKeys;
   readonly #batcher: Batcher;
   readonly #starts: Together<RunToStart, StartedRun>;
-  /** By durability; most clients have none. */
+  /** One lane per durability; most clients have none. */
   readonly #durable = new Map<ConfirmedDurability, DurableLane>();
   readonly #registered = new Set<string>();
   readonly #asks = new Asks();
@@ -92,7 +98,10 @@ export class ClientShard {
     this.listener = new ResultListener(this.connection, options.connection, this.#keys, client);
   }
 
-  /** @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`. */
+  /**
+   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`,
+   *   `ShardsDiffer`.
+   */
   async ready(): Promise<void> {
     const { deadlineMs, shards } = this.#options;
     await this.#asks.ask({
@@ -104,18 +113,24 @@ export class ClientShard {
     this.#joined = true;
   }
 
-  /** What the first call waits for: that this shard is one of as many as this client thinks. `undefined` when that is known. */
+  /**
+   * What the first call waits for: the check that this shard agrees with the client's number of shards.
+   * `undefined` once it has passed.
+   */
   gate(): Promise<void> | undefined {
     if (this.#joined) return undefined;
     this.#joining ??= this.#join().catch((error: unknown) => {
-      // Whoever comes next asks again.
+      // The next call checks again.
       this.#joining = undefined;
       throw error;
     });
     return this.#joining;
   }
 
-  /** Where this shard is new, the first one has to say that there is one of this number. It may be away while this one is not. */
+  /**
+   * Lets the first shard confirm the number of shards if this shard is new. That shard may be down while this
+   * one is up.
+   */
   async #agreed(): Promise<void> {
     const { first } = this.#options;
     if (first !== undefined && !(await isJoined(this.connection.redis, this.#keys))) await first.gate();
@@ -140,7 +155,8 @@ export class ClientShard {
       lane = new DurableLane({
         connection,
         keys: this.#keys,
-        // Calls are numbered by client and slot, and each lane numbers its own.
+        // The script numbers calls by client and slot, and each lane has its own slots, so it needs its own
+        // client name.
         client: randomName(),
         clock,
         deadlineMs,
@@ -154,8 +170,8 @@ export class ClientShard {
   }
 
   /**
-   * Sent ahead of the queue's first job and not waited for: one connection keeps the order, and a wait here would let later jobs
-   * overtake.
+   * Sent ahead of the queue's first job and not awaited: the connection keeps the order, and a wait here
+   * would let later jobs overtake.
    */
   registerQueue(queue: QueueDefinition): void {
     if (this.#registered.has(queue.name)) return;
@@ -164,7 +180,7 @@ export class ClientShard {
       this.connection.redis.hsetnx(this.#keys.meta, `queue:${queue.name}`, queue.weight);
     const gate = this.gate();
     (gate === undefined ? register() : gate.then(register)).catch(() => {
-      // The next job tries again; this one reports its own failure.
+      // The next job of the queue tries again; this job's own enqueue reports the failure.
       this.#registered.delete(queue.name);
     });
   }
@@ -196,7 +212,7 @@ export class ClientShard {
     return this.#ask({ operation: "cancel", jobId, unknown, unsent }, call);
   }
 
-  /** Who has heard of an event. */
+  /** Delivers an event; returns the runs and jobs that received it. */
   tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
     return this.#ask(
       {
@@ -247,7 +263,7 @@ export class ClientShard {
       : new TaskweftError("RedisUnavailable", `${silence}; ${unsent}.`, named);
   }
 
-  /** Resolves when everything that was given to it has been answered. */
+  /** Resolves when every call has been answered. */
   async drained(): Promise<void> {
     await Promise.all([
       this.#asks.drained(),
@@ -267,7 +283,8 @@ export function unreachable({ address, lastError: reason = "no answer" }: Connec
   return new TaskweftError(
     "RedisUnavailable",
     `expected a Redis at ${address}, got: ${reason}. Start it, or set TASKWEFT_REDIS_URL.`,
-    // Not the error itself: ioredis hangs the failed command on it, and that of AUTH holds the password.
+    // Not the error itself: ioredis attaches the failed command to it, and that of AUTH contains the
+    // password.
     { operation: "connect", cause: new Error(reason) },
   );
 }

@@ -1,6 +1,7 @@
 /**
- * A producer's door to Redis: one connection a shard for enqueues, a second one only once somebody awaits a result.
- * Assembly only; the batchers send, the result listeners wait, and the router says which shard it is.
+ * A producer's connection to Redis: one connection per shard for enqueues, and a second one once a result is
+ * awaited. This file only assembles: the batchers send, the result listeners wait, and the router chooses the
+ * shard.
  */
 import type { CancelledRunState, CancelOutcome } from "../cancel.js";
 import { ServerClock, type ConnectionOptions } from "../connection/index.js";
@@ -22,19 +23,21 @@ import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } fr
 import type { FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
-  /** First part of every key; separates systems that share a Redis. Default `weft`. */
+  /** Prefix of every key; separates systems that share a Redis. Default `weft`. */
   readonly prefix?: string | undefined;
-  /** How many shards there are, 1 to 64; the same for all producers and workers. See docs/redis.md. Default 1. */
+  /**
+   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default 1.
+   */
   readonly shards?: number | undefined;
-  /** Longest wait for an answer of Redis before a call rejects. Default `30s`. */
+  /** Longest wait for an answer from Redis before a call rejects. Default `30s`. */
   readonly deadline?: Duration;
-  /** Longest wait for a replica or the disk to confirm an enqueue of that durability, at most `5s`. Default `1s`. */
+  /** Longest wait for a replica or the disk to confirm an enqueue, at most `5s`. Default `1s`. */
   readonly durabilityTimeout?: Duration;
 }
 
 const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_DURABILITY_TIMEOUT_MS = 1000;
-/** Below the silence after which a connection is made anew. */
+/** Must stay below SILENCE_LIMIT_MS (10 s), after which a silent connection is replaced. */
 const MAX_DURABILITY_TIMEOUT_MS = 5000;
 
 export class TaskweftClient {
@@ -45,7 +48,10 @@ export class TaskweftClient {
   readonly #deadlineMs: number;
   #closed = false;
 
-  /** @throws TaskweftError `OptionInvalid`. Connects in the background; `ready()` waits for it. */
+  /**
+   * Connects in the background; `ready()` waits for the connection.
+   * @throws TaskweftError `OptionInvalid`.
+   */
   constructor(options: ClientOptions = {}) {
     const durabilityTimeoutMs = wholeNumber(
       "durabilityTimeout",
@@ -74,7 +80,8 @@ export class TaskweftClient {
 
   /**
    * Waits until Redis answers and has been found suitable.
-   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`.
+   * @throws TaskweftError `RedisUnavailable` within the deadline, `RedisUnsuitable`, `ProtocolUnknown`,
+   *   `ShardsDiffer`.
    */
   async ready(): Promise<this> {
     if (this.#closed) throw closed("connect");
@@ -82,7 +89,10 @@ export class TaskweftClient {
     return this;
   }
 
-  /** Sends what waits and hears the answers, at most for the deadline, then closes. Calls made afterwards reject with `Closed`. */
+  /**
+   * Sends the waiting calls and waits for their answers, at most for the deadline, then closes. Later calls
+   * reject with `Closed`.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -90,13 +100,13 @@ export class TaskweftClient {
       const drained = Promise.all(this.#shards.map((shard) => shard.drained()));
       await withDeadline(drained, this.#deadlineMs, () => unreachable(this.#shards[0]!.connection));
     } catch (error) {
-      // Without Redis there is nothing to wait for; who waits for an enqueue has been told by its own deadline.
+      // Without Redis there is nothing to wait for; each waiting enqueue rejects at its own deadline.
       if (!(error instanceof TaskweftError)) throw error;
     }
     this.drop();
   }
 
-  /** @internal Closes at once: for a client that nobody was given. */
+  /** @internal Closes at once: for a client that was never handed out. */
   drop(): void {
     this.#closed = true;
     for (const shard of this.#shards) shard.close();
@@ -107,14 +117,14 @@ export class TaskweftClient {
     return this.#ids.next(this.#clock.now());
   }
 
-  /** @internal Time of Redis (ms). */
+  /** @internal The time of Redis (ms). */
   now(): number {
     return this.#clock.now();
   }
 
   /**
-   * @internal The id of a job or run whose key, if it has one, decides where it lives: `own` if the caller chose one, behind a stem
-   * where it would lead elsewhere.
+   * @internal The id of a job or run whose key, if it has one, decides its shard: `own` if the caller chose
+   *   an id, behind a routing stem if that id alone would lead to another shard.
    */
   idFor(own: string | undefined, key: string): string {
     if (this.#router.count === 1 || key === "") return own ?? this.nextId();
@@ -124,14 +134,21 @@ export class TaskweftClient {
       : this.#router.idIn(shard, own);
   }
 
-  /** @internal The id of a run; its jobs begin with it, so it stands as it is chosen. @throws TaskweftError `OptionInvalid`. */
+  /**
+   * @internal The id of a run. A chosen id is used unchanged, because the ids of the run's jobs begin with
+   *   it.
+   * @throws TaskweftError `OptionInvalid`.
+   */
   runId(own: string | undefined, key: string): string {
     if (this.#router.count > 1 && own !== undefined && key !== "")
       throw optionInvalid("id", "none beside an idempotency key where there are several shards", own);
     return this.idFor(own, key);
   }
 
-  /** @internal The same for an id that follows from something: a number may be put behind it, so that it leads where the key does. */
+  /**
+   * @internal Like `runId` for a derived id: a number may be appended to make the id lead to the shard of
+   *   the key.
+   */
   derivedRunId(base: string, key: string): string {
     if (this.#router.count === 1 || key === "") return base;
     let tried = 0;
@@ -142,13 +159,13 @@ export class TaskweftClient {
     return this.#shards[this.#router.ofId(id)]!;
   }
 
-  /** @internal Hands an item to the batcher of its shard, which answers its waiter. */
+  /** @internal Hands an item to the batcher of its shard, which answers the waiter. */
   send(item: EnqueueItem, waiter: Waiter, durability: Durability): void {
     if (this.#closed) waiter.failed(closed("enqueue"));
     else this.#shardOf(item.id).send(item, waiter, durability);
   }
 
-  /** @internal Makes a queue known to workers, reapers and the CLI, also before any worker serves it. */
+  /** @internal Makes a queue known to workers, reapers and the CLI before any worker serves it. */
   registerQueue(queue: QueueDefinition): void {
     if (!this.#closed) for (const shard of this.#shards) shard.registerQueue(queue);
   }
@@ -165,39 +182,41 @@ export class TaskweftClient {
     return await this.#shardOf(id).listener.waitForRun(id, timeoutMs);
   }
 
-  /** @internal Stores a run, unless there is one of its id or key; the run that there is. */
+  /** @internal Stores a run, unless a run with its id or key exists; returns the run that is stored. */
   async startRun(call: RunToStart): Promise<StartedRun> {
     if (this.#closed) throw closed("start");
     return await this.#shardOf(call.run).startRun(call);
   }
 
-  /** @internal Keeps a job from running; it stays readable for `keepDeadMs` where its record says nothing else. */
+  /**
+   * @internal Keeps a job from running; it stays readable for `keepDeadMs` unless its record says otherwise.
+   */
   async cancelJob(id: string, keepDeadMs: number): Promise<CancelOutcome> {
     if (this.#closed) throw closed("cancel");
     return await this.#shardOf(id).cancelJob(id, keepDeadMs);
   }
 
-  /** @internal Stops a workflow run. */
+  /** @internal Cancels a workflow run. */
   async cancelRun(id: string): Promise<CancelledRunState> {
     if (this.#closed) throw closed("cancel");
     return await this.#shardOf(id).cancelRun(id);
   }
 
-  /** @internal Tells the runs and jobs that listen to an event; who has heard of it. */
+  /** @internal Delivers an event to the runs and jobs that listen for it; returns those that received it. */
   async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
     if (this.#closed) throw closed("emit");
-    // They may live anywhere.
+    // Listeners may be in any shard.
     const told = await Promise.all(this.#shards.map((shard) => shard.tell(call)));
     return { runs: told.flatMap(({ runs }) => runs), jobs: told.flatMap(({ jobs }) => jobs) };
   }
 
-  /** @internal Keeps an event for its retention. */
+  /** @internal Stores an event for its retention. */
   async keepEvent(call: Omit<KeepEventCall, "keys">): Promise<"CONFLICT" | "KEPT"> {
     if (this.#closed) throw closed("emit");
     return await this.#shardOf(call.id).keepEvent(call);
   }
 
-  /** @internal An event that is kept. */
+  /** @internal Reads a retained event. */
   async keptEvent(event: string, id: string): Promise<KeptEvent | undefined> {
     if (this.#closed) throw closed("replay");
     return await this.#shardOf(id).keptEvent(event, id);
@@ -210,7 +229,7 @@ function closed(operation: string): TaskweftError {
   });
 }
 
-/** A client for programs that hold several, or that want no hidden state: pass it as `options.client`. */
+/** A client for programs that use several, or that want no hidden state: pass it as `options.client`. */
 export function createClient(options: ClientOptions = {}): TaskweftClient {
   return new TaskweftClient(options);
 }

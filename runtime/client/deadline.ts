@@ -2,8 +2,8 @@ import { timerMs } from "../definition/index.js";
 import type { TaskweftError } from "../errors.js";
 
 /**
- * Settles with `promise`, or rejects with `error()` after `ms`. The promise itself goes on: what it does
- * later is looked at by nobody, so its rejection is taken here.
+ * Settles with `promise`, or rejects with `error()` after `ms`. The promise is not cancelled; if it rejects
+ * later, the rejection is handled here, because nobody else will.
  */
 export async function withDeadline<Value>(
   promise: Promise<Value>,

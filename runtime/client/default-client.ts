@@ -1,4 +1,7 @@
-/** The client that enqueue functions use when none is passed: one a process, made by `connect()`, or for a worker's handlers. */
+/**
+ * The client that enqueue functions use by default: one per process, made by `connect()` or, in a worker, for
+ * its handlers.
+ */
 import { TaskweftError } from "../errors.js";
 import { createClient, type ClientOptions, type TaskweftClient } from "./client.js";
 
@@ -6,16 +9,18 @@ let defaultClient: TaskweftClient | undefined;
 let provide: (() => TaskweftClient) | undefined;
 
 /**
- * Connects the process to Redis and checks that the server can keep the promises. Calling it again replaces the client;
- * the earlier one is closed.
- * @throws TaskweftError `RedisUnavailable`, `RedisUnsuitable`, `ProtocolUnknown`, `OptionInvalid`.
+ * Connects the process to Redis and checks that the server is suitable. Calling it again replaces the client
+ * and closes the earlier one.
+ * @throws TaskweftError `RedisUnavailable`, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`,
+ *   `OptionInvalid`.
  */
 export async function connect(options: ClientOptions = {}): Promise<TaskweftClient> {
   const client = createClient(options);
   try {
     await client.ready();
   } catch (error) {
-    // Nothing was given to it: to wait for an answer once more would double the deadline.
+    // The client has no pending calls; closing it normally would wait for Redis again and double the
+    // deadline.
     client.drop();
     throw error;
   }
@@ -25,12 +30,15 @@ export async function connect(options: ClientOptions = {}): Promise<TaskweftClie
   return client;
 }
 
-/** @internal Makes the client on its first use, unless `connect()` was called: a worker's handlers have a Redis already. */
+/**
+ * @internal Sets how to make the client on first use if `connect()` was not called: handlers of a worker
+ *   share its Redis.
+ */
 export function provideClient(make: () => TaskweftClient): void {
   provide = make;
 }
 
-/** Closes the client made by `connect()`, after what it was given has been sent. */
+/** Closes the client made by `connect()` once its pending calls have been sent. */
 export async function disconnect(): Promise<void> {
   const client = defaultClient;
   defaultClient = undefined;

@@ -1,8 +1,9 @@
 /**
- * Enqueues that are confirmed beyond the memory of the primary: a batcher on a connection of its own, because the wait for
- * a replica or a disk holds up every call behind it.
+ * Enqueues that must be confirmed by a replica or the disk. They have a batcher on a connection of its own,
+ * because waiting for a confirmation holds up every call behind it.
  *
- *   add -> (first on each connection: can this Redis do it at all?) -> batcher -> stored -> confirmed, or short of it
+ *   add -> (first on each connection: can this Redis confirm at all?) -> batcher -> stored -> confirmed, or
+ *   not reached
  */
 import {
   Connection,
@@ -26,16 +27,16 @@ export interface DurableLaneOptions {
   readonly clock: ServerClock;
   readonly deadlineMs: number;
   readonly durability: ConfirmedDurability;
-  /** As that of a batcher. */
+  /** As the gate of a batcher. */
   readonly gate: () => Promise<void> | undefined;
   /** Longest wait for a confirmation (ms). */
   readonly timeoutMs: number;
 }
 
-/** How long the answer to a call is remembered (ms); the same as in enqueue.lua. */
+/** How long the answer to a call is remembered (ms); must equal the value in enqueue.lua. */
 const SENT_KEPT_MS = 600_000;
 
-/** Asks Redis for a confirmation of all that this connection wrote; the number of those who gave it. */
+/** Asks Redis to confirm everything that this connection wrote; resolves to the number of confirmations. */
 type Ask = (timeoutMs: number) => Promise<number>;
 
 export class DurableLane {
@@ -43,10 +44,13 @@ export class DurableLane {
   readonly #connection: Connection;
   readonly #batcher: Batcher;
   readonly #asks = new Asks();
-  /** How the server of this connection is asked, once that is known. Behind another connection there may be another server. */
+  /**
+   * How to ask the server of this connection, once known. After a reconnect the server may be a different
+   * one.
+   */
   #known: Ask | undefined;
   #probing: Promise<Ask> | undefined;
-  /** How often the connection was made anew. */
+  /** Number of reconnects. */
   #remade = 0;
 
   constructor(options: DurableLaneOptions) {
@@ -64,7 +68,7 @@ export class DurableLane {
     });
   }
 
-  /** Nothing is sent to a Redis that cannot confirm it. */
+  /** Enqueues only once it is known that this Redis can confirm. */
   add(item: EnqueueItem, waiter: Waiter): void {
     this.#supported().then(
       () => this.#batcher.add(item, waiter),
@@ -84,7 +88,7 @@ export class DurableLane {
   #supported(): Promise<unknown> {
     const { deadlineMs } = this.#options;
     const { redis, address } = this.#connection;
-    // While it is away, it may come back as another.
+    // While disconnected, probe again: the server that comes back may be a different one.
     if (this.#known !== undefined && redis.status === "ready") return Promise.resolve();
     return this.#asks.ask({
       call: () => this.#probe(),
@@ -98,7 +102,7 @@ export class DurableLane {
     });
   }
 
-  /** One at a time: the connection keeps what it cannot send, for as long as Redis is away. */
+  /** Only one probe at a time: the connection buffers what it cannot send while Redis is away. */
   #probe(): Promise<Ask> {
     this.#probing ??= this.#probeAll().finally(() => {
       this.#probing = undefined;
@@ -118,8 +122,9 @@ export class DurableLane {
   }
 
   /**
-   * Redis confirms what the asking connection has written. After a reconnect that is nothing, and every server would
-   * agree at once; so each question comes behind a write, and counts only if both went over the same connection.
+   * Redis confirms what the asking connection has written. After a reconnect that is nothing, so any server
+   * would confirm at once. Hence each question follows a write, and counts only if both used the same
+   * connection.
    */
   async #confirm(slot: number): Promise<string | undefined> {
     for (;;) {
@@ -133,13 +138,13 @@ export class DurableLane {
     const { keys, client, timeoutMs } = this.#options;
     try {
       const isThere = await this.#connection.redis.pexpire(keys.sent(client, slot), SENT_KEPT_MS);
-      // Another primary, to which the call never came.
+      // The key is missing, so this is another primary that never got the call.
       if (isThere === 0) return "the Redis that stored it was replaced by one that may not have it";
       const ask = this.#known ?? (await this.#probe());
       return (await ask(timeoutMs)) > 0 ? undefined : this.#missing();
     } catch (error) {
       if (!isRefusal(error)) throw toTaskweftError(error, "enqueue");
-      // It was configured otherwise meanwhile, or is another one: the next enqueue finds out before it is sent.
+      // The server was reconfigured or replaced: the next enqueue probes it before it is sent.
       this.#known = undefined;
       return `Redis cannot confirm it any more: ${error.message}`;
     }
@@ -159,7 +164,10 @@ async function askReplica(redis: RedisClient): Promise<Ask> {
   return (timeoutMs) => redis.wait(1, timeoutMs);
 }
 
-/** With `appendfsync always` a reply is only sent when the disk has what it answers; else WAITAOF waits for it. */
+/**
+ * With `appendfsync always` Redis replies only after the disk has the write; otherwise WAITAOF waits for
+ * that.
+ */
 async function askDisk(redis: RedisClient): Promise<Ask> {
   if (await syncsAlways(redis)) return () => Promise.resolve(1);
   const needs =
@@ -174,13 +182,13 @@ async function syncsAlways(redis: RedisClient): Promise<boolean> {
     const value = (name: string): string | undefined => settings[settings.indexOf(name) + 1];
     return value("appendonly") === "yes" && value("appendfsync") === "always";
   } catch (error) {
-    // Managed servers refuse CONFIG; WAITAOF is then the only way to know.
+    // Managed servers refuse CONFIG; then only WAITAOF can tell.
     if (error instanceof Error && error.name === "ReplyError") return false;
     throw error;
   }
 }
 
-/** Whatever else it answers may be otherwise the next time. */
+/** Replies that prove a missing feature. Any other error may be temporary. */
 const LACKS = /^ERR unknown command|appendonly is disabled/;
 
 async function supported(probe: Promise<unknown>, needs: string): Promise<void> {
@@ -192,7 +200,7 @@ async function supported(probe: Promise<unknown>, needs: string): Promise<void> 
   }
 }
 
-/** Redis cannot confirm what it stores. */
+/** This Redis cannot give the requested confirmation. */
 class Unsupported extends Error {
   override readonly name = "Unsupported";
 }

@@ -1,9 +1,12 @@
 /**
- * Makes the functions that generated code exports for events: `emitOrderCreated(event, options)`, and its `replay`. All that follows
- * from an event is sent in one tick, whatever handlers do:
+ * Makes the functions that generated code exports for events: `emitOrderCreated(event, options)` and its
+ * `replay`. All consequences of an event are sent in one tick, whatever its handlers do:
  *
- *   each observer -> its jobs and runs (observer.ts) | each field by which it is waited for -> the runs and handlers that listen hear of it
- *   with a retention -> the event is kept, with the actions that a replay need not do; what was not stored is taken back from them
+ *   each observer -> its jobs and runs (observer.ts)
+ *   each field that listeners match on -> the runs and handlers that listen are told (tell.ts)
+ *   with a retention -> the event is stored with the actions that a replay may skip; actions that turn out
+ *   not to be
+ *     stored are taken off that list by a second call
  */
 import {
   DURABILITIES,
@@ -39,7 +42,7 @@ export function createEmitFunction<Event, Observers>(
   return Object.assign(emit, { event: definition.name, replay }) as unknown as EmitFunction<Event, Observers>;
 }
 
-/** An event of which is to be told. */
+/** An event on its way to observers and listeners. */
 interface Telling<Event> {
   readonly operation: Emission["operation"];
   readonly client: TaskweftClient;
@@ -47,9 +50,11 @@ interface Telling<Event> {
   readonly options: Pick<EmitOptions, "durability">;
   readonly payload: Event;
   readonly json: string;
-  /** Of an event that is kept: its payload as it was emitted, and the actions that are settled. */
+  /** For a retained event: its payload as it was emitted, and the settled actions. */
   readonly kept?: Pick<KeptEvent, "payload" | "settled">;
-  /** Observers that hear of it; runs do not, then. Absent: all of them, and runs. */
+  /**
+   * Observers to tell; listening runs and handlers are then left out. Absent: all observers and listeners.
+   */
   readonly only?: readonly string[];
 }
 
@@ -98,7 +103,7 @@ class Emitter<Event> {
     if (event === undefined) throw eventUnknown(this.#definition, id);
     const { payload, json } = this.#checkAgain.check(JSON.parse(event.payload) as Event);
     const leftOut = only === undefined ? [] : this.#observers.filter(({ name }) => !only.includes(name));
-    // The new event is one of the chosen observers: replayed in its turn, it must not come to the others.
+    // The new event is meant for the chosen observers only, so a later replay of it must skip the others.
     const settled = leftOut.flatMap(({ actions }) => actions.map(({ name }) => name));
     return await this.#tell({
       operation: "replay",
@@ -144,14 +149,16 @@ class Emitter<Event> {
       if (only === undefined || only.includes(observer.name)) observer.hear(payload, emission);
     if (kept !== undefined) emission.replies.push(this.#keep(emission, kept.payload));
     await Promise.all(emission.replies);
-    // What was not stored was said to be settled before that was known.
+    // Actions were stored as settled before their replies came: store the event again without those that
+    // failed.
     if (kept !== undefined && emission.kept?.open.length !== 0) await this.#keep(emission, kept.payload);
     return resultOf(name, emission);
   }
 
   /**
-   * An id of the caller's own may be that of an event with another content: of this one, nothing must run then. What follows waits for the
-   * answer, which only emits with an id of their own pay for.
+   * Checks an id chosen by the caller before anything runs: a retained event of that id may have another
+   * content, and then nothing of this one may run. Only emits with their own id pay for this extra round
+   * trip.
    */
   async #keepFirst(client: TaskweftClient, id: string, payload: string): Promise<void> {
     const { name: event, keepMs = 0 } = this.#definition;
@@ -167,7 +174,7 @@ class Emitter<Event> {
       throw eventConflict(event, id, "; nothing of this one was stored. Use another id, or none.");
   }
 
-  /** Sent in the tick of the emit, beside its jobs. */
+  /** Sent in the same tick as the event's jobs. */
   async #keep({ client, id, kept }: Emission, payload: string): Promise<void> {
     if (kept === undefined) return;
     const { name: event, keepMs = 0 } = this.#definition;
@@ -201,7 +208,7 @@ function resultOf(event: string, emission: Emission): EmitResult {
   });
 }
 
-/** Sent in the tick of the emit, beside its jobs. */
+/** Sent in the same tick as the event's jobs. */
 async function tellListeners(
   { client, id, runs, heardBy, deaf }: Emission,
   call: { readonly head: string; readonly payload: string; readonly queues: readonly string[] },
@@ -216,7 +223,10 @@ async function tellListeners(
   }
 }
 
-/** What begins the listeners that it concerns. Runs and handlers that wait by one and the same field are told by one call. */
+/**
+ * Key heads of the listeners that this event may concern. All listeners on the same fields are told by one
+ * call.
+ */
 function headsOf<Event>(
   { name, waitFields = [], handlerFields = [] }: EventDefinition<Event>,
   payload: Event,

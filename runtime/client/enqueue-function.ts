@@ -1,4 +1,7 @@
-/** Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and `enqueue(name, ...)`. */
+/**
+ * Makes the functions that generated code exports: `enqueuePaymentProcess(payload, options)` and
+ * `enqueue(name, ...)`.
+ */
 import type { AnyTaskContract, Durability, QueueDefinition, TaskContract } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import type { JobMeter } from "../metrics/index.js";
@@ -11,7 +14,7 @@ import { JobMaker } from "./job-maker.js";
 import { type Awaitable, type HandleSource, StoredJobHandle } from "./job-handle.js";
 import { durationMs } from "../option-values.js";
 
-/** What the jobs of one call have in common. A class for the same reason as JobItem. */
+/** What the jobs of one call share. A class, not a literal, for the reason given at JobItem. */
 class EnqueueCall implements HandleSource {
   readonly client: TaskweftClient;
   readonly awaitable: Awaitable;
@@ -26,7 +29,10 @@ class EnqueueCall implements HandleSource {
   }
 }
 
-/** Makes the handle of a job once it is stored. One object a job, where closures would be three: thousands are made at a time. */
+/**
+ * Makes the handle of a job once it is stored. One object per job where closures would be three, because
+ * thousands are made at a time.
+ */
 class HandleWaiter<Result> implements Waiter {
   readonly failed: Waiter["failed"];
   readonly meter: JobMeter;
@@ -73,7 +79,7 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
     client.send(item, waiter, durability);
   }
 
-  // Not `async`: each promise less counts where thousands are enqueued at a time.
+  // Not `async`: that would add a promise per job, and thousands are enqueued at a time.
   function enqueueOne(payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>> {
     return new Promise((resolve, reject) => {
       const call = callOf(options);
@@ -88,7 +94,8 @@ export function createEnqueueFunction<Payload, Result, Queue extends string>(
   ): Promise<readonly JobHandle<Result>[]> {
     return new Promise((resolve, reject) => {
       const call = callOf(options);
-      // All are made before the first is sent: one bad payload, and none is stored.
+      // All items are made before the first is sent, so that one invalid payload keeps all of them from being
+      // stored.
       const items = payloads.map((payload) => maker.make(call.client, payload, options));
       const handles: JobHandle<Result>[] = [];
       let unanswered = items.length;

@@ -1,4 +1,4 @@
-/** The producer's side: validates, names and sends jobs, and awaits results. Never loads a handler. */
+/** The producer's side: validates and sends jobs, and awaits results. Never loads a handler. */
 export * from "./client.js";
 export { connect, currentClient, disconnect } from "./default-client.js";
 export * from "./emit-function.js";

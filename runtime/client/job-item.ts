@@ -2,9 +2,10 @@ import type { LimitedGroup } from "../definition/index.js";
 import type { Dedupe, EnqueueItem } from "../scripts/index.js";
 
 /**
- * A job on its way to Redis. A class and no literal: of each literal V8 learns whether what it makes lives long. In a burst all jobs do
- * at first, and from then on they would be made among the old objects, where they stay until a full collection, with all that they hold:
- * a producer with a thousand jobs in flight then needs three times the CPU for each.
+ * A job on its way to Redis. A class, not a literal: V8 learns for each literal whether its objects live
+ * long. In a burst all jobs do, and from then on V8 would allocate them in the old generation, where they and
+ * all that they reference stay until a full collection; a producer with a thousand jobs in flight then needs
+ * three times the CPU per job.
  */
 export class JobItem implements EnqueueItem {
   readonly id: string;

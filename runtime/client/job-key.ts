@@ -1,4 +1,7 @@
-/** What makes two enqueues one job: an idempotency key, or a dedupe key. A task has one of them at most. */
+/**
+ * The key that makes two enqueues one job: an idempotency key or a dedupe key. A task has at most one of
+ * them.
+ */
 import {
   DEFAULT_MAX_WAITS,
   isKey,
@@ -11,11 +14,14 @@ import { dedupeField, keyField, type RecordOptions } from "../protocol/index.js"
 import type { EnqueueItem } from "../scripts/index.js";
 import type { EnqueueOptions } from "./enqueue-options.js";
 
-/** When it is first asked whether the job of a dedupe key has ended (ms); until then the key takes some memory, and no more. */
+/**
+ * Time before the first check whether the job of a dedupe key has ended (ms); until then the key only takes
+ * some memory.
+ */
 const FIRST_LOOK_MS = 3_600_000;
 
 export interface JobKey extends Pick<EnqueueItem, "key" | "keyTtlMs" | "dedupe"> {
-  /** What the job's record says of it. */
+  /** The options that the key adds to the job's record. */
   readonly record: Pick<RecordOptions, "key" | "hold" | "dedupe">;
 }
 
@@ -64,7 +70,7 @@ export function jobKey<Payload>(
 }
 
 /**
- * The options of a job whose task debounces: its wait is its delay.
+ * The options for a task that debounces: its `wait` becomes the delay.
  * @throws TaskweftError `OptionInvalid`
  */
 export function withDebounce(
@@ -84,7 +90,7 @@ export function withDebounce(
   return { ...options, delay: dedupe.waitMs ?? 0 };
 }
 
-/** A key is made of the payload, and may be as sensitive. */
+/** Describes a key by its length, because it is made of the payload and may be as sensitive. */
 function lengthOf(key: string): string {
   return `${key.length} characters`;
 }

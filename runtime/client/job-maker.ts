@@ -1,4 +1,7 @@
-/** Turns a payload and options into what travels to Redis. Validates everything, so that Redis is only touched by good jobs. */
+/**
+ * Turns a payload and options into the item that travels to Redis. Validates everything, so that only valid
+ * jobs reach Redis.
+ */
 import {
   type AnyTaskContract,
   DURABILITIES,
@@ -29,11 +32,11 @@ export class JobMaker<Payload> {
   readonly #contract: TaskContract<Payload, unknown>;
   readonly #queues: ReadonlyMap<string, QueueDefinition>;
   readonly #plainHead: string;
-  /** True where a job is a payload and nothing else. */
+  /** Whether a job consists of nothing but its payload: no key and no limit. */
   readonly #isPlain: boolean;
-  /** True where a plain job must start within a time. */
+  /** Whether a plain job has a `startWithin`. */
   readonly #isDated: boolean;
-  /** Of the task's own queue. */
+  /** Limit of the task's own queue. */
   readonly #maxPending: number;
   readonly #check: PayloadCheck<Payload>;
   readonly #meter: JobMeter;
@@ -78,8 +81,9 @@ export class JobMaker<Payload> {
   }
 
   /**
-   * The job of a payload that the schema refuses, for a place where people look: its worker refuses it too, and it is dead.
-   * `undefined` when a worker would run it, or when it cannot be stored.
+   * The job for a payload that the schema refuses, stored so that operators see it: its worker refuses the
+   * payload too, and the job goes dead. `undefined` if a worker would accept the payload, or if it cannot be
+   * stored.
    */
   makeRefused(client: TaskweftClient, payload: Payload, options: EnqueueOptions): EnqueueItem | undefined {
     if (this.#contract.schemas.payloadLoose().safeParse(payload).success) return undefined;
@@ -91,7 +95,7 @@ export class JobMaker<Payload> {
       queue: queue.name,
       record: `${record}${this.#check.json(payload)}]`,
       due: dueText(options),
-      // Keys and limits are made of payloads that fit.
+      // Keys and limits are computed from valid payloads only.
       key: "",
       keyTtlMs: 0,
       group: undefined,
@@ -100,7 +104,7 @@ export class JobMaker<Payload> {
     };
   }
 
-  /** Where the enqueues of a queue are counted. */
+  /** The counters for enqueues into a queue. */
   meter(queue: string): JobMeter {
     return queue === this.#contract.queue ? this.#meter : processMetrics.jobs.of(this.#contract.name, queue);
   }
@@ -175,7 +179,9 @@ export class JobMaker<Payload> {
     return limitedGroup(this.#contract, queue, payload);
   }
 
-  /** Only a key of the payload leads its jobs to one shard; a limit of the whole task or queue counts in each. */
+  /**
+   * Only a key from the payload binds jobs to one shard; a limit on the whole task or queue counts per shard.
+   */
   #routingGroup(group: LimitedGroup | undefined): string {
     return group === undefined || limitKey(this.#contract) === undefined ? "" : group.name;
   }
@@ -188,7 +194,7 @@ export class JobMaker<Payload> {
   ): RecordOptions | undefined {
     const record: RecordOptions = {};
     this.#limitStart(record, options);
-    // An id tells when its job was made, but not when its payload was replaced.
+    // The id tells when the job was made, but not when its payload was replaced.
     if (!isDated(record) && (options.id !== undefined || latestWins(keyOptions.dedupe)))
       record.at = client.now();
     if (options.maxRetries !== undefined) {
@@ -206,7 +212,10 @@ export class JobMaker<Payload> {
     return Object.keys(record).length === 0 ? undefined : record;
   }
 
-  /** A delay is a length and `runAt` a time, and so is what is stored: what it counts from is known when the job is stored. */
+  /**
+   * `delay` is a duration and `runAt` a time, and they are stored as such: the start of the duration is known
+   * only when the job is stored.
+   */
   #limitStart(record: RecordOptions, { startWithin, delay, runAt }: EnqueueOptions): void {
     const ms =
       startWithin === undefined
@@ -218,7 +227,7 @@ export class JobMaker<Payload> {
   }
 }
 
-/** True where a time of Redis decides whether the job is late: that at which it is stored. */
+/** Whether the deadline depends on the time at which Redis stores the job. */
 function isDated(options: RecordOptions | undefined): boolean {
   return options?.startWithinMs !== undefined;
 }
@@ -230,8 +239,9 @@ function headOf({ name, hash }: AnyTaskContract, queue: string, options: RecordO
 }
 
 /**
- * For whoever asks how long a job has waited: it has not before it was due. Under an id of the caller's own the time may be computed
- * anew with each enqueue, so only a batch, which gathers by it, has it in the record.
+ * Records from when the job's waiting time counts: it does not wait before it is due. Under an id of the
+ * caller's own, this time may differ with each enqueue, so it is in the record only for a batch, which is
+ * gathered by it.
  */
 function noteDueTime(record: RecordOptions, { delay, id, runAt }: EnqueueOptions, isGathered: boolean): void {
   if (delay === undefined && runAt === undefined) return;
@@ -240,7 +250,7 @@ function noteDueTime(record: RecordOptions, { delay, id, runAt }: EnqueueOptions
   else record.delayMs = durationMs("delay", delay, 0);
 }
 
-/** True for the job that most producers send: the definition says everything. */
+/** True for the job that most producers send: all of its options come from the definition. */
 function changesNothing(options: EnqueueOptions | undefined): boolean {
   for (const name in options) if (name !== "client" && name !== "durability") return false;
   return true;

@@ -1,6 +1,6 @@
 /**
- * What follows from an event: conditions and payloads are evaluated here, in the producer, and all jobs are handed to the batcher in
- * one tick.
+ * The consequences of an event: conditions and payloads are evaluated here, in the producer, and all jobs are
+ * handed to the batcher in one tick.
  *
  *   each observer:  when -> no | each action: payload -> job -> stored | not stored (the emit rejects)
  *                   fails: reported        -> refused by the task's schema: stored to go dead, and reported
@@ -32,36 +32,36 @@ export interface Emission {
   readonly client: TaskweftClient;
   readonly id: string;
   readonly options: Pick<EmitOptions, "durability">;
-  /** By its place: replies come in any order. */
+  /** Indexed by action, because replies come in any order. */
   readonly jobs: (Job | undefined)[];
   readonly failed: Failure[];
   readonly started: StartedRunOf<string>[];
   readonly replies: Promise<void>[];
-  /** Runs of workflows that have heard of it. */
+  /** Workflow runs that received the event. */
   readonly runs: string[];
-  /** Jobs whose handlers have heard of it. */
+  /** Jobs whose handlers received the event. */
   readonly heardBy: string[];
-  /** Why some who listen may have not heard of it. */
+  /** Errors because of which some listeners may not have received the event. */
   readonly deaf: TaskweftError[];
-  /** What Redis did not store. */
+  /** Actions that Redis did not store. */
   readonly lost: { readonly failure: Failure; readonly error: TaskweftError }[];
-  /** Of an event that is kept. Actions are `<observer>.<number>`. */
+  /** Set for a retained event. Actions are named `<observer>.<number>`. */
   readonly kept?: KeptActions;
 }
 
 interface KeptActions {
-  /** Settled before this call: they are passed over. */
+  /** Actions that were settled before this call; they are skipped. */
   readonly before: ReadonlySet<string>;
-  /** Those and what is sent now. */
+  /** `before`, and the actions that are sent now. */
   readonly settled: string[];
-  /** Of these, what was not stored after all, now or before. */
+  /** The actions in `settled` that were not stored after all, now or before. */
   readonly open: string[];
-  /** Why that may not be known. */
+  /** Errors because of which the stored event may be out of date. */
   readonly failed: TaskweftError[];
 }
 
 interface OneAction<Event> {
-  /** `<observer>.<number>` */
+  /** Named `<observer>.<number>`. */
   readonly name: string;
   run(event: Event, emission: Emission): void;
 }
@@ -81,7 +81,7 @@ export class Observer<Event> {
     );
   }
 
-  /** What goes wrong here must not keep the others from hearing. */
+  /** Runs the actions. An error is recorded, not thrown, so that the other observers are still told. */
   hear(event: Event, emission: Emission): void {
     const { kept } = emission;
     const open =
@@ -104,7 +104,7 @@ class Action<Event> implements OneAction<Event> {
   readonly #definition: ActionDefinition<Event>;
   readonly #maker: JobMaker<unknown>;
 
-  /** `number`: its place among the observer's actions, from 1. */
+  /** `number`: place of the action among those of its observer, from 1. */
   constructor(
     observer: string,
     number: number,
@@ -149,12 +149,12 @@ class Action<Event> implements OneAction<Event> {
     try {
       return this.#maker.makeRefused(client, payload, options);
     } catch {
-      // It cannot be stored either (too large, no JSON); why it was refused in the first place is reported.
+      // The job cannot be stored either (too large, or not JSON); its first refusal is reported.
       return undefined;
     }
   }
 
-  /** `refusal`: why the job will be dead. */
+  /** `refusal`: why the job will go dead. */
   #send(
     item: EnqueueItem,
     { client, jobs, failed, kept, replies, lost, options }: Emission,
@@ -188,7 +188,7 @@ class Action<Event> implements OneAction<Event> {
   }
 }
 
-/** Codes of what is wrong with an input, or with the key that is made of it. */
+/** Error codes for an invalid input, or for an invalid key made from it. */
 const REFUSALS: ReadonlySet<string> = new Set(["OptionInvalid", "PayloadInvalid"]);
 
 class StartAction<Event> implements OneAction<Event> {
@@ -218,7 +218,7 @@ class StartAction<Event> implements OneAction<Event> {
       started.push({ ...about, id: run.id, deduplicated: run.deduplicated });
     } catch (error) {
       if (!isTaken(error)) kept?.open.push(this.name);
-      // What the workflow refuses is not there afterwards, and would be refused again.
+      // A refusal by the workflow's schema is final and would repeat, so only other errors count as lost.
       const isLost = error instanceof TaskweftError && !REFUSALS.has(error.code);
       if (isLost) lost.push({ failure: { ...about, error }, error });
       else fail(emission, { ...about, error: asError(error) });
@@ -227,14 +227,14 @@ class StartAction<Event> implements OneAction<Event> {
 }
 
 /**
- * The id of an action belongs to it alone: where it is taken, the action was done, by rules that have changed since. A replay that did
- * it again when that job is forgotten would do the work twice.
+ * An action's id is its own, so if it is taken, the action was done, by rules that have changed since. If a
+ * replay did it again after that job is forgotten, the work would be done twice.
  */
 function isTaken(error: unknown): boolean {
   return error instanceof TaskweftError && error.code === "IdConflict";
 }
 
-/** Nothing is stored that people could find later, so it is said where nobody has to ask for it. */
+/** Logs the failure: nothing is stored that an operator could find later. */
 function fail({ failed, id }: Emission, failure: Failure): void {
   failed.push(failure);
   const { observer, task, workflow, error } = failure;

@@ -1,8 +1,14 @@
-/** What a producer hands over, checked before Redis is touched: it fits its schema, JSON can hold it, and it is not too large. */
+/**
+ * Checks a payload before Redis is touched: it fits its schema, JSON can represent it, and it is not too
+ * large.
+ */
 import type { ValidationIssue, Validator } from "../definition/index.js";
 import { PayloadInvalid, type PayloadProblem } from "../errors.js";
 
-/** Larger payloads belong in a blob store, with a reference in the job: they slow every other job of the shard. */
+/**
+ * Larger payloads belong in a blob store, with a reference in the job: they slow down every other job of the
+ * shard.
+ */
 export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
 
 type Operation = "emit" | "enqueue" | "replay";
@@ -13,7 +19,7 @@ export class PayloadCheck<Payload> {
   readonly #operation: Operation;
   #validator: Validator<Payload> | undefined;
 
-  /** `build`: makes the validator when the first payload comes. */
+  /** `build` makes the validator when the first payload comes. */
   constructor(name: string, build: () => Validator<Payload>, operation: Operation = "enqueue") {
     this.#name = name;
     this.#build = build;
@@ -21,7 +27,7 @@ export class PayloadCheck<Payload> {
   }
 
   /**
-   * The payload, and as JSON.
+   * Returns the validated payload, and its JSON.
    * @throws PayloadInvalid
    */
   check(payload: Payload): { readonly payload: Payload; readonly json: string } {
@@ -32,7 +38,8 @@ export class PayloadCheck<Payload> {
   }
 
   /**
-   * The schema may let anything through (`any`), but what JSON cannot hold must not be found out by a worker.
+   * Rejects here what JSON cannot represent: a schema with `any` lets it through, and a worker would notice
+   * too late.
    * @throws PayloadInvalid
    */
   json(payload: Payload): string {
@@ -46,7 +53,7 @@ export class PayloadCheck<Payload> {
     let json: string | undefined;
     let reason = `got ${typeof payload}`;
     try {
-      // Of undefined and functions there is no text.
+      // `undefined` for `undefined` and functions.
       json = JSON.stringify(payload);
     } catch (error) {
       reason = error instanceof Error ? (error.message.split("\n", 1)[0] ?? "") : String(error);
@@ -60,7 +67,7 @@ export class PayloadCheck<Payload> {
   }
 }
 
-/** A schema that contains itself follows a value as deep as it goes, which the stack does not hold. */
+/** Catches the stack overflow of a recursive schema on a deeply nested value. */
 export function checkValue<Value>(
   validator: Validator<Value>,
   value: unknown,
@@ -80,7 +87,7 @@ function problemsOf(issues: readonly ValidationIssue[]): readonly PayloadProblem
   return issues.map((issue) => ({ path: pathText(issue.path), message: issue.message }));
 }
 
-/** `["items", 0, "sku"]` -> `items[0].sku` */
+/** `["items", 0, "sku"]` becomes `items[0].sku`. */
 export function pathText(path: readonly PropertyKey[]): string {
   let text = "";
   for (const part of path) {

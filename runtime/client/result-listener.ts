@@ -1,7 +1,7 @@
 /**
- * Waits for jobs to end. The first wait opens a subscriber; the script notes who waits, and whoever ends the job
- * publishes its id on the waiter's channel. A message may be lost with its connection, so every wait also asks now and
- * then.
+ * Waits for jobs to end. The first wait opens a subscriber; the script records who waits, and the script that
+ * ends the job publishes its id on the waiter's channel. A message may be lost with its connection, so every
+ * wait also polls.
  */
 import { Connection, type ConnectionOptions, toTaskweftError } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
@@ -17,9 +17,9 @@ import {
 import { awaitJob, awaitRun } from "../scripts/index.js";
 import { Asks } from "./asks.js";
 
-/** How often a wait asks although no message came (ms). */
+/** Interval of the polls without a message (ms). */
 const ASK_AGAIN_MS = 5000;
-/** How long after its time-out a wait still takes an answer that is under way (ms). */
+/** How long after its timeout a wait still accepts an answer that is under way (ms). */
 const ANSWER_GRACE_MS = 500;
 
 export interface FinishedJob {
@@ -32,7 +32,7 @@ export class ResultListener {
   readonly #options: ConnectionOptions;
   readonly #keys: ShardKeys;
   readonly #client: string;
-  /** Who wants to look again when a job is said to have ended. */
+  /** By job id: the waits to wake when the job is reported as ended. */
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #asks = new Asks();
   #subscriber: Connection | undefined;
@@ -47,14 +47,14 @@ export class ResultListener {
   }
 
   /**
-   * The end of the job, or `undefined` when it has not ended after `timeoutMs`.
-   * @throws TaskweftError `JobNotFound`, `Closed`; `TimedOut` when Redis itself does not answer.
+   * The end of the job, or `undefined` if it has not ended after `timeoutMs`.
+   * @throws TaskweftError `JobNotFound`, `Closed`; `TimedOut` if Redis itself does not answer.
    */
   wait(id: string, timeoutMs: number): Promise<FinishedJob | undefined> {
     return this.#bounded(id, timeoutMs, () => this.#ask(id));
   }
 
-  /** The same for a workflow run. */
+  /** Like `wait`, for a workflow run. */
   waitForRun(id: string, timeoutMs: number): Promise<RunEnd | undefined> {
     return this.#bounded(id, timeoutMs, () => this.#askRun(id));
   }
@@ -154,7 +154,7 @@ export class ResultListener {
   }
 
   async #subscribe(): Promise<void> {
-    // What waited for a slot must not open another one.
+    // A wait that was queued for a slot must not open a subscriber after close.
     if (this.#closed) throw new TaskweftError("Closed", "the client was closed");
     this.#subscribed ??= this.#openSubscriber();
     try {
@@ -172,7 +172,7 @@ export class ResultListener {
     subscriber.redis.on("message", (_channel: string, id: string) => {
       for (const wake of this.#waiting.get(id) ?? []) wake();
     });
-    // What was said while nobody listened is gone: ask.
+    // Messages published while disconnected are lost: ask again.
     subscriber.onReconnect(() => this.#wakeAll());
     await subscriber.redis.subscribe(this.#keys.finishedChannel(this.#client));
   }

@@ -1,8 +1,11 @@
-/** Tells all runs of workflows, and all jobs, that listen to an event: one call, and more only where hundreds do. */
+/**
+ * Delivers an event to all workflow runs and jobs that listen for it, in one call, or several if there are
+ * hundreds.
+ */
 import type { ShardKeys } from "../protocol/index.js";
 import { type ScriptRunner, tell, type TellCall, type Told } from "../scripts/index.js";
 
-/** Who has heard of it. Done again, it tells who has not. */
+/** Returns the listeners that received the event. If repeated, it tells those that have not. */
 export async function tellAll(
   runner: ScriptRunner,
   keys: ShardKeys,
@@ -17,7 +20,7 @@ export async function tellAll(
     for (const run of reply.runs) runs.add(run);
     for (const job of reply.jobs) jobs.add(job);
     if (reply.missingQueues.length > 0) {
-      // Runs and jobs of an older deploy, which wait in a queue that this one does not have.
+      // Listeners of an older deploy that wait in a queue which this one does not have.
       queues = [...queues, ...reply.missingQueues];
     } else if (reply.last === undefined) return { runs: [...runs], jobs: [...jobs] };
     else behind = reply.last;

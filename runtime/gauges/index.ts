@@ -1,4 +1,4 @@
-/** What Redis says of the system in numbers, for the metrics of a worker and for whoever asks once. */
+/** The state of the system in numbers, read from Redis for a worker's metrics and for `weft metrics`. */
 export { firstInLine, inLine } from "./line.js";
 export { gaugesSnapshot, RedisGauges } from "./redis-gauges.js";
 export { addUnserved, readUnservedQueues, type UnservedQueue } from "./unserved-queues.js";

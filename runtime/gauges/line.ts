@@ -1,14 +1,18 @@
 /**
- * Who stands in the pending lists. Among the ids are holes, of jobs that were cancelled or deleted, which stay there until a worker meets
- * them. Payloads may be large, and whoever asks comes again: a record is read only where something in it is needed.
+ * Reads the front of the pending lists. They contain holes: ids of cancelled or deleted jobs that stay until
+ * a worker meets them. Payloads may be large and these reads are repeated, so a record is read only if
+ * needed.
  */
 import type { Connection } from "../connection/index.js";
 import { TOMBSTONE, type ShardKeys } from "../protocol/index.js";
 
-/** Bytes of records of one list that are read for its first job, where the id in front is a hole; one is read however large it is. */
+/**
+ * Most bytes of records read per list to find its first job if the front id is a hole; one record is read
+ * whatever its size.
+ */
 const MOST_BYTES = 65_536;
 
-/** Of these ids those that are no holes, in their order, with the sizes of their records. */
+/** The ids that are not holes, in order, with the sizes of their records. */
 export async function inLine(
   connection: Connection,
   keys: ShardKeys,
@@ -26,8 +30,8 @@ export async function inLine(
 }
 
 /**
- * What `valueOf` says of the first job of each list of which it says something, given the first ids of each. One record is read of each, and
- * more only where that does not do.
+ * For each list, `valueOf` the first job for which it is defined, given the first ids of the list. One record
+ * per list is read, and more only if that does not suffice.
  */
 export async function firstInLine<Value>(
   connection: Connection,
@@ -55,7 +59,7 @@ export async function firstInLine<Value>(
   return fronts.map((front) => values.get(front.find((id) => values.has(id)) ?? ""));
 }
 
-/** The first of the ids whose size is known, and those behind it as long as all of them together are not larger. */
+/** The first id with a known size, and those behind it as long as their total size is not larger. */
 function asFewAs(bytes: number, ids: readonly string[], sizes: ReadonlyMap<string, number>): string[] {
   const known = ids.filter((id) => sizes.has(id));
   let sum = 0;

@@ -1,13 +1,13 @@
 /**
- * The part of a worker's metrics that Redis knows. Whatever scrapes and however often, Redis is asked at most once a second by a
- * process, and nobody waits for a Redis that does not answer.
+ * The gauges of a worker's metrics that are read from Redis. However often it is scraped, a process asks
+ * Redis at most once a second, and no scrape waits for a Redis that does not answer.
  */
 import type { Connection } from "../connection/index.js";
 import { Readings, type MetricsSource, type Snapshot } from "../metrics/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import { readShardGauges, type ShardGauges } from "./shard-gauges.js";
 
-/** How long an answer is as good as a new one (ms). */
+/** How long an answer is reused (ms). */
 const FRESH_MS = 1000;
 /** Longest wait for an answer (ms); scrapers give up after ten seconds. */
 const PATIENCE_MS = 1000;
@@ -23,7 +23,7 @@ export class RedisGauges implements MetricsSource {
   readonly #options: RedisGaugesOptions;
   #latest: readonly ShardGauges[] | undefined;
   #readAt = -Infinity;
-  /** Under way; never a second one beside it, or they would pile up while Redis is gone. */
+  /** The read in progress. There is never a second one, or they would pile up while Redis is down. */
   #reading: Promise<void> | undefined;
 
   constructor(options: RedisGaugesOptions) {
@@ -51,13 +51,13 @@ export class RedisGauges implements MetricsSource {
       );
       this.#readAt = performance.now();
     } catch {
-      // Said by `taskweft_redis_up`; why, by the worker's own log.
+      // `taskweft_redis_up` reports the failure; the worker's log has the reason.
       this.#latest = undefined;
     }
   }
 }
 
-/** The metrics of one system, from what each of its shards says. */
+/** The metrics of one system, from the gauges of its shards. */
 export function gaugesSnapshot(shards: readonly ShardGauges[]): Snapshot {
   const readings = new Readings();
   const total = (of: (shard: ShardGauges) => number): number => shards.reduce((sum, one) => sum + of(one), 0);
@@ -87,7 +87,7 @@ export function gaugesSnapshot(shards: readonly ShardGauges[]): Snapshot {
     {},
     total(({ runs }) => runs),
   );
-  // A worker has a part in each shard.
+  // A worker has a part in each shard, so the parts must not be added up.
   readings.add("taskweft_worker_alive", {}, Math.max(...shards.map(({ workers }) => workers)));
   for (const { shard, memory } of shards) {
     if (memory === undefined) continue;

@@ -1,11 +1,11 @@
-/** What the readers of numbers share. */
+/** Helpers of the gauge readers. */
 import type { Connection } from "../connection/index.js";
 
 export type Redis = Connection["redis"];
 
 const QUEUE_FIELD = "queue:";
 
-/** Names of the queues among the fields of `meta`. */
+/** The queue names among the fields of `meta`. */
 export function declaredQueues(fields: readonly string[]): readonly string[] {
   return fields
     .filter((field) => field.startsWith(QUEUE_FIELD))

@@ -1,6 +1,6 @@
 /**
- * What one shard says of itself in numbers. Three round trips, whose commands are as many as there are queues and each of which looks at
- * one number or one job, however much waits; two more where the id in front of a list is of a job that is over.
+ * The gauges of one shard. They take three round trips with a few commands per queue, each of which reads one
+ * number or one job however long the backlog is; two more if the front id of a list is a hole.
  */
 import { type Connection, toTaskweftError } from "../connection/index.js";
 import {
@@ -18,7 +18,7 @@ export interface QueueGauges {
   readonly name: string;
   readonly pending: number;
   readonly scheduled: number;
-  /** How long the first job in line could have started at most (ms); 0 when none is in line. */
+  /** Longest time that the first job in line has been ready to start (ms); 0 if no job is in line. */
   readonly oldestPendingMs: number;
   readonly paused: boolean;
 }
@@ -30,11 +30,14 @@ export interface ShardGauges {
   readonly dead: number;
   readonly runs: number;
   readonly workers: number;
-  /** Absent where the server refuses to tell. */
+  /** Absent if the server refuses INFO. */
   readonly memory?: { readonly used: number; readonly max: number };
 }
 
-/** `known`: names of queues that are there whatever Redis says. @throws TaskweftError `RedisUnavailable`, `RedisRefused`. */
+/**
+ * `known`: names of queues that exist whatever Redis says.
+ * @throws TaskweftError `RedisUnavailable`, `RedisRefused`.
+ */
 export async function readShardGauges(
   connection: Connection,
   keys: ShardKeys,
@@ -88,7 +91,7 @@ async function readWhole(redis: Redis, keys: ShardKeys) {
       .zcard(running),
   );
   const [seconds, micros] = time as [string, string];
-  // Paused tasks stand there too; names of queues hold no colon.
+  // Paused tasks are in the same set; queue names contain no colon.
   const pausedQueues = (pausedNames as string[]).filter((name) => !name.includes(":"));
   return {
     now: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000),
@@ -100,7 +103,7 @@ async function readWhole(redis: Redis, keys: ShardKeys) {
   };
 }
 
-/** Ids read from the front of a list: some are of jobs that were cancelled or deleted, which stay there until a worker meets them. */
+/** Ids read from the front of a list: some are holes of jobs that were cancelled or deleted. */
 const FRONT = 20;
 
 async function readLines(redis: Redis, keys: ShardKeys, names: readonly string[], now: number) {
@@ -126,12 +129,16 @@ async function readLines(redis: Redis, keys: ShardKeys, names: readonly string[]
   return [lines, Number(workers)] as const;
 }
 
-/** Since when the job could have started at most: since it was made or due, or since something happened to it last; `undefined` where that is not known. */
+/**
+ * The earliest time from which the job could have started: its creation or due time, or the last event of its
+ * history; `undefined` if unknown.
+ */
 function startableSince(id: string, record: string, run: string | null, now: number): number | undefined {
   try {
     const { events } = parseRun(run);
     const last = events.at(-1);
-    // It rested until then; one that an event has woken before may have been in line since it began to rest.
+    // The job rested until this time; if an event woke it earlier, it may have been in line since it began to
+    // rest.
     if (last?.[1] === "slept" || last?.[1] === "waited") return last[2] <= now ? last[2] : last[0];
     if (last !== undefined) return last[0];
     const options = parseRecord(record)?.options;
@@ -143,7 +150,7 @@ function startableSince(id: string, record: string, run: string | null, now: num
   }
 }
 
-/** Some servers refuse INFO to a user; all else is known without it. */
+/** Some servers refuse INFO to this user; the other gauges do not need it. */
 async function readMemory(redis: Redis): Promise<ShardGauges["memory"]> {
   let text: string;
   try {

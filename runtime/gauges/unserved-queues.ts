@@ -1,24 +1,29 @@
 /**
- * Queues of a shard in which jobs wait for a worker that nobody runs: a deploy has removed the queue, or each worker serves some queues and
- * one was left out. Three round trips, the third only where there is one, and none reads a backlog.
+ * Queues of a shard whose jobs wait for a worker that nobody runs: a deploy has removed the queue, or the
+ * workers' queue lists leave it out. Takes three round trips, the third only if such a queue exists; none
+ * reads a backlog.
  */
 import { type Connection, toTaskweftError } from "../connection/index.js";
 import { type ShardKeys, waitingField } from "../protocol/index.js";
 import { declaredQueues, type Redis, replies } from "./replies.js";
 
-/** A queue with what waits there. Ids of cancelled and deleted jobs count until a worker passes them. */
+/**
+ * A queue with its numbers of waiting jobs. Ids of cancelled and deleted jobs count until a worker has passed
+ * them.
+ */
 export interface UnservedQueue {
   readonly name: string;
-  /** In its list. */
+  /** Jobs in the queue's list. */
   readonly pending: number;
   /** Scheduled jobs and retries. */
   readonly due: number;
-  /** For a limit or a turn. */
+  /** Jobs that wait for a limit or a turn. */
   readonly atGate: number;
 }
 
 /**
- * `known`: names of queues that are there whatever Redis says; `served`: names of those that the caller serves.
+ * `known`: names of queues that exist whatever Redis says. `served`: names of the queues that the caller
+ * serves.
  * @throws TaskweftError `RedisUnavailable`, `RedisRefused`.
  */
 export async function readUnservedQueues(
@@ -58,7 +63,7 @@ async function readWaiting(
   });
 }
 
-/** What the workers that hold a lease say of themselves. */
+/** The queues of all workers that hold a lease, as they describe themselves. */
 async function readServed(redis: Redis, keys: ShardKeys): Promise<ReadonlySet<string>> {
   const [time, leases, about] = await replies(
     redis.pipeline().time().zrange(keys.leases, 0, "-1", "WITHSCORES").hgetall(keys.workers),
@@ -73,7 +78,7 @@ async function readServed(redis: Redis, keys: ShardKeys): Promise<ReadonlySet<st
   return served;
 }
 
-/** What cannot be read tells of no queue. */
+/** An unreadable description counts as no queues. */
 function queuesOf(about: string | undefined): readonly string[] {
   try {
     const { queues } = JSON.parse(about ?? "{}") as { readonly queues?: readonly string[] };
@@ -83,7 +88,10 @@ function queuesOf(about: string | undefined): readonly string[] {
   }
 }
 
-/** The queues of a system, of what each of its shards has. A worker has a part in each shard, so one that is served is so in all. */
+/**
+ * The unserved queues of a system, from those of its shards. A worker has a part in each shard, so a queue is
+ * served in all of them or in none.
+ */
 export function addUnserved(shards: readonly (readonly UnservedQueue[])[]): readonly UnservedQueue[] {
   const queues = new Map<string, UnservedQueue>();
   for (const { name, pending, due, atGate } of shards.flat()) {
