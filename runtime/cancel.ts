@@ -1,6 +1,6 @@
 /**
- * What producers and operators do alike: they cancel jobs and workflow runs. State moves are scripts; here stands what their answers
- * mean, and which jobs of a run there are to be stopped.
+ * Cancels jobs and workflow runs, for producers and operators alike. Scripts change the state; this file
+ * interprets their replies and finds the jobs of a run that must be stopped.
  */
 import { DEFAULT_RETENTION, type WorkflowDefinition } from "./definition/index.js";
 import { TaskweftError } from "./errors.js";
@@ -16,25 +16,25 @@ import {
 import { cancel, cancelRun as callCancelRun, type ScriptRunner } from "./scripts/index.js";
 import { childRunId, roundOf, stepJobId, WorkflowGraph } from "./workflow/index.js";
 
-/** The connection, as far as it is needed here. */
+/** The part of a connection that cancelling needs. */
 export interface CancelSource extends ScriptRunner {
   readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]>;
   readRunFields(keys: ShardKeys, fields: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 export type CancelOutcome =
-  /** Will never run. */
+  /** The job will never run. */
   | "cancelled"
-  /** Is running: its worker aborts it. */
+  /** The job is running; its worker will abort it. */
   | "requested";
 
-/** What a run is from now on that was cancelled; the latter two where it was that already. */
+/** The state of a run after a cancel; the latter two if the run was already in that state. */
 export type CancelledRunState = "cancelling" | "compensating" | "failing";
 
-/** Jobs of one call, and ids of one read: a run may have 100,000, and no command may hold Redis for long. */
+/** Jobs per call and ids per read: a run may have 100,000 jobs, and no command may hold Redis for long. */
 const JOB_CHUNK = 200;
 
-/** @throws TaskweftError `JobNotFound`; `StateConflict` when it has ended or is a step of a run. */
+/** @throws TaskweftError `JobNotFound`; `StateConflict` if the job has ended or is a step of a run. */
 export async function cancelJob(
   source: CancelSource,
   keys: ShardKeys,
@@ -58,7 +58,7 @@ export async function cancelJob(
   throw conflict("cancel", `job ${id} is ${reply.final} already: there is nothing to cancel`);
 }
 
-/** A workflow run must hear how each of its steps ended: one that is taken away behind its back would let it wait for ever. */
+/** A workflow run must learn how each of its steps ended: if one disappeared, it would wait for ever. */
 export function assertNoStep(
   { options }: JobRecord,
   id: string,
@@ -74,8 +74,9 @@ export function assertNoStep(
 }
 
 /**
- * The run begins nothing more. What runs is stopped, what waits ends, and what has completed is undone.
- * @throws TaskweftError `JobNotFound`; `StateConflict` when it has ended or cannot be read.
+ * Cancels a run: it begins nothing more, running steps are aborted, waiting ones end, and completed ones are
+ * compensated.
+ * @throws TaskweftError `JobNotFound`; `StateConflict` if the run has ended or cannot be read.
  */
 export async function cancelRun(
   source: CancelSource,
@@ -83,14 +84,15 @@ export async function cancelRun(
   id: string,
 ): Promise<CancelledRunState> {
   const { definition, state } = await turn(source, keys, id);
-  // A job of the run does this as well, in case that nobody comes so far. It waits for a free slot, and may wait for what it is to stop.
+  // A job of the run does this too, in case this process dies. But that job waits for a free slot, perhaps
+  // behind the very jobs it is to stop.
   await stopRun(source, keys, id, definition, (child) => cancelRun(source, keys, child));
   return state;
 }
 
 /**
- * Stops what is under way of a run that was cancelled, and cancels the runs of its steps; unless the run goes on again meanwhile.
- * `ofChild`: how these are cancelled. By default each leaves the rest to the job that stops what is under way of it.
+ * Stops what is under way of a cancelled run and cancels its child runs, unless the run has been resumed
+ * meanwhile. `ofChild` cancels a child run; by default each child leaves the rest to its own stopper job.
  */
 export async function stopRun(
   source: CancelSource,
@@ -99,7 +101,7 @@ export async function stopRun(
   definition: WorkflowDefinition,
   ofChild: (child: string) => Promise<unknown> = (child) => turn(source, keys, child),
 ): Promise<void> {
-  // Nothing new begins, so that what is found now is all there is.
+  // The run begins nothing more, so the jobs found now are all that there are.
   for await (const jobs of liveJobs(source, keys, id, definition)) {
     if (jobs.length === 0) continue;
     const reply = await callCancelRun(source, { keys, run: id, stopper: undefined, jobs });
@@ -108,7 +110,7 @@ export async function stopRun(
   }
 }
 
-/** From here on the run begins nothing more, and a worker stops what is under way of it. */
+/** Marks the run as cancelling: from here on it begins nothing more, and a worker stops what is under way. */
 async function turn(
   source: CancelSource,
   keys: ShardKeys,
@@ -120,7 +122,7 @@ async function turn(
   return { definition, state: assertGoesOn(reply, id) };
 }
 
-/** Cancels what may have ended, or be gone, by then. */
+/** Cancels something that may have ended or disappeared by then. */
 export async function unlessEnded(cancelling: () => Promise<unknown>): Promise<void> {
   try {
     await cancelling();
@@ -154,12 +156,12 @@ export function runUnknown(id: string, operation: string): TaskweftError {
   );
 }
 
-/** @throws TaskweftError `StateConflict` where what is stored of a run cannot be parsed. */
+/** @throws TaskweftError `StateConflict` if a stored text of a run cannot be parsed. */
 export function parsedOfRun<Value>(parse: () => Value, id: string, operation: string): Value {
   try {
     return parse();
   } catch {
-    // Without what JSON says of it, which repeats a part of the text.
+    // Leaves out the message of `JSON.parse`, which quotes a part of the stored text.
     throw conflict(
       operation,
       `what Redis holds of the workflow run ${id} is spoiled and cannot be read; the run has failed or will`,
@@ -172,7 +174,7 @@ async function readDefinition(
   keys: ShardKeys,
   id: string,
 ): Promise<WorkflowDefinition> {
-  // Other fields of the hash are no runs.
+  // Other fields of the hash are not runs.
   const isRun = !id.includes(" ") && !id.startsWith("@");
   const text = isRun ? (await source.readRunFields(keys, [id])).get(id) : undefined;
   if (text === undefined) throw runUnknown(id, "cancelRun");
@@ -184,7 +186,7 @@ async function readDefinition(
 }
 
 function isHalted(reply: string): reply is CancelledRunState {
-  // An end has its time behind it.
+  // The reply for an ended run contains a space and a time.
   return reply !== "NOTFOUND" && reply !== "RUNNING" && !reply.includes(" ");
 }
 
@@ -198,13 +200,13 @@ function assertGoesOn(reply: string, id: string): CancelledRunState {
 interface FoundJob {
   readonly id: string;
   readonly queue: string;
-  /** The run that it waits for, or is to start, where the step is one. */
+  /** The child run that the job waits for or will start, if its step is one. */
   readonly child?: string;
 }
 
 type Candidate = Pick<FoundJob, "child" | "id">;
 
-/** Jobs of steps that have not ended, a part of them at a time; without those that undo, which nothing must stop. */
+/** Jobs of steps that have not ended, in chunks. Leaves out compensations, which must not be stopped. */
 async function* liveJobs(
   source: CancelSource,
   keys: ShardKeys,
@@ -226,7 +228,7 @@ async function* liveJobs(
       ...(child === undefined ? {} : { child: childRunId(run, name, round, index) }),
     });
     if (outcome === undefined) ids.push(candidate());
-    // A fan-out has failed with its first item, while others run.
+    // A fan-out has failed with its first failed item, while other items still run.
     if (forEach === undefined || (outcome !== undefined && parseStepOutcome(outcome).status === "completed"))
       continue;
     const items = Number(facts.get(runFields.items(run, name)) ?? 0);
@@ -250,14 +252,14 @@ async function existing(
   );
   return records.flatMap((text, index) => {
     const record = text === null ? undefined : readRecord(text);
-    // Whoever claims one that cannot be read will not run it either.
+    // A worker that claims an unreadable job will not run it either.
     return record === undefined || record === "unreadable"
       ? []
       : [{ ...candidates[index]!, queue: record.queue }];
   });
 }
 
-/** Of the runs that these jobs wait for, those that have not ended. */
+/** The child runs of these jobs that have not ended. */
 async function liveChildren(
   source: CancelSource,
   keys: ShardKeys,

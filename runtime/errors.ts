@@ -1,6 +1,6 @@
 /**
- * Every error that taskweft throws on purpose: one class, a closed list of codes, the operation that failed and the
- * cause. The text always says what was expected, what came, and what to do.
+ * Every error that taskweft throws on purpose: one class with a closed list of codes, the failed operation
+ * and the cause. The message always states what was expected, what was found and what to do.
  */
 
 export const ERROR_CODES = [
@@ -12,51 +12,57 @@ export const ERROR_CODES = [
   "TaskUnknown",
   /** No queue of that name in the definitions. */
   "QueueUnknown",
-  /** No schedule of that name: no worker of a deploy that has it has run. */
+  /** No schedule of that name: no worker of a deploy that declares it has run. */
   "ScheduleUnknown",
-  /** No event of that id is kept: it was never emitted, its retention has ended, or its definition says none. */
+  /**
+   * No event of that id is retained: it was never emitted, its retention has ended, or its definition has
+   * none.
+   */
   "EventUnknown",
-  /** The queue holds as many pending jobs as its `maxPending` allows; this one was not stored. */
+  /** The queue holds `maxPending` pending jobs; this job was not stored. */
   "QueueFull",
-  /** The queue or the task is being drained: it accepts no new jobs until an operator lets it; this one was not stored. */
+  /**
+   * The queue or the task is draining: it accepts no new jobs until an operator opens it; this job was not
+   * stored.
+   */
   "Draining",
   /** No job with that id: never enqueued, or its retention has ended. */
   "JobNotFound",
   /** The id is taken by a job with another task or payload. */
   "IdConflict",
-  /** The job is in a state in which this operation means nothing. */
+  /** The state of the job does not allow the operation. */
   "StateConflict",
-  /** The job ended dead; `result()` has nothing to give. */
+  /** The job ended dead, so it has no result. */
   "JobDead",
-  /** The job was cancelled; `result()` has nothing to give. */
+  /** The job was cancelled, so it has no result. */
   "JobCancelled",
-  /** The workflow run failed; `result()` says at which step. */
+  /** The workflow run failed; the message names the step. */
   "RunFailed",
   /** The workflow run was cancelled. */
   "RunCancelled",
   /** The task keeps no completed jobs (`retention.completed: 0`), so a result cannot be awaited. */
   "ResultNotKept",
-  /** The awaited thing did not happen in time. */
+  /** The wait ended before the awaited event. */
   "TimedOut",
   /** `connect()` was not called and no client was passed. */
   "NotConnected",
   /** The client or worker was closed. */
   "Closed",
-  /** Redis could not be reached or refused; the request was certainly not executed. */
+  /** Redis could not be reached, or refused the request; it was certainly not executed. */
   "RedisUnavailable",
   /** The connection broke after the request was sent: it may or may not have been executed. */
   "OutcomeUnknown",
-  /** The job is stored and may run, but the durability that was asked for was not confirmed in time. */
+  /** The job is stored and may run, but the requested durability was not confirmed in time. */
   "DurabilityNotReached",
   /** Redis is out of memory (`maxmemory` with `noeviction`). */
   "RedisFull",
-  /** Redis answered with an error that should not happen; the message holds its words. */
+  /** Redis answered with an unexpected error; the message quotes it. */
   "RedisRefused",
-  /** Redis runs a version or policy that cannot keep the promises. */
+  /** The version or configuration of Redis cannot keep taskweft's guarantees. */
   "RedisUnsuitable",
-  /** What Redis holds was written by a newer protocol. */
+  /** The data in Redis was written by a newer protocol. */
   "ProtocolUnknown",
-  /** What Redis holds is divided into another number of shards. */
+  /** The data in Redis is divided into another number of shards. */
   "ShardsDiffer",
 ] as const;
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -72,7 +78,9 @@ export class TaskweftError extends Error {
   readonly code: ErrorCode;
   /** The call that failed, e.g. `enqueue` or `cancel`. */
   readonly operation: string | undefined;
-  /** The job that it is about; set for every `OutcomeUnknown` and `DurabilityNotReached` of an enqueue. */
+  /**
+   * The job that the error is about; set for every `OutcomeUnknown` and `DurabilityNotReached` of an enqueue.
+   */
   readonly jobId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TaskweftErrorOptions = {}) {
@@ -89,18 +97,20 @@ export interface PayloadProblem {
   readonly message: string;
 }
 
-/** Of a payload with 200,000 wrong items nobody reads every one, and a log must be able to hold them. */
+/** Limits of the listed problems: nobody reads 200,000 of them, and a log line must be able to hold them. */
 const MAX_PROBLEMS = 50;
 const LONGEST_PROBLEM = 500;
 
-/** The payload does not fit the task's schema; lists the first 50 problems. Thrown before Redis is touched. */
+/**
+ * The payload does not fit the task's schema; lists the first 50 problems. Thrown before Redis is touched.
+ */
 export class PayloadInvalid extends TaskweftError {
   override readonly name = "PayloadInvalid";
   readonly task: string;
-  /** The first of them: no more than 50. */
+  /** The first problems, at most 50. */
   readonly problems: readonly PayloadProblem[];
 
-  /** `task`: its name, or that of the event or workflow. */
+  /** `task`: name of the task, event or workflow. */
   constructor(task: string, problems: readonly PayloadProblem[], operation = "enqueue") {
     const what = operation === "start" ? "input" : "payload";
     const told = problems
@@ -122,7 +132,7 @@ function shortened(text: string): string {
 }
 
 /**
- * Thrown by a handler: the job goes dead at once, whatever retries are left. Use it when another attempt cannot
+ * Thrown by a handler: the job goes dead at once, whatever retries are left. Use it if another attempt cannot
  * succeed; errors declared in YAML with `retry: never` behave the same.
  */
 export class PermanentError extends Error {
@@ -130,8 +140,8 @@ export class PermanentError extends Error {
 }
 
 /**
- * Base class of the error classes that codegen emits for `errors:` in YAML. The name selects the rule; it stands there as
- * text, because a bundler may rename the class.
+ * Base class of the error classes that codegen emits for `errors:` in YAML. The name selects the rule; it is
+ * a string, because a bundler may rename the class.
  */
 export class DeclaredError extends Error {
   override readonly name: string = "DeclaredError";

@@ -1,6 +1,7 @@
 /**
- * The door for generated code, version 1. Generated files import nothing else of taskweft, so that everything behind
- * this door can move without making committed code stale. A change that breaks it opens a new door beside it.
+ * The entry point for generated code, version 1. Generated files import nothing else of taskweft, so that
+ * everything behind it can change without making committed code stale. A breaking change gets a new entry
+ * point beside this one.
  */
 export { z } from "zod";
 export type { CancelledRunState, CancelOutcome } from "./cancel.js";

@@ -1,4 +1,7 @@
-/** taskweft for programs: clients, workers, errors. Generated code has its own door, `taskweft/generated-v1`. */
+/**
+ * taskweft for programs: clients, workers, errors. Generated code has its own entry point,
+ * `taskweft/generated-v1`.
+ */
 export * from "./client/index.js";
 export { formatDuration, parseDuration, type Duration } from "./definition/index.js";
 export { type Config, loadConfig } from "./config/index.js";

@@ -1,4 +1,4 @@
-/** Checks of single options: each says what was expected and what came. */
+/** Checks of single options. Each error states what was expected and what was found. */
 import { inspect } from "node:util";
 import { MAX_SHARDS, PREFIX_PATTERN } from "./protocol/index.js";
 import { parseDuration } from "./definition/index.js";
@@ -8,7 +8,7 @@ export function optionInvalid(name: string, expected: string, got: unknown): Tas
   return optionRefused(name, expected, inspect(got));
 }
 
-/** For values that may be sensitive: says what came instead of showing it. */
+/** For values that may be sensitive: describes the value instead of showing it. */
 export function optionRefused(name: string, expected: string, whatCame: string): TaskweftError {
   return new TaskweftError("OptionInvalid", `${name}: expected ${expected}, got ${whatCame}`);
 }
@@ -30,7 +30,7 @@ export function wholeNumber(name: string, value: number, min: number, max: numbe
   return value;
 }
 
-/** Default: one. */
+/** The number of shards; default 1. */
 export function shardsOption(value: number | undefined): number {
   return value === undefined ? 1 : wholeNumber("shards", value, 1, MAX_SHARDS);
 }

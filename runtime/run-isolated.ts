@@ -1,6 +1,6 @@
 /**
- * The registry of a project with isolated tasks, and the other side of it: in a host, the same line gives the host its
- * handlers and a client for what they enqueue.
+ * Makes the registry of a project with isolated tasks. When the same code runs in a host (the thread or
+ * process of such a task), it provides the host's handlers and a client for their enqueues.
  */
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
@@ -10,8 +10,8 @@ import { thisHost } from "./worker/hosts/this-host.js";
 import type { Registry } from "./worker/index.js";
 
 /**
- * Marks a registry as one that hosts can make for themselves, by importing `module`: the `import.meta.url` of the module
- * that calls this. Handlers of tasks with `isolate` are imported only there.
+ * Marks a registry as one that hosts can create by importing `module`, the `import.meta.url` of the calling
+ * module. Handlers of tasks with `isolate` are imported only there.
  */
 export function isolatedIn(module: string, registry: Registry): Registry {
   const host = thisHost();

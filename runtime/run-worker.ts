@@ -1,4 +1,6 @@
-/** The worker process that generated code starts: its settings, a client for its handlers, signals, exit code. */
+/**
+ * The worker process that generated code starts: settings, a client for the handlers, signals and exit code.
+ */
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
 import { type Config, configFromEnv, loadConfig } from "./config/index.js";
@@ -12,19 +14,27 @@ import {
 import { thisHost } from "./worker/hosts/this-host.js";
 import { type Registry, type WorkerOptions, createConsoleLogger, createWorker } from "./worker/index.js";
 
-/** How long what a handler file left open (a database pool, a timer) may keep the process once the worker has stopped (ms). */
+/**
+ * How long an open handle of a handler file (a database pool, a timer) may keep the process after the worker
+ * has stopped (ms).
+ */
 const EXIT_PATIENCE_MS = 2000;
-/** One wish to stop may arrive twice: from the terminal or systemd, and passed on by npm or a supervisor (ms). */
+/**
+ * Signals within this time count as one (ms): a stop request may arrive twice, from the terminal or systemd
+ * and from npm or a supervisor.
+ */
 const SAME_REQUEST_MS = 500;
 
 /**
  * Runs a worker until SIGTERM or SIGINT, then ends the process; a second signal, at least half a second
- * later, ends it at once. Handlers may enqueue without `connect()`: they get a client for the worker's own Redis and prefix.
- * Its settings come from the environment, from weft.config.yaml in the working directory (or the file that TASKWEFT_CONFIG
- * names), and from the profile; see docs/configuration.md. `options` win over all of them.
+ * later, ends it at once. Handlers may enqueue without `connect()`: they get a client for the worker's own
+ * Redis and prefix.
+ * Settings come from the environment, from weft.config.yaml in the working directory (or the file named by
+ * TASKWEFT_CONFIG), and from the profile; see docs/configuration.md. `options` take precedence over all of
+ * them.
  */
 export async function runWorker(registry: Registry, options: WorkerOptions = {}): Promise<void> {
-  // The host of an isolated task has imported a bundle in which this call stands: a worker is there already.
+  // In the host of an isolated task, a bundle may contain this call, but the worker exists already.
   if (thisHost() !== undefined) return;
   const config = await loadConfig();
   const all = { ...workerOptions(config), ...options };
@@ -46,7 +56,7 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
         return;
       }
       firstAt = performance.now();
-      // Before the start is done nothing was claimed, so there is nothing to hand back.
+      // Until the start has finished, nothing is claimed and so nothing must be handed back.
       if (!started) process.exit(0);
       worker.stop().then(resolve, reject);
     };
@@ -57,22 +67,23 @@ export async function runWorker(registry: Registry, options: WorkerOptions = {})
   try {
     await worker.start();
   } catch (error) {
-    // A signal while it starts is no failure: it stops like any other worker.
+    // A signal during the start is not a failure: the worker stops as usual.
     if (signals === 0) throw error;
   }
   started = true;
   const lastAnswer = answerSupervisor();
-  // Whoever started this process may wait for it: `weft worker --processes` does, and others by the same word.
+  // Tells a parent process that the worker is ready: `weft worker --processes` waits for it, and PM2 knows
+  // the same message.
   process.send?.("ready", undefined, undefined, () => undefined);
   await stopped;
   await endpoint?.close();
   await lastAnswer();
   await disconnect();
-  // Not at once: a process that nothing keeps ends by itself, with everything written.
+  // Not at once: without open handles the process ends by itself, after all output is written.
   setTimeout(() => process.exit(), EXIT_PATIENCE_MS).unref();
 }
 
-/** Before the worker starts, so that a port which is taken fails the start and leaves nothing behind. */
+/** Opened before the worker starts, so that a port in use fails the start and leaves nothing behind. */
 async function metricsEndpoint(config: Config): Promise<MetricsEndpoint | undefined> {
   const port = config.said("metrics.port") ?? 0;
   if (port === 0) return undefined;
@@ -81,15 +92,15 @@ async function metricsEndpoint(config: Config): Promise<MetricsEndpoint | undefi
 }
 
 /**
- * `weft worker --processes` serves the metrics of all its workers, and asks each for its own. Gives the function that tells it of the
- * last ones, without being asked.
+ * `weft worker --processes` serves the metrics of all its workers and asks each for its own. Returns a
+ * function that sends the final metrics unasked.
  */
 function answerSupervisor(): () => Promise<void> {
   if (process.send === undefined) return async () => undefined;
   const answer = async (): Promise<void> => {
     const metrics = await processMetrics.snapshot();
     await new Promise<void>((resolve) => {
-      // It may be gone by now, and then nobody wants to know.
+      // The supervisor may be gone; then nobody needs the answer.
       if (process.connected) process.send?.({ taskweft: { metrics } }, undefined, undefined, () => resolve());
       else resolve();
     });
@@ -104,12 +115,15 @@ function answerSupervisor(): () => Promise<void> {
   };
 }
 
-/** The options of a worker from the environment alone. @throws TaskweftError `OptionInvalid` naming the variable. */
+/**
+ * The worker options from the environment alone.
+ * @throws TaskweftError `OptionInvalid` naming the variable.
+ */
 export function workerOptionsFromEnv(env: NodeJS.ProcessEnv): WorkerOptions {
   return workerOptions(configFromEnv(env));
 }
 
-/** What the configuration says; where it says nothing, the worker's own defaults are left in force. */
+/** The configured options; settings that are absent leave the worker's defaults in force. */
 export function workerOptions(config: Config): WorkerOptions {
   const defined = {
     url: config.said("redis.url"),

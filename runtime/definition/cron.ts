@@ -1,12 +1,16 @@
 /**
- * Cron expressions: five fields (minute, hour, day of month, month, day of week), read into lists of numbers. Wall clock
- * only; time zones are the business of ticks.ts. docs/schedules.md describes the grammar.
+ * Cron expressions: five fields (minute, hour, day of month, month, day of week), parsed into lists of
+ * numbers. Works on wall-clock time only; ticks.ts handles time zones. docs/schedules.md describes the
+ * grammar.
  */
 
 export interface CronSpec {
-  /** The expression with single spaces and capital names: two spellings of one spec give one text. */
+  /**
+   * The expression with single spaces and capital names, so that two spellings of one spec give the same
+   * text.
+   */
   readonly text: string;
-  /** Sorted, and never empty. */
+  /** Sorted and never empty. */
   readonly minutes: readonly number[];
   readonly hours: readonly number[];
   readonly daysOfMonth: readonly number[];
@@ -15,7 +19,7 @@ export interface CronSpec {
   readonly daysOfWeek: readonly number[];
 }
 
-/** What is wrong with an expression: where in its text, and what to write. */
+/** What is wrong with an expression: where in its text, and what to write instead. */
 export interface CronProblem {
   readonly message: string;
   readonly hint?: string;
@@ -27,7 +31,7 @@ interface Field {
   readonly name: string;
   readonly first: number;
   readonly last: number;
-  /** Words for the values, from `first` on. */
+  /** Names of the values, starting with `first`. */
   readonly words: readonly string[];
 }
 
@@ -52,7 +56,7 @@ const NICKNAMES: Readonly<Record<string, string>> = {
   "@weekly": "0 0 * * 0",
   "@yearly": "0 0 1 1 *",
 };
-/** Days of the longest February, so that the 29th is a date. */
+/** Days of each month in a leap year, so that February 29 is a valid date. */
 const LONGEST_MONTHS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 interface Word {
@@ -121,7 +125,7 @@ function parseField(word: Word, field: Field): number[] {
   return sorted(values);
 }
 
-/** `*`, `5`, `MON`, `1-5`, and with a step: `*` or a range, then `/10`. */
+/** Parses `*`, `5`, `MON` or `1-5`, where `*` and a range may have a step such as `/10`. */
 function parseRange(part: Word, field: Field): number[] {
   const [, from, to, step] = /^(\*|\w+)(?:-(\w+))?(?:\/(\w+))?$/.exec(part.text) ?? [];
   if (from === undefined || (from === "*" && to !== undefined)) throw unreadable(part, field);
@@ -146,7 +150,7 @@ function parseRange(part: Word, field: Field): number[] {
       isAll && size > 1 ? "a step does not reach over the end of its field" : undefined,
     );
   }
-  // As a step, * in the day of week would count Sunday twice.
+  // With a step, `*` in the day of week must not count Sunday twice, as 0 and 7.
   return range(first, isAll && field.name === "day of week" ? 6 : last, size);
 }
 
@@ -200,7 +204,7 @@ function isNever(spec: CronSpec): boolean {
   return spec.months.every((month) => LONGEST_MONTHS[month - 1]! < spec.daysOfMonth[0]!);
 }
 
-/** True for specs that run in every hour of a day: they follow elapsed time, the others the clock on the wall. */
+/** True for specs that match every hour of the day: these follow elapsed time, all others the wall clock. */
 export function runsEveryHour(spec: CronSpec): boolean {
   return spec.hours.length === 24;
 }
@@ -208,12 +212,12 @@ export function runsEveryHour(spec: CronSpec): boolean {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** 29 February comes again after at most eight years. */
+/** Two February 29ths are at most eight years apart. */
 const LOOK_AHEAD_DAYS = 8 * 366;
 
 /**
- * The first minute after `wallMs` that matches, or at `wallMs` itself with `inclusive`. Wall times are written as if they
- * were UTC. `undefined` when the calendar ends first.
+ * The first matching minute after `wallMs`, or at it if `inclusive`. Wall-clock times are encoded as if they
+ * were UTC. `undefined` if there is none before the calendar ends.
  */
 export function nextWallTime(spec: CronSpec, wallMs: number, inclusive = false): number | undefined {
   const from = inclusive ? Math.ceil(wallMs / MINUTE_MS) : Math.floor(wallMs / MINUTE_MS) + 1;
@@ -226,7 +230,7 @@ export function nextWallTime(spec: CronSpec, wallMs: number, inclusive = false):
   return undefined;
 }
 
-/** With both a day of month and a day of week restricted, either is enough, as in every cron. */
+/** If both the day of month and the day of week are restricted, either one is enough, as in every cron. */
 function matchesDay(spec: CronSpec, dayMs: number): boolean {
   const date = new Date(dayMs);
   if (!spec.months.includes(date.getUTCMonth() + 1)) return false;

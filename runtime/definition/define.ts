@@ -1,7 +1,10 @@
-/** Helpers that generated code calls. They only carry types: casting here once keeps the user's compiler fast. */
+/** Helpers that generated code calls. They only carry types: one cast here keeps the user's compiler fast. */
 import type { TaskContract, TaskSchemas } from "./task-contract.js";
 
-/** The validators of a task as plain zod schemas; their inferred types are dropped for the declared ones. */
+/**
+ * The validators of a task as plain zod schemas; their inferred types are dropped in favour of the declared
+ * ones.
+ */
 export interface UntypedSchemas {
   readonly payloadStrict: () => unknown;
   readonly payloadLoose: () => unknown;
@@ -18,7 +21,9 @@ export function defineContract<Payload, Result>(
   return Object.freeze(contract);
 }
 
-/** One expression value as text in an idempotency key. `undefined` never gets here: codegen asks for `??` then. */
+/**
+ * One expression value as text in an idempotency key. Never `undefined`, because codegen then requires `??`.
+ */
 export function keyText(value: string | number | boolean | null): string {
   return String(value);
 }

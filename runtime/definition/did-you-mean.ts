@@ -1,6 +1,8 @@
 /** Suggestions for misspelt words. */
 
-/** Optimal string alignment distance: insert, delete, replace or swap two neighbours, each costs 1. */
+/**
+ * Optimal string alignment distance: inserting, deleting, replacing or swapping two neighbours costs 1 each.
+ */
 export function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -20,12 +22,17 @@ export function editDistance(a: string, b: string): number {
   return previous[b.length]!;
 }
 
-/** Of a project with more names, the first are looked at: each costs the product of two lengths. */
+/**
+ * Only the first names of a larger project are compared: each comparison costs the product of both lengths.
+ */
 const MAX_CANDIDATES = 2000;
 
-/** The candidate that was most likely meant, or `undefined` when none is near. Spelling habits (`max_retries`) count as near. */
+/**
+ * The most likely intended candidate, or `undefined` if none is close. Other spelling habits (`max_retries`)
+ * count as close.
+ */
 export function closest(word: string, candidates: Iterable<string>): string | undefined {
-  // Distance is quadratic: a 100,000 character "word" is no misspelling of anything.
+  // The distance is quadratic, and a word of 100,000 characters is not a misspelling of anything.
   if (word.length > 80) return undefined;
   const plain = squash(word);
   let best: { candidate: string; distance: number } | undefined;
@@ -39,7 +46,7 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   return best?.candidate;
 }
 
-/** `did you mean "x"?`, or nothing. */
+/** `did you mean "x"?`, or `undefined`. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const candidate = closest(word, candidates);
   return candidate === undefined ? undefined : `did you mean "${candidate}"?`;

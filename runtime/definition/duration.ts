@@ -1,4 +1,7 @@
-/** Durations as people write them: `250ms`, `30s`, `5m`, `24h`, `7d`. The only place where text becomes milliseconds. */
+/**
+ * Durations as people write them: `250ms`, `30s`, `5m`, `24h`, `7d`. The only place that turns such text into
+ * milliseconds.
+ */
 
 const UNITS_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
@@ -7,10 +10,10 @@ export type Duration = `${number}${keyof typeof UNITS_MS}` | number;
 
 export const DURATION_PATTERN = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
-/** Longest duration taken anywhere: 10 years. Larger numbers are always a mistake in the unit. */
+/** Longest accepted duration: 10 years. A larger number is a mistake in the unit. */
 export const MAX_DURATION_MS = 3650 * UNITS_MS.d;
 
-/** Milliseconds of a duration, or `undefined` when the text is not one. */
+/** The duration in milliseconds, or `undefined` if the text is not a duration. */
 export function parseDuration(text: string | number): number | undefined {
   if (typeof text === "number") return validMs(text);
   const match = DURATION_PATTERN.exec(text);
@@ -22,15 +25,15 @@ function validMs(ms: number): number | undefined {
   return Number.isFinite(ms) && ms >= 0 && ms <= MAX_DURATION_MS ? Math.round(ms) : undefined;
 }
 
-/** Longest timer of Node, 24.8 days: one of more would fire at once. */
+/** Longest timer of Node, 24.8 days: a longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** What a timer can be given of a duration that somebody chose. */
+/** Caps a configured duration at what a Node timer accepts. */
 export function timerMs(ms: number): number {
   return Math.min(ms, LONGEST_TIMER_MS);
 }
 
-/** The shortest exact spelling: 90000 -> `90s`, 3600000 -> `1h`. */
+/** The shortest exact spelling: 90000 is `90s`, 3600000 is `1h`. */
 export function formatDuration(ms: number): string {
   for (const unit of ["d", "h", "m", "s"] as const) {
     if (ms >= UNITS_MS[unit] && ms % UNITS_MS[unit] === 0) return `${ms / UNITS_MS[unit]}${unit}`;

@@ -1,21 +1,21 @@
-/** What an event is and what follows from it, as generated code hands it to the runtime. */
+/** An event and its consequences, as generated code hands them to the runtime. */
 import type { AnyTaskContract, TaskContract, Validator } from "./task-contract.js";
 
-/** One job that an observer makes. */
+/** A job that an observer enqueues. */
 export interface ActionDefinition<Event> {
   readonly contract: AnyTaskContract;
   /** The payload of the job, compiled from `with`. */
   readonly payload: (event: Event) => unknown;
-  /** The job waits at least this long (ms). Default 0. */
+  /** Minimum wait before the job starts (ms). Default 0. */
   readonly delayMs?: number;
-  /** Instead of the task's. */
+  /** Overrides the task's queue. */
   readonly queue?: string;
 }
 
-/** A run that an observer starts. */
+/** A workflow run that an observer starts. */
 export interface StartDefinition<Event> {
   readonly workflow: string;
-  /** Computes the input and starts the run, unless there is one of this id. */
+  /** Computes the input and starts the run, unless a run with this id exists. */
   readonly start: (
     event: Event,
     options: { readonly client: object; readonly id: string },
@@ -24,27 +24,30 @@ export interface StartDefinition<Event> {
 
 export interface ObserverDefinition<Event> {
   readonly name: string;
-  /** Compiled from `when`. Absent: every event. */
+  /** Compiled from `when`. Absent: the observer reacts to every event. */
   readonly when?: (event: Event) => boolean;
   readonly actions: readonly (ActionDefinition<Event> | StartDefinition<Event>)[];
 }
 
 export interface EventDefinition<Event> {
   readonly name: string;
-  /** Built on first use. An unknown key is an error. */
+  /** Built on first use. Rejects unknown keys. */
   readonly payload: () => Validator<Event>;
   readonly observers: readonly ObserverDefinition<Event>[];
-  /** How long what is emitted can be replayed (ms). Absent: it is not kept. */
+  /** How long emitted events can be replayed (ms). Absent: they are not stored. */
   readonly keepMs?: number;
-  /** Fields by which runs of workflows wait for it, each as its path. Absent: none do. */
+  /** Paths of the fields by which workflow runs wait for the event. Absent: no run waits for it. */
   readonly waitFields?: readonly (readonly string[])[];
-  /** Fields by whose values handlers wait for it, each task's together, sorted. Absent: none do. */
+  /**
+   * Fields by whose values handlers wait for the event, sorted, one list per task. Absent: no handler waits
+   * for it.
+   */
   readonly handlerFields?: readonly (readonly string[])[];
 }
 
-/** An event of which no more is known: for lists. */
+/** An event whose payload type does not matter: for lists of events. */
 export interface UntypedEvent<Event> extends Omit<EventDefinition<Event>, "payload"> {
-  /** A plain zod schema; its inferred type is dropped for the declared one. */
+  /** A plain zod schema; its inferred type is dropped in favour of the declared one. */
   readonly payload: () => unknown;
 }
 
@@ -53,7 +56,7 @@ export function defineEvent<Event>(event: UntypedEvent<Event>): EventDefinition<
   return Object.freeze(event) as EventDefinition<Event>;
 }
 
-/** The contract gives the payload its type: an action whose payload is wrong does not compile. */
+/** The contract types the payload, so an action with a wrong payload does not compile. */
 export function defineAction<Event, Payload>(
   contract: TaskContract<Payload>,
   payload: (event: Event) => NoInfer<Payload>,
@@ -62,7 +65,7 @@ export function defineAction<Event, Payload>(
   return { contract, payload, ...settings };
 }
 
-/** Fields whose values may be missing: `undefined` in, no field out. */
+/** Leaves out the fields whose value is `undefined`. */
 export function present<Fields extends object>(
   fields: Fields,
 ): { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> } {
@@ -70,19 +73,22 @@ export function present<Fields extends object>(
   return Object.fromEntries(entries) as { [Key in keyof Fields]?: Exclude<Fields[Key], undefined> };
 }
 
-/** Lists apart: their items are looked at only when they are needed, so a list may contain itself. */
+/** Lists are a case of their own: TypeScript resolves their items lazily, so a list may contain itself. */
 type Plain<Value> = Value extends readonly (infer Item)[]
   ? Plain<Item>[]
   : Value extends object
     ? { [Key in keyof Value]: Plain<Value[Key]> }
     : Value;
 
-/** The value itself. An interface does not fit an open object, the same type written out does. */
+/**
+ * Returns the value unchanged, typed without interfaces: an interface is not assignable to an open object,
+ * while the same type written out is.
+ */
 export function plain<Value>(value: Value): Plain<Value> {
   return value as Plain<Value>;
 }
 
-/** `&&` in a condition: a call, so that what the compiler makes of one part does not change its view of the next. */
+/** `&&` in a condition. A call, so that the compiler does not narrow types in one part by the part before. */
 export function every(...conditions: readonly boolean[]): boolean {
   return conditions.every(Boolean);
 }

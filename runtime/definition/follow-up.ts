@@ -1,15 +1,15 @@
 /**
- * What a job of an `onExhausted` task is told of the job that died. Its payload takes those fields that the task declares,
- * by their names.
+ * What the job of an `onExhausted` task can learn about the job that died. Its payload gets those fields that
+ * the task declares, by name.
  */
 export interface Exhausted {
-  /** Attempts that were made, the last one included. */
+  /** Number of attempts made, including the last. */
   readonly attempts: number;
-  /** Name of the last error: the class, e.g. `CardExpired`. */
+  /** Name of the last error: its class, e.g. `CardExpired`. */
   readonly error: string;
   readonly jobId: string;
   readonly message: string;
-  /** Of the job that died. */
+  /** Payload of the job that died. */
   readonly payload: object;
   readonly queue: string;
   readonly task: string;
@@ -26,9 +26,9 @@ export const EXHAUSTED_FIELDS = [
   "task",
 ] as const satisfies readonly ExhaustedField[];
 
-/** The job that follows when a job of a task goes dead. */
+/** The job to enqueue when a job of a task goes dead. */
 export interface FollowUpRule {
   readonly task: string;
-  /** Those that the task's payload has. */
+  /** The fields that the task's payload declares. */
   readonly fields: readonly ExhaustedField[];
 }

@@ -1,4 +1,7 @@
-/** What a definition is, once resolved. Pure data: imports nothing but its own files, and is all of the runtime that codegen may see. */
+/**
+ * The resolved form of definitions. Pure data: imports only its own files, and is the only part of the
+ * runtime that codegen may import.
+ */
 export * from "./duration.js";
 export * from "./event.js";
 export * from "./follow-up.js";

@@ -1,30 +1,33 @@
 /**
- * Jobs that share a limit of concurrency, a rate or a turn: those of a queue, of a task, or of one key of a task. Before they
- * are next, they pass the gate, see docs/protocol.md.
+ * Jobs that share a concurrency limit, a rate limit or a turn: the jobs of a queue, of a task, or of one key
+ * of a task. They pass the gate before they can be claimed; see docs/protocol.md.
  */
 import type { AnyTaskContract } from "./task-contract.js";
 import type { QueueDefinition, RateLimitRule } from "./task-definition.js";
 
 export interface LimitedGroup {
-  /** Begins with what has the limit, a task or `@` and a queue, and a space. */
+  /** Starts with the owner of the limit (a task, or `@` and a queue) and a space. */
   readonly name: string;
-  /** Most that run at a time. It and the rest count until a worker has said what they are. Absent: any number. */
+  /**
+   * Most jobs that run at a time. This and the other limits apply until a worker has declared newer ones.
+   * Absent: no limit.
+   */
   readonly limit?: number;
-  /** Absent: any number may start at any time. */
+  /** Absent: any number of jobs may start at any time. */
   readonly rate?: RateLimitRule;
-  /** It takes turns with the other groups of the task. Absent: its jobs start in the order in which they came. */
+  /** Takes turns with the other groups of the task. Absent: jobs start in order of arrival. */
   readonly turns?: true;
 }
 
-/** What of a task says in which group its jobs count. */
+/** The fields of a task that determine the group of its jobs. */
 type LimitedTask = Pick<
   AnyTaskContract,
   "concurrency" | "concurrencyKey" | "fairnessKey" | "name" | "rateLimit" | "rateLimitKey"
 >;
 
 /**
- * The group of a job with this payload in this queue; `undefined` where neither has a limit, and there are no turns. The key that the
- * payload has is a key of a job (`isKey`), or `fit` makes it one.
+ * The group of a job with this payload in this queue; `undefined` if neither the task nor the queue has
+ * limits or turns. `fit` turns the key computed from the payload into a valid one (`isKey`).
  */
 export function limitedGroup(
   contract: LimitedTask,
@@ -36,7 +39,8 @@ export function limitedGroup(
   if (passesGate(contract)) {
     const keyOf = groupKey(contract);
     const key = keyOf === undefined ? "" : fit(keyOf(payload as never));
-    // Without a limit over all queues, each queue has turns of its own: one that is paused does not stop the others.
+    // Without a limit across queues, each queue has its own turns, so that a paused queue does not stop the
+    // others.
     const place = hasLimit(contract) ? "" : `${queue.name} `;
     const turns = fairnessKey === undefined ? {} : ({ turns: true } as const);
     return { name: `${name} ${place}${key}`, ...limitsOf(concurrency?.limit, rateLimit), ...turns };
@@ -45,17 +49,17 @@ export function limitedGroup(
   return { name: `${queueLimitField(queue.name)} `, ...limitsOf(queue.concurrency, queue.rateLimit) };
 }
 
-/** True for a task or a queue with a limit of concurrency or a rate. */
+/** Whether a task or queue has a concurrency limit or a rate limit. */
 export function hasLimit({ concurrency, rateLimit }: LimitedTask | QueueDefinition): boolean {
   return concurrency !== undefined || rateLimit !== undefined;
 }
 
-/** True for a task whose jobs count in groups of its own. */
+/** Whether the jobs of a task count in groups of the task, not of its queue. */
 export function passesGate(task: LimitedTask): boolean {
   return hasLimit(task) || task.fairnessKey !== undefined;
 }
 
-/** Limits and turns of a task have the same key (codegen sees to it), because a job counts in one group. */
+/** Limits and turns of a task share one key (codegen enforces it), because a job counts in one group. */
 export function groupKey({
   concurrency,
   concurrencyKey,
@@ -68,14 +72,17 @@ export function groupKey({
 }
 
 /**
- * The key of a limit, whose jobs must be counted in one place. Keys that only take turns need not: they do so in each shard, and the
- * jobs of a large one are better spread.
+ * The key of a limit, whose jobs must be counted in one shard. Keys that only take turns do so in each shard,
+ * because the jobs of a large key are better spread.
  */
 export function limitKey(task: LimitedTask): ((payload: never) => string) | undefined {
   return hasLimit(task) ? groupKey(task) : undefined;
 }
 
-/** A rate and turns as scripts read them; `undefined` where there are neither. A window of 0 is no rate. */
+/**
+ * The rate and the turns in the form that scripts read; `undefined` if there are neither. A window of 0 means
+ * no rate.
+ */
 export function rateText(
   { rate, turns }: { readonly rate?: RateLimitRule | undefined; readonly turns?: true | undefined },
   separator = " ",
@@ -85,7 +92,7 @@ export function rateText(
   return [limit, perMs, ...(turns === undefined ? [] : [1])].join(separator);
 }
 
-/** The limits of a group as scripts read them; 0 is no limit. */
+/** The limits of a group in the form that scripts read; 0 means no limit. */
 export function limitsText(group: LimitedGroup): string {
   const { limit = 0 } = group;
   const rate = rateText(group, ",");
@@ -96,7 +103,10 @@ function limitsOf(limit: number | undefined, rate: RateLimitRule | undefined): O
   return { ...(limit === undefined ? {} : { limit }), ...(rate === undefined ? {} : { rate }) };
 }
 
-/** Where the limit of a queue stands among those of tasks, whose names have no `@`. */
+/**
+ * Field of a queue's limit in the hash of limits. It cannot clash with that of a task, because no task name
+ * contains `@`.
+ */
 export function queueLimitField(queue: string): string {
   return `@${queue}`;
 }

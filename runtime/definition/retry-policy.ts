@@ -1,9 +1,12 @@
 /**
- * How a failed attempt is retried. Pure data and pure arithmetic: the same numbers are used by codegen
- * (to draw the schedule), by the worker (to decide) and by the CLI (to explain).
+ * How failed attempts are retried. Pure data and arithmetic, shared by codegen (to draw the schedule), the
+ * worker (to decide) and the CLI (to explain).
  */
 
-/** `none` keeps the delay, `full` draws from [0, delay], `equal` from [delay/2, delay]. AWS Architecture Blog, "Exponential Backoff And Jitter" (2015). */
+/**
+ * `none` keeps the delay, `full` draws from [0, delay], `equal` from [delay/2, delay]. AWS Architecture Blog,
+ * "Exponential Backoff And Jitter" (2015).
+ */
 export const JITTERS = ["none", "full", "equal"] as const;
 export type Jitter = (typeof JITTERS)[number];
 
@@ -47,10 +50,10 @@ export interface RetryPolicy {
   readonly backoff: Backoff;
 }
 
-/** Longest delay that a backoff may reach when the definition names no `max`: 24 hours. */
+/** Cap of a backoff whose definition has no `max`: 24 hours. */
 export const DEFAULT_MAX_BACKOFF_MS = 86_400_000;
 
-/** What a task gets when neither it nor `defaults` says anything about retries. */
+/** The policy of a task if neither the task nor `defaults` defines retries. */
 export const DEFAULT_RETRY_POLICY: RetryPolicy = Object.freeze({
   maxRetries: 3,
   backoff: Object.freeze({
@@ -78,10 +81,13 @@ export function backoffDelayMs(backoff: Backoff, retry: number): number {
   }
 }
 
-/** The delay before retry `retry` with jitter applied, a whole number of milliseconds. `random` returns [0, 1). */
+/**
+ * The delay before retry `retry` with jitter applied, a whole number of milliseconds. `random` returns [0,
+ * 1).
+ */
 export function jitteredDelayMs(backoff: Backoff, retry: number, random: () => number): number {
   const delay = backoffDelayMs(backoff, retry);
-  // An `initial` of 0 times a factor that has grown beyond all numbers is NaN, and no time.
+  // Also catches NaN: an `initial` of 0 times a factor that has grown to Infinity.
   if (!(delay > 0)) return 0;
   switch (backoff.jitter) {
     case "none":

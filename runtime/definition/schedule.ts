@@ -3,37 +3,46 @@ import type { TaskContract } from "./task-contract.js";
 import { TimeZone } from "./ticks.js";
 import type { WorkflowDefinition } from "./workflow.js";
 
-/** What becomes of ticks that passed while no worker ran: none of them runs, the last one, or all (the last MAX_CAUGHT_UP). */
+/**
+ * What happens to ticks that passed while no worker was running: none of them runs, only the last one, or all
+ * (at most the last MAX_CAUGHT_UP).
+ */
 export const MISSED = ["skip", "latest", "all"] as const;
 export type Missed = (typeof MISSED)[number];
 
 /**
- * What happens when the job or run of an earlier tick has not ended: the tick runs all the same, is skipped, or that is cancelled. A run is
- * undone before the next one starts.
+ * What happens if the job or run of an earlier tick has not ended: the tick runs anyway, is skipped, or
+ * cancels the earlier one. A run is compensated before the next one starts.
  */
 export const OVERLAPS = ["allow", "skip", "replace"] as const;
 export type Overlap = (typeof OVERLAPS)[number];
 
-/** Most missed ticks that `missed: all` runs, so that a schedule of minutes does not flood its queue after a week. */
+/**
+ * Most missed ticks that `missed: all` runs, so that a schedule that ticks every minute does not flood its
+ * queue after a week.
+ */
 export const MAX_CAUGHT_UP = 100;
-/** A tick that is found later than this was missed (ms): a restart or a slow second is no outage. */
+/** A tick found later than this counts as missed (ms); a restart or a slow second does not. */
 export const ON_TIME_MS = 60_000;
 
-/** Ids of scheduled jobs are made from the name, and an id has at most 128 characters. */
+/** Limited, because the ids of scheduled jobs contain the name, and an id has at most 128 characters. */
 export const MAX_SCHEDULE_NAME_LENGTH = 100;
 
-/** The same for runs: their ids are made so too, and have at most 80 characters, with a number between where there are shards. */
+/**
+ * Limited likewise: the ids of scheduled runs have at most 80 characters, and with several shards they
+ * contain a number too.
+ */
 export const MAX_RUN_SCHEDULE_NAME_LENGTH = 60;
 
 export interface ScheduleSettings {
   readonly name: string;
-  /** Five fields; see cron.ts. */
+  /** A cron expression with five fields; see cron.ts. */
   readonly cron: string;
   /** Name of an IANA time zone. */
   readonly timezone: string;
   readonly missed: Missed;
   readonly overlap: Overlap;
-  /** Each job is due up to so much after its tick. */
+  /** Each job is due up to this long after its tick (ms). */
   readonly jitterMs: number;
 }
 
@@ -44,13 +53,13 @@ export interface ScheduleDefinition extends ScheduleSettings {
   readonly payload: unknown;
 }
 
-/** One that starts runs of a workflow. */
+/** A schedule that starts workflow runs. */
 export interface RunScheduleDefinition extends ScheduleSettings {
   readonly workflow: WorkflowDefinition;
   readonly input: unknown;
 }
 
-/** The contract only gives the payload its type: a schedule whose payload is wrong does not compile. */
+/** The contract only types the payload, so a schedule with a wrong payload does not compile. */
 export function defineSchedule<Payload>(
   contract: Pick<TaskContract<Payload>, "name" | "schemas">,
   schedule: ScheduleSettings & { readonly payload: NoInfer<Payload> },
@@ -58,7 +67,7 @@ export function defineSchedule<Payload>(
   return Object.freeze({ task: contract.name, ...schedule });
 }
 
-/** Generated code says the type of the input: a schedule whose input is wrong does not compile. */
+/** Generated code states the type of the input, so a schedule with a wrong input does not compile. */
 export function defineRunSchedule<Input>(
   workflow: WorkflowDefinition,
   schedule: Omit<RunScheduleDefinition, "workflow" | "input"> & { readonly input: Input },
@@ -66,7 +75,10 @@ export function defineRunSchedule<Input>(
   return Object.freeze({ workflow, ...schedule });
 }
 
-/** Spec and zone of a schedule. @throws Error for settings that codegen would have refused. */
+/**
+ * The parsed cron expression and time zone of a schedule.
+ * @throws Error for settings that codegen would have rejected.
+ */
 export function timingOf(schedule: Pick<ScheduleSettings, "cron" | "timezone">): {
   readonly spec: CronSpec;
   readonly zone: TimeZone;

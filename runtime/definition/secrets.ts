@@ -1,16 +1,19 @@
-/** Values that must not be seen: where they stand in a payload, and how they are taken out of texts that repeat them. */
+/** Sensitive values: where they are in a payload, and how to remove them from texts that repeat them. */
 
 export const HIDDEN = "***";
 
-/** Shorter secrets would blank half of every message; longer than this are unlikely to be words of ours. */
+/**
+ * Shortest value that is removed from inside other words: removing shorter ones would blank half of every
+ * message, while longer ones hardly ever occur in our own words.
+ */
 const SHORTEST_SECRET = 4;
-/** Taken out only where it stands by itself: the code on the back of a card has three digits. */
+/** Shortest value that is removed where it stands alone: the security code of a card has three digits. */
 const SHORTEST_WORD = 3;
 
-/** Where a sensitive value stands in a payload: names of fields; `null`: each item, or each field. */
+/** Path of a sensitive value in a payload, by field names; `null` means every item or field. */
 export type SensitivePath = readonly (string | null)[];
 
-/** The texts that must not be seen of what stands at these places of a payload. */
+/** The texts to remove for the values at these paths of a payload. */
 export function secretsAt(paths: readonly SensitivePath[], payload: unknown): string[] {
   return paths.flatMap((path) => valuesAt(payload, path).flatMap(secretTexts));
 }
@@ -23,17 +26,17 @@ function valuesAt(value: unknown, path: SensitivePath): readonly unknown[] {
   return Object.hasOwn(value, step) ? valuesAt((value as Record<string, unknown>)[step], rest) : [];
 }
 
-/** How messages and log lines end that were too long to be stored. */
+/** The ending of messages and log lines that were truncated before they were stored. */
 const CUT_OFF = /… \(\d+ characters cut\)$/;
 
-/** Replaces every secret in a text, and the part of one that is left at the end of a text that was cut. */
+/** Replaces every secret in a text, including a partial one at the end of a truncated text. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   return secretRemover(secrets)(text);
 }
 
-/** The same for many texts. */
+/** Like `withoutSecrets`, for many texts. */
 export function secretRemover(secrets: readonly string[]): (text: string) => string {
-  // The longest first: one secret may be the start of another.
+  // Longest first, because one secret may be the start of another.
   const ordered = secrets.toSorted((a, b) => b.length - a.length);
   return (text) => {
     const found = ordered.filter((secret) => secret.length <= text.length && text.includes(secret));
@@ -60,7 +63,7 @@ function lengthOfPart(kept: string, secret: string): number {
   return 0;
 }
 
-/** The same of every text and number in a value, keys included. */
+/** Removes the secrets from every text and number in a value, including keys. */
 export function valueWithoutSecrets(value: unknown, secrets: readonly string[]): unknown {
   return cleanValue(value, secretRemover(secrets));
 }
@@ -78,7 +81,7 @@ function cleanValue(value: unknown, clean: (text: string) => string): unknown {
   );
 }
 
-/** Every text and number in a value, in the forms in which they turn up in messages. */
+/** Every text and number in a value, in the forms in which messages contain them. */
 export function secretTexts(value: unknown): string[] {
   const secrets: string[] = [];
   collect(value, secrets);
@@ -94,7 +97,7 @@ function collect(value: unknown, secrets: string[]): void {
   }
 }
 
-/** A secret as it stands in messages, and in log lines: as JSON, as JSON in JSON, and line by line. */
+/** The forms of a secret in messages and log lines: as JSON, as JSON within JSON, and each of its lines. */
 function formsOf(text: string): readonly string[] {
   const quoted = JSON.stringify(text).slice(1, -1);
   if (quoted === text) return [text];

@@ -1,13 +1,13 @@
 import type { SensitivePath } from "./secrets.js";
 import type { TaskDefinition } from "./task-definition.js";
 
-/** One thing wrong with a value: where, and what was expected. */
+/** One problem of a value: where it is, and what was expected. */
 export interface ValidationIssue {
   readonly path: readonly PropertyKey[];
   readonly message: string;
 }
 
-/** The part of a zod schema that the runtime uses; anything that answers the same way will do. */
+/** The part of a zod schema that the runtime uses; any object with this method will do. */
 export interface Validator<Value> {
   safeParse(
     value: unknown,
@@ -16,34 +16,36 @@ export interface Validator<Value> {
     | { readonly success: false; readonly error: { readonly issues: readonly ValidationIssue[] } };
 }
 
-/** Validators are built on first use: a producer that enqueues one task of two hundred pays for one. */
+/** Validators are built on first use: a producer that enqueues one task of two hundred builds one. */
 export interface TaskSchemas<Payload, Result> {
-  /** Used by producers: an unknown key is an error. */
+  /** Used by producers: rejects unknown keys. */
   readonly payloadStrict: () => Validator<Payload>;
-  /** Used by workers: an unknown key is ignored, so that a newer producer does not break an older worker. */
+  /** Used by workers: ignores unknown keys, so that a newer producer does not break an older worker. */
   readonly payloadLoose: () => Validator<Payload>;
-  /** Absent when the task declares no result. */
+  /** Absent if the task declares no result. */
   readonly result?: () => Validator<Result>;
 }
 
 /** A task as generated code hands it to the runtime. */
 export interface TaskContract<Payload = unknown, Result = unknown> extends TaskDefinition {
   readonly schemas: TaskSchemas<Payload, Result>;
-  /** Where the payload holds what must not be seen in logs. Absent: nowhere. */
+  /** Paths of the payload's sensitive fields, which must not appear in logs. Absent: none. */
   readonly sensitive?: readonly SensitivePath[];
-  /** The same of the events of `waitsFor`, by their names. */
+  /** Paths of the sensitive fields of the events in `waitsFor`, by event name. */
   readonly sensitiveEvents?: Readonly<Record<string, readonly SensitivePath[]>>;
-  /** Compiled from `idempotency.key`; only when the task declares one. */
+  /** Compiled from `idempotency.key`; absent if the task declares none. */
   readonly idempotencyKey?: (payload: Payload) => string;
-  /** Compiled from `dedupe.key`; only when the task declares one. */
+  /** Compiled from `dedupe.key`; absent if the task declares none. */
   readonly dedupeKey?: (payload: Payload) => string;
-  /** Compiled from `concurrency.key`; without one all jobs of the task share the limit. */
+  /** Compiled from `concurrency.key`. Absent: all jobs of the task share the limit. */
   readonly concurrencyKey?: (payload: Payload) => string;
-  /** Compiled from `fairness.key`: jobs of different keys take turns. Absent: they start in the order in which they came. */
+  /**
+   * Compiled from `fairness.key`: jobs of different keys take turns. Absent: jobs start in order of arrival.
+   */
   readonly fairnessKey?: (payload: Payload) => string;
-  /** Compiled from `batch.key`; without one any jobs of the task share a batch. */
+  /** Compiled from `batch.key`. Absent: any jobs of the task can share a batch. */
   readonly batchKey?: (payload: Payload) => string;
-  /** Compiled from `rateLimit.key`; without one all jobs of the task share the rate. */
+  /** Compiled from `rateLimit.key`. Absent: all jobs of the task share the rate. */
   readonly rateLimitKey?: (payload: Payload) => string;
 }
 

@@ -1,26 +1,26 @@
 /**
  * The instants at which a schedule runs: a cron expression in a time zone.
  *
- * A spec that runs in every hour of a day follows elapsed time: it runs whenever the clock on the wall shows a matching
- * minute, so an hour that comes twice runs twice and an hour that is left out is left out. Any other spec follows the
- * wall clock: a time that comes twice runs at the first; a time that is left out runs at the first instant after the gap,
- * once for all that the gap swallowed. No tick is lost and none runs twice.
+ * A spec that matches every hour of the day follows elapsed time: it runs whenever the wall clock shows a
+ * matching minute, so a repeated hour runs twice and a skipped hour does not run. Any other spec follows the
+ * wall clock: a repeated time runs at its first occurrence; a skipped time runs at the first instant after
+ * the gap, once for all times in the gap. No tick is lost and none runs twice.
  */
 import { type CronSpec, nextWallTime, runsEveryHour } from "./cron.js";
 
 const DAY_MS = 86_400_000;
-/** No zone changes its offset twice within this time. */
+/** No time zone changes its offset twice within this time. */
 const STEP_MS = 6 * 3_600_000;
 const MAX_KNOWN_OFFSETS = 4000;
 
-/** An IANA time zone, asked for its offset from UTC. */
+/** An IANA time zone and its offsets from UTC. */
 export class TimeZone {
   readonly name: string;
   readonly #format: Intl.DateTimeFormat;
-  /** Offsets at whole steps, by the number of the step. */
+  /** Cached offsets at multiples of `STEP_MS`, by multiple. */
   readonly #offsets = new Map<number, number>();
 
-  /** @throws RangeError for a name that is no zone. */
+  /** @throws RangeError for an unknown time zone. */
   constructor(name: string) {
     this.name = name;
     this.#format = new Intl.DateTimeFormat("en-US", {
@@ -37,14 +37,17 @@ export class TimeZone {
     });
   }
 
-  /** What the wall clock is ahead of UTC at an instant (ms). */
+  /** How far the wall clock is ahead of UTC at an instant (ms). */
   offsetAt(instantMs: number): number {
     const step = Math.floor(instantMs / STEP_MS);
     const offsetMs = this.#offsetAtStep(step);
     return this.#offsetAtStep(step + 1) === offsetMs ? offsetMs : this.#read(instantMs);
   }
 
-  /** The first instant that has another offset than `afterMs`, at or before `untilMs`; both no more than a step apart. */
+  /**
+   * The first instant, at or before `untilMs`, whose offset differs from that at `afterMs`. The two are at
+   * most one step apart.
+   */
   changeBetween(afterMs: number, untilMs: number): number | undefined {
     const before = this.offsetAt(afterMs);
     if (this.offsetAt(untilMs) === before) return undefined;
@@ -74,9 +77,12 @@ export class TimeZone {
   }
 }
 
-/** True for names that this machine knows as a time zone: `Africa/Lagos`, `UTC`; not for offsets such as `+01:00`. */
+/**
+ * Whether this machine knows the name as a time zone, such as `Africa/Lagos` or `UTC`. False for offsets such
+ * as `+01:00`.
+ */
 export function isTimeZone(name: string): boolean {
-  // Node also takes offsets, which do not know summer time and are not what anybody means.
+  // Node also accepts offsets, which have no summer time, so they are never what the user meant.
   if (!/^[A-Za-z]/.test(name)) return false;
   try {
     return new TimeZone(name).offsetAt(0) !== undefined;
@@ -86,7 +92,7 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** The first tick after an instant, or `undefined` when there is none any more. */
+/** The first tick after an instant, or `undefined` if there is none. */
 export function nextTick(spec: CronSpec, zone: TimeZone, afterMs: number): number | undefined {
   return runsEveryHour(spec) ? nextElapsed(spec, zone, afterMs) : nextOnWall(spec, zone, afterMs);
 }
@@ -97,7 +103,7 @@ function nextElapsed(spec: CronSpec, zone: TimeZone, afterMs: number): number | 
     const offsetMs = zone.offsetAt(at);
     const wall = nextWallTime(spec, at + offsetMs, inclusive);
     if (wall === undefined) return undefined;
-    // The offset holds until it changes: then the search goes on from there, on the new clock.
+    // The offset is valid until it changes; from there on, the search continues with the new one.
     let change: number | undefined;
     for (let from = at; change === undefined && from < wall - offsetMs; from += STEP_MS) {
       change = zone.changeBetween(from, Math.min(from + STEP_MS, wall - offsetMs));
@@ -109,7 +115,8 @@ function nextElapsed(spec: CronSpec, zone: TimeZone, afterMs: number): number | 
 
 function nextOnWall(spec: CronSpec, zone: TimeZone, afterMs: number): number | undefined {
   let wall: number | undefined = afterMs + zone.offsetAt(afterMs);
-  // In the second pass of an hour that comes twice, and where a gap swallowed several times, some ticks are over already.
+  // In the second pass of a repeated hour, and after a gap that swallowed several times, some ticks are in
+  // the past.
   for (;;) {
     wall = nextWallTime(spec, wall);
     if (wall === undefined) return undefined;
@@ -118,7 +125,7 @@ function nextOnWall(spec: CronSpec, zone: TimeZone, afterMs: number): number | u
   }
 }
 
-/** When the wall clock first shows a time; for a time that it leaves out, the end of the gap. */
+/** When the wall clock first shows a time; for a skipped time, the end of the gap. */
 function firstInstant(zone: TimeZone, wallMs: number): number {
   const before = zone.offsetAt(wallMs - DAY_MS);
   if (zone.offsetAt(wallMs - before) === before) return wallMs - before;
@@ -130,7 +137,10 @@ function firstInstant(zone: TimeZone, wallMs: number): number {
   }
 }
 
-/** The last tick after `afterMs`, at or before `untilMs`. Halves the time in between: a year of minutes is no long search. */
+/**
+ * The last tick after `afterMs`, at or before `untilMs`. A binary search, so that a year of minutes takes few
+ * steps.
+ */
 export function lastTick(
   spec: CronSpec,
   zone: TimeZone,
@@ -149,7 +159,9 @@ export function lastTick(
   return last;
 }
 
-/** The ticks after `afterMs`, at or before `untilMs`, oldest first; of more than `limit` the last. */
+/**
+ * The ticks after `afterMs`, at or before `untilMs`, oldest first; only the last `limit` if there are more.
+ */
 export function lastTicks(
   spec: CronSpec,
   zone: TimeZone,

@@ -1,14 +1,15 @@
-/** Runs that are steps of other runs: their ids. */
+/** Ids of child runs: runs that are steps of other runs. */
 import { createHash } from "node:crypto";
 import type { WorkflowStep } from "../definition/index.js";
 
-/** Ids grow with each run inside of a run; longer ones are made of a hash. */
+/** Ids grow with each level of nesting; longer ones are replaced by a hash. */
 const MAX_READABLE = 96;
 
 /**
- * Made from the run, its step and the item alone, so that a step starts one run however often it tries. Begins with the id up to its
- * first dot, and so leads to the same shard; no name of a step holds a hyphen, so no job of the parent has the id.
- * `round`: 1, and one more each time that the step begins anew with what may be another input.
+ * Derived from the run, its step and the item only, so that a step starts one run however often it tries. The
+ * id begins with the parent's id up to its first dot, which leads to the same shard. No step name contains a
+ * hyphen, so no job of the parent has this id.
+ * `round`: 1, plus one each time that the step begins again, possibly with another input.
  */
 export function childRunId(run: string, step: string, round: number, item?: number): string {
   const readable = `${run}.${step}-${round}${item === undefined ? "" : `.${item}`}`;
@@ -17,12 +18,12 @@ export function childRunId(run: string, step: string, round: number, item?: numb
   return `${run.split(".", 1)[0]}.run-${hash}`;
 }
 
-/** The rounds that a step which is a run has had, by what its field says. */
+/** The current round of a step that is a run, from its stored field. */
 export function roundOf(field: string | null | undefined): number {
   return Number(field ?? 1);
 }
 
-/** True of a job that stands for a run: that of such a step, or of its items. */
+/** Whether a job stands for a child run: the job of such a step, or of one of its items. */
 export function isChild(step: WorkflowStep, item: number | undefined): boolean {
   return step.child !== undefined && (step.forEach === undefined || item !== undefined);
 }

@@ -1,13 +1,19 @@
-/** How a run goes on when nothing of it is under way: it has ended, or there is something to undo. */
+/**
+ * Decides how a run continues when none of its jobs is under way: it has ended, or a step must be
+ * compensated.
+ */
 import { formatDuration, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
 import type { StepOutcome } from "../protocol/index.js";
 
-/** What is known of a run: its state, `undefined` while it runs, and how its steps and their undoings ended. */
+/**
+ * The known state of a run (`undefined` while it is running), and how its steps and their compensations
+ * ended.
+ */
 export interface RunSoFar {
   readonly state: string | undefined;
   readonly outcomes: ReadonlyMap<string, StepOutcome>;
   readonly undone: ReadonlyMap<string, StepOutcome>;
-  /** Its time was over before anything of it had failed. */
+  /** The run's timeout passed before any step had failed. */
   readonly timedOut?: boolean;
 }
 
@@ -16,20 +22,23 @@ export type Decision =
   | { readonly kind: "undo"; readonly step: WorkflowStep }
   | { readonly kind: "failed" | "cancelled"; readonly reason: string };
 
-/** States of a run that does not go on, but has not ended yet. */
+/** States of a run that begins no more steps but has not ended. */
 export const RUN_FAILING = "failing";
 export const RUN_COMPENSATING = "compensating";
 export const RUN_CANCELLING = "cancelling";
 
 /**
- * Whether a run goes on when this step has failed. A fan-out as a whole fails only where its list cannot be used: what reads its results
- * counts on them, whatever becomes of single items.
+ * Whether a run continues when this step has failed. A fan-out fails as a whole only if its list is unusable,
+ * and then always fails the run, because the steps that read its results rely on them.
  */
 export function goesOnWithout({ onFailure, forEach }: WorkflowStep): boolean {
   return onFailure === "continue" && forEach === undefined;
 }
 
-/** The same of an item of a fan-out: what reads its results finds null in its place. */
+/**
+ * Whether a run continues when an item of this fan-out has failed: readers of the results then find null for
+ * that item.
+ */
 export function goesOnWithoutItem({ onFailure }: WorkflowStep): boolean {
   return onFailure === "continue";
 }
@@ -38,13 +47,14 @@ export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision 
   if (run.state === undefined) {
     const open = definition.steps.filter((step) => !run.outcomes.has(step.name)).map((step) => step.name);
     const cancelled = [...run.outcomes].filter(([, { status }]) => status === "cancelled");
-    // A run that goes on cancels nothing. What was cancelled is not done, so such a run is not complete.
+    // Only a cancelled run cancels steps. A cancelled step was not done, so such a run is not complete.
     if (open.length === 0 && cancelled.length > 0) {
       const names = cancelled.map(([name]) => name).join(", ");
       return { kind: "failed", reason: `the run was not cancelled, but these steps were: ${names}` };
     }
     if (open.length === 0) return { kind: "completed" };
-    // Cannot be, as long as every end of a step begins what waits for it. Said aloud, because a run must not hang.
+    // Unreachable as long as the end of every step begins the steps that wait for it. Failing is better than
+    // hanging.
     return {
       kind: "failed",
       reason: `nothing of the run is under way, but these steps have not ended: ${open.join(", ")}`,
@@ -61,8 +71,8 @@ export function decide(definition: WorkflowDefinition, run: RunSoFar): Decision 
 }
 
 /**
- * The step that completed last, of those that can be undone and are not: in reverse order, as in a saga. But none before those that needed it:
- * the times are those of two workers, which may differ.
+ * The next step to compensate: the one that completed last, in reverse order as in a saga. But never before
+ * the steps that needed it, because the times come from two workers and may disagree.
  */
 function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFar): WorkflowStep | undefined {
   const open = steps.filter(
@@ -74,13 +84,13 @@ function nextToUndo({ steps }: WorkflowDefinition, { outcomes, undone }: RunSoFa
   for (const step of open) {
     if (needed.has(step.name)) continue;
     const { at } = outcomes.get(step.name)!;
-    // Of two that ended in one millisecond the later one in the graph.
+    // Of two steps that ended in the same millisecond, the later one in the graph.
     if (last === undefined || at >= last.at) last = { step, at };
   }
   return last?.step;
 }
 
-/** Names of the steps from which `needs` lead to any of these. */
+/** Names of the steps that any of `these` needs, directly or indirectly. */
 function stepsBefore(steps: readonly WorkflowStep[], these: readonly WorkflowStep[]): ReadonlySet<string> {
   const needsOf = new Map(steps.map(({ name, needs }) => [name, needs]));
   const before = new Set(these.flatMap(({ needs }) => needs));

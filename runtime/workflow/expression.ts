@@ -1,7 +1,7 @@
-/** Evaluates the expressions of a definition, over values that come from JSON. */
+/** Evaluates the expressions of a definition on JSON values. */
 import type { Expression } from "../definition/index.js";
 
-/** What paths begin with. */
+/** The roots of paths. */
 export type Scope = Readonly<Record<string, unknown>>;
 
 export function evaluate(expression: Expression, scope: Scope): unknown {
@@ -34,13 +34,13 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
   }
 }
 
-/** Fields without a value are left out. Done for each payload of a step, so in one pass. */
+/** Leaves out fields without a value. A single pass, because it runs for each payload of a step. */
 function evaluateFields(fields: Readonly<Record<string, Expression>>, scope: Scope): object {
   const values: Record<string, unknown> = {};
   for (const [key, expression] of Object.entries(fields)) {
     const value = evaluate(expression, scope);
     if (value === undefined) continue;
-    // As a field of its own: assigned, it would become the prototype.
+    // A plain assignment would set the prototype instead of a field.
     if (key === "__proto__")
       Object.defineProperty(values, key, { value, configurable: true, enumerable: true, writable: true });
     else values[key] = value;
@@ -48,7 +48,10 @@ function evaluateFields(fields: Readonly<Record<string, Expression>>, scope: Sco
   return values;
 }
 
-/** Only own properties: `constructor` of a payload is not there. The first of the path is the word itself. */
+/**
+ * Reads own properties only, so `constructor` of a payload is absent. The first segment of the path is the
+ * word "path".
+ */
 function read(path: readonly (string | number)[], scope: Scope): unknown {
   let value: unknown = scope;
   for (let i = 1; i < path.length; i++) {
@@ -64,7 +67,7 @@ function text(value: unknown): string {
   return value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
-/** An absent value equals null, and is in no order with anything. */
+/** An absent value equals null, and every order comparison with it is false. */
 function compare(operator: "==" | "!=" | "<" | "<=" | ">" | ">=", left: unknown, right: unknown): boolean {
   if (operator === "==") return (left ?? null) === (right ?? null);
   if (operator === "!=") return (left ?? null) !== (right ?? null);

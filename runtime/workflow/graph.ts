@@ -1,4 +1,4 @@
-/** Which jobs a run begins, and when. Two workers that ask the same get the same jobs, under the same ids. */
+/** Which jobs a run begins, and when. Deterministic: two workers get the same jobs with the same ids. */
 import { limitsText, type StepJob, type WorkflowDefinition, type WorkflowStep } from "../definition/index.js";
 import {
   type BegunJob,
@@ -13,38 +13,44 @@ import {
 import { stepsRead } from "./expression.js";
 import { areGiven } from "./items.js";
 
-/** Task of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this name. */
+/**
+ * Task name of the jobs that belong to the run itself: they wait, fan out or decide. No handler can have this
+ * name.
+ */
 export const RUN_TASK = "@workflow";
 
-/** What may begin with the end of a step. */
+/** Steps that may begin when a step ends. */
 interface Followers {
   readonly ofStep: readonly StepBegin[];
-  /** Only the last item ends a step that fans out, and then even a single need is counted. */
+  /** Steps after an item of a fan-out. Only the last item ends the step, so even a single need is counted. */
   readonly ofItem: readonly StepBegin[];
 }
 
-/** What a worker asks of a step for each of its jobs. */
+/** What a worker needs to know about a step for each of its jobs. */
 interface StepTraits {
-  /** Steps whose ends its expressions read, and those that what undoes it reads. */
+  /** Steps whose ends its expressions read, including those of its compensation. */
   readonly reads: readonly string[];
   readonly undoReads: readonly string[];
-  /** Some expression of the workflow reads how it ended. */
+  /** Whether any expression of the workflow reads how the step ended. */
   readonly isRead: boolean;
-  /** With its end all steps of a run that goes on have ended, and nothing is to be seen to but the output. */
+  /** Whether all steps of a successful run have ended with this one, so that only the output remains. */
   readonly completes: boolean;
 }
 
 export class WorkflowGraph {
   readonly definition: WorkflowDefinition;
-  /** Of the job that says how a run goes on when nothing of it is under way. */
+  /** Template of the job that decides how a run continues when none of its jobs is under way. */
   readonly decider: JobMold;
-  /** Of the job that stops what is under way of a run that was cancelled. */
+  /** Template of the job that stops what is under way of a cancelled run. */
   readonly stopper: JobMold;
   readonly #steps: ReadonlyMap<string, WorkflowStep>;
   readonly #followers = new Map<string, Followers>();
   #outputReads: readonly string[] | undefined;
   readonly #traits = new Map<string, StepTraits>();
-  /** Of the jobs that begin steps, that are their items, and that undo them, by step. A worker asks thousands of times in a second. */
+  /**
+   * Templates by step: of the jobs that begin steps, are their items, and compensate them. Cached, because a
+   * worker needs them thousands of times a second.
+   */
   readonly #begins = new Map<string, JobMold>();
   readonly #items = new Map<string, JobMold>();
   readonly #undoes = new Map<string, JobMold>();
@@ -80,7 +86,9 @@ export class WorkflowGraph {
     return traits;
   }
 
-  /** Each other step comes before it, and all that lead to it are waited for: they have ended when it begins. */
+  /**
+   * Whether every other step comes before this one and is waited for, so that all have ended when it begins.
+   */
   #isAfterAll(last: WorkflowStep): boolean {
     const before = new Set([last.name]);
     for (const name of before) {
@@ -90,7 +98,10 @@ export class WorkflowGraph {
     return before.size === this.definition.steps.length;
   }
 
-  /** What the run begins with: the steps that wait for nothing. A run without steps has only its end to decide. */
+  /**
+   * The jobs that a run begins with: those of the steps that need nothing. A run without steps only decides
+   * its end.
+   */
   roots(run: string, now: number): readonly BegunJob[] {
     if (this.definition.steps.length === 0) return [begunJob(this.decider, run, now)];
     return this.definition.steps
@@ -103,7 +114,7 @@ export class WorkflowGraph {
     return this.#followersOf(name).ofStep;
   }
 
-  /** The same for an item of a fan-out. */
+  /** The steps that may begin when an item of this fan-out has ended. */
   afterItem(name: string): readonly StepBegin[] {
     return this.#followersOf(name).ofItem;
   }
@@ -124,7 +135,7 @@ export class WorkflowGraph {
     return begunJob(this.#begin(step), run, now);
   }
 
-  /** Undoes a step, also when the run does not go on. */
+  /** Compensates a step, also in a run that begins no more steps. */
   undo({ name, compensate }: WorkflowStep): StepBegin {
     const mold = moldOf(this.#undoes, name, () => ({
       step: name,
@@ -135,7 +146,7 @@ export class WorkflowGraph {
     return { mold, need: -1 };
   }
 
-  /** Ends the run when its time is over. */
+  /** Ends the run at its timeout. */
   timeout(run: string, now: number): BegunJob | undefined {
     const { timeoutMs } = this.definition;
     if (timeoutMs === undefined) return undefined;
@@ -143,8 +154,8 @@ export class WorkflowGraph {
   }
 
   /**
-   * Jobs that may wait for a time, a retry or an event: in a run that does not go on they need not. Without items, whose number it does
-   * not know, and without steps that are runs, which are waited for.
+   * Jobs that may be waiting for a time, a retry or an event, which is pointless once the run begins no more
+   * steps. Excludes items, whose number the graph does not know, and child runs, which are waited for.
    */
   waits(run: string): readonly DueJob[] {
     const { queue, steps } = this.definition;
@@ -161,7 +172,7 @@ export class WorkflowGraph {
     if (followers === undefined) {
       const ofStep = this.definition.steps
         .filter(({ needs }) => needs.includes(name))
-        // One that waits for this step alone needs no count.
+        // A step that needs only this step has no counter.
         .map((step) => ({
           mold: this.#begin(step),
           need: step.needs.length === 1 ? 0 : (step.join ?? step.needs.length),
@@ -177,7 +188,7 @@ export class WorkflowGraph {
       step: name,
       suffix: stepJobId("", name),
       delayMs,
-      // A step that fans out is first a job of the run, which reads the list.
+      // A fan-out begins with a job of the run, which reads the list.
       ...this.#jobOf(forEach === undefined ? job : undefined, { step: name }),
     }));
   }
@@ -201,7 +212,7 @@ export class WorkflowGraph {
   }
 }
 
-/** What waits for a time, or for events, has to be seen to when a run ends. */
+/** Whether the end of a run needs no clean-up of a timeout or of event listeners. */
 function endsPlainly({ timeoutMs, steps }: WorkflowDefinition): boolean {
   return timeoutMs === undefined && steps.every(({ waitFor }) => waitFor === undefined);
 }
@@ -214,7 +225,7 @@ function isReadIn({ output, steps }: WorkflowDefinition, name: string): boolean 
   try {
     return [...stepsRead(output), ...steps.flatMap(readsOf)].includes(name);
   } catch {
-    // What is no expression stands in the way of nobody who does not need it.
+    // An expression that cannot be parsed must not fail the jobs that do not need it.
     return true;
   }
 }
@@ -240,7 +251,7 @@ export function deciderId(run: string): string {
   return `${run}:end`;
 }
 
-/** No step has such a name, and with the dot it lives beside its run wherever that is. */
+/** No step has such a name, and the dot keeps the job in the shard of its run. */
 export function stopperId(run: string): string {
   return `${run}.:stop`;
 }
@@ -249,7 +260,7 @@ export function timeoutJobId(run: string): string {
   return `${run}:timeout`;
 }
 
-/** All fields that a step may have, but those of its items. */
+/** All fields that a step may have, except those of its items. */
 export function fieldsOfStep(run: string, step: WorkflowStep): string[] {
   const { name, needs, forEach, waitFor, child, compensate } = step;
   const fields = [runFields.step(run, name)];
@@ -270,12 +281,12 @@ export function fieldsOfItem(run: string, step: WorkflowStep, index: number): st
   return fields;
 }
 
-/** Where it stands how an undoing ended, after the run's id. */
+/** Field for the outcome of a compensation, appended to the run's id. */
 export function undoneField(step: string): string {
   return `${step}~`;
 }
 
-/** Queues in which jobs of a run may wait, but for those of the runs in it. */
+/** Queues in which jobs of a run may wait, except those of its child runs. */
 export function queuesOf({ queue, steps }: WorkflowDefinition): readonly string[] {
   const made = steps.flatMap(({ job, compensate }) => [job, compensate]);
   return [queue, ...made.flatMap((one) => (one === undefined ? [] : [one.queue]))];

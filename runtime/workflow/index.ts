@@ -1,4 +1,4 @@
-/** What a workflow's definition means for a run of it. Pure: reads no Redis and runs no handler. */
+/** What a workflow's definition means for a run. Pure: reads no Redis and runs no handler. */
 export * from "./child.js";
 export * from "./decide.js";
 export * from "./expression.js";

@@ -1,6 +1,6 @@
 /**
- * The items of a fan-out. Where the list stands in the input of the run, or in the definition, it stays as it is for as long as the run does:
- * its items are read there. Others are stored, each by itself, when the fan-out begins.
+ * The items of a fan-out. A list in the run's input or in the definition does not change while the run
+ * exists, so its items are read from there. Other lists are stored item by item when the fan-out begins.
  */
 import type { Expression, WorkflowStep } from "../definition/index.js";
 import { runFields } from "../protocol/index.js";
@@ -9,19 +9,22 @@ import { evaluate } from "./expression.js";
 /** Items stored by one call. */
 const PART = 250;
 
-/** Whether they are read where the list stands. */
+/** Whether the items can be read from the input or the definition. */
 export function areGiven({ forEach }: WorkflowStep): boolean {
   return forEach !== undefined && isGiven(forEach);
 }
 
-/** Only what costs nothing to evaluate: that is done for each item. */
+/** Only expressions that are free to evaluate, because that happens for each item. */
 function isGiven(expression: Expression): boolean {
   if (expression[0] === "path") return expression[1] === "input";
   if (expression[0] === "??") return isGiven(expression[1]) && isGiven(expression[2]);
   return expression[0] === "value";
 }
 
-/** What is stored of them, a part of it at a time, as fields and values in turn: how many there are, and those that are not given. */
+/**
+ * What is stored of a fan-out, in chunks of alternating fields and values: the number of items, and those
+ * that are not given.
+ */
 export function* storedItems(
   run: string,
   step: WorkflowStep,
@@ -35,7 +38,7 @@ export function* storedItems(
   if (fields.length > 0) yield fields;
 }
 
-/** `stored`: what is known of the fields of its run. An item that is in neither place is null. */
+/** `stored`: the known fields of the run. An item that is found in neither place is null. */
 export function itemOf(
   run: string,
   step: WorkflowStep,

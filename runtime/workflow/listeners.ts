@@ -1,24 +1,30 @@
-/** How an emit finds the runs and the handlers that an event concerns: by values of its fields, which they know before. */
+/**
+ * How an emit finds the runs and handlers that an event concerns: by values of its fields that the listeners
+ * know in advance.
+ */
 import { createHash } from "node:crypto";
 import type { WorkflowDefinition } from "../definition/index.js";
 import { evaluate } from "./expression.js";
 
-/** Longer values are found by their hash. */
+/** Longer values are matched by their hash. */
 const MAX_VALUE_LENGTH = 200;
 
-/** What the members of `listeners` begin with that wait for this value. */
+/** Prefix of the `listeners` members that wait for this value. */
 export function listenerHead(event: string, field: readonly string[], value: unknown): string {
   return headOf(event, field, value ?? null);
 }
 
-/** The same of handlers, which wait for values of one or several fields at the top of the event. `fields`: in one order everywhere. */
+/**
+ * Prefix of the `listeners` members of handlers, which wait for the values of one or several top-level
+ * fields. `fields` must be in the same order everywhere.
+ */
 export function waitHead(
   event: string,
   fields: readonly string[],
   values: Readonly<Record<string, unknown>>,
 ): string {
   const [field, ...more] = fields;
-  // By one field: the head of runs that wait so, and one call tells both.
+  // A single field uses the same prefix as runs, so that one call tells both.
   if (field !== undefined && more.length === 0) return listenerHead(event, [field], values[field]);
   return headOf(
     event,
@@ -28,14 +34,14 @@ export function waitHead(
 }
 
 function headOf(event: string, fields: unknown, value: unknown): string {
-  // JSON has no line feeds outside of its texts, and writes them as \n inside.
+  // JSON contains no raw line feeds, because strings escape them.
   const text = JSON.stringify(value);
   const short =
     text.length <= MAX_VALUE_LENGTH ? text : `#${createHash("sha256").update(text).digest("base64url")}`;
   return `${event} ${JSON.stringify(fields)}\n${short}\n`;
 }
 
-/** All that a run listens to, from its start to its end. */
+/** All members of `listeners` that a run has from its start to its end. */
 export function listenersOf(definition: WorkflowDefinition, run: string, input: unknown): readonly string[] {
   const scope = { input, run: { id: run } };
   const listeners: string[] = [];

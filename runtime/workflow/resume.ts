@@ -1,12 +1,12 @@
-/** How a run that has failed or was cancelled goes on: which of its steps keep their ends, and which begin at once. */
+/** How a failed or cancelled run is resumed: which steps keep their ends, and which begin at once. */
 import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
 import { goesOnWithout, type RunSoFar } from "./decide.js";
 
-/** State of a run that is to go on, until a worker has seen to it. */
+/** State of a run from the retry request until a worker has resumed it. */
 export const RUN_RETRYING = "retrying";
 
 export interface Resumption {
-  /** Steps that run again, or for the first time. */
+  /** Steps that run again or for the first time. */
   readonly reopened: readonly ReopenedStep[];
   /** Steps that keep their ends. */
   readonly kept: readonly KeptStep[];
@@ -14,26 +14,26 @@ export interface Resumption {
 
 interface ResumedStep {
   readonly step: WorkflowStep;
-  /** How many of the steps that it needs have ended, and wait for nothing. */
+  /** How many of its needed steps keep their ends. */
   readonly met: number;
-  /** A step before it runs again: what it did was made of other results than it would be now. */
+  /** A step before it runs again, so the step's earlier work was based on results that may change. */
   readonly isAnew: boolean;
 }
 
 export interface ReopenedStep extends ResumedStep {
-  /** What it needs has ended: it begins at once. */
+  /** Its needs are met: it begins at once. */
   readonly begins: boolean;
-  /** It had completed and was undone: of a fan-out, all items run again. */
+  /** It had completed and was compensated; a fan-out then runs all of its items again. */
   readonly wasUndone: boolean;
 }
 
 export interface KeptStep extends ResumedStep {
   /**
-   * Not enough of what it needs has ended: its end counts when that has. What comes after it would else begin beside steps that come before
-   * both, and read results that are not there.
+   * Its needs are not met, so its end counts only once they are. Otherwise the steps after it would begin
+   * beside steps that come before both, and would read results that do not exist yet.
    */
   readonly waits: boolean;
-  /** What undoes it was tried, and failed. */
+  /** Its compensation was tried and failed. */
   readonly isStuck: boolean;
 }
 
@@ -68,7 +68,7 @@ export function resume(
   };
 }
 
-/** Asked of each step once: a graph has more ways through it than steps. */
+/** Memoises `ask` per step, because a graph has more paths than steps. */
 function once(ask: (name: string) => boolean): (name: string) => boolean {
   const answers = new Map<string, boolean>();
   return (name) => {
@@ -79,8 +79,8 @@ function once(ask: (name: string) => boolean): (name: string) => boolean {
 }
 
 /**
- * Items of a fan-out that may begin, where some have ended: of each lane (an item that ends begins the one `width` places on)
- * the first that has not.
+ * The items of a partly ended fan-out that may begin: in each lane (when an item ends, the one `width` places
+ * further on begins), the first that has not ended.
  */
 export function firstOfLanes(ended: readonly boolean[], width: number): readonly number[] {
   const lanes = Math.min(width, ended.length);

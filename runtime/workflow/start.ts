@@ -1,4 +1,4 @@
-/** Makes all that is stored when a run starts: the same from every caller, but for the time. */
+/** Builds everything that is stored when a run starts. Deterministic except for the time. */
 import type { WorkflowDefinition } from "../definition/index.js";
 import { encodeRunRecord, type RunStart, runFields } from "../protocol/index.js";
 import { queuesOf, WorkflowGraph } from "./graph.js";
@@ -6,18 +6,18 @@ import { listenersOf } from "./listeners.js";
 
 export interface StartedWith {
   readonly run: string;
-  /** Field of the `keys` hash that the run owns. Default: none. */
+  /** Field of the `keys` hash that the run owns. Absent: none. */
   readonly key?: string;
   readonly input: unknown;
   /** Redis time (ms). */
   readonly now: number;
-  /** What begins with the run waits so long (ms), and its time counts from then. Default: 0. */
+  /** The first jobs wait this long (ms), and the run's timeout counts from then. Default: 0. */
   readonly delayMs?: number;
 }
 
 export class RunStarter {
   readonly definition: WorkflowDefinition;
-  /** All queues in which jobs of a run, and of the runs in it, may wait. */
+  /** All queues in which jobs of a run, or of its child runs, may wait. */
   readonly queues: ReadonlySet<string>;
   readonly #graph: WorkflowGraph;
   readonly #text: string;
