@@ -3,7 +3,7 @@ import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const advanceScript = new Script("advance");
 
-/** A completed job of which the run is kept. */
+/** A completed job whose history is kept. */
 export interface KeptJob {
   readonly id: string;
   readonly run: string;
@@ -13,29 +13,32 @@ export interface KeptJob {
 export interface AdvanceCall {
   readonly keys: ShardKeys;
   readonly worker: string;
-  /** 0: leave the lease as it is. */
+  /** 0 leaves the lease unchanged. */
   readonly leaseMs: number;
   /** Most jobs to claim. */
   readonly want: number;
-  /** Up to so many claimed jobs the reply holds their texts; beyond, only ids (cheaper for Redis to read natively). */
+  /**
+   * The reply contains the texts of up to this many jobs; beyond, only ids (cheaper for Redis to read
+   * natively).
+   */
   readonly inlineUpTo: number;
   readonly dropped: readonly string[];
   readonly kept: readonly KeptJob[];
-  /** In the order in which they are asked; the quotas add up to `want`. */
+  /** In the order in which the queues are claimed from; the quotas add up to `want`. */
   readonly quotas: readonly { readonly queue: string; readonly quota: number }[];
 }
 
 export interface Advanced {
-  /** Milliseconds until the next scheduled job or retry of these queues; -1: none. */
+  /** Milliseconds until the next scheduled job or retry of these queues; -1 if there is none. */
   readonly nextDueMs: number;
-  /** True when a queue still has jobs. */
+  /** Whether a queue still has jobs. */
   readonly more: boolean;
   readonly ids: readonly string[];
-  /** Runs of the ids that have one, by position; few have. */
+  /** Histories of the jobs, by position; few jobs have one. */
   readonly runs: ReadonlyMap<number, string>;
-  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  /** Queues that need a hint, because a job waiting at the gate for one of them may now pass. */
   readonly invited: readonly string[];
-  /** Present when `ids.length <= inlineUpTo`. `null` where the job is gone. */
+  /** Present if `ids.length <= inlineUpTo`. `null` if the job is gone. */
   readonly records: readonly (string | null)[] | undefined;
 }
 

@@ -5,7 +5,7 @@ export const awaitRunScript = new Script("await-run");
 
 export type AwaitRunReply = "NOTFOUND" | "WAITING" | { readonly record: string; readonly state: string };
 
-/** As `awaitJob`, of a workflow run. */
+/** Like `awaitJob`, for a workflow run. */
 export async function awaitRun(runner: ScriptRunner, call: AwaitCall): Promise<AwaitRunReply> {
   const { keys } = call;
   const reply = await runner.run(awaitRunScript, [keys.workflows, keys.waits], [call.id, call.client]);

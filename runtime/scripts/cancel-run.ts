@@ -7,13 +7,19 @@ export const cancelRunScript = new Script("cancel-run");
 export interface CancelRunCall {
   readonly keys: ShardKeys;
   readonly run: string;
-  /** Of its job that stops what is under way. `undefined`: the run was cancelled before, and only these jobs are stopped. */
+  /**
+   * Template of the job that stops what is under way. `undefined`: the run was cancelled before, and this
+   * call only stops `jobs`.
+   */
   readonly stopper: JobMold | undefined;
-  /** Jobs of its steps, a part of them; none that undoes. */
+  /** Some jobs of the run's steps; no compensations. */
   readonly jobs: readonly DueJob[];
 }
 
-/** `NOTFOUND`, `RUNNING` (without a stopper), or the state of the run, or its end as `encodeRunEnd` makes it. */
+/**
+ * Resolves to `NOTFOUND`, `RUNNING` (only without a stopper), the state of the run, or its end as
+ * `encodeRunEnd` writes it.
+ */
 export async function cancelRun(runner: ScriptRunner, call: CancelRunCall): Promise<string> {
   const { keys, run, stopper } = call;
   const scriptKeys = [

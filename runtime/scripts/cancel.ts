@@ -8,7 +8,7 @@ export interface CancelCall {
   readonly id: string;
   /** The job's queue, from its record. */
   readonly queue: string;
-  /** How long the cancelled job stays readable, 0 removes it. */
+  /** How long the cancelled job stays readable (ms); 0 removes it. */
   readonly keepMs: number;
 }
 

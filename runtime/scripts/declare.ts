@@ -5,16 +5,16 @@ export const declareScript = new Script("declare");
 
 export interface DeclaredSchedule {
   readonly name: string;
-  /** Cron expression and time zone: when this changes, the schedule begins anew. */
+  /** Cron expression and time zone. If they change, the schedule starts over. */
   readonly timing: string;
-  /** JSON for readers. */
+  /** The definition as JSON, for the inspector. */
   readonly definition: string;
 }
 
 export interface DeclareCall {
   readonly keys: ShardKeys;
   readonly fingerprint: string;
-  /** True from a worker that starts: its deploy is the newest. */
+  /** True when a worker starts, because its deploy is the newest. */
   readonly starts: boolean;
   readonly patienceMs: number;
   readonly schedules: readonly DeclaredSchedule[];

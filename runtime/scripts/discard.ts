@@ -10,13 +10,13 @@ export interface DiscardCall {
 }
 
 export interface Discarded {
-  /** How many had come back to life. */
+  /** How many jobs had become runnable again. */
   readonly revived: number;
-  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  /** Queues that need a hint, because a job waiting at the gate for one of them may now pass. */
   readonly invited: readonly string[];
 }
 
-/** Gives up claimed ids that must not run. */
+/** Drops claimed ids that must not run. */
 export async function discard(runner: ScriptRunner, call: DiscardCall): Promise<Discarded> {
   const { keys } = call;
   const scriptKeys = [keys.jobs, keys.runs, keys.active, keys.limited, keys.groups, keys.waiting];

@@ -10,7 +10,7 @@ export interface DrainCall {
   readonly action: "drain" | "accept";
 }
 
-/** Resolves to false when it was in that state before. */
+/** Resolves to false if the queue or task was already in that state. */
 export async function drain(runner: ScriptRunner, { keys, kind, name, action }: DrainCall): Promise<boolean> {
   return (await runner.run(drainScript, [keys.draining], [kind, name, action])) === 1;
 }

@@ -5,7 +5,7 @@ import { QueuePlaces } from "./settle-steps.js";
 export const endRunScript = new Script("end-run");
 
 export interface EndedRun {
-  /** The job that decides. */
+  /** The decider: the job that ends the run. */
   readonly id: string;
   readonly run: string;
   /** As `encodeRunEnd` makes it. */
@@ -13,15 +13,15 @@ export interface EndedRun {
   readonly keepMs: number;
   /** Field of the `keys` hash to free, or `""`. */
   readonly key: string;
-  /** Where the run's own jobs wait. */
+  /** Queue of the run's own jobs. */
   readonly queue: string;
-  /** The job of its timeout, which is not needed any more, or `""`. */
+  /** The job of the run's timeout, which is no longer needed, or `""`. */
   readonly timeout: string;
-  /** The state when that was decided, `""`: it ran. */
+  /** The state of the run when its end was decided; `""` means running. */
   readonly state: string;
-  /** The job of the step that the run is, and where it waits. */
+  /** The job of the parent's step that waits for this run, and its queue. */
   readonly parent: { readonly job: string; readonly queue: string } | undefined;
-  /** Members of `listeners`. */
+  /** Members of `listeners` to remove. */
   readonly listeners: readonly string[];
 }
 
@@ -31,10 +31,10 @@ export interface EndRunsCall {
   readonly ends: readonly EndedRun[];
 }
 
-/** MOVED: the run has turned to another state meanwhile. */
+/** MOVED: the run has changed to another state meanwhile. */
 export type EndRunReply = "LOST" | "GONE" | "MOVED" | "ENDED";
 
-/** By their places. */
+/** The replies are in the order of the ends. */
 export async function endRuns(runner: ScriptRunner, call: EndRunsCall): Promise<readonly EndRunReply[]> {
   const { keys, worker, ends } = call;
   const scriptKeys = [

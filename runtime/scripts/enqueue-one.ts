@@ -18,7 +18,7 @@ interface EnqueueOneItem {
   readonly record: string;
 }
 
-/** Gives what `enqueue` replies, its lines in one text. */
+/** Resolves to the reply of `enqueue` with its lines joined in one text. */
 export function enqueueOne(
   runner: ScriptRunner,
   { keys, client, slot, call, asksTime = true }: EnqueueOneCall,

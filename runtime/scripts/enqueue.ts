@@ -5,7 +5,7 @@ import { Script, type ScriptArgument, type ScriptRunner } from "./script.js";
 
 export const enqueueScript = new Script("enqueue");
 
-/** A group as scripts get it: its limits, 0 where it has none, and its name. */
+/** A group in the form that scripts read: its limits (0 for none) and its name. */
 export function groupText(group: LimitedGroup | undefined): string {
   return group === undefined ? "" : `${limitsText(group)} ${group.name}`;
 }
@@ -14,59 +14,64 @@ export interface EnqueueItem {
   readonly id: string;
   readonly queue: string;
   readonly record: string;
-  /** `""` at once, `"+ms"` after so long, `"ms"` at that time. */
+  /** `""` for now, `"+ms"` for a delay, `"ms"` for a time. */
   readonly due: string;
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
-  /** How long the key is remembered; of a dedupe key, when it is asked for the first time whether its job has ended. */
+  /**
+   * How long the key is remembered; for a dedupe key, the time until the first check whether its job has
+   * ended.
+   */
   readonly keyTtlMs: number;
   /** `undefined`: the key is an idempotency key. */
   readonly dedupe?: Dedupe | undefined;
-  /** `undefined`: no limit. */
+  /** `undefined`: the job has no limit. */
   readonly group: LimitedGroup | undefined;
-  /** True when the caller chose the id: it may be taken already. */
+  /** True if the caller chose the id, which may then be taken already. */
   readonly ownId: boolean;
-  /** True where its record gets its time when it is stored: see `datedHead`. */
+  /** True if the script writes the time into the record when it stores the job: see `datedHead`. */
   readonly dated?: boolean;
-  /** Most pending jobs of the queue, 0 = any number. */
+  /** Most pending jobs of the queue; 0 for any number. */
   readonly maxPending: number;
 }
 
 export interface Dedupe {
   readonly mode: JobDedupeMode;
-  /** How long a job is kept that is cancelled because this one takes its place. */
+  /** How long a job is kept that is cancelled because this job replaces it (ms). */
   readonly keepCancelledMs: number;
 }
 
 export interface EnqueueCall {
   readonly keys: ShardKeys;
   readonly client: string;
-  /** Unique among the client's calls in flight; with `call` it makes a resent call harmless. */
+  /** Unique among the client's calls in flight; together with `call` it makes a resent call harmless. */
   readonly slot: number;
   readonly call: number;
   readonly items: readonly EnqueueItem[];
-  /** False: who sends this knows the time of Redis; a lone job is stored sooner without it. Default true. */
+  /**
+   * False if the client knows the time of Redis: a lone job is stored faster without asking. Default true.
+   */
   readonly asksTime?: boolean;
-  /** Stores jobs of drained queues and tasks too: what belongs to the work that is there. Default false. */
+  /** Also stores jobs of draining queues and tasks: for follow-up jobs of existing work. Default false. */
   readonly evenDrained?: boolean;
 }
 
-/** An item that was not new. */
+/** An item for which no new job was stored. */
 export interface KnownItem {
   readonly item: EnqueueItem;
-  /** Id of the job that is there; `undefined` when the item's id is taken by another task or payload. */
+  /** Id of the existing job; `undefined` if the item's id belongs to a job with another task or payload. */
   readonly existing: string | undefined;
-  /** That job has the record of this item from now on. */
+  /** The existing job now has the record of this item. */
   readonly replaced: boolean;
 }
 
 export interface EnqueueReply {
-  /** Redis time (ms); `undefined` where it was not asked for. */
+  /** Redis time (ms); `undefined` if it was not asked for. */
   readonly nowMs: number | undefined;
   readonly known: readonly KnownItem[];
-  /** Not stored, because their queue holds as many pending jobs as it may. */
+  /** Not stored, because their queue already holds `maxPending` jobs. */
   readonly refused: readonly EnqueueItem[];
-  /** Not stored, because their queue or their task is drained. */
+  /** Not stored, because their queue or task is draining. */
   readonly drained: readonly EnqueueItem[];
 }
 
@@ -107,14 +112,14 @@ export function enqueue(runner: ScriptRunner, call: EnqueueCall): Promise<Enqueu
   return runner.run(enqueueScript, scriptKeys, args).then((reply) => decode(reply as string[], order));
 }
 
-/** The item of a call that can be said in the few words of `enqueue-one`. */
+/** The item of a call that the short form `enqueue-one` can carry. */
 function loneItem({ items, evenDrained }: EnqueueCall): EnqueueItem | undefined {
   const item = items[0];
   if (items.length !== 1 || item === undefined || evenDrained === true) return undefined;
   return isPlain(item) && item.maxPending === 0 && item.dated !== true ? item : undefined;
 }
 
-/** A job that is put in line without a look at anything else. */
+/** A job that goes straight into its queue: no delay, key, chosen id or limit. */
 function isPlain({ due, key, ownId, group }: EnqueueItem): boolean {
   return due === "" && key === "" && !ownId && group === undefined;
 }
@@ -124,14 +129,20 @@ function modesOf({ evenDrained }: EnqueueCall, dates: boolean): string {
   return dates ? "dates drained" : "drained";
 }
 
-/** One text, because each argument costs ioredis more than a line costs the script. JSON holds no line break. */
+/**
+ * One text for all of them, because an argument costs ioredis more than a line costs the script. JSON
+ * contains no line breaks.
+ */
 function linesOf(plain: readonly EnqueueItem[]): string {
   const lines: string[] = [];
   for (const item of plain) lines.push(item.id, item.record);
   return lines.join("\n");
 }
 
-/** A lone plain job is sent without them: they are most of what its call would cost. */
+/**
+ * Keys that only jobs with an option need. A lone plain job is sent without them, because they would be most
+ * of its cost.
+ */
 function keysOfOthers(keys: ShardKeys): readonly string[] {
   return [
     keys.keys,
@@ -152,7 +163,7 @@ function keyRule({ keyTtlMs, dedupe }: EnqueueItem): ScriptArgument {
 
 const ACCEPTED: EnqueueReply = { nowMs: undefined, known: [], refused: [], drained: [] };
 
-/** Nearly all are accepted, and few ask for the time. */
+/** Handles the usual reply first: nearly all jobs are accepted, and few calls ask for the time. */
 function decodeLone(reply: string, items: readonly EnqueueItem[]): EnqueueReply {
   return reply === "" ? ACCEPTED : decode(reply.split("\n"), items);
 }

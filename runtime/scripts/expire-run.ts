@@ -7,11 +7,11 @@ export const expireRunScript = new Script("expire-run");
 export interface ExpireRunCall {
   readonly keys: ShardKeys;
   readonly worker: string;
-  /** The job of the timeout. */
+  /** The job of the run's timeout. */
   readonly id: string;
   readonly run: string;
   readonly state: string;
-  /** Jobs that may wait for a time, or at the gate. */
+  /** Jobs that may be waiting for a time or at the gate. */
   readonly waits: readonly DueJob[];
 }
 

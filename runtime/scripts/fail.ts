@@ -10,11 +10,14 @@ export interface FailCall {
   readonly queue: string;
   readonly outcome: "retry" | "dead" | "cancelled";
   readonly run: string;
-  /** Until the retry; or how long to keep the job, 0 removes it. */
+  /** Time until the retry, or time to keep the dead job (0 removes it). */
   readonly ms: number;
-  /** How long to keep a job that was to be retried and is cancelled instead, because somebody asked for that. */
+  /** How long to keep the job if it is cancelled instead of retried, because a cancel was requested. */
   readonly keepCancelledMs: number;
-  /** The wait for an event until which it rests: where that has ended meanwhile, the job is due at once. */
+  /**
+   * The wait for an event until which the job rests. If that wait has ended meanwhile, the job is due at
+   * once.
+   */
   readonly wait?: string | undefined;
 }
 
@@ -22,7 +25,10 @@ export type FailReply = "LOST" | "GONE" | "retry" | "dead" | "cancelled";
 
 export interface Failed {
   readonly outcome: FailReply;
-  /** Queues other than the job's that need a hint: somebody who waits at the gate for one of them may come in. */
+  /**
+   * Queues other than the job's that need a hint, because a job waiting at the gate for one of them may now
+   * pass.
+   */
   readonly invited: readonly string[];
 }
 

@@ -8,24 +8,24 @@ export const followRunScript = new Script("follow-run");
 export interface FollowRunCall {
   readonly keys: ShardKeys;
   readonly worker: string;
-  /** The job of the step. */
+  /** The job of the parent's step. */
   readonly id: string;
-  /** The run of which it is a step, and where the own jobs of that wait. */
+  /** The parent run, and the queue of its own jobs. */
   readonly parent: string;
   readonly queue: string;
-  /** Of an item of a fan-out: `<step>.<index>`. */
+  /** For an item of a fan-out: `<step>.<index>`. */
   readonly step: string;
   readonly run: string;
-  /** Until the job comes back to look (ms); it comes at once when the run has ended. */
+  /** Time until the job checks again (ms); it comes at once when the child run has ended. */
   readonly lookMs: number;
-  /** What is to be done with the run before that: `wait` is nothing. */
+  /** What to do with the child run first; `wait` does nothing. */
   readonly action:
     | { readonly kind: "start"; readonly parent: string; readonly start: RunStart }
     | { readonly kind: "retry"; readonly queue: string; readonly decider: string }
     | { readonly kind: "wait" };
 }
 
-/** AGAIN: one of the two runs is not as the caller believes. */
+/** AGAIN: one of the two runs is not in the state that the caller assumed. */
 export type FollowRunReply = "LOST" | "GONE" | "AGAIN" | "WAITING";
 
 export async function followRun(runner: ScriptRunner, call: FollowRunCall): Promise<FollowRunReply> {

@@ -3,19 +3,19 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const forgetRunScript = new Script("forget-run");
 
-/** Of a run, what is removed by one call. */
+/** The part of a run that one call removes. */
 export interface RunPart {
   readonly run: string;
-  /** With this part nothing is known of the run any more. */
+  /** After this part, nothing of the run remains. */
   readonly isLast: boolean;
-  /** The run whose retention counts: itself, or the one that it goes with. */
+  /** The run whose retention applies: the run itself, or the run with which it is removed. */
   readonly owner: string;
   readonly fields: readonly string[];
-  /** Of these, those that are kept after their end are removed. */
+  /** Of these jobs, the ones that are kept after their end are removed. */
   readonly jobs: readonly string[];
 }
 
-/** `parts`: at least one; a later one of the same run is removed after an earlier one. */
+/** `parts`: at least one. Several parts of one run are removed in their order. */
 export async function forgetRuns(
   runner: ScriptRunner,
   { keys, parts }: { readonly keys: ShardKeys; readonly parts: readonly RunPart[] },

@@ -7,26 +7,29 @@ export interface HeartbeatCall {
   readonly keys: ShardKeys;
   readonly worker: string;
   readonly leaseMs: number;
-  /** JSON about the worker: registers it. `undefined`: renews its lease. */
+  /** Description of the worker as JSON, which registers it. `undefined` only renews its lease. */
   readonly about: string | undefined;
-  /** Queues in which to look for work: of a worker that sleeps, which may have missed a hint. Default: none. */
+  /** Queues in which to look for work: for an idle worker that may have missed a hint. Default: none. */
   readonly queues?: readonly string[];
 }
 
 export interface Heartbeat {
   /** Redis time (ms). */
   readonly nowMs: number;
-  /** Jobs of this worker whose cancel was asked for. */
+  /** Jobs of this worker for which a cancel was requested. */
   readonly cancels: readonly string[];
-  /** Workers whose lease has ended: their jobs must be taken back. */
+  /** Workers whose lease has expired: their jobs must be taken back. */
   readonly expired: readonly string[];
-  /** Until the lease of another worker ends (ms); -1: none is known. */
+  /** Time until the lease of another worker expires (ms); -1 if unknown. */
   readonly nextEndMs: number;
-  /** Until there is work in `queues` (ms); 0: now, -1: none. */
+  /** Time until there is work in `queues` (ms); 0 for now, -1 for none. */
   readonly workMs: number;
 }
 
-/** Keys and arguments of a call: also for the thread that sends it while this one is blocked. */
+/**
+ * Keys and arguments of the call: also for the heartbeat thread, which sends it while the main thread is
+ * blocked.
+ */
 export function heartbeatParts(call: HeartbeatCall): { keys: string[]; args: ScriptArgument[] } {
   const { keys, queues = [] } = call;
   const lists = queues.map((queue) => keys.queue(queue)).flatMap(({ pending, due }) => [pending, due]);

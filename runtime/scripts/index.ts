@@ -1,4 +1,7 @@
-/** The shard's moves: one Lua script each, with one typed wrapper. Nothing else in the runtime writes job state. */
+/**
+ * The state changes of a shard: one Lua script each, with a typed wrapper. Nothing else in the runtime writes
+ * the state of jobs.
+ */
 export * from "./advance.js";
 export * from "./await.js";
 export * from "./await-run.js";

@@ -7,17 +7,20 @@ export interface KeepEventCall {
   readonly keys: ShardKeys;
   readonly event: string;
   readonly id: string;
-  /** In JSON. */
+  /** As JSON. */
   readonly payload: string;
-  /** From when it is kept first (ms). */
+  /** Retention from the first emit (ms). */
   readonly keepMs: number;
-  /** Its actions that a replay passes over: `<observer>.<number>`. */
+  /** Actions that a replay skips: `<observer>.<number>`. */
   readonly settled: readonly string[];
-  /** Actions of which that was said too early. */
+  /** Actions that were stored as settled too early. */
   readonly open: readonly string[];
 }
 
-/** Resent, it changes nothing. `CONFLICT`: one of another payload is kept there; the order of its fields is none. */
+/**
+ * Idempotent. `CONFLICT`: an event with another payload is stored under this id; the order of fields does not
+ * matter.
+ */
 export async function keepEvent(runner: ScriptRunner, call: KeepEventCall): Promise<"CONFLICT" | "KEPT"> {
   const { keys, event, id, payload, keepMs, settled, open } = call;
   return (await runner.run(

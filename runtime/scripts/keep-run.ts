@@ -7,7 +7,7 @@ export interface KeepRunCall {
   readonly keys: ShardKeys;
   readonly run: string;
   readonly parent: string;
-  /** From now on (ms). */
+  /** Retention from now on (ms). */
   readonly keepMs: number;
 }
 

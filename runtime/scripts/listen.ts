@@ -7,14 +7,14 @@ export interface ListenCall {
   readonly keys: ShardKeys;
   readonly worker: string;
   readonly id: string;
-  /** Of the wait; a step of the job has this name when it has ended. */
+  /** Name of the wait. A step of the job gets this name when the wait has ended. */
   readonly name: string;
-  /** Its member of `listeners`. */
+  /** The wait's member of `listeners`. */
   readonly member: string;
   readonly timeoutMs: number;
 }
 
-/** `until` (ms): nothing has come so far. `event`: the payload; `undefined` where the time was over before one came. */
+/** `until` (ms): no event has come yet. `event`: its payload, or `undefined` if the wait timed out. */
 export type ListenReply =
   "LOST" | "GONE" | { readonly until: number } | { readonly event: unknown; readonly bytes: number };
 

@@ -6,14 +6,17 @@ export const logScript = new Script("log");
 export interface LogCall {
   readonly keys: ShardKeys;
   readonly worker: string;
-  /** Of one job, over all its attempts. */
+  /** Limits of one job, over all its attempts. */
   readonly maxLines: number;
   readonly maxBytes: number;
-  /** `lines`: each with a line break at its end. `leftOut`: how many before them were not even sent. */
+  /** `lines`: each ends with a line break. `leftOut`: number of earlier lines that were not sent at all. */
   readonly jobs: readonly { readonly id: string; readonly leftOut: number; readonly lines: string }[];
 }
 
-/** Resolves to the number of jobs whose lines were added; those that are gone or held by another worker are passed over. */
+/**
+ * Resolves to the number of jobs whose lines were added; jobs that are gone or held by another worker are
+ * skipped.
+ */
 export async function log(runner: ScriptRunner, call: LogCall): Promise<number | "LOST"> {
   const { keys } = call;
   const args: ScriptArgument[] = [call.worker, call.maxLines, call.maxBytes];

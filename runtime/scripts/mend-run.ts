@@ -6,22 +6,28 @@ export const mendRunScript = new Script("mend-run");
 export interface MendRunCall {
   readonly keys: ShardKeys;
   readonly run: string;
-  /** Where the run's own jobs wait; any, where none begins. */
+  /** Queue of the run's own jobs; may be any queue if no job begins. */
   readonly queue: string;
-  /** What was seen, `""`: none. Another record, state or count, and nothing is done. */
+  /**
+   * The record, state and count as they were seen (`""` for none). If one of them has changed, the script
+   * does nothing.
+   */
   readonly seen: { readonly record: string; readonly state: string; readonly open: string };
-  /** What is to be. Times in the lists stay where the run stands there already. */
+  /** The intended state. If the run is already in a list, its time there is kept. */
   readonly target: {
     readonly runningSince: number | undefined;
     readonly removedAt: number | undefined;
-    /** `""`: no count. */
+    /** `""` removes the count. */
     readonly open: string;
   };
-  /** Jobs of its own queue that begin, without limits: none of them may be there. */
+  /** Jobs of the run's own queue that begin, without limits: none of them may exist. */
   readonly begins: readonly BegunJob[];
-  /** Fields of `workflows` that go. With the jobs and the listeners, at most some 7,000. */
+  /**
+   * Fields of `workflows` to remove. Together with the jobs and the listeners at most about 7,000, the limit
+   * of `unpack`.
+   */
   readonly fields: readonly string[];
-  /** Members of `listeners`. */
+  /** Members of `listeners` to remove and to add. */
   readonly listeners: { readonly go: readonly string[]; readonly come: readonly string[] };
 }
 

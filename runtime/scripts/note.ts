@@ -9,7 +9,7 @@ export interface NoteCall {
   readonly jobs: readonly { readonly id: string; readonly progress: string }[];
 }
 
-/** Resolves to the number of jobs noted; those that the worker does not hold are passed over. */
+/** Resolves to the number of jobs noted; jobs that the worker does not hold are skipped. */
 export async function note(runner: ScriptRunner, call: NoteCall): Promise<number | "LOST"> {
   const { keys } = call;
   const args: ScriptArgument[] = [call.worker];

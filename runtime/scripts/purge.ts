@@ -3,7 +3,7 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const purgeScript = new Script("purge");
 
-/** Where ids stand: in line, at the gate, or in a sorted set. */
+/** Where ids are stored: in the pending list, at the gate, or in a sorted set. */
 export type PurgePlace = "pending" | "waiting" | "due" | "done" | "dead";
 
 export interface PurgeCall {
@@ -11,19 +11,19 @@ export interface PurgeCall {
   readonly queue: string;
   readonly place: PurgePlace;
   readonly state: JobState;
-  /** Only jobs of this task; `""`: of any. */
+  /** Only jobs of this task; `""` for any task. */
   readonly task: string;
   /** Most ids to look at. */
   readonly most: number;
-  /** Where to go on: what the call before answered, `""` from the start. Of a pending list it says nothing. */
+  /** Where to continue: the `from` of the previous reply, or `""` at the start. Unused for a pending list. */
   readonly from: string;
 }
 
 export interface Purged {
-  /** 0: there are no more. */
+  /** Number of ids looked at; 0 if there are no more. */
   readonly looked: number;
   readonly removed: number;
-  /** Steps of workflow runs among what stays. */
+  /** Number of remaining jobs that are steps of workflow runs. */
   readonly steps: number;
   readonly from: string;
 }

@@ -3,7 +3,10 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const reclaimScript = new Script("reclaim");
 
-/** `crashed`: its lease has ended. `handed-back`: it stops. `not-started`: it has claimed more than it can start. */
+/**
+ * `crashed`: the worker's lease has expired. `handed-back`: the worker stops. `not-started`: it has claimed
+ * more than it can start.
+ */
 export type ReclaimReason = "crashed" | "handed-back" | "not-started";
 
 export interface ReclaimCall {
@@ -11,15 +14,18 @@ export interface ReclaimCall {
   /** The worker that loses the jobs. */
   readonly worker: string;
   readonly reason: ReclaimReason;
-  /** A job that has crashed so often, the last time alone, goes dead: a poison pill must not eat the fleet. */
+  /**
+   * After this many crashes, the last one alone, the job goes dead, so that a poison pill does not kill the
+   * whole fleet.
+   */
   readonly maxCrashes: number;
-  /** When a suspect, a job that the next crash would make dead, may be claimed again (ms from now). */
+  /** Delay until a suspect (a job that goes dead with its next crash) may be claimed again (ms). */
   readonly suspectWaitMs: number;
-  /** How long jobs that end here stay readable. */
+  /** How long jobs that end here stay readable (ms). */
   readonly keepMs: number;
-  /** Every queue in which one of the jobs may belong. */
+  /** Every queue to which one of the jobs may belong. */
   readonly queues: readonly string[];
-  /** Empty: forget the worker. */
+  /** If empty, the call removes the worker. */
   readonly ids: readonly string[];
 }
 

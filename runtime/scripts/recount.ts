@@ -5,22 +5,22 @@ export const recountScript = new Script("recount");
 
 interface Recount {
   readonly keys: ShardKeys;
-  /** False: only looks. */
+  /** If false, the call only compares. */
   readonly mends: boolean;
-  /** The count as it was seen; as text. */
+  /** The count as it was seen, as text. */
   readonly counted: string;
-  /** The last number that had been given before the look began. */
+  /** The last number that had been assigned before the look began. */
   readonly lastNumber: string;
 }
 
-/** `MOVED`: others may have come since it was seen, and nothing is known. */
+/** `MOVED`: jobs may have come since the look, so nothing is known. */
 export type RecountReply = "MOVED" | "RIGHT" | "WRONG" | "REPAIRED";
 
 export interface GroupRecount extends Recount {
   readonly group: string;
-  /** How many of it wait, with numbers up to the last one. */
+  /** Number of waiting jobs of the group with numbers up to the last one. */
   readonly waiting: number;
-  /** All that have an entry of the group and do not wait at the gate. */
+  /** All ids with an entry of the group that do not wait at the gate. */
   readonly ids: readonly string[];
   readonly queues: readonly string[];
 }

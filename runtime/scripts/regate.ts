@@ -12,13 +12,16 @@ export interface RegateCall {
     readonly owner: string | undefined;
     readonly entry: string | undefined;
   };
-  /** `forget`: the gate knows nothing of it. `known`: it has this group. `come`: it stands nowhere, and comes. */
+  /**
+   * `forget`: removes the job from the gate. `known`: the gate has it in this group. `come`: the job is in no
+   * index, and enters the gate.
+   */
   readonly target: "forget" | "known" | "come";
   readonly queue: string;
-  /** `""` to forget. */
+  /** `""` for `forget`. */
   readonly group: string;
   readonly longestSearch: number;
-  /** Members of `waiting` that name it and must go. */
+  /** Members of `waiting` that name the job and must be removed. */
   readonly members: readonly string[];
 }
 

@@ -6,13 +6,16 @@ export const repairScript = new Script("repair");
 export interface RepairCall {
   readonly keys: ShardKeys;
   readonly id: string;
-  /** What was seen: another record, run, owner or number of places in a list, and nothing is done. */
+  /**
+   * What was seen. If the record, history, owner or number of places in a list has changed, the script does
+   * nothing.
+   */
   readonly seen: {
     readonly record: "job" | "none" | "tombstone";
     readonly run: string | undefined;
     readonly owner: string | undefined;
   };
-  /** What is to be. Times of removal stay where the id has one already. */
+  /** The intended state. An existing time of removal is kept. */
   readonly target: {
     readonly record: "keep" | "none" | "tombstone";
     readonly run: string | undefined;
@@ -20,18 +23,18 @@ export interface RepairCall {
     readonly done: number | undefined;
     readonly dead: number | undefined;
   };
-  /** Every queue in which the id may stand. */
+  /** Every queue that may contain the id. */
   readonly queues: readonly {
     readonly name: string;
     /** How often the id was seen in the pending list. */
     readonly seen: number;
-    /** Whether it is to stand there, once. */
+    /** Whether the id is to be in that list, once. */
     readonly pending: boolean;
     readonly dueAt: number | undefined;
   }[];
-  /** Ids in a pending list that may be searched. */
+  /** Longest pending list that may be searched. */
   readonly longestSearch: number;
-  /** Fields of `keys` that belong to the job and may lack an end, and the end that they get. */
+  /** Fields of `keys` that belong to the job and may lack an expiry, and the expiry that they get. */
   readonly keyFields: readonly string[];
   readonly keyEndsAt: number;
 }

@@ -5,16 +5,16 @@ export const repinScript = new Script("repin");
 
 export interface RepinCall {
   readonly keys: ShardKeys;
-  /** Field of the definition. */
+  /** Field of the definition in the `workflows` hash. */
   readonly field: string;
-  /** What was seen. Otherwise nothing is done. */
+  /** The count as it was seen. If it has changed, the script does nothing. */
   readonly count: string | undefined;
   readonly hasText: boolean;
-  /** Runs that are pinned to it. */
+  /** Number of runs that are pinned to the definition. */
   readonly pinned: number;
 }
 
-/** Corrects how many runs a definition counts, or forgets one without runs. */
+/** Corrects the number of runs that a definition counts, or removes a definition without runs. */
 export async function repin(
   runner: ScriptRunner,
   { keys, field, count, hasText, pinned }: RepinCall,

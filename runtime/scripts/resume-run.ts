@@ -7,31 +7,31 @@ export const resumeRunScript = new Script("resume-run");
 export interface ResumeRunCall {
   readonly keys: ShardKeys;
   readonly worker: string;
-  /** The job that decides. */
+  /** The decider: the job that resumes the run. */
   readonly id: string;
   readonly run: string;
-  /** With this part the run goes on. */
+  /** With this part, the run is resumed. */
   readonly isLast: boolean;
-  /** Queues in which its jobs may stand. */
+  /** Queues that may contain its jobs. */
   readonly queues: readonly string[];
   /** Fields of the `workflows` hash to remove. */
   readonly removed: readonly string[];
-  /** Fields of it that get another name, where they are there. */
+  /** Fields of the `workflows` hash to rename, if they exist. */
   readonly renamed: ReadonlyMap<string, string>;
-  /** Jobs of earlier attempts to remove, with all that is known about them. */
+  /** Jobs of earlier attempts to remove, with all their data. */
   readonly dropped: readonly string[];
-  /** What the handlers of these have noted stays, but for what they listen to. */
+  /** Keeps what the handlers of the dropped jobs have noted, except for their event listeners. */
   readonly keepsNotes: boolean;
-  /** Field of the `workflows` hash -> value. */
+  /** Fields of the `workflows` hash to write. */
   readonly written: ReadonlyMap<string, number | string>;
   readonly begins: readonly BegunJob[];
-  /** Ends the run when its time is over; it does not wait for this job. */
+  /** The job that ends the run at its timeout; the run does not wait for it. */
   readonly timeout: BegunJob | undefined;
-  /** Members of `listeners`: the events that the run hears of. */
+  /** Members of `listeners`: the events that the run receives. */
   readonly listeners: readonly string[];
 }
 
-/** MOVED: the run is not retried any longer. */
+/** MOVED: the run is no longer being retried. */
 export type ResumeRunReply = "LOST" | "GONE" | "MOVED" | "RESUMED";
 
 export async function resumeRun(runner: ScriptRunner, call: ResumeRunCall): Promise<ResumeRunReply> {

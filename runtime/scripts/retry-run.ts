@@ -6,19 +6,19 @@ export const retryRunScript = new Script("retry-run");
 export interface RetryRunCall {
   readonly keys: ShardKeys;
   readonly run: string;
-  /** Where the run's own jobs wait. */
+  /** Queue of the run's own jobs. */
   readonly queue: string;
-  /** Its end as it was seen. */
+  /** The end of the run as it was seen. */
   readonly end: string;
   /** Field of the `keys` hash, or `""`. */
   readonly key: string;
-  /** Of the job that decides. */
+  /** Record of the decider. */
   readonly record: string;
-  /** A step that is given an end, or an item. */
+  /** A step, or an item of one, that is given a result. */
   readonly skip: { readonly step: string; readonly outcome: string; readonly itemOf: string } | undefined;
 }
 
-/** MOVED: it has not ended so. */
+/** MOVED: the run's end is not the one that was seen. */
 export type RetryRunReply = "NOTFOUND" | "MOVED" | "RETRIED" | { readonly keyOwner: string };
 
 export async function retryRun(runner: ScriptRunner, call: RetryRunCall): Promise<RetryRunReply> {

@@ -13,9 +13,9 @@ export interface RetryCall {
 export type RetryReply =
   | "NOTFOUND"
   | "RETRIED"
-  /** Nothing to do in this state. */
+  /** The job is in a state that cannot be retried. */
   | { readonly state: JobState }
-  /** The job's idempotency or dedupe key belongs to this other job by now. */
+  /** The job's idempotency or dedupe key now belongs to this other job. */
   | { readonly keyOwner: string };
 
 export async function retry(runner: ScriptRunner, call: RetryCall): Promise<RetryReply> {

@@ -9,7 +9,7 @@ export interface RunAloneCall {
   readonly id: string;
 }
 
-/** Notes that the worker runs this job alone; resolves to the text of its new run. */
+/** Records that the worker runs this job alone; resolves to the text of its new history. */
 export async function runAlone(
   runner: ScriptRunner,
   call: RunAloneCall,

@@ -8,7 +8,7 @@ export interface SaveStepCall {
   readonly worker: string;
   readonly id: string;
   readonly name: string;
-  /** JSON without line breaks; `undefined`: the step gave nothing. */
+  /** JSON without line breaks; `undefined` if the step returned nothing. */
   readonly result: string | undefined;
 }
 

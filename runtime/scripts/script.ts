@@ -1,20 +1,21 @@
 /**
- * A Lua script as the runtime sees it: a name, a text and its SHA-1. The text is read on first use, never at import.
- * `--@include name name` at the head of a script pulls in `lib/<name>.lua`; there is one level of includes and no more.
+ * A Lua script: a name, a text and its SHA-1. The text is read on first use, never at import. `--@include
+ * name name` stands for `lib/<name>.lua`, at the head of the script or inside the branch that alone needs it
+ * (decision 60). Libraries include nothing.
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 export type ScriptArgument = string | number;
 
-/** What runs scripts; the connection layer gives one. */
+/** Runs scripts; implemented by the connection layer. */
 export interface ScriptRunner {
   run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown>;
 }
 
 export class Script {
   readonly name: string;
-  /** What errors say was done. */
+  /** Name of the operation in errors. */
   readonly operation: string;
   #text: string | undefined;
   #sha = "";

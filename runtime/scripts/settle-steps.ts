@@ -8,35 +8,35 @@ export interface SettleStepsCall {
   readonly worker: string;
   /** At least one. */
   readonly ends: readonly StepEnd[];
-  /** By place: whether the worker would carry on with a job that begins with that end. Default: no. */
+  /** By index: whether the worker could carry on with a job that begins with that end. Default: no. */
   readonly isFree?: (end: number) => boolean;
-  /** Whether it could run it. Default: no. */
+  /** Whether the worker serves this job. Default: no. */
   readonly serves?: (mold: JobMold) => boolean;
 }
 
-/** A job that the worker holds from now on. */
+/** A job that the worker now holds. */
 export interface CarriedJob {
-  /** Place of the end with which it began. */
+  /** Index of the end with which the job began. */
   readonly end: number;
-  /** `undefined`: the job that decides. */
+  /** `undefined` for the decider. */
   readonly begin: StepBegin | undefined;
 }
 
 export interface SettledSteps {
   /** Number of jobs that began. */
   readonly begun: number;
-  /** When they did (ms). */
+  /** When the jobs began (ms). */
   readonly at: number;
   readonly carried: readonly CarriedJob[];
-  /** Places of the ends with which runs have ended. */
+  /** Indexes of the ends with which runs have ended. */
   readonly over: readonly number[];
-  /** Slots at the gate have come free: a claim lets in who waits there. */
+  /** Slots at the gate were freed, so the next claim lets waiting jobs pass. */
   readonly hasFreed: boolean;
-  /** Queues that need a hint: somebody who waits at the gate for one of them may come in. */
+  /** Queues that need a hint, because a job waiting at the gate for one of them may now pass. */
   readonly invited: readonly string[];
 }
 
-/** Gives the place of a queue's keys, and adds them when they are not there yet. */
+/** Returns the index of a queue's keys and adds them if they are missing. */
 export class QueuePlaces {
   readonly #places = new Map<string, number>();
   readonly #keys: ShardKeys;
@@ -94,7 +94,9 @@ interface Plan {
 class Plans {
   readonly args: ScriptArgument[] = [];
   readonly #molds: Molds;
-  /** Of ends with a free slot, and of the others; by what begins, or by what decides where nothing does. */
+  /**
+   * Plans of ends with a free slot, and of the others, by what begins or, if nothing does, by the decider.
+   */
   readonly #free = new Map<unknown, Plan>();
   readonly #taken = new Map<unknown, Plan>();
   readonly #serves: (mold: JobMold) => boolean;
@@ -192,12 +194,12 @@ function carriedJob(ends: readonly StepEnd[], text: string): CarriedJob {
 
 const no = (): boolean => false;
 
-/** What waits for a time, or comes to the gate, takes the way of all jobs. */
+/** Whether the job goes straight into its queue: one with a delay or a limit takes the general path. */
 export function isPlain({ delayMs, limit }: JobMold): boolean {
   return delayMs === 0 && limit === "";
 }
 
-/** What most ends do not have. */
+/** The rarely used parts of an end. */
 function rareText({ endsJob, state, itemOf, hasten, finale }: StepEnd, places: QueuePlaces): string {
   if (endsJob && state === "" && itemOf === undefined && finale === "") return "";
   const { step = "-", total = 0 } = itemOf ?? {};

@@ -15,14 +15,14 @@ export interface StartRunsCall {
   readonly starts: readonly RunToStart[];
 }
 
-/** The run that there is now. */
+/** The run that is stored after the call. */
 export interface StartedRun {
   readonly id: string;
-  /** Its record, when this call did not store it; `""` when nothing is known of it any more. */
+  /** Its record, if this call did not store it; `""` if only its key is still stored. */
   readonly known: string | undefined;
 }
 
-/** By their places. */
+/** The replies are in the order of the starts. */
 export async function startRuns(runner: ScriptRunner, call: StartRunsCall): Promise<readonly StartedRun[]> {
   const { keys, starts } = call;
   const scriptKeys = [

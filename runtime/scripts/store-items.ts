@@ -8,7 +8,7 @@ export interface StoreItemsCall {
   readonly worker: string;
   /** The job that fans out. */
   readonly id: string;
-  /** Fields of the `workflows` hash and their values, in turn. */
+  /** Fields of the `workflows` hash, alternating with their values. */
   readonly fields: readonly string[];
 }
 

@@ -4,21 +4,21 @@ import { Script, type ScriptRunner } from "./script.js";
 export const sweepScript = new Script("sweep");
 
 export interface Swept {
-  /** Completed and cancelled jobs whose retention has ended. */
+  /** Removed completed and cancelled jobs. */
   readonly done: number;
   readonly dead: number;
-  /** Idempotency keys whose ttl has ended. */
+  /** Removed idempotency keys. */
   readonly keys: number;
-  /** Events whose retention has ended. */
+  /** Removed events. */
   readonly events: number;
-  /** Handlers whose time to wait for an event is over. */
+  /** Removed listeners of handlers whose wait has timed out. */
   readonly listeners: number;
 }
 
 export interface SweepTurn {
-  /** No other worker needs to sweep for so long (ms). */
+  /** For this long no other worker needs to sweep (ms). */
   readonly forMs: number;
-  /** It was this worker's turn before, and it goes on. */
+  /** True if this worker is continuing its own sweep. */
   readonly goesOn: boolean;
 }
 

@@ -11,15 +11,15 @@ export interface TakeCall {
 
 export interface Taken {
   readonly id: string;
-  /** `null` where the job is gone. */
+  /** `null` if the job is gone. */
   readonly record: string | null;
   /** Absent until something has happened to the job. */
   readonly run: string | undefined;
-  /** There are others, or jobs that are due later. */
+  /** Whether there are more jobs, or jobs that are due later. */
   readonly more: boolean;
 }
 
-/** `NONE`: nothing was taken, and there may be something that only `advance` can claim. */
+/** `NONE`: nothing was taken; there may be jobs that only `advance` can claim. */
 export async function take(runner: ScriptRunner, call: TakeCall): Promise<Taken | "LOST" | "NONE"> {
   const { keys, worker, queues } = call;
   const lists = queues

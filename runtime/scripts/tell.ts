@@ -5,35 +5,35 @@ export const tellScript = new Script("tell");
 
 export interface TellCall {
   readonly keys: ShardKeys;
-  /** Of the event. */
+  /** Id of the event. */
   readonly id: string;
   readonly payload: string;
-  /** What the listeners begin with; see `listenerHead`. */
+  /** Prefix of the listeners; see `listenerHead`. */
   readonly head: string;
-  /** Goes on behind this listener. */
+  /** Continues after this listener. */
   readonly behind: string | undefined;
   readonly queues: readonly string[];
 }
 
-/** Who has heard of it. */
+/** The listeners that have received the event. */
 export interface Told {
   readonly runs: readonly string[];
   readonly jobs: readonly string[];
 }
 
 export interface TellReply extends Told {
-  /** Where there may be more: go on behind it. */
+  /** Present if there may be more listeners: continue after this one. */
   readonly last: string | undefined;
-  /** Runs and jobs that wait there have not heard of it: tell them with these queues. */
+  /** Runs and jobs in these queues have not been told: repeat the call with these queues. */
   readonly missingQueues: readonly string[];
 }
 
-/** One script must not hold Redis for long. */
+/** Limits the call, because a script must not hold Redis for long. */
 const MOST_LISTENERS = 500;
 
 export async function tell(runner: ScriptRunner, call: TellCall): Promise<TellReply> {
   const { keys, id, payload, head, behind, queues } = call;
-  // A line feed ends the head, and what comes after it in the order of bytes ends the listeners.
+  // A line feed ends the prefix, so the next byte value (vertical tab) ends the range of listeners.
   const to = `(${head.slice(0, -1)}\v`;
   const from = behind === undefined ? `[${head}` : `(${behind}`;
   const queueKeys = queues.flatMap((queue) => {

@@ -14,13 +14,13 @@ export interface TickRunCall {
   /** The tick of the run, if there is one. */
   readonly upToMs: number;
   readonly overlap: Overlap;
-  /** The newest tick that was missed and does not run; 0 = none. */
+  /** The newest tick that was missed and does not run; 0 for none. */
   readonly missedMs: number;
-  /** `undefined`: no tick runs. */
+  /** `undefined` if no tick runs. */
   readonly start: RunStart | undefined;
 }
 
-/** Number of runs that were started, or why none was; WAITING: what is to be replaced has not ended. */
+/** Number of runs started, or why none was. WAITING: the run to be replaced has not ended. */
 export type TickRunReply = 0 | 1 | "EARLY" | "MOVED" | "WAITING";
 
 export async function tickRun(runner: ScriptRunner, call: TickRunCall): Promise<TickRunReply> {

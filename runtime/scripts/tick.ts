@@ -20,17 +20,17 @@ export interface TickCall {
   readonly lastMs: number;
   readonly upToMs: number;
   readonly overlap: Overlap;
-  /** Most pending jobs of the queue, 0 = any number. */
+  /** Most pending jobs of the queue; 0 for any number. */
   readonly maxPending: number;
-  /** The newest tick that was missed and does not run; 0 = none. */
+  /** The newest tick that was missed and does not run; 0 for none. */
   readonly missedMs: number;
-  /** Of the jobs; `undefined`: they have no limit. */
+  /** Group of the jobs; `undefined` if they have no limit. */
   readonly group: LimitedGroup | undefined;
   /** Oldest first. */
   readonly jobs: readonly TickJob[];
 }
 
-/** Number of jobs that were stored, or why nothing was done. */
+/** Number of jobs stored, or why nothing was done. */
 export type TickReply = number | "EARLY" | "FULL" | "MOVED";
 
 export async function tick(runner: ScriptRunner, call: TickCall): Promise<TickReply> {

@@ -1,20 +1,23 @@
 import { TaskweftError } from "../errors.js";
 
 /**
- * Characters of one call, about. From 128 KiB on a text stands in memory that is mapped for it alone, and to make and to write it costs Node five
- * times as much; one with other letters than those of Latin-1 is twice as large.
+ * Approximate limit of the characters of one call. From 128 KiB on, memory for a text is mapped separately,
+ * and building and writing it costs Node five times as much; a text with characters outside Latin-1 takes
+ * twice the space.
  */
 export const MOST_CALL_CHARACTERS = 96 * 1024;
 
 export interface CallBounds<Item> {
-  /** One script must not hold Redis for long, and Lua unpacks at most some 8,000 values. */
+  /** A script must not hold Redis for long, and Lua unpacks at most about 8,000 values. */
   readonly mostItems: number;
-  /** Where items differ much in size: that of one, and the most of one call. Default: 0. */
+  /** For items of very different sizes: the size of an item, and the limit for one call. Default: 0. */
   readonly sizeOf?: (item: Item) => number;
   readonly mostSize?: number;
 }
 
-/** In their order, each part within the bounds; one that is too large is a part of its own. */
+/**
+ * Splits the items into chunks within the limits, in order; an item that is too large is a chunk of its own.
+ */
 export function partsOf<Item>(
   items: readonly Item[],
   bounds: CallBounds<Item>,
@@ -37,11 +40,14 @@ export function partsOf<Item>(
 }
 
 /**
- * Gathers what is asked for in one tick, for scripts that do the same for many: a call of its own for each would cost more than what it
- * does. Nothing waits for a timer, so whoever asks alone is answered as soon as ever.
+ * Gathers the requests of one tick for scripts that handle many at once: a call for each would cost more than
+ * its work. No timer is involved, so a lone request is not delayed.
  */
 export interface TogetherOptions<Item, Reply> extends CallBounds<Item> {
-  /** The answers by the places of the items. Where Redis refuses a call with several, each is sent again alone: that must be harmless. */
+  /**
+   * Resolves to the replies in the order of the items. If Redis refuses a call with several items, each is
+   * sent again alone, which must be harmless.
+   */
   readonly send: (items: readonly Item[]) => Promise<readonly Reply[]>;
 }
 
@@ -70,7 +76,7 @@ export class Together<Item, Reply> {
   #flush(): void {
     const { sizeOf = () => 0, ...bounds } = this.#options;
     const parts = partsOf(this.#asked.splice(0), { ...bounds, sizeOf: ({ item }) => sizeOf(item) });
-    // The promise never rejects: every outcome goes to those who asked.
+    // `#send` never rejects: every outcome is passed on to the requests.
     for (const part of parts) void this.#send(part);
   }
 
@@ -79,7 +85,7 @@ export class Together<Item, Reply> {
       const replies = await this.#options.send(part.map(({ item }) => item));
       for (const [i, { answered }] of part.entries()) answered(replies[i]!);
     } catch (error) {
-      // What one of them is refused for must hold no other up, and be its own error.
+      // A refusal of one item must not affect the others, and must be its own error.
       const isRefused = error instanceof TaskweftError && error.code === "RedisRefused";
       if (isRefused && part.length > 1) await Promise.all(part.map((one) => this.#send([one])));
       else for (const { failed } of part) failed(error);

@@ -10,10 +10,10 @@ export interface WaitStepCall {
   readonly id: string;
   readonly run: string;
   readonly step: string;
-  /** Where the run's own jobs wait. */
+  /** Queue of the run's own jobs. */
   readonly queue: string;
   readonly timeoutMs: number;
-  /** What the run has heard for the step, and none of which is what it waits for. */
+  /** The events that the run has received for the step and that do not match. */
   readonly heard: string;
 }
 
