@@ -1,4 +1,6 @@
-/** What an operator may do to jobs and queues. State moves are scripts; here stands what their answers mean. */
+/**
+ * What an operator may do to jobs and queues. Scripts change the state; this file interprets their replies.
+ */
 import { assertNoStep, cancelJob, type CancelOutcome, jobUnreadable } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
 import { type FinalState, isFinal } from "../protocol/index.js";
@@ -6,7 +8,7 @@ import { drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import type { ShardReader } from "./shard-reader.js";
 
-/** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, now. */
+/** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, to run now. */
 export async function retryJob(reader: ShardReader, id: string): Promise<void> {
   const { record, unreadable } = await readStoredJob(reader, id, "retry");
   if (unreadable === true) throw jobUnreadable(id, "retry");
@@ -26,7 +28,7 @@ export async function retryJob(reader: ShardReader, id: string): Promise<void> {
   );
 }
 
-/** `keepMs`: how long one of a task stays readable. */
+/** `keepMs`: how long a cancelled job of a task stays readable. */
 export async function cancelOneJob(
   reader: ShardReader,
   id: string,
@@ -35,7 +37,10 @@ export async function cancelOneJob(
   return await cancelJob(reader.connection, reader.keys, id, keepMs);
 }
 
-/** Deletes a job that nobody runs, with all that is known about it. `queues`: all of the shard, for a job that does not tell its own. */
+/**
+ * Deletes a job that no worker holds, with all its data. `queues`: all queues of the shard, for a job whose
+ * own queue is unknown.
+ */
 export async function removeJob(
   reader: ShardReader,
   id: string,
@@ -50,7 +55,9 @@ export async function removeJob(
   throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
 }
 
-/** Any, where it is due in none: it is of no consequence then. */
+/**
+ * The queue whose due set contains the id. Any queue if there is none, because it then makes no difference.
+ */
 async function queueWhereDue(reader: ShardReader, id: string, queues: readonly string[]): Promise<string> {
   const scores = await Promise.all(
     queues.map((queue) => reader.read((redis) => redis.zscore(reader.keys.queue(queue).due, id))),
@@ -65,7 +72,10 @@ async function queueWhereDue(reader: ShardReader, id: string, queues: readonly s
   );
 }
 
-/** Workers stop taking jobs from the queue; what runs goes on. Pausing twice keeps the first time. */
+/**
+ * Workers stop taking jobs from the queue; running jobs finish. Pausing again keeps the time of the first
+ * pause.
+ */
 export async function pauseQueue(reader: ShardReader, queue: string): Promise<void> {
   const { connection, keys } = reader;
   await pause(connection, { keys, kind: "queue", name: queue, action: "pause", queues: [] });
@@ -76,7 +86,10 @@ export async function resumeQueue(reader: ShardReader, queue: string): Promise<v
   await pause(connection, { keys, kind: "queue", name: queue, action: "resume", queues: [queue] });
 }
 
-/** None of its jobs starts from now on; what runs goes on. Pausing twice keeps the first time. */
+/**
+ * No job of the task starts from now on; running jobs finish. Pausing again keeps the time of the first
+ * pause.
+ */
 export async function pauseTask(reader: ShardReader, task: string): Promise<void> {
   await pause(reader.connection, {
     keys: reader.keys,
@@ -87,7 +100,7 @@ export async function pauseTask(reader: ShardReader, task: string): Promise<void
   });
 }
 
-/** `queues`: all of the shard, because jobs of the task may stand in any of them. */
+/** `queues`: all queues of the shard, because any of them may contain jobs of the task. */
 export async function resumeTask(
   reader: ShardReader,
   task: string,
@@ -96,7 +109,7 @@ export async function resumeTask(
   await pause(reader.connection, { keys: reader.keys, kind: "task", name: task, action: "resume", queues });
 }
 
-/** New jobs are refused with `Draining`, or accepted again. */
+/** Makes producers refuse new jobs with `Draining`, or accept them again. */
 export async function setDraining(
   reader: ShardReader,
   kind: "queue" | "task",

@@ -1,4 +1,4 @@
-/** Whether anything is left of a queue or a task that new jobs no longer come to: asked again and again by who waits for it. */
+/** Whether any job is left of a draining queue or task. Polled by `drain --wait`. */
 import { inLine } from "../gauges/index.js";
 import { ACTIVE_PAD_FIELD, queueOfRecord, waitingField } from "../protocol/index.js";
 import { listEntries, walkJobs } from "./job-walk.js";
@@ -7,24 +7,30 @@ import type { ShardReader } from "./shard-reader.js";
 /** Records read at once. */
 const CHUNK = 200;
 
-/** No job of it waits, is due later, or runs. While some wait, that is one look, and where they stand in the list its end, without their records. */
+/**
+ * Whether no job of the queue waits, is due later, or runs. While jobs wait, this takes one look at counters,
+ * or the end of the list without its records.
+ */
 export async function isQueueEmpty(reader: ShardReader, queue: string): Promise<boolean> {
   const before = await lookAt(reader, queue);
   const holes = before.waits ? undefined : await frontOfHoles(reader, queue);
   if (holes === undefined) return false;
-  // Of one moment, because a job that fails goes from the one into the other.
+  // A second look at one moment, because a failing job moves from `active` to a due set.
   const after = await lookAt(reader, queue);
-  // Nothing has come into the list, which holds nothing but the ids of jobs that are over: not at its end, nor back in front.
+  // The list contains only holes, and no job has joined it since, neither at its end nor at its front.
   const isSame =
     after.pending <= before.pending && after.last === before.last && holes.has(after.first ?? "");
-  // As many run as workers have places.
+  // Short: there are at most as many active jobs as workers have slots.
   return !after.waits && (after.pending === 0 || isSame) && !(await anyOf(reader, after.active, queue));
 }
 
 interface Look {
-  /** Some wait at the gate, or are due later. */
+  /** Whether jobs wait at the gate or are due later. */
   readonly waits: boolean;
-  /** Ids in the pending list; cancelled and deleted jobs leave theirs there until a worker meets them. */
+  /**
+   * Length of the pending list, including holes: ids of cancelled and deleted jobs that a worker has not met
+   * yet.
+   */
   readonly pending: number;
   readonly first: string | undefined;
   readonly last: string | undefined;
@@ -52,7 +58,7 @@ async function lookAt(reader: ShardReader, queue: string): Promise<Look> {
   };
 }
 
-/** The ids in front of a list in which no job waits; `undefined` where one does. */
+/** The ids at the front of a list that contains only holes; `undefined` if a job is waiting in it. */
 async function frontOfHoles(reader: ShardReader, queue: string): Promise<ReadonlySet<string> | undefined> {
   const { keys } = reader;
   let front: readonly string[] = [];
@@ -64,7 +70,10 @@ async function frontOfHoles(reader: ShardReader, queue: string): Promise<Readonl
   return new Set(front);
 }
 
-/** One that is gone has ended since it was seen, and may have made others. */
+/**
+ * A job that is gone counts as one of the queue: it has ended since it was seen, and may have enqueued
+ * others.
+ */
 async function anyOf(reader: ShardReader, ids: readonly string[], queue: string): Promise<boolean> {
   for (let from = 0; from < ids.length; from += CHUNK) {
     const part = ids.slice(from, from + CHUNK);
@@ -74,7 +83,10 @@ async function anyOf(reader: ShardReader, ids: readonly string[], queue: string)
   return false;
 }
 
-/** The same for a task, whose jobs stand among others: reads lists until it meets one. Twice, because one that failed goes back. */
+/**
+ * Like `isQueueEmpty`, for a task whose jobs are mixed with others: reads lists until it meets one of its
+ * jobs. Runs twice, because a failing job moves backwards.
+ */
 export async function isTaskEmpty(
   reader: ShardReader,
   queues: readonly string[],
@@ -87,5 +99,5 @@ export async function isTaskEmpty(
   return true;
 }
 
-/** In the order in which a job goes through them. */
+/** In the order in which a job passes through them. */
 const LIVE_STATES = ["scheduled", "retry", "pending", "active"] as const;

@@ -1,4 +1,4 @@
-/** Events that are kept for their retention: lists in pages, the one that is kept longest first, and single ones. See job-list. */
+/** Retained events: pages, starting with the event retained longest, and single events. See job-list.ts. */
 import { HIDDEN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { eventField, eventOfField, type KeptEvent, parseKeptEvent } from "../protocol/index.js";
@@ -6,7 +6,7 @@ import { checkedLimit, decodeCursor, encodeCursor } from "./job-list.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { EventDetails, EventListOptions, EventPage, EventSummary, Redactor } from "./types.js";
 
-/** Events read at once; their payloads come with them. */
+/** Events read at once, including their payloads. */
 const CHUNK = 50;
 /** Events that one call looks at: a filter that matches nothing must not read a million. */
 const SCAN_BUDGET = 5000;
@@ -51,7 +51,7 @@ async function readFields(reader: ShardReader, rank: number): Promise<readonly E
   }));
 }
 
-/** By their fields, without those that are gone by now. */
+/** Summaries for the given fields, without events that have been removed. */
 async function summarize(
   reader: ShardReader,
   entries: readonly Entry[],

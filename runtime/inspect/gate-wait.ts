@@ -1,4 +1,7 @@
-/** Why a pending job does not run yet, where that is a limit or a pause of its task or queue, or the turn of another key. */
+/**
+ * The reason why a pending job does not run yet: a limit, a pause of its task or queue, or the turn of
+ * another key.
+ */
 import {
   NO_LIMIT,
   parseSlots,
@@ -11,7 +14,10 @@ import {
 import type { ShardReader } from "./shard-reader.js";
 import type { WaitReason } from "./types.js";
 
-/** `undefined`: it does not wait at the gate. A job that waits behind others of its group waits for what they wait for. */
+/**
+ * `undefined` if the job does not wait at the gate. A job behind others of its group waits for the same
+ * reason as they do.
+ */
 export async function readWait(
   reader: ShardReader,
   id: string,
@@ -23,7 +29,7 @@ export async function readWait(
   const [entry, pauses] = await reader.read((redis) =>
     Promise.all([redis.hget(limited, id), redis.hmget(paused, queue, pausedTaskField(task))]),
   );
-  // A task that was resumed stands there too, while jobs of it are put aside.
+  // A resumed task stays in this hash, with a value that begins with 0, while jobs of it are put aside.
   if (pauses.some((since) => typeof since === "string" && !since.startsWith("0"))) return "paused";
   if (entry === null) return undefined;
   const group = entry.split(" ").slice(2).join(" ");

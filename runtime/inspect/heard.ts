@@ -1,9 +1,15 @@
-/** What jobs have heard of events while their handlers waited: values that must not be shown turn up in errors and logs, as those of payloads do. */
+/**
+ * Events that jobs have received while their handlers waited: like payloads, they contain sensitive values
+ * that may appear in errors and logs.
+ */
 import { parseSteps, parseWaits, waitsField } from "../protocol/index.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { Redactor } from "./types.js";
 
-/** Sensitive values of what a job has heard; `undefined` when it is not known which they are. */
+/**
+ * Sensitive values of the events that a job has received; `undefined` if it is unknown which values are
+ * sensitive.
+ */
 export type HeardSecrets = readonly string[] | undefined;
 
 export function heardSecrets(
@@ -25,7 +31,7 @@ export function bothSecrets(some: HeardSecrets, others: HeardSecrets): HeardSecr
   return some === undefined || others === undefined ? undefined : [...some, ...others];
 }
 
-/** The same of many jobs, of those of them that have heard anything. */
+/** Like `readHeardSecrets` for one job; the result contains only jobs that have received an event. */
 export async function readHeardSecrets(
   reader: ShardReader,
   ids: readonly string[],

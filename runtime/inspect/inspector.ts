@@ -1,4 +1,4 @@
-/** The operations of inspect/, wired to one shard. */
+/** The operations of inspect/, assembled for one shard. */
 import type { CancelOutcome } from "../cancel.js";
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
@@ -55,37 +55,49 @@ import { listWorkers } from "./worker-list.js";
 export interface InspectorOptions {
   readonly connection: Connection;
   readonly keys: ShardKeys;
-  /** Of a system of several shards: says which jobs have strayed. */
+  /** Set in a system with several shards: finds misplaced jobs. */
   readonly router?: ShardRouter;
-  /** Names of the queues in the definitions; those that workers have declared in Redis are known anyway. Default none. */
+  /**
+   * Names of the queues in the definitions, in addition to those that workers have declared in Redis.
+   * Default: none.
+   */
   readonly queues?: readonly string[];
-  /** Names of the tasks in the definitions. Default none: any name is taken for that of a task. */
+  /** Names of the tasks in the definitions. Default: none, which accepts any name as a task. */
   readonly tasks?: readonly string[];
-  /** Takes sensitive fields out of payloads, results and errors. Default: all is shown. */
+  /** Removes sensitive fields from payloads, results and errors. Default: shows everything. */
   readonly redactor?: Redactor;
-  /** How long a cancelled job of a task stays readable, in milliseconds. Default: the default retention. */
+  /** How long a cancelled job of a task stays readable (ms). Default: the default retention. */
   readonly keepCancelledMs?: (task: string) => number | undefined;
 }
 
 export interface Inspector {
-  /** Ids of the jobs that match, at most `limit` (default 10,000): for acting on many. */
+  /** Ids of the matching jobs, at most `limit` (default 10,000): for acting on many. */
   collectIds(filter: JobFilter, limit?: number): Promise<CollectedIds>;
-  /** Events that are kept, in pages; the one that is kept longest first. @throws TaskweftError `OptionInvalid`. */
+  /**
+   * Retained events in pages, starting with the one retained longest.
+   * @throws TaskweftError `OptionInvalid`.
+   */
   listEvents(options?: EventListOptions): Promise<EventPage>;
   /** @throws TaskweftError `OptionInvalid` or `QueueUnknown`. */
   listJobs(options?: JobListOptions): Promise<JobPage>;
   listQueues(): Promise<readonly QueueSummary[]>;
-  /** Workflow runs: those that have not ended, then those that have, each the newest first. @throws TaskweftError `OptionInvalid`. */
+  /**
+   * Workflow runs: unfinished, then ended, each the newest first.
+   * @throws TaskweftError `OptionInvalid`.
+   */
   listRuns(options?: RunListOptions): Promise<RunPage>;
   listSchedules(): Promise<readonly ScheduleSummary[]>;
-  /** Those of the definitions, and all that are paused or drained. */
+  /** The tasks of the definitions, and all that are paused or draining. */
   listTasks(): Promise<readonly TaskSummary[]>;
-  /** Queues with jobs that wait for a worker, of which none that is alive serves the queue. */
+  /** Queues with waiting jobs that no living worker serves. */
   listUnservedQueues(): Promise<readonly UnservedQueue[]>;
   listWorkers(): Promise<readonly WorkerSummary[]>;
-  /** Numbers for metrics, of each shard. Reads the same few keys whatever waits. */
+  /** The gauges for metrics, per shard. Reads a fixed number of keys, however long the backlog. */
   readGauges(): Promise<readonly ShardGauges[]>;
-  /** The protocol that the shard is written in (ours, where nothing is yet), and that this version knows. */
+  /**
+   * The protocol that the shard is written in (this version's if the shard is empty), and the one that this
+   * version knows.
+   */
   readProtocol(): Promise<{ readonly stored: number; readonly known: number }>;
   /** @throws TaskweftError `EventUnknown`. */
   showEvent(event: string, id: string): Promise<EventDetails>;
@@ -93,65 +105,104 @@ export interface Inspector {
   showJob(id: string): Promise<JobDetails>;
   /** @throws TaskweftError `QueueUnknown`. */
   showQueue(name: string): Promise<QueueSummary>;
-  /** A workflow run with its steps. @throws TaskweftError `JobNotFound`. */
+  /**
+   * A workflow run with its steps.
+   * @throws TaskweftError `JobNotFound`.
+   */
   showRun(id: string): Promise<RunDetails>;
   /** @throws TaskweftError `ScheduleUnknown`. */
   showSchedule(name: string): Promise<ScheduleSummary>;
   /** @throws TaskweftError `TaskUnknown`. */
   showTask(name: string): Promise<TaskSummary>;
 
-  /** True when none of its jobs waits, is due later, or runs. Cheap while some do. @throws TaskweftError `QueueUnknown`. */
+  /**
+   * Whether no job of the queue waits, is due later, or runs. Cheap while there are such jobs.
+   * @throws TaskweftError `QueueUnknown`.
+   */
   isQueueEmpty(name: string): Promise<boolean>;
-  /** The same for a task in any queue; reads lists, a page at a time, until it meets a job of it. @throws TaskweftError `TaskUnknown`. */
+  /**
+   * Like `isQueueEmpty`, for a task in any queue. Reads lists in pages until it meets a job of the task.
+   * @throws TaskweftError `TaskUnknown`.
+   */
   isTaskEmpty(name: string): Promise<boolean>;
 
-  /** Looks for what must not be, beside a working system. @throws TaskweftError `ProtocolUnknown`. */
+  /**
+   * Checks the rules of docs/states.md while the system runs.
+   * @throws TaskweftError `ProtocolUnknown`.
+   */
   audit(options?: AuditOptions): Promise<AuditReport>;
-  /** New jobs are accepted again. @throws TaskweftError `QueueUnknown`. */
+  /**
+   * Accepts new jobs again.
+   * @throws TaskweftError `QueueUnknown`.
+   */
   acceptQueue(name: string): Promise<void>;
-  /** New jobs are accepted again. @throws TaskweftError `TaskUnknown`. */
+  /**
+   * Accepts new jobs again.
+   * @throws TaskweftError `TaskUnknown`.
+   */
   acceptTask(name: string): Promise<void>;
-  /** @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended. */
+  /** @throws TaskweftError `JobNotFound`, or `StateConflict` if the job has ended. */
   cancel(id: string): Promise<CancelOutcome>;
   /**
-   * The run begins nothing more, what runs is stopped, and what has completed is undone. Gives its state from now on: `cancelling`, or
-   * `failing` or `compensating` where it was that already. @throws TaskweftError `JobNotFound`, or `StateConflict` when it has ended.
+   * Cancels a run: it begins nothing more, running steps are stopped, and completed ones are compensated.
+   * Resolves to its state: `cancelling`, or `failing` or `compensating` if it was in that state already.
+   * @throws TaskweftError `JobNotFound`, or `StateConflict` if the run has ended.
    */
   cancelRun(id: string): Promise<RunState>;
-  /** New jobs are refused with `Draining`, what is there is worked off. @throws TaskweftError `QueueUnknown`. */
+  /**
+   * Refuses new jobs with `Draining`; jobs already there still run.
+   * @throws TaskweftError `QueueUnknown`.
+   */
   drainQueue(name: string): Promise<void>;
-  /** The same for a task in any queue. @throws TaskweftError `TaskUnknown`. */
+  /**
+   * Like `drainQueue`, for a task in any queue.
+   * @throws TaskweftError `TaskUnknown`.
+   */
   drainTask(name: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   pauseQueue(name: string): Promise<void>;
   /** @throws TaskweftError `ScheduleUnknown`. */
   pauseSchedule(name: string): Promise<void>;
-  /** None of its jobs starts until it is resumed; new ones are accepted. @throws TaskweftError `TaskUnknown`. */
+  /**
+   * No job of the task starts until it is resumed; new jobs are accepted.
+   * @throws TaskweftError `TaskUnknown`.
+   */
   pauseTask(name: string): Promise<void>;
   /**
-   * Removes all jobs of one state from a queue, a million in some seconds, without holding up workers or producers: those that are there
-   * now, and perhaps some that come meanwhile. Steps of workflow runs stay, unless they have ended.
+   * Removes all jobs of one state from a queue, a million within seconds, without holding up workers or
+   * producers: all that are there now, and perhaps some that come meanwhile. Steps of workflow runs stay,
+   * unless they have ended.
    * @throws TaskweftError `QueueUnknown` or `OptionInvalid`.
    */
   purgeQueue(name: string, options?: PurgeOptions): Promise<PurgeReport>;
-  /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds it. */
+  /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds the job. */
   remove(id: string): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   resumeQueue(name: string): Promise<void>;
-  /** It goes on from now. @throws TaskweftError `ScheduleUnknown`. */
+  /**
+   * Resumes the schedule from now on.
+   * @throws TaskweftError `ScheduleUnknown`.
+   */
   resumeSchedule(name: string): Promise<void>;
-  /** Its jobs go in their order. @throws TaskweftError `TaskUnknown`. */
+  /**
+   * Starts the task's jobs again, in their order.
+   * @throws TaskweftError `TaskUnknown`.
+   */
   resumeTask(name: string): Promise<void>;
-  /** Dead, cancelled, scheduled or retry -> pending. @throws TaskweftError `JobNotFound` or `StateConflict`. */
+  /**
+   * Makes a dead, cancelled, scheduled or retrying job pending.
+   * @throws TaskweftError `JobNotFound` or `StateConflict`.
+   */
   retry(id: string): Promise<void>;
   /**
-   * A run that has failed or was cancelled goes on: what completed and was not undone is not run again.
+   * Resumes a failed or cancelled run: steps that completed and were not compensated are not run again.
    * @throws TaskweftError `JobNotFound` or `StateConflict`.
    */
   retryRun(id: string): Promise<void>;
   /**
-   * The same, with a step (or an item of a fan-out, `pack.3`) that has this result instead of having failed. The result is not
-   * checked against the schema of its task. @throws TaskweftError `JobNotFound`, `OptionInvalid` or `StateConflict`.
+   * Like `retryRun`, with a result for a failed step, or for an item of a fan-out (`pack.3`). The result is
+   * not checked against the schema of its task.
+   * @throws TaskweftError `JobNotFound`, `OptionInvalid` or `StateConflict`.
    */
   skipStep(id: string, step: string, result?: unknown): Promise<void>;
 }
@@ -234,7 +285,10 @@ export type Holding = Pick<
   | "resumeTask"
 >;
 
-/** What keeps jobs from starting or from coming in; a name that nobody knows is an error, not a pause of nothing. */
+/**
+ * The operations that pause or drain. An unknown name is an error, so that a misspelt name does not pause
+ * nothing.
+ */
 function holding(reader: ShardReader, { names, known, task }: Names): Holding {
   return {
     acceptQueue: async (name) => {

@@ -69,13 +69,13 @@ async function readLease(reader: ShardReader, job: StoredJob, state: JobState): 
   return score === null ? undefined : Number(score);
 }
 
-/** What its handler has noted. */
+/** What the handler has noted. */
 interface Notes {
   readonly steps: ReadonlyMap<string, unknown>;
   readonly progress: unknown;
   readonly log: JobLog | undefined;
   readonly listensTo: readonly JobWait[];
-  /** What it has heard, and what its run knows. */
+  /** Sensitive values of received events and of the job's run. */
   readonly others: HeardSecrets;
 }
 
@@ -117,7 +117,7 @@ function describe(
   const secrets = [...shown.secrets, ...(others ?? [])];
   const isUnknown = shown.hidden || others === undefined;
   const clean = (text: string) => (isUnknown ? HIDDEN : withoutSecrets(text, secrets));
-  // What the worker itself says is told also where nobody knows what is sensitive.
+  // Messages of the worker itself are shown even if it is unknown what is sensitive.
   const cleanerOf = (event: RunEvent | undefined) => (isOwnMessage(event, record) ? asItIs : clean);
   const lastFailed = run.events.findLast((event) => event[1] === "failed");
   const timeline = [
@@ -134,7 +134,7 @@ function describe(
     options: withoutKeys(record.options, clean),
     ...(progress === undefined
       ? {}
-      : // A percentage gives nothing away; all else may hold what the handler found in the payload.
+      : // A percentage reveals nothing; any other value may contain payload data.
         {
           progress:
             isUnknown && typeof progress !== "number" ? HIDDEN : valueWithoutSecrets(progress, secrets),

@@ -1,6 +1,7 @@
 /**
- * Lists of jobs in pages. A shard keeps ids in lists and sorted sets by state, so a page is read by rank, and a filter
- * on the task is applied to what was read. A call looks at a bounded number of ids and says where to go on.
+ * Lists of jobs in pages. A shard keeps ids in lists and sorted sets by state, so a page is read by rank, and
+ * a filter on the task is applied to what was read. A call looks at a bounded number of ids and returns where
+ * to continue.
  */
 import { HIDDEN, withoutSecrets } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
@@ -16,10 +17,10 @@ export const MAX_LIMIT = 1000;
 const CHUNK = 200;
 /** Ids that one call looks at: a filter that matches nothing must not read a million records. */
 const SCAN_BUDGET = 5000;
-/** Active jobs are as many as workers have places; past this number the list says no more. */
+/** Normally there are as many active jobs as workers have slots; beyond this number the list is cut off. */
 const MAX_ACTIVE = 10_000;
 
-/** Where ids of some states stand, in the order in which they are listed. */
+/** Where ids of certain states are stored, in the order of the list. */
 export type Source =
   | { readonly kind: "active" | "waiting" }
   | { readonly kind: "pending" | "due"; readonly queue: string }
@@ -27,7 +28,7 @@ export type Source =
 
 export interface Entry {
   readonly id: string;
-  /** Score of a sorted set. */
+  /** Score in a sorted set. */
   readonly score?: number;
 }
 
@@ -68,7 +69,7 @@ export function sourcesFor(filter: JobFilter, queues: readonly string[]): readon
   const names = filter.queue === undefined ? queues : [filter.queue];
   const pending: readonly Source[] = [
     ...names.map((queue): Source => ({ kind: "pending", queue })),
-    // Those that wait at the gate, of all queues.
+    // Jobs at the gate, of all queues.
     { kind: "waiting" },
   ];
   const due = names.map((queue): Source => ({ kind: "due", queue }));
@@ -106,11 +107,11 @@ async function readEntries(
       const members = await reader.read((redis) =>
         redis.zrange(keys.waiting, rank, String(rank + count - 1)),
       );
-      // Notes of free slots stand among them and are no jobs, but count in the rank.
+      // Notes of free slots are in the same set: they are not jobs, but count in the rank.
       return members.map((member) => ({ id: waitingId(member) ?? "" }));
     }
     case "due": {
-      // What is due first.
+      // In order of due time.
       const { due } = keys.queue(source.queue);
       return scored(
         await reader.read((redis) => redis.zrange(due, rank, String(rank + count - 1), "WITHSCORES")),
@@ -118,7 +119,7 @@ async function readEntries(
     }
     case "dead":
     case "done": {
-      // What ended last.
+      // The most recently ended first.
       const key = keys[source.kind];
       return scored(
         await reader.read((redis) => redis.zrange(key, rank, String(rank + count - 1), "REV", "WITHSCORES")),
@@ -148,7 +149,10 @@ export function scored(reply: readonly string[]): readonly Entry[] {
   return entries;
 }
 
-/** One summary an entry; `undefined` for holes, for jobs that have moved on since the ids were read, and for those that do not match. */
+/**
+ * One summary per entry; `undefined` for holes, for jobs that have moved on since the ids were read, and for
+ * those that do not match.
+ */
 export async function summarizeEntries(
   reader: ShardReader,
   source: Source,
@@ -167,7 +171,7 @@ export async function summarizeEntries(
     const summary = summarize(job, state, times);
     return matches(summary, filter) ? summary : undefined;
   });
-  // What others hold is read for those alone that are shown with an error.
+  // The sensitive values of other records are read only for jobs that are shown with an error.
   const failed = summaries.flatMap((summary) =>
     summary?.lastError === undefined ? [] : [byId.get(summary.id)!],
   );
@@ -183,7 +187,7 @@ export async function summarizeEntries(
   });
 }
 
-/** Errors repeat what payloads, events and runs hold, so a list hides it as the single job does. */
+/** Errors repeat values of payloads, events and runs, so a list hides these as the details of a job do. */
 function cleanError(
   error: string,
   job: StoredJob,
@@ -197,7 +201,10 @@ function cleanError(
   return withoutSecrets(error, [...shown.secrets, ...others]);
 }
 
-/** A pending list keeps the ids of cancelled jobs as holes; each job is shown once, where its state says. */
+/**
+ * Whether the job is to be listed here: a pending list keeps ids of cancelled jobs as holes, and each job is
+ * listed once, under its state.
+ */
 function belongs(state: JobState, source: Source): boolean {
   switch (source.kind) {
     case "active":

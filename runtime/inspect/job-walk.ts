@@ -1,8 +1,9 @@
 /**
- * All jobs that match, while workers take some and producers add others. A page by rank is for people: where jobs leave a list in front, those
- * behind them come nearer, and the next page begins too late. A walk goes against the direction in which jobs move, or by what does not move: the
- * scores and names of sorted sets. A job that stays where it is for as long as the walk takes is met, perhaps twice. What comes
- * after the walk has reached a place need not be, so that it ends also where more comes than can be read.
+ * Visits all matching jobs while workers take some and producers add others. Pages by rank are for people:
+ * when jobs leave the front of a list, those behind them move up, and the next page begins too late. A walk
+ * goes against the direction in which jobs move, or by what does not move: the scores and names of sorted
+ * sets. A job that stays where it is during the walk is met, perhaps twice. Jobs that come after the walk has
+ * passed their place may be missed, so that the walk ends even if jobs come faster than it reads.
  */
 import { LAST_NUMBER_FIELD, waitingPlace } from "../protocol/index.js";
 import { activeIds, type Entry, scored, type Source, sourcesFor, summarizeEntries } from "./job-list.js";
@@ -11,15 +12,20 @@ import type { CollectedIds, JobFilter, JobSummary } from "./types.js";
 
 /** Jobs read at once. */
 const CHUNK = 200;
-/** The same at the end of a list, where most walks that look for one job find it. */
+/** First chunk at the end of a list, where most walks that look for one job find it. */
 const FIRST_CHUNK = 20;
-/** Ids that may be put in front of a list, by workers that hand back what they have not started, between two steps of a walk. */
+/**
+ * Ids that workers may put back at the front of a list between two steps of a walk, when they hand back jobs
+ * they have not started.
+ */
 const HANDED_BACK = 1000;
-/** Members of `waiting` read at once: of those that have come since, no more is read. */
+/**
+ * Members of `waiting` read at once; those that have come since are skipped without reading their records.
+ */
 const MEMBERS = 2000;
 /**
- * In the order in which a job goes from one to the next, so that it is met in the next if not in the one. Those of a paused task go back
- * from their lists to the gate.
+ * In the order in which a job moves, so that it is met in the next place if not in this one. The gate comes
+ * twice, because jobs of a paused task go back to it from their lists.
  */
 const COURSE = ["due", "waiting", "pending", "waiting", "active", "dead", "done"] as const;
 
@@ -37,7 +43,7 @@ export async function* walkJobs(
   }
 }
 
-/** Ids of all jobs that match, at most `limit`: for commands that then act on each. */
+/** Ids of all matching jobs, at most `limit`: for commands that then act on each. */
 export async function collectIds(
   reader: ShardReader,
   queues: readonly string[],
@@ -80,8 +86,9 @@ async function* activeEntries(reader: ShardReader): AsyncGenerator<readonly Entr
 }
 
 /**
- * From the last that stood there when it began: jobs leave in front, which brings those that are left nearer to the front, and what is added
- * at the end meanwhile is behind. Some are put back in front, which moves the others by as many: so some more are looked at each time.
+ * Starts at the last id in the list: jobs leave at the front, which moves the others towards it, and jobs
+ * that join at the end can be ignored. Ids that are put back at the front move the others the other way, so
+ * each step reads some more.
  */
 export async function* listEntries(reader: ShardReader, key: string): AsyncGenerator<readonly Entry[]> {
   let [known, step] = [new Set<string>(), FIRST_CHUNK];
@@ -93,13 +100,15 @@ export async function* listEntries(reader: ShardReader, key: string): AsyncGener
   }
 }
 
-/** By their names, which do not change: all scores are 0. Those that come meanwhile have later numbers. */
+/**
+ * In order of names, which do not change, as all scores are 0. Jobs that come meanwhile have larger numbers.
+ */
 async function* waitingEntries(reader: ShardReader): AsyncGenerator<readonly Entry[]> {
   const { groups, waiting } = reader.keys;
   const last = Number((await reader.read((redis) => redis.hget(groups, LAST_NUMBER_FIELD))) ?? 0);
   for (let from = "-"; ;) {
     const members = await reader.read((redis) => redis.zrangebylex(waiting, from, "+", "LIMIT", 0, MEMBERS));
-    // Notes of free slots stand among them and are no jobs.
+    // Notes of free slots are in the same set and are not jobs.
     const places = members.flatMap((member) => waitingPlace(member) ?? []);
     const ids = places.filter(({ number }) => number <= last);
     for (let at = 0; at < ids.length; at += CHUNK) yield ids.slice(at, at + CHUNK);
@@ -108,7 +117,10 @@ async function* waitingEntries(reader: ShardReader): AsyncGenerator<readonly Ent
   }
 }
 
-/** By their times, the latest first: what is due leaves in front. Of one time there may be thousands, which are counted from their end. */
+/**
+ * In order of time, the latest first, because due jobs leave at the front. Thousands may have the same time,
+ * so they are counted within it.
+ */
 async function* scoredEntries(reader: ShardReader, key: string): AsyncGenerator<readonly Entry[]> {
   let [from, known] = ["+inf", 0];
   for (;;) {

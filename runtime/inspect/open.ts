@@ -1,4 +1,4 @@
-/** An inspector with a connection of its own, for programs that look, act and end. */
+/** An inspector with a connection of its own, for programs that look, act and exit. */
 import {
   assertShards,
   checkedAddress,
@@ -15,25 +15,28 @@ import { createInspector, type Inspector, type InspectorOptions } from "./inspec
 export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection" | "keys"> {
   /** As `ConnectionOptions.url`. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
   readonly url?: string;
-  /** First part of every key. Default `weft`. */
+  /** Prefix of every key. Default `weft`. */
   readonly prefix?: string;
-  /** How many shards there are. Default 1. */
+  /** Number of shards. Default 1. */
   readonly shards?: number;
 }
 
 export interface OpenedInspector extends Inspector {
-  /** Drops the connection. */
+  /** Closes the connection. */
   close(): void;
 }
 
-/** A person waits for the answer: it comes or fails, and never waits for a server to come back. */
+/**
+ * A person waits for the answer, so a command fails after this time instead of waiting for a server to come
+ * back.
+ */
 const COMMAND_TIMEOUT_MS = 15_000;
 const MAX_RECONNECTS = 3;
 const RECONNECT_DELAY_MS = 100;
 
 /**
- * Into how many shards what stands under the prefix is divided; where nothing stands, as many as were said, or one.
- * @throws TaskweftError `ShardsDiffer` when another number was said.
+ * The number of shards stored under the prefix; if nothing is stored, the stated number, or 1.
+ * @throws TaskweftError `ShardsDiffer` if another number was stated.
  */
 export async function findShards(
   redis: Connection["redis"],
@@ -47,7 +50,11 @@ export async function findShards(
   return stored;
 }
 
-/** The server that has the keys of this prefix, or of one of its shards, for questions about the server itself. @throws TaskweftError `OptionInvalid`. */
+/**
+ * A connection to the server with the keys of this prefix, or of one of its shards, for questions about the
+ * server itself.
+ * @throws TaskweftError `OptionInvalid`.
+ */
 export function openServer(
   url: string,
   prefix: string | undefined,
@@ -57,7 +64,10 @@ export function openServer(
   return openRedis(url, new ShardKeys(prefix, shard).tag, options);
 }
 
-/** @throws TaskweftError `OptionInvalid` for a prefix that cannot be one. Connects on first use. */
+/**
+ * Connects on first use.
+ * @throws TaskweftError `OptionInvalid` for an invalid prefix.
+ */
 export function openInspector(options: OpenInspectorOptions = {}): OpenedInspector {
   const { url, prefix = DEFAULT_PREFIX, shards = 1, ...others } = options;
   if (!PREFIX_PATTERN.test(prefix)) {
@@ -73,7 +83,8 @@ export function openInspector(options: OpenInspectorOptions = {}): OpenedInspect
     commandTimeout: COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: MAX_RECONNECTS,
     retryStrategy: (times: number) => (times > MAX_RECONNECTS ? null : RECONNECT_DELAY_MS),
-    // One address leads to the same replica again; a search may find its primary.
+    // A single address always leads to the same replica, so reconnecting is pointless; Sentinel and Cluster
+    // may find its primary.
     ...(checkedAddress(redisUrl({ url })).kind === "server" ? { reconnectOnError: () => false } : {}),
   };
   const router = new ShardRouter(shards);

@@ -1,4 +1,4 @@
-/** One view of a system of several shards: asks each, and puts the answers together. */
+/** One inspector for a system with several shards: asks each shard and merges the answers. */
 import { TaskweftError, type ErrorCode } from "../errors.js";
 import { addUnserved } from "../gauges/index.js";
 import type { ShardRouter } from "../protocol/index.js";
@@ -21,7 +21,7 @@ const DEFAULT_LIMIT = 50;
 const MAX_COLLECTED = 10_000;
 const MOST_FINDINGS = 1000;
 
-/** @param shards one inspector for each shard, in their order. */
+/** @param shards One inspector per shard, in order. */
 export function inspectShards(shards: readonly Inspector[], router: ShardRouter): Inspector {
   const all = <Reply>(ask: (shard: Inspector) => Promise<Reply>): Promise<Reply[]> =>
     Promise.all(shards.map(ask));
@@ -77,7 +77,10 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
   };
 }
 
-/** Where the id leads; else it may be the caller's own, which its key has led to another shard behind a stem. */
+/**
+ * Tries the shard that the id leads to first. The id may also be the caller's own, stored behind a stem in
+ * the shard of its key.
+ */
 async function findJob<Reply>(
   shards: readonly Inspector[],
   router: ShardRouter,
@@ -98,7 +101,10 @@ async function findJob<Reply>(
   throw notFound;
 }
 
-/** The answers of the shards that do not say `unknown`. @throws that error when all say it. */
+/**
+ * The answers of the shards that do not fail with `unknown`.
+ * @throws that error if all shards fail with it.
+ */
 async function eachThatKnows<Reply>(
   shards: readonly Inspector[],
   unknown: ErrorCode,
@@ -112,7 +118,10 @@ async function eachThatKnows<Reply>(
   return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
 }
 
-/** A schedule is in one shard. @throws TaskweftError `ScheduleUnknown` that names all there are. */
+/**
+ * The one shard that has the schedule.
+ * @throws TaskweftError `ScheduleUnknown` with the names of all schedules.
+ */
 async function owner(shards: readonly Inspector[], name: string): Promise<Inspector> {
   const lists = await Promise.all(shards.map((shard) => shard.listSchedules()));
   const place = lists.findIndex((list) => list.some((schedule) => schedule.name === name));
@@ -124,7 +133,7 @@ async function owner(shards: readonly Inspector[], name: string): Promise<Inspec
   });
 }
 
-/** One shard after the other; the cursor says which one is next, and where in it. */
+/** Reads one shard after the other; the cursor names the shard and the place in it. */
 async function pageOver<Item>(
   shards: readonly Inspector[],
   { cursor, limit = DEFAULT_LIMIT }: PageOptions,
@@ -139,7 +148,7 @@ async function pageOver<Item>(
     });
     items.push(...page.items);
     [shard, inside] = page.next === undefined ? [shard + 1, ""] : [shard, page.next];
-    // A page may end before its limit, when it has looked at enough.
+    // A page may be shorter than its limit if it has looked at enough ids.
     if (items.length >= limit || inside !== "") break;
   }
   return shard < shards.length ? { items, next: `${shard}:${inside}` } : { items };
@@ -232,7 +241,7 @@ function mergeTwo(one: QueueSummary, other: QueueSummary): QueueSummary {
   };
 }
 
-/** What holds a queue or a task back holds in every shard. */
+/** Pauses and drains apply to every shard. */
 function holdingOver(shards: readonly Inspector[]): Holding {
   const queue = (act: (shard: Inspector, name: string) => Promise<void>) => async (name: string) => {
     await eachThatKnows(shards, "QueueUnknown", (shard) => act(shard, name));
@@ -256,13 +265,13 @@ function mergeTasks(lists: readonly (readonly TaskSummary[])[]): readonly TaskSu
   const merged = new Map<string, TaskSummary>();
   for (const task of lists.flat()) {
     const { parked = 0, ...known } = merged.get(task.name) ?? {};
-    // The first shard was told first.
+    // Shards are paused in order, so the first one has the time of the pause.
     merged.set(task.name, { ...task, ...known, parked: parked + task.parked });
   }
   return [...merged.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The parts of a worker, one a shard, are one worker. */
+/** The parts of a worker, one per shard, are merged into one worker. */
 function mergeWorkers(lists: readonly (readonly WorkerSummary[])[]): readonly WorkerSummary[] {
   const merged = new Map<unknown, WorkerSummary>();
   for (const part of lists.flat()) {

@@ -1,4 +1,7 @@
-/** Empties a queue of its jobs of one state: many calls of one short script, beside workers and producers that go on. */
+/**
+ * Removes all jobs of one state from a queue with many calls of one short script, while workers and producers
+ * go on.
+ */
 import { TASK_NAME_PATTERN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
@@ -6,23 +9,26 @@ import { type JobState, waitingField } from "../protocol/index.js";
 import { purge, type PurgePlace } from "../scripts/index.js";
 import type { ShardReader } from "./shard-reader.js";
 
-/** An active job belongs to its worker: cancel it. */
+/** Without `active`: an active job belongs to its worker and must be cancelled. */
 export const PURGE_STATES = ["pending", "scheduled", "retry", "completed", "dead", "cancelled"] as const;
 export type PurgeState = (typeof PURGE_STATES)[number];
 
 export interface PurgeOptions {
-  /** Default `pending`: what waits to start, a limit or the end of a pause. */
+  /** Default `pending`: jobs that wait to start, for a limit, or for the end of a pause. */
   readonly state?: PurgeState;
-  /** Only jobs of this task. Default: of any. */
+  /** Only jobs of this task. Default: of any task. */
   readonly task?: string;
-  /** Hears after each call how far it is, some hundred times a second. */
+  /** Called after each script call, some hundred times a second. */
   readonly onProgress?: (report: PurgeReport) => void;
 }
 
 export interface PurgeReport {
-  /** Jobs that are gone, with all that was known about them. */
+  /** Number of jobs removed, with all their data. */
   readonly removed: number;
-  /** Steps of workflow runs that are left, because their run would wait for them for ever: cancel the run. */
+  /**
+   * Number of remaining steps of workflow runs. They stay because their run would wait for them for ever:
+   * cancel the run.
+   */
   readonly steps: number;
 }
 
@@ -30,14 +36,14 @@ interface Purger {
   purgeQueue(name: string, options?: PurgeOptions): Promise<PurgeReport>;
 }
 
-/** Ids that one call looks at: less than a millisecond of Redis where jobs have no limits and are small. */
+/** Ids per call: takes Redis less than a millisecond if the jobs have no limits and are small. */
 const BATCH = 300;
-/** Calls under way at a time: so Redis does not wait for the way of an answer, and nobody beside it waits for more than two of them. */
+/** Calls in flight: Redis does not wait for a round trip, and other clients wait for at most two calls. */
 const LANES = 2;
 
 const PLACES: Readonly<Record<PurgeState, readonly PurgePlace[]>> = {
-  // The gate first: whoever waits there would come in behind those that leave the list. And last: workers that meet a pause put aside
-  // there what they find in the list.
+  // The gate first, because jobs waiting there would follow those that leave the list. And last, because
+  // workers that meet a pause move jobs from the list to the gate.
   pending: ["waiting", "pending", "waiting"],
   scheduled: ["due"],
   retry: ["due"],
@@ -46,7 +52,10 @@ const PLACES: Readonly<Record<PurgeState, readonly PurgePlace[]>> = {
   cancelled: ["done"],
 };
 
-/** What is there when it begins, at least. Killed in the middle, it has removed a part and broken nothing. */
+/**
+ * Removes at least the jobs that are there when it begins. If it is interrupted, a part is removed and
+ * nothing is broken.
+ */
 export async function purgeQueue(
   reader: ShardReader,
   queue: string,
@@ -61,7 +70,7 @@ export async function purgeQueue(
   return run.report;
 }
 
-/** One shard after the other: together they would hold one server up for longer. */
+/** One shard after the other, because together they would hold up a shared server for longer. */
 export async function purgeShards(
   shards: readonly Purger[],
   queue: string,
@@ -113,9 +122,11 @@ class Purge {
     return Number(waiting ?? 0) > 0;
   }
 
-  /** Takes as many ids from the front of the pending list as stand in it now; what stays comes to its end. */
+  /**
+   * Takes as many ids from the front of the pending list as it contains now; remaining jobs go to its end.
+   */
   async turnList(): Promise<void> {
-    // Steps that were met at the gate are met again, there or in the list.
+    // Steps that were counted at the gate are met again, there or in the list.
     this.report = { ...this.report, steps: 0 };
     const { pending } = this.#reader.keys.queue(this.#queue);
     let left = await this.#reader.read((redis) => redis.llen(pending));
@@ -124,7 +135,7 @@ class Purge {
         const most = Math.min(BATCH, left);
         left -= most;
         const { looked } = await this.#call("pending", most, "");
-        // The list may be shorter by now: workers claim from it.
+        // The list may be shorter by now, because workers claim from it.
         left = looked === 0 ? 0 : left + most - looked;
       }
     };
@@ -171,7 +182,8 @@ function checkedState(state: PurgeState = "pending"): PurgeState {
 
 function checkedTask(task: string | undefined): string {
   if (task === undefined) return "";
-  // Not one of the project's: jobs of a task that is gone from the definitions are what a purge is for.
+  // Not limited to the project's tasks: jobs of a task that is gone from the definitions are what a purge is
+  // for.
   if (TASK_NAME_PATTERN.test(task)) return task;
   throw optionInvalid("task", `a name that matches ${TASK_NAME_PATTERN.source}`, task);
 }

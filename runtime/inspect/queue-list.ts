@@ -1,26 +1,30 @@
 /**
- * Queues with their counts. Lists and sorted sets of a queue are counted exactly; what the queues of a shard share
- * (active, dead, done) is counted by reading records, up to a bound, and scaled from that sample beyond it.
+ * Queues with their counts. Lists and sorted sets of one queue are counted exactly; in sets that all queues
+ * of a shard share (active, dead, done), records are read up to a limit, and the counts are extrapolated from
+ * that sample.
  */
 import { firstInLine } from "../gauges/index.js";
 import { ACTIVE_PAD_FIELD, idTime, parseDraining, readRecord, waitingField } from "../protocol/index.js";
 import { stateOf, type ShardReader, type StoredJob } from "./shard-reader.js";
 import type { QueueSummary } from "./types.js";
 
-/** Records read for each shared set; more would move megabytes for a number. */
+/** Records read per shared set; more would transfer megabytes for one number. */
 const SAMPLE = 500;
 /** Of a longer set, so many are read at each of some places: neither a burst nor a pattern of every fourth job misleads. */
 const WINDOW = 20;
 
 interface Sample {
   readonly jobs: readonly StoredJob[];
-  /** How many jobs of the whole set one job of the sample stands for; 1 when all were read. */
+  /** Number of jobs that one job of the sample represents; 1 if all were read. */
   readonly scale: number;
 }
 
 const NO_SAMPLE: Sample = { jobs: [], scale: 1 };
 
-/** Names of the queues of this shard: those that workers declared, those that the caller knows, and those that are paused. */
+/**
+ * Names of the queues of this shard: those declared by workers, those known to the caller, and those that are
+ * paused.
+ */
 export async function queueNames(reader: ShardReader, known: readonly string[]): Promise<readonly string[]> {
   const { meta, paused } = reader.keys;
   const [fields, pausedNames] = await reader.read((redis) =>
@@ -29,7 +33,7 @@ export async function queueNames(reader: ShardReader, known: readonly string[]):
   const declared = fields
     .filter((field) => field.startsWith(QUEUE_FIELD))
     .map((field) => field.slice(QUEUE_FIELD.length));
-  // Paused tasks stand there too; names of queues hold no colon.
+  // Paused tasks are in the same hash; queue names contain no colon.
   const pausedQueues = pausedNames.filter((name) => !name.includes(":"));
   return [...new Set([...known, ...declared, ...pausedQueues])].toSorted();
 }
@@ -95,7 +99,7 @@ async function readOwn(reader: ShardReader, name: string, now: number) {
   };
 }
 
-/** When the first job of a waiting list was made. Before it may stand ids of jobs that were cancelled or deleted. */
+/** When the first waiting job of a list was made. Holes of cancelled or deleted jobs may precede it. */
 async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<number | undefined> {
   const [at] = await reader.read(() =>
     firstInLine(reader.connection, reader.keys, [ids], (id, text) => {

@@ -1,6 +1,6 @@
 /**
- * Hides the fields that a definition marks `x-sensitive`, and what they hold wherever it turns up again: handlers put
- * payload values into error messages. Works on the JSON Schemas of `generated/manifest.json`.
+ * Hides the fields that a definition marks `x-sensitive`, and their values wherever these reappear: handlers
+ * put payload values into error messages. Works on the JSON Schemas of `generated/manifest.json`.
  */
 import { HIDDEN, secretTexts } from "../definition/index.js";
 import type { StoredJob } from "./shard-reader.js";
@@ -8,7 +8,7 @@ import type { RedactedKind, Redactor } from "./types.js";
 
 const MAX_DEPTH = 60;
 
-/** With one of these a schema says something of the value itself. */
+/** Keywords by which a schema describes the value itself, instead of only combining other schemas. */
 const SAYS_MORE = ["additionalProperties", "const", "enum", "items", "properties", "type", "x-sensitive"];
 
 type JsonSchema = Readonly<Record<string, unknown>>;
@@ -29,7 +29,7 @@ export interface EventJsonSchemas {
 
 type JsonSchemas = TaskJsonSchemas & WorkflowJsonSchemas & EventJsonSchemas;
 
-/** A redactor for tasks, events and workflows with known schemas; it knows nothing about others and says so. */
+/** A redactor for tasks, events and workflows with known schemas; returns `undefined` for unknown ones. */
 export function createRedactor(
   schemas: ReadonlyMap<string, TaskJsonSchemas>,
   workflows: ReadonlyMap<string, WorkflowJsonSchemas> = new Map(),
@@ -45,7 +45,8 @@ export function createRedactor(
       if (known === undefined) return undefined;
       const schema = known[kind];
       if (!isRecord(schema)) {
-        // What has no schema gives nothing: a value comes from a definition that is gone, and with it what was sensitive.
+        // A task without a result schema gives no result, so the value comes from a former definition, and
+        // what was sensitive in it is unknown.
         if (kind !== "result" && kind !== "output") return undefined;
         return isNothing(value) ? { value, secrets: [] } : { value: HIDDEN, secrets: secretTexts(value) };
       }
@@ -60,11 +61,14 @@ interface Shown {
   readonly payload: unknown;
   readonly result: unknown;
   readonly secrets: readonly string[];
-  /** True when it is not known which fields are sensitive. */
+  /** True if it is unknown which fields are sensitive. */
   readonly hidden: boolean;
 }
 
-/** Without a redactor everything is shown: the caller has decided so. With one that does not know the task, nothing is. */
+/**
+ * Without a redactor everything is shown, which is the caller's decision. With one that does not know the
+ * task, nothing is.
+ */
 export function redactJob(job: Pick<StoredJob, "record" | "run">, redactor: Redactor | undefined): Shown {
   const { record, run } = job;
   if (redactor === undefined)
@@ -91,12 +95,13 @@ class Walk {
   }
 
   visit(schema: unknown, value: unknown, depth: number): unknown {
-    // Deeper than any payload that passed validation: hide rather than guess.
+    // Deeper than any valid payload: hide rather than guess.
     if (depth > MAX_DEPTH) return HIDDEN;
     const parts = this.#partsOf(schema);
-    // Where one of several calls it sensitive, it is: hiding too much is the safe mistake.
+    // One sensitive alternative is enough: hiding too much is the safe mistake.
     if (parts.some((part) => part["x-sensitive"] === true)) return this.#hide(value);
-    // What no part lets through is of another version of the schema, which may have called it sensitive.
+    // A value that fits no alternative comes from another version of the schema, which may have marked it
+    // sensitive.
     const fitting = parts.filter((part) => letsThrough(part, value));
     if (fitting.length === 0) return this.#hide(value);
     if (Array.isArray(value)) {
@@ -114,13 +119,16 @@ class Walk {
     return schemas.length === 0 ? this.#hide(value) : this.visit(anyOf(schemas), value, depth + 1);
   }
 
-  /** Those that the schema is put together from, without what only does that: a value is one of some of them. */
+  /**
+   * The schemas of which a schema is combined (`anyOf`, `oneOf`, `allOf`, `$ref`), without those that only
+   * combine others.
+   */
   #partsOf(schema: unknown): readonly JsonSchema[] {
     const known = this.#parts.get(schema);
     if (known !== undefined) return known;
     const seen = new Set<unknown>();
     const collect = (one: unknown): readonly JsonSchema[] => {
-      // What is left out, or says nothing, lets everything through.
+      // An absent or empty schema accepts everything.
       if (!isRecord(one)) return one === false ? [] : [{}];
       if (seen.has(one)) return [];
       seen.add(one);
@@ -141,7 +149,7 @@ class Walk {
     return HIDDEN;
   }
 
-  /** `#/definitions/Name`: the only form that normalised schemas have. */
+  /** Resolves `#/definitions/Name`, the only form in normalised schemas. */
   #follow(ref: unknown): unknown {
     if (typeof ref !== "string" || !ref.startsWith("#/")) return undefined;
     const parts = ref
@@ -159,7 +167,7 @@ function isNothing(value: unknown): value is null | undefined {
   return value === undefined || value === null;
 }
 
-/** Whether a value of this type may fit. */
+/** Whether a value of this type may fit the schema. */
 function letsThrough({ type, ...rest }: JsonSchema, value: unknown): boolean {
   const kind = Array.isArray(value) ? "array" : value === null ? "null" : typeof value;
   if (type === undefined)
@@ -168,7 +176,7 @@ function letsThrough({ type, ...rest }: JsonSchema, value: unknown): boolean {
   return types.includes(kind) || (kind === "number" && types.includes("integer"));
 }
 
-/** The schemas of a field in an object of this schema; none where it has no such field. */
+/** The schemas for a field of an object; empty if the schema does not allow the field. */
 function fieldOf(
   { properties, additionalProperties: others = true }: JsonSchema,
   key: string,

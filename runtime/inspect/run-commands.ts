@@ -1,4 +1,4 @@
-/** What an operator may do to workflow runs. State moves are scripts; here stands what their answers mean. */
+/** What an operator may do to workflow runs. Scripts change the state; this file interprets their replies. */
 import { cancelRun, runUnknown } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
 import {
@@ -16,20 +16,20 @@ import { readFields, readRun, type StoredRun } from "./run-reads.js";
 import type { RunState } from "./run-types.js";
 import type { ShardReader } from "./shard-reader.js";
 
-/** As many as results of handlers may have where nobody says otherwise. */
+/** The default limit for results of handlers. */
 const MAX_RESULT_CHARACTERS = 1_048_576;
 
-/** The run begins nothing more: it is `cancelling` from now on, or `failing` or `compensating` where it was that already. */
+/** Makes the run begin nothing more. It becomes `cancelling`, or stays `failing` or `compensating`. */
 export async function cancelOneRun(reader: ShardReader, id: string): Promise<RunState> {
   return await cancelRun(reader.connection, reader.keys, id);
 }
 
-/** Lets a run that has failed or was cancelled go on from the steps that did not complete, or were undone. */
+/** Resumes a failed or cancelled run at the steps that did not complete or were compensated. */
 export async function retryOneRun(reader: ShardReader, id: string): Promise<void> {
   await goOn(reader, await readRun(reader, id, "retryRun"), "retryRun", undefined);
 }
 
-/** The same, with a step (or an item of a fan-out, `<step>.<index>`) that has completed with this result instead of failing. */
+/** Like `retryOneRun`, with a result for a failed step, or for an item of a fan-out (`<step>.<index>`). */
 export async function skipStep(
   reader: ShardReader,
   id: string,
@@ -82,7 +82,7 @@ async function goOn(
   );
 }
 
-/** Its parent would never hear of it: it goes on with that. */
+/** A child run is resumed with its parent, which would not learn of a retry of its own. */
 function assertOwn({ id, parentText }: StoredRun, operation: string): void {
   const parent = parseRunParent(parentText);
   if (parent === undefined) return;
@@ -127,7 +127,8 @@ async function assertSkippable(
   ]);
   const text = own ?? kept;
   const status = text === null ? "not begun" : parseStepOutcome(text).status;
-  // An item that was passed over has been counted: a second time, and its step would end before the last one has.
+  // A failed item that the run tolerates is already counted; counting it again would end its step before the
+  // last item has ended.
   const goesOn = item === undefined ? goesOnWithout(step) : goesOnWithoutItem(step);
   const passed = status === "failed" && goesOn;
   if (status !== "cancelled" && (status !== "failed" || passed)) {

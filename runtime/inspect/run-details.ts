@@ -1,4 +1,4 @@
-/** Everything about one workflow run: how it stands, and what became of each of its steps. */
+/** All details of one workflow run and its steps. */
 import type { WorkflowStep } from "../definition/index.js";
 import { parseRunEnd, parseStepOutcome, runFields, type StepOutcome } from "../protocol/index.js";
 import { areGiven, childRunId, stepJobId, undoJobId } from "../workflow/index.js";
@@ -39,7 +39,7 @@ export async function showRun(
     reader,
     run.definition.steps.flatMap((step) => (step.forEach === undefined ? (childOf(step) ?? []) : [])),
   );
-  // The items first: a message may repeat what another item holds.
+  // The items first, because a message may repeat values of another item.
   const items = new Map<string, RunItems>();
   for (const step of run.definition.steps) {
     const found = await readItems(reader, id, step, facts.get(step.name)!, veil, (index) =>
@@ -65,7 +65,7 @@ export async function showRun(
   };
 }
 
-/** Which step failed is told in any case, as it is in the list. */
+/** The name of the failed step is always shown, as in the list. */
 function cleanError(error: string, veil: RunVeil): string {
   return veil.secrets === undefined ? nameOfError(error) : veil.clean(error);
 }
@@ -101,7 +101,7 @@ function describeStep(
     return { ...head, ...ended, ...(now === undefined ? {} : { job: now.job.id }), ...tail };
   }
   if (now !== undefined && child !== undefined) {
-    // Its job only waits.
+    // The job of this step only waits.
     const { begunAt } = liveStep(now, veil);
     return {
       ...head,
@@ -116,7 +116,7 @@ function describeStep(
   return { ...head, state, ...(state === "waiting" ? waitOf(step, facts) : {}), ...tail };
 }
 
-/** It has no job: its items have, or its turn has not come. */
+/** State of a step without a job: its items have the jobs, or its turn has not come. */
 function unbegunState({ state }: RunSummary, fannedOut: boolean): RunStepState {
   if (state !== "running") return "not-begun";
   return fannedOut ? "active" : "waiting";
@@ -136,7 +136,7 @@ function endedStep(step: WorkflowStep, outcome: StepOutcome, veil: RunVeil): Omi
   const fansOut = step.forEach !== undefined;
   return {
     state: status,
-    // That of a fan-out is of its last item.
+    // For a fan-out, `begunAt` would be the time of its last item.
     ...(begunAt === undefined || fansOut ? {} : { begunAt }),
     endedAt: at,
     ...(attempts === undefined || step.job === undefined || fansOut ? {} : { attempts }),
@@ -148,7 +148,7 @@ function endedStep(step: WorkflowStep, outcome: StepOutcome, veil: RunVeil): Omi
 function liveStep({ job, state, dueAt }: JobNow, veil: RunVeil): Omit<RunStep, "name"> {
   const { id, enqueuedAt, attempts, crashes, worker, lastError } = summarize(job, state, {});
   return {
-    // Its job may have ended a moment before its step does.
+    // The job may have ended a moment before its step does.
     state: state === "completed" || state === "dead" || state === "cancelled" ? "active" : state,
     job: id,
     ...(enqueuedAt === undefined ? {} : { begunAt: Math.round(enqueuedAt) }),
@@ -182,7 +182,10 @@ function describeUndoing(
   return { task, state: state as RunUndoing["state"], ...(failure === undefined ? {} : { failure }) };
 }
 
-/** Counted by how they ended. Those of a fan-out that completed as a whole are not read: they all have. */
+/**
+ * Counts items by how they ended. Items of a completed fan-out are not read, because all of them have
+ * completed.
+ */
 async function readItems(
   reader: ShardReader,
   run: string,

@@ -1,7 +1,8 @@
-/** What is left of the error of a run where the messages in it must not be shown. */
+/** Reduces the error of a run to what may be shown if its messages may not. */
 
 /**
- * Which step failed, and the name of its error; where the step is a run, the same of that. `undefined` where it is no failure of a step.
+ * The failed step and the name of its error; for a child run, recursively. `undefined` if the error is not
+ * that of a step.
  */
 export function withoutMessages(error: string): string | undefined {
   return /^(?:step \S+ failed: (?:item \d+: )?RunFailed: \S+: )*step \S+ failed: (?:item \d+: )?[\w$]+(?=:)/.exec(
@@ -9,7 +10,7 @@ export function withoutMessages(error: string): string | undefined {
   )?.[0];
 }
 
-/** Messages repeat what payloads hold, and a list reads no payloads: only what cannot hold any is left. */
+/** For lists, which read no payloads: removes messages, which may repeat payload values. */
 export function nameOfError(error: string): string {
   return withoutMessages(error) ?? error.replace(/: .*$/s, "");
 }

@@ -1,4 +1,4 @@
-/** Lists of workflow runs in pages, by rank in the sets of those that run and those that have ended. See job-list. */
+/** Lists of workflow runs in pages, by rank in the sets of running and ended runs. See job-list.ts. */
 import {
   parseRunEnd,
   parseRunParent,
@@ -13,9 +13,9 @@ import type { RunListOptions, RunPage, RunState, RunSummary } from "./run-types.
 import type { ShardReader } from "./shard-reader.js";
 import type { Redactor } from "./types.js";
 
-/** Runs read at once; their records hold inputs. */
+/** Runs read at once; their records contain the inputs. */
 const CHUNK = 100;
-/** Stands for the workflow of a run whose record cannot be read; no workflow can have the name. */
+/** Shown as the workflow of a run with an unreadable record; no workflow can have this name. */
 const UNREADABLE = "?";
 /** Runs that one call looks at: a filter that matches nothing must not read a million. */
 const SCAN_BUDGET = 5000;
@@ -69,7 +69,7 @@ async function readEntries(reader: ShardReader, key: string, rank: number): Prom
   }));
 }
 
-/** One summary an entry; `undefined` for runs that have moved on since the ids were read. */
+/** One summary per entry; `undefined` for runs that have moved on since the ids were read. */
 async function summarizeEntries(
   reader: ShardReader,
   entries: readonly Entry[],
@@ -111,12 +111,12 @@ export function summarizeRun(
   };
 }
 
-/** A step, or an item of one. */
+/** Name of a step, or of an item. */
 export function stepPlace({ step, item }: Pick<RunParent, "item" | "step">): string {
   return item === undefined ? step : `${step}.${item}`;
 }
 
-/** One spoiled record must not keep people from seeing the others. */
+/** `undefined` for a corrupt record, which must not hide the other runs. */
 function readable(record: string): RunRecord | undefined {
   try {
     return parseRunRecord(record);

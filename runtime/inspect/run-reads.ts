@@ -1,4 +1,4 @@
-/** The reads behind one workflow run: its fields, the jobs of its steps, the items of its fan-outs. */
+/** Reads the data of one workflow run: its fields, the jobs of its steps, the items of its fan-outs. */
 import { parsedOfRun, runUnknown } from "../cancel.js";
 import type { WorkflowDefinition, WorkflowStep } from "../definition/index.js";
 import {
@@ -12,9 +12,9 @@ import {
 import { roundOf, stepJobId, stepsRead, undoJobId, undoneField } from "../workflow/index.js";
 import { stateOf, type ShardReader, type StoredJob } from "./shard-reader.js";
 
-/** Fields read at once: one reply must not hold Redis for long. */
+/** Fields per read: one reply must not hold Redis for long. */
 const FIELD_CHUNK = 200;
-/** Items of a fan-out whose results are read to know what is sensitive in what was made of them. */
+/** Most item results of a fan-out that are read to find the sensitive values derived from them. */
 const MOST_RESULTS = 10_000;
 
 export interface StoredRun {
@@ -22,13 +22,13 @@ export interface StoredRun {
   readonly recordText: string;
   readonly record: RunRecord;
   readonly stateText: string | null;
-  /** Of a run that is a step of another. */
+  /** Set for a child run. */
   readonly parentText: string | null;
   readonly removedAt: number | undefined;
   readonly definition: WorkflowDefinition;
 }
 
-/** @throws TaskweftError `JobNotFound`; `StateConflict` where it cannot be read. */
+/** @throws TaskweftError `JobNotFound`; `StateConflict` if the run cannot be read. */
 export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
   const { workflows, ended } = reader.keys;
   const [texts, removedAt] = (await reader.together((reads) =>
@@ -52,13 +52,13 @@ export async function readRun(reader: ShardReader, id: string, operation: string
   };
 }
 
-/** How a step has ended, and what undid it; `undefined`: not yet. */
+/** How a step ended, and its compensation; `undefined` if not yet. */
 export interface StepFacts {
   readonly outcome: StepOutcome | undefined;
   readonly undone: StepOutcome | undefined;
-  /** Number of its items, of a fan-out that has begun. */
+  /** Number of items of a fan-out that has begun. */
   readonly items: number | undefined;
-  /** Of a step that is a run, the how manieth it is. */
+  /** For a step that is a child run: its round. */
   readonly round: number;
 }
 
@@ -92,7 +92,10 @@ export async function readSteps(
   );
 }
 
-/** By step, the results of items that payloads of other steps are made of; `undefined`: too many to be read. */
+/**
+ * By step: the item results from which payloads of other steps are computed; `undefined` if there are too
+ * many to read.
+ */
 export async function readItemResults(
   reader: ShardReader,
   { id, definition }: Pick<StoredRun, "definition" | "id">,
@@ -123,7 +126,7 @@ export async function readItemResults(
   return results;
 }
 
-/** In their order, a part of them at a time. */
+/** The values in the order of the fields, read in chunks. */
 export async function readFields(
   reader: ShardReader,
   fields: readonly string[],
@@ -142,7 +145,7 @@ export interface JobNow {
   readonly dueAt: number | undefined;
 }
 
-/** The jobs of steps and of their undoings that there are, by id. */
+/** The existing jobs of steps and of their compensations, by id. */
 export async function readStepJobs(
   reader: ShardReader,
   run: string,
@@ -166,7 +169,7 @@ export async function readStepJobs(
   );
 }
 
-/** Of the runs of steps, those that have been started. */
+/** Of these child runs, those that have been started. */
 export async function readStarted(reader: ShardReader, ids: readonly string[]): Promise<ReadonlySet<string>> {
   const parents = await readFields(reader, ids.map(runFields.parent));
   return new Set(ids.filter((_id, index) => parents[index] !== null));

@@ -1,6 +1,6 @@
 /**
- * What must not be seen in the texts of jobs of workflow runs. The payload of a step is computed when its job starts and stands in no
- * record, so what is sensitive in it is found again where it came from: in the run.
+ * The sensitive values in the texts of jobs of workflow runs. The payload of a step is computed when its job
+ * starts and is not stored, so its sensitive values are found where they came from: in the run.
  */
 import { TaskweftError } from "../errors.js";
 import { runFields } from "../protocol/index.js";
@@ -28,7 +28,10 @@ export async function readVeil(
   return new RunVeil(run, facts, results, redactor);
 }
 
-/** By run, of those of the jobs that are of one. `undefined` where it is not known: the run is gone, is spoiled, or is of a workflow that nobody knows. */
+/**
+ * The sensitive values by run, for those jobs that belong to one. `undefined` if they are unknown: the run is
+ * gone, is corrupt, or its workflow is not in the definitions.
+ */
 export async function readRunSecrets(
   reader: ShardReader,
   jobs: readonly StoredJob[],
@@ -47,7 +50,7 @@ export async function readRunSecrets(
   return found;
 }
 
-/** Of one of these jobs. */
+/** The sensitive values for one of these jobs. */
 export function secretsOfRun(
   found: ReadonlyMap<string, HeardSecrets>,
   { options: { run = "" } }: StoredJob["record"],
@@ -67,7 +70,7 @@ async function secretsOf(
     await learnItems(reader, run, jobs, veil);
     return veil.secrets;
   } catch (error) {
-    // One run that cannot be read must not keep people from seeing its jobs, nor those of others.
+    // One unreadable run must not hide its own jobs, nor those of other runs.
     const isUnreadable = !(error instanceof TaskweftError) || UNREADABLE.has(error.code);
     if (isUnreadable) return undefined;
     throw error;

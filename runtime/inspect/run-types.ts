@@ -1,11 +1,13 @@
-/** What is shown of workflow runs. Times are milliseconds since the epoch, by the clock of Redis. */
+/**
+ * Workflow runs as the inspector shows them. Times are milliseconds since the epoch, by the clock of Redis.
+ */
 
-/** In the order of a run's life. The first five have not ended. */
+/** In the order of a run's life. The first five are unfinished. */
 export const RUN_STATES = [
   "running",
-  /** A step has failed for good; what runs is waited for. */
+  /** A step has failed for good; the running steps are awaited. */
   "failing",
-  /** As `failing`, and then what completed is undone. */
+  /** Like `failing`, after which the completed steps are compensated. */
   "compensating",
   "cancelling",
   "retrying",
@@ -15,18 +17,20 @@ export const RUN_STATES = [
 ] as const;
 export type RunState = (typeof RUN_STATES)[number];
 
-/** A run in one line. */
+/** The summary of a run. */
 export interface RunSummary {
   readonly id: string;
   readonly workflow: string;
-  /** Of a run that is a step of another: that one, and its step or, of a fan-out, item (`pack.3`). */
+  /** For a child run: its parent and the step or, in a fan-out, the item (`pack.3`). */
   readonly parent?: { readonly run: string; readonly step: string };
   readonly state: RunState;
   readonly startedAt: number;
   readonly endedAt?: number;
-  /** When it will be removed, of one that has ended. One that is a step is removed with its parent. */
+  /** When an ended run will be removed. A child run is removed with its parent. */
   readonly removedAt?: number;
-  /** failed, cancelled: why. In a list for people without all schemas only the step and the name of its error. */
+  /**
+   * failed, cancelled: the reason. Without all schemas, a list shows only the step and the name of its error.
+   */
   readonly error?: string;
 }
 
@@ -35,28 +39,28 @@ export interface RunListOptions {
   readonly state?: RunState;
   /** Only runs of this workflow. Default: all. */
   readonly workflow?: string;
-  /** Only runs that are steps of this run. Default: all. */
+  /** Only child runs of this run. Default: all. */
   readonly parent?: string;
-  /** Only runs that are no steps of others. Default: all. */
+  /** Only top-level runs. Default: all. */
   readonly roots?: boolean;
-  /** Most runs of a page, 1 to 1000. Default 50. */
+  /** Runs per page, 1 to 1000. Default 50. */
   readonly limit?: number;
-  /** `next` of the page before. Default: from the start. */
+  /** `next` of the previous page. Default: from the start. */
   readonly cursor?: string;
 }
 
 export interface RunPage {
   readonly runs: readonly RunSummary[];
-  /** Absent on the last page. Runs that end while pages are read may be seen twice or not at all. */
+  /** Absent on the last page. Runs that end between pages may be listed twice or not at all. */
   readonly next?: string;
 }
 
 export type RunStepState =
-  /** For steps before it. */
+  /** Waits for steps before it. */
   | "waiting"
-  /** Its turn has not come, and does not come as the run is now. */
+  /** Its turn has not come, and will not come in the present state of the run. */
   | "not-begun"
-  /** As its job. `active` also while the items of a fan-out run. */
+  /** The state of its job. A fan-out is `active` while its items run. */
   | "pending"
   | "scheduled"
   | "active"
@@ -66,15 +70,15 @@ export type RunStepState =
   | "failed"
   | "cancelled";
 
-/** Items of a fan-out by how they ended. */
+/** Items of a fan-out, counted by how they ended. */
 export interface RunItems {
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
   readonly cancelled: number;
-  /** The first that failed, at most ten; `run`: of items that are runs, its id. */
+  /** The first failed items, at most ten. `run`: id of the child run, if the items are runs. */
   readonly failures: readonly { readonly index: number; readonly failure: string; readonly run?: string }[];
-  /** Of items that are runs: what their ids begin with; a dot and the index follow. */
+  /** For items that are runs: prefix of their ids, followed by a dot and the index. */
   readonly runs?: string;
 }
 
@@ -87,49 +91,49 @@ export interface RunUndoing {
 
 export interface RunStep {
   readonly name: string;
-  /** Absent for a step that only waits, or is a run. */
+  /** Absent for a step that only waits or is a child run. */
   readonly task?: string;
-  /** Of a step that is a run. */
+  /** Present for a step that is a child run. */
   readonly workflow?: string;
-  /** Of a step that waits for one. */
+  /** Present for a step that waits for an event. */
   readonly event?: string;
-  /** Id of that run, once it has been started; not of a fan-out. */
+  /** Id of the child run once it has been started; absent for a fan-out. */
   readonly run?: string;
   readonly state: RunStepState;
-  /** When its job was enqueued. */
+  /** When the step's job was enqueued. */
   readonly begunAt?: number;
   readonly endedAt?: number;
-  /** scheduled, retry: when it is due. */
+  /** scheduled, retry: when the job is due. */
   readonly dueAt?: number;
-  /** Of its job, with those that lost their worker; not of a fan-out. */
+  /** Attempts of the job, including those that lost their worker; absent for a fan-out. */
   readonly attempts?: number;
-  /** active: who holds it. */
+  /** active: the worker that holds the job. */
   readonly worker?: string;
-  /** Id of its job, while there is one. */
+  /** Id of the step's job, while it exists. */
   readonly job?: string;
-  /** completed; not of a fan-out. Absent when there was none. */
+  /** completed: the result, if there was one; absent for a fan-out. */
   readonly result?: unknown;
-  /** failed: why. retry: the last error. */
+  /** failed: the reason. retry: the last error. */
   readonly failure?: string;
-  /** Of a fan-out that has begun. */
+  /** Present for a fan-out that has begun. */
   readonly items?: RunItems;
-  /** waiting: steps that it needs and that have not ended. */
+  /** waiting: needed steps that have not ended. */
   readonly waitsFor?: readonly string[];
-  /** waiting: how many of `waitsFor` must end before it begins, where that is not all. */
+  /** waiting: how many of `waitsFor` must end before the step begins, if not all. */
   readonly waitsForCount?: number;
-  /** What undoes it, when that was asked for. */
+  /** The compensation of the step, if it was requested. */
   readonly undoing?: RunUndoing;
 }
 
-/** All that is stored about a run. */
+/** All details of a run. */
 export interface RunDetails extends RunSummary {
-  /** First 8 hex digits of the hash of the definition that it is pinned to. */
+  /** First 8 hex digits of the hash of the definition that the run is pinned to. */
   readonly hash: string;
   readonly input: unknown;
-  /** completed only; absent when the workflow has none. */
+  /** completed only; absent if the workflow has no output. */
   readonly output?: unknown;
-  /** True when `input` and `output` are left out because nobody said which fields are sensitive. */
+  /** True if `input` and `output` are left out because it is unknown which fields are sensitive. */
   readonly hidden: boolean;
-  /** Each after those that it needs. */
+  /** In topological order: each step after those it needs. */
   readonly steps: readonly RunStep[];
 }

@@ -1,7 +1,8 @@
 /**
- * Hides what is sensitive in a workflow run: fields of its input and output by the workflow's schemas, results of its steps by
- * those of their tasks and events. What is hidden anywhere, and what the payloads of steps hold of it, is taken out of every message;
- * where something is there of which nobody knows what is sensitive, every message is hidden.
+ * Hides the sensitive values of a workflow run: in its input and output by the workflow's schemas, in results
+ * of its steps by the schemas of their tasks and events. All hidden values, and the sensitive values of the
+ * steps' payloads, are removed from every message. If a value without a known schema is involved, every
+ * message is hidden.
  */
 import { HIDDEN, withoutSecrets, type WorkflowStep } from "../definition/index.js";
 import { evaluate, itemOf, type Scope } from "../workflow/index.js";
@@ -11,7 +12,7 @@ import type { RedactedKind, Redactor } from "./types.js";
 
 export class RunVeil {
   readonly input: unknown;
-  /** True when it is not known which fields of the workflow are sensitive. */
+  /** True if it is unknown which fields of the workflow are sensitive. */
   readonly hidden: boolean;
   readonly #redactor: Redactor | undefined;
   readonly #run: string;
@@ -19,10 +20,10 @@ export class RunVeil {
   readonly #scope: Scope;
   readonly #results = new Map<string, unknown>();
   readonly #secrets: string[] = [];
-  /** Something is there of which nobody knows what is sensitive. */
+  /** True if a value is involved whose sensitive fields are unknown. */
   #unknown = false;
 
-  /** `results`: of the items of fan-outs, see readItemResults. */
+  /** `results`: results of the items of fan-outs, see readItemResults. */
   constructor(
     run: StoredRun,
     facts: ReadonlyMap<string, StepFacts>,
@@ -51,12 +52,12 @@ export class RunVeil {
     }
   }
 
-  /** What must not be seen in any text of the run and its jobs; `undefined` when it is not known. */
+  /** The values to remove from every text of the run and its jobs; `undefined` if they are unknown. */
   get secrets(): readonly string[] | undefined {
     return this.#unknown ? undefined : this.#secrets;
   }
 
-  /** Of a step that has completed. */
+  /** The result of a completed step. */
   result(step: string): unknown {
     return this.#results.get(step);
   }
@@ -66,14 +67,14 @@ export class RunVeil {
     return shown === undefined ? HIDDEN : shown.value;
   }
 
-  /** Of a failed run that is a step nothing here knows what its own steps hold: the messages in it are left out. */
+  /** Removes the messages of a failed child run, because the values of its own steps are not known here. */
   clean(text: string): string {
     if (this.#unknown) return HIDDEN;
     const shown = this.#redactor === undefined ? text : withoutInnerMessages(text);
     return withoutSecrets(shown, this.#secrets);
   }
 
-  /** What the payload of an item holds. `stored`: fields of the run that hold items. */
+  /** Adds the sensitive values of an item's payload. `stored`: fields of the run that hold items. */
   learnItem(step: WorkflowStep, index: number, stored: ReadonlyMap<string, string>): void {
     const item = itemOf(this.#run, step, index, this.#scope.input, stored);
     this.#learnPayload(step, { ...this.#scope, item, index });
@@ -92,7 +93,7 @@ export class RunVeil {
       const shown = this.#redact(made, job === undefined ? "output" : "result", outcome.detail);
       this.#results.set(name, shown === undefined ? HIDDEN : shown.value);
     }
-    // Of a fan-out, what does not come from its items, and what undoes it.
+    // For a fan-out: the part of the payload that does not depend on its items, and its compensation.
     this.#learnPayload(step, this.#scope);
   }
 
@@ -111,18 +112,24 @@ export class RunVeil {
     }
   }
 
-  /** `undefined` when it is not known what is sensitive. Without a redactor everything is shown: the caller has decided so. */
+  /**
+   * `undefined` if it is unknown what is sensitive. Without a redactor everything is shown, which is the
+   * caller's decision.
+   */
   #redact(name: string, kind: RedactedKind, value: unknown): { readonly value: unknown } | undefined {
     if (this.#redactor === undefined) return { value };
     const shown = this.#redactor.redact(name, kind, value);
     if (shown === undefined) this.#unknown = true;
-    // One by one: a list may hold more of them than a call takes.
+    // Not `push(...)`: the list may exceed the number of arguments that a call accepts.
     for (const secret of shown?.secrets ?? []) this.#secrets.push(secret);
     return shown;
   }
 }
 
-/** `RunFailed: r.ship-1: step pay failed: Refused: card 4242 ...` -> `RunFailed: r.ship-1: step pay failed: Refused`. */
+/**
+ * `RunFailed: r.ship-1: step pay failed: Refused: card 4242 ...` becomes `RunFailed: r.ship-1: step pay
+ * failed: Refused`.
+ */
 function withoutInnerMessages(text: string): string {
   const [, head, reason] = /^((?:step \S+ failed: )?(?:item \d+: )?RunFailed: \S+: )(.*)$/s.exec(text) ?? [];
   return head === undefined || reason === undefined ? text : head + (withoutMessages(reason) ?? reason);

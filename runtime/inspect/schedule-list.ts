@@ -1,4 +1,4 @@
-/** Schedules as the newest deploy declared them, with how far each has come and what comes next. */
+/** Schedules as the newest deploy declared them, with their last and next ticks. */
 import { nextTick, timingOf, type ScheduleSettings } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { definitionField, parseScheduleState, tickOfJob } from "../protocol/index.js";
@@ -38,7 +38,7 @@ export async function suspendSchedule(
   action: "pause" | "resume",
 ): Promise<void> {
   const reply = await suspend(reader.connection, { keys: reader.keys, schedule: name, action });
-  // Says which there are.
+  // Throws the error that lists the existing schedules.
   if (reply === "NOTFOUND") await showSchedule(reader, name);
 }
 

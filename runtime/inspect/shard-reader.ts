@@ -15,18 +15,18 @@ import {
 } from "../protocol/index.js";
 import type { JobSummary } from "./types.js";
 
-/** What Redis knows of one job, read at one moment. */
+/** What Redis stores about one job, read at one moment. */
 export interface StoredJob {
   readonly id: string;
   readonly record: JobRecord;
   readonly run: JobRun;
-  /** Who holds it. */
+  /** The worker that holds the job. */
   readonly worker: string | undefined;
-  /** Its record or its run is a text that is none; what stands here in its place says nothing of the job. */
+  /** Set if the record or the history is unreadable; the values here are then placeholders. */
   readonly unreadable?: true;
 }
 
-/** No task can have this name. */
+/** Placeholder that no task can have as its name. */
 const UNREADABLE_TASK = "(unreadable)";
 
 export class ShardReader {
@@ -34,14 +34,14 @@ export class ShardReader {
   readonly #connection: Connection;
   readonly #router: ShardRouter | undefined;
 
-  /** @param router of several shards. */
+  /** @param router Set in a system with several shards. */
   constructor(connection: Connection, keys: ShardKeys, router?: ShardRouter) {
     this.#connection = connection;
     this.keys = keys;
     this.#router = router;
   }
 
-  /** The shard to which the id leads, where that is another than this one. */
+  /** The shard that the id leads to, if it is not this one. */
   leadsElsewhere(id: string): number | undefined {
     const shard = this.#router?.ofId(id) ?? this.keys.shard;
     return shard === this.keys.shard ? undefined : shard;
@@ -51,7 +51,7 @@ export class ShardReader {
     return this.#connection;
   }
 
-  /** Runs plain commands; what ioredis throws becomes an error of ours. */
+  /** Runs plain commands and turns errors of ioredis into TaskweftErrors. */
   async read<Reply>(commands: (redis: Connection["redis"]) => Promise<Reply>): Promise<Reply> {
     try {
       return await commands(this.#connection.redis);
@@ -82,14 +82,14 @@ export class ShardReader {
     });
   }
 
-  /** Milliseconds since the epoch, by the clock of Redis. */
+  /** The time of Redis in milliseconds since the epoch. */
   async now(): Promise<number> {
     const [seconds, micros] = await this.read((redis) => redis.time());
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   }
 }
 
-/** One text that cannot be read must not keep a person from seeing all others, nor from deleting it. */
+/** One unreadable text must not hide the other jobs, nor keep the job from being deleted. */
 function readJob(text: string, runText: string | null): Omit<StoredJob, "id" | "worker"> | undefined {
   const record = readRecord(text);
   if (record === undefined) return undefined;
@@ -111,7 +111,7 @@ function readRun(text: string | null): JobRun | undefined {
   }
 }
 
-/** The protocol that the shard is written in; ours, where nothing is yet. */
+/** The protocol that the shard is written in; this version's if the shard is empty. */
 export async function readProtocol(
   reader: ShardReader,
 ): Promise<{ readonly stored: number; readonly known: number }> {
@@ -125,7 +125,7 @@ export function stateOf(job: StoredJob, isDue: boolean): JobState {
   if (state === "completed" || state === "dead" || state === "cancelled") return state;
   if (job.worker !== undefined) return "active";
   if (!isDue) return "pending";
-  // A run that says `retry` was written by a failed attempt; without one the job was never tried.
+  // The history says `retry` only after a failed attempt; without one the job has never run.
   return state === "retry" ? "retry" : "scheduled";
 }
 

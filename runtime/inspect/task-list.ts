@@ -1,11 +1,14 @@
-/** Tasks as an operator has them in hand: paused, drained, and how many of their jobs are put aside. */
+/** Tasks as an operator controls them: paused, draining, and how many of their jobs are put aside. */
 import { TASK_NAME_PATTERN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { parkedMembers, parseDraining, pausedTasks } from "../protocol/index.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { TaskSummary } from "./types.js";
 
-/** The tasks that the caller knows, and all that are held back; a task that is gone from the definitions can still be. */
+/**
+ * The tasks that the caller knows, and all that are paused or draining, including tasks that are no longer in
+ * the definitions.
+ */
 export async function listTasks(
   reader: ShardReader,
   known: readonly string[],
@@ -20,7 +23,7 @@ export async function listTasks(
       const state = paused.get(name);
       const drainingAt = draining.get(name);
       const [from, to] = parkedMembers(name);
-      // Without a state nothing of it is put aside: most tasks cost no question.
+      // Only a task in the hash can have jobs put aside, so most tasks need no query.
       const parked =
         state === undefined ? 0 : await reader.read((redis) => redis.zlexcount(keys.waiting, from, to));
       return {
@@ -33,7 +36,10 @@ export async function listTasks(
   );
 }
 
-/** @throws TaskweftError `TaskUnknown`, where the caller knows the tasks of the project and this is none of them, nor held back. */
+/**
+ * @throws TaskweftError `TaskUnknown` if the caller knows the project's tasks, and this one is neither
+ *   among them nor paused or draining.
+ */
 export async function showTask(
   reader: ShardReader,
   known: readonly string[],

@@ -1,17 +1,17 @@
 import type { ScheduleSettings } from "../definition/index.js";
 import type { JobLog, JobState, RecordOptions, SkipReason } from "../protocol/index.js";
 
-/** A job in one line. Times are milliseconds since the epoch, by the clock of Redis. */
+/** The summary of a job. Times are milliseconds since the epoch, by the clock of Redis. */
 export interface JobSummary {
   readonly id: string;
   readonly task: string;
   readonly queue: string;
   readonly state: JobState;
-  /** Attempts that ended and count against `maxRetries`. */
+  /** Finished attempts that count towards `maxRetries`. */
   readonly attempts: number;
-  /** Attempts that ended with the loss of their worker. */
+  /** Attempts that lost their worker. */
   readonly crashes: number;
-  /** When the producer made it; absent for ids that do not tell. */
+  /** When the producer made the job; absent if its id does not contain a time. */
   readonly enqueuedAt?: number;
   /** scheduled, retry: when it is due. */
   readonly dueAt?: number;
@@ -19,19 +19,19 @@ export interface JobSummary {
   readonly endedAt?: number;
   /** completed, dead, cancelled: when it will be removed. */
   readonly removedAt?: number;
-  /** active: who holds it. */
+  /** active: the worker that holds the job. */
   readonly worker?: string;
   /** Message of the last failed attempt. */
   readonly lastError?: string;
-  /** dead: not by an error, but because its worker was lost too often. */
+  /** dead: because its worker was lost too often, not because of an error. */
   readonly crashed?: true;
-  /** The workflow run of which it is a step. */
+  /** The workflow run that the job is a step of. */
   readonly run?: string;
-  /** What Redis holds of it cannot be read, so that most of this is unknown. Only deleting it is possible. */
+  /** The stored texts are unreadable, so most fields are unknown. The job can only be deleted. */
   readonly unreadable?: true;
 }
 
-/** One thing that happened to a job. */
+/** One event in the history of a job. */
 export interface JobEvent {
   readonly at: number;
   readonly kind:
@@ -48,7 +48,7 @@ export interface JobEvent {
   readonly attempt?: number;
   readonly worker?: string;
   readonly durationMs?: number;
-  /** slept: when the handler goes on; waited: at the latest, without an event. */
+  /** slept: when the handler continues. waited: the latest time at which it continues without an event. */
   readonly wakeAt?: number;
   /** Class name of the error. */
   readonly error?: string;
@@ -56,51 +56,57 @@ export interface JobEvent {
   readonly stack?: string;
 }
 
-/** A step that a handler has done. Its result is not shown: no schema says what in it is sensitive. */
+/** A completed step of a handler. Its result is not shown, because no schema says what in it is sensitive. */
 export interface JobStep {
   readonly name: string;
-  /** Of its result as JSON; 0 when it gave nothing. */
+  /** Size of its result as JSON; 0 if there is none. */
   readonly bytes: number;
 }
 
-/** An event for which a handler waits. The values by which it is found are not shown. */
+/** An event that a handler waits for. The values that identify it are not shown. */
 export interface JobWait {
-  /** Of the wait, as the handler calls it. */
+  /** Name of the wait in the handler's call. */
   readonly name: string;
   readonly event: string;
-  /** Fields of the event by whose values it is found. */
+  /** Fields of the event whose values identify it. */
   readonly fields: readonly string[];
-  /** When its time is over (ms). */
+  /** When the wait times out (ms). */
   readonly until: number;
 }
 
-/** What keeps a pending job waiting: a limit, by its key in the definition, or a pause of its task or queue. */
+/**
+ * What a pending job waits for: a limit, named by its key in the definition, or the end of a pause of its
+ * task or queue.
+ */
 export type WaitReason = "concurrency" | "fairness" | "paused" | "rateLimit";
 
-/** All that is stored about a job. */
+/** All details of a job. */
 export interface JobDetails extends JobSummary {
   readonly payload: unknown;
-  /** completed only; absent when the handler returned nothing. */
+  /** completed only; absent if the handler returned nothing. */
   readonly result?: unknown;
-  /** True when `payload` and `result` are left out because nobody said which fields are sensitive. */
+  /** True if `payload` and `result` are left out because it is unknown which fields are sensitive. */
   readonly hidden: boolean;
   /** First 8 hex digits of the hash of the definition it was enqueued under. */
   readonly hash: string;
-  /** What the enqueue set differently from the definition. */
+  /** Options of the enqueue that override the definition. */
   readonly options: RecordOptions;
-  /** What the handler noted last of how far it is: percent, or an object; without sensitive values. Absent when it noted none. */
+  /**
+   * The last progress that the handler reported: percent, or an object; without sensitive values. Absent if
+   * there was none.
+   */
   readonly progress?: unknown;
-  /** Done, and not run again by a later attempt; oldest first. Absent when there are none. */
+  /** Completed steps, which later attempts skip; oldest first. Absent if there are none. */
   readonly steps?: readonly JobStep[];
-  /** The events to which it listens, the oldest first. Absent when there are none. */
+  /** The events that the job waits for, the oldest wait first. Absent if there are none. */
   readonly listensTo?: readonly JobWait[];
-  /** What its handlers have logged; without sensitive values. Absent when they logged nothing. */
+  /** Log lines of the handler, without sensitive values. Absent if there are none. */
   readonly log?: JobLog;
   /** Oldest first. */
   readonly timeline: readonly JobEvent[];
   /** active: when the worker's lease ends. */
   readonly leaseEndsAt?: number;
-  /** pending: the limit or the pause of its task or queue that keeps it waiting. Absent when none does. */
+  /** pending: the limit or pause that the job waits for. Absent if there is none. */
   readonly waitsFor?: WaitReason;
 }
 
@@ -111,40 +117,45 @@ export interface JobFilter {
   readonly queue?: string;
   /** Only jobs of this task. Default: all. */
   readonly task?: string;
-  /** Only jobs that are steps of workflow runs, or only others. Default: all. */
+  /** true: only steps of workflow runs; false: only other jobs. Default: all. */
   readonly steps?: boolean;
 }
 
-/** For acting on many. */
+/** Ids for acting on many jobs. */
 export interface CollectedIds {
   readonly ids: readonly string[];
-  /** Steps of workflow runs that would match but for `steps: false`, as far as was looked for the others, at most as many as these may be. */
+  /**
+   * Number of workflow steps that match except for `steps: false`, counted as far as the search went, at most
+   * the limit.
+   */
   readonly steps: number;
 }
 
 export interface JobListOptions extends JobFilter {
-  /** Most jobs of a page, 1 to 1000. Default 50. */
+  /** Jobs per page, 1 to 1000. Default 50. */
   readonly limit?: number;
-  /** `next` of the page before. Default: from the start. */
+  /** `next` of the previous page. Default: from the start. */
   readonly cursor?: string;
 }
 
 export interface JobPage {
   readonly jobs: readonly JobSummary[];
-  /** Absent on the last page. Jobs that move while pages are read may be seen twice or not at all. */
+  /** Absent on the last page. Jobs that move between pages may be listed twice or not at all. */
   readonly next?: string;
 }
 
 /** A queue with its counts. */
 export interface QueueSummary {
   readonly name: string;
-  /** Share of the workers' picks; absent when no process that is alive has declared the queue. */
+  /** Share of the workers' claims; absent if no living worker has declared the queue. */
   readonly weight?: number;
   /** Since when it is paused (ms since the epoch). */
   readonly pausedAt?: number;
   /** Since when it accepts no new jobs (ms since the epoch). */
   readonly drainingAt?: number;
-  /** Length of the waiting list; jobs that were cancelled while waiting count until a worker passes them. */
+  /**
+   * Length of the waiting list; jobs that were cancelled while waiting count until a worker has passed them.
+   */
   readonly pending: number;
   readonly scheduled: number;
   readonly retry: number;
@@ -152,40 +163,43 @@ export interface QueueSummary {
   readonly completed: number;
   readonly dead: number;
   readonly cancelled: number;
-  /** Fields above that were counted on a sample, because counting all would read too much. */
+  /** Names of the counts that were estimated from a sample, because counting all jobs would read too much. */
   readonly estimated: readonly (keyof QueueSummary)[];
-  /** How long the first job of the waiting list has existed, in milliseconds; absent when none waits. */
+  /** Age of the first job in the waiting list (ms); absent if no job waits. */
   readonly oldestPendingMs?: number;
 }
 
-/** A task as an operator has it in hand. Times are milliseconds since the epoch. */
+/** A task as an operator controls it. Times are milliseconds since the epoch. */
 export interface TaskSummary {
   readonly name: string;
-  /** Since when none of its jobs starts. */
+  /** Since when its jobs do not start. */
   readonly pausedAt?: number;
   /** Since when it accepts no new jobs. */
   readonly drainingAt?: number;
-  /** Jobs that its pause has put aside. After a resume they go in their order; those that no worker has met yet are not counted. */
+  /**
+   * Number of jobs put aside by its pause, which start in order after a resume. Jobs that no worker has met
+   * yet are not counted.
+   */
   readonly parked: number;
 }
 
 /** A schedule as the newest deploy declared it. Times are milliseconds since the epoch. */
 export interface ScheduleSummary extends ScheduleSettings {
-  /** Of its jobs; absent where it starts runs. */
+  /** Task of its jobs; absent if it starts runs. */
   readonly task?: string;
-  /** Of its runs. */
+  /** Workflow of its runs. */
   readonly workflow?: string;
-  /** Of its jobs; of a workflow that of the run's own. */
+  /** Queue of its jobs; for a workflow, the queue of the run's own jobs. */
   readonly queue: string;
-  /** The next three ticks, also while it is paused. */
+  /** The next three ticks, computed even while it is paused. */
   readonly next: readonly number[];
   /** Since when it is paused. */
   readonly pausedAt?: number;
   /** The last tick that ran; absent before the first. */
   readonly lastTickAt?: number;
-  /** Id of its job or run. */
+  /** Id of the job or run of that tick. */
   readonly lastJob?: string;
-  /** The tick that is to run when the run that it replaces has ended. */
+  /** The tick that will run when the run it replaces has ended. */
   readonly waitingTickAt?: number;
   /** The last tick that did not run. */
   readonly skippedAt?: number;
@@ -194,21 +208,21 @@ export interface ScheduleSummary extends ScheduleSettings {
 
 export interface WorkerSummary {
   readonly name: string;
-  /** When its lease ends; in the past for a worker that is gone and whose jobs are about to be taken back. */
+  /** When the lease expires; in the past for a dead worker whose jobs are about to be taken back. */
   readonly leaseEndsAt: number;
   readonly alive: boolean;
   readonly active: number;
-  /** What the worker wrote about itself: host, process id, queues, version. */
+  /** The worker's description of itself: host, process id, queues, version. */
   readonly about: Readonly<Record<string, unknown>>;
 }
 
 export type RedactedKind = "event" | "input" | "output" | "payload" | "result";
 
-/** Takes sensitive fields out of what is shown. */
+/** Removes sensitive fields from what is shown. */
 export interface Redactor {
   /**
-   * The same value with sensitive parts replaced; `undefined` when it is not known which parts are. `name` is that of a task,
-   * for `input` and `output` that of a workflow, and for `event` that of an event.
+   * The value with sensitive parts replaced; `undefined` if it is unknown which parts are sensitive. `name`
+   * is the name of a task, for `input` and `output` of a workflow, for `event` of an event.
    */
   redact(
     name: string,
@@ -217,32 +231,35 @@ export interface Redactor {
   ): { readonly value: unknown; readonly secrets: readonly string[] } | undefined;
 }
 
-/** An event that is kept for its retention. */
+/** A retained event. */
 export interface EventSummary {
   readonly event: string;
   readonly id: string;
-  /** First, by the clock of Redis (ms). */
+  /** Time of the first emit, by the clock of Redis (ms). */
   readonly emittedAt: number;
   /** When its retention ends (ms). */
   readonly removedAt: number;
-  /** Of its payload as JSON. */
+  /** Size of its payload as JSON. */
   readonly bytes: number;
 }
 
 export interface EventDetails extends EventSummary {
-  /** Actions that a replay passes over, `<observer>.<number>`: they are stored, or were left out when it was replayed as a new event. */
+  /**
+   * Actions that a replay skips, `<observer>.<number>`: they are stored, or were excluded when the event was
+   * replayed as a new one.
+   */
   readonly settled: readonly string[];
   readonly payload: unknown;
-  /** True when it is not known which fields are sensitive: none is shown. */
+  /** True if it is unknown which fields are sensitive, so none is shown. */
   readonly hidden: boolean;
 }
 
 export interface EventListOptions {
   /** Only events of this name. */
   readonly event?: string;
-  /** 1 to 1,000. Default 50. */
+  /** Events per page, 1 to 1000. Default 50. */
   readonly limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly cursor?: string;
 }
 

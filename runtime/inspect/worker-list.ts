@@ -1,4 +1,4 @@
-/** The workers of a shard: who is alive, what they hold. */
+/** The workers of a shard: whether they are alive, and what they hold. */
 import type { ShardReader } from "./shard-reader.js";
 import type { WorkerSummary } from "./types.js";
 

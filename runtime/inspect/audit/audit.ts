@@ -1,7 +1,7 @@
 /**
- * `weft fsck`: looks for what docs/states.md says must not be, beside a working system. A census of everything in pages, then a
- * second and a third look at the suspects only; what all of them find is a finding. With `repair` each id is put where it belongs by
- * one script, which does nothing when the id has moved since.
+ * `weft fsck`: checks the rules of docs/states.md while the system runs. A census reads everything in pages;
+ * a second and a third look read only the suspects, and what all three find wrong is a finding. With
+ * `repair`, one script puts each id where it belongs, and does nothing if the id has moved since.
  */
 import { TaskweftError } from "../../errors.js";
 import { ACTIVE_PAD_FIELD } from "../../protocol/index.js";
@@ -22,16 +22,16 @@ import { lookAtRuns } from "./run-look.js";
 import { lookAgain, type Suspects } from "./second-look.js";
 
 export interface AuditOptions {
-  /** Repair what can be repaired safely. Default: only look. */
+  /** Repairs what is safe to repair. Default: only report. */
   readonly repair?: boolean;
 }
 
 const MOST_FINDINGS = 1000;
-/** Suspects that are looked at together: each time the pending lists are read once more. */
+/** Suspects per batch: each batch reads the pending lists once more. */
 const BATCH = 50_000;
-/** Ids of a list that a repair may search: 2 ms. */
+/** Longest list that a repair may search (ids): takes 2 ms. */
 const LONGEST_SEARCH = 100_000;
-/** End of a key that has lost its own (ms from now): long enough to go on keeping duplicates away. */
+/** Expiry of a key that has lost its own (ms from now): long enough to keep rejecting duplicates. */
 const LOST_KEY_MS = 24 * 3_600_000;
 
 export async function audit(reader: ShardReader, options: AuditOptions = {}): Promise<AuditReport> {
@@ -56,19 +56,19 @@ export async function audit(reader: ShardReader, options: AuditOptions = {}): Pr
       report.add(...findings.map((finding) => withOutcome(finding, outcome)));
     }
   }
-  // After the jobs: what the gate says of one decides what is counted.
+  // After the jobs, because a job's entry at the gate decides what its group must count.
   for (const { finding, repair: mend } of await lookAtGate(reader, [...named])) {
     report.add(withOutcome(finding, repairs ? await mend() : undefined));
   }
   await auditRuns(reader, jobsOfRuns, report, repairs);
   await auditEvents(reader, report, repairs);
   await auditListeners(reader, waits, report, repairs);
-  // Last: a job may have been put into a queue that had none.
+  // Last, because a repair may have put a job into a queue that had none.
   await auditQueues(reader, [...named], report, repairs);
   return report.result(jobs);
 }
 
-/** What the second look finds wrong and the third as well: an id that moves fast may slip through one. */
+/** What both the second and the third look find wrong: a fast-moving id may slip through one look. */
 async function confirmed(
   reader: ShardReader,
   suspects: Suspects,
@@ -114,7 +114,7 @@ async function repairJob(reader: ShardReader, facts: JobFacts): Promise<RepairOu
   return placement.gate === undefined ? "repaired" : await repairAtGate(reader, facts, placement);
 }
 
-/** After its places: a run that the repair has changed counts as it is now. */
+/** After the repair of its places, because a job whose history was changed must be judged by the new one. */
 async function repairAtGate(
   reader: ShardReader,
   { id, record, entry, owner }: JobFacts,
@@ -139,7 +139,7 @@ async function repairAtGate(
   return reply === "REPAIRED" ? "repaired" : reply === "LONG" ? "too-long" : "moved";
 }
 
-/** After the jobs: one that was put where it belongs is one that its run waits for. */
+/** After the jobs, because a run waits for a job that has just been put where it belongs. */
 async function auditRuns(
   reader: ShardReader,
   jobs: ReadonlyMap<string, string>,
@@ -152,7 +152,7 @@ async function auditRuns(
     const outcome = mends ? await mend() : undefined;
     report.add(...findings.map((finding) => withOutcome(finding, outcome)));
   }
-  // After the runs: one that stands in a wrong list would be counted wrong.
+  // After the runs, because a run in a wrong list would be counted wrongly.
   for (const { finding, repair: mend } of await lookAtPins(reader, definitions)) {
     const outcome = repairs && finding.repair !== undefined ? await mend() : undefined;
     report.add(withOutcome(finding, outcome));
@@ -204,7 +204,10 @@ async function auditWorkers(
   }
 }
 
-/** The first half of what every worker does for a lost one; a call for a field that nobody holds takes nothing back. */
+/**
+ * The first half of what workers do for a lost worker: a reclaim without a held job takes nothing back, but
+ * marks the lease as expired, so that workers take the jobs back.
+ */
 async function condemn(reader: ShardReader, worker: string): Promise<RepairOutcome> {
   const nothing = { maxCrashes: 1, suspectWaitMs: 0, keepMs: 0, queues: [], ids: [ACTIVE_PAD_FIELD] };
   const reply = await reclaim(reader.connection, {

@@ -1,13 +1,14 @@
 /**
- * The first look: one number an id, gathered page by page while work goes on. Whatever is not plainly sound by it is a
- * suspect. Most suspects have only moved meanwhile; the second look decides. It may suspect too much, never too little.
+ * The first look: one number per id, gathered page by page while work goes on. An id that is not clearly
+ * sound is a suspect. Most suspects have only moved meanwhile; the second look decides. The census may
+ * suspect too much, never too little.
  */
 import { ACTIVE_PAD_FIELD, closedField, waitingMember, waitingPlace } from "../../protocol/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { notesFacts, recordFacts, runFacts } from "./facts.js";
 import { hashPages, listPages, pairsOf, setPages, sortedSetPages } from "./pages.js";
 
-// What was seen of an id. The number of the record's queue stands above these bits.
+// Bits for what was seen of an id. The number of the record's queue is stored above them.
 const JOB = 1;
 const TOMBSTONE = 2;
 const COMPLETED = 4;
@@ -17,9 +18,9 @@ const DONE = 32;
 const DEAD = 64;
 const DUE = 128;
 const PENDING = 256;
-/** Unreadable, in a wrong queue, twice in a list, cancelled: always looked at again. */
+/** Unreadable, in a wrong queue, twice in a list, or cancelled: always a suspect. */
 const ODD = 512;
-/** A record that the rules do not know. */
+/** A record of a version or with an option that the rules do not know. */
 const NEWER = 1024;
 const QUEUE_SHIFT = 2048;
 
@@ -35,11 +36,11 @@ const SOUND: ReadonlySet<number> = new Set([
 
 export interface Census {
   readonly jobs: number;
-  /** Id -> idempotency keys of it that look wrong. */
+  /** Id -> its idempotency keys that look wrong. */
   readonly suspects: ReadonlyMap<string, readonly string[]>;
   /** Worker -> some of the jobs that it holds. */
   readonly owners: ReadonlyMap<string, readonly string[]>;
-  /** Ids that say that they wait for events, or have heard of some. */
+  /** Ids that wait for events or have received some. */
   readonly waits: ReadonlySet<string>;
   /** Job of a workflow run that has not ended -> that run. */
   readonly jobsOfRuns: ReadonlyMap<string, string>;
@@ -65,7 +66,7 @@ class Counter {
   readonly #owners = new Map<string, string[]>();
   /** Group of each job that has one. */
   readonly #grouped = new Map<string, string>();
-  /** Workflow run of each job that is part of one and has not ended. */
+  /** Workflow run of each unfinished job that belongs to one. */
   readonly #ofRuns = new Map<string, string>();
   readonly #suspects = new Map<string, string[]>();
   readonly #waits = new Set<string>();
@@ -75,7 +76,7 @@ class Counter {
     this.#queues = queues;
   }
 
-  /** Records and runs first: the indexes are compared with their queue. */
+  /** Reads records and histories first, because the indexes are compared with them. */
   async countJobs(): Promise<void> {
     const { jobs, runs } = this.#reader.keys;
     for await (const page of hashPages(this.#reader, jobs)) {
@@ -83,7 +84,7 @@ class Counter {
         const record = recordFacts(text);
         const strayed = this.#reader.leadsElsewhere(id) === undefined ? 0 : ODD;
         if (record.kind === "job")
-          // Set, not added: a scan may show an id twice.
+          // Assigned, not added, because a scan may return an id twice.
           this.#seen.set(id, JOB | strayed | (QUEUE_SHIFT * (this.#queues.indexOf(record.queue) + 1)));
         else this.#seen.set(id, BITS[record.kind]);
         if (record.kind === "job" && record.options.group !== undefined)
@@ -124,11 +125,14 @@ class Counter {
     }
   }
 
-  /** Who waits at the gate is pending too. Entries before members: what comes meanwhile is looked at again. */
+  /**
+   * Jobs that wait at the gate are pending too. Reads entries before members, so that what comes meanwhile
+   * becomes a suspect.
+   */
   async countGate(): Promise<void> {
     const { limited, waiting } = this.#reader.keys;
     const entries = new Map<string, string>();
-    // Of a pause; they wait at the gate, or are wrong.
+    // Jobs put aside by a pause: they must wait at the gate.
     const parked = new Set<string>();
     for await (const page of hashPages(this.#reader, limited)) {
       for (const [id, entry] of pairsOf(page)) {
@@ -168,7 +172,7 @@ class Counter {
       for (const [field, text] of pairsOf(page)) {
         const [id = "", kind] = field.split(" ");
         if (kind === "waits") this.#waits.add(id);
-        // The log of a job stays as long as its record.
+        // The log of a job lives as long as its record.
         if (kind === "log") {
           if (!this.#has(id, JOB | NEWER)) this.#suspect(id);
           continue;
@@ -229,7 +233,7 @@ class Counter {
     return ((this.#seen.get(id) ?? 0) & bit) !== 0;
   }
 
-  /** It is there, and has plainly not ended. */
+  /** Whether the job exists and clearly has not ended. */
   #lives(id: string): boolean {
     return this.#has(id, JOB) && !this.#has(id, COMPLETED | DEAD_RUN | ODD);
   }

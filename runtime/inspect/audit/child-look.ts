@@ -1,23 +1,26 @@
-/** Looks at runs that are steps of others: at those for which no job waits, and at jobs that wait although their run has ended. */
+/**
+ * Checks child runs: runs without a job that waits for them, and jobs that wait although their child run has
+ * ended.
+ */
 import { parseRunParent, runFields, type RunParent } from "../../protocol/index.js";
 import { childRunId, roundOf, stepJobId } from "../../workflow/index.js";
 import type { ShardReader } from "../shard-reader.js";
 import { hasEnded, startOf } from "./facts.js";
 import { type ChildPlace, placeName } from "./run-jobs.js";
 
-/** Steps that are read together. */
+/** Steps read in one transaction. */
 const AT_ONCE = 200;
-/** A job that comes back so soon need not be hastened (ms): one that has lost two workers waits for half a second. */
+/** A job that comes back within this time need not be hastened (ms): a suspect waits for half a second. */
 const SOON_MS = 10_000;
 
-/** A run that is a step, for which no job waits. */
+/** A child run that no job waits for. */
 export interface LostChild extends ChildPlace {
   readonly child: string;
-  /** The job that would. */
+  /** Id of the missing job. */
   readonly job: string;
 }
 
-/** Of steps without a job, those whose run has been started: they had one. */
+/** Of the steps without a job, those whose child run was started: they must have had one. */
 export async function lostChildren(
   reader: ShardReader,
   run: string,
@@ -39,7 +42,7 @@ export async function lostChildren(
     const parents = await reader.read((redis) => redis.hmget(workflows, ...ids.map(runFields.parent)));
     for (const [index, place] of some.entries()) {
       const parent = parseRunParent(parents[index]);
-      // One that is to go on where it failed has a job that has not begun yet.
+      // A child run that is resumed has a job that has not begun yet.
       const isOwn = parent?.run === run && parent.startedAt === startedAt && said[2 * index + 1] === null;
       const job = stepJobId(run, place.step.name, place.item);
       if (isOwn) lost.push({ ...place, child: ids[index]!, job });
@@ -48,13 +51,16 @@ export async function lostChildren(
   return lost;
 }
 
-/** The job of a step. */
+/** The job of a parent's step. */
 export interface Waiter {
   readonly job: string;
   readonly queue: string;
 }
 
-/** The job that waits for a run that has ended, and would wait on. A script that ends a run brings it back in the same move. */
+/**
+ * The job that waits for an ended run and would go on waiting. The script that ends a run should have brought
+ * it back at once.
+ */
 export async function waiterOf(reader: ShardReader, run: string): Promise<Waiter | undefined> {
   const { workflows } = reader.keys;
   const text = await reader.read((redis) => redis.hget(workflows, runFields.parent(run)));
@@ -86,7 +92,7 @@ function fieldsAround(run: string, { run: above, step, item }: RunParent): reado
   ];
 }
 
-/** A plain write: a job that looks too early waits again. */
+/** A plain write is safe: a job that comes back too early waits again. */
 export async function hasten(reader: ShardReader, { job, queue }: Waiter, nowMs: number): Promise<void> {
   await reader.read((redis) => redis.zadd(reader.keys.queue(queue).due, "XX", "LT", nowMs, job));
 }

@@ -29,7 +29,10 @@ export async function lookAtEvents(reader: ShardReader): Promise<readonly EventL
   return looks;
 }
 
-/** A plain write: where the event has gone meanwhile, it is the end of nothing, and goes when its time has come. */
+/**
+ * A plain write is safe: if the event is gone meanwhile, the expiry belongs to nothing and is removed in its
+ * time.
+ */
 export async function repairEvent(reader: ShardReader, field: string, endsAt: number): Promise<void> {
   await reader.read((redis) => redis.zadd(reader.keys.eventsExpiry, "NX", endsAt, field));
 }

@@ -1,4 +1,7 @@
-/** All that a shard says about one id, read at one moment, and what the two texts of a job say when they can be read at all. */
+/**
+ * Everything that a shard stores about one id, read at one moment, and the parsed record and history of the
+ * job.
+ */
 import type { WorkflowDefinition } from "../../definition/index.js";
 import {
   isFinal,
@@ -18,43 +21,46 @@ import {
 
 export interface JobFacts {
   readonly id: string;
-  /** When this was read, by the clock of Redis (ms). */
+  /** When the facts were read, by the clock of Redis (ms). */
   readonly nowMs: number;
   readonly record: RecordFacts;
   readonly run: RunFacts;
   /** The worker in `active`. */
   readonly owner: string | undefined;
-  /** False for an owner whose lease has ended, or who has none: its jobs are taken back. */
+  /** False for an owner whose lease has expired or is missing: its jobs are taken back. */
   readonly ownerLives: boolean;
-  /** Times of removal. */
+  /** Time of removal in `done`. */
   readonly done: number | undefined;
   readonly dead: number | undefined;
-  /** Queue -> due time, of the queues in whose due set the id stands. */
+  /** Queue -> due time, for each queue whose due set contains the id. */
   readonly due: ReadonlyMap<string, number>;
-  /** Queue -> how often the id stands in its pending list; never 0. */
+  /** Queue -> number of occurrences in its pending list; never 0. */
   readonly pending: ReadonlyMap<string, number>;
-  /** The shard to which the id leads, where that is another than the one in which it stands. */
+  /** The shard that the id leads to, if it is not the one that contains it. */
   readonly leadsElsewhere?: number | undefined;
-  /** What the gate knows of it, `<number> <queue> <group>`. */
+  /** The job's entry at the gate: `<number> <queue> <group>`. */
   readonly entry: string | undefined;
-  /** It waits at the gate where this entry says. */
+  /** Whether the job waits at the gate as this entry says. */
   readonly atGate: boolean;
-  /** Other members of `waiting` that name it. */
+  /** Other members of `waiting` that name the id. */
   readonly strays: readonly string[];
   readonly cancelAsked: boolean;
   readonly awaited: boolean;
   readonly notes: "none" | "readable" | "unreadable";
-  /** It has a log, which goes with its record. */
+  /** Whether the job has a log, which lives as long as its record. */
   readonly logged: boolean;
-  /** An item of a workflow run that is stored: what it has noted counts when the run is retried, and goes with the run. */
+  /**
+   * Whether the job is an item of a stored workflow run: its notes are needed for a retry of the run, and are
+   * removed with it.
+   */
   readonly ofRun: boolean;
-  /** Idempotency keys whose owner it is. */
+  /** Idempotency keys that the job owns. */
   readonly keys: readonly KeyFacts[];
 }
 
 export interface KeyFacts {
   readonly field: string;
-  /** False: nothing would ever free the key. */
+  /** False if nothing would ever free the key. */
   readonly ends: boolean;
 }
 
@@ -62,29 +68,33 @@ export type RecordFacts =
   | { readonly kind: "none" }
   | { readonly kind: "tombstone" }
   | { readonly kind: "unreadable"; readonly bytes: number }
-  /** Of a version, or with an option, that the rules do not know: it is left alone. */
+  /** A record of a version, or with an option, that the rules do not know: it is left alone. */
   | { readonly kind: "newer" }
   | { readonly kind: "job"; readonly task: string; readonly queue: string; readonly options: RecordOptions };
 
 export interface RunFacts {
-  /** As it is stored, to see whether it has changed since; `undefined` where there is none. */
+  /** The stored text, to detect changes; `undefined` if there is none. */
   readonly text: string | undefined;
   readonly state: JobRun["state"] | "unreadable";
-  /** A cancelled job whose id is said to stand in a pending list still. */
+  /** A cancelled job whose id, by its history, is still in a pending list. */
   readonly hole: boolean;
 }
 
 const STATES: readonly string[] = ["pending", "retry", "completed", "dead", "cancelled"];
 
-/** A field that is there while the run is of which the job is an item of a step; of other jobs none that is ever there. */
+/**
+ * A field that exists as long as the run of which the job is an item; for other jobs a field that never
+ * exists.
+ */
 export function fieldOfItsRun(id: string): string {
   const [, run] = /^(.+)\.[a-z][a-z0-9_]*\.\d+$/.exec(id) ?? [];
   return run === undefined ? "" : runFields.stamp(run);
 }
 
 /**
- * Options of which the rules know what they mean for the place of a job. One that may put it into an index that they do not read
- * is false until they do: a job that seems to be nowhere would be put where it must not be.
+ * Whether the rules know what an option means for the place of a job. An option that may put a job into an
+ * index that the rules do not read must be false: the job would seem to be in no index and would be put into
+ * a wrong one.
  */
 const UNDERSTOOD: Readonly<Record<keyof RecordOptions, boolean>> = {
   at: true,
@@ -158,13 +168,13 @@ export function notesFacts(
   return readable(read) === undefined ? "unreadable" : "readable";
 }
 
-/** The job has ended, or there is none. */
+/** Whether the job has ended or does not exist. */
 export function isOver({ record, run }: JobFacts): boolean {
   if (record.kind === "none" || record.kind === "tombstone") return true;
   return run.state !== "unreadable" && run.state !== "pending" && run.state !== "retry" && isFinal(run.state);
 }
 
-/** The field of the definition that the record of a workflow run names; `undefined` where it is none. */
+/** The field of the definition that a run's record names; `undefined` if the record cannot be read. */
 export function definitionOf(record: string): string | undefined {
   const run = readable(() => parseRunRecord(record));
   const { workflow, hash, startedAt, key } = run ?? {};
@@ -177,7 +187,7 @@ export function startOf(record: string | null | undefined): number | undefined {
   return readable(() => parseRunRecord(record ?? "null").startedAt);
 }
 
-/** `undefined` where it is a text by which no run could go on. */
+/** `undefined` if the text is not a definition that a run could continue with. */
 export function definitionFacts(text: string | null | undefined): WorkflowDefinition | undefined {
   return readable(() => {
     const definition = JSON.parse(text ?? "null") as WorkflowDefinition;
@@ -186,17 +196,17 @@ export function definitionFacts(text: string | null | undefined): WorkflowDefini
   });
 }
 
-/** A workflow run has, by its state. Of a text that is none, false. */
+/** Whether a workflow run in this state has ended. False for an unreadable state. */
 export function hasEnded(state: string | null | undefined): boolean {
   return readable(() => parseRunEnd(state ?? null)) !== undefined;
 }
 
-/** Texts that cannot be read are a finding, not a failure of the look. */
+/** Returns `undefined` for an unreadable text: that is a finding, not a failure of the audit. */
 export function readable<Value>(parse: () => Value): Value | undefined {
   try {
     return parse();
   } catch (error) {
-    // Other shapes than an array fail with a TypeError, names of waits that are none with a URIError.
+    // A value that is not an array fails with a TypeError, a malformed wait name with a URIError.
     if (error instanceof SyntaxError || error instanceof TypeError || error instanceof URIError)
       return undefined;
     throw error;

@@ -1,4 +1,4 @@
-/** What the auditor can find. The numbers are documented in docs/fsck.md: add, never renumber. */
+/** Everything that the audit can find. The numbers are documented in docs/fsck.md: add, never renumber. */
 export const FINDING_CODES = {
   "TW-F01": "a job stands in no index: nobody would run it",
   "TW-F02": "a job stands where its state does not belong, or twice",
@@ -43,20 +43,20 @@ export const FINDING_CODES = {
 } as const;
 export type FindingCode = keyof typeof FINDING_CODES;
 
-/** One thing that is not as docs/states.md says it must be. Holds nothing of payloads, results or idempotency keys. */
+/** A violation of a rule of docs/states.md. Contains nothing of payloads, results or idempotency keys. */
 export interface AuditFinding {
   readonly code: FindingCode;
-  /** The job that it is about. */
+  /** The affected job. */
   readonly id?: string;
-  /** What else it is about: a key of Redis, a worker, an idempotency key by its digest. */
+  /** What else is affected: a Redis key, a worker, or an idempotency key by its digest. */
   readonly subject?: string;
   readonly expected: string;
   readonly found: string;
-  /** What a repair does; absent where only a person can decide. */
+  /** What a repair does; absent if a person must decide. */
   readonly repair?: string;
   /**
-   * What came of the repair: `repaired`; `moved` = it was no longer as it was seen, and nothing was done; `too-long` = it
-   * would have had to search a list that is too long for that. Absent when none was tried.
+   * Outcome of the repair. `moved`: the state had changed since the look, so nothing was done. `too-long`:
+   * the list to search is too long. Absent if no repair was tried.
    */
   readonly outcome?: RepairOutcome;
 }
@@ -64,12 +64,12 @@ export interface AuditFinding {
 export type RepairOutcome = "moved" | "repaired" | "too-long";
 
 export interface AuditReport {
-  /** Jobs and tombstones that were looked at. */
+  /** Number of jobs and tombstones that were checked. */
   readonly jobs: number;
-  /** The first 1,000. */
+  /** The first 1,000 findings. */
   readonly findings: readonly AuditFinding[];
-  /** All findings by code. */
+  /** Number of findings by code. */
   readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
-  /** All findings that no repair has settled. */
+  /** Number of findings that were not repaired. */
   readonly remaining: number;
 }

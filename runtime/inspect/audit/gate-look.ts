@@ -1,7 +1,8 @@
 /**
- * The gate as a whole: the slots that a group counts are those of its jobs, a queue counts who waits there, and nobody waits for ever at a
- * gate that has room. Counts move all the time, so what looks wrong in the pages is compared once more by one script, which says nothing when
- * anybody may have come meanwhile; the same script repairs.
+ * Checks the gate as a whole: the slots that a group counts are those of its jobs, a queue counts its jobs at
+ * the gate, and no job waits for ever at a gate that has room. Counts change all the time, so a suspicion
+ * from the pages is checked again by one script, which reports nothing if jobs may have come meanwhile; the
+ * same script repairs.
  */
 import {
   closedField,
@@ -23,14 +24,14 @@ import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 const LOOKS = 3;
 /** Ids whose places are read in one transaction. */
 const AT_ONCE = 200;
-/** Ids of a group that one script compares: some 5 ms. */
+/** Most ids of a group that one script compares: takes about 5 ms. */
 const MOST_HOLDERS = 2000;
-/** Members of `waiting` that one script walks: some 5 ms. */
+/** Most members of `waiting` that one script walks: takes about 5 ms. */
 const LONGEST_WALK = 10_000;
 
 interface Suspicion {
   readonly group?: string;
-  /** The same in each look, however much the counts move meanwhile. */
+  /** Identifies the suspicion across looks, however much the counts change meanwhile. */
   readonly key: string;
   readonly finding: AuditFinding;
   readonly recount: (mends: boolean) => Promise<RecountReply>;
@@ -41,7 +42,7 @@ export interface GateProblem {
   readonly repair: () => Promise<RepairOutcome>;
 }
 
-/** What moves while it is looked at is looked at again, and is no finding as long as it moves. */
+/** A count that changes during a look is looked at again, and is not a finding as long as it changes. */
 export async function lookAtGate(
   reader: ShardReader,
   queues: readonly string[],
@@ -71,14 +72,15 @@ const OUTCOMES: Readonly<Record<RecountReply, RepairOutcome>> = {
 class GateLook {
   readonly #reader: ShardReader;
   readonly #queues: readonly string[];
-  /** Fields of `groups`. */
+  /** The fields of `groups` with their values. */
   readonly #groups = new Map<string, string>();
-  /** Group -> ids with an entry of it that do not wait at the gate. */
+  /** Group -> ids with an entry in it that do not wait at the gate. */
   readonly #others = new Map<string, string[]>();
-  /** Group -> first member that waits; queue -> jobs that wait. */
+  /** Group -> its first waiting member. */
   readonly #first = new Map<string, string>();
+  /** Queue -> number of its jobs that wait at the gate. */
   readonly #atGate = new Map<string, number>();
-  /** Group -> how many of it wait, with numbers up to the last one. */
+  /** Group -> number of waiting jobs whose numbers are at most the last one. */
   readonly #waits = new Map<string, number>();
   readonly #noted = new Set<string>();
   #last = "0";
@@ -106,7 +108,7 @@ class GateLook {
     return [...slots, ...this.#queueProblems(), ...rooms];
   }
 
-  /** Entries of those that do not wait: id -> group. */
+  /** The entries of jobs that do not wait at the gate: id -> group. */
   async #readWaiting(): Promise<ReadonlyMap<string, string>> {
     const { limited, waiting } = this.#reader.keys;
     const members = new Set<string>();
@@ -142,7 +144,7 @@ class GateLook {
     const counted = [...this.#groups.keys()].filter((field) => field.includes(" "));
     const problems: Suspicion[] = [];
     for (const group of new Set([...counted, ...this.#others.keys()])) {
-      // Parked jobs hold nothing.
+      // Parked jobs hold no slots.
       const found = group.startsWith("!") ? undefined : await this.#slotProblem(group);
       if (found !== undefined) problems.push(found);
     }
@@ -155,7 +157,8 @@ class GateLook {
     const count = this.#groups.get(group) ?? "0";
     const slots = parseSlots(count);
     const more = slots.held - held;
-    // Those that stood in the list before their task had a rate have none reserved; one too many would never come free.
+    // Jobs that were in the list before their task had a rate have no reserved start. Only a surplus is
+    // wrong, because it would never be freed.
     const isRated = this.#groups.has(rateField(taskOf(group)));
     const over = isRated ? Math.max(0, slots.reserved - listed) : 0;
     if (more === 0 && over === 0) return undefined;
@@ -168,7 +171,10 @@ class GateLook {
     };
   }
 
-  /** How many of these ids hold a slot, and how many of those stand in a list: whoever is neither due nor active. */
+  /**
+   * How many of these ids hold a slot (those not in a due set), and how many of those are in a list (those
+   * not active).
+   */
   async #holders(ids: readonly string[]): Promise<{ readonly held: number; readonly listed: number }> {
     const { keys } = this.#reader;
     let [held, listed] = [0, 0];
@@ -214,9 +220,9 @@ class GateLook {
   ): readonly Suspicion[] {
     return [...this.#first].flatMap(([group, first]): Suspicion[] => {
       const state = pauses[pausedTaskField(taskOf(group))];
-      // Claims have not come to the group yet since its task was resumed.
+      // The task was resumed, but claims have not come to this group yet.
       const reopens = state?.startsWith("0 ") === true && group > state.slice(2);
-      // Whether one that is counted anew has room is known afterwards; the same repair looks.
+      // Whether a group with wrong slots has room is known only after its recount, which checks this too.
       if (recounted.has(group) || this.#noted.has(group) || reopens || !this.#hasRoom(group)) return [];
       const ids = this.#others.get(group) ?? [];
       const about = `${shownGroup(group)}, job ${waitingId(first)}`;
@@ -247,7 +253,7 @@ class GateLook {
     ids: readonly string[],
     mends: boolean,
   ): Promise<RecountReply> {
-    // Nothing is said of a group that is too large to be compared at one moment.
+    // A group that is too large to be compared at one moment is not reported.
     if (ids.length > MOST_HOLDERS) return "MOVED";
     const { connection, keys } = this.#reader;
     const call = {
@@ -268,7 +274,7 @@ function taskOf(group: string): string {
   return group.split(" ", 1)[0] ?? "";
 }
 
-/** Keys of limits are made of payloads: only the task, or the queue, is told. */
+/** Names only the task or queue, because keys of limits are made of payloads. */
 function shownGroup(group: string): string {
   return `a group of ${taskOf(group)}`;
 }

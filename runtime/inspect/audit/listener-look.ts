@@ -1,4 +1,7 @@
-/** Looks for handlers that wait for an event which would not find them, and for entries that nobody would ever remove. */
+/**
+ * Finds handlers that wait for an event which would not find them, and listener entries that nothing would
+ * ever remove.
+ */
 import { waitsField } from "../../protocol/index.js";
 import type { Reads } from "../../connection/index.js";
 import type { ShardReader } from "../shard-reader.js";
@@ -12,7 +15,10 @@ export interface ListenerLook {
   readonly findings: readonly AuditFinding[];
 }
 
-/** One job after the other: there are as many as handlers that wait. What is wrong twice is a finding. `ids`: those that say that they do. */
+/**
+ * One job after the other, because only as many exist as handlers wait. What is wrong twice is a finding.
+ * `ids`: jobs that say that they wait.
+ */
 export async function lookAtListeners(
   reader: ShardReader,
   ids: ReadonlySet<string>,
@@ -49,7 +55,7 @@ async function look(
       .zmscore(listeners, ...all)
       .zmscore(listenersExpiry, ...all),
   );
-  // It has heard of something meanwhile, and whoever told it keeps it in order.
+  // The job has received an event meanwhile; the script that delivered it keeps the entries in order.
   if (again !== waits) return [];
   const [seconds, micros] = time as [string, string];
   const nowMs = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
@@ -62,7 +68,10 @@ async function look(
   });
 }
 
-/** Plain writes: where the event has come meanwhile, what they add speaks to nobody, and goes when its time has come. */
+/**
+ * Plain writes are safe: if the event has come meanwhile, the added entries match nothing and are removed in
+ * their time.
+ */
 export async function repairListener(
   reader: ShardReader,
   { member, until, isFound }: ListenerFacts,

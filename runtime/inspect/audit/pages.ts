@@ -1,12 +1,12 @@
 /**
- * Reads collections of any size in pages, so that Redis is never held up: each page is one short command. A page holds fewer
- * elements where they are large.
+ * Reads collections of any size in pages, so that Redis is never held up: each page is one short command.
+ * Pages contain fewer elements if these are large.
  */
 import type { ShardReader } from "../shard-reader.js";
 
 const LARGEST_PAGE = 500;
 const SMALLEST_PAGE = 10;
-/** Characters of a page that is large enough. */
+/** Size of a page (characters) above which the next pages get fewer elements. */
 const ENOUGH = 256 * 1024;
 
 type Scan = (cursor: string, count: number) => Promise<[cursor: string, elements: string[]]>;
@@ -22,12 +22,12 @@ async function* scan(next: Scan): AsyncGenerator<string[]> {
   } while (cursor !== "0");
 }
 
-/** Fields and values of a hash, flat. */
+/** Fields and values of a hash, alternating. */
 export function hashPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
   return scan((cursor, count) => reader.read((redis) => redis.hscan(key, cursor, "COUNT", count)));
 }
 
-/** Members and scores of a sorted set, flat. */
+/** Members and scores of a sorted set, alternating. */
 export function sortedSetPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
   return scan((cursor, count) => reader.read((redis) => redis.zscan(key, cursor, "COUNT", count)));
 }
@@ -36,7 +36,7 @@ export function setPages(reader: ShardReader, key: string): AsyncGenerator<strin
   return scan((cursor, count) => reader.read((redis) => redis.sscan(key, cursor, "COUNT", count)));
 }
 
-/** Names of the keys that begin with a text; of a whole database, which other programs may share. */
+/** Names of the keys with a prefix. Scans the whole database, which other programs may share. */
 export function keyPages(reader: ShardReader, start: string): AsyncGenerator<string[]> {
   return scan((cursor, count) =>
     reader.read((redis) => redis.scan(cursor, "MATCH", `${start}*`, "COUNT", count)),
@@ -44,8 +44,8 @@ export function keyPages(reader: ShardReader, start: string): AsyncGenerator<str
 }
 
 /**
- * A list from its end to its front. Workers take from the front and jobs join at the end: read this way, an id that stays in
- * the list is never missed; one that is read twice is looked at again.
+ * Reads a list from its end to its front. Workers take from the front and jobs join at the end, so in this
+ * direction an id that stays in the list is never missed; one that is read twice becomes a suspect.
  */
 export async function* listPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
   for (let last = -1; ; last -= LARGEST_PAGE) {
@@ -55,7 +55,7 @@ export async function* listPages(reader: ShardReader, key: string): AsyncGenerat
   }
 }
 
-/** Pairs of a flat list. */
+/** The pairs of an alternating list. */
 export function* pairsOf(flat: readonly string[]): Generator<[string, string]> {
   for (let index = 0; index < flat.length; index += 2) yield [flat[index]!, flat[index + 1]!];
 }

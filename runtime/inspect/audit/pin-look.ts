@@ -1,8 +1,9 @@
 /**
- * The counts of runs that are pinned to definitions. A script that starts or forgets a run changes the count, the record and the lists of runs
- * in one move, so at each moment all definitions together count as many runs as stand in both lists: where they do, nothing more is read.
- * Only where they do not, or a definition has no count, the runs of each are counted, in pages; what is wrong in two counts, and by as much
- * as all together are, is a finding.
+ * Checks how many runs each definition counts as pinned to it. A script that starts or removes a run changes
+ * the count, the record and the lists of runs atomically, so at any moment the counts of all definitions add
+ * up to the length of both lists; if they do, nothing more is read. Otherwise, or if a definition has no
+ * count, the runs of each definition are counted in pages. A finding is what is wrong in two counts and
+ * explains the whole difference.
  */
 import { repin } from "../../scripts/index.js";
 import type { ShardReader } from "../shard-reader.js";
@@ -20,11 +21,11 @@ export interface PinLook {
 
 interface Pins {
   readonly facts: readonly PinFacts[];
-  /** How many runs more all of them count than there are. */
+  /** Sum of all counts, minus the number of runs. */
   readonly surplus: number;
 }
 
-/** @param fields of the definitions of which the census of runs knows. */
+/** @param fields of the definitions that the census of runs has seen. */
 export async function lookAtPins(
   reader: ShardReader,
   fields: ReadonlySet<string>,
@@ -36,14 +37,14 @@ export async function lookAtPins(
     const seen = new Set(before.map(textOf));
     const wrong = now.facts.filter((one) => !isPinnedRight(one));
     const still = wrong.filter((one) => seen.has(textOf(one)));
-    // Others are wrong only because their runs have come and gone meanwhile.
+    // The other differences come from runs that started or ended meanwhile.
     if (still.length > 0 && sum(still.map(pinSurplus)) === now.surplus) return looksOf(reader, still);
     before = wrong;
   }
   return [];
 }
 
-/** All together, whatever each of them counts. */
+/** Checks only the sum and that each definition has a count. */
 function areSound({ surplus, facts }: Pins): boolean {
   return surplus === 0 && facts.every(({ count, hasText }) => !hasText || pinCount(count) >= 1);
 }
@@ -57,7 +58,7 @@ function looksOf(reader: ShardReader, wrong: readonly PinFacts[]): readonly PinL
   });
 }
 
-/** Runs of each definition, by its field; of one without runs 0. */
+/** Number of runs by the field of their definition; 0 for a definition without runs. */
 async function countPins(reader: ShardReader): Promise<ReadonlyMap<string, number>> {
   const pinned = new Map<string, Set<string>>();
   for await (const page of hashPages(reader, reader.keys.workflows)) {
@@ -73,7 +74,7 @@ async function countPins(reader: ShardReader): Promise<ReadonlyMap<string, numbe
   return new Map([...pinned].map(([field, runs]) => [field, runs.size]));
 }
 
-/** What the definitions say at one moment. */
+/** The counts of the definitions at one moment. */
 async function readPins(reader: ShardReader, pinned: ReadonlyMap<string, number>): Promise<Pins> {
   const { workflows, running, ended } = reader.keys;
   const fields = [...pinned.keys()];

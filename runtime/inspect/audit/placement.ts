@@ -1,9 +1,9 @@
 /**
- * Where an id belongs, told from what stands about it, and so what a repair makes of it. The rules say that something is
- * wrong; this says what is right. `undefined` where no evidence decides: then a person must.
+ * Decides from everything stored about an id where it belongs, and so what a repair does. The rules say what
+ * is wrong; this file says what is right. `undefined` if the evidence does not decide: then a person must.
  *
- * A run that says how the job ended wins. Else whoever may run the job soonest keeps it: its worker, the pending list, the
- * due set. A worker that lives is never taken a job from.
+ * A history that says how the job ended wins. Otherwise the index from which the job may run soonest keeps
+ * it: its worker, the pending list, the due set. A job is never taken from a living worker.
  */
 import { DEFAULT_RETENTION } from "../../definition/index.js";
 import { waitingMember } from "../../protocol/index.js";
@@ -12,12 +12,12 @@ import { gateFindings, groupOf } from "./rules/gate.js";
 
 export interface Placement {
   readonly record: "keep" | "none" | "tombstone";
-  /** Text of the run; `undefined` = none. */
+  /** Text of the history; `undefined` for none. */
   readonly run: string | undefined;
   readonly active: boolean;
-  /** Queue in whose pending list it stands, once. */
+  /** Queue whose pending list contains the id, once. */
   readonly pending: string | undefined;
-  /** What the gate is to know of it; `undefined`: as it is. */
+  /** The job's place at the gate; `undefined` leaves it unchanged. */
   readonly gate?: GatePlace | undefined;
   readonly due: { readonly queue: string; readonly at: number } | undefined;
   readonly done: number | undefined;
@@ -25,10 +25,10 @@ export interface Placement {
 }
 
 export interface GatePlace {
-  /** See regate. */
+  /** As in regate.ts. */
   readonly target: "forget" | "known" | "come";
   readonly group: string;
-  /** Members that are to go. */
+  /** Members of `waiting` to remove. */
   readonly members: readonly string[];
 }
 
@@ -39,7 +39,7 @@ const NOWHERE = {
   done: undefined,
   dead: undefined,
 } as const;
-/** Kept of a completed job whose own time of removal is lost (ms): long enough for a person to look. */
+/** Retention of a completed job that has lost its time of removal (ms): long enough for a person to look. */
 const KEEP_COMPLETED_MS = 24 * 3_600_000;
 
 export function placementOf(facts: JobFacts): Placement | undefined {
@@ -47,7 +47,7 @@ export function placementOf(facts: JobFacts): Placement | undefined {
   return placement === undefined ? undefined : withGate(facts, placement);
 }
 
-/** One that stands nowhere else comes to its gate, instead of standing in a list for which it has no slot. */
+/** A job that is in no index enters its gate, instead of a list for which it has no slot. */
 function withGate(facts: JobFacts, placement: Placement): Placement {
   const { id, entry, atGate, strays, pending } = facts;
   const known = entry !== undefined || strays.length > 0;
@@ -64,7 +64,8 @@ function withGate(facts: JobFacts, placement: Placement): Placement {
         };
   if (group === undefined || placement.record !== "keep") {
     const isParked = atGate && !isWrong && !elsewhere && placement.record === "keep";
-    // What ends here keeps nothing at the gate, and a job without a limit only while its task is paused.
+    // A job that ends here keeps nothing at the gate, and a job without a limit only while its task is
+    // paused.
     return known && !isParked
       ? { ...placement, gate: { target: "forget", group: "", members: [...own, ...strays] } }
       : placement;
@@ -75,7 +76,7 @@ function withGate(facts: JobFacts, placement: Placement): Placement {
       : placement;
   if (atGate && !isWrong) return placement;
   const comes = { target: "come", group, members: [...own, ...strays] } as const;
-  // It waits where it belongs, and somewhere besides.
+  // It waits where it belongs, and additionally elsewhere.
   return atGate && gateFindings({ ...facts, strays: [] }).length === 0
     ? { ...placement, gate: { target: "known", group, members: strays } }
     : { ...placement, pending: undefined, gate: comes };
@@ -91,7 +92,7 @@ function placeOf(facts: JobFacts): Placement | undefined {
   return placeOfLiving(facts, keep, record.queue);
 }
 
-/** A list that holds the id passes over it when it finds a tombstone; so no list has to be searched. */
+/** A pending list skips an id with a tombstone, so no list has to be searched. */
 function placeOfNoJob(facts: JobFacts): Placement {
   const pending = firstKey(facts.pending);
   const active = facts.owner !== undefined && facts.ownerLives;
@@ -113,7 +114,7 @@ function placeOfEnded(
   options: { readonly keepCompletedMs?: number; readonly keepDeadMs?: number },
 ): Placement | undefined {
   const { run, nowMs } = facts;
-  // Its worker gives it up, or writes down another end.
+  // Its worker will give it up, or record another end.
   const held = facts.owner !== undefined && facts.ownerLives;
   if (held && !run.hole) return undefined;
   const keepMs =
@@ -134,7 +135,8 @@ function placeOfLiving(facts: JobFacts, keep: Placement, queue: string): Placeme
   if (facts.atGate) return keep;
   const at = facts.due.get(queue) ?? [...facts.due.values()][0];
   if (at !== undefined) return { ...keep, due: { queue, at } };
-  // It may have ended and its run be lost: running it again and dropping it are both for a person to decide.
+  // The job may have ended and lost its history: whether to run it again or to drop it is for a person to
+  // decide.
   return facts.done === undefined && facts.dead === undefined ? { ...keep, pending: queue } : undefined;
 }
 
@@ -153,7 +155,7 @@ function staysAtGate({ atGate, run }: JobFacts, { active, pending, due, gate }: 
   );
 }
 
-/** What a repair does, for people. */
+/** Describes what a repair does. */
 export function describePlacement(facts: JobFacts, placement: Placement): string {
   const { active, pending, due, done, dead } = placement;
   const where = [

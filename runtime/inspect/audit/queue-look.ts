@@ -1,4 +1,4 @@
-/** What stands about queues and workers, and which keys are of a type that nobody can work with. */
+/** Checks queues and workers, and finds keys of an unexpected type. */
 import type { ShardReader } from "../shard-reader.js";
 import type { AuditFinding } from "./finding.js";
 import { keyPages } from "./pages.js";
@@ -42,7 +42,7 @@ export async function findQueues(reader: ShardReader): Promise<readonly string[]
   for await (const page of keyPages(reader, `${reader.keys.tag}:`)) {
     for (const key of page) {
       const [family = "", ...name] = key.slice(reader.keys.tag.length + 1).split(":");
-      // Other families are other people's: of a later version, or of somebody's own.
+      // Keys of other families belong to a later version or to somebody else.
       if (family in QUEUE_TYPES && name.length > 0) names.add(name.join(":"));
     }
   }
@@ -52,7 +52,7 @@ export async function findQueues(reader: ShardReader): Promise<readonly string[]
   return [...names].toSorted();
 }
 
-/** Keys of a wrong type: no look would come to an end with them. */
+/** Keys of a wrong type, on which every other look would fail. */
 export async function typeFindings(
   reader: ShardReader,
   queues: readonly string[],
@@ -92,7 +92,7 @@ export async function lookAtQueues(
   );
 }
 
-/** Both are plain writes that the protocol allows, and change nothing where all is well by now. */
+/** Both repairs are plain writes that the protocol allows, and change nothing if all is well by then. */
 export async function repairQueue(reader: ShardReader, { code }: AuditFinding, queue: string): Promise<void> {
   const { keys } = reader;
   if (code === "TW-F41") await reader.read((redis) => redis.ltrim(keys.queue(queue).wake, 0, 0));
@@ -104,7 +104,7 @@ export interface WorkerLook {
   readonly findings: readonly AuditFinding[];
 }
 
-/** Workers without a lease that still hold one of the jobs that the census saw with them, or that are known. */
+/** Workers without a lease that are registered, or still hold one of the jobs that the census saw. */
 export async function lookAtWorkers(
   reader: ShardReader,
   owners: ReadonlyMap<string, readonly string[]>,

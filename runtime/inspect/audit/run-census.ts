@@ -1,6 +1,6 @@
 /**
- * The first look at workflow runs: a few numbers a run, gathered page by page while they go on. Whatever is not plainly sound by them is
- * a suspect. It may suspect too much, never too little.
+ * The first look at workflow runs: a few numbers per run, gathered page by page while the runs go on. A run
+ * that is not clearly sound is a suspect. The census may suspect too much, never too little.
  */
 import { parseRunParent } from "../../protocol/index.js";
 import { stepJobId, timeoutJobId, undoJobId, undoneField } from "../../workflow/index.js";
@@ -9,45 +9,45 @@ import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
 
-/** Runs of which it is asked together whether there is a record. */
+/** Runs whose records are tested in one transaction. */
 const AT_ONCE = 200;
 
 /** What was seen of a run. */
 interface Seen {
-  /** Its definition; `""`: no record was seen, or none that can be read. */
+  /** Field of its definition; `""` if no readable record was seen. */
   definition: string;
   hasEnded: boolean;
-  /** It has a state: it ends, or has ended, or is retried. */
+  /** Whether it has a state: it is ending, has ended, or is being retried. */
   isHeld: boolean;
   open: number;
-  /** Jobs of it that are under way, without those whose end it knows, and that of its timeout. */
+  /** Jobs under way, except the timeout job and jobs whose step has ended. */
   jobs: number;
-  /** Members of `listeners` that name it. */
+  /** Number of `listeners` members that name it. */
   listens: number;
   isRunning: boolean;
   isEnded: boolean;
-  /** A field beside its record; `""`: none. */
+  /** A field beside its record; `""` for none. */
   field: string;
-  /** Of a run that is a step: the job of that; else `""`. */
+  /** For a child run: the job of the parent's step; otherwise `""`. */
   waiter: string;
 }
 
 export interface RunSuspect {
-  /** Fields that begin with its id, of one of which there is no record. */
+  /** Fields that begin with its id, if it has no record. */
   readonly fields: readonly string[];
   /** Members of `listeners` that name it. */
   readonly listeners: readonly string[];
-  /** It has ended, and the job of the step that it is has not. */
+  /** It has ended, but the job that waits for it has not. */
   readonly isAwaited: boolean;
 }
 
 export interface RunCensus {
   readonly suspects: ReadonlyMap<string, RunSuspect>;
-  /** Fields of all definitions: of those that are stored, and of those that runs name. */
+  /** Fields of all definitions that are stored or named by runs. */
   readonly definitions: ReadonlySet<string>;
 }
 
-/** @param jobs of runs that have not ended, as the census of jobs has seen them, with their runs. */
+/** @param jobs Unfinished jobs that the census of jobs has seen, with their runs. */
 export async function suspectRuns(
   reader: ShardReader,
   jobs: ReadonlyMap<string, string>,
@@ -80,7 +80,7 @@ export async function suspectRuns(
     const isTimed = waitedFor.has(timeoutJobId(run));
     if (!isSound(facts, definitions.get(facts.definition), isTimed) || isAwaited(run)) suspect(run);
   }
-  // Rare, so they are gathered only now that it is known whose.
+  // Read again only now that it is known whose fields matter; such runs are rare.
   const strays = await withoutRecord(reader, unrecorded);
   for await (const page of strays.size === 0 ? [] : hashPages(reader, reader.keys.workflows)) {
     for (const [field] of pairsOf(page)) {
@@ -92,12 +92,14 @@ export async function suspectRuns(
   return { suspects, definitions: new Set([...named, ...[...definitions.keys()].map(baseOf)]) };
 }
 
-/** The field of a definition whose count stands in the field. */
+/** The field of the definition to which a field or its counter belongs. */
 function baseOf(field: string): string {
   return field.replace(/#$/, "");
 }
 
-/** Of runs of which a field was seen and no record, because one came or went meanwhile, those of which that is still so. */
+/**
+ * Checks again the runs of which a field but no record was seen: the record may have come or gone meanwhile.
+ */
 async function withoutRecord(
   reader: ShardReader,
   unrecorded: readonly (readonly [run: string, field: string])[],
@@ -121,13 +123,13 @@ async function readRuns(
 ): Promise<{
   readonly seen: ReadonlyMap<string, Seen>;
   readonly definitions: ReadonlyMap<string, Kept>;
-  /** The jobs without those whose end their run knows: a worker may be about to end them. */
+  /** The jobs, except those whose step has ended: a worker may be about to end them. */
   readonly waitedFor: ReadonlyMap<string, string>;
 }> {
   const { workflows, running, ended } = reader.keys;
   const seen = new Map<string, Seen>();
   const definitions = new Map<string, Kept>();
-  // One text for all runs of a definition.
+  // Shares one string among all runs of a definition.
   const names = new Map<string, string>();
   const waitedFor = new Map(jobs);
   for await (const page of hashPages(reader, workflows)) {
@@ -180,7 +182,7 @@ function waiterIn(text: string): string {
   return stepJobId(run, step, item);
 }
 
-/** What the runs of a definition have, from their start to their end. */
+/** What each run of a definition has from its start to its end. */
 interface Kept {
   readonly timeout: boolean;
   readonly listeners: number;
@@ -194,7 +196,7 @@ function keptOf(text: string): Kept {
   };
 }
 
-/** Steps that have ended need not listen: such runs are looked at again. */
+/** Steps that have ended need not listen, so runs with such steps may be suspected wrongly. */
 function isSound(facts: Seen, kept: Kept | undefined, isTimed: boolean): boolean {
   const { definition, hasEnded: isOver, isHeld, open, jobs, listens, isRunning, isEnded } = facts;
   if (definition === "" || isRunning === isOver || isEnded !== isOver) return false;
@@ -203,7 +205,7 @@ function isSound(facts: Seen, kept: Kept | undefined, isTimed: boolean): boolean
   return isHeld || ((isTimed || !kept.timeout) && listens >= kept.listeners);
 }
 
-/** The job whose end a field tells of, if it tells of one. */
+/** The job whose end the field records, if it records one. */
 function endedJob(field: string): string {
   const space = field.indexOf(" ");
   const [run, name] = [field.slice(0, space), field.slice(space + 1)];
@@ -216,7 +218,7 @@ function runOf(field: string): string {
   return space < 0 ? field : field.slice(0, space);
 }
 
-/** `undefined` of a handler that listens. */
+/** `undefined` for a handler. */
 export function listeningRun(member: string): string | undefined {
   if (listenerId(member) !== undefined) return undefined;
   return (member.split("\n").at(-1) ?? "").split(" ")[1] ?? "";

@@ -1,7 +1,8 @@
 /**
- * Counts the jobs of a run that goes on, by the ids that they can have, a part of them at a time: a fan-out may have 100,000 items. Jobs of one
- * part follow one another unseen; whatever begins in one part with an end in another changes one of the marks, which are read with each part.
- * Where they are always the same, all parts are of one moment.
+ * Counts the jobs of a running run by their possible ids, in chunks: a fan-out may have 100,000 items. Within
+ * a chunk, one job may follow another unnoticed; a job that begins in one chunk when a job of another chunk
+ * ends changes one of the marks, which are read with each chunk. If the marks are always the same, all chunks
+ * are of one moment.
  */
 import type { Reads } from "../../connection/index.js";
 import type { WorkflowDefinition, WorkflowStep } from "../../definition/index.js";
@@ -12,25 +13,25 @@ import { recordFacts, runFacts } from "./facts.js";
 
 /** Items that are read in one call: it must stay a fraction of a millisecond. */
 const AT_ONCE = 200;
-/** No fan-out has more. */
+/** Largest possible fan-out. */
 const MOST_ITEMS = 100_000;
 
 type Texts = readonly (string | null)[];
 
-/** A step, or an item of it, that is a run. */
+/** A step that is a child run, or an item of one. */
 export interface ChildPlace {
   readonly step: WorkflowStep;
   readonly item: number | undefined;
 }
 
 export interface RunJobs {
-  /** Those that the run has to count: under way, and their step has no end yet. */
+  /** Jobs that the run must count: under way, and their step has not ended. */
   readonly jobs: number;
-  /** Steps that are runs, without an end and without a job. */
+  /** Steps that are child runs and have neither an end nor a job. */
   readonly idle: readonly ChildPlace[];
 }
 
-/** What tells whether jobs of a run have moved from one part to another. */
+/** Detects whether jobs of a run have moved from one chunk to another. */
 export class RunMarks {
   readonly #reader: ShardReader;
   readonly #fields: readonly string[];
@@ -43,7 +44,7 @@ export class RunMarks {
       ...[runFields.stamp, runFields.state, runFields.open].map((of) => of(run)),
       ...fans.flatMap((step) => [runFields.items(run, step), runFields.itemsEnded(run, step)]),
     ];
-    // Items begin with the end of the last ones, and end with a beginning of the others.
+    // Items begin when the previous ones end, and their own end begins the jobs of other steps.
     this.#jobs = [...fans.map((step) => stepJobId(run, step)), deciderId(run), stopperId(run)];
   }
 
@@ -52,21 +53,24 @@ export class RunMarks {
     reads.hmget(workflows, ...this.#fields).hmget(jobs, ...this.#jobs);
   }
 
-  /** What was read, by its field, and a text to compare it by. */
+  /** What was read, by field, and a text to compare it by. */
   of(said: Texts, jobs: Texts): { readonly text: string; readonly said: ReadonlyMap<string, string | null> } {
     const text = JSON.stringify([said, jobs.map((record) => record !== null)]);
     return { text, said: new Map(this.#fields.map((field, index) => [field, said[index] ?? null])) };
   }
 }
 
-/** Where a job may be: its id, and the field that says that what it does has ended. */
+/** A possible job: its id, and the field that says that its step has ended. */
 interface Place {
   readonly id: string;
   readonly end: string;
   readonly child?: ChildPlace;
 }
 
-/** @param seen the marks, as they were when the count was read. `undefined`: they have changed since. */
+/**
+ * @param seen The marks at the start of the count.
+ * @returns `undefined` if the marks have changed since.
+ */
 export async function countJobs(
   reader: ShardReader,
   run: string,
@@ -88,13 +92,13 @@ export async function countJobs(
   return { jobs, idle };
 }
 
-/** All jobs that a run waits for but items are of one part, however many steps it has. */
+/** All jobs except items are in the first chunk, however many steps there are. */
 function* partsOf(
   run: string,
   steps: readonly WorkflowStep[],
   said: ReadonlyMap<string, string | null>,
 ): Generator<readonly Place[]> {
-  // No end says that of these.
+  // No field records the end of these jobs.
   const end = runFields.step(run, "");
   yield [
     { id: deciderId(run), end },
@@ -121,7 +125,7 @@ function undoOf(run: string, { name, compensate }: WorkflowStep): Place[] {
   return [{ id: undoJobId(run, name), end: runFields.step(run, undoneField(name)) }];
 }
 
-/** What its fields are named by. */
+/** Name of the step or item in its fields. */
 export function placeName({ name }: WorkflowStep, item: number | undefined): string {
   return item === undefined ? name : `${name}.${item}`;
 }
@@ -152,13 +156,13 @@ async function readPart(
   ];
   return {
     marks: marks.of(said, marked).text,
-    // What a worker holds is under way, whatever has become of its record.
+    // A job held by a worker is under way, even if its record is gone.
     isUnderWay: ids.map((_id, at) => typeof owners[at] === "string" || isLive(records[at], texts[at])),
     hasEnded: ends.map((exists) => exists === 1),
   };
 }
 
-/** What cannot be read is somebody's all the same. */
+/** An unreadable record still belongs to a job. */
 function isLive(record: string | null | undefined, run: string | null | undefined): boolean {
   if (typeof record !== "string" || recordFacts(record).kind === "tombstone") return false;
   const { state } = runFacts(run);

@@ -1,6 +1,6 @@
 /**
- * The second look at the workflow runs that were suspected, and their repair: one after the other, each so that what it shows is of one
- * moment. What is wrong twice is a finding.
+ * The second look at suspected workflow runs, and their repair: one after the other, each read at one moment.
+ * What is wrong twice is a finding.
  */
 import { type BegunJob, begunJob, runFields } from "../../protocol/index.js";
 import { mendRun } from "../../scripts/index.js";
@@ -13,11 +13,11 @@ import { jobsToCount, workflowRunFindings } from "./rules/index.js";
 import type { RunSuspect } from "./run-census.js";
 import { type RunView, RunViewer } from "./run-view.js";
 
-/** Fields of a run that is gone, and jobs that begin, of one call of a repair: values of fields may be long. */
+/** Fields of a removed run, and new jobs, in one call of a repair: values of fields may be long. */
 const MENDED_AT_ONCE = 200;
-/** Runs of which it is asked together whether they have ended since: inputs and outputs may be long. */
+/** Runs whose end is tested in one read: inputs and outputs may be long. */
 const AT_ONCE = 25;
-/** How long a run is kept of which nothing tells (ms). */
+/** Retention of a run that has lost its own (ms). */
 const KEEP_MS = 24 * 3_600_000;
 
 export interface RunLook {
@@ -25,7 +25,7 @@ export interface RunLook {
   readonly repair: () => Promise<RepairOutcome>;
 }
 
-/** One after the other: a repair comes before the next look, while what was seen is fresh. */
+/** One run after the other: a repair comes before the next look, while its facts are fresh. */
 export async function* lookAtRuns(
   reader: ShardReader,
   suspects: ReadonlyMap<string, RunSuspect>,
@@ -40,7 +40,10 @@ export async function* lookAtRuns(
   }
 }
 
-/** Most suspects are runs that have started since their jobs were counted, and ended soundly: they are read many at a time. */
+/**
+ * Most suspects are runs that started after their jobs were counted and have ended properly; these are
+ * excluded many at a time.
+ */
 async function withoutSettled(
   reader: ShardReader,
   suspects: ReadonlyMap<string, RunSuspect>,
@@ -86,7 +89,7 @@ async function repair(reader: ShardReader, seen: RunView): Promise<RepairOutcome
     removedAt: isThere && isOver ? nowMs + (definition?.keepMs ?? KEEP_MS) : undefined,
     open: !goesOn ? "" : jobs === undefined ? open : String(Math.max(1, jobs)),
   };
-  // The state last: each call compares it.
+  // The state is removed last, because each call compares it.
   const isState = (field: string): boolean => field === runFields.state(run);
   const inOrder = [...fields.filter((field) => !isState(field)), ...fields.filter(isState)];
   const strays = facts.record === "none" ? inOrder : [];
@@ -111,7 +114,10 @@ async function repair(reader: ShardReader, seen: RunView): Promise<RepairOutcome
   return "repaired";
 }
 
-/** Jobs that wait for runs that are steps; where there is no job at all, the one that decides; and that of the timeout, whose time counts anew. */
+/**
+ * The jobs to add: those that wait for child runs; the decider if there is no job at all; and the timeout,
+ * which starts over.
+ */
 function jobsToBegin({ facts, definition, lost, nowMs }: RunView): readonly BegunJob[] {
   if (definition === undefined) return [];
   const graph = new WorkflowGraph(definition);

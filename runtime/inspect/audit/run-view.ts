@@ -1,4 +1,4 @@
-/** Reads all that stands about a workflow run, so that what it shows is of one moment. */
+/** Reads everything that is stored about a workflow run at one moment. */
 import type { WorkflowDefinition } from "../../definition/index.js";
 import { parseRunRecord, runFields } from "../../protocol/index.js";
 import { deciderId, listenersOf, RUN_RETRYING, timeoutJobId } from "../../workflow/index.js";
@@ -9,12 +9,12 @@ import type { RunSuspect } from "./run-census.js";
 import { countJobs, RunMarks } from "./run-jobs.js";
 import type { WorkflowRunFacts } from "./rules/index.js";
 
-/** Listeners that one look asks for, and one repair removes. */
+/** Most listeners that one look reads and one repair removes. */
 const MOST_LISTENERS = 2000;
 
 type Texts = readonly (string | null)[];
 
-/** A run at one moment, as it is stored. */
+/** A run as it is stored at one moment. */
 export interface RunView {
   readonly facts: WorkflowRunFacts;
   readonly record: string;
@@ -25,14 +25,14 @@ export interface RunView {
   readonly waiter: Waiter | undefined;
   readonly fields: readonly string[];
   readonly listeners: readonly string[];
-  /** Members of `listeners` that lack. */
+  /** Members that are missing from `listeners`. */
   readonly deaf: readonly string[];
   readonly nowMs: number;
 }
 
 export class RunViewer {
   readonly #reader: ShardReader;
-  /** By their fields. One never changes. */
+  /** Cached by field, because a definition never changes. */
   readonly #definitions = new Map<string, WorkflowDefinition | undefined>();
 
   constructor(reader: ShardReader) {
@@ -50,13 +50,14 @@ export class RunViewer {
     const { record, state, open } = head;
     const isRun = recordState(record, state);
     const goesOn = isRun === "readable" && !hasEnded(state);
-    // One that fails or is cancelled waits for nothing, and what is to be decided will begin what lacks, or end.
+    // A run that is failing or being cancelled waits for nothing: what is missing will begin after the
+    // decision, or the run ends.
     const carriesOn = goesOn && state === null && !head.isDecided;
     const counted =
       goesOn && definition !== undefined
         ? await countJobs(this.#reader, run, definition, marks, head.marks)
         : undefined;
-    // While its steps are put back for a retry, some of those that run again have neither an end nor a job.
+    // While a run is being resumed, some of the steps that run again have neither an end nor a job.
     const isMissed = counted !== undefined && Number(open) !== counted.jobs && state !== RUN_RETRYING;
     const lost = isMissed ? await lostChildren(this.#reader, run, startOf(record), counted.idle) : [];
     const waiter = suspect.isAwaited ? await waiterOf(this.#reader, run) : undefined;
@@ -117,7 +118,7 @@ export class RunViewer {
         .hexists(workflows, definition)
         .zscore(running, run)
         .zscore(ended, run)
-        // Redis wants one member at least.
+        // ZMSCORE requires at least one member.
         .zmscore(listeners, "", ...members)
         .hexists(workflows, fields[0] ?? "")
         .hmget(jobs, decider, timeout)
@@ -177,11 +178,11 @@ export class RunViewer {
 /** A step that waits for an event, until it has ended. */
 interface Wait {
   readonly member: string;
-  /** Field that says how it ended. */
+  /** The field with the step's end. */
   readonly end: string;
 }
 
-/** None where what is stored cannot be used. */
+/** Empty if the stored definition or input cannot be used. */
 export function waitsOf(
   run: string,
   definition: WorkflowDefinition | undefined,

@@ -1,6 +1,7 @@
 /**
- * The second look: all that stands about the suspects, and only them. A list is not searched for an id; it is read in pages once
- * more, between two readings of everything else. An id of which those two differ has moved, and whoever moves it keeps it in order.
+ * The second look: everything that is stored about the suspects, and only about them. A list is not searched
+ * for each id; it is read once more in pages, between two reads of everything else. An id for which those two
+ * reads differ has moved, so a script has just kept it in order.
  */
 import {
   logField,
@@ -22,9 +23,12 @@ import {
 } from "./facts.js";
 import { listPages } from "./pages.js";
 
-/** Ids whose facts are read in one transaction: it must stay a fraction of a millisecond. */
+/** Ids whose facts are read in one transaction, which must take only a fraction of a millisecond. */
 const AT_ONCE = 50;
-/** First ids of a list that are searched once more for what is nowhere: jobs that are handed back come to the front. */
+/**
+ * Number of ids at the front of a list that are searched again for jobs in no index: jobs that are handed
+ * back go to the front.
+ */
 const FRONT = 10_000;
 
 export type Suspects = ReadonlyMap<string, readonly string[]>;
@@ -96,7 +100,7 @@ function addPlace(places: Places, id: string, queue: string): void {
   places.set(id, own.set(queue, (own.get(queue) ?? 0) + 1));
 }
 
-/** A job that was handed back while the list was read stands at its front, which was passed before. */
+/** A job that was handed back while the list was read is at the list's front, which had been read before. */
 async function searchFronts(reader: ShardReader, all: readonly JobFacts[], places: Places): Promise<void> {
   for (const { id, record, owner, due, done, dead, atGate } of all) {
     const placed = places.has(id) || owner !== undefined || due.size > 0 || atGate;
@@ -107,7 +111,7 @@ async function searchFronts(reader: ShardReader, all: readonly JobFacts[], place
   }
 }
 
-/** What stands about ids, without the pending lists. */
+/** The facts about ids, without the pending lists. */
 async function factsOf(
   reader: ShardReader,
   suspects: readonly (readonly [id: string, keyFields: readonly string[]])[],
@@ -129,7 +133,7 @@ async function readFacts(
 ): Promise<readonly JobFacts[]> {
   const { keys } = reader;
   const ids = suspects.map(([id]) => id);
-  // Where an id should wait is told by its entry, which must be known before; it is read again with all else.
+  // The entry tells where an id should wait, so it must be read first; it is read again with everything else.
   const entries = await reader.read((redis) => redis.hmget(keys.limited, ...ids));
   const members = suspects.map(([id, fields], index) => membersOf(id, entries[index] ?? undefined, fields));
   const replies = await reader.together<(string | null)[]>((reads) => {
@@ -194,12 +198,12 @@ async function readFacts(
   });
 }
 
-/** A workflow run: clients wait for those as for jobs. */
+/** Whether it is an unfinished workflow run: clients wait for runs as they do for jobs. */
 function isUnderWay(record: string | null | undefined, state: string | null | undefined): boolean {
   return typeof record === "string" && !hasEnded(state);
 }
 
-/** Members of `waiting` that may name it: that of its entry, and those of which it was suspected. */
+/** Members of `waiting` that may name the id: the one of its entry, and those of the suspicion. */
 function membersOf(id: string, entry: string | undefined, fields: readonly string[]): readonly string[] {
   const own = entry === undefined ? [] : [waitingMember(id, entry)];
   return [...new Set([...own, ...fields.filter((field) => waitingPlace(field)?.id === id)])];
@@ -209,7 +213,7 @@ function scoreOf(score: string | null | undefined): number | undefined {
   return score === null || score === undefined ? undefined : Number(score);
 }
 
-/** The keys that these jobs may own: those that their records name, and those of which they were suspected. */
+/** The keys that these jobs may own: those named by their records, and those of the suspicion. */
 async function withKeys(
   reader: ShardReader,
   all: readonly JobFacts[],

@@ -1,9 +1,12 @@
-/** An event that is kept has an end. Its id is the caller's, as a key is: it is not shown. */
+/**
+ * A retained event has an expiry. Its id was chosen by the caller and may be sensitive, so it is shown as a
+ * digest.
+ */
 import type { AuditFinding } from "../finding.js";
 import { shownKey } from "./keys.js";
 
 export interface EventFacts {
-  /** `<event> <id>` */
+  /** `<event> <id>`. */
   readonly field: string;
   readonly hasEnd: boolean;
 }

@@ -1,4 +1,7 @@
-/** What the gate says about one job: its entry names its own group, while it lives, and it waits there in one place at most. */
+/**
+ * The gate's view of one job: while the job lives, its entry names its own group, and it waits in at most one
+ * place.
+ */
 import { parkedGroup } from "../../../protocol/index.js";
 import { isOver, type JobFacts } from "../facts.js";
 import type { AuditFinding, FindingCode } from "../finding.js";
@@ -26,7 +29,7 @@ export function gateFindings(facts: JobFacts): readonly AuditFinding[] {
   ];
 }
 
-/** The group in which a job that lives counts; `undefined`: in none. */
+/** The group of a living job; `undefined` for none. */
 export function groupOf({ record, run, ...facts }: JobFacts): string | undefined {
   if (record.kind !== "job") return undefined;
   const lives = !isOver({ record, run, ...facts }) || run.hole;
@@ -39,7 +42,8 @@ function queueOf({ record }: JobFacts): string {
 
 function isRight(facts: JobFacts): boolean {
   const { record, entry = "", atGate } = facts;
-  // A tombstone holds the slot of its job until the list has passed it; what group that was, nobody else knows.
+  // A tombstone holds its job's slot until a worker has passed it in the list; only the entry knows the
+  // group.
   if (record.kind === "tombstone") return facts.owner !== undefined || facts.pending.size > 0;
   if (record.kind !== "job") return false;
   const [, queue, ...words] = entry.split(" ");

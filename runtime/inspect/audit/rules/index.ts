@@ -1,4 +1,7 @@
-/** The rules, one file a family. A new index or a new thing known about jobs is a new file here, and a fact in `facts.ts`. */
+/**
+ * The rules, one file per family. A new index or a new piece of data about jobs needs a new file here and a
+ * fact in `facts.ts`.
+ */
 import type { JobFacts } from "../facts.js";
 import type { AuditFinding } from "../finding.js";
 import { describePlacement, placementOf } from "../placement.js";
@@ -15,12 +18,12 @@ export { hintFindings, queueFindings, type QueueFacts } from "./queues.js";
 export { jobsToCount, workflowRunFindings, type WorkflowRunFacts } from "./runs.js";
 export { workerFindings, type WorkerFacts } from "./workers.js";
 
-/** All that is wrong with one id. One repair settles what can be settled of it. */
+/** All findings about one id. One repair settles all that can be repaired. */
 export function jobFindings(facts: JobFacts): readonly AuditFinding[] {
   const placement = placementOf(facts);
   const placed = placeFindings(facts);
   const where = placement === undefined ? undefined : describePlacement(facts, placement);
-  // What is known about a job goes by where it belongs: while that is open, all of it stays.
+  // What to keep of a job depends on where it belongs: while that is undecided, everything stays.
   const others = [...leftoverFindings(facts), ...keyFindings(facts), ...gateFindings(facts)];
   return [
     ...placed.map((finding) => withRepair(finding, where)),

@@ -1,6 +1,6 @@
 /**
- * Idempotency keys end. A key whose job is gone is no fault while its time runs: completion does not free it, and the same key
- * must give the same answer.
+ * Idempotency keys expire. A key whose job is gone is correct until its ttl ends: completion does not free
+ * it, and the same key must give the same answer.
  */
 import { createHash } from "node:crypto";
 import type { JobFacts } from "../facts.js";
@@ -22,7 +22,7 @@ export function keyFindings(facts: JobFacts): readonly AuditFinding[] {
   });
 }
 
-/** A key may be made of what is sensitive in a payload: its digest is enough to tell two apart. */
+/** A key may be made of sensitive payload fields; its digest is enough to tell two keys apart. */
 export function shownKey(field: string): string {
   const space = field.indexOf(" ");
   const digest = createHash("sha256").update(field).digest("hex").slice(0, DIGEST_LENGTH);

@@ -1,4 +1,4 @@
-/** What is known about a job beside its state goes with it: cancels, clients that wait, notes. */
+/** Data beside a job's state is removed with the job: cancel requests, waiting clients, notes. */
 import { isOver, type JobFacts } from "../facts.js";
 import type { AuditFinding, FindingCode } from "../finding.js";
 

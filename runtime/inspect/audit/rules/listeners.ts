@@ -1,4 +1,7 @@
-/** A handler that waits for an event is found by it, and what finds it has an end. Values of events are not shown. */
+/**
+ * A handler that waits for an event can be found by it, and its listener entry has an expiry. Values of
+ * events are not shown.
+ */
 import { parseWaitMember, waitMembers } from "../../../protocol/index.js";
 import type { AuditFinding } from "../finding.js";
 import type { RecordFacts } from "../facts.js";
@@ -6,15 +9,15 @@ import type { RecordFacts } from "../facts.js";
 export interface ListenerFacts {
   readonly id: string;
   readonly member: string;
-  /** Its job says that it listens, until then (ms). Absent: it does not, and an event passes it over. */
+  /** When the wait of its job ends (ms). Absent: the job does not wait, and an event would skip it. */
   readonly until?: number | undefined;
-  /** It stands in `listeners`. */
+  /** Whether it is in `listeners`. */
   readonly isFound: boolean;
-  /** It stands in `listeners-expiry`. */
+  /** Whether it is in `listeners-expiry`. */
   readonly hasEnd: boolean;
 }
 
-/** What the jobs say of themselves: member -> until when. */
+/** The listeners that a job must have: member -> end of the wait. */
 export function listenersOfJob(id: string, record: RecordFacts, waits: string): ReadonlyMap<string, number> {
   if (record.kind !== "job") return new Map();
   return new Map(waitMembers(id, record.queue, waits).map(({ member, until }) => [member, until]));
@@ -30,7 +33,7 @@ export function listenerFindings(
     const repair = "let it end in 24 h";
     return [{ code: "TW-F23", ...about, expected: "an end in listeners-expiry", found: "none", repair }];
   }
-  // Of one whose time is over nothing need be found: its job hears so with its next attempt.
+  // A listener is not required after its timeout: the job learns of the timeout with its next attempt.
   if (until === undefined || until <= nowMs || isFound) return [];
   return [
     { code: "TW-F24", ...about, expected: "its entry in listeners", found: "none", repair: "put it there" },

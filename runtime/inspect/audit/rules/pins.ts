@@ -1,19 +1,23 @@
-/** A definition is there, and counts runs, as long as a run is pinned to it: the last one that is forgotten takes it along. */
+/**
+ * A definition is stored and counts its runs as long as a run is pinned to it; removing the last run removes
+ * the definition.
+ */
 import type { AuditFinding } from "../finding.js";
 
 export interface PinFacts {
-  /** `@<workflow> <hash>` */
+  /** `@<workflow> <hash>`. */
   readonly field: string;
   readonly hasText: boolean;
-  /** Runs that are pinned to it, as it counts them itself. */
+  /** The stored count of pinned runs. */
   readonly count: string | undefined;
-  /** The same, counted. */
+  /** The actual number of pinned runs. */
   readonly pinned: number;
 }
 
 export function pinFindings(facts: PinFacts): readonly AuditFinding[] {
   const { field, hasText, count, pinned } = facts;
-  // Runs without their definition are a finding of their own; with a count again, no start would store it.
+  // Runs without their definition are a separate finding. The count must stay wrong, because with a count no
+  // start would store the definition again.
   if (isPinnedRight(facts) || (!hasText && pinned > 0)) return [];
   const found =
     count === undefined ? "no count" : `a count of ${count}${hasText ? "" : ", and no definition"}`;
@@ -32,12 +36,12 @@ export function isPinnedRight(facts: PinFacts): boolean {
   return pinSurplus(facts) === 0 && (!facts.hasText || pinCount(facts.count) >= 1);
 }
 
-/** How many runs more it counts than there are. */
+/** The stored count minus the actual number. */
 export function pinSurplus({ count, pinned }: PinFacts): number {
   return pinCount(count) - pinned;
 }
 
-/** What is no number counts nothing. */
+/** A text that is not a number counts as 0. */
 export function pinCount(count: string | null | undefined): number {
   return Number(count ?? 0) || 0;
 }

@@ -1,4 +1,4 @@
-/** Each id stands in exactly the index in which its state belongs. */
+/** Each id is in exactly the one index for its state. */
 import { isOver, type JobFacts } from "../facts.js";
 import type { AuditFinding, FindingCode } from "../finding.js";
 
@@ -36,12 +36,12 @@ export function placeFindings(facts: JobFacts): readonly AuditFinding[] {
   return others.length === 0 ? [] : finding("TW-F08", `queue ${record.queue}`, found);
 }
 
-/** Ended, and in none of the two sets from which it would be removed. */
+/** Whether the job has ended and is in neither set from which it would be removed. */
 function unkept(facts: JobFacts): boolean {
   return isOver(facts) && facts.done === undefined && facts.dead === undefined;
 }
 
-/** Every place in which the id stands; one that holds it twice, twice. */
+/** Every place of the id; an index that contains it twice is listed twice. */
 function placesOf(facts: JobFacts): readonly string[] {
   return [
     ...(facts.owner === undefined ? [] : ["active"]),
@@ -53,7 +53,7 @@ function placesOf(facts: JobFacts): readonly string[] {
   ];
 }
 
-/** Where its entry at the gate says that it waits. */
+/** The queue in which the job waits according to its entry at the gate. */
 function queueOf({ entry = "" }: JobFacts): string {
   return entry.split(" ")[1] ?? "";
 }

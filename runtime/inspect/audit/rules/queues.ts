@@ -1,4 +1,6 @@
-/** Queues with jobs are declared in `meta`, where workers and tools look for them; a queue has one hint at most. */
+/**
+ * Queues with jobs are declared in `meta`, where workers and tools look for them, and have at most one hint.
+ */
 import type { AuditFinding } from "../finding.js";
 
 export interface QueueFacts {

@@ -1,28 +1,31 @@
-/** A workflow run goes on by a job of its own, stands in the list of its state, and leaves nothing behind when it is gone. */
+/**
+ * A workflow run is continued by a job of its own, is in the list for its state, and leaves nothing behind
+ * when it is removed.
+ */
 import type { AuditFinding, FindingCode } from "../finding.js";
 
 export interface WorkflowRunFacts {
   readonly run: string;
   readonly record: "none" | "readable" | "unreadable";
   readonly hasEnded: boolean;
-  /** Jobs that it waits for, as it counts them. */
+  /** Stored number of jobs that the run waits for. */
   readonly open: number | undefined;
-  /** Jobs of it that are under way, without those of steps that have an end; `undefined`: not known. */
+  /** Actual number of jobs under way, except those of steps that have ended; `undefined` if unknown. */
   readonly jobs: number | undefined;
-  /** Runs that are steps of it, and the job of each that is to wait for it, and is not there. */
+  /** Child runs for which no job waits, with the id of the missing job. */
   readonly lost: readonly { readonly child: string; readonly job: string }[];
-  /** The job that waits for it, although it has ended. */
+  /** The job that still waits for the run, although the run has ended. */
   readonly waiter: string | undefined;
-  /** It goes on and its time is bounded, and no job would end it then. */
+  /** The run has a timeout but no job that would end it. */
   readonly lacksTimeout: boolean;
-  /** Members of `listeners` that are not there, by which events would find it. */
+  /** Missing members of `listeners`, by which events would find the run. */
   readonly deaf: readonly string[];
   readonly hasDefinition: boolean;
   readonly isRunning: boolean;
   readonly isEnded: boolean;
-  /** Fields beside the record. */
+  /** Number of fields beside the record. */
   readonly fields: number;
-  /** Events of which it would hear. */
+  /** Number of events that the run listens for. */
   readonly listeners: number;
 }
 
@@ -59,7 +62,7 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
   }
   const right = hasEnded ? "ended" : "running";
   const jobs = jobsToCount(facts);
-  // Written so that a count that is no number is wrong, too.
+  // Written so that a NaN count is wrong too.
   const isWrong = !hasEnded && !(open >= 1 && open === (jobs ?? open));
   return [
     ...finding(list !== right, "TW-F60", right, list),
@@ -88,13 +91,13 @@ export function workflowRunFindings(facts: WorkflowRunFacts): readonly AuditFind
   ];
 }
 
-/** Where its jobs are not known, nobody can say how many it should count. */
+/** If the jobs are unknown, the right count is unknown too. */
 function repairOf(code: FindingCode, facts: WorkflowRunFacts): { readonly repair?: string } {
   const repair = code === "TW-F64" && jobsToCount(facts) === undefined ? undefined : REPAIRS[code];
   return repair === undefined ? {} : { repair };
 }
 
-/** With a repair: jobs that are lost come back. */
+/** The count after a repair, which brings lost jobs back. */
 export function jobsToCount({ jobs, lost }: WorkflowRunFacts): number | undefined {
   return jobs === undefined ? undefined : jobs + lost.length;
 }

@@ -1,4 +1,4 @@
-/** A job lives where its id leads. Nothing is lost by one that does not: it runs, but is not found by its id. */
+/** A job is in the shard that its id leads to. A misplaced job still runs, but is not found by its id. */
 import type { JobFacts } from "../facts.js";
 import type { AuditFinding } from "../finding.js";
 

@@ -1,11 +1,14 @@
-/** Whoever holds jobs, or is known, has a lease: its end is how others hear that the jobs must be taken back. */
+/**
+ * A worker that holds jobs or is registered has a lease: its expiry tells other workers to take the jobs
+ * back.
+ */
 import type { AuditFinding } from "../finding.js";
 
 export interface WorkerFacts {
   readonly name: string;
   readonly hasLease: boolean;
   readonly isKnown: boolean;
-  /** Jobs that it holds. */
+  /** Number of jobs that it holds. */
   readonly active: number;
 }
 
