@@ -1,6 +1,6 @@
 /**
- * The generator as a library: YAML definitions in, typed code out. It reads and writes files of one project and nothing
- * else; it prints nothing, exits nothing and runs no code of the project.
+ * The generator as a library: YAML definitions in, typed code out. It reads and writes files of one project
+ * only; it prints nothing, exits nothing and runs no code of the project.
  */
 import { createRunCache, type GenerateOptions, type GenerateResult, runOnce } from "./write/run.js";
 import { watchProject, type Watcher } from "./write/watch.js";
@@ -11,14 +11,14 @@ export type { GenerateOptions, GenerateResult, PendingChange } from "./write/run
 export type { Watcher } from "./write/watch.js";
 
 /**
- * Generates once. Problems of the definitions are part of the result; it rejects only for what nobody can foresee, such
+ * Generates once. Problems of the definitions are part of the result; rejects only for unexpected errors such
  * as a full disk.
  */
 export function generate(options: GenerateOptions): Promise<GenerateResult> {
   return runOnce(options, createRunCache());
 }
 
-/** Generates now and on every change of a definition or handler, until `close()`. */
+/** Generates now and after every change of a definition or handler, until `close()`. */
 export function watch(
   options: Omit<GenerateOptions, "check">,
   onRun: (result: GenerateResult) => void,

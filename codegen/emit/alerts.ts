@@ -1,6 +1,7 @@
 /**
- * `generated/alerts.yaml`: rules for Prometheus. An alert about tasks is made for each owner of tasks, whose name it carries as a label:
- * so it can be sent to whoever declared the task. docs/metrics.md says what each means.
+ * `generated/alerts.yaml`: alerting rules for Prometheus. An alert about tasks exists once per task owner and
+ * carries the owner's name as a label, so that it can be routed to that team. docs/metrics.md explains each
+ * alert.
  */
 import { stringify } from "yaml";
 import { compareText } from "../model/diagnostic.js";
@@ -59,7 +60,7 @@ const OF_SYSTEM: readonly Alert[] = [
   },
 ];
 
-/** `TASKS` stands for the selector of an owner's tasks. */
+/** `TASKS` is replaced by a selector for the tasks of one owner. */
 const OF_OWNER: readonly Alert[] = [
   {
     name: "TaskweftProducersRefused",
@@ -77,7 +78,8 @@ const OF_OWNER: readonly Alert[] = [
   },
   {
     name: "TaskweftJobKillsWorkers",
-    // One is enough: at its third a job is dead, and what the lost workers had counted is lost with them.
+    // A single crash is enough: after the third the job is dead, and the counts of the lost workers are lost
+    // too.
     expr: "sum by (task) (increase(taskweft_job_crashed_total{TASKS}[15m])) > 0",
     for: "0m",
     severity: "ticket",
@@ -85,7 +87,8 @@ const OF_OWNER: readonly Alert[] = [
   },
   {
     name: "TaskweftJobsFail",
-    // By outcome: series by error begin with the first error, which no rate shows.
+    // By outcome, not by error: the series of an error begins with its first occurrence, which `rate` does
+    // not show.
     expr: 'sum by (task) (rate(taskweft_job_executed_total{outcome=~"retry|dead",TASKS}[1h])) / (sum by (task) (rate(taskweft_job_executed_total{TASKS}[1h])) > 0) > 0.2',
     for: "30m",
     severity: "ticket",
@@ -93,7 +96,7 @@ const OF_OWNER: readonly Alert[] = [
   },
 ];
 
-/** Without the mark at its head. */
+/** The rules without the `@generated` mark. */
 export function emitAlerts(project: ProjectModel): string {
   const owners = new Map<string | undefined, string[]>();
   for (const { owner, definition } of project.tasks)

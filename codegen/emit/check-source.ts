@@ -1,13 +1,13 @@
 /**
- * The last gate before a file is written: the text must consist of the statements that our emitters print, and of
- * nothing else. Each emitter already makes its values safe; this catches the bug in one of them, before a description or
- * a key in YAML becomes code that runs.
+ * The last check before a file is written: the text must consist of statements that our emitters print, and
+ * nothing else. Each emitter already escapes its values; this check catches a bug in one of them before a
+ * description or a key in YAML becomes code that runs.
  */
 import { isMap, parseDocument } from "yaml";
 import { checkLines } from "./check-lines.js";
 import { type Token, TokenProblem, tokenize } from "./source-tokens.js";
 
-/** Statements by their first words; a name stands for itself, `*` for one token of any kind. */
+/** The first words of the allowed statements; `*` stands for any single token. */
 const HEADS: readonly (readonly string[])[] = [
   ["await", "runWorker", "(", "registry", ")", ";"],
   ["const", "*", ":", "HandlerImports", "<"],
@@ -48,10 +48,13 @@ const HEADS: readonly (readonly string[])[] = [
   ["import", "{"],
 ];
 
-/** The parts of each file that have passed, by its path: after an edit of one task among 500, the rest is not read again. */
+/**
+ * The parts of each file that have passed, by path, so that after an edit of one task among 500 the rest is
+ * not checked again.
+ */
 export type CheckCache = Map<string, ReadonlySet<string>>;
 
-/** Throws when the text is not what an emitter may print. `path` is for the message. */
+/** @throws if the text is not what an emitter may print. `path` is used in the message. */
 export function checkSource(path: string, text: string, cache: CheckCache = new Map()): void {
   try {
     if (path.endsWith(".json")) JSON.parse(text);
@@ -69,9 +72,9 @@ export function checkSource(path: string, text: string, cache: CheckCache = new 
 }
 
 /**
- * Cuts before each line that may start a statement. A cut may be wrong, inside of a comment or a template, but then one of the parts
- * beside it is no list of whole statements; parts that each are one are one together. Where some part is none, only the
- * whole text can tell.
+ * Cuts the text before each line that may start a statement. A cut inside a comment or a template is wrong,
+ * but then one of the parts next to it is not a list of whole statements. If every part is such a list, so is
+ * the whole text; otherwise only a check of the whole text can tell.
  */
 function hasOnlyWholeParts(path: string, text: string, cache: CheckCache): boolean {
   const passed = cache.get(path);
@@ -91,7 +94,7 @@ function isWhole(part: string): boolean {
   }
 }
 
-/** Of data there is nothing to fear but that it cannot be read, or is not one map. */
+/** YAML is data, so it only has to be readable and a single map. */
 function checkYaml(text: string): void {
   const document = parseDocument(text);
   const [problem] = document.errors;
@@ -111,7 +114,7 @@ function checkStatement(tokens: readonly Token[]): void {
   const slash = tokens.find((token) => token.kind === "regexp" || token.text === "/");
   if (slash !== undefined)
     throw new TokenProblem(`unexpected ${JSON.stringify(slash.text)} in ${startOf(tokens)}`);
-  // Without a semicolon a new line could start a statement of its own, and it would pass as part of this one.
+  // Without a semicolon, a new line could start a statement of its own that would pass as a part of this one.
   const hidden = tokens.find(
     (token, index) =>
       index > 0 && token.startsLine && token.depth === 0 && isOperand(token, tokens[index - 1]),
@@ -120,7 +123,10 @@ function checkStatement(tokens: readonly Token[]): void {
     throw new TokenProblem(`unexpected line ${JSON.stringify(hidden.text)} in ${startOf(tokens)}`);
 }
 
-/** What no statement can begin with. A bracket or a sign can: after a whole type, a new line with one is a statement of its own. */
+/**
+ * Tokens that cannot begin a statement. Brackets and signs are not among them: after a complete type, a new
+ * line with one is a new statement.
+ */
 const GOES_ON: ReadonlySet<string> = new Set([
   "|",
   "&",
@@ -137,7 +143,10 @@ const GOES_ON: ReadonlySet<string> = new Set([
   "}",
 ]);
 
-/** A line may go on with what begins none, or after an operator that needs an operand. */
+/**
+ * Whether a line may continue a statement: with a token that cannot begin one, or after an operator that
+ * needs an operand.
+ */
 function isOperand(token: Token, before: Token | undefined): boolean {
   if (before?.text === "=" || before?.text === "=>") return false;
   return token.kind !== "punctuation" || !GOES_ON.has(token.text);
@@ -154,7 +163,7 @@ function startOf(tokens: readonly Token[]): string {
 
 const BLOCK_HEADS: ReadonlySet<string> = new Set(["class", "interface"]);
 
-/** Splits at semicolons outside of brackets, and after the body of a class or interface. */
+/** Splits at semicolons outside brackets, and after the body of a class or interface. */
 function* statements(tokens: readonly Token[]): Generator<readonly Token[]> {
   let current: Token[] = [];
   for (const token of tokens) {

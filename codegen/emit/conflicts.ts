@@ -1,4 +1,7 @@
-/** What the definitions may say and JavaScript cannot: found here, where the names of the generated code are known. */
+/**
+ * Conflicts that YAML allows and JavaScript does not: found here, where the names in the generated code are
+ * known.
+ */
 import type { Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel, SourcePosition, TaskModel } from "../model/project.js";
 import { quote } from "../model/quote.js";

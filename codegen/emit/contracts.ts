@@ -1,4 +1,6 @@
-/** `generated/contracts.ts`: each task's resolved settings and validators, as the runtime takes them. */
+/**
+ * `generated/contracts.ts`: each task's resolved settings and validators, in the form that the runtime takes.
+ */
 import type {
   FollowUpRule,
   QueueDefinition,
@@ -41,7 +43,10 @@ export function emitContracts(
   ].join("");
 }
 
-/** Where the events for which a task waits hold what must not be seen, by their names; without those that hold nothing of the kind. */
+/**
+ * Paths of the sensitive fields in the events that a task waits for, by event name; events without such
+ * fields are left out.
+ */
 export type HeardSecrets = readonly (readonly [event: string, paths: readonly SensitivePath[]])[];
 
 export function heardSecrets({ definition }: TaskModel, { events }: ProjectModel): HeardSecrets {
@@ -51,7 +56,7 @@ export function heardSecrets({ definition }: TaskModel, { events }: ProjectModel
     .filter(([, paths]) => paths.length > 0);
 }
 
-/** The contract of one task; a pure function of the task and of what it hears, so that watch can keep it. */
+/** The contract of one task. A pure function of its arguments, so that watch can cache the result. */
 export function contractText(task: TaskModel, heard: HeardSecrets): string {
   const result = task.result === undefined ? "void" : `${task.identifier}Result`;
   const generics = `${identifier(`${task.identifier}Payload`)}, ${result}`;

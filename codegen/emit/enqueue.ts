@@ -1,4 +1,4 @@
-/** `generated/enqueue.ts`: one typed function a task, and `enqueue` by name. */
+/** `generated/enqueue.ts`: a typed function per task, and `enqueue` by name. */
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import { contractConstant, payloadAndResult } from "./contracts.js";
 import { list, render } from "./layout.js";
@@ -25,7 +25,9 @@ export function emitEnqueue(
   ].join("");
 }
 
-/** The declaration of one task's function; a pure function of the task, so that watch can keep it. */
+/**
+ * The declaration of one task's function. A pure function of the task, so that watch can cache the result.
+ */
 export function enqueueText(task: TaskModel): string {
   const { identifier: name, result, source } = task;
   const types = `${name}Payload, ${result === undefined ? "void" : `${name}Result`}, QueueName`;

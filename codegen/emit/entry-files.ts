@@ -1,4 +1,4 @@
-/** The modules that people and processes import: `index.ts` (producers), `registry.ts` and `worker.ts` (workers). */
+/** The modules that programs import: `index.ts` (producers), `registry.ts` and `worker.ts` (workers). */
 import { compareText } from "../model/diagnostic.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
 import type { HandlerLocation } from "./handler-location.js";
@@ -13,9 +13,12 @@ const DEFINE_BATCH_HANDLER = `
 export const defineBatchHandler: DefineBatchHandler<TaskMap> = createDefineBatchHandler<TaskMap>();
 `;
 
-/** What producers import. It must never load a handler: an API server would load every dependency of every job. */
+/**
+ * The module for producers. It must never load a handler: an API server would load every dependency of every
+ * job.
+ */
 export function emitIndex(project: ProjectModel, paths: OutputPaths): string {
-  // A project without batches has nothing to define them with.
+  // `defineBatchHandler` is emitted only for projects that have batches.
   const hasBatches = project.tasks.some(({ definition }) => definition.batch !== undefined);
   const hasEvents = project.events.length > 0;
   const starts = project.workflows.map(startName);
@@ -45,7 +48,10 @@ export const defineMiddleware: DefineMiddleware<TaskMap> = createDefineMiddlewar
 `;
 }
 
-/** A missing file, a handler of another task or one with a wrong type is a compile error in this module. */
+/**
+ * In this module, a missing handler file, a handler of another task or a handler of a wrong type is a compile
+ * error.
+ */
 export function emitRegistry(
   project: ProjectModel,
   paths: OutputPaths,
@@ -96,7 +102,7 @@ export function emitRegistry(
   ].join("");
 }
 
-/** Where steps are runs, workers check the inputs of these; nothing else of it is loaded by them. */
+/** Workflows that are started by steps: workers check their inputs and load nothing else of them. */
 function startedBySteps({ workflows }: ProjectModel, paths: OutputPaths): readonly Layout[] {
   const inner = new Set(workflows.flatMap(({ definition }) => Object.keys(definition.children ?? {})));
   const starts = workflows.filter(({ definition }) => inner.has(definition.name)).map(startName);

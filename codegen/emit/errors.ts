@@ -1,4 +1,4 @@
-/** `generated/errors.ts`: one class for each declared error name. Its name selects the rule in YAML. */
+/** `generated/errors.ts`: a class per declared error. The name of the class selects its rule in YAML. */
 import { compareText } from "../model/diagnostic.js";
 import type { ErrorModel, ProjectModel } from "../model/project.js";
 import { identifier, jsdoc, literal } from "./source-text.js";

@@ -1,4 +1,4 @@
-/** `generated/events.ts`: one typed function an event, with its validator and its observers. */
+/** `generated/events.ts`: a typed emit function per event, with its validator and observers. */
 import type {
   ActionModel,
   EventModel,
@@ -40,7 +40,7 @@ export function emitEvents(project: ProjectModel, names: TypeNames, paths: Outpu
   return `${imports(project, paths)}\n${code}`;
 }
 
-/** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
+/** Imports only what the code uses, because the user's compiler may reject unused imports. */
 function imports(project: ProjectModel, paths: OutputPaths): string {
   const observers = project.events.flatMap((event) => event.observers);
   const used = new Set([
@@ -144,13 +144,13 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
   ].join("");
 }
 
-/** The fields by which steps of workflows wait for it. */
+/** The fields by which workflow steps wait for the event. */
 function waitFieldsOf(event: string, { workflows }: ProjectModel): readonly Layout[] {
   const waits = workflows.flatMap(({ definition }) => definition.steps.map((step) => step.waitFor));
   return distinctLists(waits.flatMap((wait) => (wait?.event === event ? [wait.field] : [])));
 }
 
-/** The fields by which handlers wait for it. */
+/** The fields by which handlers wait for the event. */
 function handlerFieldsOf(event: string, { tasks }: ProjectModel): readonly Layout[] {
   return distinctLists(
     tasks.flatMap(({ definition: { waitsFor = {} } }) =>
@@ -210,7 +210,7 @@ function actionLayout(action: ActionModel, event: EventModel, project: ProjectMo
   const make: Layout = [`${parameters(templateRoots(payload))} => (`, valueLayout(payload), ")"];
   const more = settings.length === 0 ? [] : [list("{", settings, "}")];
   const task = taskOf(action, project);
-  // Both types are said: inference would widen the literals of a payload.
+  // Both type arguments are explicit, because inference would widen the literals of a payload.
   const open = `defineAction<${identifier(eventTypeName(event))}, ${payloadType(task)}>(`;
   return list(open, [contractConstant(task), make, ...more], ")");
 }

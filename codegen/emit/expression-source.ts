@@ -1,6 +1,7 @@
 /**
- * Expressions as TypeScript, so that the user's compiler checks them once more. `&&` and `||` are calls: the operators would
- * let the compiler narrow what stands after them, and `kind == 'a' || kind != 'a' && n > 2` would be an error to it.
+ * Prints expressions as TypeScript, so that the user's compiler checks them again. `&&` and `||` become
+ * function calls: with operators, the compiler would narrow the operands after them, and reject `kind == 'a'
+ * || kind != 'a' && n > 2`.
  */
 import { BINDING, type Expression, pathsOf } from "../model/expression.js";
 import { identifier, literal, propertyAccess } from "./source-text.js";
@@ -24,7 +25,10 @@ export function expressionSource(expression: Expression): string {
   }
 }
 
-/** `== null` in JavaScript means what it means here: null, or not there. Everything else is compared without conversion. */
+/**
+ * `== null` in JavaScript has the meaning of expressions: null or absent. All other values are compared
+ * without conversion.
+ */
 function comparison({ operator, left, right }: Expression & { kind: "compare" }): string {
   const withNull = [left, right].some((side) => side.kind === "literal" && side.value === null);
   const strict = (operator === "==" || operator === "!=") && !withNull ? `${operator}=` : operator;
@@ -42,8 +46,8 @@ function bracketed(expression: Expression, least: number): string {
 }
 
 /**
- * Everything below the first field is read with `?.`: a missing parent gives the `??` part its turn instead of a crash. So is
- * the first field of an item: where it is the result of a job that may fail, it may be null.
+ * Below the first field everything is read with `?.`, so that a missing parent leads to the `??` operand
+ * instead of a crash. For `item` the first field is read so too, because the result of a failed job is null.
  */
 function pathSource(root: string, segments: readonly (string | number)[]): string {
   return segments.reduce<string>(
@@ -52,12 +56,12 @@ function pathSource(root: string, segments: readonly (string | number)[]): strin
   );
 }
 
-/** The names that an expression reads. */
+/** The roots that an expression reads. */
 export function rootsOf(expression: Expression): readonly string[] {
   return pathsOf(expression).map((path) => path.root);
 }
 
-/** What the source of an expression calls of the door. */
+/** The functions of `taskweft/generated-v1` that the printed expression calls. */
 export function joinsOf(expression: Expression): readonly string[] {
   switch (expression.kind) {
     case "literal":

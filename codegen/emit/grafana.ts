@@ -1,6 +1,6 @@
 /**
- * `generated/grafana.json`: a dashboard of this project's tasks and queues, for "import" or a provisioned folder. What the metrics
- * mean stands in docs/metrics.md.
+ * `generated/grafana.json`: a dashboard of the project's tasks and queues, to be imported or provisioned.
+ * docs/metrics.md explains the metrics.
  */
 import type { ProjectModel } from "../model/project.js";
 import { GENERATED_MARK } from "./manifest.js";
@@ -11,13 +11,16 @@ interface Panel {
   readonly queries: readonly (readonly [expression: string, legend: string])[];
 }
 
-/** In every selector of what is counted by task and queue. */
+/** Selector of all metrics that are counted by task and queue. */
 const CHOSEN = 'task=~"$task",queue=~"$queue"';
 const perSecond = (metric: string): string => `rate(${metric}{${CHOSEN}}[$__rate_interval])`;
 const quantile = (share: number, by: string, metric: string): string =>
   `histogram_quantile(${share}, sum by (${by}, le) (${perSecond(`${metric}_bucket`)}))`;
 
-/** The seven of a queue, then what explains them. What Redis says is said by every worker: the greatest is taken, not the sum. */
+/**
+ * The seven panels of a queue, then those that explain them. Every worker reports the same gauges from Redis,
+ * so their maximum is taken, not their sum.
+ */
 const PANELS: readonly Panel[] = [
   {
     title: "Queued",
@@ -106,7 +109,10 @@ export function emitGrafana({ tasks, queues }: ProjectModel): string {
   return `${JSON.stringify(dashboard, undefined, 2)}\n`;
 }
 
-/** A variable with these values, of which any number may be chosen. Names hold nothing that means something there. */
+/**
+ * A dashboard variable with these values, any number of which can be selected. Names contain no characters
+ * with a special meaning there.
+ */
 function choice(name: string, values: readonly string[]) {
   return {
     name,

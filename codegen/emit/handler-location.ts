@@ -1,4 +1,4 @@
-/** Where a task's handler is exported. */
+/** The file and export of a task's handler. */
 export interface HandlerLocation {
   /** Relative to the project, with `/`. */
   readonly file: string;
@@ -6,5 +6,5 @@ export interface HandlerLocation {
   readonly exportName: string;
 }
 
-/** The handlers that exist, by task name. */
+/** The existing handlers, by task name. */
 export type HandlerMap = ReadonlyMap<string, HandlerLocation>;

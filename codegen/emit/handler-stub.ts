@@ -1,6 +1,6 @@
 /**
- * The file that a person gets for a task without a handler, by Handlebars. The template sees nothing but values that
- * the functions of source-text.ts made safe, and it is read once: the file belongs to the user from then on.
+ * The handler file that is created for a task without a handler, by Handlebars. The template only sees values
+ * that source-text.ts has escaped. The file is written once: it belongs to the user from then on.
  */
 import type { TaskModel } from "../model/project.js";
 import type { OutputPaths } from "./output-paths.js";
@@ -15,7 +15,7 @@ export const STUB_TEMPLATE = `import { {{define}} } from {{indexModule}};
 
 export interface StubValues {
   readonly comment: string;
-  /** The function that makes the handler. */
+  /** The function that defines the handler. */
   readonly define: "defineHandler" | "defineBatchHandler";
   readonly indexModule: string;
   readonly jobs: "job" | "jobs";
@@ -36,7 +36,7 @@ export async function emitStub(task: TaskModel, paths: OutputPaths): Promise<str
 
 let compiled: Promise<(values: StubValues) => string> | undefined;
 
-/** Loaded on the first missing handler only: most runs write no stub. */
+/** Loaded for the first missing handler, because most runs write no stub. */
 function stubTemplate(): Promise<(values: StubValues) => string> {
   compiled ??= import("handlebars").then(({ default: handlebars }) =>
     handlebars.compile<StubValues>(STUB_TEMPLATE, {

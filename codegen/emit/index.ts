@@ -1,6 +1,6 @@
 /**
- * Emission: a pure function from the model to the texts of all generated files. It reads no disk, knows no clock, and
- * every byte depends only on its arguments. Deciding what to write is the business of write/.
+ * Emission: a pure function from the model to the texts of all generated files. It reads no disk and no
+ * clock: every byte depends only on its arguments. write/ decides which files to write.
  */
 import { compareText } from "../model/diagnostic.js";
 import { projectJsonSchema } from "../model/definition-json-schema.js";
@@ -33,20 +33,23 @@ export { type Token, tokenize, TokenProblem } from "./source-tokens.js";
 
 export interface EmitOptions {
   readonly paths: OutputPaths;
-  /** The user has a file of middleware. */
+  /** Whether the user has a middleware file. */
   readonly hasMiddleware: boolean;
   /** Version of this package, for the manifest. */
   readonly version: string;
-  /** Texts of unchanged parts; watch keeps one over its runs. */
+  /** Cached texts of unchanged parts; watch keeps one cache for all its runs. */
   readonly cache: EmitCache;
 }
 
 export interface EmitCache {
-  /** What each task adds to the files, by the content of the task. */
+  /** The texts of each task, keyed by the task's content. */
   tasks: ReadonlyMap<string, TaskTexts>;
   /** The validators of each namespace, by file. */
   namespaces: ReadonlyMap<string, NamespaceText>;
-  /** The picture of each workflow, by its definition: laying one out takes longer than all the rest of it. */
+  /**
+   * The picture of each workflow, keyed by its definition: its layout takes longer than everything else about
+   * it.
+   */
   pictures: ReadonlyMap<string, string>;
 }
 
@@ -59,7 +62,7 @@ interface TaskTexts {
 }
 
 interface NamespaceText {
-  /** What it was made of. */
+  /** The texts from which `text` was made. */
   readonly parts: readonly SchemaTexts[];
   readonly text: string;
   readonly hash: string;
@@ -69,7 +72,7 @@ export function createEmitCache(): EmitCache {
   return { tasks: new Map(), namespaces: new Map(), pictures: new Map() };
 }
 
-/** Path (relative to the project, `/`) to text, of everything under `generated/`. */
+/** All files under `generated/`: path (relative to the project, with `/`) to text. */
 export async function emitProject(
   input: ProjectModel,
   handlers: HandlerMap,
@@ -80,7 +83,7 @@ export async function emitProject(
   const names = allocateTypeNames(project);
   const kept = project.tasks.map((task) => keptTexts(task, project, names, cache));
   const texts = kept.map(([, text]) => text);
-  // Only what is in use stays: a watch of many hours must not grow with every edit.
+  // Only the entries in use are kept, so that a watch of many hours does not grow with every edit.
   cache.tasks = new Map(kept);
   cache.namespaces = namespaceTexts(project, texts, options);
   const handlerOf = (task: TaskModel): HandlerLocation =>
@@ -97,7 +100,7 @@ export async function emitProject(
       texts.map((text) => text.enqueue),
     ),
     [paths.errors]: emitErrors(project),
-    // Not written where there are none, so that a project without events keeps its code.
+    // Left out if empty, so that the code of a project without events does not change.
     ...(project.events.length === 0 ? {} : { [paths.events]: emitEvents(project, names, paths) }),
     ...(project.workflows.length === 0
       ? {}
@@ -132,7 +135,7 @@ export async function emitProject(
   return files.set(paths.manifest, emitManifest(project, hashes, entries, paths.outDir, generator));
 }
 
-/** The loader sorts too; a caller who does not must get the same bytes. */
+/** The loader sorts too, but other callers must get the same bytes. */
 function sorted(project: ProjectModel): ProjectModel {
   return {
     ...project,
@@ -196,7 +199,9 @@ async function workflowPictures(
   );
 }
 
-/** A namespace of which no task has changed keeps its text. `texts`: of each task of the project. */
+/**
+ * Reuses the text of a namespace in which no task has changed. `texts`: those of each task of the project.
+ */
 function namespaceTexts(
   project: ProjectModel,
   texts: readonly TaskTexts[],
@@ -225,7 +230,7 @@ function header(files: readonly string[]): string {
   return `// ${GENERATED_MARK}${from}. Do not edit.\n\n`;
 }
 
-/** The format's schema with this project's names, for completion in editors. */
+/** The schema of the format with this project's names, for completion in editors. */
 function tasksSchema(project: ProjectModel): string {
   const { $schema, ...schema } = projectJsonSchema({
     events: project.events.map((event) => event.name),

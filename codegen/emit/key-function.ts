@@ -1,14 +1,17 @@
-/** A key such as `idempotency.key` as a TypeScript function, so that the user's compiler checks it once more. */
+/**
+ * Prints a key such as `idempotency.key` as a TypeScript function, so that the user's compiler checks it
+ * again.
+ */
 import type { TemplatePart } from "../model/project.js";
 import { expressionSource } from "./expression-source.js";
 import { templateText } from "./source-text.js";
 
-/** `root`: what the key is made of. */
+/** `root`: the value that the key is made of. */
 export function keyFunction(parts: readonly TemplatePart[], root: "input" | "payload" = "payload"): string {
   return `(${root}) => ${templateSource(parts)}`;
 }
 
-/** Text with expressions in it as a template literal. */
+/** Prints a text with expressions as a template literal. */
 export function templateSource(parts: readonly TemplatePart[]): string {
   const text = parts.map((part) => {
     return part.kind === "text"

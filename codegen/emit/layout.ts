@@ -1,12 +1,13 @@
 /**
- * A small pretty printer: lists stay on one line while they fit, else one item a line. Generated code is read by people
- * (in reviews, by "go to definition"), and running prettier would cost more than the rest of the generation.
+ * A small pretty printer: lists stay on one line if they fit, else they get one line per item. People read
+ * generated code (in reviews, by "go to definition"), and running prettier would take longer than the rest of
+ * the generation.
  */
 
 const WIDTH = 110;
 const INDENT = "  ";
 
-/** Text, a sequence, or a bracketed list. Text with line feeds is indented to where it stands. */
+/** Text, a sequence, or a bracketed list. Text with line feeds is indented to its position. */
 export type Layout = string | readonly Layout[] | Group;
 
 export interface Group {
@@ -14,21 +15,21 @@ export interface Group {
   readonly items: readonly Layout[];
   readonly separator: "," | ";";
   readonly close: string;
-  /** One item a line even if all would fit. */
+  /** Whether each item gets its own line even if all would fit on one. */
   readonly broken: boolean;
 }
 
-/** `[a, b]`, `f(a, b)`, `{ a, b }`: a space inside for braces, and commas. */
+/** `[a, b]`, `f(a, b)`, `{ a, b }`: separated by commas, with spaces inside braces. */
 export function list(open: string, items: readonly Layout[], close: string): Group {
   return { open, items, separator: ",", close, broken: false };
 }
 
-/** The members of an interface or type: always one a line. */
+/** The members of an interface or type, each on its own line. */
 export function members(open: string, items: readonly Layout[], close: string): Group {
   return { open, items, separator: ";", close, broken: true };
 }
 
-/** Members on one line while they fit. */
+/** Members on one line if they fit. */
 export function inlineMembers(items: readonly Layout[]): Group {
   return { open: "{", items, separator: ";", close: "}", broken: false };
 }
@@ -62,7 +63,7 @@ function columnAfter(text: string, column: number): number {
   return lineStart < 0 ? column + text.length : text.length - lineStart - 1;
 }
 
-/** The one-line form, or `undefined` when some part needs lines of its own. */
+/** The one-line form, or `undefined` if some part needs several lines. */
 function flat(layout: Layout): string | undefined {
   if (typeof layout === "string") return layout.includes("\n") ? undefined : layout;
   if (!isGroup(layout)) return joined(layout, "");

@@ -1,4 +1,7 @@
-/** The mappings of a workflow as functions: what a step reads on one side, the payload that its task takes on the other. */
+/**
+ * Prints the mappings of a workflow as functions, typed by what a step reads on one side and by its task's
+ * payload on the other.
+ */
 import type { MappingModel, ProjectModel, ReadModel, WorkflowModel } from "../model/project.js";
 import { type Layout, inlineMembers, list } from "./layout.js";
 import { references } from "./schema-walk.js";
@@ -9,11 +12,11 @@ import { typeLayout } from "./types.js";
 
 export interface TypedLayout {
   readonly layout: Layout;
-  /** Types that it names. */
+  /** Types that the text names. */
   readonly types: readonly string[];
 }
 
-/** `{ steps: { charge: { if, forEach, with, compensate } }, output }`, each a function. */
+/** `{ steps: { charge: { if, forEach, with, compensate } }, output }`, with a function for each mapping. */
 export async function mappingsOf(
   workflow: WorkflowModel,
   project: ProjectModel,

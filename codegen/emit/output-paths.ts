@@ -1,4 +1,4 @@
-/** Where everything lies in a user's project. Relative to its root, with `/`. */
+/** Paths of all files in a user's project. Relative to its root, with `/`. */
 import type { TaskModel } from "../model/project.js";
 
 export interface OutputPaths {
@@ -12,20 +12,20 @@ export interface OutputPaths {
   readonly handlersDir: string;
   readonly index: string;
   readonly manifest: string;
-  /** Of the user; need not exist. */
+  /** Belongs to the user and may not exist. */
   readonly middleware: string;
   readonly outDir: string;
   readonly registry: string;
   readonly tasksSchema: string;
   readonly types: string;
   readonly worker: string;
-  /** This and their pictures: only in projects with workflows. */
+  /** This file and the pictures exist only in projects with workflows. */
   readonly workflows: string;
   readonly workflowPage: string;
   readonly workflowPicture: (workflow: string) => string;
-  /** The validators of the task's namespace, which is the first segment of its name. */
+  /** The validators of the task's namespace, the first segment of its name. */
   readonly schemas: (task: TaskModel) => string;
-  /** Where a missing handler is put. */
+  /** Path of the stub for a missing handler. */
   readonly stub: (task: TaskModel) => string;
 }
 
@@ -54,7 +54,7 @@ export function outputPaths(outDir: string, tasksDir: string): OutputPaths {
   };
 }
 
-/** `payment` of `payment:process`. A name of one segment is its own namespace. */
+/** `payment` for `payment:process`. A name with one segment is its own namespace. */
 function namespaceOf({ modulePath }: TaskModel): string {
   return modulePath.split("/")[0] ?? modulePath;
 }

@@ -1,4 +1,4 @@
-/** Our schema tree as plain JSON Schema (draft-07): what the manifest exports to other languages. */
+/** Prints our schema tree as plain JSON Schema (draft-07), which the manifest exports to other languages. */
 import type { JsonSchema, JsonSchemaNode, JsonValue } from "../model/json-schema.js";
 
 export type PlainSchema = { readonly [key: string]: JsonValue };
@@ -9,7 +9,7 @@ export function plainSchema(schema: JsonSchema): PlainSchema {
   const document = { $schema: "http://json-schema.org/draft-07/schema#", ...root };
   if (schema.definitions.length === 0) return document;
   const definitions = schema.definitions.map(({ name, schema: node }) => [name, plainNode(node)] as const);
-  // Draft-07 ignores everything beside a $ref, so a root that is a reference goes into allOf.
+  // Draft-07 ignores everything next to a $ref, so a root that is a reference is wrapped in allOf.
   const body = "$ref" in root ? { $schema: document.$schema, allOf: [root] } : document;
   return { ...body, definitions: Object.fromEntries(definitions) };
 }

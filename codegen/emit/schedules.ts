@@ -1,4 +1,4 @@
-/** The schedules of a project as its registry has them. */
+/** The schedules of a project, as its registry contains them. */
 import { compareText } from "../model/diagnostic.js";
 import type {
   JobScheduleModel,
@@ -13,7 +13,7 @@ import { literal } from "./source-text.js";
 import { inputTypeName } from "./type-names.js";
 import { definitionConstant } from "./workflows.js";
 
-/** What they need, by where it comes from; each list sorted. */
+/** Their imports by module; each list is sorted. */
 export interface ScheduledImports {
   readonly door: readonly string[];
   readonly contracts: readonly string[];
@@ -39,14 +39,17 @@ function unique(names: readonly string[]): readonly string[] {
   return [...new Set(names)].toSorted(compareText);
 }
 
-/** Nothing where there are none, so that a project without schedules keeps its registry. */
+/** Empty if there are no schedules, so that the registry of such a project does not change. */
 export function emitSchedules(project: ProjectModel): readonly string[] {
   if (project.schedules.length === 0) return [];
   const entries = project.schedules.map((one) => scheduleLayout(one, project));
   return [render(["\nconst schedules = ", list("[", entries, "]"), ";\n"])];
 }
 
-/** The contract gives the payload its type, and the type of the input is said, so that the user's compiler checks them too. */
+/**
+ * The contract types the payload, and the type of an input is explicit, so that the user's compiler checks
+ * both.
+ */
 function scheduleLayout(schedule: ScheduleModel, project: ProjectModel): Layout {
   const { name, cron, timezone, missed, overlap, jitterMs } = schedule;
   const carried = "workflow" in schedule ? { input: schedule.input } : { payload: schedule.payload };

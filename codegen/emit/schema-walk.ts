@@ -1,7 +1,7 @@
-/** Walking a schema tree. */
+/** Walks a schema tree. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 
-/** The node and everything below it; references are not followed. */
+/** The node and all nodes below it; references are not followed. */
 export function subtrees(node: JsonSchemaNode): readonly JsonSchemaNode[] {
   return [node, ...children(node).flatMap(subtrees)];
 }

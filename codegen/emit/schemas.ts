@@ -1,6 +1,7 @@
 /**
- * `generated/schemas/<namespace>.ts`: the validators of a namespace's tasks, each built on first use. One file for all
- * tasks of a namespace: a module costs a worker more to open than to run, and a run of codegen more to make than to fill.
+ * `generated/schemas/<namespace>.ts`: the validators of a namespace's tasks, each built on first use. One
+ * file per namespace: opening a module costs a worker more than running it, and creating one costs codegen
+ * more than filling it.
  */
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
@@ -12,16 +13,16 @@ import { identifier, lowerFirst, modulePath } from "./source-text.js";
 import type { TypeNames } from "./type-names.js";
 import { type Support, supportCode, supportOf, type View, zodLayout, type ZodScope } from "./zod.js";
 
-/** What one task adds to the file of its namespace. */
+/** The texts of one task in the file of its namespace. */
 export interface SchemaTexts {
-  /** The declarations of shared definitions, by the name of the constant: the same name means the same text. */
+  /** Declarations of shared definitions by constant; the same name always has the same text. */
   readonly constants: ReadonlyMap<string, string>;
   readonly support: readonly Support[];
   readonly types: readonly string[];
   readonly validators: string;
 }
 
-/** Depends on the task and the names of its definitions alone, so that watch can keep it. */
+/** Depends only on the task and the names of its definitions, so that watch can cache the result. */
 export function schemaTexts(task: TaskModel, names: TypeNames): SchemaTexts {
   const { identifier: name, payload, result } = task;
   const strict = scopeOf(payload, "strict", names);
@@ -43,7 +44,7 @@ export function schemaTexts(task: TaskModel, names: TypeNames): SchemaTexts {
   };
 }
 
-/** The file of one namespace, without its head. `texts` in the order of the tasks' names. */
+/** The file of one namespace, without its header. `texts` are in the order of the tasks' names. */
 export function emitSchemas(file: string, texts: readonly SchemaTexts[], paths: OutputPaths): string {
   const types = list(
     "{",
@@ -62,7 +63,7 @@ export function emitSchemas(file: string, texts: readonly SchemaTexts[], paths: 
   ].join("\n");
 }
 
-/** The file of each namespace, and its tasks in the order of the project. */
+/** The file of each namespace, with its tasks in the order of the project. */
 export function tasksByNamespace(
   project: ProjectModel,
   paths: OutputPaths,
@@ -96,7 +97,10 @@ function nodesOf(schema: JsonSchema): readonly JsonSchemaNode[] {
   return [schema.root, ...schema.definitions.map((definition) => definition.schema)];
 }
 
-/** The definitions that the root reaches, each as a lazy constant, so that definitions may refer to each other. */
+/**
+ * The definitions that the root reaches, each as a lazy constant, so that definitions may refer to each
+ * other.
+ */
 export function definitionConstants(scope: SchemaScope): [name: string, text: string][] {
   const nodes = new Map(scope.schema.definitions.map(({ name, schema }) => [name, schema]));
   const reached = new Set(references(scope.schema.root));

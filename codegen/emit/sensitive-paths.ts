@@ -1,16 +1,21 @@
-/** Where a schema is marked `x-sensitive`, as paths: a worker takes what stands there out of what it logs. */
+/**
+ * The paths of the fields that a schema marks `x-sensitive`: a worker removes their values from what it logs.
+ */
 import type { SensitivePath } from "../../runtime/definition/index.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
 import { references, subtrees } from "./schema-walk.js";
 
-/** Definitions that name each other in many ways have more paths than anybody wants to load, and to look at for each job. */
+/**
+ * Most paths that a contract lists. Definitions that refer to each other in many ways have more paths than a
+ * worker should load and check for each job.
+ */
 const MOST_PATHS = 200;
-/** Many ways may lead to few paths, through the branches of a choice. */
+/** Limit on followed references: many of them may lead to few paths, through the branches of a choice. */
 const MOST_REFERENCES = 1000;
 
 /**
- * Sorted. Where a schema contains itself, or has very many paths, all that stands there is meant: hiding too much is the safe
- * mistake.
+ * Sorted. If a schema contains itself or has too many paths, a shorter path stands for everything below it:
+ * hiding too much is the safe mistake.
  */
 export function sensitivePaths(schema: JsonSchema): readonly SensitivePath[] {
   for (let depth = Infinity; ; depth = depth === Infinity ? 6 : depth - 1) {
@@ -19,7 +24,7 @@ export function sensitivePaths(schema: JsonSchema): readonly SensitivePath[] {
   }
 }
 
-/** `undefined`: too many. References in references are followed so deep. */
+/** `undefined` if there are too many. Nested references are followed down to `depth`. */
 function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly SensitivePath[] | undefined {
   const byName = new Map(definitions.map(({ name, schema }) => [name, schema]));
   const marked = new Set(
@@ -27,7 +32,7 @@ function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly
   );
   const found = new Map<string, SensitivePath>();
   let followed = 0;
-  // Of the schema itself all are named: there is nothing above them that could stand for them.
+  // At depth 0 no path is left out, because no shorter path could stand for it.
   const isTooMany = (): boolean => depth > 0 && (found.size > MOST_PATHS || followed > MOST_REFERENCES);
   const visit = (node: JsonSchemaNode, path: SensitivePath, open: readonly string[]): void => {
     if (isTooMany()) return;

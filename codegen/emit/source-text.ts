@@ -1,13 +1,13 @@
 /**
- * The only ways in which text from a definition enters generated code. A name, key, description or enum value is data
- * that somebody else wrote; each function here makes one kind of place safe for it.
+ * The only functions through which text from a definition enters generated code. A name, key, description or
+ * enum value was written by somebody else; each function makes it safe for one kind of place.
  */
 import path from "node:path/posix";
 import type { JsonValue } from "../model/json-schema.js";
 
 /**
- * Characters that JSON leaves as they are but that editors, terminals or older parsers treat as line ends, byte order
- * marks or direction changes: a reader must see the code that runs.
+ * Characters that JSON does not escape, but that editors, terminals or older parsers treat as line ends, byte
+ * order marks or direction changes: a reader must see the code that runs.
  */
 // oxlint-disable-next-line no-control-regex -- naming the control characters is the purpose of this expression
 const HIDDEN = /[\u007F-\u009F\u061C\u200B-\u200F\u2028-\u202E\u2060-\u2069\uFEFF]/g;
@@ -24,7 +24,7 @@ const RESERVED_WORDS = new Set(
   ).split(" "),
 );
 
-/** A JavaScript expression for the value. Object keys are own properties, whatever their name. */
+/** A JavaScript expression for the value. Every object key becomes an own property, whatever its name. */
 export function literal(value: JsonValue): string {
   if (typeof value === "string") return stringLiteral(value);
   if (typeof value === "number") return numberLiteral(value);
@@ -51,7 +51,10 @@ function numberLiteral(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** The text as a name in code. Throws on anything else: names are checked by the loader, so this is a bug of ours. */
+/**
+ * The text as an identifier. Throws for any other text: the loader has checked names, so this would be our
+ * bug.
+ */
 export function identifier(text: string): string {
   if (!IDENTIFIER.test(text) || RESERVED_WORDS.has(text)) {
     throw new TypeError(`expected an identifier, got ${JSON.stringify(text)}`);
@@ -59,13 +62,16 @@ export function identifier(text: string): string {
   return text;
 }
 
-/** `orderId`, `"order-id"`, `["__proto__"]`: the last because `{ "__proto__": x }` would set the prototype. */
+/** `orderId`, `"order-id"` or `["__proto__"]`, because `{ "__proto__": x }` would set the prototype. */
 export function propertyKey(key: string): string {
   if (key === "__proto__") return '["__proto__"]';
   return IDENTIFIER.test(key) ? key : stringLiteral(key);
 }
 
-/** A key of a type member, where `__proto__` is an ordinary name and a computed key is not allowed to be a plain string. */
+/**
+ * A key of a type member. Here `__proto__` is an ordinary name, and a computed key must not be a plain
+ * string.
+ */
 export function typeKey(key: string): string {
   return IDENTIFIER.test(key) ? key : stringLiteral(key);
 }
@@ -86,7 +92,7 @@ export function templateText(text: string): string {
     .replaceAll("${", "\\${");
 }
 
-/** A doc comment of the lines, or nothing when all are empty. No text can end it. */
+/** A doc comment with these lines, or nothing if all are empty. No text can end the comment. */
 export function jsdoc(lines: readonly (string | undefined)[]): string {
   const text = lines
     .filter((line) => line !== undefined)
@@ -112,18 +118,21 @@ export function commentLine(text: string): string {
     .trimEnd();
 }
 
-/** The specifier that imports one project file from another: `../../types.js`. Both paths are relative to the project. */
+/**
+ * The import specifier from one project file to another: `../../types.js`. Both paths are relative to the
+ * project.
+ */
 export function modulePath(from: string, to: string): string {
   const relative = path.relative(path.dirname(from), to).replace(/\.([cm]?)tsx?$/, ".$1js");
   return literal(relative.startsWith(".") ? relative : `./${relative}`);
 }
 
-/** `PaymentProcess` -> `paymentProcess`. */
+/** `PaymentProcess` becomes `paymentProcess`. */
 export function lowerFirst(name: string): string {
   return `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
 }
 
-/** `order_line-item` -> `OrderLineItem`; always an identifier. */
+/** `order_line-item` becomes `OrderLineItem`; always an identifier. */
 export function pascalCase(text: string): string {
   const joined = (text.match(/[A-Za-z0-9]+/g) ?? [])
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))

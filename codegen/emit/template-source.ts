@@ -1,11 +1,11 @@
-/** A value with expressions in it, as TypeScript that makes it. */
+/** Prints a value with expressions as TypeScript that computes it. */
 import { expressionsIn, type FieldTemplate, type ValueTemplate } from "../model/expression.js";
 import { expressionSource, joinsOf, rootsOf } from "./expression-source.js";
 import { templateSource } from "./key-function.js";
 import { type Layout, list } from "./layout.js";
 import { identifier, literal, propertyKey } from "./source-text.js";
 
-/** A parameter that nothing reads is an error under strict settings. */
+/** Lists only the roots that are read, because strict compiler settings reject an unused parameter. */
 export function parameters(roots: readonly string[]): string {
   return `(${[...new Set(roots)].map(identifier).join(", ")})`;
 }
@@ -34,7 +34,7 @@ function objectLayout(fields: readonly FieldTemplate[]): Layout {
   return list("{", [...fields.filter((field) => !field.optional).map(member), ...rest], "}");
 }
 
-/** What the value calls of the door. */
+/** The functions of `taskweft/generated-v1` that the value calls. */
 export function helpersOf(template: ValueTemplate): readonly string[] {
   switch (template.kind) {
     case "value":

@@ -1,7 +1,8 @@
 /**
- * The type expression of a schema that is neither an object nor a reference, by json-schema-to-typescript. Objects are
- * printed by types.ts, because that library drops a `__proto__` key and leaves U+2028 in keys; they appear here as
- * placeholders. Results are kept: five hundred tasks use a few dozen different leaves, and each call costs 0.5 ms.
+ * Prints the type of a schema that is neither an object nor a reference, with json-schema-to-typescript.
+ * types.ts prints objects, because that library drops a `__proto__` key and does not escape U+2028 in keys;
+ * here they are placeholders. Results are cached: five hundred tasks use a few dozen different leaves, and
+ * each call takes 0.5 ms.
  */
 import type { compile as Compile } from "json-schema-to-typescript";
 import type { JsonSchemaNode } from "../model/json-schema.js";
@@ -10,7 +11,10 @@ import { plainNode, type PlainSchema } from "./plain-schema.js";
 
 const PLACEHOLDER = "TaskweftNested";
 
-/** Safe settings: nothing is fetched or read, no bound becomes a tuple of a hundred members, nothing is reformatted. */
+/**
+ * Safe settings: nothing is fetched or read, a bound does not become a tuple of a hundred members, nothing is
+ * reformatted.
+ */
 const OPTIONS = {
   additionalProperties: false,
   bannerComment: "",
@@ -22,10 +26,10 @@ const OPTIONS = {
 } as const;
 
 const MAX_KEPT = 20_000;
-/** Promises, not texts: many tasks ask for the same leaf before its first answer is there. */
+/** Caches promises, because many tasks ask for the same leaf before its first result is there. */
 const kept = new Map<string, Promise<string>>();
 
-/** `nested` prints the objects and references inside the node, in the order in which they stand. */
+/** `nested` prints the objects and references inside the node, in their order. */
 export async function typeExpression(
   node: JsonSchemaNode,
   nested: (node: JsonSchemaNode) => Promise<Layout>,
@@ -37,7 +41,10 @@ export async function typeExpression(
   return fillPlaceholders(text, layouts);
 }
 
-/** Plain JSON Schema in which objects and references became `tsType` placeholders, which the library copies verbatim. */
+/**
+ * Plain JSON Schema in which objects and references are replaced by `tsType` placeholders, which the library
+ * copies verbatim.
+ */
 function withPlaceholders(node: JsonSchemaNode, inner: JsonSchemaNode[]): PlainSchema {
   switch (node.kind) {
     case "object":
@@ -87,7 +94,7 @@ async function compileExpression(schemaText: string): Promise<string> {
   return escapeSeparators(withoutOuterParentheses(match[1]));
 }
 
-/** Only string literals can hold these here, and there the escape means the same. */
+/** These characters can occur only in string literals, where the escape means the same. */
 function escapeSeparators(text: string): string {
   return text.replace(
     // oxlint-disable-next-line no-control-regex -- naming the control characters is the purpose of this expression
@@ -96,7 +103,7 @@ function escapeSeparators(text: string): string {
   );
 }
 
-/** `("a" | "b")` -> `"a" | "b"`; `("a")[] | ("b")` stays. */
+/** `("a" | "b")` becomes `"a" | "b"`; `("a")[] | ("b")` is unchanged. */
 function withoutOuterParentheses(text: string): string {
   if (!text.startsWith("(") || !text.endsWith(")")) return text;
   let depth = 0;

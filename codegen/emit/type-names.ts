@@ -1,6 +1,6 @@
 /**
- * One TypeScript name for every named schema. Equal definitions share one type over all tasks; unequal ones of the same
- * name are told apart by their task, so that no run can emit a name twice.
+ * Assigns one TypeScript name to every named schema. Equal definitions share one type across all tasks;
+ * different ones with the same name are told apart by their task, so that no name is emitted twice.
  */
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
@@ -8,7 +8,7 @@ import type { EventModel, ProjectModel, WorkflowModel } from "../model/project.j
 import { references } from "./schema-walk.js";
 import { pascalCase } from "./source-text.js";
 
-/** Names that generated modules use themselves, import or re-export beside the types. */
+/** Names that generated modules themselves use, import or re-export next to the types. */
 export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
   ..."Array Boolean Date Error Function Map Number Object Promise Record RegExp Set String Symbol".split(" "),
   ..."DeclaredError DefineBatchHandler DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
@@ -57,7 +57,7 @@ export function allocateTypeNames(project: ProjectModel): TypeNames {
   };
 }
 
-/** How many different schemas go by one definition name; fills the table of contents on the way. */
+/** The number of different schemas that share each definition name; also fills the map of contents. */
 function countVariants(
   project: ProjectModel,
   contents: Map<JsonSchema, ReadonlyMap<string, string>>,
@@ -81,7 +81,7 @@ function contentOf(
   return contents.get(scope)?.get(name) ?? "";
 }
 
-/** Each definition with everything it reaches, as text: two definitions with equal text mean the same. */
+/** Each definition with everything it reaches, as text: definitions with equal texts mean the same. */
 function definitionContents(schema: JsonSchema): ReadonlyMap<string, string> {
   const nodes = new Map(schema.definitions.map(({ name, schema: node }) => [name, node]));
   const contents = new Map<string, string>();
@@ -122,12 +122,12 @@ export function eventTypeName({ identifier }: EventModel): string {
   return `${identifier}Event`;
 }
 
-/** The type of what a run is started with. */
+/** The type of a run's input. */
 export function inputTypeName({ identifier }: WorkflowModel): string {
   return `${identifier}Input`;
 }
 
-/** The type of what a run gives. */
+/** The type of a run's output. */
 export function outputTypeName({ identifier, output }: WorkflowModel): string {
   return output === undefined ? "void" : `${identifier}Output`;
 }

@@ -1,4 +1,7 @@
-/** `generated/types.ts`: the payload and result of every task, and the map from which everything else is inferred. */
+/**
+ * `generated/types.ts`: the payload and result of every task, and the map from which everything else is
+ * inferred.
+ */
 import type { JsonSchema, JsonSchemaNode, JsonSchemaProperty } from "../model/json-schema.js";
 import type { EventModel, ProjectModel, TaskModel, WorkflowModel } from "../model/project.js";
 import { type Layout, inlineMembers, members, render } from "./layout.js";
@@ -31,7 +34,10 @@ export async function emitTypes(
   ].join("\n");
 }
 
-/** The declarations of one task's payload and result; depends on the task and the names of its definitions alone. */
+/**
+ * The declarations of one task's payload and result. Depends only on the task and the names of its
+ * definitions.
+ */
 export function taskTypeTexts(task: TaskModel, names: TypeNames): Promise<readonly string[]> {
   const parts = { Payload: task.payload, ...(task.result === undefined ? {} : { Result: task.result }) };
   return Promise.all(
@@ -62,7 +68,7 @@ function workflowTypes(workflow: WorkflowModel, names: TypeNames): Promise<strin
   ];
 }
 
-/** The type of a schema where it stands, for code beside types.ts. */
+/** The inline type of a schema, for code outside types.ts. */
 export function typeLayout(schema: JsonSchema, names: TypeNames): Promise<Layout> {
   return typeOf(schema.root, (name) => names.resolve(schema, name));
 }
@@ -91,7 +97,7 @@ async function typeOf(node: JsonSchemaNode, resolve: (definition: string) => str
   return typeExpression(node, (inner) => typeOf(inner, resolve));
 }
 
-/** `interface X {}` would accept every value, so a closed object without fields needs a type of its own. */
+/** `interface X {}` would accept every value, so a closed object without fields needs a special type. */
 function isEmpty(node: ObjectNode): boolean {
   return node.properties.length === 0 && node.additional === false;
 }
@@ -109,7 +115,10 @@ async function objectType(
   return members(open, [...fields, ...(await indexSignature(node, types, resolve))], "}");
 }
 
-/** Further keys. TypeScript wants the declared fields to fit the index signature, so their types join it. */
+/**
+ * The index signature for further keys. TypeScript requires the declared fields to be assignable to it, so
+ * their types are included.
+ */
 async function indexSignature(
   node: ObjectNode,
   types: readonly Layout[],
@@ -137,7 +146,7 @@ function queueNames(project: ProjectModel): string {
   return `/** The declared queues. */\nexport type QueueName = ${names === "" ? "never" : names};\n`;
 }
 
-/** The events for which a handler may wait, and the fields by which they are found. */
+/** The events that a handler may wait for, with the fields that identify them. */
 function waitsLayout(
   waits: NonNullable<TaskModel["definition"]["waitsFor"]>,
   { events }: ProjectModel,

@@ -1,9 +1,12 @@
-/** `generated/workflows.md`: each workflow as a picture that editors and code hosts draw (Mermaid), and where it is as SVG. */
+/**
+ * `generated/workflows.md`: each workflow as a Mermaid graph, which editors and code hosts draw, with a link
+ * to its SVG.
+ */
 import type { WorkflowModel } from "../model/project.js";
 import { GENERATED_MARK } from "./manifest.js";
 import { type Box, type WorkflowShape, workflowShape } from "./workflow-shape.js";
 
-/** `pictureOf`: path from the page to the workflow's picture; `undefined` where there is none. */
+/** `pictureOf`: path from the page to the workflow's picture; `undefined` if there is none. */
 export function emitWorkflowPage(
   workflows: readonly WorkflowModel[],
   pictureOf: (workflow: string) => string | undefined,

@@ -1,9 +1,12 @@
-/** `generated/workflows/<name>.svg`: one workflow, laid out here, so that whoever shows it (docs, dashboards) needs no tool. */
+/**
+ * `generated/workflows/<name>.svg`: the picture of a workflow. Codegen does the layout, so that docs and
+ * dashboards need no tool to show it.
+ */
 import type { WorkflowDefinition } from "../../runtime/definition/index.js";
 import { GENERATED_MARK } from "./manifest.js";
 import { type Box, type WorkflowShape, workflowShape } from "./workflow-shape.js";
 
-/** Workflows of more steps have no picture: it would say nothing to anybody, and laying it out takes seconds. */
+/** Larger workflows have no picture: it would be unreadable, and its layout takes seconds. */
 const MOST_STEPS = 150;
 
 const CHAR_WIDTH = 7.3;
@@ -11,7 +14,7 @@ const LINE_HEIGHT = 17;
 const PADDING = 12;
 const MARGIN = 16;
 
-/** Follows the reader's colours; `undo` is dashed, as compensation is in the page. */
+/** Follows the reader's colour scheme; `undo` is dashed, like compensations in the page. */
 export const PICTURE_STYLE: readonly string[] = [
   "text { font: 12px ui-monospace, Menlo, Consolas, monospace; fill: #1f2328; text-anchor: middle; }",
   ".name { font-weight: 600; }",
@@ -30,10 +33,10 @@ interface Point {
   readonly y: number;
 }
 
-/** What dagre makes of a graph. Its own types do not resolve as ES modules. */
+/** The result of dagre. Its own types do not resolve as ES modules. */
 interface Layout {
   graph(): { readonly width: number; readonly height: number };
-  /** The middle of a box, and its size. */
+  /** Centre and size of a box. */
   node(id: string): Point & { readonly width: number; readonly height: number };
   edge(from: string, to: string): { readonly points: readonly Point[] };
 }
@@ -65,7 +68,7 @@ export async function emitWorkflowPicture(definition: WorkflowDefinition): Promi
   ].join("\n");
 }
 
-/** The library is loaded when there is something to draw: most projects have no workflows. */
+/** Loads the library only if there is something to draw, because most projects have no workflows. */
 async function layOut({ boxes, arrows }: WorkflowShape): Promise<Layout> {
   const dagre = await import("@dagrejs/dagre");
   const graph = new dagre.Graph();
@@ -88,7 +91,7 @@ function boxLines({ id, kind, lines }: Box, graph: Layout): string[] {
     `<rect class="box ${kind}" x="${left + inset}" y="${top + inset}" width="${whole(width) - 2 * inset}" height="${whole(height) - 2 * inset}" rx="${corner}"/>`;
   return [
     rect(0),
-    // A workflow in a workflow: a box in a box.
+    // A child workflow is drawn as a box within a box.
     ...(kind === "run" ? [rect(3)] : []),
     ...lines.map(
       (line, index) =>
@@ -97,7 +100,7 @@ function boxLines({ id, kind, lines }: Box, graph: Layout): string[] {
   ];
 }
 
-/** Whole pixels: no machine's arithmetic shows in the file. */
+/** Rounds to whole pixels, so that the file does not depend on a machine's arithmetic. */
 function whole(value: number): number {
   return Math.round(value);
 }

@@ -1,6 +1,6 @@
 /**
- * What a picture of a workflow shows, whoever draws it: a box for each step and each compensation, and arrows. It says names, and
- * words of ours, and nothing else: text from a definition could be markup.
+ * The content of a workflow's picture, independent of its format: a box for each step and each compensation,
+ * and arrows. It contains only names and our own words, because other text from a definition could be markup.
  */
 import {
   formatDuration,
@@ -9,10 +9,10 @@ import {
 } from "../../runtime/definition/index.js";
 
 export interface Box {
-  /** Unique in the picture: steps go by numbers, since `end` and `style` are words of Mermaid. */
+  /** Unique in the picture. Steps are numbered, because `end` and `style` are keywords of Mermaid. */
   readonly id: string;
   readonly kind: "job" | "run" | "fan-out" | "wait" | "compensation";
-  /** At least one: the name first. */
+  /** At least one line; the first is the name. */
   readonly lines: readonly string[];
 }
 

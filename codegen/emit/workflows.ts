@@ -1,4 +1,7 @@
-/** `generated/workflows.ts`: one typed function a workflow, its definition, and its mappings for the user's compiler. */
+/**
+ * `generated/workflows.ts`: a typed start function per workflow, its definition, and its mappings for the
+ * user's compiler.
+ */
 import type { WorkflowDefinition } from "../../runtime/definition/index.js";
 import { compareText } from "../model/diagnostic.js";
 import type { ProjectModel, WorkflowModel } from "../model/project.js";
@@ -43,7 +46,7 @@ export async function emitWorkflows(
   return `${imports(workflows, mappings, paths)}\n${code}`;
 }
 
-/** A constant is named only below where it stands. */
+/** In an order in which each constant is declared before it is used. */
 function innermostFirst(
   workflows: readonly WorkflowModel[],
 ): readonly { readonly workflow: WorkflowModel; readonly index: number }[] {
@@ -57,12 +60,12 @@ function depthOf({ children = {} }: WorkflowDefinition): number {
   return Math.max(0, ...Object.values(children).map((child) => 1 + depthOf(child)));
 }
 
-/** `startOrderCheckout` */
+/** For example `startOrderCheckout`. */
 export function startName({ identifier: name }: WorkflowModel): string {
   return identifier(`start${name}`);
 }
 
-/** Only what the code uses: the user's compiler may refuse an import that nothing reads. */
+/** Imports only what the code uses, because the user's compiler may reject unused imports. */
 function imports(
   workflows: readonly WorkflowModel[],
   mappings: readonly TypedLayout[],
@@ -100,12 +103,12 @@ function imports(
   ].join("");
 }
 
-/** `orderCheckoutWorkflow` */
+/** For example `orderCheckoutWorkflow`. */
 export function definitionConstant({ identifier: name }: WorkflowModel): string {
   return identifier(`${lowerFirst(name)}Workflow`);
 }
 
-/** The registry reads the definitions of which schedules start runs. */
+/** Exported if the registry needs the definition for a schedule that starts runs. */
 function definitionText(
   workflow: WorkflowModel,
   isScheduled: boolean,
@@ -130,7 +133,7 @@ function definitionText(
   return render([`${keyword} ${definitionConstant(workflow)}: WorkflowDefinition = `, body, ";\n"]);
 }
 
-/** Plain data that may be long. */
+/** Prints plain data, which may need several lines. */
 function dataLayout(value: unknown): Layout {
   if (Array.isArray(value)) return list("[", value.map(dataLayout), "]");
   if (typeof value !== "object" || value === null) return literal(value as string | number | boolean | null);

@@ -1,6 +1,6 @@
 /**
- * zod source for a schema. It must accept exactly what the JSON Schema accepts (checked against ajv in the tests), with
- * one wanted difference: the loose view, used by workers, ignores keys that it does not know.
+ * Prints zod source for a schema. It must accept exactly what the JSON Schema accepts (tests compare it with
+ * ajv), with one intended difference: the loose view, used by workers, ignores unknown keys.
  */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { type Layout, list } from "./layout.js";
@@ -12,7 +12,7 @@ export type View = (typeof VIEWS)[number];
 
 export interface ZodScope {
   readonly view: View;
-  /** The constant that validates a definition. */
+  /** The constant with the validator of a definition. */
   readonly constantOf: (definition: string) => string;
 }
 
@@ -43,7 +43,7 @@ export function zodLayout(node: JsonSchemaNode, scope: ZodScope): Layout {
   }
 }
 
-/** What JSON leaves out would be there for the producer and missing for the worker. */
+/** Rejects what JSON leaves out: the producer would see the value, the worker would not. */
 function anyLayout(): Layout {
   const test = '(value) => !["function", "symbol", "undefined"].includes(typeof value)';
   return ["z.unknown()", list(".refine(", [test, literal("Invalid input: expected a JSON value")], ")")];
@@ -64,7 +64,9 @@ function call(method: string, argument: number | undefined): string {
   return argument === undefined ? "" : `.${method}(${literal(argument)})`;
 }
 
-/** zod's own `uuid` refuses ids without a version digit and its `url` trims, so those two are put together here. */
+/**
+ * zod's own `uuid` rejects ids without a version digit and its `url` trims, so these two are defined here.
+ */
 const FORMATS = {
   date: "z.iso.date()",
   "date-time": "z.iso.datetime({ offset: true })",
@@ -77,7 +79,8 @@ function stringLayout(node: JsonSchemaNode & { kind: "string" }): Layout {
   const most = node.maxLength === undefined ? "" : atMost(node.maxLength, node.pattern !== undefined);
   return [
     node.format === undefined ? "z.string()" : FORMATS[node.format],
-    // First, and then nothing more: of a text without bounds a pattern may ask for more time than anybody has.
+    // The length is checked first and ends the checks: on an unbounded text, a pattern may take practically
+    // for ever.
     node.pattern === undefined ? "" : most,
     node.pattern === undefined ? "" : `.regex(new RegExp(${literal(node.pattern)}, "u"))`,
     node.minLength === undefined ? "" : atLeast(node.minLength),
@@ -86,14 +89,17 @@ function stringLayout(node: JsonSchemaNode & { kind: "string" }): Layout {
   ];
 }
 
-/** JSON Schema counts code points, zod UTF-16 units: they agree up to 1, and where no surrogate pair is in play. */
+/**
+ * JSON Schema counts code points, zod UTF-16 units: they agree up to 1, and for texts without surrogate
+ * pairs.
+ */
 function atLeast(length: number): Layout {
   if (length <= 1) return `.min(${literal(length)})`;
   const test = `(text) => text.length >= ${length * 2} || [...text].length >= ${length}`;
   return list(".refine(", [test, literal(`Too small: expected string to have >=${length} characters`)], ")");
 }
 
-/** `ends`: nothing more is checked of a text that is longer. */
+/** `ends`: a longer text is not checked further. */
 function atMost(length: number, ends: boolean): Layout {
   const test = `(text) => text.length <= ${length} || (text.length <= ${length * 2} && [...text].length <= ${length})`;
   const message = literal(`Too big: expected string to have <=${length} characters`);
@@ -124,11 +130,11 @@ function uniqueLayout(items: JsonSchemaNode): Layout {
   return list(".refine(", [test, literal("Items must be unique")], ")");
 }
 
-/** What a module must declare for the validators that it holds; each by its name in the emitted code. */
+/** Helpers that a module must declare for its validators, by their names in the emitted code. */
 const SUPPORT = {
   /**
-   * Each branch judges the whole value. zod's own intersection lets keys pass that one closed branch forbids, and its
-   * pipe loses the first schema's verdict when the second is a union.
+   * Each branch checks the whole value. zod's own intersection accepts keys that one closed branch forbids,
+   * and its pipe loses the first schema's verdict if the second is a union.
    */
   allOf: `const allOf = (...branches: z.ZodType[]): z.ZodType =>
   z.unknown().superRefine((value, context) => {
@@ -138,7 +144,7 @@ const SUPPORT = {
     }
   });
 `,
-  /** Equal for equal items, whatever the order of their keys. */
+  /** The same text for equal items, whatever the order of their keys. */
   canonicalJson: `const canonicalJson = (item: unknown): string =>
   JSON.stringify(item, (_key, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)
@@ -147,8 +153,8 @@ const SUPPORT = {
   );
 `,
   /**
-   * Of a Date, a Map or an Error nothing but {} would be stored, and zod leaves out a key __proto__ without looking at its value.
-   * An object of another realm is as plain as one of this.
+   * A Date, a Map or an Error would be stored as {}, and zod drops a key __proto__ without looking at its
+   * value. Objects from another realm count as plain too.
    */
   plainObject: `const plainObject = (schema: z.ZodType): z.ZodType =>
   z.unknown().refine((value) => {
@@ -168,7 +174,7 @@ const SUPPORT = {
 
 export type Support = keyof typeof SUPPORT;
 
-/** What the validators of the trees need declared in their module. */
+/** The helpers that the validators of these trees need. */
 export function supportOf(nodes: readonly JsonSchemaNode[]): readonly Support[] {
   const all = nodes.flatMap(subtrees);
   const needed = {
@@ -188,12 +194,15 @@ export function supportCode(needed: readonly Support[]): readonly string[] {
 
 type ObjectNode = JsonSchemaNode & { kind: "object" };
 
-/** Closed ones need no more: what is missing there, or too much, is told. */
+/** A closed object needs no check for being plain: its missing or unknown fields are reported. */
 function isOpen(node: JsonSchemaNode): boolean {
   return node.kind === "object" && node.additional !== false;
 }
 
-/** Workers read payloads from JSON, where every object is plain. */
+/**
+ * Only the strict view checks for plain objects: workers read payloads from JSON, where every object is
+ * plain.
+ */
 function plainLayout(inner: Layout, { view }: ZodScope): Layout {
   return view === "strict" ? list("plainObject(", [inner], ")") : inner;
 }
@@ -214,7 +223,7 @@ function unionLayout(node: JsonSchemaNode & { kind: "union" }, scope: ZodScope):
   const { branches, discriminator } = node;
   const others = branches.filter((branch) => branch.kind !== "null");
   const [only] = others;
-  // One value or null: zod then names the expected type instead of "Invalid input".
+  // For one type or null, `nullable` makes zod name the expected type instead of "Invalid input".
   if (others.length === 1 && branches.length === 2 && only !== undefined && !acceptsNull(only)) {
     return [zodLayout(only, scope), ".nullable()"];
   }
@@ -228,7 +237,7 @@ function unionLayout(node: JsonSchemaNode & { kind: "union" }, scope: ZodScope):
     const union = list("z.discriminatedUnion(", [literal(discriminator), options], ")");
     return objects.some(isOpen) ? plainLayout(union, scope) : union;
   }
-  // Loose branches overlap although the strict ones do not, so "exactly one" is a question for the producer.
+  // Loose branches may overlap although the strict ones do not, so only the producer checks "exactly one".
   const kind =
     node.exclusive && discriminator === undefined && scope.view === "strict" ? "z.xor(" : "z.union(";
   return [

@@ -1,4 +1,4 @@
-/** Events with the observers that hear of them. */
+/** Builds the models of events with their observers. */
 import type { DefinitionFile } from "../model/definition-file.js";
 import type { EventDefinitionEntry, ObserverDefinitionEntry } from "../model/definition-event.js";
 import { compareText } from "../model/diagnostic.js";

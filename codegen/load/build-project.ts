@@ -1,4 +1,7 @@
-/** Files without errors -> ProjectModel. Everything here was checked before; what is missing now is a fault of ours. */
+/**
+ * Turns files without errors into a ProjectModel. Everything has been checked before; whatever is missing
+ * here is our bug.
+ */
 import {
   DEFAULT_QUEUE_NAME,
   DEFAULT_RETRY_POLICY,
@@ -40,7 +43,7 @@ export interface BuildInput {
   readonly contents: readonly DefinitionFile[];
   readonly declarations: Declarations;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
-  /** By the task that has it. */
+  /** By the task with the `onExhausted`. */
   readonly followUps: ReadonlyMap<string, FollowUpRule>;
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly observers: ReadonlyMap<string, CheckedObserver>;
@@ -158,7 +161,7 @@ function resolveSettings(
   };
 }
 
-/** In one order on both sides: it is part of what an emit looks for. */
+/** Sorted, because both the waiting side and the emit use the list of fields as a part of the lookup. */
 function sortedWaits(
   waits: NonNullable<TaskDefinitionEntry["waitsFor"]>,
 ): NonNullable<TaskDefinition["waitsFor"]> {

@@ -1,4 +1,4 @@
-/** Workflows as the runtime gets them, and their mappings for the user's compiler. */
+/** Builds workflows as the runtime gets them, and their mappings for the user's compiler. */
 import {
   DEFAULT_IDEMPOTENCY_TTL_MS,
   type FailureRule,
@@ -30,7 +30,7 @@ export interface WorkflowInput {
   readonly library: SchemaLibrary;
 }
 
-/** What is known of the project by then. */
+/** The resolved parts of the project that workflows need. */
 export interface Resolved {
   readonly defaultQueue: string;
   readonly tasks: readonly TaskModel[];
@@ -43,7 +43,7 @@ export function buildWorkflows(
 ): WorkflowModel[] {
   const entries = new Map(contents.flatMap((content) => Object.entries(content.workflows ?? {})));
   const built = new Map<string, WorkflowModel>();
-  // Those of its steps first: a workflow holds their definitions.
+  // Child workflows first, because a workflow contains their definitions.
   const build = (name: string): WorkflowModel => {
     const known = built.get(name);
     if (known !== undefined) return known;
@@ -116,7 +116,7 @@ class WorkflowBuilder {
       keepMs: retention === undefined ? DEFAULT_KEEP_MS : toMs(retention),
       ...(children.length === 0 ? {} : { children: Object.fromEntries(children) }),
     };
-    // Its input is checked by workers that have this very hash, so another schema is another hash.
+    // Workers with this hash check the input, so a different input schema must give a different hash.
     return { ...body, hash: definitionHash({ ...body, input: this.#library.extract(this.#checked.input) }) };
   }
 
@@ -156,7 +156,7 @@ class WorkflowBuilder {
     if (task === undefined) throw new Error(`the check of references let the task "${name}" pass`);
     const own = queue ?? task.queue;
     const holder = this.#resolved.queues.find((one) => one.name === own) ?? { name: own, weight: 1 };
-    // Without a payload: a limit for each key is no limit of a step.
+    // No payload: a limit with a key does not apply to a step's job.
     const limit = limitedGroup(task, holder, undefined);
     return {
       task: name,
@@ -233,7 +233,7 @@ function waitOf(
   return { event, field, equals: known!, match: match!, timeoutMs: toMs(timeout) };
 }
 
-/** An expression alone, as it stands in `if` and `forEach`. */
+/** Wraps a bare expression, as in `if` and `forEach`. */
 function valueOf(expression: Parameters<typeof runExpression>[0]): ValueTemplate {
   return { kind: "expression", expression, isComposite: false };
 }

@@ -1,4 +1,7 @@
-/** `batch` of a task against the limits beside it: a batch that cannot come together would always wait for nothing. */
+/**
+ * Checks `batch` against the limits of the task: a batch that can never fill up would always wait for
+ * nothing.
+ */
 import { DEFAULT_QUEUE_NAME, parseDuration } from "../../runtime/definition/index.js";
 import { quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
@@ -17,7 +20,7 @@ export function checkBatches({ queues, tasks, defaults }: Declarations, reporter
   }
 }
 
-/** Only jobs that hold a place of the limit can gather. */
+/** Only jobs that hold a slot of the limit can gather. */
 function checkLimit(
   task: SourceEntry,
   batch: SourceNode,
@@ -30,7 +33,7 @@ function checkLimit(
   const sizeNode = findEntry(batch, "size")?.value;
   const size = numberAt(batch, "size");
   if (limit === undefined || size === undefined || sizeNode === undefined || limit >= size) return;
-  // Jobs of several keys come together, each within the limit of its own.
+  // With different keys, jobs of several keys share a batch, each within the limit of its own key.
   const ownKey = textOf(findEntry(own, "key")?.value);
   if (ownKey !== undefined && ownKey !== textOf(findEntry(batch, "key")?.value)) return;
   const whose = own === undefined ? `the queue ${quote(queueName)}` : quote(task.key);
@@ -42,7 +45,7 @@ function checkLimit(
   });
 }
 
-/** A job that is alone waits all of `within`, which counts from the same moment as `startWithin`. */
+/** A lone job waits for the whole of `within`, which is counted from the same moment as `startWithin`. */
 function checkWait(task: SourceEntry, batch: SourceNode, reporter: Reporter): void {
   const within = findEntry(batch, "within")?.value;
   const startWithin = textOf(findEntry(task.value, "startWithin")?.value);
@@ -57,7 +60,7 @@ function checkWait(task: SourceEntry, batch: SourceNode, reporter: Reporter): vo
   });
 }
 
-/** A host runs one job at a time; a call for many would need another protocol with it. */
+/** A host runs one job at a time; a call for a batch would need another protocol. */
 function checkIsolation(task: SourceEntry, reporter: Reporter): void {
   const isolate = findEntry(task.value, "isolate");
   if (isolate === undefined) return;

@@ -1,4 +1,4 @@
-/** Whether what undoes steps is ever asked to, and whether there is something to undo where it is asked. */
+/** Checks that each `compensate` can be triggered, and that each trigger has something to compensate. */
 import { quote } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
@@ -19,7 +19,7 @@ export function checkCompensations(
     const undo = findEntry(entry.value, "compensate");
     const rule = findEntry(entry.value, "onFailure");
     if (onFailure === "compensate" && rule !== undefined) {
-      // A step that fails is not undone itself, and those after it have not begun.
+      // A failed step is not compensated itself, and the steps after it have not begun.
       const undoable = others.some((other) => isUndoable(other) && !comesBefore(step, other));
       if (undoable) continue;
       reporter.report({

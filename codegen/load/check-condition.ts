@@ -1,4 +1,4 @@
-/** A text that is one `${{ }}` expression and nothing beside it; a condition gives true or false. */
+/** Checks a text that consists of exactly one `${{ }}` expression; a condition must be a boolean. */
 import type { Expression } from "../model/expression.js";
 import {
   type ExpressionProblem,
@@ -12,7 +12,7 @@ import { expectBoolean, type Scope } from "./expression-types.js";
 import type { Reporter } from "./reporter.js";
 import { type SourceNode, type SourceScalar, textOf } from "./source.js";
 
-/** `by`: the key that asks for it, for messages. */
+/** `by`: the key that contains the condition, for messages. */
 export function checkCondition(
   by: string,
   node: SourceNode | undefined,
@@ -33,7 +33,7 @@ export interface OnlyExpression {
   readonly expression: LocatedExpression;
 }
 
-/** `undefined` after saying what is wrong, and where there is no text: the check of the structure has said so. */
+/** `undefined` after reporting a problem, and without a text, which the structure check has reported. */
 export function onlyExpression(
   node: SourceNode | undefined,
   grammar: Grammar,

@@ -1,4 +1,7 @@
-/** `dedupe` beside what else a task declares: its own times, `idempotency`, `concurrency` and `rateLimit`. */
+/**
+ * Checks `dedupe` against the other settings of a task: its own times, `idempotency`, `concurrency` and
+ * `rateLimit`.
+ */
 import { latestWins, parseDuration, type DedupeMode } from "../../runtime/definition/index.js";
 import type { TemplatePart } from "../model/project.js";
 import { quote } from "../model/quote.js";
@@ -28,7 +31,7 @@ export function checkDedupe(name: string, task: SourceNode, keys: DedupeKeys, re
   checkGroup(task, dedupe.value, keys, reporter);
 }
 
-/** `delay`: when a job of the task is to run, said somewhere else than in its definition. */
+/** `delay`: a start time given outside the task's definition. */
 export function checkDelay(
   delay: SourceEntry | undefined,
   name: string,
@@ -58,14 +61,14 @@ function checkWaits(dedupe: SourceNode, reporter: Reporter): void {
   });
 }
 
-/** A job that is replaced keeps its slot, or its place among those who wait for one: it must stay in its group. */
+/** A replaced job keeps its slot, or its place in the line for one, so it must stay in its group. */
 function checkGroup(
   task: SourceNode,
   dedupe: SourceNode,
   { dedupeKey, ...keys }: DedupeKeys,
   reporter: Reporter,
 ): void {
-  // A task that has several of them has one key for all (TW143, fairness).
+  // If a task has several of them, they share one key (TW143, fairness).
   const limit = (["concurrency", "rateLimit", "fairness"] as const).find(
     (name) => findEntry(task, name) !== undefined,
   );

@@ -1,4 +1,7 @@
-/** `onExhausted`: the task that it names must take what a job of it is told, whatever has happened to the job that died. */
+/**
+ * Checks `onExhausted`: the named task must accept the data about the dead job, whatever happened to that
+ * job.
+ */
 import { type Exhausted, EXHAUSTED_FIELDS, type FollowUpRule } from "../../runtime/definition/index.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed, quote } from "../model/quote.js";
@@ -10,7 +13,7 @@ import type { Reporter } from "./reporter.js";
 import { exposedPart } from "./sensitive-flow.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
-/** By the name of the task that has it. */
+/** By the name of the task with the `onExhausted`. */
 export function checkFollowUps(
   declared: ReadonlyMap<string, SourceEntry>,
   tasks: ReadonlyMap<string, CheckedTask>,
@@ -33,7 +36,7 @@ export function checkFollowUps(
   return rules;
 }
 
-/** One dead job would make jobs for ever. */
+/** A cycle would let one dead job create jobs for ever. */
 function checkCircle(
   holder: string,
   node: SourceNode,
@@ -93,10 +96,13 @@ function checkedFields({ holder, name, target, node, library, reporter }: Check)
   return fields;
 }
 
-/** What may hold something of the payload: handlers put values of it into their errors. */
+/** Fields that may contain parts of the payload, because handlers put its values into their errors. */
 const REPEATING: ReadonlySet<string> = new Set(["error", "message", "payload"]);
 
-/** Tools show what is not marked in the payload of the follow-up, whatever it was in that of the job that died. */
+/**
+ * Tools show every unmarked field of the follow-up's payload, even if it was sensitive in the payload of the
+ * dead job.
+ */
 function guardSensitive(
   from: JsonSchemaNode,
   fields: FollowUpRule["fields"],
@@ -108,7 +114,7 @@ function guardSensitive(
   for (const field of fields.filter((one) => REPEATING.has(one))) {
     const wanted = schema.properties.find((property) => property.name === field)?.schema;
     if (wanted === undefined || wanted.sensitive === true || resolve(wanted)?.sensitive === true) continue;
-    // A text may hold any of it.
+    // A text may contain any part of the payload.
     const path = exposedPart(from, field === "payload" ? wanted : { kind: "any" }, resolve);
     if (path === undefined) continue;
     const shown = field === "payload" ? `${field}${path}` : field;
@@ -122,7 +128,7 @@ function isField(name: string): boolean {
   return (EXHAUSTED_FIELDS as readonly string[]).includes(name);
 }
 
-/** The shortest and the longest that may come; a schema that takes both takes what lies between. */
+/** The shortest and the longest possible values; a schema that accepts both accepts everything between. */
 function samplesFor(task: string): readonly Exhausted[] {
   const text = (length: number): string => "x".repeat(length);
   return [

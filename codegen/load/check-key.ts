@@ -1,6 +1,6 @@
 /**
- * `idempotency.key`, `dedupe.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key` against the payload's schema: every
- * field exists, is a scalar, and is there whenever the key is made.
+ * Checks `idempotency.key`, `dedupe.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key`
+ * against the payload's schema: every field exists, is a scalar, and always has a value.
  */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
@@ -18,7 +18,7 @@ import type { Reporter } from "./reporter.js";
 import { kindName, leavesOf, mayBeNull, notScalar, type Resolve } from "./schema-words.js";
 import type { SourceScalar } from "./source.js";
 
-/** What a key that is always the same comes to; `start`: of a workflow. */
+/** The consequence of a constant key. `start`: the key of a workflow. */
 const SAME_KEY = {
   batch: {
     message: "the key is the same for every job, so it divides nothing",
@@ -50,10 +50,10 @@ const SAME_KEY = {
   },
 } as const;
 
-/** What has a key. */
+/** The settings that have a key. */
 export type KeyedRule = keyof typeof SAME_KEY;
 
-/** The parts of the key; problems are reported at their column. */
+/** Returns the parts of the key; problems are reported at their columns. */
 export function checkKey(
   rule: KeyedRule,
   node: SourceScalar,

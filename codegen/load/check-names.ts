@@ -1,6 +1,6 @@
 /**
- * Names become Redis key parts, TypeScript identifiers, file paths on disks that ignore case, and metric labels. What
- * would break in one of these places is refused here, at the line of the name.
+ * Names become parts of Redis keys, TypeScript identifiers, paths on case-insensitive disks, and metric
+ * labels. A name that would break one of these is rejected at its line.
  */
 import {
   MAX_NAME_LENGTH,
@@ -17,20 +17,23 @@ import { quote } from "../model/quote.js";
 import type { Problem } from "./reporter.js";
 import type { Origin } from "./source.js";
 
-/** Names of devices: Windows opens the device whatever the folder or extension. */
+/** Device names: Windows opens the device, whatever the folder or extension. */
 const WINDOWS_WORDS =
   "con prn aux nul com0 com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt0 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9";
-/** Words that every object answers to, so that a lookup by name finds something that nobody declared. */
+/** Properties of every object, so that a lookup by name would find something that nobody declared. */
 const PROTOTYPE_WORDS = "__proto__ constructor prototype";
 
-// Words of JavaScript (`eval:run`, `otel:export`) are fine: no identifier of generated code is a segment by itself.
+// Keywords of JavaScript (`eval:run`, `otel:export`) are allowed: no identifier of generated code is a bare
+// segment.
 const RESERVED_SEGMENTS: ReadonlyMap<string, string> = new Map([
   ...WINDOWS_WORDS.split(" ").map((word) => [word, "a device name of Windows"] as const),
   ...PROTOTYPE_WORDS.split(" ").map((word) => [word, "a property of every JavaScript object"] as const),
 ]);
 const RESERVED_SIMPLE: ReadonlySet<string> = new Set(PROTOTYPE_WORDS.split(" "));
 
-/** Classes that generated/errors.ts imports or that JavaScript has: a class of that name would hide them. */
+/**
+ * Classes that generated/errors.ts imports or that JavaScript defines: a class of that name would hide them.
+ */
 const TAKEN_ERROR_NAMES: ReadonlySet<string> = new Set(
   "AggregateError Array Boolean DeclaredError Error EvalError Function Number Object PayloadInvalid PermanentError Promise RangeError ReferenceError String Symbol SyntaxError TaskweftError TypeError URIError".split(
     " ",
@@ -55,7 +58,7 @@ const LONGEST: Partial<Record<NameKind, number>> = {
   step: MAX_STEP_NAME_LENGTH,
 };
 
-/** What is wrong with a name, or `undefined`. */
+/** The problem of a name, or `undefined`. */
 export function nameProblem(kind: NameKind, name: string, at: Origin): Problem | undefined {
   const { pattern, form, example } = FORMS[kind];
   const longest = LONGEST[kind] ?? MAX_NAME_LENGTH;
@@ -108,7 +111,7 @@ const FORMS: Readonly<Record<NameKind, { pattern: RegExp; form: string; example:
 
 function reservedPart(kind: NameKind, name: string): string | undefined {
   if (kind === "error") return TAKEN_ERROR_NAMES.has(name) ? "it would hide a class of that name" : undefined;
-  // `defineContract`, `defineWorkflow` and the like would be what generated code imports and what it declares.
+  // `defineContract`, `defineWorkflow` and the like would be both imported and declared by generated code.
   if (name === "define" && (kind === "task" || kind === "workflow" || kind === "event"))
     return "generated code would have two things of one name";
   if (kind === "step" && name in Object.prototype) return "it is a property of every JavaScript object";
@@ -143,12 +146,12 @@ function capitalised(name: string): string {
     .join("");
 }
 
-/** `payment:process` -> `PaymentProcess`. */
+/** `PaymentProcess` for `payment:process`. */
 export function identifierOf(taskName: string): string {
   return capitalised(taskName);
 }
 
-/** `payment:process` -> `payment/process`. */
+/** `payment/process` for `payment:process`. */
 export function modulePathOf(taskName: string): string {
   return taskName.replaceAll(":", "/");
 }

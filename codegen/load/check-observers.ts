@@ -1,4 +1,7 @@
-/** Events and observers: payloads compiled, conditions and the payloads of actions checked against both sides. */
+/**
+ * Checks events and observers: compiles payloads, and checks conditions and the payloads of actions against
+ * both schemas.
+ */
 import type { Expression, ValueTemplate } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { checkPayloadKind, type CheckedTask } from "./check-tasks.js";
@@ -22,7 +25,7 @@ export interface CheckedEvent {
 export interface CheckedObserver {
   readonly at: Origin;
   readonly when?: Expression;
-  /** The payloads of its actions, in the order of the file. */
+  /** The payloads of the observer's actions, in the order of the file. */
   readonly payloads: readonly ValueTemplate[];
 }
 
@@ -48,7 +51,7 @@ export interface ObserverCheck {
   readonly declarations: Declarations;
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
-  /** Of workflows. */
+  /** Input schemas of workflows. */
   readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;
@@ -72,7 +75,7 @@ export function checkObservers(check: ObserverCheck): Map<string, CheckedObserve
   return checked;
 }
 
-/** Without `with` there is `{}`, and what it lacks is missing at the action. */
+/** A missing `with` counts as `{}`; fields that it lacks are reported at the action. */
 function checkAction(action: SourceNode, scope: Scope, check: ObserverCheck): ValueTemplate {
   const { inputs, reporter, tasks } = check;
   checkShape(action, reporter);
@@ -89,7 +92,7 @@ function checkAction(action: SourceNode, scope: Scope, check: ObserverCheck): Va
   return objectTemplate(node, at, target ?? UNKNOWN_SCHEMA, { scope, reporter, code: "TW181", taker: name });
 }
 
-/** A job of a task, or a run of a workflow, which begins at once and has queues of its own. */
+/** An action enqueues a job of a task, or starts a workflow, which begins at once and has its own queues. */
 function checkShape(action: SourceNode, reporter: Reporter): void {
   const [task, workflow] = ["task", "workflow"].map((key) => findEntry(action, key));
   const report = (at: Origin, message: string, hint: string): void =>

@@ -1,4 +1,7 @@
-/** Queues and retry policies that tasks name, and what schedules and steps name, must be declared somewhere in the project. */
+/**
+ * Checks that the queues, retry policies, tasks and workflows that definitions name are declared in the
+ * project.
+ */
 import { DEFAULT_QUEUE_NAME } from "../../runtime/definition/index.js";
 import { listed, quote } from "../model/quote.js";
 import type { Declarations } from "./declarations.js";
@@ -56,7 +59,7 @@ export function checkReferences(declarations: Declarations, reporter: Reporter):
   checkLimits(declarations, reporter);
 }
 
-/** A job counts in the limits of its task or in those of its queue. */
+/** A job counts either in the limits of its task or in those of its queue. */
 function checkLimits({ queues, tasks, defaults }: Declarations, reporter: Reporter): void {
   const general = textOf(findEntry(defaults, "queue")?.value) ?? DEFAULT_QUEUE_NAME;
   for (const { key, value } of tasks.values()) {
@@ -85,7 +88,7 @@ function limitIn(holder: SourceNode | undefined): SourceEntry | undefined {
   return findEntry(holder, "concurrency") ?? findEntry(holder, "rateLimit");
 }
 
-/** The same of a job that is made with another queue than its task's. */
+/** The same check for a job with another queue than its task's. */
 export function checkLimit(
   queue: SourceEntry | undefined,
   task: string,
@@ -123,7 +126,7 @@ function checkName(
   });
 }
 
-/** With queues declared but no `default` among them, a task that names no queue has nowhere to go. */
+/** If queues are declared but `default` is not among them, a task without a queue has nowhere to go. */
 function checkDefaultQueue(
   declarations: Declarations,
   queueNames: readonly string[],

@@ -1,4 +1,7 @@
-/** Schedules: the cron expression, the time zone, and what they carry against the schema of the task or workflow. */
+/**
+ * Checks schedules: the cron expression, the time zone, and the payload or input against the schema of the
+ * task or workflow.
+ */
 import type { z } from "zod";
 import { isTimeZone, MAX_RUN_SCHEDULE_NAME_LENGTH, parseCron } from "../../runtime/definition/index.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
@@ -12,7 +15,7 @@ import { findEntry, type Origin, type SourceEntry, type SourceNode, textOf, toPl
 
 export interface ScheduleCheck {
   readonly tasks: ReadonlyMap<string, CheckedTask>;
-  /** Of workflows. */
+  /** Input schemas of workflows. */
   readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;
@@ -35,7 +38,7 @@ export function checkSchedules(schedules: ReadonlyMap<string, SourceEntry>, chec
   }
 }
 
-/** Jobs of a task, or runs of a workflow, each with its keys. False: neither is said, or both. */
+/** A schedule has either a task or a workflow, each with its own keys. False if it has neither or both. */
 function checkShape({ key: name, keyOrigin, value }: SourceEntry, reporter: Reporter): boolean {
   const [task, workflow] = ["task", "workflow"].map((key) => findEntry(value, key));
   const report = (at: Origin, message: string, hint: string): void =>
@@ -60,7 +63,7 @@ function checkShape({ key: name, keyOrigin, value }: SourceEntry, reporter: Repo
   return wrong === undefined;
 }
 
-/** Where nothing is written there is `{}`, and what it lacks is missing at the schedule. */
+/** A missing payload or input counts as `{}`; fields that it lacks are reported at the schedule. */
 function emptyMap(key: string, { keyOrigin }: SourceEntry): SourceEntry {
   return { key, keyOrigin, value: { kind: "map", entries: [], origin: keyOrigin } };
 }
@@ -74,7 +77,7 @@ function checkCron(node: SourceNode | undefined, reporter: Reporter): void {
   reporter.report({ code: "TW140", at: partOf(node.origin, text, start, end), message, hint });
 }
 
-/** The part of a text as it stands in the file; all of it where the two differ, as with escapes. */
+/** The part of a text as it is in the file; the whole text if the two differ, as with escapes. */
 function partOf(origin: Origin, text: string, start: number, end: number): Origin {
   const shift = origin.source.text.slice(origin.start, origin.end).indexOf(text);
   if (shift < 0) return origin;
@@ -111,7 +114,7 @@ function checkPolicies(schedule: SourceNode, reporter: Reporter): void {
 
 interface PayloadCheck {
   readonly key: "input" | "payload";
-  /** The task or the workflow. */
+  /** The task or the workflow, for messages. */
   readonly taker: string;
   readonly written: SourceEntry;
   readonly schema: JsonSchemaNode;

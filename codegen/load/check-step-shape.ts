@@ -1,9 +1,9 @@
-/** Which keys of a step go together: it has a task or a workflow, sleeps, or waits for an event. */
+/** Checks which keys of a step go together: it has a task or a workflow, sleeps, or waits for an event. */
 import { quote } from "../model/quote.js";
 import type { Problem, Reporter } from "./reporter.js";
 import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
-/** Keys that a step without a job may have. */
+/** Keys allowed in a step without a job. */
 const SLEEP_KEYS: ReadonlySet<string> = new Set(["description", "join", "needs", "sleep"]);
 const WAIT_KEYS: ReadonlySet<string> = new Set([
   "description",
@@ -15,7 +15,7 @@ const WAIT_KEYS: ReadonlySet<string> = new Set([
   "timeout",
   "waitFor",
 ]);
-/** Keys that only a job has; a hint what to do instead. */
+/** Keys that only a step with a job can have, each with a hint what to do instead. */
 const JOB_KEYS: ReadonlyMap<string, string> = new Map([
   ["queue", "its steps have queues of their own; delete it"],
   ["retry", "its steps have retries of their own; delete it"],
@@ -86,7 +86,7 @@ function checkKeys(entries: readonly SourceEntry[], allowed: ReadonlySet<string>
   }
 }
 
-/** Nothing may hang, and an emit has to find the run. */
+/** Requires a timeout, so that no run hangs, and a `match`, so that an emit can find the run. */
 function checkWait(step: string, { keyOrigin }: SourceEntry, value: SourceNode, report: Report): void {
   if (findEntry(value, "timeout") === undefined) {
     const message = `the step ${quote(step)} could wait for ever`;

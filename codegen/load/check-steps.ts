@@ -1,4 +1,4 @@
-/** What the steps of a workflow compute: conditions, lists, payloads. */
+/** Checks what the steps of a workflow compute: conditions, lists and payloads. */
 import type { Expression } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { quote } from "../model/quote.js";
@@ -59,7 +59,7 @@ export class StepChecker {
     const { before, ended, order, unclear } = this.#check.graph;
     const readable = before.get(name) ?? NONE;
     const isLost = unclear.has(name);
-    // What has ended cannot be told on a circle: that it is one has been said.
+    // On a cycle, it cannot be told which steps have ended; the cycle itself has been reported.
     const isOrdered = order.includes(name) && !isLost;
     return {
       reader: `step ${quote(name)}`,
@@ -104,7 +104,7 @@ export class StepChecker {
     };
   }
 
-  /** Without `with` there is `{}`, and what it lacks is missing at the task. */
+  /** A missing `with` counts as `{}`; fields that it lacks are reported at the task. */
   #job({ keyOrigin, value }: SourceEntry, place: Place): CheckedJob {
     const { inputs, reporter, scopes, tasks } = this.#check;
     const written = findEntry(value, "with");
@@ -121,7 +121,7 @@ export class StepChecker {
     return { template: objectTemplate(node, at, schema, context), place };
   }
 
-  /** The key is made of the payload, which is known only after the job has waited. */
+  /** The key is computed from the payload, which is known only after the job has waited. */
   #checkKeyedLimit(name: string, at: SourceNode): void {
     const { declarations, reporter } = this.#check;
     const task = declarations.tasks.get(name)?.value;

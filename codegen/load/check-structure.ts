@@ -1,6 +1,6 @@
 /**
- * A file's tree against the zod model: unknown keys, missing keys, wrong values. zod says what is wrong and where; the
- * words are ours, because a reader of YAML does not know what "expected nonoptional" means.
+ * Checks a file's tree against the zod model: unknown keys, missing keys, wrong values. zod finds the problem
+ * and its place; the messages are ours, because "expected nonoptional" means nothing to an author of YAML.
  */
 import type { z } from "zod";
 import { DEDUPE_MODES } from "../../runtime/definition/index.js";
@@ -14,7 +14,10 @@ import { describeNode, findEntry, type Origin, type SourceNode, textOf, toPlain 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
-/** Reports every problem of the file's structure; the typed content, or `undefined` when there is any. */
+/**
+ * Reports every structural problem of the file. Returns the typed content, or `undefined` if there is a
+ * problem.
+ */
 export function checkStructure(
   root: SourceNode,
   reporter: Reporter,
@@ -35,7 +38,7 @@ export function checkStructure(
 }
 
 function reportIssue(root: SourceNode, issue: Issue, prefix: Path, reporter: Reporter): void {
-  // Names have a check of their own (check-names.ts), which also knows reserved words.
+  // check-names.ts checks names, including reserved words.
   if (issue.code === "invalid_key") return;
   const path = [...prefix, ...issue.path];
   const place = locate(root, path);
@@ -53,7 +56,7 @@ function reportIssue(root: SourceNode, issue: Issue, prefix: Path, reporter: Rep
 interface Place {
   readonly node: SourceNode;
   readonly at: Origin;
-  /** The last segment is a key that does not stand there; `node` is the map that lacks it and `at` that map's key. */
+  /** The last segment is a missing key: `node` is the map without it and `at` is that map's key. */
   readonly missing?: string;
 }
 
@@ -71,7 +74,7 @@ function locate(root: SourceNode, path: Path): Place {
     node = entry.value;
     keyOrigin = entry.keyOrigin;
   }
-  // An empty value has no text to mark; its key has.
+  // An empty value has no text to mark, so its key is marked.
   const isEmpty = node.kind === "scalar" && node.value === null;
   return { node, at: isEmpty || node.kind === "map" ? keyOrigin : node.origin };
 }
@@ -111,7 +114,7 @@ function reportUnknownKey(node: SourceNode, path: Path, key: string, reporter: R
 
 type UnionIssue = Extract<Issue, { code: "invalid_union" }>;
 
-/** The branch that the writer meant is the one whose type fits; its problems are the ones to show. */
+/** Reports the problems of the branch whose type fits, because the author meant that one. */
 function reportUnion(
   root: SourceNode,
   issue: UnionIssue,
@@ -139,7 +142,7 @@ function reportUnion(
   reporter.report({ code: "TW104", at: place.at, message });
 }
 
-/** Text fits a branch of words even when it is none of them: then the word is misspelt. */
+/** Text fits a branch of fixed words even if it is none of them: then the word is misspelt. */
 function isTypeMismatch(issue: Issue, node: SourceNode): boolean {
   if (issue.code === "invalid_type") return true;
   return issue.code === "invalid_value" && !(node.kind === "scalar" && typeof node.value === "string");
@@ -198,7 +201,7 @@ function describeIssue(
   return { message: `${where}${issue.message}` };
 }
 
-/** Only text is misspelt; `2` where 1 belongs is no typing error. */
+/** Suggests only for text: `2` instead of 1 is not a misspelling. */
 function hintFor(node: SourceNode, words: readonly string[]): string | undefined {
   const text = textOf(node);
   return text === undefined ? undefined : didYouMean(text, words);
@@ -215,7 +218,7 @@ function sized(origin: string, node: SourceNode, got: string): string {
   return got;
 }
 
-/** `tasks > payment:process > queue: `, empty at the root. */
+/** `tasks > payment:process > queue: `, or empty at the root. */
 function at(path: Path): string {
   return path.length === 0 ? "" : `${pathText(path)}: `;
 }

@@ -1,4 +1,4 @@
-/** Payloads, results and keys of all tasks, compiled and checked. */
+/** Compiles and checks the payloads, results and keys of all tasks. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { quote } from "../model/quote.js";
@@ -84,7 +84,7 @@ function checkSameKey(
   const [concurrency, rateLimit] = [findEntry(task, "concurrency"), findEntry(task, "rateLimit")];
   if (concurrency === undefined || rateLimit === undefined) return;
   const [one, other] = [findEntry(concurrency.value, "key"), findEntry(rateLimit.value, "key")];
-  // A key that cannot be read has a problem of its own.
+  // An invalid key has been reported already.
   const unread =
     (one !== undefined && concurrencyKey === undefined) ||
     (other !== undefined && rateLimitKey === undefined);
@@ -100,7 +100,7 @@ function checkSameKey(
   });
 }
 
-/** A key has its turns and its limits in one group: whoever waits there waits for both. */
+/** A key has its turns and its limits in one group: a job in it waits for both. */
 function checkTurns(
   task: SourceNode,
   fairnessKey: readonly TemplatePart[] | undefined,
@@ -112,7 +112,7 @@ function checkTurns(
     const limit = findEntry(task, rule);
     const key = findEntry(limit?.value, "key");
     if (limit === undefined || JSON.stringify(keys[rule]) === JSON.stringify(fairnessKey)) continue;
-    // A key that cannot be read has a problem of its own.
+    // An invalid key has been reported already.
     if (key !== undefined && keys[rule] === undefined) continue;
     const text = quote(textOf(findEntry(findEntry(task, "fairness")?.value, "key")?.value) ?? "");
     reporter.report({
@@ -124,7 +124,7 @@ function checkTurns(
   }
 }
 
-/** A payload is an object, so that a field can be added later without breaking every stored job. */
+/** A payload must be an object, so that a field can be added later without breaking every stored job. */
 export function checkPayloadKind(
   payload: JsonSchemaNode,
   node: SourceNode,

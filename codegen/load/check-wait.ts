@@ -1,4 +1,7 @@
-/** The `match` of a step that waits for an event: a condition, in which an equality says by what an emit finds the run. */
+/**
+ * Checks the `match` of a step that waits for an event: a condition with an equality by which an emit finds
+ * the run.
+ */
 import { type Expression, pathsOf } from "../model/expression.js";
 import { checkCondition } from "./check-condition.js";
 import type { CheckedWait, WorkflowCheck } from "./checked-workflow.js";
@@ -24,7 +27,7 @@ export function checkWait(
   const found = all.map(correlationOf).find((one) => one !== undefined);
   if (found !== undefined) return { event, condition, ...found, place: inner };
   const roots = pathsOf(condition).map((path) => path.root);
-  // A name that nobody knows may have been meant for one that would do.
+  // An unknown name may be a misspelling of a suitable one, and has been reported already.
   if (!roots.every((root) => ROOTS.includes(root))) return undefined;
   reporter.report({
     code: "TW212",
@@ -37,7 +40,7 @@ export function checkWait(
   return undefined;
 }
 
-/** What must hold for the condition to hold. */
+/** The conditions that must all hold for the whole condition to hold. */
 function conjunctsOf(condition: Expression): readonly Expression[] {
   return condition.kind === "all" ? condition.operands.flatMap(conjunctsOf) : [condition];
 }

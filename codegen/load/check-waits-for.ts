@@ -1,4 +1,7 @@
-/** `waitsFor` of a task: the fields by whose values an emit finds the jobs that wait must stand in every event, and be plain. */
+/**
+ * Checks `waitsFor` of a task: the fields by which an emit finds waiting jobs must be present in every event,
+ * and be scalars.
+ */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { quote } from "../model/quote.js";
 import type { CheckedEvent } from "./check-observers.js";

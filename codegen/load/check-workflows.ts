@@ -1,4 +1,4 @@
-/** Workflows: their graphs, and every value that flows in them, checked against the schemas of both sides. */
+/** Checks workflows: their graphs, and every value that flows in them against the schemas of both sides. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { MAX_STEPS } from "../model/definition-workflow.js";
@@ -17,7 +17,7 @@ import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from 
 import { freeTemplate } from "./value-template.js";
 import { workflowOrder } from "./workflow-order.js";
 
-/** Before the library is finished: the inputs are schemas too. */
+/** Runs before the library is finished, because the inputs are schemas too. */
 export function compileInputs(
   workflows: ReadonlyMap<string, SourceEntry>,
   library: SchemaLibrary,
@@ -67,7 +67,7 @@ function checkWorkflow(
   const scopes = new StepScopes(graph, input, check, (node) => library.resolve(node));
   const checker = new StepChecker({ ...check, graph, scopes });
   const inOrder = new Map(graph.order.map((step) => [step, graph.steps.get(step)]));
-  // Steps of a circle have no order, and are checked all the same.
+  // Steps on a cycle have no order, but are checked all the same.
   for (const [step, own] of graph.steps) inOrder.set(step, own);
   const idempotencyKey = keyOf(value, input, check);
   const output = outputOf(findEntry(value, "output"), graph, scopes, reporter);
@@ -92,7 +92,7 @@ function keyOf(
   return checkKey("start", key, text, input, (node) => library.resolve(node), reporter);
 }
 
-/** Made when every step has ended. */
+/** The output is computed when every step has ended. */
 function outputOf(
   entry: SourceEntry | undefined,
   graph: StepGraph,

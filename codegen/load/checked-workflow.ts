@@ -14,7 +14,7 @@ export interface CheckedWorkflow {
   readonly at: Origin;
   readonly input: JsonSchemaNode;
   readonly idempotencyKey?: readonly TemplatePart[];
-  /** Each after those that it needs. */
+  /** In topological order: each step after those it needs. */
   readonly steps: readonly CheckedStep[];
   readonly output?: {
     readonly template: ValueTemplate;
@@ -47,7 +47,7 @@ export interface CheckedJob {
 export interface CheckedWait {
   readonly event: string;
   readonly condition: Expression;
-  /** A field of the event, and what the run knows from its start that it must be. */
+  /** A field of the event, and the value that it must have, which the run knows from its start. */
   readonly field: readonly string[];
   readonly equals: Expression;
   readonly place: Place;
@@ -57,9 +57,9 @@ export interface WorkflowCheck {
   readonly declarations: Declarations;
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
-  /** Of `compileInputs`. */
+  /** The result of `compileInputs`. */
   readonly inputs: ReadonlyMap<string, JsonSchemaNode>;
-  /** Of the workflows that have been checked: what a run gives; `undefined`: nothing. */
+  /** Outputs of the workflows checked so far; `undefined` for a workflow without output. */
   readonly outputs: ReadonlyMap<string, JsonSchemaNode | undefined>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;

@@ -1,4 +1,4 @@
-/** What two values of a comparison must be, so that its result is not always the same. */
+/** Checks that two compared values have types for which the result is not always the same. */
 import type { ComparisonOperator } from "../model/expression.js";
 import { expressionText } from "../model/expression.js";
 import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
@@ -44,7 +44,7 @@ export function compareProblem(
     : sides.map((side) => notANumber(operator, side, resolve)).find((found) => found !== undefined);
 }
 
-/** `== null` asks whether there is a value. */
+/** `== null` tests whether there is a value, so it is pointless if there always is. */
 function neverNull({ type, expression }: Side, resolve: Resolve): ExpressionProblem | undefined {
   if (type.optional || mayBeNull(type.schema, resolve)) return undefined;
   return {
@@ -94,7 +94,7 @@ function describe({ type, expression }: Side, resolve: Resolve): string {
   return expression.kind === "literal" ? text : `${text}, as ${textOf(expression)} is`;
 }
 
-/** Of a choice of values, the one that was meant. */
+/** The value of an enum that was probably meant. */
 function suggestion(at: Side, subject: Side, resolve: Resolve): string | undefined {
   const values = leavesOf(subject.type.schema, resolve).flatMap((leaf) =>
     leaf.kind === "enum" ? leaf.values.filter((value) => typeof value === "string") : [],
@@ -111,7 +111,7 @@ function mayEqual(a: JsonSchemaNode, b: JsonSchemaNode): boolean {
   return typesOf(a).some((kind) => typesOf(b).includes(kind));
 }
 
-/** What `typeof` says of the values of a leaf. */
+/** The type names of a leaf's values. */
 function typesOf(leaf: JsonSchemaNode): string[] {
   return leaf.kind === "enum" ? leaf.values.map(typeName) : [leaf.kind];
 }

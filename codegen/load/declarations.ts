@@ -1,4 +1,4 @@
-/** All files of a project put together: what is declared, under which name, and where. */
+/** Merges all files of a project: what is declared, under which name, and where. */
 import { compareText } from "../model/diagnostic.js";
 import { quote } from "../model/quote.js";
 import { identifierOf, type NameKind, modulePathOf, nameProblem } from "./check-names.js";
@@ -13,7 +13,7 @@ import {
 } from "./source.js";
 
 export interface Declarations {
-  /** The `defaults` section, of whichever file holds it. */
+  /** The `defaults` section, from whichever file contains it. */
   readonly defaults: SourceNode | undefined;
   readonly events: ReadonlyMap<string, SourceEntry>;
   readonly observers: ReadonlyMap<string, SourceEntry>;
@@ -88,7 +88,7 @@ function collectDefaults(roots: readonly SourceNode[], reporter: Reporter): Sour
   return first?.value;
 }
 
-/** `payment:process` and `payment-process` would both become `enqueuePaymentProcess`. */
+/** Detects clashes: `payment:process` and `payment-process` would both become `enqueuePaymentProcess`. */
 function checkIdentifiers(
   kind: "event" | "task" | "workflow",
   entries: ReadonlyMap<string, SourceEntry>,

@@ -1,2 +1,2 @@
-/** Suggestions are the same in definition files and in the configuration. */
+/** Definition files and the configuration use the same suggestions. */
 export { closest, didYouMean, editDistance } from "../../runtime/definition/did-you-mean.js";

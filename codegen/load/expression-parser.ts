@@ -1,6 +1,7 @@
 /**
- * `${{ }}` in text. Values are paths, literals and `??` between them; a condition may compare and combine them. Nothing
- * else, so that every expression can be checked against a schema and printed as TypeScript.
+ * Parses `${{ }}` in text. Values are paths, literals and `??` between them; a condition may also compare and
+ * combine them. Nothing else is allowed, so that every expression can be checked against a schema and printed
+ * as TypeScript.
  *
  *   value      := operand ('??' operand)*
  *   operand    := path | 'text' | number | true | false | null
@@ -31,7 +32,7 @@ import {
 
 export type { ExpressionProblem, TextRange } from "./expression-tokens.js";
 
-/** An expression whose parts know where they stand; `toExpression` drops that. */
+/** An expression whose parts know their positions; `toExpression` drops these. */
 export type LocatedExpression = { readonly range: TextRange } & (
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
   | { readonly kind: "path"; readonly root: string; readonly segments: readonly LocatedSegment[] }
@@ -60,7 +61,10 @@ export type TemplateResult =
   | { readonly ok: true; readonly parts: readonly LocatedPart[] }
   | { readonly ok: false; readonly problem: ExpressionProblem };
 
-/** Of all expressions of one text together, brackets included: beyond what people write, and some checks hold each part against the others. */
+/**
+ * Most characters of all expressions in one text, brackets included. More than people write; some checks
+ * compare every part with every other.
+ */
 const MAX_LENGTH = 4000;
 
 /** Splits text into literal parts and parsed expressions. */
@@ -123,7 +127,7 @@ export function toExpression(located: LocatedExpression): Expression {
   }
 }
 
-/** From just after `${{`; `end` is just after `}}`. */
+/** Starts after `${{`; `end` is after `}}`. */
 function parseExpression(cursor: Cursor): { expression: LocatedExpression; end: number } {
   const expression = cursor.grammar === "value" ? parseValue(cursor) : parseCondition(cursor);
   const token = nextToken(cursor);
@@ -141,7 +145,8 @@ function parseCondition(cursor: Cursor): LocatedExpression {
   const first = chain(cursor, "any", "||", parseAll);
   const token = peekToken(cursor);
   if (!isPunctuation(token, "??")) return first;
-  // In JavaScript ?? binds less than ==, elsewhere more: brackets leave nothing to guess.
+  // In JavaScript ?? binds more weakly than ==, in other languages more strongly: required brackets make it
+  // unambiguous.
   const isPrimary = first.kind === "literal" || first.kind === "path" || cursor.bracketed.has(first);
   if (!isPrimary) throw unclear(token);
   const expression = chainFrom(cursor, first, "coalesce", "??", parsePrimary);
@@ -197,7 +202,7 @@ function parsePrimary(cursor: Cursor): LocatedExpression {
 
 const MAX_DEPTH = 50;
 
-/** Takes the token that opens, then what it opens. */
+/** Consumes the opening token, then parses what it opens. */
 function deeper(cursor: Cursor, parse: (cursor: Cursor) => LocatedExpression): LocatedExpression {
   const { range } = nextToken(cursor);
   if (cursor.depth >= MAX_DEPTH)

@@ -1,10 +1,11 @@
-/** Where a part of an expression stands in its file. */
+/** Finds the position of a part of an expression in its file. */
 import type { TextRange } from "./expression-parser.js";
 import type { Origin, SourceScalar } from "./source.js";
 
 /**
- * Offsets in the decoded text -> offsets in the file. Quotes, escapes and folded lines shift them, so the n-th `${{` of
- * the text is looked up as the n-th `${{` of the source; what follows it is normally spelt the same.
+ * Maps offsets in the decoded text to offsets in the file. Quotes, escapes and folded lines shift them, so
+ * the n-th `${{` of the text is located as the n-th `${{` of the source; the text after it normally has the
+ * same spelling.
  */
 export function originIn(node: SourceScalar, text: string, range: TextRange): Origin {
   const { source, start, end } = node.origin;

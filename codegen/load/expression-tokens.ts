@@ -1,7 +1,7 @@
-/** The words of a `${{ }}` expression, each with its place in the text. */
+/** The tokens of a `${{ }}` expression, each with its position in the text. */
 import type { DiagnosticCode } from "../model/diagnostic.js";
 
-/** A range of the text that was parsed. */
+/** A range of the parsed text. */
 export interface TextRange {
   readonly start: number;
   readonly end: number;
@@ -11,7 +11,7 @@ export interface ExpressionProblem {
   readonly message: string;
   readonly hint?: string;
   readonly range: TextRange;
-  /** Default: TW131, it does not fit the schema that it reads. */
+  /** Default: TW131, the expression does not fit the schema that it reads. */
   readonly code?: DiagnosticCode;
 }
 
@@ -23,7 +23,7 @@ export class SyntaxProblem extends Error {
   }
 }
 
-/** `value`: paths, literals and `??`. `condition`: comparisons, `&& || !` and brackets too. */
+/** `value`: paths, literals and `??`. `condition`: also comparisons, `&& || !` and brackets. */
 export type Grammar = "condition" | "value";
 
 export interface Token {
@@ -37,9 +37,9 @@ export interface Cursor {
   readonly text: string;
   readonly grammar: Grammar;
   position: number;
-  /** Brackets and `!` that are open: each is a call of the parser. */
+  /** Number of open brackets and `!`, each of which is a recursive call of the parser. */
   depth: number;
-  /** Expressions that stood in brackets. */
+  /** Expressions that were in brackets. */
   readonly bracketed: WeakSet<object>;
 }
 
@@ -70,7 +70,7 @@ export function nextToken(cursor: Cursor): Token {
   throw new SyntaxProblem(strangeCharacter(cursor, start));
 }
 
-/** The next token, which stays where it is. */
+/** The next token, without consuming it. */
 export function peekToken(cursor: Cursor): Token {
   const before = cursor.position;
   const token = nextToken(cursor);
@@ -127,7 +127,7 @@ export function unquote(text: string): string {
   return text.slice(1, -1).replaceAll("''", "'");
 }
 
-/** Digits beyond what a number holds would silently become another number, or Infinity. */
+/** Rejects digits beyond the range of a number, which would silently become another number or Infinity. */
 export function toNumber(token: Token): number {
   const value = Number(token.text);
   if (Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value;

@@ -1,6 +1,7 @@
 /**
- * The type of an expression: what it gives when its roots hold values of their schemas. Pure; a root may be anything that
- * has a schema (`payload` of a key, `event` of an observer), so that every place with expressions is checked in this one way.
+ * Computes the type of an expression from the schemas of its roots. Pure; a root may be anything with a
+ * schema (`payload` of a key, `event` of an observer), so that expressions are checked in the same way
+ * everywhere.
  */
 import { expressionText } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
@@ -21,18 +22,21 @@ import { because, kindName, leavesOf, mayBeNull, type Resolve, type ValueType } 
 export interface Scope {
   readonly roots: ReadonlyMap<string, JsonSchemaNode>;
   readonly resolve: Resolve;
-  /** Who reads, for messages: `a key`. */
+  /** The reader, for messages: `a key`. */
   readonly reader: string;
-  /** What only the place knows to be wrong with a path. */
+  /** Rejects paths for reasons that only the place of the expression knows. */
   readonly refuse?: (path: LocatedPath) => ExpressionProblem | undefined;
-  /** Why the value of a path may be missing, where its schema does not tell: `step notify may be skipped`. */
+  /** Why the value of a path may be missing if its schema does not tell: `step notify may be skipped`. */
   readonly whyMissing?: (path: LocatedPath) => string | undefined;
 }
 
 const BOOLEAN: ValueType = { schema: { kind: "boolean" }, optional: false };
 const UNKNOWN: ValueType = { schema: UNKNOWN_SCHEMA, optional: false };
 
-/** Adds what is wrong to `problems`; where the type is not known then, it passes every later check. */
+/**
+ * Adds problems to `problems`; an expression with a problem has an unknown type, which passes every later
+ * check.
+ */
 export function typeOf(
   expression: LocatedExpression,
   scope: Scope,
@@ -72,7 +76,7 @@ export function typeOf(
   }
 }
 
-/** The expression must be true or false. `by` is what asks for it: an operator, or a place such as `when`. */
+/** The expression must be a boolean. `by`: what requires it, an operator or a place such as `when`. */
 export function expectBoolean(
   expression: LocatedExpression,
   scope: Scope,
@@ -106,7 +110,7 @@ function typeOfLiteral(value: string | number | boolean | null): ValueType {
   return { schema, optional: false };
 }
 
-/** The first operand that has a value; null counts as none. */
+/** The type of the first operand that has a value; null counts as none. */
 function typeOfCoalesce(
   operands: readonly LocatedExpression[],
   scope: Scope,
@@ -137,7 +141,10 @@ function typeOfCoalesce(
   return { schema, optional: !isAlwaysThere && last.optional, ...why };
 }
 
-/** TypeScript knows it as well: what stands there has no fields to it, and the generated code would not compile. */
+/**
+ * Reports an operand that is never used. TypeScript notices this too: to it, such an operand has the type
+ * `never`, and the generated code would not compile.
+ */
 function neverUsed(
   operand: LocatedExpression,
   before: readonly LocatedExpression[],
@@ -151,7 +158,10 @@ function neverUsed(
   return { message, hint: "leave it out", range: operand.range };
 }
 
-/** A field of what has been asked for itself, or of a choice each branch of which surely has the field that has been asked for. */
+/**
+ * Whether the earlier path always has a value if the later one has: the later is a field of the earlier, or
+ * both belong to a union in which every branch has the earlier field.
+ */
 function isTakenBy(earlier: LocatedPath, later: LocatedPath, scope: Scope): boolean {
   const parent = { ...earlier, segments: earlier.segments.slice(0, -1) };
   if (isBelow(later, earlier)) return true;
@@ -183,7 +193,7 @@ function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[]
   return node.kind === "union" ? node.branches.flatMap((branch) => withoutNull(branch, resolve)) : [node];
 }
 
-/** The type of `root.segment.segment`, or what is wrong with it. */
+/** The type of `root.segment.segment`, or the problem with it. */
 function typeOfPath(
   { root, segments, range }: LocatedPath,
   { roots, resolve, reader }: Scope,
@@ -227,7 +237,7 @@ function step(
     const name = String(value);
     const property = node.properties.find((candidate) => candidate.name === name);
     if (property !== undefined) return { schema: property.schema, optional: !property.required };
-    // Of an object that lacks it, JavaScript would give what all objects have.
+    // If the object lacks such a key, JavaScript would return the property that all objects have.
     if (typeof node.additional !== "boolean" && !(name in Object.prototype))
       return { schema: furtherOf(node, node.additional), optional: true };
     const names = node.properties.map((candidate) => candidate.name);
@@ -237,15 +247,18 @@ function step(
   return { message: `${path} is ${kindName(node)} and has no ${JSON.stringify(value)}`, range };
 }
 
-/** What a key gives that is not declared. To TypeScript it may be any of the declared ones too: their types join its index signature. */
+/**
+ * The type of an undeclared key. In TypeScript it includes the types of the declared fields, because they
+ * join its index signature.
+ */
 function furtherOf(node: JsonSchemaNode & { kind: "object" }, further: JsonSchemaNode): JsonSchemaNode {
   const branches = new Set([further, ...node.properties.map((property) => property.schema)]);
   return branches.size === 1 ? further : { kind: "union", exclusive: false, branches: [...branches] };
 }
 
 /**
- * A field of a choice stands in each of its branches (TypeScript reads no other), of a combination in one. A branch that is
- * null only makes it optional.
+ * A field of a union must exist in each branch (TypeScript reads no other), a field of an intersection in
+ * one. A null branch only makes the field optional.
  */
 function stepThrough(
   node: JsonSchemaNode & { kind: "union" | "intersection" },

@@ -1,6 +1,6 @@
 /**
- * Definition files -> ProjectModel. Reports every problem of every file in one run; gives no project when there is an
- * error. Must not write anything, fetch anything, or run anything that a definition names.
+ * Turns definition files into a ProjectModel. Reports every problem of every file in one run; returns no
+ * project if there is an error. Must not write or fetch anything, nor run anything that a definition names.
  */
 import { type LoadCache, loadInto, type LoadResult, type ReadReference } from "./load-sources.js";
 import { createReferenceReader, readDefinitionFiles } from "./read-files.js";
@@ -19,12 +19,17 @@ export interface LoadOptions {
   readonly root: string;
   /** Folder with the definition files, relative to `root`. Default `tasks`. */
   readonly tasksDir?: string;
-  /** Kept by the caller from run to run (`new Map()` at first): files that did not change are not parsed again. */
+  /**
+   * Kept by the caller between runs (initially `new Map()`), so that unchanged files are not parsed again.
+   */
   readonly cache?: LoadCache;
 }
 
 export interface LoadedProject extends LoadResult {
-  /** The definition files, and the schema files that a `$ref` names, missing ones too: what the result depends on. */
+  /**
+   * The files on which the result depends: definition files and schema files named by a `$ref`, including
+   * missing ones.
+   */
   readonly files: readonly string[];
 }
 

@@ -1,4 +1,7 @@
-/** Texts -> ProjectModel and every problem found on the way. Reads no disk: files come as a map, `$ref`s through `readRef`. */
+/**
+ * Turns texts into a ProjectModel and collects every problem. Reads no disk: files come as a map, `$ref`s
+ * through `readRef`.
+ */
 import type { DefinitionFile } from "../model/definition-file.js";
 import { compareText, type Diagnostic } from "../model/diagnostic.js";
 import type { ProjectModel } from "../model/project.js";
@@ -19,13 +22,15 @@ import type { Origin, SourceNode } from "./source.js";
 import { parseSource } from "./yaml-source.js";
 
 export interface LoadResult {
-  /** Absent when any diagnostic is an error. */
+  /** Absent if any diagnostic is an error. */
   readonly project: ProjectModel | undefined;
   /** Sorted by file and line. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** The text of a schema file. `file` is relative to the project, normalised, and never begins with `..`. */
+/**
+ * Reads the text of a schema file. `file` is relative to the project, normalised, and never begins with `..`.
+ */
 export type ReadReference = (
   file: string,
 ) => { readonly text: string } | { readonly problem: string; readonly hint?: string };
@@ -33,7 +38,7 @@ export type ReadReference = (
 /** Path (relative to the project) -> text. */
 export type SourceFiles = ReadonlyMap<string, string>;
 
-/** What the last run made of each file, for runs after one file changed. */
+/** The parsed files of the last run, so that only changed files are parsed again. */
 export type LoadCache = Map<string, ParsedFile>;
 
 interface ParsedFile {
@@ -48,7 +53,7 @@ export function loadSources(files: SourceFiles, readRef: ReadReference, cache?: 
   return loadInto(createReporter(MAX_PROBLEMS), files, readRef, cache);
 }
 
-/** As `loadSources`, next to problems that were found while the files were read. */
+/** Like `loadSources`, with a reporter that already contains the problems of reading the files. */
 export function loadInto(
   reporter: Reporter,
   files: SourceFiles,
@@ -78,7 +83,7 @@ function check(
   }
   const isIncomplete = roots.length < files.size;
   const declarations = collectDeclarations(roots, reporter);
-  // A name that looks unknown may be declared in the file that could not be parsed.
+  // A name that seems unknown may be declared in the file that could not be parsed.
   if (!isIncomplete) checkReferences(declarations, reporter);
   checkBatches(declarations, reporter);
   const documents = createDocumentReader(readRef, reporter);
@@ -117,7 +122,7 @@ function parseFile(file: string, text: string): ParsedFile {
   return { text, root, content, diagnostics: reporter.sorted() };
 }
 
-/** Reads each schema file once, whatever the number of `$ref`s to it. */
+/** Reads each schema file once, however many `$ref`s name it. */
 function createDocumentReader(readRef: ReadReference, reporter: Reporter) {
   const documents = new Map<string, SourceNode | undefined>();
   const read = (file: string, at: Origin): SourceNode | undefined => {

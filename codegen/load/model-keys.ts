@@ -1,10 +1,12 @@
-/** Which keys the model knows at a place; zod's issues do not say, and "did you mean" needs them. */
+/**
+ * The keys that the model allows at a place: zod's issues do not contain them, and "did you mean" needs them.
+ */
 import type { z } from "zod";
 import { findEntry, type SourceNode, textOf } from "./source.js";
 
 type Schema = z.core.$ZodType;
 
-/** Sorted keys of the map at `path`; empty where any key goes. `node` tells the branches of a union apart. */
+/** Sorted keys of the map at `path`; empty if any key is allowed. `node` selects the branch of a union. */
 export function allowedKeys(schema: Schema, path: readonly PropertyKey[], node: SourceNode): string[] {
   const found = new Set<string>();
   for (const leaf of descend(schema, path)) for (const key of keysOf(leaf, node)) found.add(key);
@@ -31,7 +33,7 @@ function keysOf(schema: Schema, node: SourceNode): string[] {
   return def.type === "object" ? Object.keys(def.shape) : [];
 }
 
-/** What tells the branches of a union apart. */
+/** Keys that distinguish the branches of a union. */
 const DISCRIMINATORS = ["mode", "type"];
 
 /** A branch with fixed words for `type` or `mode` fits only a map with one of them. */

@@ -1,6 +1,6 @@
 /**
- * A validator for a schema, made on the spot: what a producer's generated validator says (emit/zod.ts, the strict view),
- * this one says too. A test holds the two together.
+ * Builds a validator for a schema at run time. It must agree with a producer's generated validator
+ * (emit/zod.ts, the strict view); a test compares the two.
  */
 import { z } from "zod";
 import type { JsonSchemaNode } from "../model/json-schema.js";
@@ -44,7 +44,7 @@ function make(
     case "intersection":
       return allOf(node.branches.map(validatorOf));
     case "ref":
-      // Later, because a schema may contain itself.
+      // Lazy, because a schema may contain itself.
       return z.lazy(() => validatorOf(resolve(node) ?? { kind: "any" }));
   }
 }
@@ -130,7 +130,7 @@ function unionValidator(
   return exclusive && discriminator === undefined ? z.xor([...validators]) : z.union([...validators]);
 }
 
-/** Each branch judges the whole value. */
+/** Each branch checks the whole value. */
 function allOf(branches: readonly z.ZodType[]): z.ZodType {
   const [only] = branches;
   if (branches.length === 1 && only !== undefined) return only;

@@ -1,4 +1,4 @@
-/** Reads back the JSON Schemas of a manifest, as emit/plain-schema.ts writes them: forms that it does not write mean nothing here. */
+/** Reads the JSON Schemas of a manifest. Supports only the forms that emit/plain-schema.ts writes. */
 import type {
   JsonPrimitive,
   JsonSchema,
@@ -48,7 +48,7 @@ function readTyped(plain: Plain): JsonSchemaNode {
   }
 }
 
-/** Bounds have the same names on both sides. */
+/** Bounds have the same names in both forms. */
 function keywordsOf({
   type: _type,
   $schema: _schema,
@@ -78,7 +78,7 @@ function branchesOf(value: unknown): JsonSchemaNode[] {
   return listOf(value).map((branch) => readNode(mapOf(branch)));
 }
 
-/** `#/definitions/Name` */
+/** The name in `#/definitions/Name`. */
 function nameIn(reference: string): string {
   const segment = decodeURIComponent(reference.slice(reference.lastIndexOf("/") + 1));
   return segment.replaceAll("~1", "/").replaceAll("~0", "~");

@@ -1,4 +1,4 @@
-/** Finds and reads definition files. Nothing outside the project is ever opened, whatever links point there. */
+/** Finds and reads definition files. Nothing outside the project is ever opened, wherever links point. */
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -9,7 +9,9 @@ import { MAX_FILE_BYTES } from "./yaml-source.js";
 
 const MAX_FOLDER_DEPTH = 20;
 
-/** All `*.yaml` and `*.yml` below `tasksDir`, but not the handlers; path relative to the project -> text. */
+/**
+ * All `*.yaml` and `*.yml` below `tasksDir`, except among the handlers; path relative to the project -> text.
+ */
 export async function readDefinitionFiles(
   root: string,
   tasksDir: string,
@@ -39,10 +41,10 @@ interface Walk {
   readonly base: string;
   readonly handlers: string;
   readonly found: string[];
-  /** Followed when all that is no link was walked, so that a folder goes by its own path. */
+  /** Followed only after everything else, so that a folder is known by its own path. */
   readonly links: { readonly path: string; readonly depth: number }[];
   readonly reporter: Reporter;
-  /** The folders that were walked, by where they really are: links to where they stand would double them at each depth. */
+  /** Real paths of the folders that were walked: links to them would double the files at each level. */
   readonly walked: Set<string>;
 }
 
@@ -79,7 +81,7 @@ async function visit(walk: Walk, folder: string, depth: number): Promise<void> {
   }
 }
 
-/** A linked folder is walked when it stays in the project; one that leads in a circle ends where it began. */
+/** Walks a linked folder that is inside the project; a circular link ends where it began. */
 async function visitLink(walk: Walk, path: string, depth: number): Promise<void> {
   try {
     const target = await realpath(join(walk.base, path));
@@ -110,7 +112,7 @@ async function readDefinition(base: string, file: string, reporter: Reporter): P
       return undefined;
     }
     const stat = statSync(target);
-    // Reading a pipe or a device would wait for ever.
+    // Reading a pipe or a device would never end.
     if (!stat.isFile()) {
       reporter.reportFile("TW109", file, "expected a plain file, got a pipe, a device or a folder");
       return undefined;
@@ -132,7 +134,7 @@ async function readDefinition(base: string, file: string, reporter: Reporter): P
   }
 }
 
-/** Reads schema files for `$ref`, within the project only. */
+/** Reads schema files for `$ref`, inside the project only. */
 export function createReferenceReader(root: string): ReadReference {
   const base = realpathSync(root);
   return (file) => {
@@ -157,7 +159,10 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
 }
 
-/** The reason without the path: messages name the file relative to the project, never where the project lies on a disk. */
+/**
+ * The reason of an error without its path: messages name files relative to the project, never by absolute
+ * path.
+ */
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const REASONS: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** Collects the problems of a run. Checks go on after a problem, so that one run shows all of them. */
+/** Collects the problems of a run. Checks continue after a problem, so that one run reports all of them. */
 import { type Diagnostic, type DiagnosticCode, compareDiagnostics } from "../model/diagnostic.js";
 import { printable } from "../model/quote.js";
 import { type Origin, type SourceText, lineText, positionAt } from "./source.js";
@@ -15,21 +15,24 @@ export interface Problem {
 export interface Reporter {
   /** @throws TooManyProblems at the limit. */
   report(problem: Problem): void;
-  /** For files of which there is no text to show. */
+  /** For files without text to show. */
   reportFile(code: DiagnosticCode, file: string, message: string, hint?: string): void;
-  /** Takes over what another reporter found. @throws TooManyProblems at the limit. */
+  /**
+   * Adds the problems of another reporter.
+   * @throws TooManyProblems at the limit.
+   */
   addAll(diagnostics: readonly Diagnostic[]): void;
   hasErrors(): boolean;
-  /** Sorted, without repetitions: a schema that ten tasks use is wrong once. */
+  /** Sorted and without duplicates: a schema that ten tasks use is reported once. */
   sorted(): Diagnostic[];
 }
 
-/** Nobody reads further, and a hostile file of 1 MiB has a million problems. */
+/** Nobody reads more, and a hostile file of 1 MiB can contain a million problems. */
 export const MAX_PROBLEMS = 1000;
 
 class TooManyProblems extends Error {}
 
-/** The result of checks, or `undefined` when they found so many problems that they were ended. */
+/** The result of the checks, or `undefined` if they were stopped because of too many problems. */
 export function untilTooMany<Result>(check: () => Result): Result | undefined {
   try {
     return check();
@@ -39,7 +42,7 @@ export function untilTooMany<Result>(check: () => Result): Result | undefined {
   }
 }
 
-/** `limit`: checks end at so many problems; run them in `untilTooMany`. */
+/** `limit`: the checks stop after this many problems; run them in `untilTooMany`. */
 export function createReporter(limit = Number.POSITIVE_INFINITY): Reporter {
   const found = new Map<string, Diagnostic>();
   const add = (diagnostic: Diagnostic): void => {
@@ -93,7 +96,9 @@ function toDiagnostic({ code, at, message, hint, severity = "error" }: Problem):
 
 const MAX_FRAME_WIDTH = 140;
 
-/** `> 4 |     queue: critcal` and a line of carets. Long lines are cut around the column. */
+/**
+ * The source line (`> 4 |     queue: critcal`) and a line of carets. Long lines are cut around the column.
+ */
 function frameOf(source: SourceText, line: number, column: number, endColumn: number): string {
   const full = lineText(source, line);
   const from = full.length > MAX_FRAME_WIDTH ? Math.max(0, column - 1 - MAX_FRAME_WIDTH / 2) : 0;

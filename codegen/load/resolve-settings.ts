@@ -1,4 +1,7 @@
-/** Settings as written -> settings as the runtime gets them: policies looked up, durations in milliseconds, defaults filled in. */
+/**
+ * Resolves settings for the runtime: looks up policies, converts durations to milliseconds, fills in
+ * defaults.
+ */
 import {
   type Backoff,
   DEFAULT_IDEMPOTENCY_TTL_MS,
@@ -41,7 +44,7 @@ export function resolvePolicy(
   };
 }
 
-/** `base`: the policy of `defaults`, which keys that are left out come from unless `use` names another. */
+/** `base`: the policy of `defaults`, which supplies the missing keys unless `use` names another policy. */
 export function resolveRetry(
   written: RetryDefinition | undefined,
   policies: ReadonlyMap<string, RetryPolicy>,

@@ -1,4 +1,4 @@
-/** Expressions as a run keeps them: lists that JSON holds and the worker evaluates. */
+/** Converts expressions to the form that a run stores: JSON lists, which the worker evaluates. */
 import type { Expression as RunExpression } from "../../runtime/definition/index.js";
 import type { Expression, ValueTemplate } from "../model/expression.js";
 

@@ -1,13 +1,17 @@
 /**
- * Whether every value of one schema is a value of another, as far as the kinds of values tell: type, format, choices, fields.
- * What only a value can tell (length, pattern, bounds, unknown keys of open objects) is left to the validator at run time.
+ * Whether every value of one schema is valid for another, as far as types tell: type, format, enum values,
+ * fields. Constraints on the value itself (length, pattern, bounds, unknown keys of open objects) are left to
+ * the validator at run time.
  */
 import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
 import { payloadValidator } from "./payload-validator.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import { describeSchema, type Resolve } from "./schema-words.js";
 
-/** What does not fit: where inside the value (`.amount`, `[]`, empty for itself), and the two in words. */
+/**
+ * A mismatch: its place inside the value (`.amount`, `[]`, empty for the value itself), and both sides in
+ * words.
+ */
 export interface Misfit {
   readonly path: string;
   readonly wanted: string;
@@ -20,7 +24,7 @@ export function misfit(source: JsonSchemaNode, target: JsonSchemaNode, resolve: 
   return new Fit(resolve).check(source, target);
 }
 
-/** `undefined`: it fits, as far as is known. */
+/** `undefined` if it fits, as far as is known. */
 interface Pair {
   readonly source: JsonSchemaNode;
   readonly target: JsonSchemaNode;
@@ -29,9 +33,11 @@ interface Pair {
 
 class Fit {
   readonly #resolve: Resolve;
-  /** What is known of each pair. A schema may contain itself, so one that is being compared is taken to fit. */
+  /**
+   * Known results per pair. A schema may contain itself, so a pair that is being compared is assumed to fit.
+   */
   readonly #known = new Map<JsonSchemaNode, Map<JsonSchemaNode, Pair>>();
-  /** Those that are taken to fit, in the order in which they came up. */
+  /** Pairs that are assumed to fit, in order. */
   readonly #trail: Pair[] = [];
 
   constructor(resolve: Resolve) {
@@ -50,7 +56,7 @@ class Fit {
     this.#keep(pair);
     const found = this.#compare(source, target);
     if (found === undefined) return undefined;
-    // What came up since then may fit only because this was taken to.
+    // Later results may depend on the assumption that this pair fits, so they are dropped.
     for (const later of this.#trail.splice(before)) this.#known.get(later.source)?.delete(later.target);
     this.#keep({ source, target, found });
     return found;
@@ -86,7 +92,8 @@ class Fit {
   #oneOf(source: JsonSchemaNode, branches: readonly JsonSchemaNode[]): Misfit | undefined {
     const found = branches.map((branch) => this.check(source, branch));
     if (found.includes(undefined)) return undefined;
-    // One branch of the same kind was meant: what is wrong with it says more than "takes an object or text, got an object".
+    // The branch of the same kind was probably meant, and its mismatch says more than "takes an object or
+    // text, got an object".
     const [meant, ...others] = branches.flatMap((branch, index) =>
       this.#resolve(branch)?.kind === source.kind ? [found[index]] : [],
     );
@@ -94,7 +101,7 @@ class Fit {
     return this.#misfit(source, { kind: "union", exclusive: false, branches });
   }
 
-  /** A value that is known is judged by the validator itself. */
+  /** A known value is checked by the validator itself. */
   #values(values: readonly JsonPrimitive[], target: JsonSchemaNode): Misfit | undefined {
     const validator = payloadValidator(target, this.#resolve);
     for (const value of values) {
@@ -138,7 +145,7 @@ class Fit {
     }
     const [extra] = others;
     if (extra !== undefined) return { path: `.${extra.name}`, wanted: "no field of that name", got: "one" };
-    // The type of an object without fields takes no other.
+    // In TypeScript, the type of an object without fields accepts no fields.
     return target.properties.length === 0 && source.additional !== false
       ? { path: "", wanted: "an object without fields", got: "one that may have some" }
       : undefined;

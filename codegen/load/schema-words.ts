@@ -1,26 +1,26 @@
-/** Schemas in the words of messages, and the plain values that they come to. */
+/** Describes schemas in the words of messages, and lists the scalar values that they allow. */
 import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
 import { anyOf, listed } from "../model/quote.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 
-/** What a node means: the named schema behind a reference. */
+/** Resolves a node: the named schema behind a reference. */
 export type Resolve = (node: JsonSchemaNode) => JsonSchemaNode | undefined;
 
-/** What an expression gives. */
+/** The type of an expression's value. */
 export interface ValueType {
   readonly schema: JsonSchemaNode;
-  /** It may be missing. */
+  /** Whether the value may be missing. */
   readonly optional: boolean;
-  /** Why, where the schema does not tell. */
+  /** Why it may be missing, if the schema does not tell. */
   readonly why?: string;
 }
 
-/** As the end of a message. */
+/** The reason as the end of a message. */
 export function because(why: string | undefined): string {
   return why === undefined ? "" : ` (${why})`;
 }
 
-/** The branches of choices and combinations, at any depth. */
+/** The branches of unions and intersections, at any depth. */
 export function leavesOf(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
   const node = resolve(schema) ?? UNKNOWN_SCHEMA;
   return node.kind === "union" || node.kind === "intersection"
@@ -36,7 +36,9 @@ export function mayBeNull(schema: JsonSchemaNode, resolve: Resolve): boolean {
 
 const SCALARS: ReadonlySet<JsonSchemaNode["kind"]> = new Set(["boolean", "enum", "null", "number", "string"]);
 
-/** A leaf that is neither text, a number, a boolean nor null; `undefined` where there is none or nothing is known. */
+/**
+ * A leaf that is neither text, number, boolean nor null; `undefined` if there is none or nothing is known.
+ */
 export function notScalar(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode | undefined {
   const leaves = leavesOf(schema, resolve);
   if (leaves.includes(UNKNOWN_SCHEMA)) return undefined;
@@ -61,7 +63,7 @@ export function kindName(node: JsonSchemaNode): string {
   return KIND_NAMES[node.kind];
 }
 
-/** As `kindName`, with the values, formats and branches. */
+/** Like `kindName`, with the values, formats and branches. */
 export function describeSchema(schema: JsonSchemaNode, resolve: Resolve): string {
   const node = resolve(schema) ?? UNKNOWN_SCHEMA;
   if (node.kind === "enum") return describeValues(node.values);

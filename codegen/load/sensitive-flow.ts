@@ -1,11 +1,11 @@
-/** Whether a value that must not be seen (`x-sensitive`) would go where logs, CLI and dashboard show it. */
+/** Checks whether a sensitive value (`x-sensitive`) would reach a place that logs, CLI and dashboard show. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { Resolve } from "./schema-words.js";
 
 const ANYTHING: JsonSchemaNode = { kind: "any" };
 
-/** The path of the first such part inside of the value: `.card`, empty for itself. */
+/** The path of the first such part inside the value: `.card`, or empty for the value itself. */
 export function exposedPart(
   source: JsonSchemaNode,
   target: JsonSchemaNode,
@@ -16,7 +16,10 @@ export function exposedPart(
 
 interface Walk {
   readonly resolve: Resolve;
-  /** What was held against what: schemas that name each other would be walked by every path there is, for ever. */
+  /**
+   * Pairs that were compared: schemas that refer to each other would otherwise be walked along every path,
+   * for ever.
+   */
   readonly seen: Map<JsonSchemaNode, Set<JsonSchemaNode>>;
 }
 
@@ -24,7 +27,7 @@ function firstExposed(source: JsonSchemaNode, target: JsonSchemaNode, walk: Walk
   const from = walk.resolve(source) ?? UNKNOWN_SCHEMA;
   const to = walk.resolve(target) ?? UNKNOWN_SCHEMA;
   if (to === UNKNOWN_SCHEMA) return undefined;
-  // A reference may be marked where it stands, or the schema that it names.
+  // Both a reference and the schema it names may be marked.
   if (target.sensitive === true || to.sensitive === true) return undefined;
   if (source.sensitive === true || from.sensitive === true) return "";
   const against = walk.seen.get(from) ?? new Set();
@@ -47,7 +50,7 @@ function partsOf(from: JsonSchemaNode, to: JsonSchemaNode): readonly Part[] {
   const fields = from.properties.map(({ name, schema }): Part => [`.${name}`, schema, fieldOf(to, name)]);
   const { additional } = from;
   if (typeof additional === "boolean") return fields;
-  // Any other key may also be one that the target declares.
+  // A further key may also be one that the target declares.
   const declared = to.kind === "object" ? to.properties : [];
   const others = declared.filter(({ name }) => from.properties.every((own) => own.name !== name));
   return [

@@ -1,6 +1,6 @@
 /**
- * A definition file as a plain tree in which every key and value knows where it stands. Built once from YAML
- * (yaml-source.ts); everything after it reads this tree and knows nothing of the YAML library.
+ * A definition file as a plain tree in which every key and value has its position. Built once from YAML
+ * (yaml-source.ts); everything after it reads this tree and does not depend on the YAML library.
  */
 
 export interface SourceText {
@@ -11,7 +11,7 @@ export interface SourceText {
   readonly lineStarts: readonly number[];
 }
 
-/** A range of characters of one file. */
+/** A range of characters in one file. */
 export interface Origin {
   readonly source: SourceText;
   readonly start: number;
@@ -51,7 +51,7 @@ export function createSourceText(file: string, text: string): SourceText {
   return { file, text, lineStarts };
 }
 
-/** Line and column of an offset, both from 1. */
+/** Line and column of an offset, both counted from 1. */
 export function positionAt(source: SourceText, offset: number): { line: number; column: number } {
   let low = 0;
   let high = source.lineStarts.length - 1;
@@ -63,12 +63,12 @@ export function positionAt(source: SourceText, offset: number): { line: number; 
   return { line: low + 1, column: offset - source.lineStarts[low]! + 1 };
 }
 
-/** Where a range begins, for people. */
+/** Start of a range, for people. */
 export function sourceOf(origin: Origin): { file: string; line: number; column: number } {
   return { file: origin.source.file, ...positionAt(origin.source, origin.start) };
 }
 
-/** The text of a line (from 1) without its end of line. */
+/** The text of a line (from 1) without its line break. */
 export function lineText(source: SourceText, line: number): string {
   const start = source.lineStarts[line - 1] ?? source.text.length;
   const end = (source.lineStarts[line] ?? source.text.length + 1) - 1;
@@ -88,7 +88,7 @@ export function textOf(node: SourceNode | undefined): string | undefined {
   return node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
 }
 
-/** The value as plain data. Keys become own properties whatever their name, so that no key can set a prototype. */
+/** The value as plain data. Every key becomes an own property, so that no key can set a prototype. */
 export function toPlain(node: SourceNode): unknown {
   if (node.kind === "scalar") return node.value;
   if (node.kind === "list") return node.items.map(toPlain);
@@ -104,7 +104,7 @@ export function toPlain(node: SourceNode): unknown {
   return plain;
 }
 
-/** How a message names what stands there: `a map`, `"critcal"`, `nothing`. */
+/** How a message names the node: `a map`, `"critcal"`, `nothing`. */
 export function describeNode(node: SourceNode, quote: (text: string) => string): string {
   if (node.kind === "map") return "a map";
   if (node.kind === "list") return "a list";

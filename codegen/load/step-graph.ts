@@ -1,4 +1,7 @@
-/** Steps of a workflow as a graph: what each is, what it needs, and what has surely ended when it begins. */
+/**
+ * Steps of a workflow as a graph: the kind of each step, what it needs, and which steps have certainly ended
+ * when it begins.
+ */
 import { quote } from "../model/quote.js";
 import { nameProblem } from "./check-names.js";
 import { checkShape } from "./check-step-shape.js";
@@ -10,12 +13,12 @@ import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.j
 export interface GraphStep {
   readonly name: string;
   readonly entry: SourceEntry;
-  /** Without, and without a workflow, it only waits. */
+  /** A step with neither task nor workflow only waits. */
   readonly task?: string;
   readonly workflow?: string;
-  /** That it waits for. */
+  /** The event that it waits for. */
   readonly event?: string;
-  /** Without repetitions and names that are no steps. */
+  /** Without duplicates and unknown names. */
   readonly needs: readonly string[];
   readonly join: number;
   readonly fansOut: boolean;
@@ -25,11 +28,11 @@ export interface GraphStep {
 
 export interface StepGraph {
   readonly steps: ReadonlyMap<string, GraphStep>;
-  /** Each after those that it needs. */
+  /** In topological order: each step after those it needs. */
   readonly order: readonly string[];
   readonly before: ReadonlyMap<string, ReadonlySet<string>>;
   readonly ended: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Steps of which it cannot be told what comes before them: they, or some before them, need what is no step. */
+  /** Steps whose predecessors are unknown, because they, or steps before them, need an unknown step. */
   readonly unclear: ReadonlySet<string>;
 }
 

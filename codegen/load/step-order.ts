@@ -1,11 +1,11 @@
-/** The order of a workflow's steps. Pure: names and what each needs. */
+/** The order of a workflow's steps. Pure: works on names and needs only. */
 
-/** What each step needs; needs that are no steps are passed over. */
+/** The needs of each step; unknown names are ignored. */
 export type StepNeeds = ReadonlyMap<string, readonly string[]>;
 
 /**
- * Every step after those that it needs; among those that may come next the first by name, so that the order in which a
- * person wrote them changes nothing. Steps of a circle, and those behind it, are left out.
+ * Topological order: every step after those it needs. Ties are resolved by name, so that the order in the
+ * file does not matter. Steps on a cycle, and those behind it, are left out.
  */
 export function stepOrder(needs: StepNeeds): string[] {
   const waiting = new Map(
@@ -22,7 +22,10 @@ export function stepOrder(needs: StepNeeds): string[] {
   }
 }
 
-/** Each circle once, as the steps on it, each before the one that it needs: `[a, b, c]` for a needs b needs c needs a. */
+/**
+ * Each cycle once, as its steps, each before the one that it needs: `[a, b, c]` if a needs b, b needs c and c
+ * needs a.
+ */
 export function circlesOf(needs: StepNeeds): string[][] {
   const circles: string[][] = [];
   const done = new Set<string>();
@@ -42,7 +45,7 @@ export function circlesOf(needs: StepNeeds): string[][] {
   return circles;
 }
 
-/** All that come before each step; of a circle, every step on it comes before itself. */
+/** All steps that come before each step; a step on a cycle comes before itself. */
 export function stepsBefore(needs: StepNeeds): Map<string, ReadonlySet<string>> {
   return new Map(
     Array.from(needs.keys(), (name) => {
@@ -55,8 +58,8 @@ export function stepsBefore(needs: StepNeeds): Map<string, ReadonlySet<string>> 
 }
 
 /**
- * Those that have surely ended when a step begins. Whichever `join` of its needs have ended, a step has too when more than
- * the rest of them are it or come after it.
+ * The steps that have certainly ended when each step begins. A step is one of them if more than `needs - join`
+ * of the needs are that step or come after it: whichever `join` needs have ended, one of these is among them.
  */
 export function stepsEnded(
   needs: StepNeeds,

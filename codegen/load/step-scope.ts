@@ -1,4 +1,4 @@
-/** What the expressions of a workflow can read, and why some of it may be missing. */
+/** What the expressions of a workflow can read, and why parts of it may be missing. */
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { ReadModel } from "../model/project.js";
 import { listed, quote } from "../model/quote.js";
@@ -11,19 +11,19 @@ import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { Resolve } from "./schema-words.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
 
-/** Where an expression stands. */
+/** The place of an expression. */
 export interface Place {
   /** For messages: `step "charge"`. */
   readonly reader: string;
-  /** Steps that it can read. `undefined`: it cannot be told which, so all of them. */
+  /** Steps that the expression can read. `undefined`: unknown, so all of them are allowed. */
   readonly readable: ReadonlySet<string> | undefined;
-  /** Of these, those that have surely ended. */
+  /** Of these, the steps that have certainly ended. */
   readonly ended: ReadonlySet<string>;
-  /** A step that has completed whatever its condition: the one that is undone. */
+  /** A step that has completed, even if it has a condition: the one being compensated. */
   readonly completed?: string;
-  /** Of `with` beside a `forEach`. */
+  /** The item type, for `with` in a step with `forEach`. */
   readonly item?: JsonSchemaNode;
-  /** Of `match`. */
+  /** The event type, for `match`. */
   readonly event?: JsonSchemaNode;
 }
 
@@ -34,11 +34,11 @@ const RUN: JsonSchemaNode = {
   additional: false,
 };
 
-/** Whose results steps have. */
+/** The schemas of the results that steps can have. */
 export interface ResultSources {
   readonly events: ReadonlyMap<string, CheckedEvent>;
   readonly tasks: ReadonlyMap<string, CheckedTask>;
-  /** Of workflows; `undefined`: a run gives nothing. */
+  /** Output schemas of workflows; `undefined` for a workflow without output. */
   readonly outputs: ReadonlyMap<string, JsonSchemaNode | undefined>;
 }
 
@@ -128,7 +128,7 @@ export class StepScopes {
     return { kind: "array", items };
   }
 
-  /** Of one job or run. */
+  /** The result of one job or run of the step. */
   #givenBy({ task, workflow }: GraphStep): JsonSchemaNode | undefined {
     const { outputs, tasks } = this.#sources;
     if (workflow !== undefined) return outputs.has(workflow) ? outputs.get(workflow) : UNKNOWN_SCHEMA;

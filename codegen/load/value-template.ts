@@ -1,6 +1,6 @@
 /**
- * A value with `${{ }}` in it, as written in YAML: what it is made of, and of what type it is. Where a schema is wanted, each
- * part is held against its part of that schema, so that a problem stands at the line that has to change.
+ * A value with `${{ }}` as written in YAML: its template and its type. If a schema is expected, each part is
+ * compared with its part of that schema, so that a problem is reported at the line that must change.
  */
 import type { FieldTemplate, ValueTemplate } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
@@ -19,16 +19,16 @@ import type { Origin, SourceEntry, SourceNode, SourceScalar } from "./source.js"
 export interface TemplateContext {
   readonly scope: Scope;
   readonly reporter: Reporter;
-  /** Code of what does not fit the schema that is wanted. */
+  /** Diagnostic code for values that do not fit the expected schema. */
   readonly code: Problem["code"];
-  /** Who wants it, for messages: the name of a task. */
+  /** The receiver, for messages: the name of a task. */
   readonly taker: string;
 }
 
-/** What must come out: `schema`, of the field `path`. */
+/** What is expected: `schema`, for the field `path`. */
 interface Wanted {
   readonly schema: JsonSchemaNode;
-  /** It may be missing. */
+  /** Whether the value may be missing. */
   readonly optional: boolean;
   /** `total`, `lines[].sku`; empty for the whole value. */
   readonly path: string;
@@ -37,11 +37,11 @@ interface Wanted {
 interface Made {
   readonly template: ValueTemplate;
   readonly type: ValueType;
-  /** Of an expression: without its brackets. */
+  /** For an expression: its position without the brackets. */
   readonly at?: Origin;
 }
 
-/** The template of a map of fields of which nothing is wanted, and what it gives. */
+/** The template and type of a map of fields without an expected schema. */
 export function freeTemplate(
   node: SourceNode & { kind: "map" },
   at: Origin,
@@ -75,7 +75,7 @@ class Maker {
     if (node.kind === "map" && schema.kind === "object") return this.#object(node, at, wanted, schema);
     if (node.kind === "list" && schema.kind === "array") return this.#list(node, wanted, schema);
     const made = this.#free(node);
-    // A map is marked by its key, and so is an empty value, which has no text.
+    // Maps and empty values are marked at their key, because an empty value has no text.
     const hasOwnPlace = node.kind === "list" || (node.kind === "scalar" && node.value !== null);
     this.#hold(made.type, hasOwnPlace ? (made.at ?? node.origin) : at, wanted);
     return made;
@@ -135,7 +135,7 @@ class Maker {
     return { template: { kind: "list", items: items.map(({ template }) => template) }, type: UNKNOWN };
   }
 
-  /** Without a schema for each part: the type says what it is as a whole. */
+  /** For a value without a schema for its parts: only its type as a whole is compared. */
   #free(node: SourceNode): Made {
     if (node.kind === "scalar") return this.#scalar(node);
     if (node.kind === "list") {
@@ -188,7 +188,7 @@ class Maker {
     return { template, type, at: originIn(node, text, expression.range) };
   }
 
-  /** Every part of a text must be one, and be there. */
+  /** Every expression within a text must be a scalar and always have a value. */
   #text(node: SourceScalar, text: string, parts: readonly LocatedPart[]): Made {
     const { reporter, scope } = this.#context;
     let sensitive = false;
@@ -239,7 +239,7 @@ class Maker {
     this.#report(at, message, hint);
   }
 
-  /** Tools show what is not marked in the payload that they see, whatever it was where it came from. */
+  /** Tools show every unmarked field of a payload, even if its value is sensitive at its origin. */
   #guard(schema: JsonSchemaNode, at: Origin, field: string, wanted: Wanted): void {
     const { reporter, scope, taker } = this.#context;
     const path = exposedPart(schema, wanted.schema, scope.resolve);

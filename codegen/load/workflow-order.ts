@@ -1,4 +1,4 @@
-/** Workflows of which steps are runs of others: in which order they are checked, and what may not be. */
+/** Orders workflows with child workflows for the checks, and rejects cycles and oversized nesting. */
 import { MAX_NESTING, MAX_STEPS_IN_ALL } from "../model/definition-workflow.js";
 import { quote } from "../model/quote.js";
 import type { Reporter } from "./reporter.js";
@@ -6,12 +6,12 @@ import { circlesOf } from "./step-order.js";
 import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
 interface Size {
-  /** With the steps of the workflows in it, each as often as it stands there. */
+  /** Number of steps, including those of child workflows, each counted as often as it occurs. */
   readonly steps: number;
   readonly depth: number;
 }
 
-/** Each after those that its steps run. */
+/** In topological order: each workflow after its child workflows. */
 export function workflowOrder(
   workflows: ReadonlyMap<string, SourceEntry>,
   reporter: Reporter,
@@ -29,7 +29,7 @@ export function workflowOrder(
     const known = sizes.get(name);
     const entry = workflows.get(name);
     if (known !== undefined || entry === undefined) return known ?? { steps: 0, depth: 0 };
-    // Of a circle: whoever leads back to it counts nothing more.
+    // Provisional size, so that a cycle counts nothing more when it returns here.
     sizes.set(name, { steps: 0, depth: 0 });
     const inner = (children.get(name) ?? []).map(visit);
     const own = entriesOf(findEntry(entry.value, "steps")?.value).length;
@@ -37,7 +37,7 @@ export function workflowOrder(
       steps: inner.reduce((sum, { steps }) => sum + steps, own),
       depth: Math.max(0, ...inner.map(({ depth }) => depth + 1)),
     };
-    // Again, so that it stands behind them.
+    // Inserted again, so that the workflow comes after its children.
     sizes.delete(name);
     sizes.set(name, size);
     if (circles.length === 0 && inner.length > 0) checkSize(entry, size, reporter);

@@ -1,4 +1,7 @@
-/** Syntax errors of YAML in words that name the fix. The traps are those of this format: types, expressions and cron lines. */
+/**
+ * Explains YAML syntax errors and names the fix. The typical mistakes in this format are types, expressions
+ * and cron lines.
+ */
 import type { YAMLParseError, YAMLWarning } from "yaml";
 import type { Problem } from "./reporter.js";
 import { lineText, positionAt, type SourceText } from "./source.js";
@@ -9,7 +12,7 @@ interface Trap {
   readonly hint: string;
 }
 
-/** Looked for in the line of the error. Each is fine in some other place, which is why people write it. */
+/** Searched in the line of the error. Each is valid in other places, which is why people write it. */
 const TRAPS: readonly Trap[] = [
   {
     pattern: /\{.*:\s*\$\{\{/u,
@@ -58,7 +61,7 @@ export function explainYamlError(source: SourceText, error: YAMLParseError | YAM
   const trap = TRAPS.find(({ pattern }) => pattern.test(lineText(source, line)));
   if (trap !== undefined && error.code !== "MULTIPLE_DOCS")
     return { code: "TW101", at, message: trap.message, hint: trap.hint };
-  // Brackets in quotes can hide from the check of the text how deep it is.
+  // Brackets in quotes can mislead the depth check of the text.
   if (/call stack/u.test(error.message)) return { code: "TW105", at, message: "this is nested too deeply" };
   const known = KNOWN_ERRORS[error.code];
   if (known === undefined) {

@@ -1,6 +1,7 @@
 /**
- * One YAML (or JSON) file -> SourceNode tree. Strict on purpose: no tags, no merge keys, no second document, few aliases,
- * bounded size and depth. Definition files come from pull requests, and nothing in them may cost more than reading it.
+ * Turns one YAML (or JSON) file into a SourceNode tree. Strict on purpose: no tags, no merge keys, no second
+ * document, few aliases, limited size and depth. Definition files come from pull requests, so nothing in them
+ * may cost more than reading it.
  */
 import {
   type Document,
@@ -31,12 +32,12 @@ import { explainYamlError } from "./yaml-errors.js";
 export const MAX_FILE_BYTES = 1024 * 1024;
 export const MAX_DEPTH = 40;
 export const MAX_ALIASES = 50;
-/** Values of one file after its aliases are expanded; 1 MiB of honest YAML stays below it. */
+/** Most values of one file after its aliases are expanded; a regular file of 1 MiB has fewer. */
 export const MAX_NODES = 200_000;
 
-/** The tree of a file, or `undefined` after an error that leaves nothing to check (it was reported). */
+/** The tree of a file, or `undefined` after reporting an error that leaves nothing to check. */
 export function parseSource(file: string, raw: string, reporter: Reporter): SourceNode | undefined {
-  // Tabs are legal indentation in JSON, but not in YAML; one space each keeps every column where it was.
+  // Tabs are valid indentation in JSON but not in YAML; one space for each keeps every column.
   const text = file.endsWith(".json") ? raw.replaceAll("\t", " ") : raw;
   const source = createSourceText(file, text);
   if (!checkText(source, reporter)) return undefined;
@@ -47,13 +48,13 @@ export function parseSource(file: string, raw: string, reporter: Reporter): Sour
     resolveKnownTags: false,
     schema: "core",
     strict: true,
-    // convertEntries looks for duplicates: the library compares every key with every other.
+    // convertEntries detects duplicates, because the library compares every key with every other.
     uniqueKeys: false,
     version: "1.2",
   });
   const errors = [...document.errors, ...document.warnings];
   if (errors.length > 0) {
-    // The parser goes on after its first error, and what it then says is about its own confusion.
+    // The parser continues after its first error, and later errors only report its own confusion.
     const first = errors.reduce((a, b) => (b.pos[0] < a.pos[0] ? b : a));
     reporter.report(explainYamlError(source, first));
     return undefined;
@@ -61,7 +62,9 @@ export function parseSource(file: string, raw: string, reporter: Reporter): Sour
   return convertDocument(source, document, reporter);
 }
 
-/** What must hold before the parser sees the text: it recurses per level, and 1 MiB of brackets ends the process. */
+/**
+ * Checks that must precede the parser: it recurses per level, and 1 MiB of brackets would overflow the stack.
+ */
 function checkText(source: SourceText, reporter: Reporter): boolean {
   const start = { source, start: 0, end: 0 };
   const bytes = Buffer.byteLength(source.text);
@@ -90,7 +93,10 @@ function checkText(source: SourceText, reporter: Reporter): boolean {
   return clean;
 }
 
-/** Offset at which nesting passes the limit. The exact pass runs only when the quick one, which also counts brackets inside text, is alarmed. */
+/**
+ * Offset at which the nesting exceeds the limit. The exact check runs only if a quick one, which also counts
+ * brackets inside text, raises an alarm.
+ */
 function findTooDeep(text: string): number | undefined {
   const run = /(?:[-?:][ \t]+){41}/u.exec(text);
   if (run !== null) return run.index;
@@ -131,7 +137,10 @@ interface Conversion {
   nodes: number;
 }
 
-/** Thrown, after a report, where going on would cost unbounded time or only report what follows from it; caught in convertDocument. */
+/**
+ * Thrown after a report if continuing would take unbounded time or only report consequences; caught in
+ * convertDocument.
+ */
 class Unreadable extends Error {}
 
 function convertDocument(
@@ -228,7 +237,7 @@ function convertEntries(
   return [...entries.values()];
 }
 
-/** The key when it is text that may be a key; otherwise it was reported. */
+/** The key if it is a valid text; otherwise it was reported. */
 function keyText(conversion: Conversion, key: unknown, at: Origin): string | undefined {
   const report = (message: string, hint?: string): undefined => {
     conversion.reporter.report({ code: "TW101", at, message, hint });
@@ -264,7 +273,7 @@ function scalarValue(conversion: Conversion, node: Scalar, at: Origin): ScalarVa
   return typeof value === "string" || typeof value === "boolean" ? value : null;
 }
 
-/** The text check saw the file; `"\u202e"` in double quotes becomes a control character only here. */
+/** The text check saw the raw file; `"\u202e"` in double quotes becomes a control character only here. */
 function checkDecoded(conversion: Conversion, value: string, at: Origin): void {
   const found = value.match(REFUSED_CHARACTERS);
   if (found === null) return;

@@ -1,4 +1,4 @@
-/** `dedupe` of a task: one closed table of modes. */
+/** `dedupe` of a task: a closed set of modes. */
 import { z } from "zod";
 import { DEDUPE_MODES } from "../../runtime/definition/index.js";
 import { duration } from "./definition-fields.js";

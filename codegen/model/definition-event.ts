@@ -1,4 +1,4 @@
-/** One entry of `events`, and one of `observers`. */
+/** An entry of `events`, and an entry of `observers`. */
 import { z } from "zod";
 import {
   descriptionText,
@@ -26,7 +26,7 @@ export const eventDefinition = z
   .meta({ id: "Event", description: "Something that happens in your system." });
 export type EventDefinitionEntry = z.infer<typeof eventDefinition>;
 
-/** Observers run in the producer, while it waits. */
+/** Limited, because observers run in the producer while it waits. */
 const MAX_ACTIONS = 20;
 
 const actionDefinition = z

@@ -1,4 +1,4 @@
-/** Building blocks of the definition file's model that several sections share. */
+/** Building blocks that several sections of the definition model share. */
 import { z } from "zod";
 import {
   DURATION_PATTERN,
@@ -7,7 +7,7 @@ import {
   parseDuration,
 } from "../../runtime/definition/index.js";
 
-/** A duration as written, e.g. `30s`; the number 0 where zero means something. */
+/** A duration as written, e.g. `30s`; or the number 0 where zero has a meaning. */
 export type DurationText = string | 0;
 
 interface DurationRule {
@@ -20,8 +20,8 @@ interface DurationRule {
 }
 
 /**
- * A duration with a unit. A bare number is refused: nobody can tell whether `timeout: 30` means seconds or
- * milliseconds, and the wrong guess is a thousandfold.
+ * A duration with a unit. A bare number is rejected: `timeout: 30` could mean seconds or milliseconds, and a
+ * wrong guess is off by a thousand.
  */
 export function duration({ description, examples, allowZero = true, maxMs = MAX_DURATION_MS }: DurationRule) {
   const text = { type: "string", pattern: DURATION_PATTERN.source };

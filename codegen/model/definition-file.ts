@@ -1,6 +1,7 @@
 /**
- * The one hand-written schema of a definition file. It checks what people write (zod), gives the loader its types
- * (z.infer) and is emitted as tasks.schema.json for editors. Values are as written: nothing is resolved or converted here.
+ * The only hand-written schema of a definition file. It checks what people write (zod), gives the loader its
+ * types (z.infer) and is emitted as tasks.schema.json for editors. Values are as written: nothing is resolved
+ * or converted here.
  */
 import { z } from "zod";
 import {

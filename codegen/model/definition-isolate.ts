@@ -4,7 +4,7 @@ import { HOST_KINDS } from "../../runtime/definition/index.js";
 
 const hostKind = z.enum(HOST_KINDS);
 const MEMORY_PATTERN = /^([1-9][0-9]{0,5})(MiB|GiB)$/;
-/** The library and a loader of TypeScript alone take a good part of it. */
+/** Smallest heap limit: the library and a TypeScript loader alone take a good part of it. */
 const LEAST_MEMORY_MB = 64;
 const MAX_HOSTS = 256;
 
@@ -41,7 +41,7 @@ export const isolateDefinition = z
   });
 export type IsolateDefinition = z.infer<typeof isolateDefinition>;
 
-/** `1GiB` -> 1024. The text fits the pattern. */
+/** `1GiB` gives 1024. The text must match the pattern. */
 export function memoryMb(text: string): number {
   const [, count, unit] = MEMORY_PATTERN.exec(text) ?? [];
   return Number(count) * (unit === "GiB" ? 1024 : 1);

@@ -1,10 +1,10 @@
-/** tasks.schema.json: the definition file's model as JSON Schema (draft-07), for editors. */
+/** tasks.schema.json: the definition model as JSON Schema (draft-07), for editors. */
 import { z } from "zod";
 import { definitionFile } from "./definition-file.js";
 
 type JsonObject = { [key: string]: unknown };
 
-/** Names that a project has declared; editors offer them. */
+/** Names declared in a project, which editors offer for completion. */
 export interface ProjectNames {
   readonly events?: readonly string[];
   readonly queues: readonly string[];
@@ -14,7 +14,7 @@ export interface ProjectNames {
   readonly workflows?: readonly string[];
 }
 
-/** The schema that ships with the package. A new object each time. */
+/** The schema that ships with the package. Returns a new object each time. */
 export function definitionFileJsonSchema(): JsonObject {
   const { $schema, ...schema } = z.toJSONSchema(definitionFile, {
     target: "draft-7",
@@ -40,18 +40,21 @@ export function projectJsonSchema(names: ProjectNames): JsonObject {
   return schema;
 }
 
-/** An empty enum would refuse every value, so nothing is said when there are no names. */
+/** Skips empty lists, because an empty enum would reject every value. */
 function offer(definition: JsonObject | undefined, names: readonly string[]): void {
   if (definition === undefined || names.length === 0) return;
   definition["enum"] = [...names].sort();
 }
 
-/** The text of tasks.schema.json: the same bytes on every machine. */
+/** The text of tasks.schema.json; the same bytes on every machine. */
 export function renderJsonSchema(schema: JsonObject): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
 
-/** Path (at the root of the repository) and text of the schema that ships with the package; tools write it, a test keeps it fresh. */
+/**
+ * Path (in the root of the repository) and text of the schema that ships with the package. Tools write it; a
+ * test checks that it is up to date.
+ */
 export function projectSchema(): { readonly path: string; readonly text: string } {
   return { path: "tasks.schema.json", text: renderJsonSchema(definitionFileJsonSchema()) };
 }

@@ -1,10 +1,10 @@
 /**
- * Payloads, results and named schemas. The model takes any text, list or map here, and codegen/load/payload/ says
- * exactly what is wrong; in tasks.schema.json the words serve completion.
+ * Payloads, results and named schemas. The model accepts any text, list or map here, and
+ * codegen/load/payload/ reports exactly what is wrong; in tasks.schema.json the words only serve completion.
  */
 import { z } from "zod";
 
-/** The words of the short-hand, with the JSON Schema that each stands for. */
+/** The short-hand words and the JSON Schema of each. */
 export const TYPE_WORDS = {
   any: {},
   boolean: { type: "boolean" },
@@ -21,7 +21,7 @@ export const TYPE_WORDS = {
 export type TypeWord = keyof typeof TYPE_WORDS;
 export const TYPE_WORD_LIST = Object.keys(TYPE_WORDS) as TypeWord[];
 
-/** Names of `schemas`: capitalised, so that none can be taken for a word or a field. */
+/** Names of `schemas` are capitalised, so that none can be mistaken for a type word or a field. */
 export const SCHEMA_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 
 const words = TYPE_WORD_LIST.flatMap((word) => [word, `${word}?`]);
@@ -42,7 +42,10 @@ const fieldDefinition = z
 
 export const schemaDefinition = fieldDefinition;
 
-/** Keywords of a payload that is JSON Schema: their values are no fields. Whoever has a field of such a name gets no check by the editor. */
+/**
+ * Keywords of a payload in JSON Schema, whose values are not fields. A payload with a field of such a name is
+ * not checked by editors.
+ */
 const ROOT_KEYWORDS = [
   "$comment",
   "$defs",

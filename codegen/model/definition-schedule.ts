@@ -1,4 +1,7 @@
-/** One entry of `schedules`: jobs of a task, or runs of a workflow; which keys go with which is checked in load/check-schedules.ts. */
+/**
+ * An entry of `schedules`: jobs of a task or runs of a workflow. load/check-schedules.ts checks which keys go
+ * with which.
+ */
 import { z } from "zod";
 import { MISSED, OVERLAPS } from "../../runtime/definition/index.js";
 import { descriptionText, duration, taskReference, workflowReference } from "./definition-fields.js";

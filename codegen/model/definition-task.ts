@@ -1,4 +1,4 @@
-/** One entry of `tasks`. */
+/** An entry of `tasks`. */
 import { z } from "zod";
 import { DURABILITIES, ON_DEAD } from "../../runtime/definition/index.js";
 import { dedupeDefinition } from "./definition-dedupe.js";
@@ -14,7 +14,7 @@ export const queueReference = z
 export const ownerText = z
   .string()
   .max(200)
-  // It is a label of alerts, whose text Prometheus takes for a template.
+  // The owner becomes an alert label, which Prometheus expands as a template.
   .refine((text) => !text.includes("{{"), {
     error:
       'expected the name of a team or person, got a text with "{{", which Prometheus would take for a template',
@@ -109,7 +109,10 @@ const fairnessDefinition = z
   });
 
 const MAX_BATCH_SIZE = 1000;
-/** Jobs that gather stand in a worker: what waits longer is better kept as a schedule over rows of one's own. */
+/**
+ * Limited, because gathering jobs occupy a worker: for longer periods, use a schedule and store the data
+ * yourself.
+ */
 const MAX_BATCH_WITHIN_MS = 600_000;
 
 const batchDefinition = z
@@ -207,10 +210,10 @@ const errorDefinition = z
   .meta({ id: "DeclaredError", description: "What happens when the handler throws this error." });
 export type ErrorDefinition = z.infer<typeof errorDefinition>;
 
-/** Class names: they become exported classes of generated/errors.ts. */
+/** Class names, because they become exported classes in generated/errors.ts. */
 export const ERROR_NAME_PATTERN = /^[A-Z][A-Za-z0-9]*$/;
 
-/** Each is part of what an emit looks for. */
+/** Limited, because an emit looks listeners up by all of these fields. */
 const MAX_WAIT_FIELDS = 5;
 
 export const taskDefinition = z

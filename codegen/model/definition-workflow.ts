@@ -1,4 +1,4 @@
-/** One entry of `workflows`, and of its `steps`. */
+/** An entry of `workflows`, and an entry of its `steps`. */
 import { z } from "zod";
 import {
   DEFAULT_MAX_PARALLEL,
@@ -16,9 +16,12 @@ import { payloadDefinition } from "./definition-payload.js";
 import { maxRetriesDefinition } from "./definition-retry.js";
 import { ownerText, queueReference } from "./definition-task.js";
 
-/** The decision how a run goes on reads all of its steps. */
+/** Limited, because deciding how a run continues reads all of its steps. */
 export const MAX_STEPS = 200;
-/** A run keeps the definitions of all workflows in it, and the id of a run of a run of a run grows. */
+/**
+ * Limited, because a run stores the definitions of all its child workflows, and ids grow with each level of
+ * nesting.
+ */
 export const MAX_STEPS_IN_ALL = 1000;
 export const MAX_NESTING = 8;
 const MAX_EXPRESSION = 1000;

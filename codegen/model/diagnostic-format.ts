@@ -1,11 +1,11 @@
-/** Diagnostics as text for people, JSON for tools and workflow commands for GitHub. */
+/** Formats diagnostics as text for people, JSON for tools, or workflow commands for GitHub. */
 import type { Diagnostic } from "./diagnostic.js";
 import { printable } from "./quote.js";
 
 export const DIAGNOSTIC_FORMATS = ["text", "json", "github"] as const;
 export type DiagnosticFormat = (typeof DIAGNOSTIC_FORMATS)[number];
 
-/** All diagnostics in one string, ending in a newline; empty (`[]` in JSON) when there are none. */
+/** All diagnostics in one string that ends with a newline; empty (`[]` in JSON) if there are none. */
 export function formatDiagnostics(diagnostics: readonly Diagnostic[], format: DiagnosticFormat): string {
   switch (format) {
     case "text":
@@ -37,7 +37,7 @@ function formatGithub(diagnostic: Diagnostic): string {
   return `::${severity} ${properties.join(",")}::${escapeData(hint === undefined ? message : `${message} (${hint})`)}`;
 }
 
-/** A raw newline would end the command and let a definition write commands of its own. */
+/** A raw newline would end the command and let a definition inject commands of its own. */
 function escapeData(text: string): string {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
 }

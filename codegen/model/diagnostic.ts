@@ -1,9 +1,9 @@
 /**
- * One problem of a definition, with the place where a person can fix it. The loader collects all of them before anything
- * is generated; formatters live in diagnostic-format.ts.
+ * A problem of a definition, located where a person can fix it. The loader collects all of them before
+ * anything is generated; diagnostic-format.ts formats them.
  */
 
-/** What each code stands for. A code keeps its meaning for ever: people search for it and suppress by it. */
+/** The meaning of each code. A code keeps its meaning for ever: people search for it and suppress by it. */
 export const DIAGNOSTIC_CODES = {
   TW101: "The file is not YAML that taskweft reads.",
   TW102: "A key that the format does not have.",
@@ -63,9 +63,9 @@ export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `T
 
 export interface Diagnostic {
   readonly code: DiagnosticCode;
-  /** With an `error` nothing is generated. */
+  /** After an `error` nothing is generated. */
   readonly severity: "error" | "warning";
-  /** What was expected, what stands there. One line, printable. */
+  /** What was expected and what was found. One line, printable. */
   readonly message: string;
   /** Relative to the project, with `/`. */
   readonly file: string;
@@ -73,20 +73,20 @@ export interface Diagnostic {
   readonly line: number;
   /** Counts from 1, in UTF-16 code units. */
   readonly column: number;
-  /** First column after the marked text; absent when nothing is marked. */
+  /** First column after the marked text; absent if nothing is marked. */
   readonly endColumn?: number;
   /** What to do, e.g. `did you mean "critical"?`. */
   readonly hint?: string;
-  /** The source line with carets under the marked text; empty when the file could not be read. */
+  /** The source line with carets under the marked text; empty if the file could not be read. */
   readonly frame: string;
 }
 
-/** The order in which people read: by file, line, column, then code. */
+/** In reading order: by file, line, column, then code. */
 export function compareDiagnostics(a: Diagnostic, b: Diagnostic): number {
   return compareText(a.file, b.file) || a.line - b.line || a.column - b.column || compareText(a.code, b.code);
 }
 
-/** By code unit: the same on every machine, unlike `localeCompare`. */
+/** By code unit, so the order is the same on every machine, unlike with `localeCompare`. */
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;

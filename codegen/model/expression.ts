@@ -1,11 +1,11 @@
 /**
- * The tree of a `${{ }}` expression. Everywhere it may hold paths, literals and `??`; a condition may also compare and
- * combine. There are no calls, so an expression can be checked against schemas and printed as TypeScript, and nothing is
- * ever evaluated by codegen.
+ * The tree of a `${{ }}` expression. It may contain paths, literals and `??`; a condition may also compare
+ * and combine. There are no calls, so an expression can be checked against schemas and printed as TypeScript,
+ * and codegen never evaluates one.
  */
 export type Expression =
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
-  /** `payload.lines[0].sku` -> root `payload`, segments `["lines", 0, "sku"]`. */
+  /** `payload.lines[0].sku` has the root `payload` and the segments `["lines", 0, "sku"]`. */
   | { readonly kind: "path"; readonly root: string; readonly segments: readonly (string | number)[] }
   /** `a ?? b ?? c`, two or more operands. */
   | { readonly kind: "coalesce"; readonly operands: readonly Expression[] }
@@ -45,7 +45,9 @@ export function expressionText(expression: Expression): string {
   }
 }
 
-/** How tightly each form binds. `??` stands beside an operator only in brackets, as in JavaScript beside `&&`. */
+/**
+ * Binding strength of each form. As in JavaScript with `&&`, `??` needs brackets next to another operator.
+ */
 export const BINDING: Readonly<Record<Expression["kind"], number>> = {
   coalesce: 0,
   any: 1,
@@ -88,17 +90,17 @@ export function pathsOf(expression: Expression): readonly (Expression & { kind: 
   }
 }
 
-/** A value with expressions in it, such as the `with` of an action. */
+/** A value with expressions, such as the `with` of an action. */
 export type ValueTemplate =
   | { readonly kind: "value"; readonly value: string | number | boolean | null }
-  /** All of the text is one expression: the value keeps its type. */
+  /** The whole text is one expression, so the value keeps its type. */
   | {
       readonly kind: "expression";
       readonly expression: Expression;
-      /** It gives an object or a list. */
+      /** Whether the value is an object or a list. */
       readonly isComposite: boolean;
     }
-  /** Text with expressions in it. */
+  /** Text with embedded expressions. */
   | { readonly kind: "text"; readonly parts: readonly TemplatePart[] }
   | { readonly kind: "list"; readonly items: readonly ValueTemplate[] }
   | { readonly kind: "object"; readonly fields: readonly FieldTemplate[] };
@@ -106,11 +108,11 @@ export type ValueTemplate =
 export interface FieldTemplate {
   readonly name: string;
   readonly value: ValueTemplate;
-  /** The value may be missing; then so is the field. */
+  /** If the value is missing, the field is left out. */
   readonly optional: boolean;
 }
 
-/** One part of a string with `${{ }}` in it. */
+/** One part of a string with `${{ }}`. */
 export type TemplatePart =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "expression"; readonly expression: Expression };

@@ -1,6 +1,6 @@
 /**
- * The subset of JSON Schema that taskweft understands, after normalisation. A keyword that is not here cannot reach an
- * emitter: the loader refuses it at its line, because a keyword that nobody enforces would silently widen the contract.
+ * The subset of JSON Schema that taskweft supports, after normalisation. The loader rejects any other keyword
+ * at its line, because a keyword that is not enforced would silently widen the contract.
  */
 
 /** Formats that the emitted validators enforce. */
@@ -13,7 +13,9 @@ export type JsonValue = JsonPrimitive | readonly JsonValue[] | { readonly [key: 
 interface Annotations {
   readonly description?: string;
   readonly deprecated?: boolean;
-  /** Payload field that must never leave in clear (logs, CLI, dashboard). Written `x-sensitive: true`. */
+  /**
+   * A payload field that must never be shown in clear (logs, CLI, dashboard). Written `x-sensitive: true`.
+   */
   readonly sensitive?: boolean;
 }
 
@@ -38,7 +40,7 @@ export type JsonSchemaNode = Annotations &
         readonly pattern?: string;
         readonly format?: StringFormat;
       }
-    /** `const` is an enum of one. Values are primitives. */
+    /** `const` is an enum with one value. Values are primitives. */
     | { readonly kind: "enum"; readonly values: readonly JsonPrimitive[] }
     | {
         readonly kind: "array";
@@ -51,10 +53,16 @@ export type JsonSchemaNode = Annotations &
         readonly kind: "object";
         /** In source order. */
         readonly properties: readonly JsonSchemaProperty[];
-        /** `false`: closed (default of the short-hand). A node: further keys must match it. `true`: anything. */
+        /**
+         * `false`: no further keys (default of the short-hand). A node: further keys must match it. `true`:
+         * any further keys.
+         */
         readonly additional: boolean | JsonSchemaNode;
       }
-    /** `anyOf` and `oneOf`; `discriminator` names the key that tells the branches apart, when every branch has one. */
+    /**
+     * `anyOf` and `oneOf`. `discriminator` names the key that distinguishes the branches, if every branch has
+     * one.
+     */
     | {
         readonly kind: "union";
         readonly exclusive: boolean;
@@ -71,7 +79,7 @@ export interface JsonSchemaProperty {
   readonly schema: JsonSchemaNode;
 }
 
-/** A schema with the named schemas it refers to, sorted by name. */
+/** A schema with the named schemas that it refers to, sorted by name. */
 export interface JsonSchema {
   readonly root: JsonSchemaNode;
   readonly definitions: readonly { readonly name: string; readonly schema: JsonSchemaNode }[];

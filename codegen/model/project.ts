@@ -1,6 +1,6 @@
 /**
- * The project as codegen understands it after loading: names resolved, units converted, schemas normalised, lists
- * sorted by name. Emitters read this and nothing else.
+ * The project after loading: names resolved, units converted, schemas normalised, lists sorted by name.
+ * Emitters read only this.
  */
 import type {
   QueueDefinition,
@@ -12,7 +12,10 @@ import type { Expression, TemplatePart, ValueTemplate } from "./expression.js";
 export type { TemplatePart } from "./expression.js";
 import type { JsonSchema, JsonValue } from "./json-schema.js";
 
-/** Where something stands in a definition file; `file` is relative to the project and uses `/`. Lines and columns count from 1. */
+/**
+ * A position in a definition file; `file` is relative to the project and uses `/`. Lines and columns count
+ * from 1.
+ */
 export interface SourcePosition {
   readonly file: string;
   readonly line: number;
@@ -28,16 +31,16 @@ export interface ErrorModel {
 export interface TaskModel {
   /** Resolved settings and the definition's hash, exactly as the runtime gets them. */
   readonly definition: TaskDefinition;
-  /** `payment:process` -> `PaymentProcess`. Unique in the project, also after lower-casing. */
+  /** `PaymentProcess` for `payment:process`. Unique in the project, also in lower case. */
   readonly identifier: string;
-  /** `payment:process` -> `payment/process`. Unique in the project, also after lower-casing. */
+  /** `payment/process` for `payment:process`. Unique in the project, also in lower case. */
   readonly modulePath: string;
   readonly description?: string;
   readonly owner?: string;
   readonly source: SourcePosition;
   /** Self-contained: every `ref` node names one of the schema's own definitions. */
   readonly payload: JsonSchema;
-  /** Absent: the handler returns nothing. */
+  /** Absent if the handler returns nothing. */
   readonly result?: JsonSchema;
   /** The parts of `idempotency.key`: literal text and payload paths. */
   readonly idempotencyKey?: readonly TemplatePart[];
@@ -66,7 +69,7 @@ export interface JobScheduleModel extends ScheduleSettings {
   readonly description?: string;
   /** Name of the task. */
   readonly task: string;
-  /** Fits the task's payload. */
+  /** Fits the task's payload schema. */
   readonly payload: JsonValue;
 }
 
@@ -74,20 +77,20 @@ export interface RunScheduleModel extends ScheduleSettings {
   readonly description?: string;
   /** Name of the workflow. */
   readonly workflow: string;
-  /** Fits the workflow's input. */
+  /** Fits the workflow's input schema. */
   readonly input: JsonValue;
 }
 
 export interface EventModel {
   readonly name: string;
-  /** `order:created` -> `OrderCreated`. Unique among events, also after lower-casing. */
+  /** `OrderCreated` for `order:created`. Unique among events, also in lower case. */
   readonly identifier: string;
   readonly description?: string;
   readonly source: SourcePosition;
   readonly payload: JsonSchema;
-  /** How long events of it are kept (ms). Absent: they are not. */
+  /** How long its events are retained (ms). Absent: not at all. */
   readonly keepMs?: number;
-  /** Those that hear of it, sorted by name. */
+  /** The event's observers, sorted by name. */
   readonly observers: readonly ObserverModel[];
 }
 
@@ -95,77 +98,80 @@ export interface ObserverModel {
   readonly name: string;
   readonly description?: string;
   readonly source: SourcePosition;
-  /** A condition over `event`. Absent: every event. */
+  /** A condition on `event`. Absent: every event. */
   readonly when?: Expression;
-  /** In the order of the file: an action's place is part of the ids of its jobs. */
+  /** In the order of the file, because an action's position is part of the ids of its jobs. */
   readonly actions: readonly (ActionModel | StartModel)[];
 }
 
 export interface StartModel {
-  /** Name of the workflow of which a run is started. */
+  /** Name of the workflow to start. */
   readonly workflow: string;
-  /** Its input, of `event`. */
+  /** The input of the run, computed from `event`. */
   readonly input: ValueTemplate;
 }
 
 export interface ActionModel {
-  /** Name of the task of which a job is enqueued. */
+  /** Name of the task to enqueue. */
   readonly task: string;
-  /** Its payload, of `event`; fits the task. */
+  /** The payload of the job, computed from `event`; fits the task's schema. */
   readonly payload: ValueTemplate;
   readonly delayMs?: number;
-  /** Instead of the task's. */
+  /** Overrides the task's queue. */
   readonly queue?: string;
 }
 
 export interface WorkflowModel {
-  /** As the runtime gets it, with its hash; the steps in an order in which each comes after those that it needs. */
+  /** As the runtime gets it, with its hash. The steps are in topological order. */
   readonly definition: WorkflowDefinition;
-  /** `order:checkout` -> `OrderCheckout`. Unique among workflows, also after lower-casing. */
+  /** `OrderCheckout` for `order:checkout`. Unique among workflows, also in lower case. */
   readonly identifier: string;
   readonly description?: string;
   readonly owner?: string;
   readonly source: SourcePosition;
   readonly input: JsonSchema;
-  /** Absent: a run gives nothing. */
+  /** Absent if a run has no output. */
   readonly output?: JsonSchema;
   readonly idempotency?: { readonly key: readonly TemplatePart[]; readonly ttlMs: number };
-  /** All that is computed in a run, in the order of the steps; the same as the definition's expressions. */
+  /**
+   * Everything that is computed in a run, in the order of the steps; the same as the definition's
+   * expressions.
+   */
   readonly mappings: readonly MappingModel[];
 }
 
 export interface MappingModel {
-  /** Absent: of the run. */
+  /** The step it belongs to; absent for the run's output. */
   readonly step?: string;
   readonly part: "compensate" | "forEach" | "if" | "match" | "output" | "with";
   readonly value: ValueTemplate;
-  /** Whose payload it is; of `compensate` and `with`. */
+  /** Task whose payload it computes (`with`, `compensate`). */
   readonly task?: string;
-  /** Whose input it is; of `with`. */
+  /** Workflow whose input it computes (`with`). */
   readonly workflow?: string;
-  /** What `forEach` gives one of, and `with` then reads as `item`. */
+  /** The type of an item of `forEach`, which `with` reads as `item`. */
   readonly item?: JsonSchema;
-  /** Which `match` reads. */
+  /** The event that `match` reads. */
   readonly event?: string;
-  /** What it reads of steps, sorted by step. */
+  /** What the mapping reads of steps, sorted by step. */
   readonly reads: readonly ReadModel[];
 }
 
 export interface ReadModel {
   readonly step: string;
-  /** Whose result it is. Absent: only the status is read. */
+  /** Task whose result is read. Absent if only the status is read. */
   readonly task?: string;
-  /** Whose output is its result. */
+  /** Workflow whose output is read as the result. */
   readonly workflow?: string;
-  /** Whose payload is its result. */
+  /** Event whose payload is read as the result. */
   readonly event?: string;
-  /** How the step may have ended, where that is read. */
+  /** The possible states of the ended step, if its status is read. */
   readonly statuses?: readonly string[];
-  /** The result of a fan-out is a list; of items that failed it holds null. */
+  /** For a fan-out, whose result is a list: it contains null for failed items. */
   readonly list?: { readonly mayHoldNull: boolean };
-  /** It may have been skipped, have failed, or not have ended: then there is no result. */
+  /** There may be no result, because the step may have been skipped, have failed, or not have ended. */
   readonly optional: boolean;
-  /** It has surely ended. */
+  /** The step is certain to have ended. */
   readonly ended: boolean;
 }
 
@@ -178,9 +184,15 @@ export interface ProjectModel {
   readonly queues: readonly QueueModel[];
   /** Sorted by name. */
   readonly workflows: readonly WorkflowModel[];
-  /** Names of `retryPolicies` and `schemas`, sorted: what the project's own tasks.schema.json offers for completion. */
+  /**
+   * Names of `retryPolicies` and `schemas`, sorted: offered for completion by the project's own
+   * tasks.schema.json.
+   */
   readonly retryPolicies?: readonly string[];
   readonly schemas?: readonly string[];
-  /** Every definition file and every `$ref`d schema file that was read, relative, sorted: what watch looks at. */
+  /**
+   * Every definition file and every schema file named by a `$ref` that was read; relative, sorted. Watch
+   * observes them.
+   */
   readonly files: readonly string[];
 }

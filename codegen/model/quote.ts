@@ -1,14 +1,14 @@
-/** Text from a definition file on its way to a terminal, a log or an error message. */
+/** Makes text from a definition file safe for a terminal, a log or an error message. */
 import { HIDING_CHARACTERS } from "../../runtime/definition/index.js";
 
 const MAX_QUOTED = 80;
 
-/** The text with every unsafe character replaced, each by one character, so that columns stay true. */
+/** Replaces every unsafe character by one character, so that columns stay correct. */
 export function printable(text: string): string {
   return text.replace(/[\r\n\t\u2028\u2029]/gu, " ").replace(HIDING_CHARACTERS, "\uFFFD");
 }
 
-/** Double-quoted, printable and cut to a length that keeps a message on one line. */
+/** Quotes a text, makes it printable and shortens it so that a message stays on one line. */
 export function quote(text: string): string {
   const safe = printable(text);
   return `"${safe.length > MAX_QUOTED ? `${safe.slice(0, MAX_QUOTED)}...` : safe}"`;
@@ -16,7 +16,7 @@ export function quote(text: string): string {
 
 const MAX_LISTED = 30;
 
-/** `a, b, c`; of many names the first. */
+/** `a, b, c`; only the first names of a long list. */
 export function listed(names: readonly string[]): string {
   if (names.length <= MAX_LISTED) return names.join(", ");
   return `${names.slice(0, MAX_LISTED).join(", ")} and ${names.length - MAX_LISTED} more`;

@@ -1,10 +1,16 @@
-/** Carries out a plan. Readers see each file as it was or as it will be, never half of it. */
+/**
+ * Carries out a plan. Each file changes atomically: a reader sees it before or after the change, never
+ * half-written.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Plan, PlannedWrite } from "./plan.js";
 
-/** The manifest moves last: a run that dies half-way is repeated by the next one, orphans included. */
+/**
+ * The manifest is replaced last: if a run dies half-way, the next one repeats it, including the deletion of
+ * orphans.
+ */
 export function applyPlan(root: string, plan: Plan, manifest: string): void {
   const writes = [...plan.writes].sort((a, b) => Number(a.path === manifest) - Number(b.path === manifest));
   for (const folder of new Set([...writes, ...plan.stubs].map((write) => path.dirname(write.path)))) {
@@ -27,15 +33,16 @@ export function applyPlan(root: string, plan: Plan, manifest: string): void {
 
 function stage(root: string, write: PlannedWrite): { temporary: string; target: string } {
   const target = path.join(root, write.path);
-  // In the same folder, because a rename over file systems is a copy.
+  // In the same folder, because a rename across file systems is a copy.
   const name = `.${path.basename(target)}.${randomBytes(8).toString("hex")}.tmp`;
   const temporary = path.join(path.dirname(target), name);
-  // `wx` follows no link: one that waits under the name would be written through, and then renamed into place.
+  // `wx` does not follow links: a link planted under this name would otherwise be written through and then
+  // renamed into place.
   writeFileSync(temporary, write.text, { flag: "wx" });
   return { temporary, target };
 }
 
-/** `wx`: if somebody made the file since the plan, theirs stays. */
+/** `wx`: a file that was created since the plan is kept. */
 function createStub(root: string, stub: PlannedWrite): void {
   try {
     writeFileSync(path.join(root, stub.path), stub.text, { flag: "wx" });
@@ -44,7 +51,7 @@ function createStub(root: string, stub: PlannedWrite): void {
   }
 }
 
-/** Folders that became empty go too; one that holds anything else stays. */
+/** Also deletes folders that became empty. */
 function deleteFile(root: string, file: string): void {
   rmSync(path.join(root, file), { force: true });
   const parts = path.dirname(file).split("/");

@@ -1,4 +1,7 @@
-/** Which tasks a file of the user has handlers for: `export default defineHandler("name", ...)` or `export const x = defineHandler(...)`. */
+/**
+ * Finds the tasks for which a user's file has handlers: `export default defineHandler("name", ...)` or
+ * `export const x = defineHandler(...)`.
+ */
 import { tokenize, type Token, TokenProblem } from "../emit/index.js";
 import { defineFunction, type FoundHandler, parseHandlers } from "./handler-syntax.js";
 
@@ -6,12 +9,12 @@ export type { DefineFunction, FoundHandler } from "./handler-syntax.js";
 
 export type HandlerFile =
   | { readonly kind: "read"; readonly handlers: readonly FoundHandler[] }
-  /** Left alone: what it holds cannot be told, so no stub may be made for a task that it names. */
+  /** Left alone: its handlers are uncertain, so no stub may be created for a task that it names. */
   | { readonly kind: "conflict" | "syntax-error"; readonly handlers: readonly FoundHandler[] };
 
 const MENTION = /\bdefine(?:Batch)?Handler\b/;
 const CONFLICT = /^(?:<{7} |={7}$|>{7} )/m;
-/** For files that do not parse: good enough to keep the registry pointing at them. */
+/** For files with syntax errors: good enough to keep the registry pointing at them. */
 const ROUGH =
   /export\s+(?:(default)|const\s+([A-Za-z_$][\w$]*)\s*=)\s*(define(?:Batch)?Handler)\s*\(\s*(["'`])([^"'`\n]*)\4/g;
 
@@ -24,7 +27,7 @@ export async function readHandlerFile(file: string, text: string): Promise<Handl
     : { kind: "read", handlers };
 }
 
-/** `undefined` when some call is not of the two plain forms, or when the text needs the grammar. */
+/** `undefined` if a call has neither of the two plain forms, or if the text requires the grammar. */
 function handlersFromTokens(text: string): readonly FoundHandler[] | undefined {
   const tokens = tokensOf(text);
   if (tokens === undefined) return undefined;

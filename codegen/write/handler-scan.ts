@@ -1,4 +1,4 @@
-/** Finds the handlers of a project, wherever under `tasks/handlers/` a person has put them. */
+/** Finds the handlers of a project anywhere under `tasks/handlers/`. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import type { HandlerLocation, HandlerMap, OutputPaths } from "../emit/index.js";
@@ -13,15 +13,15 @@ import { type DefineFunction, type FoundHandler, type HandlerFile, readHandlerFi
 export interface HandlerScan {
   readonly diagnostics: readonly Diagnostic[];
   readonly handlers: HandlerMap;
-  /** Tasks that need a stub: no handler anywhere, and nothing stands where the stub would go. */
+  /** Tasks that need a stub: they have no handler anywhere, and the stub's path is free. */
   readonly missing: readonly TaskModel[];
 }
 
-/** What was found in a text, by the text: watch reads 500 files again, but looks only into the changed one. */
+/** The result by file content: watch reads 500 files again, but analyses only the changed one. */
 export type HandlerCache = Map<string, HandlerFile>;
 
 const MODULE = /\.(?:ts|mts|js|mjs)$/;
-/** Type declarations and tests are not handlers, even if they call `defineHandler`. */
+/** Type declarations and tests are not handler files, even if they call `defineHandler`. */
 const NOT_A_HANDLER = /\.(?:d|spec|test)\.[cm]?[jt]s$/;
 
 export async function scanHandlers(
@@ -50,7 +50,7 @@ export async function scanHandlers(
   return { diagnostics: reporter.sorted(), handlers, missing };
 }
 
-/** Sorted; links are not followed, so that no file outside of the project is read. */
+/** Sorted. Links are not followed, so that no file outside the project is read. */
 export function handlerFiles(root: string, handlersDir: string): readonly string[] {
   const folder = path.join(root, handlersDir);
   if (!existsSync(folder)) return [];

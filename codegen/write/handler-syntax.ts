@@ -1,4 +1,7 @@
-/** Handlers of one file by the full grammar. Loaded only for files that the tokens do not settle: it costs a quarter of a second. */
+/**
+ * Finds the handlers of a file with the full TypeScript grammar. Loading it takes a quarter of a second, so
+ * it is used only for files that the tokens do not settle.
+ */
 import type { ts as TypeScript } from "ts-morph";
 
 export interface FoundHandler {
@@ -11,7 +14,7 @@ export interface FoundHandler {
   readonly end: number;
 }
 
-/** What makes a handler: for one job, or for many at once. */
+/** Functions that define a handler: for one job, or for a batch. */
 export const DEFINE_FUNCTIONS = ["defineHandler", "defineBatchHandler"] as const;
 export type DefineFunction = (typeof DEFINE_FUNCTIONS)[number];
 
@@ -22,14 +25,14 @@ export function defineFunction(name: string): DefineFunction | undefined {
 type FoundCall = Omit<FoundHandler, "exportName">;
 type Compiler = typeof TypeScript;
 
-/** `undefined`: the file has syntax errors. */
+/** `undefined` if the file has syntax errors. */
 export async function parseHandlers(
   file: string,
   text: string,
 ): Promise<readonly FoundHandler[] | undefined> {
   const { ts } = await import("ts-morph");
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-  // Not part of the public type, but the only way to hear of syntax errors without building a program.
+  // Not in the public types, but the only way to get syntax errors without building a program.
   const { parseDiagnostics } = source as unknown as { readonly parseDiagnostics?: readonly unknown[] };
   if (parseDiagnostics !== undefined && parseDiagnostics.length > 0) return undefined;
   const exported = exportedNames(ts, source);
@@ -53,7 +56,7 @@ export async function parseHandlers(
   }
 }
 
-/** Local name to exported name, of `export { a as b }` and `export default a`. */
+/** Local name -> exported name, from `export { a as b }` and `export default a`. */
 function exportedNames(ts: Compiler, source: TypeScript.SourceFile): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const statement of source.statements) {

@@ -1,4 +1,4 @@
-/** A short look at how two texts differ: enough to see what kind of change is missing. */
+/** A short diff of two texts: enough to see what kind of change is missing. */
 
 const MAX_LINES = 6;
 

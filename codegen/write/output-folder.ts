@@ -1,4 +1,7 @@
-/** What stands where we want to write, and whether we may: only inside the project, only over our own files. */
+/**
+ * Checks what exists at an output path and whether it may be overwritten: only inside the project, and only
+ * files that codegen has written.
+ */
 import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { GENERATED_MARK, MANIFEST_FORMAT, type OutputPaths } from "../emit/index.js";
@@ -6,7 +9,7 @@ import { GENERATED_MARK, MANIFEST_FORMAT, type OutputPaths } from "../emit/index
 /** A reason not to write, in words for the user. */
 export class OutputProblem extends Error {
   override readonly name = "OutputProblem";
-  /** The path that it is about, relative to the project. */
+  /** The affected path, relative to the project. */
   readonly file: string;
 
   constructor(file: string, message: string) {
@@ -15,7 +18,7 @@ export class OutputProblem extends Error {
   }
 }
 
-/** Throws unless the folder is below the root and no link on the way leads out of it. */
+/** @throws unless the folder is below the root and no link on the way leads outside. */
 export function checkFolder(root: string, folder: string): void {
   const parts = folder.split("/");
   if (path.isAbsolute(folder) || parts.some((part) => part === "" || part === "." || part === "..")) {
@@ -40,12 +43,15 @@ export function checkFolder(root: string, folder: string): void {
   }
 }
 
-/** Links count as what they lead to; one that leads nowhere is no folder. */
+/** Follows links; a broken link is not a folder. */
 function isFolder(place: string): boolean {
   return statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-/** The text of a file, or `undefined` when there is none. Links and folders in its place are refused. */
+/**
+ * The text of a file, or `undefined` if there is none.
+ * @throws for links and folders in its place.
+ */
 export function existingText(root: string, file: string): string | undefined {
   const stat = lstatSync(path.join(root, file), { throwIfNoEntry: false });
   if (stat === undefined) return undefined;
@@ -54,7 +60,7 @@ export function existingText(root: string, file: string): string | undefined {
   return readFileSync(path.join(root, file), "utf8");
 }
 
-/** Whether a text was made by us. Looked for near the top only: a user's file may quote the mark. */
+/** Whether codegen wrote the text. Only the top is searched, because a user's file may quote the mark. */
 export function isGenerated(text: string): boolean {
   return text.slice(0, 400).includes(GENERATED_MARK);
 }
@@ -90,7 +96,7 @@ interface Manifest {
   readonly files?: Readonly<Record<string, unknown>>;
 }
 
-/** A manifest in the middle of a merge cannot be read; then no orphan is known, and none is deleted. */
+/** A manifest with merge conflicts is unreadable; then no orphans are known and none is deleted. */
 function parseManifest(text: string): Manifest | undefined {
   try {
     return JSON.parse(text) as Manifest;
@@ -100,7 +106,7 @@ function parseManifest(text: string): Manifest | undefined {
   }
 }
 
-/** A manifest that somebody edited must not name files outside of the folder. */
+/** An edited manifest must not name files outside the folder. */
 function isSafe(file: string): boolean {
   return (
     !file.includes("\\") && file.split("/").every((part) => part !== "" && part !== "." && part !== "..")

@@ -1,4 +1,4 @@
-/** Decides what a run would change. Reads, and writes nothing. */
+/** Decides what a run would change. Reads, but writes nothing. */
 import { lstatSync, statSync } from "node:fs";
 import path from "node:path/posix";
 import { type CheckCache, checkSource, contentHash, type OutputPaths, withLineFeeds } from "../emit/index.js";
@@ -15,12 +15,12 @@ import {
 export interface PlannedWrite {
   readonly path: string;
   readonly text: string;
-  /** What stands there now. Absent: the file is new. */
+  /** The present content. Absent: the file is new. */
   readonly before?: string;
 }
 
 export interface Plan {
-  /** Not edited since we wrote them, and no longer generated. */
+  /** Files that codegen no longer generates and that have not been edited since it wrote them. */
   readonly deletes: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
   /** Created, never overwritten. */
@@ -29,7 +29,7 @@ export interface Plan {
   readonly writes: readonly PlannedWrite[];
 }
 
-/** Throws `OutputProblem` when something stands in the way that is not ours. */
+/** @throws OutputProblem if a path is taken by something that codegen did not write. */
 export function planOutput(
   root: string,
   files: ReadonlyMap<string, string>,
@@ -61,7 +61,7 @@ export function planOutput(
   return { ...orphans(root, files, previous), stubs: planned, unchanged, writes };
 }
 
-/** A file would have been read; a link that leads nowhere is no file, and nothing can be made in its place. */
+/** A file would have been read before; this catches a broken link, in whose place nothing can be created. */
 function checkFree(root: string, file: string): void {
   const place = path.join(root, file);
   const stands = lstatSync(place, { throwIfNoEntry: false }) !== undefined;
@@ -80,7 +80,7 @@ function checkOurs(file: string, existing: string, previous: PreviousFiles): voi
   );
 }
 
-/** A file that a person has changed is theirs now, wherever it lies. */
+/** Skips files that a person has edited: they now belong to the user, wherever they are. */
 function orphans(
   root: string,
   files: ReadonlyMap<string, string>,

@@ -1,4 +1,7 @@
-/** One run of the generator: load, find handlers, emit, plan, write. With any error, nothing is written or deleted. */
+/**
+ * One run of the generator: load, find handlers, emit, plan, write. After any error, nothing is written or
+ * deleted.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import {
@@ -21,51 +24,57 @@ import { checkFolder, OutputProblem } from "./output-folder.js";
 import { type Plan, planOutput } from "./plan.js";
 
 export interface GenerateOptions {
-  /** The project: the folder that holds `tasks/`. */
+  /** The project: the folder that contains `tasks/`. */
   readonly root: string;
-  /** Write nothing; say what is missing. Default false. */
+  /** Writes nothing and reports what would change. Default false. */
   readonly check?: boolean;
   /** Folder of the definitions, relative to the root. Default `tasks`. */
   readonly tasksDir?: string;
-  /** Folder of the generated code, relative to the root; belongs to taskweft alone. Default `generated`. */
+  /** Folder of the generated code, relative to the root; used by taskweft alone. Default `generated`. */
   readonly outDir?: string;
 }
 
-/** Something that a run would do; only with `check`. */
+/** A change that a run would make; only with `check`. */
 export interface PendingChange {
   readonly path: string;
-  /** `missing`: to be written. `stale`: to be replaced. `orphan`: to be deleted. `stub`: a handler to be made. */
+  /**
+   * `missing`: to be written. `stale`: to be replaced. `orphan`: to be deleted. `stub`: a handler to be
+   * created.
+   */
   readonly kind: "missing" | "orphan" | "stale" | "stub";
-  /** Of stale files: the lines that differ, cut short. */
+  /** For stale files: the lines that differ, shortened. */
   readonly diff?: string;
 }
 
 export interface GenerateResult {
-  /** `ok`: generated, or fresh. `invalid`: some diagnostic is an error, nothing was changed. `stale`: with `check`, a run would change something. */
+  /**
+   * `ok`: generated or up to date. `invalid`: a diagnostic is an error, and nothing was changed. `stale`:
+   * with `check`, a run would change something.
+   */
   readonly status: "ok" | "invalid" | "stale";
-  /** Sorted by file and line. Warnings do not keep the code from being generated. */
+  /** Sorted by file and line. Warnings do not prevent generation. */
   readonly diagnostics: readonly Diagnostic[];
-  /** Written; with `check`, what would be. Relative to the root, sorted. */
+  /** Files written or, with `check`, to be written. Relative to the root, sorted. */
   readonly written: readonly string[];
-  /** Deleted, or would be. */
+  /** Files deleted or to be deleted. */
   readonly deleted: readonly string[];
-  /** Handlers made, or would be. */
+  /** Handlers created or to be created. */
   readonly stubs: readonly string[];
   readonly unchanged: readonly string[];
-  /** What a run would do and why; empty without `check`. */
+  /** The changes a run would make, and why; empty without `check`. */
   readonly pending: readonly PendingChange[];
-  /** How many tasks the definitions have; 0 when they could not be read. */
+  /** Number of tasks in the definitions; 0 if they could not be read. */
   readonly tasks: number;
   readonly elapsedMs: number;
 }
 
-/** What is kept between the runs of one watch. */
+/** State that is kept between the runs of one watch. */
 export interface RunCache {
   readonly checked: CheckCache;
   readonly emit: EmitCache;
   readonly handlers: HandlerCache;
   readonly load: LoadCache;
-  /** Files that the last run read, or looked for. */
+  /** Files that the last run read or looked for. */
   files: readonly string[];
 }
 
@@ -93,7 +102,7 @@ export async function runOnce(options: GenerateOptions, cache: RunCache): Promis
 
 interface Outcome {
   readonly diagnostics: readonly Diagnostic[];
-  /** Absent when there are errors. */
+  /** Absent if there are errors. */
   readonly plan: Plan | undefined;
 }
 
@@ -178,7 +187,7 @@ function outputDiagnostic(problem: OutputProblem): Diagnostic {
 
 let version: string | undefined;
 
-/** Read from our own package.json, which is two folders up in the sources and three in a build. */
+/** Reads our own package.json, which is two folders up in the sources and three in a build. */
 function packageVersion(): string {
   version ??=
     findVersion(new URL("../../package.json", import.meta.url)) ??

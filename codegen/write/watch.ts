@@ -1,8 +1,10 @@
 /**
- * Generates again on every save. One watcher a folder, because on Linux `recursive: true` goes deaf for a file that an
- * editor saves by renaming; and the events only say "look again": what has changed is decided by content.
+ * Generates again on every save. One watcher per folder, because on Linux `recursive: true` stops reporting a
+ * file that an editor saves by renaming. Events only trigger a new look; the content decides what has
+ * changed.
  *
- *   idle --event--> settling --20 ms without events--> running --> idle, or settling again if events came meanwhile
+ *   idle --event--> settling --20 ms without events--> running --> idle, or settling again if events came
+ *   meanwhile
  */
 import { createHash } from "node:crypto";
 import {
@@ -18,15 +20,15 @@ import path from "node:path";
 import type { Diagnostic } from "../model/diagnostic.js";
 import { createRunCache, type GenerateOptions, type GenerateResult, runOnce } from "./run.js";
 
-/** Editors save in several steps, and `git checkout` touches many files: wait until they are done. */
+/** Editors save in several steps, and `git checkout` touches many files: wait until they have finished. */
 const SETTLE_MS = 20;
 
 export interface Watcher {
-  /** Stops. A run that is under way ends first; `onRun` is not called afterwards. */
+  /** Stops watching. A running generation finishes first; `onRun` is not called afterwards. */
   close(): Promise<void>;
 }
 
-/** The first run starts at once. `onRun` is called after each run, failed ones included. */
+/** The first run starts at once. `onRun` is called after each run, including failed ones. */
 export function watchProject(
   options: Omit<GenerateOptions, "check">,
   onRun: (result: GenerateResult) => void,
@@ -44,7 +46,7 @@ export function watchProject(
     if (closed) return;
     clearTimeout(timer);
     timer = setTimeout(() => {
-      // Events during a run set the timer again, so a running one is waited for, not doubled.
+      // Events during a run set the timer again; the next run waits for the running one.
       running = (running ?? Promise.resolve()).then(look).catch(unforeseen);
     }, SETTLE_MS);
   };
@@ -54,13 +56,13 @@ export function watchProject(
     seen = now;
     if (changed && !closed) await run();
   };
-  /** The next save tries again: a rejection that nobody awaits would end the process. */
+  /** Reports the error, and the next save tries again: an unhandled rejection would end the process. */
   const unforeseen = (error: unknown): void => {
     if (!closed) onRun(failedRun(error));
   };
   const run = async (): Promise<void> => {
     const result = await runOnce(options, cache).catch(failedRun);
-    // Our own stubs are news to nobody; anything else that came during the run starts the next one.
+    // Our own stubs are not a change; anything else that came during the run starts the next one.
     for (const stub of result.stubs) remember(root, stub, seen);
     syncWatchers(watchers, foldersOf(root, tasksDir, cache.files), settle);
     if (!closed) onRun(result);
@@ -81,7 +83,7 @@ export function watchProject(
 }
 
 interface Seen {
-  /** Cheap to compare: only files whose stamp moved are read. */
+  /** Cheap to compare: only files with a changed stamp are read. */
   readonly stamp: string;
   readonly hash: string;
 }
@@ -107,18 +109,18 @@ function remember(root: string, file: string, into: Map<string, Seen>, before?: 
   if (hash !== undefined) into.set(file, { stamp, hash });
 }
 
-/** `undefined` when the file went since it was listed: editors save by renaming, and git deletes. */
+/** `undefined` if the file disappeared since it was listed: editors save by renaming, and git deletes. */
 function contentHash(file: string): string | undefined {
   try {
     return createHash("sha256").update(readFileSync(file)).digest("hex");
   } catch (error) {
     if (isGone(error)) return undefined;
-    // What it holds is for the run to complain about.
+    // Unreadable files are reported by the run.
     return String((error as NodeJS.ErrnoException).code);
   }
 }
 
-/** A link in a circle leads nowhere too. */
+/** A link in a circle counts as gone too. */
 function isGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP";
@@ -128,14 +130,17 @@ function sameContent(a: ReadonlyMap<string, Seen>, b: ReadonlyMap<string, Seen>)
   return a.size === b.size && [...a].every(([file, { hash }]) => b.get(file)?.hash === hash);
 }
 
-/** The folders to listen to: all below `tasks/`, those of files that definitions refer to, and the root until `tasks/` exists. */
+/**
+ * The folders to watch: all below `tasks/`, those of files that definitions refer to, and the root until
+ * `tasks/` exists.
+ */
 function foldersOf(root: string, tasksDir: string, files: readonly string[]): ReadonlySet<string> {
   const tasks = existsSync(path.join(root, tasksDir)) ? below(root, tasksDir).folders : ["."];
   const referred = files.map((file) => nearestFolder(root, path.posix.dirname(file)));
   return new Set([...tasks, ...referred].map((folder) => path.join(root, folder)));
 }
 
-/** A folder that is not there yet is heard of by the one that it will stand in. */
+/** The nearest existing parent of a missing folder, whose watcher reports the folder's creation. */
 function nearestFolder(root: string, folder: string): string {
   return folder === "." || existsSync(path.join(root, folder))
     ? folder
@@ -147,7 +152,9 @@ interface Below {
   readonly folders: string[];
 }
 
-/** All below a folder. Links are followed as the loader follows them: inside of the project, and not in a circle. */
+/**
+ * All folders below a folder. Links are followed as the loader does: inside the project and without circles.
+ */
 function below(root: string, folder: string): Below {
   const base = realpathSync(root);
   const found: Below = { files: [], folders: [] };
@@ -188,7 +195,7 @@ function syncWatchers(
     if (watchers.has(folder)) continue;
     const watcher = tryToWatch(folder, onEvent);
     if (watcher === undefined) continue;
-    // A folder that was removed: the next look drops its watcher and finds what is left.
+    // The folder was removed: the next look drops its watcher and finds what is left.
     watcher.on("error", () => {
       watcher.close();
       watchers.delete(folder);
@@ -198,7 +205,7 @@ function syncWatchers(
   }
 }
 
-/** `undefined` when the folder went since it was listed; the folder above has heard of it. */
+/** `undefined` if the folder disappeared since it was listed; the watcher of its parent reports that. */
 function tryToWatch(folder: string, onEvent: () => void): FSWatcher | undefined {
   return unlessGone(() => watchFolder(folder, onEvent));
 }
@@ -212,7 +219,7 @@ function unlessGone<T>(look: () => T): T | undefined {
   }
 }
 
-/** Something unforeseen (a full disk, missing rights): said like any other problem, and the next save tries again. */
+/** Reports an unexpected error (a full disk, missing rights) as a diagnostic; the next save tries again. */
 function failedRun(error: unknown): GenerateResult {
   const message = error instanceof Error ? error.message : String(error);
   const diagnostic: Diagnostic = {

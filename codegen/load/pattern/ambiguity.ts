@@ -1,7 +1,8 @@
 /**
- * Whether some text leads round a loop of a pattern, back to where it began, in two ways. Then n such texts can be matched in 2^n ways,
- * all of which are tried when what follows does not fit; without such a text their number grows with a power of n only
- * (Weber and Seidl, "On the degree of ambiguity of finite automata", 1991).
+ * Detects exponential ambiguity: a text that leads round a loop of the pattern, back to its start, in two
+ * ways. Then n such texts can be matched in 2^n ways, all of which are tried if the rest does not fit.
+ * Without such a text, the number of ways grows only polynomially (Weber and Seidl, "On the degree of
+ * ambiguity of finite automata", 1991).
  */
 import type { Automaton } from "./automaton.js";
 import type { Effort } from "./effort.js";
@@ -14,7 +15,7 @@ export function repeatsAmbiguously(automaton: Automaton, effort: Effort): boolea
 
 type Overlap = (one: number, other: number) => boolean;
 
-/** Atoms that are written alike share their set of letters. */
+/** Atoms with the same spelling share their set of letters. */
 function overlapsOf({ letters }: Automaton): Overlap {
   const sets = [...new Set(letters)];
   const numbers = letters.map((set) => sets.indexOf(set));
@@ -22,7 +23,7 @@ function overlapsOf({ letters }: Automaton): Overlap {
   return (one, other) => table[numbers[one] ?? 0]?.[numbers[other] ?? 0] === true;
 }
 
-/** Two walkers read one text: they begin at one position, part, and meet again. */
+/** Simulates two walkers that read one text: they start at one position, part, and meet again. */
 function hasTwoWays(
   { next }: Automaton,
   loop: ReadonlySet<number>,
@@ -54,7 +55,7 @@ function hasTwoWays(
   return false;
 }
 
-/** Positions that can be reached from each other (Tarjan), each with a way back to itself. */
+/** Sets of positions that can be reached from each other (Tarjan), each containing a cycle. */
 function loopsOf({ next }: Automaton): readonly (readonly number[])[] {
   const order = new Map<number, number>();
   const lowest = new Map<number, number>();

@@ -1,27 +1,33 @@
 /**
- * A pattern as what its matcher goes through: one position for each atom, and from each the positions that may come next. Where
- * two ways lead from one position to the next, both are tried, so they are counted.
+ * A pattern as the automaton that its matcher walks through: a position for each atom, and from each the
+ * possible next positions. If several paths lead from one position to the next, the matcher tries all of
+ * them, so they are counted.
  */
 import { lettersOf } from "./letters.js";
 import { parsePattern, type PatternNode } from "./syntax.js";
 
-/** Position -> number of ways. */
+/** Position -> number of paths. */
 export type Ways = ReadonlyMap<number, number>;
 
 export interface Automaton {
-  /** Of each position the letters that its atom matches. */
+  /** For each position, the letters that its atom matches. */
   readonly letters: readonly ReadonlySet<number>[];
   readonly first: Ways;
   readonly next: readonly Ways[];
 }
 
-/** Counts up to these are written out, higher ones count as repetitions without bound: in time they are alike. */
+/**
+ * Repetition counts up to these limits are expanded; higher ones are treated as unbounded, because they take
+ * about as long.
+ */
 interface Limits {
   readonly atom: number;
   readonly group: number;
 }
 
-/** (a+){20} takes as long as (a+)* on any text that people send. \d{14} is 14 digits, of which nothing can go wrong. */
+/**
+ * (a+){20} takes as long as (a+)* on any realistic text, while \d{14} is just 14 digits, which are harmless.
+ */
 const LIMITS: readonly Limits[] = [
   { atom: 1000, group: 9 },
   { atom: 9, group: 9 },
@@ -29,7 +35,10 @@ const LIMITS: readonly Limits[] = [
 ];
 const MAX_POSITIONS = 600;
 
-/** Of the pattern, and of each of its lookarounds; `undefined` where its references to groups repeat too much of it. */
+/**
+ * The automatons of the pattern and of each of its lookarounds; `undefined` if its backreferences expand to
+ * too many positions.
+ */
 export function automatonsOf(pattern: string): readonly Automaton[] | undefined {
   const automatons: Automaton[] = [];
   for (const root of parsePattern(pattern).roots) {
@@ -40,7 +49,10 @@ export function automatonsOf(pattern: string): readonly Automaton[] | undefined 
   return automatons;
 }
 
-/** @param known of nodes that stand in several places, as groups do that are referred to: else it would take as long as it is large. */
+/**
+ * @param known Sizes of nodes that occur in several places, as referenced groups do. Without it, the run
+ *   time would be proportional to the expanded size.
+ */
 function sizeOf(node: PatternNode, limits: Limits, known = new Map<PatternNode, number>()): number {
   const found = known.get(node);
   if (found !== undefined) return found;
@@ -62,12 +74,13 @@ type Repeat = Extract<PatternNode, { kind: "repeat" }>;
 function writtenOut({ part, least, most }: Repeat, limits: Limits): { least: number; most: number } {
   const limit = part.kind === "atom" ? limits.atom : limits.group;
   if (Math.max(least, most === Infinity ? 0 : most) <= limit) return { least, most };
-  // A round that is needed may match nothing, as in (a?){30}: any of them may be those that do, which no + would show.
+  // A required repetition may match nothing, as in (a?){30}: any subset of the repetitions may match, which +
+  // would not show.
   if (least > 1 && canBeEmpty(part)) return { least, most };
   return { least: Math.min(least, 1), most: Infinity };
 }
 
-/** Each node is looked at once: groups that are referred to stand in several places. */
+/** Visits each node once, because referenced groups occur in several places. */
 function canBeEmpty(node: PatternNode, known = new Map<PatternNode, boolean>()): boolean {
   const found = known.get(node);
   if (found !== undefined) return found;
@@ -80,7 +93,7 @@ function canBeEmpty(node: PatternNode, known = new Map<PatternNode, boolean>()):
 }
 
 interface Piece {
-  /** In how many ways it can match nothing. */
+  /** Number of ways to match the empty text. */
   readonly empty: number;
   readonly first: Ways;
   readonly last: Ways;
@@ -133,7 +146,10 @@ function follow(building: Building, before: Piece, after: Piece): Piece {
   };
 }
 
-/** x{2,4} is xx(x(x)?)?, x{2,} is xxx*. A round that is not needed and matches nothing is given up by the matcher. */
+/**
+ * Expands x{2,4} to xx(x(x)?)?, and x{2,} to xxx*. The matcher drops an optional repetition that matches
+ * nothing.
+ */
 function repeat(building: Building, node: Repeat): Piece {
   const { least, most } = writtenOut(node, building.limits);
   const one = (): Piece => pieceOf(building, node.part);

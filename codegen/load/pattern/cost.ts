@@ -1,19 +1,22 @@
-/** How many ways of matching must be tried for a text of some length, at worst: also patterns without loops can have very many, such as a?a?a?... */
+/**
+ * Estimates how many matching paths must be tried for the worst text of a given length: even patterns without
+ * loops can have very many, such as a?a?a?...
+ */
 import type { Automaton, Ways } from "./automaton.js";
 import type { Effort } from "./effort.js";
 
-/** So many of the worst beginnings of a text are gone on with. */
+/** Beam width: how many of the worst beginnings are extended. */
 const BEAM = 4;
 
 interface Beginning {
-  /** Of each position, in how many ways it is reached after this beginning. */
+  /** For each position, the number of paths that reach it after this beginning. */
   readonly ways: Ways;
   readonly steps: number;
 }
 
 /**
- * Looked for from letter to letter, so a guess from below. A worst text may begin harmlessly: so each position is a beginning too, one of
- * those from which the same may come next.
+ * Searches letter by letter, so the result is a lower bound. The worst text may begin harmlessly, so the
+ * search also starts at every position (once for positions with the same successors).
  */
 export function mostSteps(automaton: Automaton, length: number, effort: Effort): number {
   const { next } = automaton;

@@ -1,6 +1,9 @@
-/** How much may be spent on the proof about one pattern: definition files come from pull requests. */
+/**
+ * Limits the work that the analysis of one pattern may take, because definition files come from pull
+ * requests.
+ */
 
-/** So many looks at what may follow what: about a second, and far more than patterns of people take. */
+/** Most transitions that are looked at: about a second, and far more than realistic patterns need. */
 const MOST = 20_000_000;
 
 export class TooIntricate extends Error {}
@@ -8,7 +11,7 @@ export class TooIntricate extends Error {}
 export class Effort {
   #left = MOST;
 
-  /** Throws `TooIntricate` when nothing is left. */
+  /** @throws TooIntricate if nothing is left. */
   spend(looks: number): void {
     this.#left -= looks;
     if (this.#left < 0) throw new TooIntricate();

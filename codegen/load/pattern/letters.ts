@@ -1,6 +1,6 @@
-/** Which atoms of a pattern can match the same character. */
+/** Determines which atoms of a pattern can match the same character. */
 
-/** Every assigned character is below, or among the tags; what lies between is matched by negated classes only. */
+/** Every assigned character is in these ranges; those between them are matched only by negated classes. */
 const RANGES: readonly (readonly [number, number])[] = [
   [0, 0xd7ff],
   [0xe000, 0x323af],
@@ -10,7 +10,7 @@ const RANGES: readonly (readonly [number, number])[] = [
 
 let everyCharacter: string | undefined;
 
-/** Made when the first class is met: most projects have no pattern. */
+/** Created with the first class, because most projects have no pattern. */
 function allCharacters(): string {
   everyCharacter ??= RANGES.flatMap(([from, to]) =>
     Array.from({ length: to - from + 1 }, (_, index) => String.fromCodePoint(from + index)),
@@ -18,12 +18,14 @@ function allCharacters(): string {
   return everyCharacter;
 }
 
-/** Where the characters of an atom begin and end, in turn. */
+/** Alternating start and end offsets of the characters that an atom matches. */
 type Edges = readonly number[];
 
 const known = new Map<string, Edges>();
 
-/** The letters that an atom matches: characters that no atom of the pattern tells apart are one letter. */
+/**
+ * The letters that each atom matches. Characters that no atom of the pattern tells apart count as one letter.
+ */
 export function lettersOf(atoms: readonly string[]): ReadonlyMap<string, ReadonlySet<number>> {
   const distinct = [...new Set(atoms)];
   const changes = distinct.flatMap((atom, index) => edgesOf(atom).map((at) => ({ at, index })));
@@ -52,7 +54,7 @@ function findEdges(atom: string): Edges {
   const [first = "", second] = Array.from(atom);
   const literal = second === undefined && first !== "." ? first.codePointAt(0) : undefined;
   if (literal !== undefined) return [literal, literal + 1];
-  // Searched for in a text of all characters, in turn for the next that fits and the next that does not.
+  // Searches a text of all characters, alternately for the next match and the next non-match.
   const searches = [new RegExp(atom, "gu"), new RegExp(`(?!${atom})[^]`, "gu")];
   const text = allCharacters();
   const edges: number[] = [];

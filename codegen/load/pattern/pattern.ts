@@ -1,4 +1,4 @@
-/** Patterns of strings: they must compile, and must not be able to take exponential time on a chosen text. */
+/** Checks patterns of strings: they must compile, and must not take exponential time on any text. */
 import { repeatsAmbiguously } from "./ambiguity.js";
 import { automatonsOf } from "./automaton.js";
 import { mostSteps } from "./cost.js";
@@ -6,7 +6,10 @@ import { Effort, TooIntricate } from "./effort.js";
 
 export const MAX_PATTERN_LENGTH = 500;
 
-/** The text that `mostSteps` looks for is so long; the limit is some milliseconds of matching. */
+/**
+ * Length of the text that `mostSteps` searches; the limit of steps corresponds to some milliseconds of
+ * matching.
+ */
 const TEXT_LENGTH = 40;
 const MAX_STEPS = 1_000_000;
 
@@ -15,7 +18,7 @@ export interface PatternProblem {
   readonly hint?: string;
 }
 
-/** What is wrong with a pattern, or `undefined`. */
+/** The problem of a pattern, or `undefined`. */
 export function patternProblem(pattern: string): PatternProblem | undefined {
   if (pattern.length > MAX_PATTERN_LENGTH) {
     return {

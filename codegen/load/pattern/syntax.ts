@@ -1,4 +1,7 @@
-/** Reads patterns that are known to compile with the `u` flag. What stands for itself only (anchors, lookarounds) is no part of the tree. */
+/**
+ * Parses patterns that are known to compile with the `u` flag. Zero-width parts (anchors, lookarounds) are
+ * left out of the tree.
+ */
 
 export type PatternNode =
   | { readonly kind: "atom"; readonly text: string }
@@ -7,7 +10,7 @@ export type PatternNode =
   | { readonly kind: "repeat"; readonly part: PatternNode; readonly least: number; readonly most: number };
 
 export interface ParsedPattern {
-  /** The pattern, then what its lookarounds ask for: each of these is matched by itself. */
+  /** The pattern, then the contents of its lookarounds, each of which is matched separately. */
   readonly roots: readonly PatternNode[];
 }
 
@@ -19,7 +22,7 @@ const TOKEN =
 interface Reading {
   readonly tokens: readonly string[];
   next: number;
-  /** Of each group that captures, in order and by name, what it matches. */
+  /** What each capturing group matches, by number and by name. */
   readonly groups: Map<string, PatternNode>;
   captures: number;
   readonly lookarounds: PatternNode[];
@@ -51,7 +54,8 @@ function readAlternatives(reading: Reading): PatternNode {
 function readPart(reading: Reading, token: string): PatternNode {
   if (token.startsWith("(")) return readGroup(reading, token);
   if (token === "^" || token === "$" || token === "\\b" || token === "\\B") return NOTHING;
-  // What a group has matched is one more text like those that it matches; before the group has ended it is empty.
+  // A backreference matches a text like those that its group matches; before the group has ended, it matches
+  // nothing.
   const backward = /^\\(?:k<(.*)>|([1-9]\d*))$/u.exec(token);
   if (backward !== null) return reading.groups.get(backward[1] ?? backward[2] ?? "") ?? NOTHING;
   return { kind: "atom", text: token };
@@ -75,7 +79,7 @@ function readQuantifier(reading: Reading, part: PatternNode): PatternNode {
   const counts = /^(?:([*+?])|\{(\d+)(,?)(\d*)\})$/u.exec(token);
   if (counts === null) return part;
   reading.next++;
-  // The ? of a lazy quantifier changes the order of what is tried, not what is tried.
+  // The ? of a lazy quantifier changes the order of the attempts, not their number.
   if (reading.tokens[reading.next] === "?") reading.next++;
   const [, sign, from, comma, to] = counts;
   const least = sign === undefined ? Number(from) : sign === "+" ? 1 : 0;

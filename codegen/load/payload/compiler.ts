@@ -1,19 +1,21 @@
-/** What the parts of the payload compiler know of each other. */
+/** The interface between the parts of the payload compiler. */
 import type { JsonSchemaNode } from "../../model/json-schema.js";
 import type { Reporter } from "../reporter.js";
 import type { SourceNode, SourceScalar } from "../source.js";
 
-/** Where a schema stands: what `#` and relative paths in it mean. */
+/** The context of a schema: it determines what `#` and relative paths mean. */
 export interface Scope {
   /** Root of the schema document: `#/$defs/Name` is looked up here. */
   readonly document: SourceNode;
   /** Relative to the project. */
   readonly file: string;
-  /** Unique among documents; begins the identity of what `#/...` names. */
+  /** Unique per document; prefix of the keys of its `#/...` definitions. */
   readonly key: string;
-  /** Begins the names of the document's own definitions, so that two documents may both define `Address`. */
+  /**
+   * Prefix of the names of the document's own definitions, so that two documents may both define `Address`.
+   */
   readonly prefix: string;
-  /** In definition files a word may be a name of `schemas`. */
+  /** In definition files, a word may be a name from `schemas`. */
   readonly inDefinitionFile: boolean;
 }
 
@@ -26,16 +28,19 @@ export interface Compiler {
   readonly reporter: Reporter;
   /** Short-hand: a word, a list, a map of fields, or details in JSON Schema keywords. */
   field(node: SourceNode, scope: Scope): Field;
-  /** JSON Schema proper: a map of keywords, or `true`. */
+  /** Full JSON Schema: a map of keywords, or `true`. */
   schema(node: SourceNode, scope: Scope): JsonSchemaNode;
   /** `$ref`. */
   reference(node: SourceScalar, text: string, scope: Scope): JsonSchemaNode;
-  /** A name of `schemas`, or `undefined` when there is none. */
+  /** A schema named in `schemas`, or `undefined`. */
   named(name: string): JsonSchemaNode | undefined;
   readonly schemaNames: readonly string[];
-  /** Some definition file could not be parsed, so that an unknown name may be declared there. */
+  /** A definition file could not be parsed, so an unknown name may be declared there. */
   readonly isIncomplete: boolean;
 }
 
-/** Stands for a schema whose problem was reported: later checks let everything about it pass. Compared by identity. */
+/**
+ * Replaces a schema whose problem was reported; later checks accept everything about it. Compared by
+ * identity.
+ */
 export const UNKNOWN_SCHEMA: JsonSchemaNode = Object.freeze({ kind: "any" });

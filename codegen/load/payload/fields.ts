@@ -1,4 +1,7 @@
-/** The short-hand: `{ orderId: uuid, lines: [{ sku: string }], note: string?, amount: Money }`. Objects are closed. */
+/**
+ * Compiles the short-hand: `{ orderId: uuid, lines: [{ sku: string }], note: string?, amount: Money }`.
+ * Objects are closed.
+ */
 import { TYPE_WORD_LIST, TYPE_WORDS, type TypeWord } from "../../model/definition-payload.js";
 import type { JsonSchemaNode, JsonSchemaProperty, StringFormat } from "../../model/json-schema.js";
 import { listed, quote } from "../../model/quote.js";
@@ -103,7 +106,7 @@ function typeWordSchema(word: TypeWord): JsonSchemaNode {
 }
 
 function unknownWord(compiler: Compiler, node: SourceScalar, word: string | undefined): Field {
-  // The schema may stand in the file that could not be parsed; saying "unknown" would send the reader the wrong way.
+  // The schema may be in the file that could not be parsed; "unknown" would mislead the reader.
   if (compiler.isIncomplete && word !== undefined && /^[A-Z]/u.test(word)) return UNKNOWN_FIELD;
   const known = [...TYPE_WORD_LIST, ...compiler.schemaNames];
   const got = describeNode(node, quote);
@@ -118,7 +121,10 @@ function unknownWord(compiler: Compiler, node: SourceScalar, word: string | unde
   return UNKNOWN_FIELD;
 }
 
-/** Words of other systems, too far from ours for an edit distance. A map, because `constructor` is a word too. */
+/**
+ * Type words of other systems, too different from ours for an edit distance. A Map, because `constructor` is
+ * a word too.
+ */
 const COMMON_WORDS: ReadonlyMap<string, string> = new Map([
   ["array", "write [string] for a list of strings"],
   ["bool", 'did you mean "boolean"?'],
@@ -133,7 +139,10 @@ const COMMON_WORDS: ReadonlyMap<string, string> = new Map([
   ["void", 'for a handler that returns nothing, leave out "result"'],
 ]);
 
-/** A nested map is details of one field when it says so in JSON Schema keywords, otherwise an object with fields. */
+/**
+ * A nested map describes one field if it contains JSON Schema keywords, otherwise it is an object with
+ * fields.
+ */
 function compileFieldMap(compiler: Compiler, node: SourceMap, scope: Scope): Field {
   if (!looksLikeDetails(compiler, node))
     return { schema: compileFields(compiler, node, scope), optional: false };
@@ -153,7 +162,7 @@ function isKeywordLike(key: string): boolean {
   return isKeyword(key) || REFUSED_KEYWORDS.has(key) || key.startsWith("x-");
 }
 
-/** `minlength: 3` is a misspelt keyword: no field has a number for its type. */
+/** `minlength: 3` is a misspelt keyword, because a number is not the type of a field. */
 function mayBeField({ value }: SourceEntry): boolean {
   return value.kind !== "scalar" || typeof value.value === "string";
 }
@@ -199,7 +208,10 @@ function reportAmbiguous(compiler: Compiler, stranger: SourceEntry, type: string
   return UNKNOWN_FIELD;
 }
 
-/** `{ type: uuid, description: ... }`, `{ type: Money, ... }` and `{ type: integer?, minimum: 1 }` are ours; the rest is JSON Schema. */
+/**
+ * Compiles `{ type: uuid, description: ... }`, `{ type: Money, ... }` and `{ type: integer?, minimum: 1 }`;
+ * everything else is JSON Schema.
+ */
 function compileDetails(compiler: Compiler, node: SourceMap, scope: Scope): Field {
   const type = findEntry(node, "type");
   const text = textOf(type?.value);
@@ -224,7 +236,10 @@ function withType(node: SourceMap, type: SourceEntry, word: string): SourceMap {
   return { ...node, entries: node.entries.map((entry) => (entry === type ? { ...entry, value } : entry)) };
 }
 
-/** Below `properties` and combiners everything is JSON Schema; `items` and `additionalProperties` of details may use words. */
+/**
+ * Below `properties` and combiners everything is JSON Schema; `items` and `additionalProperties` of details
+ * may use words.
+ */
 function subSchemas(compiler: Compiler, node: SourceMap, scope: Scope): (node: SourceNode) => JsonSchemaNode {
   const isFull =
     findEntry(node, "properties") !== undefined ||
@@ -233,7 +248,9 @@ function subSchemas(compiler: Compiler, node: SourceMap, scope: Scope): (node: S
   return (child) => requireValue(compiler, child, scope).schema;
 }
 
-/** A closed object. `?` at the end of a key makes its field optional, for lists, choices and nested maps. */
+/**
+ * A closed object. `?` at the end of a key makes the field optional, also for lists, unions and nested maps.
+ */
 export function compileFields(compiler: Compiler, node: SourceMap, scope: Scope): JsonSchemaNode {
   const properties: JsonSchemaProperty[] = [];
   const seen = new Set<string>();
@@ -265,8 +282,9 @@ export function compileFields(compiler: Compiler, node: SourceMap, scope: Scope)
 }
 
 /**
- * Whether the root of a payload or result is JSON Schema. Stricter than for a nested map, because payloads do have
- * fields named `type`: only `$ref`, `$schema`, a combiner, or `type: object` beside another object keyword count.
+ * Whether the root of a payload or result is JSON Schema. Stricter than for a nested map, because payloads do
+ * have fields named `type`: only `$ref`, `$schema`, a combiner, or `type: object` with another object keyword
+ * count.
  */
 export function isSchemaRoot(node: SourceMap): boolean {
   const has = (key: string): SourceNode | undefined => findEntry(node, key)?.value;

@@ -1,12 +1,12 @@
-/** Which JSON Schema keywords are understood, and what to write instead of the others. */
+/** The supported JSON Schema keywords, and what to write instead of the others. */
 
-/** Say nothing about values; they are read past. */
+/** Accepted and ignored, because they do not constrain values. */
 export const ANNOTATIONS: ReadonlySet<string> = new Set(["$comment", "$id", "$schema", "examples", "title"]);
 
-/** Kept as documentation, allowed in every schema. */
+/** Kept as documentation; allowed in every schema. */
 export const DOCUMENTATION: ReadonlySet<string> = new Set(["deprecated", "description", "x-sensitive"]);
 
-/** Hold named schemas for `$ref`. */
+/** Contain named schemas for `$ref`. */
 export const DEFINITION_KEYS: ReadonlySet<string> = new Set(["$defs", "definitions"]);
 
 export const COMBINERS = ["allOf", "anyOf", "oneOf"] as const;
@@ -33,7 +33,7 @@ export const TYPE_KEYWORDS: Readonly<Record<JsonType, readonly string[]>> = {
   string: ["format", "maxLength", "minLength", "pattern"],
 };
 
-/** Every keyword that constrains something or refers to something. */
+/** Every keyword that constrains or references something. */
 export const CONSTRAINTS: readonly string[] = [
   ...new Set(["$ref", ...COMBINERS, "const", "enum", "type", ...Object.values(TYPE_KEYWORDS).flat()]),
 ].sort();
@@ -51,7 +51,9 @@ export function isKeyword(word: string): boolean {
 
 export const ALL_KEYWORDS: readonly string[] = [...KNOWN].sort();
 
-/** Known to JSON Schema or OpenAPI, but not enforced by the generated validators. The text is the way out. */
+/**
+ * Keywords of JSON Schema or OpenAPI that the generated validators do not enforce, each with an alternative.
+ */
 export const REFUSED_KEYWORDS: ReadonlyMap<string, string> = new Map([
   ["additionalItems", "use a list with one kind of item"],
   ["contains", "check it in the handler"],

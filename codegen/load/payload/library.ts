@@ -1,6 +1,6 @@
 /**
- * All schemas of a project: those of `schemas:`, those that `$ref` reaches, and the payloads and results that use them.
- * Every named schema is compiled once; recursion through names is fine.
+ * All schemas of a project: those in `schemas:`, those reached by `$ref`, and the payloads and results that
+ * use them. Every named schema is compiled once and may be recursive.
  */
 import { posix } from "node:path";
 import type { JsonSchema, JsonSchemaNode } from "../../model/json-schema.js";
@@ -27,23 +27,26 @@ export interface LibraryOptions {
   readonly reporter: Reporter;
   /** Entries of all `schemas:` sections, by name. */
   readonly schemas: ReadonlyMap<string, SourceEntry>;
-  /** The tree of a schema file, or `undefined` after reporting why there is none at `at`. */
+  /** The tree of a schema file, or `undefined` after reporting at `at` why there is none. */
   readonly readDocument: (file: string, at: Origin) => SourceNode | undefined;
   readonly isIncomplete: boolean;
 }
 
 export interface SchemaLibrary {
-  /** Compiles a payload or result. `prefix` names its own `$defs`. */
+  /** Compiles a payload or result. `prefix` is added to the names of its own `$defs`. */
   compileRoot(node: SourceNode, prefix: string): JsonSchemaNode;
-  /** Compiles the schemas that nobody uses too, and reports recursion that cannot end. Call after the last compileRoot. */
+  /** Compiles unused schemas too, and reports infinite recursion. Call it after the last compileRoot. */
   finish(): void;
   /** The root with all definitions that it reaches. */
   extract(root: JsonSchemaNode): JsonSchema;
-  /** The schema behind a name. */
+  /** The schema behind a reference. */
   resolve(node: JsonSchemaNode): JsonSchemaNode | undefined;
 }
 
-/** Compiling goes down the chain, and so do the checks and the emitters: a longer one would end the process. */
+/**
+ * Longest chain of references. Compiler, checks and emitters recurse along it, so a longer one would overflow
+ * the stack.
+ */
 const MAX_CHAIN = 300;
 
 interface Named {
@@ -67,14 +70,14 @@ class Library implements Compiler {
   readonly reporter: Reporter;
   readonly schemaNames: readonly string[];
   readonly #options: LibraryOptions;
-  /** By identity: `schemas:Money`, `schemas/x.json#/$defs/Y`. */
+  /** By key: `schemas:Money`, `schemas/x.json#/$defs/Y`. */
   readonly #named = new Map<string, Named>();
   readonly #taken: Set<string>;
-  /** Schemas that are being compiled, each because the one before it named it. */
+  /** Number of schemas being compiled, each named by the one before. */
   #chain = 0;
-  /** Compiled since the outermost of them was begun: what leads in a circle is among them. */
+  /** Schemas compiled since the outermost of them was begun; any cycle is among them. */
   #fresh: Named[] = [];
-  /** How many schemas follow each other from a name on, itself included. */
+  /** Length of the reference chain that starts at a name, including itself. */
   readonly #lengths = new Map<string, number>();
 
   constructor(options: LibraryOptions) {
@@ -107,7 +110,10 @@ class Library implements Compiler {
     return this.#unfolded(schema);
   }
 
-  /** A root is never a bare reference. What stands beside the reference stays: `x-sensitive` there hides the whole payload. */
+  /**
+   * A root is never a bare reference. Keywords next to the reference are kept: `x-sensitive` there hides the
+   * whole payload.
+   */
   #unfolded(schema: JsonSchemaNode): JsonSchemaNode {
     const target = resolve(schema, this.definitions);
     if (schema.kind !== "ref" || target === undefined || target === UNKNOWN_SCHEMA) return target ?? schema;
@@ -229,7 +235,9 @@ class Library implements Compiler {
     return { kind: "ref", name };
   }
 
-  /** Right away: whoever reads an expression walks the branches of a union, and would walk these for ever. */
+  /**
+   * Breaks cycles at once, because checks of expressions walk the branches of a union and would not return.
+   */
   #breakCircles(): void {
     const fresh = this.#fresh.splice(0);
     const endless = new Set(unguarded(new Set(fresh.map(({ name }) => name)), this.definitions));

@@ -1,9 +1,9 @@
-/** Checks and marks that need the definitions of all names: endless recursion, and what tells the branches of a union apart. */
+/** Checks that need the definitions of all names: infinite recursion, and discriminators of unions. */
 import type { JsonSchemaNode } from "../../model/json-schema.js";
 
 export type Definitions = ReadonlyMap<string, JsonSchemaNode>;
 
-/** Names of definitions that no finite value can fit: each contains itself without a way out. */
+/** Names of definitions that no finite value can fit, because each contains itself without an alternative. */
 export function unsatisfiable(definitions: Definitions): string[] {
   const finite = new Set<string>();
   for (let grew = true; grew;) {
@@ -39,7 +39,10 @@ function isFinite(node: JsonSchemaNode, finite: ReadonlySet<string>): boolean {
   }
 }
 
-/** Which of the names lead back to themselves without a field or list between: a validator would never return. Names outside of them lead to none of them. */
+/**
+ * The names that lead back to themselves without a field or list between, so that a validator would not
+ * return. No name outside the set leads to one in it.
+ */
 export function unguarded(names: ReadonlySet<string>, definitions: Definitions): string[] {
   return [...names].filter((name) => reaches(name, name, names, definitions, new Set()));
 }
@@ -62,7 +65,7 @@ function directRefs(node: JsonSchemaNode): string[] {
   return node.kind === "union" || node.kind === "intersection" ? node.branches.flatMap(directRefs) : [];
 }
 
-/** Every name that the node mentions. */
+/** Every name that the node refers to. */
 export function mentionedNames(node: JsonSchemaNode): string[] {
   switch (node.kind) {
     case "array":
@@ -86,7 +89,7 @@ export function mentionedNames(node: JsonSchemaNode): string[] {
   }
 }
 
-/** The node with `discriminator` set on every union whose branches are told apart by one required constant. */
+/** The node with `discriminator` set on every union whose branches differ in one required constant. */
 export function withDiscriminators(node: JsonSchemaNode, definitions: Definitions): JsonSchemaNode {
   const inner = (child: JsonSchemaNode): JsonSchemaNode => withDiscriminators(child, definitions);
   switch (node.kind) {
@@ -134,7 +137,7 @@ function findDiscriminator(
   });
 }
 
-/** Required fields of an object that can hold one value only. */
+/** Required fields of an object that accept exactly one value. */
 function constants(branch: JsonSchemaNode, definitions: Definitions): Map<string, string> {
   const object = resolve(branch, definitions);
   const found = new Map<string, string>();
@@ -146,7 +149,7 @@ function constants(branch: JsonSchemaNode, definitions: Definitions): Map<string
   return found;
 }
 
-/** Follows names; `undefined` when they go in a circle. */
+/** Follows references; `undefined` if they form a cycle. */
 export function resolve(node: JsonSchemaNode, definitions: Definitions): JsonSchemaNode | undefined {
   const seen = new Set<string>();
   let current: JsonSchemaNode | undefined = node;

@@ -1,9 +1,14 @@
-/** `$ref` texts: which file and which place in it. Paths never leave the project, and nothing is ever fetched. */
+/**
+ * Parses `$ref` texts into a file and a place in it. Paths never leave the project, and nothing is ever
+ * fetched.
+ */
 import { posix } from "node:path";
 
 export type ReferenceTarget =
   | { readonly kind: "schemas"; readonly name: string }
-  /** `file` is absent for a place in the same document. `definition`: keyword and name, absent for the whole document. */
+  /**
+   * `file` is absent for the same document. `definition`: keyword and name; absent for the whole document.
+   */
   | {
       readonly kind: "document";
       readonly file?: string;
@@ -56,7 +61,7 @@ function fromPointer(definition: readonly string[]): ReferenceTarget {
     : { kind: "document", definition: [keyword, name] };
 }
 
-/** `[]` for the document, `[keyword, name]`, or `undefined`. */
+/** `[]` for the document, `[keyword, name]`, or `undefined` if the pointer is not supported. */
 function parsePointer(pointer: string): readonly string[] | undefined {
   if (pointer === "" || pointer === "/") return [];
   const match = /^\/(\$defs|definitions|schemas)\/([^/]+)$/u.exec(pointer);

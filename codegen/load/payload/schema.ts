@@ -1,6 +1,7 @@
 /**
- * JSON Schema keywords -> JsonSchemaNode. Every keyword is either enforced by the generated validators, known to say
- * nothing about values, or an error at its line: a keyword that nobody enforces would silently widen the contract.
+ * Turns JSON Schema keywords into a JsonSchemaNode. Every keyword is enforced by the generated validators, or
+ * known not to constrain values, or an error at its line: a keyword that is not enforced would silently widen
+ * the contract.
  */
 import type { JsonPrimitive, JsonSchemaNode } from "../../model/json-schema.js";
 import { quote } from "../../model/quote.js";
@@ -33,7 +34,7 @@ import { readFlag, readText } from "./values.js";
 /** Compiles the schemas inside this one. */
 export type SubCompiler = (node: SourceNode) => JsonSchemaNode;
 
-/** JSON Schema proper. */
+/** Compiles full JSON Schema. */
 export function compileSchema(compiler: Compiler, node: SourceNode, scope: Scope): JsonSchemaNode {
   if (node.kind === "map")
     return compileSchemaMap(compiler, node, scope, (child) => compileSchema(compiler, child, scope));
@@ -51,7 +52,7 @@ export function compileSchema(compiler: Compiler, node: SourceNode, scope: Scope
   return UNKNOWN_SCHEMA;
 }
 
-/** `base`: what a short-hand word in `type` stands for; then only documentation may stand beside it. */
+/** `base`: the schema of a short-hand word in `type`; only documentation may then stand next to it. */
 export function compileSchemaMap(
   compiler: Compiler,
   node: SourceMap,
@@ -81,7 +82,7 @@ interface Documentation {
   readonly sensitive?: boolean;
 }
 
-/** The shared placeholder must stay the same object: later checks know it by identity. */
+/** Keeps the identity of the shared placeholder, by which later checks recognise it. */
 function document(schema: JsonSchemaNode, documentation: Documentation): JsonSchemaNode {
   return schema === UNKNOWN_SCHEMA ? schema : { ...schema, ...documentation };
 }
@@ -110,7 +111,7 @@ function readDocumentation(compiler: Compiler, node: SourceMap): Documentation {
   };
 }
 
-/** `{ type: email, maxLength: 100 }`: a word that is text takes the keywords of text, and so on. */
+/** Compiles `{ type: email, maxLength: 100 }`: a short-hand word accepts the keywords of its JSON type. */
 function wordWithDetails(compiler: Compiler, node: SourceMap, base: JsonSchemaNode): JsonSchemaNode {
   const details = node.entries.filter((entry) => entry.key !== "type" && CONSTRAINTS.includes(entry.key));
   const allowsText = base.kind === "string" ? ["maxLength", "minLength", "pattern"] : [];
@@ -193,7 +194,7 @@ function compileEnum(
   return values.length === 0 ? UNKNOWN_SCHEMA : { kind: "enum", values };
 }
 
-/** A list comes here only when nothing stands in it. */
+/** A list gets here only if it is empty. */
 function describeList(node: SourceNode): string {
   return node.kind === "list" ? "an empty one" : describeNode(node, quote);
 }
@@ -258,7 +259,7 @@ function compileCombiners(compiler: Compiler, node: SourceMap, inner: SubCompile
 
 function reportMissingType(compiler: Compiler, node: SourceMap): JsonSchemaNode {
   const keys = node.entries.map((entry) => entry.key);
-  // Already reported: a type that is none, or a keyword that would have said what fits.
+  // Already reported: an unknown type, or an unknown keyword that may have been meant to constrain the value.
   if (keys.includes("type") || !keys.every(isKeyword)) return UNKNOWN_SCHEMA;
   const likely = JSON_TYPES.find((type: JsonType) => TYPE_KEYWORDS[type].some((key) => keys.includes(key)));
   const isEmpty = keys.every(

@@ -1,4 +1,4 @@
-/** `type` and the keywords that go with it. */
+/** Compiles `type` and the keywords that belong to it. */
 import {
   type JsonSchemaNode,
   type JsonSchemaProperty,
@@ -16,7 +16,7 @@ import { readCount, readFlag, readNumber, readText } from "./values.js";
 
 type SubCompiler = (node: SourceNode) => JsonSchemaNode;
 
-/** Empty when there is no `type`, or none that is known (which was reported). */
+/** Empty if there is no `type`, or if it is unknown (which was reported). */
 export function compileType(compiler: Compiler, node: SourceMap, inner: SubCompiler): JsonSchemaNode[] {
   const types = readTypes(compiler, node);
   if (types === undefined) return [];
@@ -33,7 +33,7 @@ function readTypes(compiler: Compiler, node: SourceMap): JsonType[] | undefined 
   const items = entry.value.kind === "list" ? entry.value.items : [entry.value];
   const types: JsonType[] = [];
   for (const item of items) {
-    // YAML reads a bare null as nothing, JSON Schema writes the word: both are meant.
+    // YAML parses a bare null as no value, JSON Schema writes the word: accept both.
     const word = item.kind === "scalar" ? String(item.value) : undefined;
     const type = JSON_TYPES.find((known) => known === word);
     if (
@@ -56,7 +56,7 @@ function readTypes(compiler: Compiler, node: SourceMap): JsonType[] | undefined 
 
 const TYPED_KEYWORDS: ReadonlySet<string> = new Set(Object.values(TYPE_KEYWORDS).flat());
 
-/** `minLength` on a number does nothing, and whoever wrote it believes that it does. */
+/** `minLength` on a number has no effect, although its author expects one, so it is an error. */
 function reportIdleKeywords(compiler: Compiler, node: SourceMap, types: readonly JsonType[]): void {
   if (types.length === 0) return;
   const isWorking = (key: string): boolean => types.some((type) => TYPE_KEYWORDS[type].includes(key));
@@ -120,7 +120,7 @@ function reportBound(compiler: Compiler, node: SourceMap, key: string, message: 
   compiler.reporter.report({ code: "TW120", at, message });
 }
 
-/** The two bounds, with an error when nothing fits between them. */
+/** Reads two bounds; reports an error if no value is between them. */
 function readRange(
   compiler: Compiler,
   node: SourceMap,
@@ -244,7 +244,7 @@ function readRequired(compiler: Compiler, node: SourceMap, names: ReadonlySet<st
   return required;
 }
 
-/** JSON Schema's default is open; the short-hand, which is compiled elsewhere, is closed. */
+/** Objects are open by default in JSON Schema; the short-hand, which is compiled elsewhere, is closed. */
 function compileAdditional(node: SourceMap, inner: SubCompiler): boolean | JsonSchemaNode {
   const entry = findEntry(node, "additionalProperties");
   if (entry === undefined) return true;

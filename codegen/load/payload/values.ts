@@ -1,4 +1,7 @@
-/** Values of keywords, checked. Each reader reports a value of the wrong type and then acts as if the keyword were absent. */
+/**
+ * Reads the values of keywords. Each reader reports a value of the wrong type and then treats the keyword as
+ * absent.
+ */
 import { quote } from "../../model/quote.js";
 import { describeNode, findEntry, type SourceEntry, type SourceMap } from "../source.js";
 import type { Compiler } from "./compiler.js";
