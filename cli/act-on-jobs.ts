@@ -16,8 +16,8 @@ export interface JobAction {
   readonly filter: JobFilter;
   /** The confirmation that a call without ids requires. */
   readonly yes: boolean;
-  /** Applies the verb to one job and returns the outcome in words. */
-  readonly act: (inspector: Inspector, id: string) => Promise<string>;
+  /** Applies the verb to one job, unless the job has left this state, and returns the outcome in words. */
+  readonly act: (inspector: Inspector, id: string, state: JobState | undefined) => Promise<string>;
 }
 
 interface Failure {
@@ -52,8 +52,10 @@ const AT_ONCE = 50;
 
 export async function actOnJobs(action: JobAction, session: Session): Promise<ExitCode> {
   return withInspector(session, async ({ inspector }) => {
-    const act = (id: string) => action.act(inspector, id);
+    const act = (id: string) => action.act(inspector, id, action.filter.state);
     if (action.ids.length > 0) return await actOnIds("jobs", namedIds(action), act, session);
+    // Jobs may have changed their state since they were found. Without a state in the filter, any state to
+    // which the verb can be applied is meant.
     const { ids, more } = await matchingIds(action, inspector, session);
     const warnings = more ? [`more jobs match than the ${MOST} of one call: run it again`] : [];
     return await actOnIds("jobs", ids, act, session, warnings);

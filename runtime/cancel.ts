@@ -6,6 +6,7 @@ import { DEFAULT_RETENTION, type WorkflowDefinition } from "./definition/index.j
 import { TaskweftError } from "./errors.js";
 import {
   type JobRecord,
+  type JobState,
   parseRunEnd,
   parseRunRecord,
   parseStepOutcome,
@@ -34,12 +35,16 @@ export type CancelledRunState = "cancelling" | "compensating" | "failing";
 /** Jobs per call and ids per read: a run may have 100,000 jobs, and no command may hold Redis for long. */
 const JOB_CHUNK = 200;
 
-/** @throws TaskweftError `JobNotFound`; `StateConflict` if the job has ended or is a step of a run. */
+/**
+ * @throws TaskweftError `JobNotFound`; `StateConflict` if the job has ended, is a step of a run, or is in
+ *   another state than `expected`.
+ */
 export async function cancelJob(
   source: CancelSource,
   keys: ShardKeys,
   id: string,
   keepMs: (task: string) => number | undefined,
+  expected?: JobState,
 ): Promise<CancelOutcome> {
   const [text = null] = await source.readRecords(keys, [id]);
   const record = text === null ? undefined : readRecord(text);
@@ -51,10 +56,12 @@ export async function cancelJob(
     id,
     queue: record.queue,
     keepMs: record.options.keepDeadMs ?? keepMs(record.task) ?? DEFAULT_RETENTION.deadMs,
+    expected,
   });
   if (reply === "CANCELLED") return "cancelled";
   if (reply === "REQUESTED") return "requested";
   if (reply === "NOTFOUND") throw jobUnknown(id, "cancel");
+  if ("moved" in reply) throw jobMoved(id, reply.moved, expected, "cancel");
   throw conflict("cancel", `job ${id} is ${reply.final} already: there is nothing to cancel`);
 }
 
@@ -146,6 +153,16 @@ export function jobUnreadable(id: string, operation: string): TaskweftError {
     operation,
     `what Redis holds of the job ${id} cannot be read, so it never runs. weft jobs delete ${id} removes it; weft fsck finds all of its kind`,
   );
+}
+
+/** Whoever acts on jobs of one state must not meet those that have left it since. */
+export function jobMoved(
+  id: string,
+  state: JobState,
+  expected: JobState | undefined,
+  operation: string,
+): TaskweftError {
+  return conflict(operation, `job ${id} is ${state} by now, no longer ${expected}: it was left as it is`);
 }
 
 export function runUnknown(id: string, operation: string): TaskweftError {

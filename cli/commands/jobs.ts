@@ -1,7 +1,7 @@
 /** `weft jobs`: lists and shows jobs; retries, cancels and deletes one or many. */
 import { Option, type Command } from "commander";
-import { JOB_STATES, type Inspector, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
-import { actOnJobs, type JobVerb, noteUnknownTask } from "../act-on-jobs.js";
+import { JOB_STATES, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
+import { actOnJobs, type JobAction, type JobVerb, noteUnknownTask } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { wholeNumberOption } from "../options.js";
@@ -27,29 +27,31 @@ interface BulkOptions extends FilterOptions {
 interface VerbEntry {
   readonly verb: JobVerb;
   readonly summary: string;
-  readonly act: (inspector: Inspector, id: string) => Promise<string>;
+  readonly act: JobAction["act"];
 }
 
 const VERBS: readonly VerbEntry[] = [
   {
     verb: "cancel",
     summary: "Cancel jobs; a running job is asked to stop",
-    act: async (inspector, id) =>
-      (await inspector.cancel(id)) === "requested" ? "cancel requested: its worker stops it" : "cancelled",
+    act: async (inspector, id, state) =>
+      (await inspector.cancel(id, state)) === "requested"
+        ? "cancel requested: its worker stops it"
+        : "cancelled",
   },
   {
     verb: "delete",
     summary: "Delete jobs that are not running, with all their data",
-    act: async (inspector, id) => {
-      await inspector.remove(id);
+    act: async (inspector, id, state) => {
+      await inspector.remove(id, state);
       return "deleted";
     },
   },
   {
     verb: "retry",
     summary: "Run dead, cancelled, scheduled or retrying jobs now",
-    act: async (inspector, id) => {
-      await inspector.retry(id);
+    act: async (inspector, id, state) => {
+      await inspector.retry(id, state);
       return "pending";
     },
   },

@@ -1,21 +1,22 @@
 /**
  * What an operator may do to jobs and queues. Scripts change the state; this file interprets their replies.
  */
-import { assertNoStep, cancelJob, type CancelOutcome, jobUnreadable } from "../cancel.js";
+import { assertNoStep, cancelJob, type CancelOutcome, jobMoved, jobUnreadable } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
-import { type FinalState, isFinal } from "../protocol/index.js";
+import { type FinalState, isFinal, type JobState } from "../protocol/index.js";
 import { drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import type { ShardReader } from "./shard-reader.js";
 
 /** Puts a dead, cancelled, scheduled or retrying job at the end of its queue, to run now. */
-export async function retryJob(reader: ShardReader, id: string): Promise<void> {
+export async function retryJob(reader: ShardReader, id: string, expected?: JobState): Promise<void> {
   const { record, unreadable } = await readStoredJob(reader, id, "retry");
   if (unreadable === true) throw jobUnreadable(id, "retry");
   assertNoStep(record, id, "retry");
-  const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue });
+  const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue, expected });
   if (reply === "RETRIED") return;
   if (reply === "NOTFOUND") throw gone(id, "retry");
+  if ("moved" in reply) throw jobMoved(id, reply.moved, expected, "retry");
   if ("keyOwner" in reply) {
     throw conflict(
       "retry",
@@ -33,8 +34,9 @@ export async function cancelOneJob(
   reader: ShardReader,
   id: string,
   keepMs: (task: string) => number | undefined,
+  expected?: JobState,
 ): Promise<CancelOutcome> {
-  return await cancelJob(reader.connection, reader.keys, id, keepMs);
+  return await cancelJob(reader.connection, reader.keys, id, keepMs, expected);
 }
 
 /**
@@ -45,13 +47,15 @@ export async function removeJob(
   reader: ShardReader,
   id: string,
   queues: () => Promise<readonly string[]>,
+  expected?: JobState,
 ): Promise<void> {
   const { record, run } = await readStoredJob(reader, id, "remove");
   if (!isFinal(run.state as FinalState)) assertNoStep(record, id, "remove");
   const queue = record.queue === "" ? await queueWhereDue(reader, id, await queues()) : record.queue;
-  const reply = await remove(reader.connection, { keys: reader.keys, id, queue });
+  const reply = await remove(reader.connection, { keys: reader.keys, id, queue, expected });
   if (reply === "REMOVED") return;
   if (reply === "NOTFOUND") throw gone(id, "remove");
+  if (reply !== "ACTIVE") throw jobMoved(id, reply.moved, expected, "remove");
   throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
 }
 

@@ -8,7 +8,7 @@ import {
   type ShardGauges,
   type UnservedQueue,
 } from "../gauges/index.js";
-import type { ShardKeys, ShardRouter } from "../protocol/index.js";
+import type { JobState, ShardKeys, ShardRouter } from "../protocol/index.js";
 import { audit, type AuditOptions } from "./audit/audit.js";
 import type { AuditReport } from "./audit/finding.js";
 import {
@@ -141,8 +141,11 @@ export interface Inspector {
    * @throws TaskweftError `TaskUnknown`.
    */
   acceptTask(name: string): Promise<void>;
-  /** @throws TaskweftError `JobNotFound`, or `StateConflict` if the job has ended. */
-  cancel(id: string): Promise<CancelOutcome>;
+  /**
+   * Cancels a job; with `expected`, only from this state.
+   * @throws TaskweftError `JobNotFound`, or `StateConflict` if the job has ended or is in another state.
+   */
+  cancel(id: string, expected?: JobState): Promise<CancelOutcome>;
   /**
    * Cancels a run: it begins nothing more, running steps are stopped, and completed ones are compensated.
    * Resolves to its state: `cancelling`, or `failing` or `compensating` if it was in that state already.
@@ -175,8 +178,11 @@ export interface Inspector {
    * @throws TaskweftError `QueueUnknown` or `OptionInvalid`.
    */
   purgeQueue(name: string, options?: PurgeOptions): Promise<PurgeReport>;
-  /** @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds the job. */
-  remove(id: string): Promise<void>;
+  /**
+   * Deletes a job with all its data; with `expected`, only from this state.
+   * @throws TaskweftError `JobNotFound`, or `StateConflict` while a worker holds the job, or in another state.
+   */
+  remove(id: string, expected?: JobState): Promise<void>;
   /** @throws TaskweftError `QueueUnknown`. */
   resumeQueue(name: string): Promise<void>;
   /**
@@ -190,10 +196,10 @@ export interface Inspector {
    */
   resumeTask(name: string): Promise<void>;
   /**
-   * Makes a dead, cancelled, scheduled or retrying job pending.
+   * Makes a dead, cancelled, scheduled or retrying job pending; with `expected`, only from this state.
    * @throws TaskweftError `JobNotFound` or `StateConflict`.
    */
-  retry(id: string): Promise<void>;
+  retry(id: string, expected?: JobState): Promise<void>;
   /**
    * Resumes a failed or cancelled run: steps that completed and were not compensated are not run again.
    * @throws TaskweftError `JobNotFound` or `StateConflict`.
@@ -252,16 +258,17 @@ export function createInspector(options: InspectorOptions): Inspector {
     },
     ...holding(reader, { names, known, task }),
     audit: (auditOptions) => audit(reader, auditOptions),
-    cancel: (id) => cancelOneJob(reader, id, options.keepCancelledMs ?? (() => undefined)),
+    cancel: (id, expected) =>
+      cancelOneJob(reader, id, options.keepCancelledMs ?? (() => undefined), expected),
     cancelRun: (id) => cancelOneRun(reader, id),
     pauseSchedule: (name) => suspendSchedule(reader, name, "pause"),
     purgeQueue: async (name, purge) => {
       await known(name, "purgeQueue");
       return await purgeQueue(reader, name, purge);
     },
-    remove: (id) => removeJob(reader, id, names),
+    remove: (id, expected) => removeJob(reader, id, names, expected),
     resumeSchedule: (name) => suspendSchedule(reader, name, "resume"),
-    retry: (id) => retryJob(reader, id),
+    retry: (id, expected) => retryJob(reader, id, expected),
     retryRun: (id) => retryOneRun(reader, id),
     skipStep: (id, step, result = null) => skipStep(reader, id, step, result),
   };

@@ -64,14 +64,14 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     isTaskEmpty: async (name) =>
       (await eachThatKnows(shards, "TaskUnknown", (shard) => shard.isTaskEmpty(name))).every(Boolean),
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
-    cancel: (id) => byId(id, (shard, at) => shard.cancel(at)),
+    cancel: (id, expected) => byId(id, (shard, at) => shard.cancel(at, expected)),
     ...holdingOver(shards),
     cancelRun: (id) => shards[router.ofId(id)]!.cancelRun(id),
     pauseSchedule: async (name) => (await owner(shards, name)).pauseSchedule(name),
     purgeQueue: (name, options) => purgeShards(shards, name, options),
-    remove: (id) => byId(id, (shard, at) => shard.remove(at)),
+    remove: (id, expected) => byId(id, (shard, at) => shard.remove(at, expected)),
     resumeSchedule: async (name) => (await owner(shards, name)).resumeSchedule(name),
-    retry: (id) => byId(id, (shard, at) => shard.retry(at)),
+    retry: (id, expected) => byId(id, (shard, at) => shard.retry(at, expected)),
     retryRun: (id) => shards[router.ofId(id)]!.retryRun(id),
     skipStep: (id, step, result) => shards[router.ofId(id)]!.skipStep(id, step, result),
   };

@@ -3,10 +3,11 @@
 --         aborts it.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 cancels, 6 keys, 7 waits, 8 notes,
 --      9 limited, 10 groups, 11 waiting, 12 due (of the job's queue)
--- ARGV 1 tag, 2 id, 3 keep (ms)
--- Returns NOTFOUND, FINAL <state>, REQUESTED (active), or CANCELLED
+-- ARGV 1 tag, 2 id, 3 keep (ms), 4 the state that it must be in (may be absent: any)
+-- Returns NOTFOUND, MOVED <state> (it is in another one), FINAL <state>, REQUESTED (active), or CANCELLED
 --@include now
 --@include record
+--@include moved
 --@include job-end
 --@include rate gate-changes gate-groups gate-room gate
 --@include withdraw-from-gate
@@ -15,13 +16,17 @@
 local shard = { jobs = KEYS[1], runs = KEYS[2], done = KEYS[4], keys = KEYS[6], waits = KEYS[7], notes = KEYS[8] }
 local active, cancels, due = KEYS[3], KEYS[5], KEYS[12]
 local gate = { limited = KEYS[9], groups = KEYS[10], waiting = KEYS[11], time = now() }
-local tag, id, keep_ms = ARGV[1], ARGV[2], ms_of(ARGV[3])
+local tag, id, keep_ms, expected = ARGV[1], ARGV[2], ms_of(ARGV[3]), ARGV[4]
 
 local record = redis.call('HGET', shard.jobs, id)
 if not record or record == '[0]' then
   return 'NOTFOUND'
 end
 local run = redis.call('HGET', shard.runs, id)
+local moved = moved_from(expected, active, due, id, run)
+if moved then
+  return moved
+end
 local _, _, state = split_run(run)
 if state == 'completed' or state == 'dead' or state == 'cancelled' then
   return 'FINAL ' .. state

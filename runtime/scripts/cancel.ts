@@ -1,4 +1,4 @@
-import type { FinalState, ShardKeys } from "../protocol/index.js";
+import type { FinalState, JobState, ShardKeys } from "../protocol/index.js";
 import { Script, type ScriptRunner } from "./script.js";
 
 export const cancelScript = new Script("cancel");
@@ -10,9 +10,17 @@ export interface CancelCall {
   readonly queue: string;
   /** How long the cancelled job stays readable (ms); 0 removes it. */
   readonly keepMs: number;
+  /** The state that it must be in, or nothing happens. Default: any. */
+  readonly expected?: JobState | undefined;
 }
 
-export type CancelReply = "NOTFOUND" | "REQUESTED" | "CANCELLED" | { readonly final: FinalState };
+/** It is in another state than the one that was named. */
+export interface MovedReply {
+  readonly moved: JobState;
+}
+
+export type CancelReply =
+  "NOTFOUND" | "REQUESTED" | "CANCELLED" | { readonly final: FinalState } | MovedReply;
 
 export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<CancelReply> {
   const { keys } = call;
@@ -32,8 +40,9 @@ export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<Ca
       keys.waiting,
       keys.queue(call.queue).due,
     ],
-    [keys.tag, call.id, call.keepMs],
+    [keys.tag, call.id, call.keepMs, ...(call.expected === undefined ? [] : [call.expected])],
   )) as string;
+  if (reply.startsWith("MOVED ")) return { moved: reply.slice("MOVED ".length) as JobState };
   if (reply.startsWith("FINAL ")) return { final: reply.slice("FINAL ".length) as FinalState };
   return reply as "NOTFOUND" | "REQUESTED" | "CANCELLED";
 }

@@ -1,4 +1,5 @@
-import type { ShardKeys } from "../protocol/index.js";
+import type { JobState, ShardKeys } from "../protocol/index.js";
+import type { MovedReply } from "./cancel.js";
 import { Script, type ScriptRunner } from "./script.js";
 
 export const removeScript = new Script("remove");
@@ -8,14 +9,15 @@ export interface RemoveCall {
   readonly id: string;
   /** The job's queue, from its record. */
   readonly queue: string;
+  /** The state that it must be in, or nothing happens. Default: any. */
+  readonly expected?: JobState | undefined;
 }
 
-export async function remove(
-  runner: ScriptRunner,
-  call: RemoveCall,
-): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
+export type RemoveReply = "NOTFOUND" | "ACTIVE" | "REMOVED" | MovedReply;
+
+export async function remove(runner: ScriptRunner, call: RemoveCall): Promise<RemoveReply> {
   const { keys } = call;
-  return (await runner.run(
+  const reply = (await runner.run(
     removeScript,
     [
       keys.jobs,
@@ -31,6 +33,8 @@ export async function remove(
       keys.waiting,
       keys.queue(call.queue).due,
     ],
-    [keys.tag, call.id],
-  )) as "NOTFOUND" | "ACTIVE" | "REMOVED";
+    [keys.tag, call.id, ...(call.expected === undefined ? [] : [call.expected])],
+  )) as string;
+  if (reply.startsWith("MOVED ")) return { moved: reply.slice("MOVED ".length) as JobState };
+  return reply as "NOTFOUND" | "ACTIVE" | "REMOVED";
 }

@@ -3,24 +3,30 @@
 --        wait at the gate.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 done, 5 dead, 6 keys, 7 keys-expiry, 8 limited, 9 groups, 10 waiting;
 --      of the job's queue: 11 pending, 12 due, 13 wake
--- ARGV 1 id
--- Returns NOTFOUND, STATE <state> (pending, active or completed: nothing to do), KEY <id> (its idempotency
---         key belongs to another job by now), or RETRIED. Attempts and crashes of a dead or cancelled job
---         start again from 0.
+-- ARGV 1 id, 2 the state that it must be in (may be absent: any)
+-- Returns NOTFOUND, MOVED <state> (it is in another one), STATE <state> (pending, active or completed: nothing
+--         to do), KEY <id> (its idempotency key belongs to another job by now), or RETRIED. Attempts and
+--         crashes of a dead or cancelled job start again from 0.
 --@include now
 --@include wake
 --@include record
+--@include moved
 --@include dedupe
 --@include rate gate-changes gate-groups gate-room gate
 --@include gate-entry
 
 local jobs, runs, active, done, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local keys, expiry, pending, due, id = KEYS[6], KEYS[7], KEYS[11], KEYS[12], ARGV[1]
+local keys, expiry, pending, due = KEYS[6], KEYS[7], KEYS[11], KEYS[12]
+local id, expected = ARGV[1], ARGV[2]
 local gate = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }
 
 local record = redis.call('HGET', jobs, id)
 if not record or record == '[0]' then
   return 'NOTFOUND'
+end
+local moved = moved_from(expected, active, due, id, redis.call('HGET', runs, id))
+if moved then
+  return moved
 end
 if redis.call('HEXISTS', active, id) == 1 then
   return 'STATE active'

@@ -1,4 +1,5 @@
 import type { JobState, ShardKeys } from "../protocol/index.js";
+import type { MovedReply } from "./cancel.js";
 import { Script, type ScriptRunner } from "./script.js";
 
 export const retryScript = new Script("retry");
@@ -8,11 +9,14 @@ export interface RetryCall {
   readonly id: string;
   /** The job's queue, from its record. */
   readonly queue: string;
+  /** The state that it must be in, or nothing happens. Default: any. */
+  readonly expected?: JobState | undefined;
 }
 
 export type RetryReply =
   | "NOTFOUND"
   | "RETRIED"
+  | MovedReply
   /** The job is in a state that cannot be retried. */
   | { readonly state: JobState }
   /** The job's idempotency or dedupe key now belongs to this other job. */
@@ -38,8 +42,9 @@ export async function retry(runner: ScriptRunner, call: RetryCall): Promise<Retr
       queue.due,
       queue.wake,
     ],
-    [call.id],
+    [call.id, ...(call.expected === undefined ? [] : [call.expected])],
   )) as string;
+  if (reply.startsWith("MOVED ")) return { moved: reply.slice("MOVED ".length) as JobState };
   if (reply.startsWith("STATE ")) return { state: reply.slice("STATE ".length) as JobState };
   if (reply.startsWith("KEY ")) return { keyOwner: reply.slice("KEY ".length) };
   return reply as "NOTFOUND" | "RETRIED";

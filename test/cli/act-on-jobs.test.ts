@@ -10,6 +10,7 @@ import { openInspector } from "../../runtime/inspect/index.js";
 import { encodeRun, NEW_RUN } from "../../runtime/protocol/index.js";
 import { defineTask, setupProject } from "../support/project.js";
 import { startRedis } from "../support/redis.js";
+import { until } from "../support/signal.js";
 import { inProcess } from "./weft.js";
 
 const redis = await startRedis();
@@ -74,6 +75,45 @@ test("steps of workflow runs are left out, and counted", async () => {
   expect(stderr).toContain("left out: 1 steps of workflow runs that match");
   expect(stderr).toContain("weft runs retry");
 });
+
+test.each([
+  ["cancel", "scheduled", "pending"],
+  ["delete", "dead", "pending"],
+  ["retry", "dead", "scheduled"],
+] as const)(
+  "jobs %s leaves alone what has left the state %s since it was found",
+  async (verb, state, now) => {
+    const project = setupProject({ redis, tasks: [work] as never });
+    const [job] = await project.many(work, [{ n: 1 }]);
+    const { raw, keys } = project;
+    const { pending, due } = keys.queue("default");
+    const placed = async (is: string): Promise<unknown> => {
+      const transaction = raw.multi().del(pending, due, keys.dead).hdel(keys.runs, job!.id);
+      if (is === "dead") transaction.hset(keys.runs, job!.id, encodeRun({ ...NEW_RUN, state: "dead" }));
+      if (is === "pending") return await transaction.rpush(pending, job!.id).exec();
+      return await transaction.zadd(is === "dead" ? keys.dead : due, 8e15, job!.id).exec();
+    };
+    await placed(state);
+    // Redis puts off writes, reads go on; then it takes them in the order in which they came.
+    const control = raw.duplicate();
+    onTestFinished(() => control.disconnect());
+    await control.client("PAUSE", 20_000, "WRITE");
+    const moving = placed(now);
+    const blocked = async (count: number) =>
+      /^blocked_clients:(\d+)/m.exec(await control.info("clients"))?.[1] === String(count);
+    await until("the move waits", () => blocked(1));
+    const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+    const running = inProcess(["jobs", verb, "--state", state, "--yes"], { cwd: tmpdir(), env });
+    await until("the command waits", () => blocked(2));
+    await control.client("UNPAUSE");
+    await moving;
+    const { code, stdout } = await running;
+    expect({ code, stdout }).toEqual({
+      code: 5,
+      stdout: `${job!.id}  StateConflict: job ${job!.id} is ${now} by now, no longer ${state}: it was left as it is\n`,
+    });
+  },
+);
 
 test("a state in which it can be done to no job is an error of the call", async () => {
   const env = { TASKWEFT_REDIS_URL: redis.url };

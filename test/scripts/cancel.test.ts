@@ -80,6 +80,19 @@ describe("cancel", () => {
     expect([await bench.cancel("a"), await bench.cancel("never")]).toEqual(["NOTFOUND", "NOTFOUND"]);
   });
 
+  test("of a job that has left the state that is meant changes nothing, and says where it is", async () => {
+    const bench = setup();
+    await bench.put({ a: KEYED });
+    await bench.claim("A", 1);
+    await bench.put({ p: {} });
+    const before = await bench.shard();
+    expect(await bench.cancel("a", HOUR_MS, "q", "pending")).toEqual({ moved: "active" });
+    expect(await bench.shard()).toEqual({ ...before, nowMs: expect.any(Number) as number });
+    expect(await bench.cancel("a", HOUR_MS, "q", "active")).toBe("REQUESTED");
+    expect(await bench.cancel("p", HOUR_MS, "q", "pending")).toBe("CANCELLED");
+    expect(await bench.cancel("p", HOUR_MS, "q", "pending")).toEqual({ moved: "cancelled" });
+  });
+
   test("that keeps nothing leaves a tombstone in a pending list, and nothing elsewhere", async () => {
     const bench = setup();
     await bench.put({ a: KEYED, b: { due: "+5000" } });

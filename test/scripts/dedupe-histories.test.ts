@@ -182,7 +182,11 @@ const MOVES: Readonly<Record<string, Move>> = {
     if (job === undefined) return;
     const reply = await history.bench.retry(job.id);
     const text =
-      typeof reply === "string" ? reply : "state" in reply ? `STATE ${reply.state}` : `KEY ${reply.keyOwner}`;
+      typeof reply === "string"
+        ? reply
+        : "state" in reply
+          ? `STATE ${reply.state}`
+          : `KEY ${"keyOwner" in reply && reply.keyOwner}`;
     expect(text).toBe(history.model.retry(job, await history.now()));
   },
   age: async ({ bench, model }) => {

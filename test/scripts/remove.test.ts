@@ -136,6 +136,18 @@ describe("a job that is deleted", () => {
 });
 
 describe("a job that cannot be deleted", () => {
+  test("has left the state that is meant", async () => {
+    const bench = setup();
+    await bench.put({ a: KEYED });
+    await bench.claim("A", 1);
+    await bench.fail("A", "a", "dead");
+    await bench.retry("a");
+    const before = await bench.shard();
+    expect(await bench.remove("a", "q", "dead")).toEqual({ moved: "pending" });
+    expect(await bench.shard()).toEqual({ ...before, nowMs: expect.any(Number) as number });
+    expect(await bench.remove("a", "q", "pending")).toBe("REMOVED");
+  });
+
   test("is held by a worker", async () => {
     const bench = setup();
     await bench.put({ a: KEYED });

@@ -90,6 +90,22 @@ describe("retry", () => {
     expect(await bench.retry("a")).toEqual({ state: "pending" });
   });
 
+  test("of a job that has left the state that is meant changes nothing, and says where it is", async () => {
+    const bench = setup();
+    await bench.put({ a: {}, s: { due: `+${HOUR_MS}` } });
+    await bench.claim("A", 1);
+    await bench.fail("A", "a", "retry", { run: runText({ attempts: 1, state: "retry" }) });
+    const before = await bench.shard();
+    expect(await bench.retry("a", "q", "scheduled")).toEqual({ moved: "retry" });
+    expect(await bench.retry("s", "q", "retry")).toEqual({ moved: "scheduled" });
+    expect(await bench.shard()).toEqual({ ...before, nowMs: expect.any(Number) as number });
+    expect([await bench.retry("a", "q", "retry"), await bench.retry("s", "q", "scheduled")]).toEqual([
+      "RETRIED",
+      "RETRIED",
+    ]);
+    expect(await bench.retry("a", "q", "retry")).toEqual({ moved: "pending" });
+  });
+
   test("of a job that is not there, or deleted but still in its list, finds nothing", async () => {
     const bench = setup();
     await bench.put({ a: {} });

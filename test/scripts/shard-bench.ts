@@ -8,6 +8,7 @@ import {
   encodeRunRecord,
   parseRun,
   type JobRun,
+  type JobState,
   ShardKeys,
   type RunStart,
 } from "../../runtime/protocol/index.js";
@@ -58,6 +59,7 @@ import {
   type ReclaimCall,
   type Reclaimed,
   type RegateCall,
+  type RemoveReply,
   type RetryReply,
   type ScriptRunner,
   type Swept,
@@ -259,16 +261,16 @@ export class ShardBench {
     return await discard(this.#runner, { keys: this.keys, worker, jobs });
   }
 
-  async cancel(id: string, keepMs = HOUR_MS, queue = "q"): Promise<CancelReply> {
-    return await cancel(this.#runner, { keys: this.keys, id, queue, keepMs });
+  async cancel(id: string, keepMs = HOUR_MS, queue = "q", expected?: JobState): Promise<CancelReply> {
+    return await cancel(this.#runner, { keys: this.keys, id, queue, keepMs, expected });
   }
 
-  async retry(id: string, queue = "q"): Promise<RetryReply> {
-    return await retry(this.#runner, { keys: this.keys, id, queue });
+  async retry(id: string, queue = "q", expected?: JobState): Promise<RetryReply> {
+    return await retry(this.#runner, { keys: this.keys, id, queue, expected });
   }
 
-  async remove(id: string, queue = "q"): Promise<"NOTFOUND" | "ACTIVE" | "REMOVED"> {
-    return await remove(this.#runner, { keys: this.keys, id, queue });
+  async remove(id: string, queue = "q", expected?: JobState): Promise<RemoveReply> {
+    return await remove(this.#runner, { keys: this.keys, id, queue, expected });
   }
 
   /** Looks once at up to 100 ids of a place of queue `q`, from the start. */

@@ -194,6 +194,19 @@ test.each([
   expect((await inspector.showJob(state)).state).toBe(state);
 });
 
+test.each(["cancel", "remove", "retry"] as const)(
+  "%s of a job in another state than the one that is meant is a conflict and changes nothing",
+  async (command) => {
+    await oneOfEach();
+    for (const [index, state] of STATES.entries()) {
+      const expected = STATES.at(index - 1)!;
+      const told = `StateConflict: job ${state} is ${state} by now, no longer ${expected}: it was left as it is`;
+      await expect(inspector[command](state, expected)).rejects.toThrow(told);
+      expect((await inspector.showJob(state)).state).toBe(state);
+    }
+  },
+);
+
 test.each(["retry", "cancel", "remove"] as const)("%s of a job that nobody knows", async (command) => {
   await expect(inspector[command]("nobody")).rejects.toMatchObject({ code: "JobNotFound" });
 });

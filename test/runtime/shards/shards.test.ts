@@ -334,7 +334,11 @@ describe("people", () => {
     expect(await inspector.showJob("mine")).toMatchObject({ task: "keyed:work" });
     expect(await rejection(inspector.showJob("nobody"))).toMatchObject({ code: "JobNotFound" });
     expect(await rejection(inspector.pauseQueue("nowhere"))).toMatchObject({ code: "QueueUnknown" });
-    for (const { id } of jobs.slice(0, 10)) expect(await inspector.cancel(id)).toBe("cancelled");
+    for (const act of ["cancel", "remove", "retry"] as const) {
+      const told = await rejection(inspector[act](jobs[0]!.id, "dead"));
+      expect(told).toMatchObject({ code: "StateConflict" });
+    }
+    for (const { id } of jobs.slice(0, 10)) expect(await inspector.cancel(id, "pending")).toBe("cancelled");
     await inspector.pauseQueue("default");
     let ran = 0;
     const count = (): void => void (ran += 1);
