@@ -23,6 +23,8 @@ export interface Automaton {
 interface Limits {
   readonly atom: number;
   readonly group: number;
+  /** Also of rounds that may match nothing. */
+  readonly emptyRounds?: true;
 }
 
 /**
@@ -37,7 +39,9 @@ const MAX_POSITIONS = 600;
 
 /**
  * The automatons of the pattern and of each of its lookarounds; `undefined` if its backreferences expand to
- * too many positions.
+ * too many positions. Rounds that may match nothing are looked at in both forms, written out and as a loop:
+ * the loop hides what (a?){30} takes, and ((\d{12})*){25} shows it only as a loop, because loops in rounds of
+ * their own do not meet.
  */
 export function automatonsOf(pattern: string): readonly Automaton[] | undefined {
   const automatons: Automaton[] = [];
@@ -45,6 +49,8 @@ export function automatonsOf(pattern: string): readonly Automaton[] | undefined 
     const limits = LIMITS.find((candidate) => sizeOf(root, candidate) <= MAX_POSITIONS);
     if (limits === undefined) return undefined;
     automatons.push(build(root, limits));
+    const asLoops: Limits = { ...limits, emptyRounds: true };
+    if (sizeOf(root, asLoops) < sizeOf(root, limits)) automatons.push(build(root, asLoops));
   }
   return automatons;
 }
@@ -76,7 +82,7 @@ function writtenOut({ part, least, most }: Repeat, limits: Limits): { least: num
   if (Math.max(least, most === Infinity ? 0 : most) <= limit) return { least, most };
   // A required repetition may match nothing, as in (a?){30}: any subset of the repetitions may match, which +
   // would not show.
-  if (least > 1 && canBeEmpty(part)) return { least, most };
+  if (limits.emptyRounds !== true && least > 1 && canBeEmpty(part)) return { least, most };
   return { least: Math.min(least, 1), most: Infinity };
 }
 
