@@ -3,13 +3,14 @@
  * process are kept after it has exited. If a total went down, Prometheus would take it for a counter reset
  * and count the rest again.
  */
-import { countedIn, Readings, type Snapshot } from "./readings.js";
+import { countedIn, ownIn, Readings, type Snapshot } from "./readings.js";
 
 /** The message of a supervisor; the worker answers `{ taskweft: { metrics: <snapshot> } }`. */
 export const METRICS_QUESTION = "metrics";
 
 /**
- * How long a worker may take to answer (ms). For one whose event loop is blocked, its latest answer is used.
+ * How long a worker may take to answer (ms). For one whose event loop is blocked, its latest answer is used,
+ * but not what Redis had told it then.
  */
 const PATIENCE_MS = 2000;
 
@@ -57,19 +58,23 @@ export class FleetMetrics {
 
   async snapshot(): Promise<Snapshot> {
     const members = [...this.#members];
-    await Promise.all(members.map((member) => askOne(member)));
+    const answers = await Promise.all(members.map((member) => askOne(member)));
+    const answered = new Set(members.filter((_member, index) => answers[index]));
     const readings = new Readings();
     readings.addSnapshot(this.#gone.snapshot);
-    for (const member of this.#members) readings.addSnapshot(member.latest);
+    for (const member of this.#members)
+      readings.addSnapshot(answered.has(member) ? member.latest : ownIn(member.latest));
     return readings.snapshot;
   }
 }
 
-async function askOne(member: Member): Promise<void> {
+/** True when it has answered in time. */
+async function askOne(member: Member): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const answered = new Promise<void>((resolve) => member.answered.push(resolve));
-  const over = new Promise<void>((resolve) => (timer = setTimeout(resolve, PATIENCE_MS)));
+  const answered = new Promise<true>((resolve) => member.answered.push(() => resolve(true)));
+  const over = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), PATIENCE_MS)));
   member.ask();
-  await Promise.race([answered, over]);
+  const inTime = await Promise.race([answered, over]);
   clearTimeout(timer);
+  return inTime;
 }

@@ -54,6 +54,16 @@ export function countedIn(snapshot: Snapshot): Snapshot {
   );
 }
 
+/** Without what Redis said, which all processes ask for and which may have changed since. */
+export function ownIn(snapshot: Snapshot): Snapshot {
+  return Object.fromEntries(
+    Object.entries(snapshot).filter(([name]) => {
+      const { over }: Family = FAMILIES[name as FamilyName];
+      return over !== "max";
+    }),
+  );
+}
+
 function labelText<Name extends FamilyName>(name: Name, labels: LabelsOf<Name>, more?: string): string {
   const names: readonly string[] = FAMILIES[name].labels;
   const values = labels as Readonly<Record<string, string>>;
