@@ -88,7 +88,8 @@ export interface EmitFunction<Event, Observers> {
    * Tells all observers of the event, and the runs and handlers that wait for it. When the promise resolves,
    * the jobs are stored and the listeners have received the event.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws EmitIncomplete if Redis stored only a part. Emit again under its `eventId`.
+   * @throws EmitIncomplete if Redis stored only a part. Emit again under its `eventId`, unless its code is
+   *   `IdConflict`: the id of a job is taken.
    * @throws TaskweftError `OptionInvalid`, `NotConnected`, or `IdConflict`: a retained event of that `id`
    *   has another content, and nothing of this one was stored.
    */
@@ -108,7 +109,7 @@ export interface EmitFunction<Event, Observers> {
 /**
  * Redis did not store all jobs of an event; `code` is that of the first failure (`QueueFull`,
  * `RedisUnavailable`, `OutcomeUnknown`, ...). Emitting the event again under `eventId` stores what is
- * missing, and nothing twice.
+ * missing, and nothing twice; after an `IdConflict`, the id of a job stays taken.
  */
 export class EmitIncomplete extends TaskweftError {
   override readonly name = "EmitIncomplete";
@@ -120,13 +121,12 @@ export class EmitIncomplete extends TaskweftError {
     event: string,
     result: EmitResult,
     first: TaskweftError,
-    { kept, operation }: { readonly kept: boolean; readonly operation: "emit" | "replay" },
+    { kept, operation }: { readonly kept: boolean; readonly operation: Operation },
   ) {
     const { id } = result;
-    const again = operation === "emit" ? `Emit it again with { id: ${JSON.stringify(id)} }` : `Replay ${id}`;
     super(
       first.code,
-      `${shortfall(event, result, first, kept)}: ${reasonOf(first)}. ${again}: that stores what is missing, and nothing twice.`,
+      `${shortfall(event, result, first, kept)}: ${reasonOf(first)}. ${adviceOf(first, id, operation)}`,
       { operation, cause: first, ...(first.jobId === undefined ? {} : { jobId: first.jobId }) },
     );
     this.eventId = id;
@@ -134,10 +134,21 @@ export class EmitIncomplete extends TaskweftError {
   }
 }
 
+type Operation = "emit" | "replay";
+
+function adviceOf({ code }: TaskweftError, id: string, operation: Operation): string {
+  const isEmit = operation === "emit";
+  // The id stays taken, however often it is tried.
+  if (code === "IdConflict")
+    return `If it has to be, ${isEmit ? "emit the event under another id" : "replay it with { again: true }"}.`;
+  const again = isEmit ? `Emit it again with { id: ${JSON.stringify(id)} }` : `Replay ${id}`;
+  return `${again}: that stores what is missing, and nothing twice.`;
+}
+
 function reasonOf({ code, message, jobId }: TaskweftError): string {
   // The advice about ids in this error is meant for callers that chose an id, which an emit does not.
   if (code === "IdConflict" && jobId !== undefined)
-    return `the job ${jobId} was stored with another payload before the observers changed, and is not made again; emit the event under another id if it has to be`;
+    return `the job ${jobId} is there with another payload (of another event, or of other observers), or was deleted and still has its place in a queue; it is not made again`;
   return message.slice(code.length + 2).replace(/\.$/, "");
 }
 

@@ -1,5 +1,5 @@
 // What a producer of events can rely on: one round trip, ids that make emitting again safe, and observers that do not touch each other.
-import { beforeEach, describe, expect, type MockInstance, test, vi } from "vitest";
+import { beforeEach, describe, expect, type MockInstance, onTestFinished, test, vi } from "vitest";
 import {
   type EmitFunction,
   EmitIncomplete,
@@ -15,6 +15,7 @@ import {
 import { actionJobId } from "../../../runtime/client/index.js";
 import type { ObserverDefinition } from "../../../runtime/definition/index.js";
 import { JOB_ID_PATTERN } from "../../../runtime/definition/index.js";
+import { openInspector } from "../../../runtime/inspect/index.js";
 import { commandCalls, defineTask, type Project, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
@@ -287,7 +288,22 @@ describe("an observer that fails", () => {
     await emit({ orderId: "A-1", total: 1 }, { id: "one" });
     await expect(emit({ orderId: "A-2", total: 1 }, { id: "one" })).rejects.toMatchObject({
       code: "IdConflict",
+      message:
+        "IdConflict: 0 of 1 jobs of the event order:created are known to be stored, without deliver: the job one.deliver.1 is there with another payload (of another event, or of other observers), or was deleted and still has its place in a queue; it is not made again. If it has to be, emit the event under another id.",
     });
+  });
+
+  test("because its job was deleted while it waited is a conflict, and does not say that it would help to emit again", async () => {
+    const project = setup();
+    const emit = emitter(project, deliver);
+    await emit({ orderId: "A-1", total: 1 }, { id: "two" });
+    const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+    onTestFinished(() => inspector.close());
+    await inspector.remove("two.deliver.1");
+    const error = await rejection(emit({ orderId: "A-1", total: 1 }, { id: "two" }));
+    expect(error).toMatchObject({ code: "IdConflict", eventId: "two" });
+    expect(error.message).toMatch(/or was deleted and still has its place in a queue/);
+    expect(error.message).not.toMatch(/Emit it again/);
   });
 });
 
