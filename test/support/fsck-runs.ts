@@ -5,7 +5,7 @@ import { workflowRunFindings, type WorkflowRunFacts } from "../../runtime/inspec
 import { listeningRun } from "../../runtime/inspect/audit/run-census.js";
 import { waitsOf } from "../../runtime/inspect/audit/run-view.js";
 import { isFinal, parseRun, parseRunEnd, parseRunParent, runFields } from "../../runtime/protocol/index.js";
-import { deciderId, stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
+import { childRunId, deciderId, roundOf, stepJobId, timeoutJobId } from "../../runtime/workflow/index.js";
 import type { Shard } from "./shard.js";
 
 export function runProblems(shard: Shard): readonly string[] {
@@ -95,6 +95,9 @@ function problemsOfChild(shard: Shard, run: string, ended: boolean): readonly st
   const above = parent === undefined ? undefined : shard.workflows[`${parent.run} :state`];
   const isOver = parent === undefined || shard.workflows[parent.run] === undefined;
   if (isOver || parseRunEnd(above ?? null) !== undefined) return [];
+  // The step has begun anew since, and waits for another run.
+  const round = roundOf(shard.workflows[runFields.round(parent.run, parent.step)]);
+  if (childRunId(parent.run, parent.step, round, parent.item) !== run) return [];
   const job = stepJobId(parent.run, parent.step, parent.item);
   if (!ended)
     return shard.jobs[job] === undefined ? [`run ${run} goes on, and no job ${job} waits for it`] : [];

@@ -111,6 +111,25 @@ describe("fsck finds", () => {
     expect(problemsOf({ ...EMPTY, ...shard }).join("\n")).toContain(problem);
   });
 
+  test("a step that waits for a run which has ended, unless it has begun anew since", () => {
+    const job = '[1,"a:flow","q","h",{"run":"r","workflow":"a:flow h","step":"s"},null]';
+    const shard = (rounds: Readonly<Record<string, string>>): Shard => ({
+      ...EMPTY,
+      jobs: { "r.s": job },
+      due: { q: { "r.s": 1 } },
+      workflows: {
+        ...RUN,
+        ...rounds,
+        "r.s-1": RUN.r,
+        "r.s-1 :parent": "r 1 q s",
+        "r.s-1 :state": "failed 1 null",
+      },
+    });
+    const problem = "job r.s waits for the run r.s-1, which has ended";
+    expect(problemsOf(shard({}))).toContain(problem);
+    expect(problemsOf(shard({ "r s^": "2" }))).not.toContain(problem);
+  });
+
   test("nothing in a shard that is sound", () => {
     const shard: Shard = {
       ...EMPTY,
