@@ -97,14 +97,19 @@ function collect(value: unknown, secrets: string[]): void {
   }
 }
 
-/** The forms of a secret in messages and log lines: as JSON, as JSON within JSON, and each of its lines. */
+/**
+ * The forms of a secret in messages and log lines: as JSON, as JSON within JSON, and each of its lines, without
+ * the spaces around it.
+ */
 function formsOf(text: string): readonly string[] {
   const quoted = JSON.stringify(text).slice(1, -1);
-  if (quoted === text) return [text];
+  const trimmed = text.trim();
+  if (quoted === text && trimmed === text) return [text];
   const lines = text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line.length >= SHORTEST_SECRET);
+  if (trimmed.length >= SHORTEST_WORD) lines.push(trimmed);
   return [...new Set([text, quoted, JSON.stringify(quoted).slice(1, -1), ...lines])];
 }
 

@@ -162,6 +162,13 @@ test("a secret of three characters is hidden where it stands by itself, and a sh
   }
 });
 
+test("a secret with spaces around it is hidden also without them", () => {
+  for (const secret of ["  Jane Doe ", "123 "]) {
+    const { secrets } = redact({ properties: { a: SENSITIVE } }, { a: secret })!;
+    expect(withoutSecrets(`no order of ${secret.trim()}!`, secrets)).toBe(`no order of ${HIDDEN}!`);
+  }
+});
+
 test("what is left of a secret at the end of a text that was cut is hidden too", () => {
   const cut = (text: string): string => withoutSecrets(text, ["secret-1234", "other"]);
   expect(cut("token secret-12… (990 characters cut)")).toBe(`token ${HIDDEN}… (990 characters cut)`);
