@@ -34,30 +34,38 @@ function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly
   let followed = 0;
   // At depth 0 no path is left out, because no shorter path could stand for it.
   const isTooMany = (): boolean => depth > 0 && (found.size > MOST_PATHS || followed > MOST_REFERENCES);
-  const visit = (node: JsonSchemaNode, path: SensitivePath, open: readonly string[]): void => {
+  const visit = (
+    node: JsonSchemaNode,
+    path: SensitivePath,
+    open: readonly string[],
+    within: boolean,
+  ): void => {
     if (isTooMany()) return;
-    if (
-      node.sensitive === true ||
-      (node.kind === "ref" && marked.has(node.name) && (open.includes(node.name) || open.length >= depth))
-    ) {
-      found.set(JSON.stringify(path), path);
-      return;
-    }
+    const isOpen = node.kind === "ref" && (open.includes(node.name) || open.length >= depth);
+    const isHidden = node.sensitive === true || within;
+    if (!within && (isHidden || (isOpen && marked.has(node.name)))) found.set(JSON.stringify(path), path);
+    if (isOpen) return;
     switch (node.kind) {
       case "array":
-        return visit(node.items, [...path, null], open);
+        return visit(node.items, [...path, null], open, isHidden);
       case "object":
-        for (const { name, schema } of node.properties) visit(schema, [...path, name], open);
-        if (typeof node.additional !== "boolean") visit(node.additional, [...path, null], open);
+        for (const { name, schema } of node.properties) visit(schema, [...path, name], open, isHidden);
+        if (typeof node.additional === "boolean") return;
+        visit(node.additional, [...path, null], open, isHidden);
+        // The keys of a map are values too; names of fields are not.
+        if (isHidden) {
+          const keys = [...path, node.properties.map(({ name }) => name)];
+          found.set(JSON.stringify(keys), keys);
+        }
         return;
       case "union":
       case "intersection":
-        for (const branch of node.branches) visit(branch, path, open);
+        for (const branch of node.branches) visit(branch, path, open, isHidden);
         return;
       case "ref": {
-        const target = marked.has(node.name) ? byName.get(node.name) : undefined;
+        const target = isHidden || marked.has(node.name) ? byName.get(node.name) : undefined;
         followed += 1;
-        if (target !== undefined) visit(target, path, [...open, node.name]);
+        if (target !== undefined) visit(target, path, [...open, node.name], isHidden);
         return;
       }
       case "any":
@@ -68,7 +76,7 @@ function pathsDownTo({ root, definitions }: JsonSchema, depth: number): readonly
       case "string":
     }
   };
-  visit(root, [], []);
+  visit(root, [], [], false);
   if (isTooMany()) return undefined;
   return [...found].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path);
 }

@@ -10,8 +10,11 @@ const SHORTEST_SECRET = 4;
 /** Shortest value that is removed where it stands alone: the security code of a card has three digits. */
 const SHORTEST_WORD = 3;
 
-/** Path of a sensitive value in a payload, by field names; `null` means every item or field. */
-export type SensitivePath = readonly (string | null)[];
+/**
+ * Path of a sensitive value in a payload, by field names; `null` means every item or field. A list, which is
+ * always last, means the keys of a map other than these.
+ */
+export type SensitivePath = readonly (string | null | readonly string[])[];
 
 /** The texts to remove for the values at these paths of a payload. */
 export function secretsAt(paths: readonly SensitivePath[], payload: unknown): string[] {
@@ -22,6 +25,8 @@ function valuesAt(value: unknown, path: SensitivePath): readonly unknown[] {
   const [step, ...rest] = path;
   if (step === undefined) return [value];
   if (typeof value !== "object" || value === null) return [];
+  if (typeof step === "object" && step !== null)
+    return Array.isArray(value) ? [] : Object.keys(value).filter((key) => !step.includes(key));
   if (step === null) return Object.values(value).flatMap((child: unknown) => valuesAt(child, rest));
   return Object.hasOwn(value, step) ? valuesAt((value as Record<string, unknown>)[step], rest) : [];
 }

@@ -99,7 +99,10 @@ class Walk {
     if (depth > MAX_DEPTH) return HIDDEN;
     const parts = this.#partsOf(schema);
     // One sensitive alternative is enough: hiding too much is the safe mistake.
-    if (parts.some((part) => part["x-sensitive"] === true)) return this.#hide(value);
+    if (parts.some((part) => part["x-sensitive"] === true)) {
+      this.#hideKeys(parts, value, depth);
+      return this.#hide(value);
+    }
     // A value that fits no alternative comes from another version of the schema, which may have marked it
     // sensitive.
     const fitting = parts.filter((part) => letsThrough(part, value));
@@ -149,6 +152,21 @@ class Walk {
     return HIDDEN;
   }
 
+  /**
+   * Adds the keys of maps to the secrets: they are data as much as the values under them. Names of fields that
+   * the schema declares are not.
+   */
+  #hideKeys(parts: readonly JsonSchema[], value: unknown, depth: number): void {
+    if (depth > MAX_DEPTH || typeof value !== "object" || value === null) return;
+    for (const [key, child] of Object.entries(value) as [string, unknown][]) {
+      const isItem = Array.isArray(value);
+      const schemas = isItem ? parts.map(({ items }) => items) : parts.flatMap((part) => fieldOf(part, key));
+      if (!isItem && parts.every((part) => !declares(part, key)) && parts.some(isMap))
+        this.secrets.push(...secretTexts(key));
+      this.#hideKeys(this.#partsOf(anyOf(schemas)), child, depth + 1);
+    }
+  }
+
   /** Resolves `#/definitions/Name`, the only form in normalised schemas. */
   #follow(ref: unknown): unknown {
     if (typeof ref !== "string" || !ref.startsWith("#/")) return undefined;
@@ -176,12 +194,21 @@ function letsThrough({ type, ...rest }: JsonSchema, value: unknown): boolean {
   return types.includes(kind) || (kind === "number" && types.includes("integer"));
 }
 
+function declares({ properties }: JsonSchema, key: string): boolean {
+  return isRecord(properties) && Object.hasOwn(properties, key);
+}
+
+/** A plain `object` may have any keys too, but nothing in the schema says that they are data. */
+function isMap({ additionalProperties }: JsonSchema): boolean {
+  return isRecord(additionalProperties);
+}
+
 /** The schemas for a field of an object; empty if the schema does not allow the field. */
 function fieldOf(
   { properties, additionalProperties: others = true }: JsonSchema,
   key: string,
 ): readonly unknown[] {
-  if (isRecord(properties) && Object.hasOwn(properties, key)) return [properties[key]];
+  if (declares({ properties }, key)) return [(properties as JsonSchema)[key]];
   return others === false ? [] : [others];
 }
 

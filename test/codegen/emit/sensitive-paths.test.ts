@@ -49,6 +49,16 @@ test.each([
     },
     [["next"], ["s"]],
   ],
+  [
+    "keys of maps, where these are marked or stand in what is, without names of fields",
+    object({
+      plain: { ...object({}), additional: string },
+      map: { ...object({ kind: string }), additional: string, sensitive: true },
+      deep: { ...object({ list: array(ref("Map")), any: object({}) }), sensitive: true },
+    } as never),
+    { Map: { ...object({}), additional: ref("Map") } },
+    [["deep", "list", null, []], ["deep"], ["map", ["kind"]], ["map"]],
+  ],
 ])("%s", (_what, root, definitions, expected) => {
   expect(sensitivePaths(schema(root as JsonSchemaNode, definitions as never))).toEqual(expected);
 });

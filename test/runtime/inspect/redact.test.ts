@@ -162,6 +162,20 @@ test("a secret of three characters is hidden where it stands by itself, and a sh
   }
 });
 
+test("keys of a map that is sensitive are hidden in texts, names of fields and keys of a plain object are not", () => {
+  const map = { type: "object", properties: { kind: {} }, additionalProperties: { type: "integer" } };
+  const plain = { type: "object", "x-sensitive": true };
+  const schema = { properties: { cards: { ...map, "x-sensitive": true }, plain, open: map } };
+  const value = { cards: { "4242-4242": 5, kind: "visa" }, plain: { orderId: 1 }, open: { "key-1": 2 } };
+  const { value: shown, secrets } = redact(schema, value)!;
+  expect(shown).toEqual({ cards: HIDDEN, plain: HIDDEN, open: { "key-1": 2 } });
+  expect(withoutSecrets("no funds on 4242-4242 of a kind, orderId key-1", secrets)).toBe(
+    `no funds on ${HIDDEN} of a kind, orderId key-1`,
+  );
+  const nested = { "x-sensitive": true, items: { $ref: "#/definitions/M" }, definitions: { M: map } };
+  expect(redact(nested, [{ "4242-4242": 5 }])!.secrets).toContain("4242-4242");
+});
+
 test("a secret with spaces around it is hidden also without them", () => {
   for (const secret of ["  Jane Doe ", "123 "]) {
     const { secrets } = redact({ properties: { a: SENSITIVE } }, { a: secret })!;

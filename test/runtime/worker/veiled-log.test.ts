@@ -53,6 +53,22 @@ test("messages, fields and errors of an attempt are logged without it, and kept 
   expect(await kept()).not.toContain(CARD);
 });
 
+test("keys of a map that is sensitive are logged as little as its values", async () => {
+  const task = defineTask<{ cards: Record<string, number> }>("order:refund", {
+    sensitive: [["cards", ["kind"]], ["cards"]],
+  });
+  const project = setupProject({ redis, tasks: [task] as never });
+  await project.worker({
+    "order:refund": () => {
+      throw new Error(`no funds on ${CARD} of this kind`);
+    },
+  } as never);
+  const { id } = await project.enqueue(task, { cards: { [CARD]: 5, kind: 1 } });
+  await until("the death of the job", async () => (await project.state(id)) === "dead");
+  const death = project.logger.lines.find(({ fields }) => fields["job"] === id);
+  expect(death).toMatchObject({ fields: { error: "Error: no funds on *** of this kind" } });
+});
+
 test("a batch logs nothing of any of its jobs, and a task without sensitive fields logs what it is told", async () => {
   const project = setupProject({ redis, tasks: [batched, plain] as never });
   await project.worker(
