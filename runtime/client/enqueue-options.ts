@@ -10,18 +10,18 @@ export interface EnqueueOptions<Queue extends string = string> {
   readonly delay?: Duration;
   /** Not before this time (`Date`, or milliseconds since the epoch). Excludes `delay`. */
   readonly runAt?: Date | number;
-  /** Another queue than the definition's. */
+  /** Another queue. Default: the definition's. */
   readonly queue?: Queue;
-  /** Longest run of one attempt. */
+  /** Longest run of one attempt. Default: the definition's. */
   readonly timeout?: Duration;
   /**
    * The first attempt must start within this time, counted from the enqueue, or from `delay` or `runAt`; else the job goes
    * dead without having run. Default: the definition's; without any it waits for ever.
    */
   readonly startWithin?: Duration;
-  /** Retries after the first attempt. */
+  /** Retries after the first attempt. Default: the definition's. */
   readonly maxRetries?: number;
-  /** How long the finished job stays readable; `0` removes it at once. */
+  /** How long the finished job stays readable; `0` removes it at once. Default: the definition's. */
   readonly retention?: { readonly completed?: Duration; readonly dead?: Duration };
   /**
    * What the enqueue waits for before it resolves. Default: the definition's, else `memory`. The others cost a round trip to the
@@ -66,7 +66,7 @@ export interface JobHandle<Result = unknown> {
   /** `stored`: a new job. `existing`: one that was there, unchanged. `replaced`: one that was there, with this payload from now on. */
   readonly outcome: EnqueueOutcome;
   /**
-   * Waits for the job to finish and gives its result.
+   * Waits for the job to finish and gives its result. `timeout`: default `30s`.
    * @throws TaskweftError with code `JobDead`, `JobCancelled`, `TimedOut`, `ResultNotKept` or `JobNotFound`.
    */
   result(options?: { readonly timeout?: Duration }): Promise<Result>;

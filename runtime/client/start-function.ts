@@ -68,6 +68,11 @@ export interface RunHandle<Output> {
 }
 
 export interface StartFunction<Input, Output> {
+  /**
+   * Validates the input and starts one run; gives back the run that is there when its id or idempotency key is known.
+   * @throws PayloadInvalid before Redis is touched.
+   * @throws TaskweftError with code `OptionInvalid`, `NotConnected`, `Closed`, `IdConflict`, `RedisUnavailable`, `RedisFull` or `OutcomeUnknown`.
+   */
   (input: Input, options?: StartOptions): Promise<RunHandle<Output>>;
   /** What workers use to start runs of it that are steps of other runs. */
   readonly contract?: WorkflowContract<Input, Output>;
