@@ -9,7 +9,7 @@ const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["cancel", "connection"],
   ["gauges"],
   ["client", "inspect", "worker"],
-  ["dashboard-server", "run-isolated", "run-worker", "testing"],
+  ["run-isolated", "run-worker"],
   ["generated-v1", "index"],
 ];
 
@@ -24,14 +24,13 @@ const CODEGEN_PARTS: Readonly<Record<string, readonly string[]>> = {
 
 /** What the other top folders may import, as the first part of a path. */
 const FOLDERS: Readonly<Record<string, readonly string[]>> = {
-  // The leaves beside the two entries: a command that only prints an error must not load ioredis for it.
+  // The leaves beside the entry of inspect: a command that only prints an error must not load ioredis for it.
   cli: [
     "cli",
     "codegen",
     "runtime/config",
     "runtime/definition",
     "runtime/errors.ts",
-    "runtime/index.ts",
     "runtime/inspect",
     "runtime/metrics",
   ],
