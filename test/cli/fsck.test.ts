@@ -22,7 +22,7 @@ test("tells what is wrong, what was expected, and what a repair would do", async
     code: 1,
     stderr: "",
     stdout: [
-      "TW-F01  job lost: a job stands in no index: nobody would run it",
+      "TW-F01  job lost: a job stands in no index: no worker would run it",
       "        expected active or due or pending (pending), found nowhere",
       "        --repair would leave it in pending:default and nowhere else",
       "",

@@ -48,8 +48,8 @@ const DEAD = '[1,0,"dead",null,[]]';
 
 describe("fsck finds", () => {
   const broken: [problem: string, shard: Partial<Shard>][] = [
-    ["TW-F03 j: an id without a record; expected a record, found pending:q", { pending: { q: ["j"] } }],
-    ["found nowhere, and a run", { runs: { j: DEAD } }],
+    ["TW-F03 j: an id has no record; expected a record, found pending:q", { pending: { q: ["j"] } }],
+    ["found nowhere, and a history", { runs: { j: DEAD } }],
     ["TW-F01 j: a job stands in no index", { jobs: { j: RECORD } }],
     ["found pending:q + pending:q", { jobs: { j: RECORD }, pending: { q: ["j", "j"] } }],
     ["found due:q + pending:q", { jobs: { j: RECORD }, pending: { q: ["j"] }, due: { q: { j: 1 } } }],
@@ -65,7 +65,7 @@ describe("fsck finds", () => {
       { jobs: { j: RECORD }, runs: { j: CANCELLED }, done: { j: 1 }, pending: { q: ["j"] } },
     ],
     ["TW-F04 j", { jobs: { j: "[0]" } }],
-    ["found pending:q, with a run", { jobs: { j: "[0]" }, runs: { j: DEAD }, pending: { q: ["j"] } }],
+    ["found pending:q, with a history", { jobs: { j: "[0]" }, runs: { j: DEAD }, pending: { q: ["j"] } }],
     ["TW-F05 j", { jobs: { j: "[1," }, pending: { q: ["j"] } }],
     ["TW-F06 j", { jobs: { j: RECORD }, runs: { j: "[1,0]" }, pending: { q: ["j"] } }],
     ["TW-F07 j", { jobs: { j: RECORD }, runs: { j: DEAD } }],

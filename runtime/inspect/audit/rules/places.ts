@@ -11,22 +11,22 @@ export function placeFindings(facts: JobFacts): readonly AuditFinding[] {
   ];
   if (record.kind === "none") {
     if (places.length === 0 && run.text === undefined) return [];
-    return finding("TW-F03", "a record", run.text === undefined ? found : `${found}, and a run`);
+    return finding("TW-F03", "a record", run.text === undefined ? found : `${found}, and a history`);
   }
   if (record.kind === "tombstone") {
     const placed = places.length === 1 && (facts.owner !== undefined || facts.pending.size === 1);
     if (placed && run.text === undefined) return [];
     return finding(
       "TW-F04",
-      "pending or active, without a run",
-      run.text === undefined ? found : `${found}, with a run`,
+      "pending or active, without a history",
+      run.text === undefined ? found : `${found}, with a history`,
     );
   }
   if (record.kind === "unreadable")
-    return finding("TW-F05", "a record", `${record.bytes} bytes that are none, ${found}`);
+    return finding("TW-F05", "a record", `${record.bytes} unreadable bytes, ${found}`);
   if (record.kind === "newer") return [];
   if (run.state === "unreadable")
-    return finding("TW-F06", "a run", `${Buffer.byteLength(run.text ?? "")} bytes that are none, ${found}`);
+    return finding("TW-F06", "a history", `${Buffer.byteLength(run.text ?? "")} unreadable bytes, ${found}`);
   const expected = allowedPlaces(facts);
   if (!expected.includes(kindsOf(places))) {
     const code = places.length > 0 && !unkept(facts) ? "TW-F02" : isOver(facts) ? "TW-F07" : "TW-F01";
