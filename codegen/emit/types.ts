@@ -51,7 +51,7 @@ export function taskTypeTexts(task: TaskModel, names: TypeNames): Promise<readon
 
 function eventType(event: EventModel, names: TypeNames): Promise<string> {
   const { name, payload, description = "" } = event;
-  const text = [`What \`${name}\` says.`, description].join(" ").trimEnd();
+  const text = [`Payload of \`${name}\`.`, description].join(" ").trimEnd();
   const resolve = (definition: string): string => names.resolve(payload, definition);
   return declaration(eventTypeName(event), payload.root, text, resolve);
 }

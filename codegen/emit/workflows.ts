@@ -184,7 +184,7 @@ function mappingsText(workflows: readonly WorkflowModel[], mappings: readonly Ty
   ]);
   return [
     jsdoc([
-      "The mappings of the workflows once more, for the compiler: what no longer fits is an error here. Nothing calls them.",
+      "The mappings of the workflows for the TypeScript compiler: a type mismatch is an error here. Never called.",
     ]),
     render(["export const mappings = ", { ...list("{", entries, "}"), broken: true }, ";\n"]),
   ].join("");

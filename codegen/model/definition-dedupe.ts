@@ -8,25 +8,26 @@ const key = z
   .min(1)
   .max(1000)
   .meta({
-    description: "Text with ${{ payload.field }} in it: enqueues with one key are about one job.",
+    description: "Text with ${{ payload.field }}: enqueues with the same key concern the same job.",
     examples: ["${{ payload.userId }}"],
   });
 
 const plain = z.strictObject({
   mode: z.enum(DEDUPE_MODES).exclude(["debounce", "throttle"]).meta({
     description:
-      "unfinished: until the job of the key has ended, an enqueue gives it back. waiting: until it is under way. replace: while it waits, it gets the new payload.",
+      "What an enqueue does while its key has a job. unfinished: returns that job until it has ended. waiting: returns it until it starts. replace: gives it the new payload while it waits.",
   }),
   key,
 });
 
 const throttle = z.strictObject({
   mode: z.literal("throttle").meta({
-    description: "At most one job of the key in a time, whatever becomes of it: an enqueue gives it back.",
+    description:
+      "Stores at most one job per key in each period; further enqueues return that job, whatever happened to it.",
   }),
   key,
   per: duration({
-    description: "The time, from the enqueue that has stored the job.",
+    description: "Length of the period, counted from the enqueue that stored the job.",
     examples: ["10s"],
     allowZero: false,
   }),
@@ -34,16 +35,17 @@ const throttle = z.strictObject({
 
 const debounce = z.strictObject({
   mode: z.literal("debounce").meta({
-    description: "The job starts a while after the last enqueue of its key, with the payload of that one.",
+    description:
+      "The job starts some time after the last enqueue with its key, and has the payload of that enqueue.",
   }),
   key,
   wait: duration({
-    description: "The job is due so long after the last enqueue of its key.",
+    description: "The job is due this long after the last enqueue with its key.",
     examples: ["5s"],
     allowZero: false,
   }),
   maxWait: duration({
-    description: "It is due at the latest so long after the first enqueue. Default: ten times `wait`.",
+    description: "The job is due at the latest this long after the first enqueue. Default: ten times `wait`.",
     examples: ["1m"],
     allowZero: false,
   }).optional(),
@@ -51,7 +53,7 @@ const debounce = z.strictObject({
 
 export const dedupeDefinition = z.discriminatedUnion("mode", [plain, throttle, debounce]).meta({
   id: "Dedupe",
-  description: "What becomes of an enqueue while there is another job of its key.",
+  description: "What an enqueue does while there is another job with its key.",
   examples: [{ key: "${{ payload.userId }}", mode: "waiting" }],
 });
 export type DedupeDefinition = z.infer<typeof dedupeDefinition>;

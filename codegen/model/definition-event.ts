@@ -14,11 +14,11 @@ export const eventDefinition = z
   .strictObject({
     description: descriptionText.optional(),
     payload: payloadDefinition.meta({
-      description: "What the event says. {} for nothing.",
+      description: "Fields of the event. {} for none.",
       examples: [{ orderId: "uuid", total: "number" }],
     }),
     retention: duration({
-      description: "How long events of it are kept, to be replayed. Default: they are not kept.",
+      description: "How long emitted events are retained, so that they can be replayed. Default: not at all.",
       examples: ["7d"],
       allowZero: false,
     }).optional(),
@@ -32,9 +32,7 @@ const MAX_ACTIONS = 20;
 const actionDefinition = z
   .strictObject({
     delay: duration({ description: "The job waits at least this long.", examples: ["2s"] }).optional(),
-    queue: queueReference
-      .optional()
-      .meta({ description: "Another queue than the task's.", examples: ["low"] }),
+    queue: queueReference.optional().meta({ description: "Overrides the task's queue.", examples: ["low"] }),
     task: taskReference.optional(),
     workflow: workflowReference.optional(),
     with: z
@@ -42,11 +40,11 @@ const actionDefinition = z
       .optional()
       .meta({
         description:
-          "The payload of the job, or the input of the run; ${{ event.field }} stands for a field of the event. Checked against both schemas. Default {}.",
+          "The payload of the job, or the input of the run; ${{ event.field }} inserts a field of the event. Checked against both schemas. Default {}.",
         examples: [{ orderId: "${{ event.orderId }}" }],
       }),
   })
-  .meta({ id: "Action", description: "What an observer does: a job of a task, or a run of a workflow." });
+  .meta({ id: "Action", description: "What an observer does: enqueue a job, or start a workflow run." });
 
 export const observerDefinition = z
   .strictObject({
@@ -56,7 +54,7 @@ export const observerDefinition = z
       .min(1)
       .max(MAX_ACTIONS)
       .meta({
-        description: "One job each, when the event happens and `when` holds.",
+        description: "Jobs to enqueue and runs to start when the event happens and `when` is true.",
         examples: [[{ task: "webhook:deliver", with: { orderId: "${{ event.orderId }}" } }]],
       }),
     on: eventReference,
@@ -67,9 +65,9 @@ export const observerDefinition = z
       .optional()
       .meta({
         description:
-          "A condition: paths, literals, ??, == != < <= > >= && || ! and brackets. Default: every event.",
+          "A condition of paths, literals, ??, == != < <= > >= && || ! and brackets. Default: every event.",
         examples: ["${{ event.total >= 1000 }}"],
       }),
   })
-  .meta({ id: "Observer", description: "A rule that turns an event into jobs." });
+  .meta({ id: "Observer", description: "A rule that turns an event into jobs and runs." });
 export type ObserverDefinitionEntry = z.infer<typeof observerDefinition>;

@@ -48,23 +48,23 @@ function shapeOf(value: unknown): string {
 }
 
 export const descriptionText = z.string().max(4000).meta({
-  description: "What it is for, in a sentence or two; becomes the documentation of the generated code.",
+  description: "One or two sentences that document the generated code.",
 });
 
 export const eventReference = z.string().meta({
   id: "EventName",
-  description: "An event of `events`.",
+  description: "An event declared in `events`.",
   examples: ["order:created"],
 });
 
 export const workflowReference = z.string().meta({
   id: "WorkflowName",
-  description: "A workflow of `workflows`.",
+  description: "A workflow declared in `workflows`.",
   examples: ["order:checkout"],
 });
 
 export const taskReference = z.string().meta({
   id: "TaskName",
-  description: "A task of `tasks`.",
+  description: "A task declared in `tasks`.",
   examples: ["system:cleanup_expired_otps"],
 });

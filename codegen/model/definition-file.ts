@@ -34,7 +34,7 @@ const defaultsDefinition = z
     timeout: timeoutDefinition.optional(),
   })
   .meta({
-    description: "Used by every task that does not say otherwise. One file of the project may hold it.",
+    description: "Defaults of all tasks. Only one file of a project may contain this section.",
   });
 
 export const MAX_QUEUE_WEIGHT = 1000;
@@ -49,7 +49,7 @@ const queueDefinition = z
       .optional()
       .meta({
         description:
-          "Most jobs of the queue that run at a time, over all workers; the others wait. Its tasks have no limit of their own. Default: no limit.",
+          "Most jobs of the queue that run at a time, over all workers; the others wait. Tasks of the queue cannot have limits of their own. Default: no limit.",
         examples: [2],
       }),
     description: descriptionText.optional(),
@@ -60,7 +60,7 @@ const queueDefinition = z
       .optional()
       .meta({
         description:
-          "Most pending jobs: an enqueue past it fails with QueueFull. Scheduled jobs and retries do not count until they are due. Default: no limit.",
+          "Most pending jobs: further enqueues fail with QueueFull. Scheduled jobs and retries count only once they are due. Default: no limit.",
         examples: [100000],
       }),
     rateLimit: queueRateLimitDefinition.optional(),
@@ -71,7 +71,7 @@ const queueDefinition = z
       .optional()
       .meta({
         description:
-          "Share of the worker's picks while several queues have jobs: 6 next to 2 is picked three times as often. Default 1.",
+          "Share of the workers' claims while several queues have jobs: a queue with 6 is claimed from three times as often as one with 2. Default 1.",
         examples: [6],
       }),
   })
@@ -86,14 +86,14 @@ export const definitionFile = z
       .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_NAME_LENGTH), eventDefinition)
       .optional()
       .meta({
-        description: "Events by name: what observers hear of.",
+        description: "Events by name. Observers react to them.",
         examples: [{ "order:created": { payload: { orderId: "uuid", total: "number" } } }],
       }),
     observers: z
       .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_OBSERVER_NAME_LENGTH), observerDefinition)
       .optional()
       .meta({
-        description: "Observers by name: which jobs follow when an event happens.",
+        description: "Observers by name: the jobs and runs that follow from an event.",
         examples: [
           {
             "big-order": {
@@ -108,7 +108,7 @@ export const definitionFile = z
       .record(z.string().regex(SIMPLE_NAME_PATTERN).max(MAX_NAME_LENGTH), queueDefinition)
       .optional()
       .meta({
-        description: "Queues by name. Without any, there is one: default, weight 1.",
+        description: "Queues by name. If none is declared, there is one: `default`, with weight 1.",
         examples: [{ critical: { weight: 6 }, default: { weight: 2 } }],
       }),
     retryPolicies: z
@@ -119,7 +119,7 @@ export const definitionFile = z
       .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_SCHEDULE_NAME_LENGTH), scheduleDefinition)
       .optional()
       .meta({
-        description: "Schedules by name: jobs that workers enqueue, and runs that they start, by the clock.",
+        description: "Schedules by name: jobs to enqueue and runs to start at given times.",
         examples: [
           { "otp-cleanup": { task: "system:cleanup", cron: "0 * * * *", timezone: "Africa/Lagos" } },
         ],
@@ -142,7 +142,7 @@ export const definitionFile = z
       .record(z.string().regex(TASK_NAME_PATTERN).max(MAX_NAME_LENGTH), workflowDefinition)
       .optional()
       .meta({
-        description: "Workflows by name: graphs of steps, each a job of a task.",
+        description: "Workflows by name: graphs of steps.",
         examples: [
           {
             "order:checkout": {

@@ -19,7 +19,7 @@ export const isolateDefinition = z
         .refine((text) => memoryMb(text) >= LEAST_MEMORY_MB, { error: ({ input }) => expectedMemory(input) })
         .optional()
         .meta({
-          description: "Most memory of its heap; an attempt that needs more fails. Default: what Node gives.",
+          description: "Heap limit; an attempt that needs more memory fails. Default: Node's.",
           examples: ["512MiB"],
         }),
       most: z
@@ -28,7 +28,7 @@ export const isolateDefinition = z
         .max(MAX_HOSTS)
         .optional()
         .meta({
-          description: "Most threads or processes in one worker. Default: the processors of its machine.",
+          description: "Most threads or processes in one worker. Default: the number of processors.",
           examples: [4],
         }),
     }),
@@ -36,7 +36,7 @@ export const isolateDefinition = z
   .meta({
     id: "Isolate",
     description:
-      "Where the handler runs, for work that computes for long or may crash. thread: in a thread of its worker. process: in a child process. Default: in the worker itself.",
+      "Where the handler runs, for work that is CPU-bound or may crash. thread: in a thread of its worker. process: in a child process. Default: in the worker itself.",
     examples: ["thread"],
   });
 export type IsolateDefinition = z.infer<typeof isolateDefinition>;

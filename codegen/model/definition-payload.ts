@@ -31,7 +31,7 @@ const fieldDefinition = z
   .meta({
     id: "Field",
     description:
-      "A type word (string, integer, uuid, ...), a name of `schemas`, [item] for a list, a map of fields, or JSON Schema. ? at the end makes it optional.",
+      "A type word (string, integer, uuid, ...), a name from `schemas`, [item] for a list, a map of fields, or JSON Schema. A trailing ? makes it optional.",
     anyOf: [
       { enum: words },
       { type: "string", pattern: "^[A-Za-z][A-Za-z0-9-]*(\\[\\])*\\??$" },

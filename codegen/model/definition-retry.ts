@@ -5,10 +5,10 @@ import { duration } from "./definition-fields.js";
 
 const jitter = z.enum(JITTERS).meta({
   description:
-    "Spreads retries so that failures of one moment do not come back in one moment. none (default): the exact delay. full: anything from 0 to the delay. equal: anything from half the delay to the delay.",
+    "Spreads retries, so that jobs that failed together are not retried together. none (default): the exact delay. full: a random time from 0 to the delay. equal: a random time from half the delay to the delay.",
 });
 const initial = duration({ description: "Delay before the first retry.", examples: ["1s"] });
-const max = duration({ description: "Longest delay that growth may reach. Default 24h.", examples: ["5m"] });
+const max = duration({ description: "Upper limit of the delay. Default 24h.", examples: ["5m"] });
 
 const fixed = z.strictObject({
   type: z.literal("fixed"),
@@ -53,7 +53,7 @@ const list = z.strictObject({
     .min(1)
     .max(1000)
     .meta({
-      description: "One delay a retry; the last repeats when there are more retries.",
+      description: "One delay per retry; the last one repeats if there are more retries.",
       examples: [["10s", "1m", "10m"]],
     }),
   jitter: jitter.optional(),
@@ -80,7 +80,7 @@ export const retryPolicyDefinition = z
   .meta({
     id: "RetryPolicy",
     description:
-      "What is left out comes from the built-in policy: 3 retries, exponential from 1s, factor 2, at most 5m, full jitter.",
+      "Missing keys come from the built-in policy: 3 retries, exponential from 1s, factor 2, at most 5m, full jitter.",
   });
 export type RetryPolicyDefinition = z.infer<typeof retryPolicyDefinition>;
 
@@ -88,7 +88,7 @@ export const retryDefinition = z
   .union([
     z.string().meta({
       id: "RetryPolicyName",
-      description: "Name of a policy of retryPolicies.",
+      description: "Name of a policy in retryPolicies.",
       examples: ["standard"],
     }),
     z.strictObject({
@@ -103,5 +103,5 @@ export const retryDefinition = z
       backoff: backoffDefinition.optional(),
     }),
   ])
-  .meta({ id: "Retry", description: "A policy by name, or a policy with some keys of its own." });
+  .meta({ id: "Retry", description: "The name of a policy, or a policy with its own keys." });
 export type RetryDefinition = z.infer<typeof retryDefinition>;

@@ -24,28 +24,27 @@ export const scheduleDefinition = z
       .record(z.string(), z.unknown())
       .optional()
       .meta({
-        description: "What each run is started with; checked against the workflow's input. Default {}.",
+        description: "The input of each run; checked against the workflow's input schema. Default {}.",
         examples: [{}],
       }),
     jitter: duration({
-      description:
-        "Each job or run is due at random up to this time after its tick, so that many do not start at once.",
+      description: "Delays each job or run by a random time up to this one, so that not all start at once.",
       examples: ["30s"],
       maxMs: MAX_JITTER_MS,
     }).optional(),
     missed: z.enum(MISSED).optional().meta({
       description:
-        "What becomes of ticks that passed while no worker ran. skip: none of them runs. latest (default): the last one runs. all: all run, at most the last 100.",
+        "What happens to ticks that passed while no worker was running. skip: none of them runs. latest (default): the last one runs. all: all run, at most the last 100.",
     }),
     overlap: z.enum(OVERLAPS).optional().meta({
       description:
-        "When the job or run of an earlier tick has not ended. allow (default): the tick runs all the same. skip: it does not run. replace: the earlier job or run is cancelled; a run is undone before the next one starts.",
+        "What happens if the job or run of an earlier tick has not ended. allow (default): the tick runs anyway. skip: it does not run. replace: the earlier job or run is cancelled; a run is compensated before the next one starts.",
     }),
     payload: z
       .record(z.string(), z.unknown())
       .optional()
       .meta({
-        description: "What each job carries; checked against the task's payload. Default {}.",
+        description: "The payload of each job; checked against the task's payload schema. Default {}.",
         examples: [{}],
       }),
     task: taskReference.optional(),
@@ -54,13 +53,13 @@ export const scheduleDefinition = z
       .min(1)
       .max(100)
       .meta({
-        description: "Name of the IANA time zone in which the cron expression is read.",
+        description: "Name of the IANA time zone of the cron expression.",
         examples: ["Africa/Lagos", "UTC"],
       }),
     workflow: workflowReference.optional(),
   })
   .meta({
     id: "Schedule",
-    description: "A job that is enqueued, or a run that is started, again and again.",
+    description: "A job that is enqueued, or a run that is started, at regular times.",
   });
 export type ScheduleDefinitionEntry = z.infer<typeof scheduleDefinition>;

@@ -9,7 +9,7 @@ import { retryDefinition } from "./definition-retry.js";
 
 export const queueReference = z
   .string()
-  .meta({ id: "QueueName", description: "A queue of `queues`.", examples: ["default"] });
+  .meta({ id: "QueueName", description: "A queue declared in `queues`.", examples: ["default"] });
 
 export const ownerText = z
   .string()
@@ -19,7 +19,7 @@ export const ownerText = z
     error:
       'expected the name of a team or person, got a text with "{{", which Prometheus would take for a template',
   })
-  .meta({ description: "The team or person to ask.", examples: ["payments-team"] });
+  .meta({ description: "The responsible team or person.", examples: ["payments-team"] });
 
 export const timeoutDefinition = duration({
   description: "Longest run of one attempt; then ctx.signal aborts and the attempt has failed. Default 60s.",
@@ -36,7 +36,7 @@ export const retentionDefinition = z
     }).optional(),
     dead: duration({
       description:
-        "How long a dead or cancelled job stays readable. 0 removes it at once, and then nobody can retry it. Default 90d.",
+        "How long a dead or cancelled job stays readable. 0 removes it at once, so that it cannot be retried. Default 90d.",
       examples: ["90d"],
     }).optional(),
   })
@@ -50,7 +50,7 @@ const idempotencyDefinition = z
       .min(1)
       .max(1000)
       .meta({
-        description: "Text with ${{ payload.field }} in it. Within the ttl the same key gives the same job.",
+        description: "Text with ${{ payload.field }}. Within the ttl, the same key returns the same job.",
         examples: ["${{ payload.orderId }}"],
       }),
     ttl: duration({
@@ -60,10 +60,10 @@ const idempotencyDefinition = z
     }).optional(),
     onDead: z.enum(ON_DEAD).optional().meta({
       description:
-        "When the job ends dead or cancelled. release (default): a new enqueue may try again. hold: the key stays taken until its ttl ends.",
+        "What happens to the key if the job ends dead or cancelled. release (default): a new enqueue may try again. hold: the key stays taken until its ttl ends.",
     }),
   })
-  .meta({ id: "Idempotency", description: "Enqueues with one key make one job." });
+  .meta({ id: "Idempotency", description: "Enqueues with the same key make one job." });
 
 export const MAX_CONCURRENCY = 1_000_000;
 
@@ -76,7 +76,7 @@ const concurrencyDefinition = z
       .optional()
       .meta({
         description:
-          "Text with ${{ payload.field }} in it: each key has the limit for itself. Default: all jobs of the task share it.",
+          "Text with ${{ payload.field }}: the limit applies to each key separately. Default: all jobs of the task share it.",
         examples: ["${{ payload.customerId }}"],
       }),
     limit: z
@@ -87,7 +87,7 @@ const concurrencyDefinition = z
   })
   .meta({
     id: "Concurrency",
-    description: "At most so many jobs of the task, or of each key of it, run at a time. The others wait.",
+    description: "Limits how many jobs of the task, or of each key, run at a time. The others wait.",
   });
 
 const fairnessDefinition = z
@@ -98,14 +98,14 @@ const fairnessDefinition = z
       .max(1000)
       .meta({
         description:
-          "Text with ${{ payload.field }} in it: whose jobs take turns. The same as concurrency.key and rateLimit.key where the task has them.",
+          "Text with ${{ payload.field }}: jobs of different keys take turns. Must equal concurrency.key and rateLimit.key if the task has them.",
         examples: ["${{ payload.tenantId }}"],
       }),
   })
   .meta({
     id: "Fairness",
     description:
-      "Jobs of different keys start in turns, one of each key: a key with many jobs waiting does not hold up the others. Default: jobs start in the order in which they came.",
+      "Jobs of different keys start in turns, one per key, so that a key with many waiting jobs does not hold up the others. Default: jobs start in order of arrival.",
   });
 
 const MAX_BATCH_SIZE = 1000;
@@ -124,17 +124,17 @@ const batchDefinition = z
       .optional()
       .meta({
         description:
-          "Text with ${{ payload.field }} in it: a batch has jobs of one key only. Default: any jobs of the task share a batch.",
+          "Text with ${{ payload.field }}: a batch contains jobs of one key only. Default: any jobs of the task can share a batch.",
         examples: ["${{ payload.tenantId }}"],
       }),
     size: z
       .int()
       .min(2)
       .max(MAX_BATCH_SIZE)
-      .meta({ description: "Most jobs of one call of the handler.", examples: [100] }),
+      .meta({ description: "Most jobs per call of the handler.", examples: [100] }),
     within: duration({
       description:
-        "How long the first job of a batch waits for others at most, from when it could have started. At most 10m.",
+        "How long the first job of a batch waits for others at most, counted from when it could have started. At most 10m.",
       examples: ["5s"],
       allowZero: false,
       maxMs: MAX_BATCH_WITHIN_MS,
@@ -143,11 +143,11 @@ const batchDefinition = z
   .meta({
     id: "Batch",
     description:
-      "The handler is called for many jobs at once: when size jobs have come together, or the first has waited within.",
+      "The handler is called for several jobs at once: as soon as `size` jobs have gathered, or the first has waited for `within`.",
   });
 
 const rateWindow = duration({
-  description: "The window: in any time of this length, at most `limit` attempts start.",
+  description: "Length of the window: at most `limit` attempts start in any period of this length.",
   examples: ["1m"],
   allowZero: false,
 });
@@ -167,7 +167,7 @@ const taskRateLimitDefinition = z
       .optional()
       .meta({
         description:
-          "Text with ${{ payload.field }} in it: each key has the rate for itself. Default: all jobs of the task share it. The same as concurrency.key where the task has both.",
+          "Text with ${{ payload.field }}: the rate applies to each key separately. Default: all jobs of the task share it. Must equal concurrency.key if the task has both.",
         examples: ["${{ payload.customerId }}"],
       }),
     limit: rateCount,
@@ -175,13 +175,12 @@ const taskRateLimitDefinition = z
   })
   .meta({
     id: "TaskRateLimit",
-    description:
-      "At most so many attempts of the task, or of each key of it, start in a time. The others wait.",
+    description: "Limits how many attempts of the task, or of each key, start in a period. The others wait.",
   });
 
 export const queueRateLimitDefinition = z.strictObject({ limit: rateCount, per: rateWindow }).meta({
   id: "QueueRateLimit",
-  description: "At most so many attempts of the queue's jobs start in a time. The others wait.",
+  description: "Limits how many attempts of the queue's jobs start in a period. The others wait.",
 });
 
 const errorDefinition = z
@@ -191,19 +190,19 @@ const errorDefinition = z
         z.enum(["never", "policy"]),
         z.strictObject({
           after: duration({
-            description: "Try again after this time, whatever the policy says.",
+            description: "Retry after this time, whatever the policy says.",
             examples: ["30s"],
           }),
           countsAttempt: z
             .boolean()
             .optional()
-            .meta({ description: "false: the attempt is not held against maxRetries. Default true." }),
+            .meta({ description: "false: the attempt does not count towards maxRetries. Default true." }),
         }),
       ])
       .optional()
       .meta({
         description:
-          "never: dead at once. policy (default): as any other error. { after: 30s }: again after that time.",
+          "never: the job goes dead at once. policy (default): retried like any other error. { after: 30s }: retried after that time.",
       }),
     description: descriptionText.optional(),
   })
@@ -238,25 +237,25 @@ export const taskDefinition = z
     isolate: isolateDefinition.optional(),
     onExhausted: taskReference.optional().meta({
       description:
-        "The task of which a job is enqueued when a job of this one goes dead. Its payload takes what it declares of: attempts, error, jobId, message, payload, queue, task.",
+        "The task to enqueue when a job of this task goes dead. Its payload gets those of these fields that it declares: attempts, error, jobId, message, payload, queue, task.",
       examples: ["ops:alert"],
     }),
     owner: ownerText.optional(),
     payload: payloadDefinition.meta({
-      description: "What the job carries. {} for nothing.",
+      description: "Fields of the payload. {} for none.",
       examples: [{ orderId: "uuid", note: "string?" }],
     }),
     queue: queueReference.optional(),
     rateLimit: taskRateLimitDefinition.optional(),
     result: payloadDefinition.optional().meta({
-      description: "What the handler returns. Leave it out for nothing.",
+      description: "What the handler returns. Leave it out if it returns nothing.",
       examples: [{ receiptId: "string" }],
     }),
     retention: retentionDefinition.optional(),
     retry: retryDefinition.optional(),
     startWithin: duration({
       description:
-        "The first attempt must start within this time after the enqueue (or after the job's due time); else the job goes dead without having run. Default: it waits for ever.",
+        "The first attempt must start within this time after the enqueue, or after the job's due time; otherwise the job goes dead without having run. Default: no limit.",
       examples: ["10m"],
       allowZero: false,
     }).optional(),
@@ -266,7 +265,7 @@ export const taskDefinition = z
       .optional()
       .meta({
         description:
-          "The events for which the handler may wait (ctx.waitFor), each with the fields of its payload by whose values it is found. Default: none.",
+          "The events that the handler may wait for (ctx.waitFor), each with the payload fields that identify it. Default: none.",
         examples: [{ "order:approved": ["orderId"] }],
       }),
   })

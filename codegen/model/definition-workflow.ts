@@ -32,11 +32,10 @@ const compensateDefinition = z
   .strictObject({
     task: taskReference,
     with: mapping.optional().meta({
-      description:
-        "The payload: paths of `input`, of the step's own result and of steps before it. Default {}.",
+      description: "The payload; may read `input`, the step's own result and steps before it. Default {}.",
     }),
   })
-  .meta({ id: "Compensation", description: "The job that undoes a step that has completed." });
+  .meta({ id: "Compensation", description: "The job that undoes a completed step." });
 
 const stepDefinition = z
   .strictObject({
@@ -49,7 +48,7 @@ const stepDefinition = z
       .optional()
       .meta({
         description:
-          "A list: one job (or run) for each of its items, which `with` reads as `item` and `index`.",
+          "A list: the step has one job or run per item, which `with` reads as `item` and `index`.",
         examples: ["${{ input.items }}"],
       }),
     if: z
@@ -58,14 +57,14 @@ const stepDefinition = z
       .max(MAX_EXPRESSION)
       .optional()
       .meta({
-        description: "A condition. Where it does not hold, the step is skipped and those after it go on.",
+        description: "A condition. If it is false, the step is skipped and the steps after it begin.",
         examples: ["${{ input.amount > 0 }}"],
       }),
     join: z
       .union([z.enum(["all", "any"]), z.int().min(1).max(MAX_STEPS)])
       .optional()
       .meta({
-        description: "How many of `needs` must have ended before the step begins. Default all.",
+        description: "How many of `needs` must have ended before the step begins. Default: all.",
         examples: ["any", 2],
       }),
     match: z
@@ -75,7 +74,7 @@ const stepDefinition = z
       .optional()
       .meta({
         description:
-          "Of a step with `waitFor`: which event it is. Reads `event` beside what the step reads, and holds an equality of a field of the event with something of `input` or `run.id`.",
+          "For a step with `waitFor`: the condition on the event. May read `event` and everything that the step can read, and must compare a field of the event for equality with something from `input` or `run.id`.",
         examples: ["${{ event.orderId == input.orderId }}"],
       }),
     maxParallel: z
@@ -92,40 +91,38 @@ const stepDefinition = z
       .max(MAX_STEPS)
       .optional()
       .meta({
-        description: "Steps that come before it. Without, it begins with the run.",
+        description: "Steps that must end before this one. Without any, the step begins with the run.",
         examples: [["reserve"]],
       }),
     onFailure: z.enum(["compensate", "continue", "fail"]).optional().meta({
       description:
-        "When the step has failed for good. fail (default): so has the run. continue: the run goes on. compensate: what has completed is undone, the last first, and the run has failed.",
+        "What happens if the step fails for good. fail (default): the run fails. continue: the run goes on. compensate: completed steps are undone, the last one first, and the run fails.",
     }),
-    queue: queueReference
-      .optional()
-      .meta({ description: "Another queue than the task's.", examples: ["low"] }),
+    queue: queueReference.optional().meta({ description: "Overrides the task's queue.", examples: ["low"] }),
     retry: z
       .strictObject({ maxRetries: maxRetriesDefinition.optional() })
       .optional()
-      .meta({ description: "Other retries than the task's.", examples: [{ maxRetries: 5 }] }),
+      .meta({ description: "Overrides the task's retries.", examples: [{ maxRetries: 5 }] }),
     sleep: duration({
-      description: "The step only waits, from the end of what it needs.",
+      description: "The step only waits for this time after the steps it needs.",
       examples: ["2h"],
       allowZero: false,
     }).optional(),
     task: taskReference.optional(),
     timeout: duration({
       description:
-        "Of a step with a task: longest run of one attempt, instead of the task's. Of one that waits for an event: how long it waits; then it has failed.",
+        "For a step with a task: longest run of one attempt; overrides the task's. For a step that waits for an event: how long it waits before it fails.",
       examples: ["30s", "24h"],
       allowZero: false,
     }).optional(),
     waitFor: eventReference.optional().meta({
       description:
-        "The step waits for an event, also for one that came since the run began; its payload is the step's result. Needs `match` and `timeout`.",
+        "The step waits for an event; one that came after the start of the run counts too. The event's payload is the step's result. Requires `match` and `timeout`.",
       examples: ["order:approved"],
     }),
     with: mapping.optional().meta({
       description:
-        "The payload, or the input of the workflow; ${{ input.field }} and ${{ steps.name.result.field }} stand for values. Checked against both schemas. Default {}.",
+        "The payload of the task, or the input of the workflow; ${{ input.field }} and ${{ steps.name.result.field }} insert values. Checked against both schemas. Default {}.",
       examples: [{ orderId: "${{ input.orderId }}" }],
     }),
     workflow: workflowReference.optional().meta({
@@ -147,7 +144,7 @@ export const workflowDefinition = z
           .max(MAX_EXPRESSION)
           .meta({
             description:
-              "Text with ${{ input.field }} in it. Within the ttl the same key gives the same run; one that failed or was cancelled frees its key.",
+              "Text with ${{ input.field }}. Within the ttl, the same key returns the same run; a failed or cancelled run frees its key.",
             examples: ["${{ input.orderId }}"],
           }),
         ttl: duration({
@@ -157,39 +154,39 @@ export const workflowDefinition = z
         }).optional(),
       })
       .optional()
-      .meta({ id: "WorkflowIdempotency", description: "Starts with one key make one run." }),
+      .meta({ id: "WorkflowIdempotency", description: "Starts with the same key make one run." }),
     input: payloadDefinition.meta({
-      description: "What a run is started with. {} for nothing.",
+      description: "Fields of the input. {} for none.",
       examples: [{ orderId: "uuid", items: [{ sku: "string" }] }],
     }),
     onTimeout: z.enum(["compensate", "fail"]).optional().meta({
       description:
-        "What becomes of a run whose timeout is over. compensate (default): what has completed is undone, the last first, and the run has failed. fail: it has failed.",
+        "What happens at the run's timeout. compensate (default): completed steps are undone, the last one first, and the run fails. fail: the run fails.",
     }),
     output: mapping.optional().meta({
-      description: "What a run gives: read of `input` and of the results of its steps. Default: nothing.",
+      description: "The output of a run, computed from `input` and the results of its steps. Default: none.",
       examples: [{ receiptId: "${{ steps.charge.result.receiptId }}" }],
     }),
     owner: ownerText.optional(),
     queue: queueReference.optional().meta({
-      description: "Where the run's own jobs wait: waits, fan-outs and the end. Default: defaults.queue.",
+      description: "The queue of the run's own jobs: waits, fan-outs and its end. Default: defaults.queue.",
       examples: ["default"],
     }),
     retention: duration({
-      description: "How long a run that has ended stays readable. Default 7d.",
+      description: "How long an ended run stays readable. Default 7d.",
       examples: ["7d"],
       allowZero: false,
     }).optional(),
     steps: z.record(z.string().regex(STEP_NAME_PATTERN).max(MAX_STEP_NAME_LENGTH), stepDefinition).meta({
-      description: "Steps by name. Their order is that of `needs`, not that of the file.",
+      description: "Steps by name. `needs` determines their order, not the file.",
       examples: [{ charge: { task: "payment:process", with: { orderId: "${{ input.orderId }}" } } }],
     }),
     timeout: duration({
       description:
-        "Longest time from the start of a run; after it nothing more begins, and the run has failed. Default: no end.",
+        "Longest time from the start of a run; after it nothing more begins, and the run fails. Default: no limit.",
       examples: ["24h"],
       allowZero: false,
     }).optional(),
   })
-  .meta({ id: "Workflow", description: "A graph of steps that a run walks through." });
+  .meta({ id: "Workflow", description: "A graph of steps that a run executes." });
 export type WorkflowDefinitionEntry = z.infer<typeof workflowDefinition>;

@@ -23,7 +23,7 @@ export interface WebhookDeliverPayload {
   };
 }
 
-/** What `order:created` says. A customer has ordered. */
+/** Payload of `order:created`. A customer has ordered. */
 export interface OrderCreatedEvent {
   /** @format uuid */
   orderId: string;
@@ -35,7 +35,7 @@ export interface OrderCreatedEvent {
   coupon?: string;
 }
 
-/** What `user:signed_up` says. */
+/** Payload of `user:signed_up`. */
 export interface UserSignedUpEvent {
   /** @format uuid */
   userId: string;

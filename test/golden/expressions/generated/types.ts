@@ -39,7 +39,7 @@ export interface OrderStorePayload {
   sizes: string | number;
 }
 
-/** What `order:paid` says. */
+/** Payload of `order:paid`. */
 export interface OrderPaidEvent {
   kind: "card" | "cash" | "voucher";
   total: number;

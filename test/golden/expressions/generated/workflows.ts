@@ -82,7 +82,7 @@ export const startOrderShowAll: StartFunction<OrderShowAllInput, void> = createS
   }),
 }), queues);
 
-/** The mappings of the workflows once more, for the compiler: what no longer fits is an error here. Nothing calls them. */
+/** The mappings of the workflows for the TypeScript compiler: a type mismatch is an error here. Never called. */
 export const mappings = {
   "order:show_all": {
     steps: {

@@ -40,7 +40,7 @@ export interface WebhookDeliverPayload {
   attempt?: number;
 }
 
-/** What `order:created` says. A customer has paid. */
+/** Payload of `order:created`. A customer has paid. */
 export interface OrderCreatedEvent {
   /** @format uuid */
   orderId: string;
@@ -51,7 +51,7 @@ export interface OrderCreatedEvent {
   lines: Line[];
 }
 
-/** What `order:seen` says. */
+/** Payload of `order:seen`. */
 export interface OrderSeenEvent {
   /** @format uuid */
   orderId: string;

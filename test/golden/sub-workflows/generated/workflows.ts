@@ -195,7 +195,7 @@ export const startOrderCheckout: StartFunction<OrderCheckoutInput, OrderCheckout
   }),
 }), queues);
 
-/** The mappings of the workflows once more, for the compiler: what no longer fits is an error here. Nothing calls them. */
+/** The mappings of the workflows for the TypeScript compiler: a type mismatch is an error here. Never called. */
 export const mappings = {
   "order:checkout": {
     steps: {

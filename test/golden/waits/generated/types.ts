@@ -17,7 +17,7 @@ export interface OrderRemindPayload {
   orderId: string;
 }
 
-/** What `order:approved` says. Somebody with the right to do so has looked at an order. */
+/** Payload of `order:approved`. Somebody with the right to do so has looked at an order. */
 export interface OrderApprovedEvent {
   /** @format uuid */
   orderId: string;
@@ -26,13 +26,13 @@ export interface OrderApprovedEvent {
   note?: string;
 }
 
-/** What `order:seen` says. */
+/** Payload of `order:seen`. */
 export interface OrderSeenEvent {
   /** @format uuid */
   orderId: string;
 }
 
-/** What `order:shipped` says. */
+/** Payload of `order:shipped`. */
 export interface OrderShippedEvent {
   /** @format uuid */
   orderId: string;

@@ -37,7 +37,7 @@ export const startOrderReview: StartFunction<OrderReviewInput, void> = createSta
   input: () => z.strictObject({ orderId: z.guid("Invalid UUID") }),
 }), queues);
 
-/** The mappings of the workflows once more, for the compiler: what no longer fits is an error here. Nothing calls them. */
+/** The mappings of the workflows for the TypeScript compiler: a type mismatch is an error here. Never called. */
 export const mappings = {
   "order:review": {
     steps: {

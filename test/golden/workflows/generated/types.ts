@@ -69,7 +69,7 @@ export interface WarehousePackResult {
   box: string;
 }
 
-/** What `order:approved` says. */
+/** Payload of `order:approved`. */
 export interface OrderApprovedEvent {
   /** @format uuid */
   orderId: string;
@@ -82,7 +82,7 @@ export interface OrderApprovedEvent {
   };
 }
 
-/** What `order:placed` says. */
+/** Payload of `order:placed`. */
 export interface OrderPlacedEvent {
   /** @format uuid */
   orderId: string;
@@ -91,7 +91,7 @@ export interface OrderPlacedEvent {
   note?: string;
 }
 
-/** What `order:seen` says. */
+/** Payload of `order:seen`. */
 export type OrderSeenEvent = Record<string, never>;
 
 /** Input of `order:checkout`. */
