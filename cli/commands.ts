@@ -58,11 +58,11 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/metrics.js"),
   },
   queues: {
-    summary: "List, show, pause, resume, drain and purge queues",
+    summary: "List, show, pause, resume, drain, accept and purge queues",
     load: () => import("./commands/queues.js"),
   },
   runs: {
-    summary: "List, show, cancel and retry workflow runs",
+    summary: "List, show, cancel, retry and skip steps of workflow runs",
     load: () => import("./commands/runs.js"),
   },
   schedules: {
@@ -70,11 +70,15 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/schedules.js"),
   },
   tasks: {
-    summary: "List, show, pause, resume and drain tasks",
+    summary: "List, show, pause, resume, drain and accept tasks",
     load: () => import("./commands/tasks.js"),
   },
   worker: {
     summary: "Run a worker process for this project",
     load: () => import("./commands/worker.js"),
+  },
+  workers: {
+    summary: "List the workers and what they hold",
+    load: () => import("./commands/workers.js"),
   },
 };

@@ -1,6 +1,6 @@
 /**
- * What operators see of a shard and may do to it. The command line and the dashboard use this and never talk
- * to Redis themselves, so that they agree. Reads are bounded: no call reads a whole backlog.
+ * What operators see of a shard and may do to it. The command line and programs of your own use
+ * this and never read Redis themselves, so that they agree. Reads are bounded: no call reads a whole backlog.
  */
 export { HIDDEN } from "../definition/index.js";
 export {

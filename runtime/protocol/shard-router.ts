@@ -55,9 +55,9 @@ export class ShardRouter {
    */
   idIn(shard: number, id: string): string {
     if (this.ofId(id) === shard) return id;
-    const led = `${this.#stems[shard]}.${id}`;
+    const led = `${this.#stems[shard]}..${id}`;
     if (led.length <= MAX_ID_LENGTH) return led;
-    return `${this.#stems[shard]}.${createHash("sha256").update(id).digest("hex").slice(0, 40)}`;
+    return `${this.#stems[shard]}..${createHash("sha256").update(id).digest("hex").slice(0, 40)}`;
   }
 }
 

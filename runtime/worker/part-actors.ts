@@ -2,6 +2,7 @@
  * Makes the actors that serve one shard and connects them to one another. Nothing here runs by itself:
  * worker.ts starts and stops the actors and decides what the part does in between.
  */
+import { hostname } from "node:os";
 import { Connection, ServerClock } from "../connection/index.js";
 import { DEFAULT_RETENTION } from "../definition/index.js";
 import { ShardKeys } from "../protocol/index.js";
@@ -158,6 +159,7 @@ export class PartActors {
       thread: part?.thread,
       part: shard,
       about: {
+        host: hostname(),
         pid: process.pid,
         version: packageVersion(),
         concurrency,

@@ -52,8 +52,8 @@ test(
   async () => {
     const replay = (...args: string[]) => weft(["events", "replay", ...args], { cwd: folder, env });
     const first = await replay("user:came", "u-1");
-    expect(first).toMatchObject({ code: 0, stdout: "greet  hello:greet  u-1.greet.1  stored\n" });
-    expect((await call("jobs", "show", "u-1.greet.1")).stdout).toContain("Ada");
+    expect(first).toMatchObject({ code: 0, stdout: "greet  hello:greet  u-1..greet.1  stored\n" });
+    expect((await call("jobs", "show", "u-1..greet.1")).stdout).toContain("Ada");
     const second = await replay("user:came", "u-1");
     expect([second.code, second.stdout]).toEqual([0, ""]);
     expect(second.stderr).toContain("nothing to do");

@@ -289,7 +289,7 @@ describe("an observer that fails", () => {
     await expect(emit({ orderId: "A-2", total: 1 }, { id: "one" })).rejects.toMatchObject({
       code: "IdConflict",
       message:
-        "IdConflict: 0 of 1 jobs of the event order:created are known to be stored, without deliver: the job one.deliver.1 is there with another payload (of another event, or of other observers), or was deleted and still has its place in a queue; it is not made again. If it has to be, emit the event under another id.",
+        "IdConflict: 0 of 1 jobs of the event order:created are known to be stored, without deliver: the job one..deliver.1 is there with another payload (of another event, or of other observers), or was deleted and still has its place in a queue; it is not made again. If it has to be, emit the event under another id.",
     });
   });
 
@@ -299,7 +299,7 @@ describe("an observer that fails", () => {
     await emit({ orderId: "A-1", total: 1 }, { id: "two" });
     const inspector = openInspector({ url: redis.url, prefix: project.prefix });
     onTestFinished(() => inspector.close());
-    await inspector.remove("two.deliver.1");
+    await inspector.remove("two..deliver.1");
     const error = await rejection(emit({ orderId: "A-1", total: 1 }, { id: "two" }));
     expect(error).toMatchObject({ code: "IdConflict", eventId: "two" });
     expect(error.message).toMatch(/or was deleted and still has its place in a queue/);

@@ -141,37 +141,6 @@ test("pages follow each other without loss or repetition, also across states and
   expect(new Set(seen).size).toBe(150);
 });
 
-test("many dead jobs are counted on a sample, and it says so", async () => {
-  const { redis } = shard.connection;
-  const pipeline = redis.pipeline();
-  for (let index = 0; index < 2000; index++) {
-    const queue = index % 4 === 0 ? "low" : "default";
-    pipeline.hset(shard.keys.jobs, `d${index}`, `[1,"t","${queue}","00000000",0,{}]`);
-    pipeline.hset(shard.keys.runs, `d${index}`, '[1,0,"dead",null,[]]');
-    pipeline.zadd(shard.keys.dead, index, `d${index}`);
-  }
-  await pipeline.exec();
-  const [first, second] = await inspector.listQueues();
-  expect(first!.estimated).toEqual(["dead"]);
-  expect(first!.dead).toBe(1500);
-  expect(second!.dead).toBe(500);
-});
-
-test("a sample is taken from the whole of a set, not from its end", async () => {
-  const { redis } = shard.connection;
-  const pipeline = redis.pipeline();
-  const { due } = shard.keys.queue("default");
-  for (let index = 0; index < 800; index++) {
-    const id = `due${index}`;
-    pipeline.hset(shard.keys.jobs, id, '[1,"t","default","00000000",0,{}]');
-    if (index < 200) pipeline.hset(shard.keys.runs, id, '[1,0,"retry",null,[]]');
-    pipeline.zadd(due, 8e12 + index, id);
-  }
-  await pipeline.exec();
-  const { retry, scheduled, estimated } = await inspector.showQueue("default");
-  expect([retry, scheduled, estimated]).toEqual([200, 600, ["scheduled", "retry"]]);
-});
-
 test("a dead job is retried: pending again, at zero attempts, with its history", async () => {
   await oneOfEach();
   await inspector.retry("dead");
