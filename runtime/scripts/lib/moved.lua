@@ -1,4 +1,5 @@
 -- Needs: record
+
 -- Returns an answer if a job has left the state in which the caller has seen it; nil if it has not, or if the
 -- caller named none. A final state is in the run; for the others, the index that holds the id decides.
 local function moved_from(expected, active, due, id, run)
