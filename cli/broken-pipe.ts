@@ -1,15 +1,15 @@
-/** What to do when the reader of our output has gone away: `weft jobs list | head`, or a `weft dev` that was killed. */
+/** What to do when the reader of our output has gone away, as with `weft jobs list | head` or a killed `weft dev`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ExitCode } from "./exit-codes.js";
 
-/** A command that has printed its result ends by itself within this time, and whoever reads its exit code must not be told 0 for a failure. */
+/** Time for a command that has printed its result to end by itself (ms), so that a failure keeps its exit code. */
 const END_MS = 1000;
 /** Of a program that SIGPIPE has ended, in a shell. */
 const NOBODY_READS = 141;
 
 let goesOn = false;
 
-/** For every command: nobody reads the rest, so there is no rest. Not an error of ours. `ended`: its exit code, once it has one. */
+/** For most commands: stop, because nobody reads the rest. @param ended the exit code of the command, once known. */
 export function endOnBrokenPipe(ended: Promise<ExitCode>): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {

@@ -19,7 +19,10 @@ export const EXIT = {
   conflict: 5,
   /** Redis cannot be reached, or refused the command. */
   redisUnreachable: 6,
-  /** `enqueue --wait`: the job ended dead or cancelled, or did not end in time. `drain --wait`: not in time, or Ctrl-C. */
+  /**
+   * `enqueue --wait`: the job ended dead or cancelled, or the wait timed out. `drain --wait`: the wait timed out
+   * or was ended by Ctrl-C.
+   */
   jobFailed: 7,
 } as const;
 

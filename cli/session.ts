@@ -64,7 +64,7 @@ export class Session {
     return chooseColors(this.io[stream], this.io.env, this.#globals.color !== false);
   }
 
-  /** The result: `data` as JSON for programs, or text for people. Warnings go with the one, and are notes beside the other. */
+  /** Prints the result: `data` and `warnings` as JSON for programs, or text with the warnings as notes for people. */
   result(data: unknown, text: () => string, warnings: readonly string[] = []): void {
     const output = this.json ? printableJson({ v: 1, data, warnings }, 2) : text();
     if (output !== "") this.io.stdout.write(output.endsWith("\n") ? output : `${output}\n`);

@@ -25,9 +25,9 @@ const LOOK_SHARE = 0.1;
 const FIRST_LOOK_MS = 1000;
 
 /**
- * Asks about each of the names until all are empty.
- * @throws CliError `TimedOut` (exit 7) when they are not after the timeout; without one it waits as long as it takes. `Interrupted` (exit 7)
- * after Ctrl-C.
+ * Polls each name until all of them are empty.
+ * @throws CliError `TimedOut` (exit 7) if they are not empty after the timeout; without one it waits for ever.
+ *   `Interrupted` (exit 7) after Ctrl-C.
  */
 export async function waitUntilDrained(
   names: readonly string[],

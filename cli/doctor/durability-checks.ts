@@ -39,8 +39,9 @@ function checkSnapshots(fields: ServerInfo["fields"]): Finding {
 }
 
 /**
- * A server that has save points and cannot save refuses every write (MISCONF), with the append-only file on as well. `save` and
- * `stopWrites` (stop-writes-on-bgsave-error): as CONFIG GET tells them; `undefined` where it may not be asked.
+ * A server with save points that cannot save refuses every write (MISCONF), even with the append-only file on.
+ * `save` and `stopWrites` (stop-writes-on-bgsave-error) are the values of CONFIG GET; `undefined` if the server
+ * refuses it.
  */
 export function checkFailedSnapshot(
   { fields }: ServerInfo,

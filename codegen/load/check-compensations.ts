@@ -44,7 +44,7 @@ export function checkCompensations(
   }
 }
 
-/** What is undone is a step that has completed: of a fan-out that failed, its completed items stay as they are. */
+/** Only completed steps are compensated: the completed items of a fan-out that failed stay as they are. */
 function checkFanOut({ name, fansOut, onFailure }: GraphStep, at: Origin, reporter: Reporter): void {
   if (!fansOut || onFailure === "continue") return;
   reporter.report({

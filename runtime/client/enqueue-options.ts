@@ -15,8 +15,8 @@ export interface EnqueueOptions<Queue extends string = string> {
   /** Longest run of one attempt. Default: the definition's. */
   readonly timeout?: Duration;
   /**
-   * The first attempt must start within this time, counted from the enqueue, or from `delay` or `runAt`; else the job goes
-   * dead without having run. Default: the definition's; without any it waits for ever.
+   * The first attempt must start within this time, counted from the enqueue, or from `delay` or `runAt`; otherwise
+   * the job goes dead without having run. Default: the definition's; without one the job waits for ever.
    */
   readonly startWithin?: Duration;
   /** Retries after the first attempt. Default: the definition's. */
@@ -24,14 +24,15 @@ export interface EnqueueOptions<Queue extends string = string> {
   /** How long the finished job stays readable; `0` removes it at once. Default: the definition's. */
   readonly retention?: { readonly completed?: Duration; readonly dead?: Duration };
   /**
-   * What the enqueue waits for before it resolves. Default: the definition's, else `memory`. The others cost a round trip to the
-   * replica or the disk; enqueues of different durability may overtake each other.
+   * What the enqueue waits for before it resolves. Default: the definition's, else `memory`. `local` and
+   * `replicated` also wait for the disk or the replica. Enqueues of different durability may overtake each other.
    */
   readonly durability?: Durability;
   /**
-   * The job's id, 1 to 128 of `A-Za-z0-9_:-`, without `:end` or `:timeout` at its end. Default: made by the client. Enqueuing the same id again while the job is stored gives the
-   * stored job, also after a deploy that has changed its task. With another task, payload, `maxRetries`, `timeout` or `retention` it fails
-   * with `IdConflict`; of the other options the first enqueue decides.
+   * The job's id: 1 to 128 of `A-Za-z0-9_:-`, not ending in `:end` or `:timeout`. Default: made by the client.
+   * Enqueuing the same id again while the job is stored returns the stored job, even after a deploy that has
+   * changed its task. With another task, payload, `maxRetries`, `timeout` or `retention` it fails with
+   * `IdConflict`; for the other options, those of the first enqueue count.
    */
   readonly id?: string;
   /** Overrides the key that the definition computes from the payload. Only for tasks that declare `idempotency`. */
@@ -43,12 +44,14 @@ export interface EnqueueFunction<Payload, Result, Queue extends string = string>
   /**
    * Validates and enqueues one job.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws TaskweftError with code `OptionInvalid`, `QueueUnknown`, `NotConnected`, `RedisUnavailable`, `RedisFull`, `QueueFull`, `Draining`, `IdConflict`, `OutcomeUnknown` or `DurabilityNotReached`.
+   * @throws TaskweftError `OptionInvalid`, `QueueUnknown`, `NotConnected`, `Closed`, `RedisUnavailable`,
+   *   `RedisFull`, `QueueFull`, `Draining`, `IdConflict`, `OutcomeUnknown` or `DurabilityNotReached`.
    */
   (payload: Payload, options?: EnqueueOptions<Queue>): Promise<JobHandle<Result>>;
   /**
-   * Validates all, then enqueues all; nothing is sent if one payload is invalid. Order is kept. Rejects with the first
-   * failure; jobs of the same call that were stored before it stay stored.
+   * Validates all payloads, then enqueues all jobs in their order; nothing is sent if one payload is invalid.
+   * Rejects with the first failure; jobs of the same call that were stored before it stay stored.
+   * @throws what an enqueue of one job throws.
    */
   many(
     payloads: readonly Payload[],
@@ -63,7 +66,7 @@ export interface JobHandle<Result = unknown> {
   readonly id: string;
   /** True when the id, the idempotency key or the dedupe key was known: this is the job that was already there. */
   readonly deduplicated: boolean;
-  /** `stored`: a new job. `existing`: one that was there, unchanged. `replaced`: one that was there, with this payload from now on. */
+  /** `stored`: a new job. `existing`: a job that was there, unchanged. `replaced`: that job, with this payload now. */
   readonly outcome: EnqueueOutcome;
   /**
    * Waits for the job to finish and gives its result. `timeout`: default `30s`.
@@ -71,9 +74,10 @@ export interface JobHandle<Result = unknown> {
    */
   result(options?: { readonly timeout?: Duration }): Promise<Result>;
   /**
-   * Keeps the job from running, as `weft jobs cancel` does: one that waits is `cancelled` at once and stays readable for `retention.dead`;
-   * of one that runs it is `requested`, and its worker aborts `ctx.signal`. It may have ended before its worker hears of it.
-   * @throws TaskweftError with code `StateConflict` when it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
+   * Cancels the job, as `weft jobs cancel` does. A waiting job is `cancelled` at once and stays readable for
+   * `retention.dead`. For a running job the cancel is `requested`, and its worker aborts `ctx.signal`; the job
+   * may have ended by then.
+   * @throws TaskweftError `StateConflict` if it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
    */
   cancel(): Promise<CancelOutcome>;
 }

@@ -9,7 +9,7 @@ import { durationMs } from "../option-values.js";
 /** How long `result()` waits when it is not told (ms). */
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 
-/** What there is to await: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
+/** What can be awaited: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
 export type Awaitable = "result" | "end" | "nothing";
 
 /** What an enqueue came to, from what the script has answered. */

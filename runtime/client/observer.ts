@@ -250,8 +250,8 @@ function fail({ failed, id }: Emission, failure: Failure): void {
 }
 
 /**
- * Names where the job came from. Names of observers have no dots, so no two events and observers give one id; and with two dots it is that
- * of no step of a run whose id is that of the event.
+ * The id says where the job came from. Names of observers contain no dots, so no two events and observers give
+ * the same id. The two dots keep it apart from the steps of a run that has the event's id.
  */
 export function actionJobId(event: string, observer: string, number: number): string {
   const readable = `${event}..${observer}.${number}`;

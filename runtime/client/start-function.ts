@@ -25,7 +25,7 @@ export interface WorkflowContract<Input = unknown, _Output = unknown> {
   readonly idempotency?: { readonly key: (input: Input) => string; readonly ttlMs: number };
 }
 
-/** As generated code has it: the validator is a plain zod schema, its inferred type is dropped for the declared one. */
+/** The form of generated code: the validator is a plain zod schema, whose inferred type is replaced by the declared one. */
 export interface UntypedWorkflow<Input> extends Omit<WorkflowContract<Input>, "input"> {
   readonly input: () => unknown;
 }
@@ -41,8 +41,8 @@ export interface StartOptions {
   /** Default: the client of `connect()`. */
   readonly client?: TaskweftClient;
   /**
-   * 1 to 80 of `A-Z a-z 0-9 _ -`. Default: a new one. A run of this id that is there is given back; one of another workflow or with
-   * another input is an `IdConflict`.
+   * 1 to 80 of `A-Z a-z 0-9 _ -`. Default: a new id. If a run of this id is stored, it is returned; if it is one
+   * of another workflow or with another input, the start fails with `IdConflict`.
    */
   readonly id?: string;
   /** @internal Instead of an id: one is made of it, always the same. */
@@ -60,18 +60,20 @@ export interface RunHandle<Output> {
    */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
   /**
-   * Stops the run, as `weft runs cancel` does: it begins nothing more, what runs is aborted, and what has completed is undone. Gives what it is
-   * from now on; `failing` or `compensating` where it was that already. `result()` waits for its end.
-   * @throws TaskweftError with code `StateConflict` when it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
+   * Cancels the run, as `weft runs cancel` does: it starts nothing more, running steps are aborted, and completed
+   * steps are compensated. Resolves to its state: `cancelling`, or `failing` or `compensating` if it was in that
+   * state already. `result()` waits for its end.
+   * @throws TaskweftError `StateConflict` if it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
    */
   cancel(): Promise<CancelledRunState>;
 }
 
 export interface StartFunction<Input, Output> {
   /**
-   * Validates the input and starts one run; gives back the run that is there when its id or idempotency key is known.
+   * Validates the input and starts one run; returns the stored run if its id or idempotency key is known.
    * @throws PayloadInvalid before Redis is touched.
-   * @throws TaskweftError with code `OptionInvalid`, `NotConnected`, `Closed`, `IdConflict`, `RedisUnavailable`, `RedisFull` or `OutcomeUnknown`.
+   * @throws TaskweftError `OptionInvalid`, `NotConnected`, `Closed`, `IdConflict`, `RedisUnavailable`, `RedisFull`
+   *   or `OutcomeUnknown`.
    */
   (input: Input, options?: StartOptions): Promise<RunHandle<Output>>;
   /** What workers use to start runs of it that are steps of other runs. */
@@ -79,7 +81,7 @@ export interface StartFunction<Input, Output> {
 }
 
 const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
-/** Ids of the run's jobs, and of runs that are its steps, are its own, a dot and more; so two runs never share one. */
+/** No dot: the ids of the run's jobs and child runs are its own id, a dot and more, so two runs never share one. */
 const RUN_ID = /^[A-Za-z0-9_-]{1,80}$/;
 
 /** `queues`: those of the definitions; a queue becomes known to workers with its first job. */

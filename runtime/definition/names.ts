@@ -14,14 +14,16 @@ export const SIMPLE_NAME_PATTERN = /^[a-z][a-z0-9_-]*$/;
 export const JOB_ID_PATTERN = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /**
- * Whether a caller may choose this id for a job. The jobs of a workflow run are `<run>.<step>`, `<run>:end` and `<run>:timeout`, and whoever
- * chooses such an id for another job would take the place of one of them: the run would wait for it for ever. Two dots stand in ids that are
- * made from others (of observers, children and follow-ups), so none of these is that of a step either.
+ * Whether a caller may choose this id for a job. The jobs of a workflow run are `<run>.<step>`, `<run>:end` and
+ * `<run>:timeout`. Another job with such an id would take the place of one of them, and the run would wait for
+ * it for ever. Ids that taskweft derives from others (observers, children, follow-ups) contain two dots, so
+ * that they are never those of a step; they come through the same functions and are accepted.
  */
 export function mayBeChosen(id: string): boolean {
   const isOfRun = /:(?:end|timeout)$/.test(id) || (id.includes(".") && !id.includes(".."));
   return JOB_ID_PATTERN.test(id) && !isOfRun;
 }
+
 export const MAX_NAME_LENGTH = 120;
 /** Step names: expressions refer to them, as in `steps.chargeCard.result`. */
 export const STEP_NAME_PATTERN = /^[a-z][A-Za-z0-9_]*$/;

@@ -10,7 +10,7 @@ import type { QueueSummary } from "./types.js";
 
 /** Records read per shared set; more would transfer megabytes for one number. */
 const SAMPLE = 500;
-/** Of a longer set, so many are read at each of some places: neither a burst nor a pattern of every fourth job misleads. */
+/** Jobs read at each of several places of a large set, so that neither bursts nor regular patterns mislead. */
 const WINDOW = 20;
 
 interface Sample {
@@ -110,7 +110,7 @@ async function enqueuedAt(reader: ShardReader, ids: readonly string[]): Promise<
   return at;
 }
 
-/** From its beginning to its end: what is due first is of another kind than what is due last, and queues keep their jobs for other times. */
+/** Spread over the whole set: the jobs at its two ends differ, because queues keep their jobs for different times. */
 async function sampleSorted(reader: ShardReader, key: string): Promise<Sample> {
   const size = await reader.read((redis) => redis.zcard(key));
   const windows = await reader.together<string[]>((reads) => {

@@ -90,7 +90,10 @@ interface Plan {
   readonly decider: JobMold;
 }
 
-/** Numbers the plans of a call, and writes them down as lib/step-ends.lua reads them. What begins with a step is one list for all its runs. */
+/**
+ * Numbers the plans of a call and encodes them as lib/step-ends.lua reads them. The jobs that begin with a step are
+ * one list for all its runs.
+ */
 class Plans {
   readonly args: ScriptArgument[] = [];
   readonly #molds: Molds;

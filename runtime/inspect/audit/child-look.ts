@@ -8,7 +8,7 @@ import type { ShardReader } from "../shard-reader.js";
 import { hasEnded, startOf } from "./facts.js";
 import { type ChildPlace, placeName } from "./run-jobs.js";
 
-/** Steps read in one transaction. */
+/** Steps read in one call. */
 const AT_ONCE = 200;
 /** A job that comes back within this time need not be hastened (ms): a suspect waits for half a second. */
 const SOON_MS = 10_000;

@@ -1,4 +1,7 @@
-/** Looks for events that nobody would ever remove. A script keeps an event and its end in one move, so one that lacks it twice has lost it. */
+/**
+ * Looks for events that would never be removed. A script stores an event and its time of removal in one move, so
+ * an event that is found without one twice has lost it.
+ */
 import type { ShardReader } from "../shard-reader.js";
 import type { AuditFinding } from "./finding.js";
 import { hashPages, pairsOf } from "./pages.js";

@@ -22,7 +22,7 @@ import type { AuditFinding, RepairOutcome } from "./finding.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 
 const LOOKS = 3;
-/** Ids whose places are read in one transaction. */
+/** Ids whose places are read in one call. */
 const AT_ONCE = 200;
 /** Most ids of a group that one script compares: takes about 5 ms. */
 const MOST_HOLDERS = 2000;

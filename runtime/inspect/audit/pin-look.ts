@@ -80,17 +80,14 @@ async function readPins(reader: ShardReader, pinned: ReadonlyMap<string, number>
   const fields = [...pinned.keys()];
   const replies = await reader.together((reads) => {
     reads.zcard(running).zcard(ended);
-    // Redis wants one field at least.
-    reads.hmget(workflows, "", ...fields.map((field) => `${field}#`));
+    // One command each: a script passes at most some 8,000 values to one, and definitions pile up with deploys.
+    for (const field of fields) reads.hget(workflows, `${field}#`);
     // Not their texts, which may be large.
     for (const field of fields) reads.hexists(workflows, field);
   });
-  const [goOn, over, [, ...counts], ...texts] = replies as [
-    goOn: number,
-    over: number,
-    counts: (string | null)[],
-    ...texts: number[],
-  ];
+  const [goOn, over] = replies as [goOn: number, over: number];
+  const counts = replies.slice(2, 2 + fields.length) as (string | null)[];
+  const texts = replies.slice(2 + fields.length) as number[];
   const facts = fields.map((field, index) => ({
     field,
     hasText: texts[index] === 1,

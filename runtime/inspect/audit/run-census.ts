@@ -9,7 +9,7 @@ import { definitionFacts, definitionOf, hasEnded } from "./facts.js";
 import { hashPages, pairsOf, sortedSetPages } from "./pages.js";
 import { listenerId } from "./rules/index.js";
 
-/** Runs whose records are tested in one transaction. */
+/** Runs whose records are tested in one call. */
 const AT_ONCE = 200;
 
 /** What was seen of a run. */

@@ -23,7 +23,7 @@ import {
 } from "./facts.js";
 import { listPages } from "./pages.js";
 
-/** Ids whose facts are read in one transaction, which must take only a fraction of a millisecond. */
+/** Ids whose facts are read in one call, which must take only a fraction of a millisecond. */
 const AT_ONCE = 50;
 /**
  * Number of ids at the front of a list that are searched again for jobs in no index: jobs that are handed
