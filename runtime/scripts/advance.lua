@@ -58,7 +58,7 @@ local next_due, pending, quotas, wakes, names = -1, {}, {}, {}, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   next_due = sooner(next_due, promote(KEYS[q], KEYS[q + 1], KEYS[q + 2], time, gated and gated.enter))
 end
-local _ = gated and gated.call_up(at)
+local _ = gated and gated.call_up(at, FIRST_QUEUE_KEY)
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   if gated and gated.admit(ARGV[at], KEYS[q]) then
     wake(KEYS[q + 2])

@@ -68,6 +68,7 @@ local places = counted.rule.rate and tonumber(string.match(counted.text or '', '
 local opens = first and opens_at(gate, counted) or math.huge
 local at = opens > 0 and opens < math.huge and string.format('%016.0f\n', opens) or ''
 local noted = opens == math.huge or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\n' .. at .. group)
+  or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\v' .. group)
 local is_wrong = held ~= counted.held or places > listed or not noted
 if only_looks or not is_wrong then
   return is_wrong and 'WRONG' or 'RIGHT'

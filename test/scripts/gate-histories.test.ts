@@ -5,8 +5,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseSlots, TOMBSTONE } from "../../runtime/protocol/index.js";
 import { problemsOf } from "../support/fsck.js";
+import type { Script, ScriptArgument, ScriptRunner } from "../../runtime/scripts/index.js";
 import type { Shard } from "../support/shard.js";
-import { HOUR_MS, runText, useShards, type NewJob, type ShardBench } from "./shard-bench.js";
+import { HOUR_MS, runText, ShardBench, useShards, type NewJob } from "./shard-bench.js";
 import { timePasses } from "./shard-time.js";
 
 const setup = useShards();
@@ -299,11 +300,31 @@ async function drain(history: History): Promise<void> {
   expect({ limited, paused }).toEqual({ limited: {}, paused: {} });
 }
 
-test(
-  `${RUNS} histories from seed ${SEED} hold every limit, lose no slot and no job, and keep the order`,
+/** Runs the scripts as if a list of two were long already: groups save up slots. */
+class ShortLists implements ScriptRunner {
+  readonly #bench: ShardBench;
+
+  constructor(bench: ShardBench) {
+    this.#bench = bench;
+  }
+
+  async run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    const text = script.text.replace("LONG_LIST = 1000", "LONG_LIST = 2");
+    return await this.#bench.redis.eval(text, keys.length, ...keys, ...args);
+  }
+}
+
+test.each([
+  ["in short lists", (bench: ShardBench) => bench],
+  [
+    "in long lists",
+    (bench: ShardBench) => new ShardBench(bench.connection, bench.keys, new ShortLists(bench)),
+  ],
+] as const)(
+  `${RUNS} histories from seed ${SEED} hold every limit, lose no slot and no job, and keep the order: %s`,
   { timeout: 300_000 },
-  async () => {
-    const bench = setup();
+  async (_name, benchOf) => {
+    const bench = benchOf(setup());
     const property = fc.asyncProperty(histories, async (moves) => {
       await bench.redis.flushdb();
       const history = new History(bench);

@@ -79,6 +79,31 @@ describe("a group with a limit", () => {
     expect(await bench.redis.hget(bench.keys.groups, "a:task d")).toBeNull();
   });
 
+  test("saves up slots while the list is long, and lets all in once it is not", async () => {
+    const bench = setup();
+    const named = (prefix: string, count: number, job: NewJob): Record<string, NewJob> =>
+      Object.fromEntries(Array.from({ length: count }, (_unused, n) => [`${prefix}${n}`, job]));
+    await bench.put(named("k", 12, of("k", 10)));
+    await bench.put(named("free", 1010, {}));
+    const held = await bench.claim("A", 10);
+    expect(held).toEqual(["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"]);
+    await bench.advance("A", { dropped: held.slice(0, 3) });
+    await bench.advance("A", { dropped: held.slice(3, 4) });
+    expect(await waiting(bench)).toBe(2);
+    await bench.advance("A", { dropped: held.slice(4, 5) });
+    expect(await waiting(bench)).toBe(0);
+    await bench.put(named("l", 6, of("k", 10)));
+    expect(await waiting(bench)).toBe(3);
+    await bench.advance("A", { dropped: held.slice(5, 6) });
+    await bench.advance("A", { want: 10 });
+    expect(await waiting(bench)).toBe(3);
+    await bench.register("B");
+    await look(bench, 10, "B");
+    expect([await waiting(bench), await bench.redis.llen(bench.keys.queue("q").pending)]).toEqual([3, 995]);
+    await look(bench, 10, "B");
+    expect(await waiting(bench)).toBe(2);
+  });
+
   test("spans queues: the next may be one that another worker serves", async () => {
     const bench = setup();
     await bench.put({ a: of("k"), b: of("k", 1, { queue: "other" }), c: of("k") });

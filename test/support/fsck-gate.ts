@@ -59,7 +59,7 @@ function memberOf({ id, number, queue, group }: Entry): string {
 }
 
 function noteGroup(member: string): string | undefined {
-  return /^\n[^\n]+\n(?:\d{16}\n)?([^\n]*)$/.exec(member)?.[1];
+  return /^\n[^\n\v]+(?:\n(?:\d{16}\n)?|\v)([^\n]*)$/.exec(member)?.[1];
 }
 
 /** True where the group has room, now or when starts no longer count: then a note says so. */

@@ -128,7 +128,7 @@ class GateLook {
   #sort(member: string): void {
     const place = waitingPlace(member);
     if (place === undefined) {
-      const group = /^\n[^\n]+\n(?:\d{16}\n)?([^\n]*)$/.exec(member)?.[1];
+      const group = /^\n[^\n\v]+(?:\n(?:\d{16}\n)?|\v)([^\n]*)$/.exec(member)?.[1];
       if (group !== undefined) this.#noted.add(group);
       return;
     }

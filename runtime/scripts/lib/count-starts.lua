@@ -71,7 +71,7 @@ local function count_starts(gate, ids)
     end
     if rate and rate.turns then
       turns[#turns + 1] = group
-    elseif rate and group.held < group.rule.limit then
+    elseif rate and group.held < group.rule.limit and group.reserved + group.total >= rate.most then
       invite(gate, group)
     end
   end

@@ -19,8 +19,8 @@ local function gated_advance(gate, has_limits, paused, want)
     return gate and entering(gate, ids) or ids
   end
 
-  function gated.call_up(at)
-    return gate and call_up(gate, at)
+  function gated.call_up(at, k)
+    return gate and call_up(gate, at, k)
   end
 
   function gated.admit(queue, pending)

@@ -1,37 +1,48 @@
 -- Needs: gate, gate-groups, gate-room
 
 -- Which groups may let a job in: those that got slots back in this call, and those with a note that they have
--- room.
+-- room. While the list of its queue is long, a group whose slots come free one by one saves up several
+-- (decision 64).
+local LONG_LIST = 1000
 
 -- Collects in `gate.called`, by the queue of their first waiting job, the groups that this call knows by now:
 -- some got slots back. Workers of queues that the call does not serve get a note. The call serves the queues
--- from `ARGV[at]` on.
-local function call_up(gate, at)
-  local called, known = {}, anyone_waits(gate) and gate.known or {}
+-- from `ARGV[at]` on, with three keys for each from `KEYS[k]` on.
+local function call_up(gate, at, k)
+  local called, known, is_long = {}, anyone_waits(gate) and gate.known or {}, {}
   for i = at, #ARGV, 2 do
-    called[ARGV[i]] = { n = 0, groups = {}, firsts = {}, ids = {} }
+    local queue = ARGV[i]
+    called[queue] = { n = 0, groups = {}, firsts = {}, ids = {} }
+    is_long[queue] = redis.call('LLEN', KEYS[k]) >= LONG_LIST
+    gate.has_long, k = gate.has_long or is_long[queue], k + 3
   end
   for i = 1, #known do
     local group = known[i]
     local opens = opens_at(gate, group)
-    local first = opens == 0 and first_of(gate, group.name, 1)[1]
+    local saves = opens == 0 and saves_up(gate, group)
+    -- A group that saves up was noted when its first slot came free.
+    local first = opens == 0 and not (saves and group.was < group.rule.limit) and first_of(gate, group.name, 1)[1]
     local queue, id = queue_and_id(group.name, first or '')
     local line = called[queue]
-    if line then
+    if line and saves and is_long[queue] then
+      redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\v' .. group.name)
+    elseif line then
       local n = line.n + 1
       line.n, line.groups[n], line.firsts[n], line.ids[n] = n, group, first, id
     elseif first or opens > 0 then
       invite(gate, group)
     end
   end
-  gate.called, gate.calls_up = called, false
+  gate.called, gate.is_long, gate.calls_up = called, is_long, false
 end
 
--- The collected groups of a queue, and 100 of those with a note that there is room. Second, whether there are
--- more.
+-- The collected groups of a queue, and 100 of those with a note that there is room (of those that save up
+-- only if the list is not long). Second, whether there are more.
 local function invited(gate, queue)
   local start, line, stands = '\n' .. queue .. '\n', gate.called[queue], {}
-  local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', '(\n' .. queue .. '\v', 'LIMIT', 0, 100)
+  local to = '(\n' .. queue .. (gate.is_long[queue] and '\v' or '\f')
+  local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', to, 'LIMIT', 0, 100)
+  local untimed = #notes
   if gate.rates and #notes < 100 then
     local until_now = string.format('(%s%016.0f', start, gate.time + 1)
     local timed = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start, until_now, 'LIMIT', 0, 100 - #notes)
@@ -43,7 +54,7 @@ local function invited(gate, queue)
     stands[line.groups[i]] = true
   end
   for i = 1, #notes do
-    local group = group_of(gate, string.match(notes[i], '([^\n]*)$'))
+    local group = group_of(gate, string.sub(notes[i], #start + (i > untimed and 18 or 1)))
     -- A group's waiting jobs leave the gate only after all of these groups were looked at: a group listed
     -- twice would admit them twice.
     if not stands[group] then
