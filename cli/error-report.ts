@@ -21,6 +21,7 @@ const EXIT_BY_CODE: Readonly<Record<ErrorCode, ExitCode>> = {
   JobDead: EXIT.jobFailed,
   RunCancelled: EXIT.jobFailed,
   RunFailed: EXIT.jobFailed,
+  RunNotFound: EXIT.notFound,
   JobNotFound: EXIT.notFound,
   NotConnected: EXIT.failed,
   OptionInvalid: EXIT.usage,

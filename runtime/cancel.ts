@@ -83,7 +83,7 @@ export function assertNoStep(
 /**
  * Cancels a run: it begins nothing more, running steps are aborted, waiting ones end, and completed ones are
  * compensated.
- * @throws TaskweftError `JobNotFound`; `StateConflict` if the run has ended or cannot be read.
+ * @throws TaskweftError `RunNotFound`; `StateConflict` if the run has ended or cannot be read.
  */
 export async function cancelRun(
   source: CancelSource,
@@ -134,17 +134,17 @@ export async function unlessEnded(cancelling: () => Promise<unknown>): Promise<v
   try {
     await cancelling();
   } catch (error) {
-    const isOver =
-      error instanceof TaskweftError && (error.code === "StateConflict" || error.code === "JobNotFound");
-    if (!isOver) throw error;
+    if (!(error instanceof TaskweftError) || !OVER.has(error.code)) throw error;
   }
 }
+
+const OVER: ReadonlySet<string> = new Set(["StateConflict", "JobNotFound", "RunNotFound"]);
 
 export function jobUnknown(id: string, operation: string): TaskweftError {
   return new TaskweftError(
     "JobNotFound",
     `no job with the id ${id}: it was never enqueued here, was deleted, or its retention has ended`,
-    { operation },
+    { operation, jobId: id },
   );
 }
 
@@ -167,7 +167,7 @@ export function jobMoved(
 
 export function runUnknown(id: string, operation: string): TaskweftError {
   return new TaskweftError(
-    "JobNotFound",
+    "RunNotFound",
     `no workflow run with the id ${id}: it was never started here, or its retention has ended`,
     { operation },
   );

@@ -28,6 +28,8 @@ export const ERROR_CODES = [
   "Draining",
   /** No job with that id: never enqueued, or its retention has ended. */
   "JobNotFound",
+  /** No workflow run with that id: never started, or its retention has ended. */
+  "RunNotFound",
   /** The id is taken by a job with another task or payload. */
   "IdConflict",
   /** The state of the job does not allow the operation. */
@@ -79,7 +81,8 @@ export class TaskweftError extends Error {
   /** The call that failed, e.g. `enqueue` or `cancel`. */
   readonly operation: string | undefined;
   /**
-   * The job that the error is about; set for every `OutcomeUnknown` and `DurabilityNotReached` of an enqueue.
+   * The job that the error is about; set for what a handle of a job throws, and for every `OutcomeUnknown` and
+   * `DurabilityNotReached` of an enqueue.
    */
   readonly jobId: string | undefined;
 

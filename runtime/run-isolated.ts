@@ -4,7 +4,7 @@
  */
 import { provideClient } from "./client/default-client.js";
 import { createClient, disconnect } from "./client/index.js";
-import { HandlerTable } from "./worker/handler-table.js";
+import { HandlerTable } from "./worker/attempts/handler-table.js";
 import { serve } from "./worker/hosts/serve.js";
 import { thisHost } from "./worker/hosts/this-host.js";
 import type { Registry } from "./worker/index.js";

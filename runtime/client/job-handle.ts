@@ -50,7 +50,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
       throw new TaskweftError(
         "ResultNotKept",
         `job ${this.id} is removed as soon as it completes (retention.completed is 0), so its result cannot be awaited. Set a retention in the definition or at the enqueue.`,
-        { operation: "result" },
+        { operation: "result", jobId: this.id },
       );
     }
     const finished = await client.finished(this.id, timeoutMs);
@@ -69,6 +69,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
       case "dead":
         throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
           operation: "result",
+          jobId: this.id,
         });
       case "cancelled":
       case "pending":
@@ -76,6 +77,7 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
         // Only final runs get here, so this one was cancelled.
         throw new TaskweftError("JobCancelled", `${record.task} job ${this.id} was cancelled`, {
           operation: "result",
+          jobId: this.id,
         });
     }
   }

@@ -111,7 +111,7 @@ export class ResultListener {
       throw new TaskweftError(
         "JobNotFound",
         `no job ${id} is stored: it was deleted, or its retention has ended`,
-        { operation: "result" },
+        { operation: "result", jobId: id },
       );
     }
     return { record, run: parseRun(reply.run) };
@@ -122,7 +122,7 @@ export class ResultListener {
     if (reply === "WAITING") return undefined;
     const end = reply === "NOTFOUND" ? undefined : parseRunEnd(reply.state);
     if (end !== undefined) return end;
-    throw new TaskweftError("JobNotFound", `no workflow run ${id} is stored: its retention has ended`, {
+    throw new TaskweftError("RunNotFound", `no workflow run ${id} is stored: its retention has ended`, {
       operation: "result",
     });
   }
@@ -182,7 +182,7 @@ function silent(id: string): TaskweftError {
   return new TaskweftError(
     "TimedOut",
     `Redis did not answer whether job ${id} has finished; the job goes on, ask again later`,
-    { operation: "result" },
+    { operation: "result", jobId: id },
   );
 }
 

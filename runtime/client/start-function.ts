@@ -56,14 +56,14 @@ export interface RunHandle<Output> {
   readonly deduplicated: boolean;
   /**
    * Waits for the run to end and gives its output. `timeout`: default `30s`.
-   * @throws TaskweftError with code `RunFailed`, `RunCancelled`, `TimedOut` or `JobNotFound`.
+   * @throws TaskweftError with code `RunFailed`, `RunCancelled`, `TimedOut` or `RunNotFound`.
    */
   result(options?: { readonly timeout?: Duration }): Promise<Output>;
   /**
    * Cancels the run, as `weft runs cancel` does: it starts nothing more, running steps are aborted, and completed
    * steps are compensated. Resolves to its state: `cancelling`, or `failing` or `compensating` if it was in that
    * state already. `result()` waits for its end.
-   * @throws TaskweftError `StateConflict` if it has ended already, `JobNotFound`, or `OutcomeUnknown`: call it again.
+   * @throws TaskweftError `StateConflict` if it has ended already, `RunNotFound`, or `OutcomeUnknown`: call it again.
    */
   cancel(): Promise<CancelledRunState>;
 }

@@ -107,7 +107,7 @@ export interface Inspector {
   showQueue(name: string): Promise<QueueSummary>;
   /**
    * A workflow run with its steps.
-   * @throws TaskweftError `JobNotFound`.
+   * @throws TaskweftError `RunNotFound`.
    */
   showRun(id: string): Promise<RunDetails>;
   /** @throws TaskweftError `ScheduleUnknown`. */
@@ -149,7 +149,7 @@ export interface Inspector {
   /**
    * Cancels a run: it begins nothing more, running steps are stopped, and completed ones are compensated.
    * Resolves to its state: `cancelling`, or `failing` or `compensating` if it was in that state already.
-   * @throws TaskweftError `JobNotFound`, or `StateConflict` if the run has ended.
+   * @throws TaskweftError `RunNotFound`, or `StateConflict` if the run has ended.
    */
   cancelRun(id: string): Promise<RunState>;
   /**
@@ -202,13 +202,13 @@ export interface Inspector {
   retry(id: string, expected?: JobState): Promise<void>;
   /**
    * Resumes a failed or cancelled run: steps that completed and were not compensated are not run again.
-   * @throws TaskweftError `JobNotFound` or `StateConflict`.
+   * @throws TaskweftError `RunNotFound` or `StateConflict`.
    */
   retryRun(id: string): Promise<void>;
   /**
    * Like `retryRun`, with a result for a failed step, or for an item of a fan-out (`pack.3`). The result is
    * not checked against the schema of its task.
-   * @throws TaskweftError `JobNotFound`, `OptionInvalid` or `StateConflict`.
+   * @throws TaskweftError `RunNotFound`, `OptionInvalid` or `StateConflict`.
    */
   skipStep(id: string, step: string, result?: unknown): Promise<void>;
 }

@@ -5,7 +5,7 @@ import type { ShardRouter } from "../protocol/index.js";
 import type { AuditReport, FindingCode } from "./audit/finding.js";
 import type { Holding, Inspector } from "./inspector.js";
 import { purgeShards } from "./purge.js";
-import type { RunListOptions, RunPage } from "./run-types.js";
+import { listRunsOver } from "./run-pages.js";
 import type {
   EventListOptions,
   EventPage,
@@ -39,7 +39,7 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     listEvents: (options = {}) => listEvents(shards, options),
     listJobs: (options = {}) => listJobs(shards, options),
     listQueues,
-    listRuns: (options = {}) => listRuns(shards, options),
+    listRuns: (options = {}) => listRunsOver(shards, options),
     listSchedules,
     listTasks: async () => mergeTasks(await all((shard) => shard.listTasks())),
     listUnservedQueues: async () => addUnserved(await all((shard) => shard.listUnservedQueues())),
@@ -172,15 +172,6 @@ async function listJobs(shards: readonly Inspector[], options: JobListOptions): 
     return { items: jobs, ...next };
   });
   return { jobs: items, ...rest };
-}
-
-async function listRuns(shards: readonly Inspector[], options: RunListOptions): Promise<RunPage> {
-  const { items, ...rest } = await pageOver(shards, options, async (shard, place) => {
-    const { cursor: _cursor, ...filter } = options;
-    const { runs, ...next } = await shard.listRuns({ ...filter, ...place });
-    return { items: runs, ...next };
-  });
-  return { runs: items, ...rest };
 }
 
 async function listEvents(shards: readonly Inspector[], options: EventListOptions): Promise<EventPage> {

@@ -22,7 +22,7 @@ import type { Redactor } from "./types.js";
 
 const MOST_FAILURES = 10;
 
-/** @throws TaskweftError `JobNotFound`. */
+/** @throws TaskweftError `RunNotFound`. */
 export async function showRun(
   reader: ShardReader,
   id: string,

@@ -28,7 +28,7 @@ export interface StoredRun {
   readonly definition: WorkflowDefinition;
 }
 
-/** @throws TaskweftError `JobNotFound`; `StateConflict` if the run cannot be read. */
+/** @throws TaskweftError `RunNotFound`; `StateConflict` if the run cannot be read. */
 export async function readRun(reader: ShardReader, id: string, operation: string): Promise<StoredRun> {
   const { workflows, ended } = reader.keys;
   const [texts, removedAt] = (await reader.together((reads) =>

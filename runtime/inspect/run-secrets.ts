@@ -77,7 +77,7 @@ async function secretsOf(
   }
 }
 
-const UNREADABLE: ReadonlySet<string> = new Set(["JobNotFound", "StateConflict"]);
+const UNREADABLE: ReadonlySet<string> = new Set(["RunNotFound", "StateConflict"]);
 
 async function learnItems(
   reader: ShardReader,

@@ -17,15 +17,15 @@ import {
 } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
-import { type Claim, mustTellThatItBegan } from "./claim.js";
-import type { Execution } from "./execution.js";
-import type { OutcomeSink } from "./executor.js";
-import type { Fetcher } from "./fetcher.js";
-import type { FollowUps } from "./follow-ups.js";
+import { type Claim, mustTellThatItBegan } from "./claims/claim.js";
+import type { Execution } from "./attempts/execution.js";
+import type { OutcomeSink } from "./attempts/executor.js";
+import type { Fetcher } from "./claims/fetcher.js";
+import type { FollowUps } from "./attempts/follow-ups.js";
 import type { Logger } from "./handler.js";
-import { decideFailure, describeError, restingRun } from "./outcome.js";
-import type { Reaper } from "./reaper.js";
-import type { Workflows } from "./workflows.js";
+import { decideFailure, describeError, restingRun } from "./attempts/outcome.js";
+import type { Reaper } from "./leases/reaper.js";
+import type { Workflows } from "./runs/workflows.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;

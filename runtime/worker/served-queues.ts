@@ -7,7 +7,7 @@ import { toTaskweftError, unlessFull } from "../connection/index.js";
 import type { QueueDefinition } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
-import { knownQueues } from "./reaper.js";
+import { knownQueues } from "./leases/reaper.js";
 import type { Logger } from "./handler.js";
 import type { Home } from "./worker-part.js";
 

@@ -1,11 +1,11 @@
 import type { Connection } from "../connection/index.js";
 import { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
-import type { FollowUpPorts } from "./follow-ups.js";
-import type { HandlerTable } from "./handler-table.js";
-import type { HeartbeatThread } from "./heartbeat-thread.js";
+import type { FollowUpPorts } from "./attempts/follow-ups.js";
+import type { HandlerTable } from "./attempts/handler-table.js";
+import type { HeartbeatThread } from "./leases/heartbeat-thread.js";
 import type { ShardPlace } from "./shard-place.js";
-import type { SharedSlots } from "./shared-slots.js";
+import type { SharedSlots } from "./claims/shared-slots.js";
 
 /** A worker of a project, whatever the number of its shards. */
 export interface Worker {

@@ -7,15 +7,15 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { unlessFull } from "../connection/index.js";
-import { BatchAttempt } from "./batch.js";
-import { type Claim, readClaims } from "./claim.js";
-import type { Execution } from "./execution.js";
+import { BatchAttempt } from "./attempts/batch.js";
+import { type Claim, readClaims } from "./claims/claim.js";
+import type { Execution } from "./attempts/execution.js";
 import type { Registry } from "./handler.js";
 import { declareLimits } from "./limits.js";
 import { PartActors } from "./part-actors.js";
 import { declareQueues } from "./served-queues.js";
 import { waitForRedis } from "./wait-for-redis.js";
-import { Waker } from "./waker.js";
+import { Waker } from "./claims/waker.js";
 import { type Home, stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
 

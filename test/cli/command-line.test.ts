@@ -113,7 +113,7 @@ test.each([
 test.each([
   ["a job", ["jobs", "show", "nobody"], "JobNotFound"],
   ["an event", ["events", "show", "order:created", "nobody"], "EventUnknown"],
-  ["a run", ["runs", "show", "nobody"], "JobNotFound"],
+  ["a run", ["runs", "show", "nobody"], "RunNotFound"],
   ["a queue", ["queues", "show", "nobody"], "QueueUnknown"],
   ["a queue to pause", ["queues", "pause", "nobody"], "QueueUnknown"],
   ["a queue to purge", ["queues", "purge", "nobody", "--yes"], "QueueUnknown"],

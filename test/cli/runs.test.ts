@@ -95,7 +95,7 @@ test("are cancelled and retried, each with a line of its own", async () => {
   const cancelled = await call("runs", "cancel", "one", "nobody");
   expect(cancelled.code).toBe(4);
   expect(cancelled.stdout).toMatch(/^one {2}cancelling: running steps are stopped/m);
-  expect(cancelled.stdout).toMatch(/^nobody {2}JobNotFound: /m);
+  expect(cancelled.stdout).toMatch(/^nobody {2}RunNotFound: /m);
   const running = await call("runs", "retry", "two");
   expect([running.code, running.stdout]).toEqual([
     5,

@@ -13,6 +13,14 @@ const RUNTIME_ROWS: readonly (readonly string[])[] = [
   ["generated-v1", "index"],
 ];
 
+/** Rows of runtime/worker/, likewise. What is in none of them connects the others. */
+const WORKER_ROWS: readonly (readonly string[])[] = [
+  ["abort-reasons", "handler", "limits", "logger", "shard-place"],
+  ["claims", "leases"],
+  ["attempts", "hosts"],
+  ["runs", "schedules"],
+];
+
 /** Parts of codegen/ and what each may use. */
 const CODEGEN_PARTS: Readonly<Record<string, readonly string[]>> = {
   model: [],
@@ -80,8 +88,16 @@ function runtimeProblem(from: string, to: string): string | undefined {
   const [own, other] = [second(from), second(to)];
   const [ownRow, otherRow] = [rowOf(own), rowOf(other)];
   if (ownRow < 0) return `runtime/${own} has no row; add it to the drawing and to test/layout/layers.ts`;
-  if (own === other || (otherRow >= 0 && otherRow < ownRow)) return undefined;
+  if (own === other) return own === "worker" ? workerProblem(from, to) : undefined;
+  if (otherRow >= 0 && otherRow < ownRow) return undefined;
   return `row L${ownRow} may import only lower rows, not L${otherRow}`;
+}
+
+function workerProblem(from: string, to: string): string | undefined {
+  const [own, other] = [third(from), third(to)];
+  const [ownRow, otherRow] = [own, other].map((name) => WORKER_ROWS.findIndex((row) => row.includes(name)));
+  if (own === other || ownRow! < 0 || (otherRow! >= 0 && otherRow! <= ownRow!)) return undefined;
+  return `worker/${own} may import only from its own row of worker/ and lower ones`;
 }
 
 function codegenProblem(from: string, to: string): string | undefined {
@@ -128,7 +144,16 @@ function top(path: string): string {
 
 /** The folder or file below the top one, without its ending. */
 function second(path: string): string {
-  return (path.split("/")[1] ?? "").replace(/\.ts$/, "");
+  return part(path, 1);
+}
+
+/** The same below the second one. */
+function third(path: string): string {
+  return part(path, 2);
+}
+
+function part(path: string, depth: number): string {
+  return (path.split("/")[depth] ?? "").replace(/\.ts$/, "");
 }
 
 /** One cycle of imports as a list of files, or undefined when there is none. */

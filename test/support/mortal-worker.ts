@@ -1,7 +1,7 @@
 // Workers that die at a chosen call to Redis, as if their process had been killed there; many in one process, and no time passes.
 import { Command, Redis } from "ioredis";
 import { Connection } from "../../runtime/connection/index.js";
-import { Reaper } from "../../runtime/worker/reaper.js";
+import { Reaper } from "../../runtime/worker/leases/reaper.js";
 import type { Logger, Worker } from "../../runtime/worker/index.js";
 import type { Project } from "./project.js";
 import { signal } from "./signal.js";

@@ -4,9 +4,9 @@
  */
 import { PermanentError, TaskweftError } from "../../errors.js";
 import { Cancelled, LeaseLost, ShuttingDown, Suspended, TimeoutExceeded } from "../abort-reasons.js";
-import { MiddlewareInvalid } from "../middleware.js";
-import { textOf } from "../outcome.js";
-import { StepInvalid } from "../step-journal.js";
+import { MiddlewareInvalid } from "../attempts/middleware.js";
+import { textOf } from "../attempts/outcome.js";
+import { StepInvalid } from "../attempts/step-journal.js";
 
 export interface ErrorText {
   readonly name: string;

@@ -7,7 +7,7 @@
 import { availableParallelism } from "node:os";
 import { type ConnectionOptions, threadConnection } from "../../connection/index.js";
 import type { IsolateRule } from "../../definition/index.js";
-import type { Execution } from "../execution.js";
+import type { Execution } from "../attempts/execution.js";
 import type { Job, Logger } from "../handler.js";
 import { Host, type Turn } from "./host.js";
 import type { HostClient } from "./messages.js";

@@ -7,10 +7,10 @@
  */
 import type { IsolateRule } from "../../definition/index.js";
 import { HandlerCrashed } from "../abort-reasons.js";
-import { ABORT_PATIENCE_MS, type Execution } from "../execution.js";
+import { ABORT_PATIENCE_MS, type Execution } from "../attempts/execution.js";
 import { processMetrics } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
-import { Wait } from "../wait.js";
+import { Wait } from "../attempts/wait.js";
 import { type Channel, openChannel } from "./channel.js";
 import { decodeError, decodeFields, encodeError } from "./error-text.js";
 import type { Answer, FromHost, HostStart, SleepTime } from "./messages.js";

@@ -3,12 +3,12 @@
  * or Redis.
  */
 import type { Duration } from "../../definition/index.js";
-import { stubError } from "../execution.js";
+import { stubError } from "../attempts/execution.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
-import { progressText } from "../notebook.js";
-import { childId, spawnChild } from "../spawn.js";
-import { StepInvalid } from "../step-journal.js";
-import { Wait, type WaitOptions } from "../wait.js";
+import { progressText } from "../attempts/notebook.js";
+import { childId, spawnChild } from "../attempts/spawn.js";
+import { StepInvalid } from "../attempts/step-journal.js";
+import { Wait, type WaitOptions } from "../attempts/wait.js";
 import { decodeError, encodeError, encodeFields } from "./error-text.js";
 import type { Answer, FromHost, SleepTime } from "./messages.js";
 

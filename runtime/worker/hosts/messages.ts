@@ -10,7 +10,7 @@
 import type { Duration } from "../../definition/index.js";
 import type { Enqueued } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
-import type { WaitOptions } from "../wait.js";
+import type { WaitOptions } from "../attempts/wait.js";
 import type { FieldText, Thrown } from "./error-text.js";
 
 /** Where the client of a host's handlers connects to: `ClientOptions` with plain values. */

@@ -1,6 +1,6 @@
 /** The work of a host: loads handlers and runs jobs, one at a time, until it is told to end. */
 import { processMetrics } from "../../metrics/index.js";
-import type { HandlerTable } from "../handler-table.js";
+import type { HandlerTable } from "../attempts/handler-table.js";
 import type { AnyHandler, Job } from "../handler.js";
 import { decodeError, encodeError } from "./error-text.js";
 import { HostedContext, answerOf } from "./hosted-context.js";

@@ -102,6 +102,6 @@ describe("the handle of a run", () => {
     const step = await rejection(project.client.cancelJob("mine.runs", 0));
     expect(step).toMatchObject({ code: "StateConflict" });
     await project.raw.flushdb();
-    expect(await rejection(run.cancel())).toMatchObject({ code: "JobNotFound" });
+    expect(await rejection(run.cancel())).toMatchObject({ code: "RunNotFound" });
   });
 });

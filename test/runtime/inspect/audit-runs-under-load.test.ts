@@ -1,8 +1,8 @@
 // The auditor beside workers that carry runs on: whatever becomes of them, it finds nothing and repairs nothing.
 import { expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/runs/run-sweeper.js";
 import { startRedis } from "../../support/redis.js";
 import {
   childOf,

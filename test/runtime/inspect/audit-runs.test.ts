@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { PermanentError } from "taskweft/generated-v1";
 import { mendRun, repin, resumeRun } from "../../../runtime/scripts/index.js";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/runs/run-sweeper.js";
 import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";

@@ -226,7 +226,7 @@ test("of a workflow that nobody knows, the input is hidden, and an unknown run i
     steps: [{ result: HIDDEN }],
   });
   for (const id of ["nobody", `${run.id} a`, "@test:flow 0a1b2c3d"]) {
-    await expect(inspector.showRun(id)).rejects.toThrow(/JobNotFound: no workflow run with the id/);
+    await expect(inspector.showRun(id)).rejects.toThrow(/RunNotFound: no workflow run with the id/);
   }
 });
 

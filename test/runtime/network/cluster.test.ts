@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { heartbeat } from "../../../runtime/scripts/index.js";
-import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
+import { HeartbeatThread } from "../../../runtime/worker/leases/heartbeat-thread.js";
 import type { TaskContext } from "../../../runtime/worker/index.js";
 import { inProcess } from "../../cli/weft.js";
 import { startCluster, type TestCluster } from "../../support/cluster.js";

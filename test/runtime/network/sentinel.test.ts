@@ -2,7 +2,7 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { heartbeat } from "../../../runtime/scripts/index.js";
-import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
+import { HeartbeatThread } from "../../../runtime/worker/leases/heartbeat-thread.js";
 import { inProcess } from "../../cli/weft.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import type { TestRedis } from "../../support/redis.js";

@@ -253,6 +253,10 @@ describe("a workflow run", () => {
     const page = await inspector.listRuns({ limit: 25 });
     const next = await inspector.listRuns({ limit: 25, cursor: page.next! });
     expect([page.runs.length, next.runs.length, next.next]).toEqual([25, 15, undefined]);
+    const listed = [...page.runs, ...next.runs];
+    expect(new Set(listed.map(({ id }) => id)).size).toBe(40);
+    const ends = listed.map(({ endedAt }) => endedAt!);
+    expect(ends).toEqual(ends.toSorted((a, b) => b - a));
     expect(await inspector.showRun(runs[7]!.id)).toMatchObject({ state: "completed" });
   });
 

@@ -1,7 +1,7 @@
 // The slots of a worker over its shards: who may claim how much, and that nobody starves.
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { type Share, SharedSlots, type SlotUser } from "../../../runtime/worker/shared-slots.js";
+import { type Share, SharedSlots, type SlotUser } from "../../../runtime/worker/claims/shared-slots.js";
 
 class Part implements SlotUser {
   load = 0;

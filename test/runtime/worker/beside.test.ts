@@ -2,10 +2,10 @@
 // run twice, and none whose answer was lost is left with a worker that knows nothing of it.
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
-import type { Claim } from "../../../runtime/worker/claim.js";
-import { ClaimDemand } from "../../../runtime/worker/claim-demand.js";
-import { Fetcher } from "../../../runtime/worker/fetcher.js";
-import { QueueShares } from "../../../runtime/worker/queue-shares.js";
+import type { Claim } from "../../../runtime/worker/claims/claim.js";
+import { ClaimDemand } from "../../../runtime/worker/claims/claim-demand.js";
+import { Fetcher } from "../../../runtime/worker/claims/fetcher.js";
+import { QueueShares } from "../../../runtime/worker/claims/queue-shares.js";
 import { DEFAULT_QUEUES, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";

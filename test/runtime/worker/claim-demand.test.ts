@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ClaimDemand, type WorkInHand } from "../../../runtime/worker/claim-demand.js";
+import { ClaimDemand, type WorkInHand } from "../../../runtime/worker/claims/claim-demand.js";
 
 const NOTHING: WorkInHand = {
   running: 0,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { recordHead } from "../../../runtime/protocol/index.js";
-import { readClaims } from "../../../runtime/worker/claim.js";
+import { readClaims } from "../../../runtime/worker/claims/claim.js";
 
 describe("claimed texts", () => {
   const sound = `${recordHead("mail:send", "default", "0a1b2c3d", undefined)}{}]`;

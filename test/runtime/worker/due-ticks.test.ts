@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Missed, timingOf } from "../../../runtime/definition/index.js";
-import { dueTicks, untilNextTick } from "../../../runtime/worker/due-ticks.js";
+import { dueTicks, untilNextTick } from "../../../runtime/worker/schedules/due-ticks.js";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;

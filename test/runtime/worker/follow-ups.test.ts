@@ -4,7 +4,7 @@ import { retry } from "../../../runtime/scripts/index.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { PermanentError } from "../../../runtime/index.js";
 import { parseRecord } from "../../../runtime/protocol/index.js";
-import { FollowUps, followUpId } from "../../../runtime/worker/follow-ups.js";
+import { FollowUps, followUpId } from "../../../runtime/worker/attempts/follow-ups.js";
 import { type Project, defineTask, setupProject, type TestHandlers } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";

@@ -3,8 +3,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import { Connection, ServerClock } from "../../../runtime/connection/index.js";
 import { heartbeat } from "../../../runtime/scripts/index.js";
-import { HeartbeatThread } from "../../../runtime/worker/heartbeat-thread.js";
-import { LeaseKeeper } from "../../../runtime/worker/lease-keeper.js";
+import { HeartbeatThread } from "../../../runtime/worker/leases/heartbeat-thread.js";
+import { LeaseKeeper } from "../../../runtime/worker/leases/lease-keeper.js";
 import { monitor } from "../../support/monitor.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";

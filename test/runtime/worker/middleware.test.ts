@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe, expect, test } from "vitest";
 import { PermanentError, type Middleware } from "../../../runtime/index.js";
-import { HandlerTable } from "../../../runtime/worker/handler-table.js";
+import { HandlerTable } from "../../../runtime/worker/attempts/handler-table.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";

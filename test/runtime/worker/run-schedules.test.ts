@@ -4,7 +4,7 @@ import type { RunScheduleDefinition } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { parseRunEnd, parseScheduleState, tickJobId, tickOfJob } from "../../../runtime/protocol/index.js";
-import { RunTicks } from "../../../runtime/worker/run-ticks.js";
+import { RunTicks } from "../../../runtime/worker/schedules/run-ticks.js";
 import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
 import { RunStarter } from "../../../runtime/workflow/index.js";
 import { bury, type Death, Life, SILENT } from "../../support/mortal-worker.js";

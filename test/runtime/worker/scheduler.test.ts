@@ -5,7 +5,7 @@ import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1"
 import { Connection } from "../../../runtime/connection/index.js";
 import { parseScheduleState, tickJobId } from "../../../runtime/protocol/index.js";
 import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
-import { Scheduler } from "../../../runtime/worker/scheduler.js";
+import { Scheduler } from "../../../runtime/worker/schedules/scheduler.js";
 import { RunStarter } from "../../../runtime/workflow/index.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";

@@ -1,7 +1,7 @@
 // ctx.spawn: a child is enqueued once for its parent, whatever happens to the parent's attempts.
 import { expect, test } from "vitest";
 import { parseRecord } from "../../../runtime/protocol/index.js";
-import { childId } from "../../../runtime/worker/spawn.js";
+import { childId } from "../../../runtime/worker/attempts/spawn.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until, within } from "../../support/signal.js";

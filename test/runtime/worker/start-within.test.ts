@@ -21,7 +21,7 @@ import {
   type JobRun,
   type RecordOptions,
 } from "../../../runtime/protocol/index.js";
-import { latenessMs } from "../../../runtime/worker/claim.js";
+import { latenessMs } from "../../../runtime/worker/claims/claim.js";
 import { type Project, defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";

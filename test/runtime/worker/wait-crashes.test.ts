@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createWorker, type Job, type TaskContext } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { waitsField } from "../../../runtime/protocol/index.js";
-import { Reaper } from "../../../runtime/worker/reaper.js";
+import { Reaper } from "../../../runtime/worker/leases/reaper.js";
 import type { Worker } from "../../../runtime/worker/index.js";
 import { type Death, Life, SILENT } from "../../support/mortal-worker.js";
 import { DEFAULT_QUEUES, defineTask, type Project, setupProject } from "../../support/project.js";

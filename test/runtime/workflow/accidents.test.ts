@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { runFields } from "../../../runtime/protocol/index.js";
-import type { Claim } from "../../../runtime/worker/claim.js";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
-import { WorkflowIntake } from "../../../runtime/worker/workflow-intake.js";
+import type { Claim } from "../../../runtime/worker/claims/claim.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/runs/run-sweeper.js";
+import { WorkflowIntake } from "../../../runtime/worker/runs/workflow-intake.js";
 import { defineTask, RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";

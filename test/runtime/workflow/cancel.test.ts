@@ -84,7 +84,7 @@ test("again, it changes nothing; and of a run that has ended there is nothing to
   await expect(inspector.cancelRun(run.id)).rejects.toThrow(
     `StateConflict: the run ${run.id} has ended already: it is cancelled. There is nothing to cancel`,
   );
-  await expect(inspector.cancelRun("nobody")).rejects.toThrow(/JobNotFound/);
+  await expect(inspector.cancelRun("nobody")).rejects.toThrow(/RunNotFound/);
 });
 
 test("a step that waits for its retry ends at once, and so does one that fails while its cancel is asked for", async () => {

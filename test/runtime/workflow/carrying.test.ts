@@ -9,8 +9,8 @@ import {
   settleSteps,
   settleStepsScript,
 } from "../../../runtime/scripts/index.js";
-import { StepEnds } from "../../../runtime/worker/step-ends.js";
-import type { StepContext } from "../../../runtime/worker/step-context.js";
+import { StepEnds } from "../../../runtime/worker/runs/step-ends.js";
+import type { StepContext } from "../../../runtime/worker/claims/step-context.js";
 import { WorkflowGraph } from "../../../runtime/workflow/index.js";
 import { defineTask, type Project, RecordingLogger, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";

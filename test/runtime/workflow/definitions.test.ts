@@ -3,8 +3,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { runFields } from "../../../runtime/protocol/index.js";
 import { forgetRuns } from "../../../runtime/scripts/index.js";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/runs/run-sweeper.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { until } from "../../support/signal.js";
@@ -84,7 +84,7 @@ test("no run that starts while others are forgotten is without its definition", 
     for (let n = 0; n < 40; n += 1) {
       const end = await endOf(await start(project, brief));
       // It may be forgotten before anybody has asked how it ended; one without its definition would have failed.
-      expect(["completed", "JobNotFound"]).toContain(end);
+      expect(["completed", "RunNotFound"]).toContain(end);
     }
   });
   await Promise.all(starters);

@@ -1,8 +1,8 @@
 // What a worker remembers of the runs whose steps it begins.
 import { expect, test } from "vitest";
 import { encodeRunRecord } from "../../../runtime/protocol/index.js";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunRecords } from "../../../runtime/worker/run-records.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunRecords } from "../../../runtime/worker/runs/run-records.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { forgetRuns } from "../../../runtime/scripts/index.js";
 import { defineTask, setupProject } from "../../support/project.js";

@@ -250,7 +250,7 @@ test("what cannot be retried or skipped says why", async () => {
   // It has been counted among the items that have ended.
   await expect(skip("loose.0")).rejects.toThrow(/loose.0 is failed, and the run went on without it/);
   await expect(skip("each")).rejects.toThrow(/goes over a list: skip its items one by one, as each.0/);
-  await expect(inspector.retryRun("nobody")).rejects.toThrow(/JobNotFound/);
+  await expect(inspector.retryRun("nobody")).rejects.toThrow(/RunNotFound/);
   broken.clear();
   await inspector.retryRun(run.id);
   await run.result();

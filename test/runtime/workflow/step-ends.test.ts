@@ -2,8 +2,8 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
 import { recordMold, type StepEnd } from "../../../runtime/protocol/index.js";
-import { StepEnds } from "../../../runtime/worker/step-ends.js";
-import type { StepContext } from "../../../runtime/worker/step-context.js";
+import { StepEnds } from "../../../runtime/worker/runs/step-ends.js";
+import type { StepContext } from "../../../runtime/worker/claims/step-context.js";
 import { RecordingLogger, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal } from "../../support/signal.js";

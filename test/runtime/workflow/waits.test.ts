@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { createClient } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
-import { RunReader } from "../../../runtime/worker/run-reader.js";
-import { RunSweeper } from "../../../runtime/worker/run-sweeper.js";
+import { RunReader } from "../../../runtime/worker/runs/run-reader.js";
+import { RunSweeper } from "../../../runtime/worker/runs/run-sweeper.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until } from "../../support/signal.js";

@@ -1,0 +1,130 @@
+/**
+ * Decides what happens to a job after an attempt that did not complete. Pure: error, definition and counts
+ * in, decision out.
+ *
+ *   PermanentError, declared `retry: never`      -> dead
+ *   declared `retry: { after }`                   -> retry after that; counts unless `countsAttempt: false`
+ *   anything else, retries left                   -> retry by the policy
+ *   anything else, no retries left                -> dead
+ */
+import {
+  type AnyTaskContract,
+  type ErrorRule,
+  jitteredDelayMs,
+  type ValidationIssue,
+} from "../../definition/index.js";
+import { PermanentError } from "../../errors.js";
+import { type JobRun, type RecordOptions, encodeRun, withEvent } from "../../protocol/index.js";
+
+export interface FailedAttempt {
+  readonly contract: AnyTaskContract;
+  readonly options: RecordOptions;
+  readonly run: JobRun;
+  readonly error: unknown;
+  /** Redis time (ms). */
+  readonly now: number;
+  /** Returns [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Decision {
+  readonly outcome: "retry" | "dead";
+  /** Delay until the retry, or retention of the dead job (ms). */
+  readonly ms: number;
+  readonly run: string;
+}
+
+/**
+ * Long messages and stacks would fill Redis: a provider that echoes its request into its errors is enough for
+ * that.
+ */
+const MAX_NAME_CHARACTERS = 120;
+const MAX_MESSAGE_CHARACTERS = 4096;
+const MAX_STACK_CHARACTERS = 8192;
+
+export function decideFailure(attempt: FailedAttempt): Decision {
+  const { contract, options, run, error } = attempt;
+  const rule = ruleFor(contract, error);
+  const counts = rule.countsAttempt !== false;
+  const attempts = run.attempts + (counts ? 1 : 0);
+  const maxRetries = options.maxRetries ?? contract.retry.maxRetries;
+  const dead = rule.retry === "never" || (counts && attempts > maxRetries);
+  const events = withEvent(run.events, failedEvent(attempt));
+  if (dead) {
+    return {
+      outcome: "dead",
+      ms: options.keepDeadMs ?? contract.retention.deadMs,
+      run: encodeRun({ ...run, attempts, state: "dead", detail: null, events }),
+    };
+  }
+  const ms =
+    rule.retry === "after"
+      ? (rule.afterMs ?? 0)
+      : jitteredDelayMs(contract.retry.backoff, Math.max(1, attempts), attempt.random);
+  return {
+    outcome: "retry",
+    ms,
+    run: encodeRun({ ...run, attempts, state: "retry", detail: null, events }),
+  };
+}
+
+/**
+ * The run of a job whose handler sleeps or waits for an event. No attempt is spent. Only the last of several
+ * such events in a row is kept, so that they do not push failures out of the history.
+ */
+export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", wakeAt: number): string {
+  const last = run.events.at(-1)?.[1];
+  const before = last === "slept" || last === "waited" ? run.events.slice(0, -1) : run.events;
+  const events = withEvent(before, [Math.round(now), kind, wakeAt]);
+  return encodeRun({ ...run, state: "pending", detail: null, events });
+}
+
+function ruleFor(contract: AnyTaskContract, error: unknown): ErrorRule {
+  if (error instanceof PermanentError) return { retry: "never" };
+  const name = error instanceof Error ? describeError(error).name : "";
+  return Object.hasOwn(contract.errors, name)
+    ? (contract.errors[name] ?? { retry: "policy" })
+    : { retry: "policy" };
+}
+
+function failedEvent(attempt: FailedAttempt): JobRun["events"][number] {
+  const { name, message, stack } = describeError(attempt.error);
+  const number = attempt.run.attempts + 1;
+  return [Math.round(attempt.now), "failed", number, name, message, stack];
+}
+
+/** Name, message and stack of any thrown value, truncated to what Redis should hold. */
+export function describeError(error: unknown): { name: string; message: string; stack: string } {
+  if (!(error instanceof Error)) {
+    return { name: "Error", message: textOf(() => error, MAX_MESSAGE_CHARACTERS), stack: "" };
+  }
+  return {
+    name: textOf(() => error.name, MAX_NAME_CHARACTERS),
+    message: textOf(() => error.message, MAX_MESSAGE_CHARACTERS),
+    stack: textOf(() => error.stack ?? "", MAX_STACK_CHARACTERS),
+  };
+}
+
+/**
+ * Getters and `toString` of a thrown value may throw themselves; uncaught, that would end the process and all
+ * its jobs.
+ */
+export function textOf(read: () => unknown, length: number): string {
+  try {
+    return cut(String(read()), length);
+  } catch {
+    return "(a thrown value that has no text)";
+  }
+}
+
+function cut(text: string, length: number): string {
+  const kept =
+    text.length <= length ? text : `${text.slice(0, length)}… (${text.length - length} characters cut)`;
+  // Half a surrogate pair, which truncation may create too, is invalid text for readers in other languages.
+  return kept.replaceAll(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/** The issues of a failed validation, in one line. */
+export function issueText(issues: readonly Pick<ValidationIssue, "message" | "path">[]): string {
+  return issues.map((issue) => `${issue.path.map(String).join(".") || "value"}: ${issue.message}`).join("; ");
+}
