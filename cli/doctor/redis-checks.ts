@@ -124,7 +124,7 @@ function serverId({ fields }: ServerInfo): string | undefined {
   return fields.get("run_id");
 }
 
-export function checkPolicy(info: ServerInfo): Finding {
+function checkPolicy(info: ServerInfo): Finding {
   const policy = info.fields.get("maxmemory_policy");
   if (policy === "noeviction") return ok("TW-D21", "maxmemory-policy is noeviction");
   return problem("TW-D21", "error", `expected maxmemory-policy noeviction, got ${policy ?? "no answer"}`, {

@@ -91,7 +91,7 @@ export function unservedFindings(
   );
 }
 
-export function workersFinding(workers: readonly WorkerSummary[]): Finding {
+function workersFinding(workers: readonly WorkerSummary[]): Finding {
   const alive = workers.filter((worker) => worker.alive).length;
   if (alive > 0) return ok("TW-D27", `${alive} ${alive === 1 ? "worker is" : "workers are"} alive`);
   return problem("TW-D27", "warning", "no worker is alive", {

@@ -7,7 +7,7 @@ import { type Layout, list } from "./layout.js";
 import { subtrees } from "./schema-walk.js";
 import { literal, propertyKey } from "./source-text.js";
 
-export const VIEWS = ["strict", "loose"] as const;
+const VIEWS = ["strict", "loose"] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface ZodScope {

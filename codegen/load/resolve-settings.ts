@@ -61,7 +61,7 @@ function named(name: string, policies: ReadonlyMap<string, RetryPolicy>): RetryP
   return policy;
 }
 
-export function resolveBackoff(written: BackoffDefinition): Backoff {
+function resolveBackoff(written: BackoffDefinition): Backoff {
   const jitter = written.jitter ?? "none";
   switch (written.type) {
     case "fixed":

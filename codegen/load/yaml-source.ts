@@ -31,9 +31,9 @@ import { explainYamlError } from "./yaml-errors.js";
 
 export const MAX_FILE_BYTES = 1024 * 1024;
 export const MAX_DEPTH = 40;
-export const MAX_ALIASES = 50;
+const MAX_ALIASES = 50;
 /** Most values of one file after its aliases are expanded; a regular file of 1 MiB has fewer. */
-export const MAX_NODES = 200_000;
+const MAX_NODES = 200_000;
 
 /** The tree of a file, or `undefined` after reporting an error that leaves nothing to check. */
 export function parseSource(file: string, raw: string, reporter: Reporter): SourceNode | undefined {

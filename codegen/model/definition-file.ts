@@ -37,7 +37,7 @@ const defaultsDefinition = z
     description: "Defaults of all tasks. Only one file of a project may contain this section.",
   });
 
-export const MAX_QUEUE_WEIGHT = 1000;
+const MAX_QUEUE_WEIGHT = 1000;
 const MAX_PENDING_LIMIT = 1_000_000_000;
 
 const queueDefinition = z

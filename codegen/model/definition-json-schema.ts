@@ -50,11 +50,3 @@ function offer(definition: JsonObject | undefined, names: readonly string[]): vo
 export function renderJsonSchema(schema: JsonObject): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
-
-/**
- * Path (in the root of the repository) and text of the schema that ships with the package. Tools write it; a
- * test checks that it is up to date.
- */
-export function projectSchema(): { readonly path: string; readonly text: string } {
-  return { path: "tasks.schema.json", text: renderJsonSchema(definitionFileJsonSchema()) };
-}

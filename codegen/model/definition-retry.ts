@@ -59,16 +59,14 @@ const list = z.strictObject({
   jitter: jitter.optional(),
 });
 
-export const backoffDefinition = z
-  .discriminatedUnion("type", [exponential, fixed, linear, list, polynomial])
-  .meta({
-    id: "Backoff",
-    description: "How long to wait before each retry.",
-    examples: [{ type: "exponential", initial: "1s", factor: 2, max: "5m", jitter: "full" }],
-  });
+const backoffDefinition = z.discriminatedUnion("type", [exponential, fixed, linear, list, polynomial]).meta({
+  id: "Backoff",
+  description: "How long to wait before each retry.",
+  examples: [{ type: "exponential", initial: "1s", factor: 2, max: "5m", jitter: "full" }],
+});
 export type BackoffDefinition = z.infer<typeof backoffDefinition>;
 
-export const MAX_RETRIES_LIMIT = 1000;
+const MAX_RETRIES_LIMIT = 1000;
 export const maxRetriesDefinition = z
   .int()
   .min(0)

@@ -58,8 +58,19 @@ export const DIAGNOSTIC_CODES = {
   TW217: "A workflow that is too large, counting the steps of its child workflows.",
   TW220: "A field by which a handler cannot wait for an event.",
   TW221: "A task with batch that waits for events.",
+  TW301: "An error class has a name that generated code uses.",
+  TW302: "A field has a name that every JavaScript object has.",
+  TW310: "A handler for a task that no definition has; the file is left alone.",
+  TW311: "Two handlers for one task.",
+  TW312:
+    "A handler file with conflict markers or syntax errors; the file is left alone, and no second stub is made.",
+  TW313: "The file where the stub would go exists and exports no handler.",
+  TW320:
+    "The output folder, or a file in it, is not ours to write: outside the project, a link that leads out of it, or written by somebody else.",
+  TW321: "A file that is no longer generated was edited; it is left alone.",
+  TW390: "(watch) an unforeseen failure, such as a full disk; the next save tries again.",
 } as const;
-export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES | `TW2${number}` | `TW3${number}`;
+export type DiagnosticCode = keyof typeof DIAGNOSTIC_CODES;
 
 export interface Diagnostic {
   readonly code: DiagnosticCode;

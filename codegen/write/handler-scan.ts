@@ -51,7 +51,7 @@ export async function scanHandlers(
 }
 
 /** Sorted. Links are not followed, so that no file outside the project is read. */
-export function handlerFiles(root: string, handlersDir: string): readonly string[] {
+function handlerFiles(root: string, handlersDir: string): readonly string[] {
   const folder = path.join(root, handlersDir);
   if (!existsSync(folder)) return [];
   const entries = readdirSync(folder, { withFileTypes: true }).toSorted((a, b) =>

@@ -15,7 +15,7 @@ export interface FoundHandler {
 }
 
 /** Functions that define a handler: for one job, or for a batch. */
-export const DEFINE_FUNCTIONS = ["defineHandler", "defineBatchHandler"] as const;
+const DEFINE_FUNCTIONS = ["defineHandler", "defineBatchHandler"] as const;
 export type DefineFunction = (typeof DEFINE_FUNCTIONS)[number];
 
 export function defineFunction(name: string): DefineFunction | undefined {

@@ -5,9 +5,9 @@ import type { JobRun } from "../protocol/index.js";
 import type { TaskweftClient } from "./client.js";
 import type { EnqueueOutcome, JobHandle } from "./enqueue-options.js";
 import { durationMs } from "../option-values.js";
+import { DEFAULT_RESULT_TIMEOUT_MS } from "./result-listener.js";
 
 /** How long `result()` waits when it is not told (ms). */
-const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 
 /** What can be awaited: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
 export type Awaitable = "result" | "end" | "nothing";
@@ -62,24 +62,16 @@ export class StoredJobHandle<Result> implements JobHandle<Result> {
       );
     }
     const { run, record } = finished;
-    switch (run.state) {
-      case "completed":
-        // Stored as null either way: without a declared result it means that the handler returned nothing.
-        return (awaitable === "result" ? run.detail : (run.detail ?? undefined)) as Result;
-      case "dead":
-        throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, {
-          operation: "result",
-          jobId: this.id,
-        });
-      case "cancelled":
-      case "pending":
-      case "retry":
-        // Only final runs get here, so this one was cancelled.
-        throw new TaskweftError("JobCancelled", `${record.task} job ${this.id} was cancelled`, {
-          operation: "result",
-          jobId: this.id,
-        });
+    if (run.state === "completed") {
+      // Stored as null either way: without a declared result it means that the handler returned nothing.
+      return (awaitable === "result" ? run.detail : (run.detail ?? undefined)) as Result;
     }
+    const about = { operation: "result", jobId: this.id };
+    if (run.state === "dead") {
+      throw new TaskweftError("JobDead", `${record.task} job ${this.id} is dead: ${lastError(run)}`, about);
+    }
+    // Only the last of a job's states get here, so this one was cancelled.
+    throw new TaskweftError("JobCancelled", `${record.task} job ${this.id} was cancelled`, about);
   }
 }
 

@@ -9,7 +9,7 @@ import { PayloadInvalid, type PayloadProblem } from "../errors.js";
  * Larger payloads belong in a blob store, with a reference in the job: they slow down every other job of the
  * shard.
  */
-export const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
+const MAX_PAYLOAD_CHARACTERS = 1024 * 1024;
 
 type Operation = "emit" | "enqueue" | "replay";
 

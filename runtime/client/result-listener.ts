@@ -17,6 +17,8 @@ import {
 import { awaitJob, awaitRun } from "../scripts/index.js";
 import { Asks } from "./asks.js";
 
+/** Default of `result({ timeout })`, of jobs and of runs (ms). */
+export const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 /** Interval of the polls without a message (ms). */
 const ASK_AGAIN_MS = 5000;
 /** How long after its timeout a wait still accepts an answer that is under way (ms). */

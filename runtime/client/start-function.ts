@@ -16,6 +16,7 @@ import type { TaskweftClient } from "./client.js";
 import { currentClient } from "./default-client.js";
 import { assertKey } from "./job-key.js";
 import { checkValue } from "./payload-check.js";
+import { DEFAULT_RESULT_TIMEOUT_MS } from "./result-listener.js";
 
 /** A workflow as generated code hands it to the runtime. */
 export interface WorkflowContract<Input = unknown, _Output = unknown> {
@@ -80,7 +81,6 @@ export interface StartFunction<Input, Output> {
   readonly contract?: WorkflowContract<Input, Output>;
 }
 
-const DEFAULT_RESULT_TIMEOUT_MS = 30_000;
 /** No dot: the ids of the run's jobs and child runs are its own id, a dot and more, so two runs never share one. */
 const RUN_ID = /^[A-Za-z0-9_-]{1,80}$/;
 

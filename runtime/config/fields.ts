@@ -38,22 +38,29 @@ function duration(
   field: Pick<ConfigField, "description" | "env"> & {
     readonly fallback?: DurationValue;
     readonly leastMs?: number;
+    readonly mostMs?: number;
   },
 ): ConfigField<DurationValue> {
-  const { leastMs = 0, ...others } = field;
+  const { leastMs = 0, mostMs = Infinity, ...others } = field;
   const fits = (value: unknown): boolean => {
     if (value === 0) return leastMs === 0;
     const ms = typeof value === "string" ? parseDuration(value) : undefined;
-    return ms !== undefined && ms >= leastMs;
+    return ms !== undefined && ms >= leastMs && ms <= mostMs;
   };
   const text = { type: "string", pattern: DURATION_PATTERN.source };
   return {
     ...others,
-    expected:
-      leastMs === 0 ? "a duration such as 30s, or 0" : `a duration such as 30s, at least ${leastMs}ms`,
+    expected: expectedDuration(leastMs, mostMs),
     schema: z.custom<DurationValue>(fits).meta(leastMs === 0 ? { anyOf: [text, { const: 0 }] } : text),
     parse: (value) => (value === "0" ? 0 : value),
   };
+}
+
+function expectedDuration(leastMs: number, mostMs: number): string {
+  if (leastMs > 0) return `a duration such as 30s, at least ${leastMs}ms`;
+  return mostMs < Infinity
+    ? `a duration such as 5ms, at most ${mostMs}ms, or 0`
+    : "a duration such as 30s, or 0";
 }
 
 function choice<const Name extends string>(
@@ -129,6 +136,7 @@ export const CONFIG_FIELDS = {
     env: "TASKWEFT_WORKER_CLAIM_AHEAD",
     description: "Handler time to claim ahead while handlers are short; 0 claims only for free slots.",
     fallback: "5ms",
+    mostMs: 1000,
   }),
   "worker.maxResult": {
     env: "TASKWEFT_WORKER_MAX_RESULT",

@@ -128,39 +128,23 @@ export class Connection implements ScriptRunner {
   async readTogether(collect: (reads: Reads) => unknown, operation = "read"): Promise<unknown[]> {
     const reads = new Reads();
     collect(reads);
-    try {
-      return await reads.send(this.redis);
-    } catch (error) {
-      throw toTaskweftError(error, operation);
-    }
+    return await named(operation, reads.send(this.redis));
   }
 
   /** The records of `ids`; `null` for a job that does not exist. */
   async readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]> {
-    try {
-      return await this.redis.hmget(keys.jobs, ...ids);
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    return await named("read", this.redis.hmget(keys.jobs, ...ids));
   }
 
   /** The stored text of a kept event; `null` when there is none. */
   async readEvent(keys: ShardKeys, field: string): Promise<string | null> {
-    try {
-      return await this.redis.hget(keys.events, field);
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    return await named("read", this.redis.hget(keys.events, field));
   }
 
   /** The runs of `ids` by their position in the list; jobs without a run are left out. */
   async readRuns(keys: ShardKeys, ids: readonly string[]): Promise<ReadonlyMap<number, string>> {
-    try {
-      const texts = await this.redis.hmget(keys.runs, ...ids);
-      return new Map(texts.flatMap((text, position) => (text === null ? [] : [[position, text] as const])));
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    const texts = await named("read", this.redis.hmget(keys.runs, ...ids));
+    return new Map(texts.flatMap((text, position) => (text === null ? [] : [[position, text] as const])));
   }
 
   /**
@@ -169,17 +153,13 @@ export class Connection implements ScriptRunner {
    */
   async readRunFields(keys: ShardKeys, fields: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const found = new Map<string, string>();
-    try {
-      for (let from = 0; from < fields.length; from += READ_BATCH) {
-        const part = fields.slice(from, from + READ_BATCH);
-        const texts = await this.redis.hmget(keys.workflows, ...part);
-        for (const [i, field] of part.entries()) {
-          const text = texts[i];
-          if (text !== null && text !== undefined) found.set(field, text);
-        }
+    for (let from = 0; from < fields.length; from += READ_BATCH) {
+      const part = fields.slice(from, from + READ_BATCH);
+      const texts = await named("read", this.redis.hmget(keys.workflows, ...part));
+      for (const [i, field] of part.entries()) {
+        const text = texts[i];
+        if (text !== null && text !== undefined) found.set(field, text);
       }
-    } catch (error) {
-      throw toTaskweftError(error, "read");
     }
     return found;
   }
@@ -189,20 +169,12 @@ export class Connection implements ScriptRunner {
    * @param now Redis time (ms); an estimate is enough, because the script that removes runs checks again.
    */
   async expiredRuns(keys: ShardKeys, limit: number, now: number): Promise<readonly string[]> {
-    try {
-      return await this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit);
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    return await named("read", this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit));
   }
 
   /** The steps that the handlers of a job have stored, `null` when there are none. */
   async readSteps(keys: ShardKeys, id: string): Promise<string | null> {
-    try {
-      return await this.redis.hget(keys.notes, id);
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    return await named("read", this.redis.hget(keys.notes, id));
   }
 
   /**
@@ -211,17 +183,14 @@ export class Connection implements ScriptRunner {
   async heldBy(keys: ShardKeys, worker: string): Promise<readonly string[]> {
     const held: string[] = [];
     let cursor = "0";
-    try {
-      do {
-        const [next, fields] = await this.redis.hscan(keys.active, cursor, "COUNT", 1000);
-        for (let i = 0; i < fields.length; i += 2) {
-          if (fields[i + 1] === worker) held.push(fields[i] ?? "");
-        }
-        cursor = next;
-      } while (cursor !== "0");
-    } catch (error) {
-      throw toTaskweftError(error, "read");
-    }
+    do {
+      const page = await named("read", this.redis.hscan(keys.active, cursor, "COUNT", 1000));
+      const fields = page[1];
+      for (let i = 0; i < fields.length; i += 2) {
+        if (fields[i + 1] === worker) held.push(fields[i] ?? "");
+      }
+      cursor = page[0];
+    } while (cursor !== "0");
     // HSCAN may return a field twice while the hash grows.
     return [...new Set(held)];
   }
@@ -229,6 +198,15 @@ export class Connection implements ScriptRunner {
   /** Drops the connection at once; calls in flight are rejected. */
   disconnect(): void {
     this.redis.disconnect();
+  }
+}
+
+/** Turns an error of ioredis into one of ours. */
+async function named<Reply>(operation: string, reply: Promise<Reply>): Promise<Reply> {
+  try {
+    return await reply;
+  } catch (error) {
+    throw toTaskweftError(error, operation);
   }
 }
 

@@ -20,7 +20,7 @@ export interface ServerFacts {
   readonly maxmemoryBytes: number;
 }
 
-export async function readServerFacts(redis: Redis): Promise<ServerFacts> {
+async function readServerFacts(redis: Redis): Promise<ServerFacts> {
   const info = new Map<string, string>();
   for (const line of (await redis.info()).split("\r\n")) {
     const colon = line.indexOf(":");
@@ -38,7 +38,7 @@ export async function readServerFacts(redis: Redis): Promise<ServerFacts> {
 }
 
 /** Why the server cannot be used; empty when it can. */
-export function unsuitableReasons(facts: ServerFacts): string[] {
+function unsuitableReasons(facts: ServerFacts): string[] {
   const reasons: string[] = [];
   const [major = 0, minor = 0] = facts.version.split(".").map(Number);
   const [needMajor, needMinor] = facts.product === "valkey" ? [7, 2] : [7, 0];

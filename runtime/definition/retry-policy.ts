@@ -10,7 +10,7 @@
 export const JITTERS = ["none", "full", "equal"] as const;
 export type Jitter = (typeof JITTERS)[number];
 
-export const BACKOFF_TYPES = ["fixed", "linear", "exponential", "polynomial", "list"] as const;
+const BACKOFF_TYPES = ["fixed", "linear", "exponential", "polynomial", "list"] as const;
 export type BackoffType = (typeof BACKOFF_TYPES)[number];
 
 /** The delay before retry n (n counts from 1), in milliseconds, before jitter. */

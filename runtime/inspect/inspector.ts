@@ -25,7 +25,7 @@ import { isQueueEmpty, isTaskEmpty } from "./drained.js";
 import { showJob } from "./job-details.js";
 import { listEvents, showEvent } from "./event-list.js";
 import { listJobs } from "./job-list.js";
-import { collectIds } from "./job-walk.js";
+import { collectIds, MAX_COLLECTED } from "./job-walk.js";
 import { purgeQueue, type PurgeOptions, type PurgeReport } from "./purge.js";
 import { listQueues, queueNames } from "./queue-list.js";
 import { listSchedules, showSchedule, suspendSchedule } from "./schedule-list.js";
@@ -212,8 +212,6 @@ export interface Inspector {
    */
   skipStep(id: string, step: string, result?: unknown): Promise<void>;
 }
-
-const MAX_COLLECTED = 10_000;
 
 export function createInspector(options: InspectorOptions): Inspector {
   const reader = new ShardReader(options.connection, options.keys, options.router);

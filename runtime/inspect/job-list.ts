@@ -13,7 +13,7 @@ import { stateOf, summarize, type ShardReader, type StoredJob } from "./shard-re
 import type { JobFilter, JobListOptions, JobPage, JobSummary, Redactor } from "./types.js";
 
 const DEFAULT_LIMIT = 50;
-export const MAX_LIMIT = 1000;
+const MAX_LIMIT = 1000;
 const CHUNK = 200;
 /** Ids that one call looks at: a filter that matches nothing must not read a million records. */
 const SCAN_BUDGET = 5000;

@@ -10,6 +10,8 @@ import { activeIds, type Entry, scored, type Source, sourcesFor, summarizeEntrie
 import type { ShardReader } from "./shard-reader.js";
 import type { CollectedIds, JobFilter, JobSummary } from "./types.js";
 
+/** Ids that `collectIds` gives where no number is asked for. */
+export const MAX_COLLECTED = 10_000;
 /** Jobs read at once. */
 const CHUNK = 200;
 /** First chunk at the end of a list, where most walks that look for one job find it. */

@@ -4,6 +4,7 @@ import { addUnserved } from "../gauges/index.js";
 import type { ShardRouter } from "../protocol/index.js";
 import type { AuditReport, FindingCode } from "./audit/finding.js";
 import type { Holding, Inspector } from "./inspector.js";
+import { MAX_COLLECTED } from "./job-walk.js";
 import { purgeShards } from "./purge.js";
 import { listRunsOver } from "./run-pages.js";
 import type {
@@ -18,7 +19,6 @@ import type {
 } from "./types.js";
 
 const DEFAULT_LIMIT = 50;
-const MAX_COLLECTED = 10_000;
 const MOST_FINDINGS = 1000;
 
 /** @param shards One inspector per shard, in order. */

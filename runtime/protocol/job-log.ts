@@ -3,7 +3,7 @@
  * level, text]`.
  */
 
-export const JOB_LOG_LEVELS = ["info", "warn", "error"] as const;
+const JOB_LOG_LEVELS = ["info", "warn", "error"] as const;
 export type JobLogLevel = (typeof JOB_LOG_LEVELS)[number];
 
 export interface JobLogLine {

@@ -251,7 +251,7 @@ export function parseSteps(text: string | null): Map<string, unknown> {
 }
 
 /** Events kept in a run; the oldest are dropped. Bounds the memory of a job that fails for a year. */
-export const MAX_RUN_EVENTS = 30;
+const MAX_RUN_EVENTS = 30;
 
 export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
   return [...events.slice(-(MAX_RUN_EVENTS - 1)), event];

@@ -8,7 +8,7 @@
 import type { ShardRouter } from "./shard-router.js";
 
 /** Why a tick did not run. */
-export const SKIP_REASONS = ["draining", "missed", "overlap", "paused"] as const;
+const SKIP_REASONS = ["draining", "missed", "overlap", "paused"] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 export interface ScheduleState {

@@ -29,7 +29,7 @@
 import type { JobRecord, RecordMold } from "./records.js";
 import { parseRunLife, type RunLife } from "./run-life.js";
 
-export const RUN_VERSION = 1;
+const RUN_VERSION = 1;
 
 export interface RunRecord {
   readonly workflow: string;

@@ -27,7 +27,7 @@ export interface WorkerOptions extends ConnectionOptions {
    * `60s`.
    */
   readonly maxBlock?: Duration;
-  /** Handler time to claim ahead while handlers are short; `0` claims only for free slots. Default `5ms`. */
+  /** Handler time to claim ahead while handlers are short, at most `1s`; `0` claims only for free slots. Default `5ms`. */
   readonly claimAhead?: Duration;
   /**
    * Most characters of JSON in the result of a job: a job with a longer result goes dead with
@@ -97,7 +97,8 @@ export function resolveWorkerOptions(
     graceMs: timerMs(durationMs("grace", options.grace, DEFAULT_GRACE_MS)),
     leaseMs: atLeast("lease", durationMs("lease", options.lease, DEFAULT_LEASE_MS), SHORTEST_LEASE_MS),
     maxBlockMs: durationMs("maxBlock", options.maxBlock, DEFAULT_MAX_BLOCK_MS),
-    claimAheadMs: Math.min(
+    claimAheadMs: atMost(
+      "claimAhead",
       durationMs("claimAhead", options.claimAhead, DEFAULT_CLAIM_AHEAD_MS),
       LONGEST_CLAIM_AHEAD_MS,
     ),
@@ -122,6 +123,11 @@ export function resolveWorkerOptions(
 function keepsJobLog(value: string): boolean {
   if (value !== "keep" && value !== "off") throw optionInvalid("jobLog", "keep or off", value);
   return value === "keep";
+}
+
+function atMost(name: string, ms: number, most: number): number {
+  if (ms > most) throw optionInvalid(name, `at most ${most} ms`, ms);
+  return ms;
 }
 
 function atLeast(name: string, ms: number, least: number): number {

@@ -25,7 +25,7 @@ export type Decision =
 /** States of a run that begins no more steps but has not ended. */
 export const RUN_FAILING = "failing";
 export const RUN_COMPENSATING = "compensating";
-export const RUN_CANCELLING = "cancelling";
+const RUN_CANCELLING = "cancelling";
 
 /**
  * Whether a run continues when this step has failed. A fan-out fails as a whole only if its list is unusable,

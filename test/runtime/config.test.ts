@@ -122,6 +122,7 @@ describe("a mistake in the file", () => {
       "c.yaml:1:18 worker.lease: expected a duration such as 30s, at least 1000ms, got 30",
     ],
     ["worker: { lease: 10ms }", 'at least 1000ms, got "10ms"'],
+    ["worker: { claimAhead: 2s }", 'a duration such as 5ms, at most 1000ms, or 0, got "2s"'],
     ["worker: { concurrency: 0 }", "expected a whole number from 1 to 10000, got 0"],
     ["worker: { queues: [a, 5] }", "worker.queues: expected names of queues, got 5"],
     ["worker: 5", "c.yaml:1:9 worker: expected a map, got a number"],

@@ -4,7 +4,7 @@ import { automatonsOf } from "./automaton.js";
 import { mostSteps } from "./cost.js";
 import { Effort, TooIntricate } from "./effort.js";
 
-export const MAX_PATTERN_LENGTH = 500;
+const MAX_PATTERN_LENGTH = 500;
 
 /**
  * Length of the text that `mostSteps` searches; the limit of steps corresponds to some milliseconds of
