@@ -10,7 +10,7 @@ import { payloadValidator } from "./payload-validator.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
-import { exposedPart } from "./sensitive-flow.js";
+import { exposedPart } from "./expressions/sensitive-flow.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
 /** By the name of the task with the `onExhausted`. */

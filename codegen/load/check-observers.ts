@@ -5,17 +5,17 @@
 import type { Expression, ValueTemplate } from "../model/expression.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { checkPayloadKind, type CheckedTask } from "./check-tasks.js";
-import { checkCondition } from "./check-condition.js";
+import { checkCondition } from "./expressions/check-condition.js";
 import { checkDelay } from "./check-dedupe.js";
 import { identifierOf } from "./check-names.js";
 import { checkLimit } from "./check-references.js";
 import type { Declarations } from "./declarations.js";
-import type { Scope } from "./expression-types.js";
+import type { Scope } from "./expressions/expression-types.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
 import { type Origin, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
-import { objectTemplate } from "./value-template.js";
+import { objectTemplate } from "./expressions/value-template.js";
 
 export interface CheckedEvent {
   readonly at: Origin;

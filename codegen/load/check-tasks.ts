@@ -3,7 +3,7 @@ import type { JsonSchemaNode } from "../model/json-schema.js";
 import type { TemplatePart } from "../model/project.js";
 import { quote } from "../model/quote.js";
 import { checkDedupe } from "./check-dedupe.js";
-import { checkKey, type KeyedRule } from "./check-key.js";
+import { checkKey, type KeyedRule } from "./expressions/check-key.js";
 import { identifierOf } from "./check-names.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";

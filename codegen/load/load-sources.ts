@@ -14,7 +14,7 @@ import { checkSchedules } from "./check-schedules.js";
 import { checkStructure } from "./check-structure.js";
 import { checkTasks } from "./check-tasks.js";
 import { checkWaitsFor } from "./check-waits-for.js";
-import { checkWorkflows, compileInputs } from "./check-workflows.js";
+import { checkWorkflows, compileInputs } from "./workflows/check-workflows.js";
 import { collectDeclarations } from "./declarations.js";
 import { createSchemaLibrary } from "./payload/library.js";
 import { createReporter, MAX_PROBLEMS, type Reporter, untilTooMany } from "./reporter.js";

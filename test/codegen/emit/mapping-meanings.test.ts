@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { render } from "../../../codegen/emit/layout.js";
 import { valueLayout } from "../../../codegen/emit/template-source.js";
-import { runTemplate } from "../../../codegen/load/run-expression.js";
+import { runTemplate } from "../../../codegen/load/expressions/run-expression.js";
 import type { Expression, ValueTemplate } from "../../../codegen/model/expression.js";
 import { every, keyText, plain, present, some } from "../../../runtime/definition/index.js";
 import { evaluate } from "../../../runtime/workflow/index.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseTemplate, toTemplatePart } from "../../../codegen/load/expression-parser.js";
+import { parseTemplate, toTemplatePart } from "../../../codegen/load/expressions/expression-parser.js";
 import type { Expression } from "../../../codegen/model/expression.js";
 import { problems, taskFile, taskOf } from "./load.js";
 

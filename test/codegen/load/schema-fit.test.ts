@@ -1,6 +1,6 @@
 // Whether the values of one schema are values of another, where schemas meet again or contain themselves.
 import { expect, it } from "vitest";
-import { type Misfit, misfit } from "../../../codegen/load/schema-fit.js";
+import { type Misfit, misfit } from "../../../codegen/load/expressions/schema-fit.js";
 import type { JsonSchemaNode } from "../../../codegen/model/json-schema.js";
 import { integer, object, string } from "../emit/project-fixture.js";
 

@@ -1,7 +1,7 @@
 // The graph of steps: for any graph, the order is right and circles are found when there are any.
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { circlesOf, stepOrder, stepsBefore, stepsEnded } from "../../../codegen/load/step-order.js";
+import { circlesOf, stepOrder, stepsBefore, stepsEnded } from "../../../codegen/load/workflows/step-order.js";
 
 const NAMES = ["a", "b", "c", "d", "e", "f", "g"];
 /** Each step needs any others: circles are likely. */

@@ -1,7 +1,7 @@
 // Workflows: what their checks find, where, and what they make of a right one.
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { runExpression } from "../../../codegen/load/run-expression.js";
+import { runExpression } from "../../../codegen/load/expressions/run-expression.js";
 import { load, problems } from "./load.js";
 
 const TASKS = `version: 1

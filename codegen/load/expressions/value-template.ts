@@ -2,19 +2,19 @@
  * A value with `${{ }}` as written in YAML: its template and its type. If a schema is expected, each part is
  * compared with its part of that schema, so that a problem is reported at the line that must change.
  */
-import type { FieldTemplate, ValueTemplate } from "../model/expression.js";
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import { listed, quote } from "../model/quote.js";
-import { didYouMean } from "./did-you-mean.js";
+import type { FieldTemplate, ValueTemplate } from "../../model/expression.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import { listed, quote } from "../../model/quote.js";
+import { didYouMean } from "../did-you-mean.js";
 import { parseTemplate, type LocatedPart, toExpression, toTemplatePart } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
 import { type Scope, typeOf } from "./expression-types.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import type { Problem, Reporter } from "./reporter.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import type { Problem, Reporter } from "../reporter.js";
 import { misfit } from "./schema-fit.js";
 import { exposedPart } from "./sensitive-flow.js";
 import { because, leavesOf, mayBeNull, notScalar, type ValueType } from "./schema-words.js";
-import type { Origin, SourceEntry, SourceNode, SourceScalar } from "./source.js";
+import type { Origin, SourceEntry, SourceNode, SourceScalar } from "../source.js";
 
 export interface TemplateContext {
   readonly scope: Scope;

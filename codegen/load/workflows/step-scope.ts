@@ -1,14 +1,14 @@
 /** What the expressions of a workflow can read, and why parts of it may be missing. */
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import type { ReadModel } from "../model/project.js";
-import { listed, quote } from "../model/quote.js";
-import type { CheckedEvent } from "./check-observers.js";
-import type { CheckedTask } from "./check-tasks.js";
-import { didYouMean } from "./did-you-mean.js";
-import type { ExpressionProblem, LocatedPath } from "./expression-parser.js";
-import type { Scope } from "./expression-types.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import type { Resolve } from "./schema-words.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import type { ReadModel } from "../../model/project.js";
+import { listed, quote } from "../../model/quote.js";
+import type { CheckedEvent } from "../check-observers.js";
+import type { CheckedTask } from "../check-tasks.js";
+import { didYouMean } from "../did-you-mean.js";
+import type { ExpressionProblem, LocatedPath } from "../expressions/expression-parser.js";
+import type { Scope } from "../expressions/expression-types.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import type { Resolve } from "../expressions/schema-words.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
 
 /** The place of an expression. */

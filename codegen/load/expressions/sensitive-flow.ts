@@ -1,6 +1,6 @@
 /** Checks whether a sensitive value (`x-sensitive`) would reach a place that logs, CLI and dashboard show. */
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import type { Resolve } from "./schema-words.js";
 
 const ANYTHING: JsonSchemaNode = { kind: "any" };

@@ -14,8 +14,8 @@
  *   not        := '!' not | primary
  *   primary    := '(' condition ')' | operand
  */
-import { type ComparisonOperator, COMPARISON_OPERATORS, type Expression } from "../model/expression.js";
-import type { TemplatePart } from "../model/project.js";
+import { type ComparisonOperator, COMPARISON_OPERATORS, type Expression } from "../../model/expression.js";
+import type { TemplatePart } from "../../model/project.js";
 import {
   type Cursor,
   type ExpressionProblem,

@@ -1,7 +1,7 @@
 /** Checks which keys of a step go together: it has a task or a workflow, sleeps, or waits for an event. */
-import { quote } from "../model/quote.js";
-import type { Problem, Reporter } from "./reporter.js";
-import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
+import { quote } from "../../model/quote.js";
+import type { Problem, Reporter } from "../reporter.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
 
 /** Keys allowed in a step without a job. */
 const SLEEP_KEYS: ReadonlySet<string> = new Set(["description", "join", "needs", "sleep"]);

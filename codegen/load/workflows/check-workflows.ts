@@ -1,20 +1,20 @@
 /** Checks workflows: their graphs, and every value that flows in them against the schemas of both sides. */
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import type { TemplatePart } from "../model/project.js";
-import { MAX_STEPS } from "../model/definition-workflow.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import type { TemplatePart } from "../../model/project.js";
+import { MAX_STEPS } from "../../model/definition-workflow.js";
 import { checkCompensations } from "./check-compensations.js";
-import { checkKey } from "./check-key.js";
-import { identifierOf } from "./check-names.js";
+import { checkKey } from "../expressions/check-key.js";
+import { identifierOf } from "../check-names.js";
 import { StepChecker } from "./check-steps.js";
-import { checkPayloadKind } from "./check-tasks.js";
+import { checkPayloadKind } from "../check-tasks.js";
 import type { CheckedWorkflow, WorkflowCheck } from "./checked-workflow.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import type { SchemaLibrary } from "./payload/library.js";
-import type { Reporter } from "./reporter.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import type { SchemaLibrary } from "../payload/library.js";
+import type { Reporter } from "../reporter.js";
 import { type StepGraph, stepGraph } from "./step-graph.js";
 import { type Place, StepScopes } from "./step-scope.js";
-import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
-import { freeTemplate } from "./value-template.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
+import { freeTemplate } from "../expressions/value-template.js";
 import { workflowOrder } from "./workflow-order.js";
 
 /** Runs before the library is finished, because the inputs are schemas too. */

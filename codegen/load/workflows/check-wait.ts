@@ -2,13 +2,13 @@
  * Checks the `match` of a step that waits for an event: a condition with an equality by which an emit finds
  * the run.
  */
-import { type Expression, pathsOf } from "../model/expression.js";
-import { checkCondition } from "./check-condition.js";
+import { type Expression, pathsOf } from "../../model/expression.js";
+import { checkCondition } from "../expressions/check-condition.js";
 import type { CheckedWait, WorkflowCheck } from "./checked-workflow.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import type { GraphStep } from "./step-graph.js";
 import type { Place, StepScopes } from "./step-scope.js";
-import { findEntry } from "./source.js";
+import { findEntry } from "../source.js";
 
 const ROOTS: readonly string[] = ["event", "input", "run", "steps"];
 

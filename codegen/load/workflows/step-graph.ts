@@ -2,13 +2,13 @@
  * Steps of a workflow as a graph: the kind of each step, what it needs, and which steps have certainly ended
  * when it begins.
  */
-import { quote } from "../model/quote.js";
-import { nameProblem } from "./check-names.js";
+import { quote } from "../../model/quote.js";
+import { nameProblem } from "../check-names.js";
 import { checkShape } from "./check-step-shape.js";
-import { didYouMean } from "./did-you-mean.js";
-import type { Reporter } from "./reporter.js";
+import { didYouMean } from "../did-you-mean.js";
+import type { Reporter } from "../reporter.js";
 import { circlesOf, stepsBefore, stepsEnded, stepOrder } from "./step-order.js";
-import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
+import { findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
 
 export interface GraphStep {
   readonly name: string;

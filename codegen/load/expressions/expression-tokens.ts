@@ -1,5 +1,5 @@
 /** The tokens of a `${{ }}` expression, each with its position in the text. */
-import type { DiagnosticCode } from "../model/diagnostic.js";
+import type { DiagnosticCode } from "../../model/diagnostic.js";
 
 /** A range of the parsed text. */
 export interface TextRange {

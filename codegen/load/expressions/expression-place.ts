@@ -1,6 +1,6 @@
 /** Finds the position of a part of an expression in its file. */
 import type { TextRange } from "./expression-parser.js";
-import type { Origin, SourceScalar } from "./source.js";
+import type { Origin, SourceScalar } from "../source.js";
 
 /**
  * Maps offsets in the decoded text to offsets in the file. Quotes, escapes and folded lines shift them, so

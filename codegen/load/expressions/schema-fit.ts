@@ -3,9 +3,9 @@
  * fields. Constraints on the value itself (length, pattern, bounds, unknown keys of open objects) are left to
  * the validator at run time.
  */
-import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
-import { payloadValidator } from "./payload-validator.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import type { JsonPrimitive, JsonSchemaNode } from "../../model/json-schema.js";
+import { payloadValidator } from "../payload-validator.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import { describeSchema, type Resolve } from "./schema-words.js";
 
 /**

@@ -2,8 +2,8 @@
  * Checks `idempotency.key`, `dedupe.key`, `concurrency.key`, `rateLimit.key`, `fairness.key` and `batch.key`
  * against the payload's schema: every field exists, is a scalar, and always has a value.
  */
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import type { TemplatePart } from "../model/project.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import type { TemplatePart } from "../../model/project.js";
 import {
   type ExpressionProblem,
   type LocatedExpression,
@@ -13,10 +13,10 @@ import {
 } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
 import { type Scope, typeOf } from "./expression-types.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import type { Reporter } from "./reporter.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import type { Reporter } from "../reporter.js";
 import { kindName, leavesOf, mayBeNull, notScalar, type Resolve } from "./schema-words.js";
-import type { SourceScalar } from "./source.js";
+import type { SourceScalar } from "../source.js";
 
 /** The consequence of a constant key. `start`: the key of a workflow. */
 const SAME_KEY = {

@@ -1,11 +1,11 @@
 /** Checks that two compared values have types for which the result is not always the same. */
-import type { ComparisonOperator } from "../model/expression.js";
-import { expressionText } from "../model/expression.js";
-import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
-import { listed, quote } from "../model/quote.js";
-import { didYouMean } from "./did-you-mean.js";
+import type { ComparisonOperator } from "../../model/expression.js";
+import { expressionText } from "../../model/expression.js";
+import type { JsonPrimitive, JsonSchemaNode } from "../../model/json-schema.js";
+import { listed, quote } from "../../model/quote.js";
+import { didYouMean } from "../did-you-mean.js";
 import { type ExpressionProblem, type LocatedExpression, toExpression } from "./expression-parser.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import {
   because,
   describeSchema,

@@ -7,20 +7,20 @@ import {
   type StepWait,
   type WorkflowDefinition,
   type WorkflowStep,
-} from "../../runtime/definition/index.js";
-import type { DefinitionFile } from "../model/definition-file.js";
-import type { StepDefinitionEntry, WorkflowDefinitionEntry } from "../model/definition-workflow.js";
-import { compareText } from "../model/diagnostic.js";
-import { expressionsIn, pathsOf, type ValueTemplate } from "../model/expression.js";
-import type { MappingModel, QueueModel, ReadModel, TaskModel, WorkflowModel } from "../model/project.js";
-import { identifierOf } from "./check-names.js";
+} from "../../../runtime/definition/index.js";
+import type { DefinitionFile } from "../../model/definition-file.js";
+import type { StepDefinitionEntry, WorkflowDefinitionEntry } from "../../model/definition-workflow.js";
+import { compareText } from "../../model/diagnostic.js";
+import { expressionsIn, pathsOf, type ValueTemplate } from "../../model/expression.js";
+import type { MappingModel, QueueModel, ReadModel, TaskModel, WorkflowModel } from "../../model/project.js";
+import { identifierOf } from "../check-names.js";
 import type { CheckedStep, CheckedWait, CheckedWorkflow } from "./checked-workflow.js";
-import { definitionHash } from "./hash.js";
-import type { SchemaLibrary } from "./payload/library.js";
-import { toMs } from "./resolve-settings.js";
-import { runExpression, runTemplate } from "./run-expression.js";
+import { definitionHash } from "../hash.js";
+import type { SchemaLibrary } from "../payload/library.js";
+import { toMs } from "../resolve-settings.js";
+import { runExpression, runTemplate } from "../expressions/run-expression.js";
 import type { Place } from "./step-scope.js";
-import { sourceOf } from "./source.js";
+import { sourceOf } from "../source.js";
 
 const DEFAULT_KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 

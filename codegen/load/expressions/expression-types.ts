@@ -3,11 +3,11 @@
  * schema (`payload` of a key, `event` of an observer), so that expressions are checked in the same way
  * everywhere.
  */
-import { expressionText } from "../model/expression.js";
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import { listed } from "../model/quote.js";
+import { expressionText } from "../../model/expression.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import { listed } from "../../model/quote.js";
 import { compareProblem } from "./comparison-types.js";
-import { didYouMean } from "./did-you-mean.js";
+import { didYouMean } from "../did-you-mean.js";
 import {
   type ExpressionProblem,
   type LocatedExpression,
@@ -15,7 +15,7 @@ import {
   type LocatedSegment,
   toExpression,
 } from "./expression-parser.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import { because, kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
 
 /** What an expression can read. */

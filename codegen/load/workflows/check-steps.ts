@@ -1,20 +1,20 @@
 /** Checks what the steps of a workflow compute: conditions, lists and payloads. */
-import type { Expression } from "../model/expression.js";
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import { quote } from "../model/quote.js";
-import { checkCondition, onlyExpression, reportProblems } from "./check-condition.js";
-import { checkLimit } from "./check-references.js";
+import type { Expression } from "../../model/expression.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import { quote } from "../../model/quote.js";
+import { checkCondition, onlyExpression, reportProblems } from "../expressions/check-condition.js";
+import { checkLimit } from "../check-references.js";
 import { checkWait } from "./check-wait.js";
 import type { CheckedJob, CheckedStep, WorkflowCheck } from "./checked-workflow.js";
-import { type ExpressionProblem, toExpression } from "./expression-parser.js";
-import { originIn } from "./expression-place.js";
-import { typeOf } from "./expression-types.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
-import { because, describeSchema, leavesOf, mayBeNull } from "./schema-words.js";
+import { type ExpressionProblem, toExpression } from "../expressions/expression-parser.js";
+import { originIn } from "../expressions/expression-place.js";
+import { typeOf } from "../expressions/expression-types.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import { because, describeSchema, leavesOf, mayBeNull } from "../expressions/schema-words.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
 import type { Place, StepScopes } from "./step-scope.js";
-import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
-import { objectTemplate } from "./value-template.js";
+import { findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
+import { objectTemplate } from "../expressions/value-template.js";
 
 interface StepCheck extends WorkflowCheck {
   readonly graph: StepGraph;

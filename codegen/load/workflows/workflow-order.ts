@@ -1,9 +1,9 @@
 /** Orders workflows with child workflows for the checks, and rejects cycles and oversized nesting. */
-import { MAX_NESTING, MAX_STEPS_IN_ALL } from "../model/definition-workflow.js";
-import { quote } from "../model/quote.js";
-import type { Reporter } from "./reporter.js";
+import { MAX_NESTING, MAX_STEPS_IN_ALL } from "../../model/definition-workflow.js";
+import { quote } from "../../model/quote.js";
+import type { Reporter } from "../reporter.js";
 import { circlesOf } from "./step-order.js";
-import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
+import { entriesOf, findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
 
 interface Size {
   /** Number of steps, including those of child workflows, each counted as often as it occurs. */

@@ -1,7 +1,7 @@
 /** Describes schemas in the words of messages, and lists the scalar values that they allow. */
-import type { JsonPrimitive, JsonSchemaNode } from "../model/json-schema.js";
-import { anyOf, listed } from "../model/quote.js";
-import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
+import type { JsonPrimitive, JsonSchemaNode } from "../../model/json-schema.js";
+import { anyOf, listed } from "../../model/quote.js";
+import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 
 /** Resolves a node: the named schema behind a reference. */
 export type Resolve = (node: JsonSchemaNode) => JsonSchemaNode | undefined;

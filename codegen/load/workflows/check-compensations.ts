@@ -1,8 +1,8 @@
 /** Checks that each `compensate` can be triggered, and that each trigger has something to compensate. */
-import { quote } from "../model/quote.js";
-import type { Reporter } from "./reporter.js";
+import { quote } from "../../model/quote.js";
+import type { Reporter } from "../reporter.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
-import { findEntry, type Origin, type SourceNode, textOf } from "./source.js";
+import { findEntry, type Origin, type SourceNode, textOf } from "../source.js";
 
 export function checkCompensations(
   { steps, before }: StepGraph,

@@ -1,13 +1,13 @@
 /** A workflow whose graph and mappings have been checked. */
-import type { Expression, ValueTemplate } from "../model/expression.js";
-import type { JsonSchemaNode } from "../model/json-schema.js";
-import type { TemplatePart } from "../model/project.js";
-import type { CheckedEvent } from "./check-observers.js";
-import type { CheckedTask } from "./check-tasks.js";
-import type { Declarations } from "./declarations.js";
-import type { SchemaLibrary } from "./payload/library.js";
-import type { Reporter } from "./reporter.js";
-import type { Origin } from "./source.js";
+import type { Expression, ValueTemplate } from "../../model/expression.js";
+import type { JsonSchemaNode } from "../../model/json-schema.js";
+import type { TemplatePart } from "../../model/project.js";
+import type { CheckedEvent } from "../check-observers.js";
+import type { CheckedTask } from "../check-tasks.js";
+import type { Declarations } from "../declarations.js";
+import type { SchemaLibrary } from "../payload/library.js";
+import type { Reporter } from "../reporter.js";
+import type { Origin } from "../source.js";
 import type { Place, StepScopes } from "./step-scope.js";
 
 export interface CheckedWorkflow {

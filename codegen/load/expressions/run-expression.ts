@@ -1,6 +1,6 @@
 /** Converts expressions to the form that a run stores: JSON lists, which the worker evaluates. */
-import type { Expression as RunExpression } from "../../runtime/definition/index.js";
-import type { Expression, ValueTemplate } from "../model/expression.js";
+import type { Expression as RunExpression } from "../../../runtime/definition/index.js";
+import type { Expression, ValueTemplate } from "../../model/expression.js";
 
 const OPERATORS = { all: "&&", any: "||", coalesce: "??" } as const;
 

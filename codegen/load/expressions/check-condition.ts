@@ -1,5 +1,5 @@
 /** Checks a text that consists of exactly one `${{ }}` expression; a condition must be a boolean. */
-import type { Expression } from "../model/expression.js";
+import type { Expression } from "../../model/expression.js";
 import {
   type ExpressionProblem,
   type LocatedExpression,
@@ -9,8 +9,8 @@ import {
 import { originIn } from "./expression-place.js";
 import type { Grammar } from "./expression-tokens.js";
 import { expectBoolean, type Scope } from "./expression-types.js";
-import type { Reporter } from "./reporter.js";
-import { type SourceNode, type SourceScalar, textOf } from "./source.js";
+import type { Reporter } from "../reporter.js";
+import { type SourceNode, type SourceScalar, textOf } from "../source.js";
 
 /** `by`: the key that contains the condition, for messages. */
 export function checkCondition(
