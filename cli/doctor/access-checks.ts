@@ -19,6 +19,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["DEL", KEY],
   ["EVAL", "return 1", "1", KEY],
   ["EVALSHA", "0".repeat(40), "1", KEY],
+  ["EXEC"],
   ["EXISTS", KEY],
   ["GET", KEY],
   ["HDEL", KEY, "f"],
@@ -71,6 +72,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["ZRANGEBYLEX", KEY, "-", "+"],
   ["ZRANGEBYSCORE", KEY, "0", "1"],
   ["ZREM", KEY, "v"],
+  ["ZREVRANGEBYSCORE", KEY, "1", "0"],
   ["ZSCAN", KEY, "0"],
   ["ZSCORE", KEY, "v"],
 ];

@@ -5,14 +5,27 @@
  */
 import type { Redis } from "ioredis";
 
+/** Lua unpacks at most about 8,000 values; commands with more of them reply with a value for each. */
 const SCRIPT = `#!lua flags=no-writes
+local function ask(command, key, from, to)
+  if to - from < 4000 then
+    return redis.call(command, key, unpack(ARGV, from, to))
+  end
+  local all = {}
+  for at = from, to, 4000 do
+    for _, value in ipairs(ask(command, key, at, math.min(at + 3999, to))) do
+      all[#all + 1] = value
+    end
+  end
+  return all
+end
 local replies, at = {}, 1
 for i, key in ipairs(KEYS) do
   local last = at + 1 + tonumber(ARGV[at + 1])
   if ARGV[at] == 'TIME' then
     replies[i] = redis.call('TIME')
   else
-    replies[i] = redis.call(ARGV[at], key, unpack(ARGV, at + 2, last))
+    replies[i] = ask(ARGV[at], key, at + 2, last)
   end
   at = last + 1
 end

@@ -82,7 +82,7 @@ export interface Inspector {
   listJobs(options?: JobListOptions): Promise<JobPage>;
   listQueues(): Promise<readonly QueueSummary[]>;
   /**
-   * Workflow runs: unfinished, then ended, each the newest first.
+   * Workflow runs: unfinished, the newest first; then ended, those first whose retention ends last.
    * @throws TaskweftError `OptionInvalid`.
    */
   listRuns(options?: RunListOptions): Promise<RunPage>;

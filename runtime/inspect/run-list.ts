@@ -58,7 +58,7 @@ interface Entry {
   readonly score: number;
 }
 
-/** The newest first. */
+/** The newest first: by their start, and ended ones by the end of their retention. */
 async function readEntries(reader: ShardReader, key: string, rank: number): Promise<readonly Entry[]> {
   const reply = await reader.read((redis) =>
     redis.zrange(key, rank, String(rank + CHUNK - 1), "REV", "WITHSCORES"),

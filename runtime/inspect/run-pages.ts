@@ -1,4 +1,4 @@
-/** Workflow runs of several shards in one list: those that go on first, then the newest, as in one shard. */
+/** Workflow runs of several shards in one list, in the order of the lists of one shard. */
 import { TaskweftError } from "../errors.js";
 import type { Inspector } from "./inspector.js";
 import { checkedLimit } from "./job-list.js";
@@ -45,7 +45,12 @@ function head({ page, taken }: Part): RunSummary | undefined {
 function compareHeads(one: Part, other: Part): number {
   const [a, b] = [head(one)!, head(other)!];
   if ((a.endedAt === undefined) !== (b.endedAt === undefined)) return a.endedAt === undefined ? -1 : 1;
-  return (b.endedAt ?? b.startedAt) - (a.endedAt ?? a.startedAt);
+  return place(b) - place(a);
+}
+
+/** Of a step's run no time of removal is known: it goes with its parent. */
+function place({ startedAt, endedAt, removedAt }: RunSummary): number {
+  return removedAt ?? endedAt ?? startedAt;
 }
 
 /** Where the next page of the shard begins. A page has no cursors inside, so the shard is asked anew. */

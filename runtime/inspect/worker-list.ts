@@ -27,7 +27,12 @@ export async function listWorkers(reader: ShardReader): Promise<readonly WorkerS
   return result.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** What cannot be read of one worker must not hide the others. */
 function parseAbout(text: string | undefined): Readonly<Record<string, unknown>> {
-  const value: unknown = text === undefined ? undefined : JSON.parse(text);
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  try {
+    const value: unknown = text === undefined ? undefined : JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }

@@ -27,8 +27,7 @@ end
 if redis.call('HEXISTS', active, id) == 1 then
   return 'ACTIVE'
 end
--- An unreadable run must not keep the job from being deleted: it has no state then.
-local _, _, _, state, detail = pcall(split_run, redis.call('HGET', runs, id))
+local _, _, state, detail = split_run(redis.call('HGET', runs, id))
 local final = state == 'completed' or state == 'dead' or (state == 'cancelled' and detail ~= '1')
 local was_due = redis.call('ZREM', due, id) == 1
 local has_ended = redis.call('ZREM', done, id) + redis.call('ZREM', dead, id) > 0

@@ -233,6 +233,28 @@ test("workers are listed with their lease and what they hold", async () => {
   ]);
   await shard.connection.redis.zadd(shard.keys.leases, 1, WORKER);
   expect(await inspector.listWorkers()).toMatchObject([{ name: WORKER, alive: false }]);
+  await shard.connection.redis.hset(shard.keys.workers, WORKER, "{not JSON");
+  expect(await inspector.listWorkers()).toMatchObject([{ name: WORKER, about: {} }]);
+});
+
+test("what is read together may name more fields than Lua unpacks", async () => {
+  const { connection, keys } = shard;
+  const fields = Array.from({ length: 20_000 }, (_unused, n) => `f${n}`);
+  await connection.redis.hset(keys.notes, { f0: "a", f4000: "b", f19999: "c" });
+  const [time, texts] = await connection.readTogether((reads) =>
+    reads.time(keys.jobs).hmget(keys.notes, ...fields),
+  );
+  expect(time).toHaveLength(2);
+  const found = Object.entries(texts as (string | null)[]).filter(([, text]) => text !== null);
+  expect([(texts as unknown[]).length, found]).toEqual([
+    20_000,
+    [
+      ["0", "a"],
+      ["4000", "b"],
+      ["19999", "c"],
+    ],
+  ]);
+  await connection.redis.del(keys.notes);
 });
 
 test.each([0, 1001, 1.5])("a page of %s is refused", async (limit) => {
