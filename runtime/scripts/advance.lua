@@ -43,7 +43,7 @@ end
 local there = rare and redis.call('EXISTS', paused, limited, limited) or 0
 if there > 0 then
 --@include rate gate-changes gate-groups gate-room gate
---@include record paused-tasks gate-many groups-to-admit admit
+--@include record paused-tasks gate-many savings groups-to-admit admit
 --@include count-starts gate-openings queues-to-hint turns resumed-tasks claim-past-paused gated-advance
   local gate = { limited = limited, groups = KEYS[11], waiting = KEYS[12], time = time, jobs = jobs, runs = runs }
   gated = gated_advance(gate, there > 1, there % 2 == 1 and paused, want)

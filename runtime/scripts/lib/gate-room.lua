@@ -21,15 +21,6 @@ local function opens_at(gate, group)
   return next_start(log, group.total, reserved, rate.most)
 end
 
--- True where a group with a few empty slots leaves them empty for now: in front of the next job of the group
--- are so many others that it loses nothing, and jobs that come in together cost far less than one by one.
--- Only a call that knows the lengths of its lists decides that.
-local function saves_up(gate, group)
-  local limit, rate = group.rule.limit, group.rule.rate
-  local few = limit < math.huge and math.min(8, math.floor(limit / 2)) or 0
-  return gate.has_long and limit - group.held < few and not (rate and rate.turns)
-end
-
 -- While no job of the shard waits, no group has to be searched for waiting jobs.
 local function anyone_waits(gate)
   if gate.crowd == nil then

@@ -8,7 +8,7 @@
 --   # -> last number given; #<queue> -> number of waiting jobs; for rates see lib/rate.lua
 -- waiting: "<group>\n<number> <queue> <id>"; and a note that the first job of a group may enter:
 --   "\n<queue>\n<group>", or from a time on: "\n<queue>\n<time>\n<group>". Times have 16 digits, so that
---   these sort before the others. "\n<queue>\v<group>": it may enter when the list is not long.
+--   these sort before the others. "\n<queue>\v<group>": see lib/savings.lua.
 
 -- A job takes a slot, and reserves its start.
 local function take(gate, group)

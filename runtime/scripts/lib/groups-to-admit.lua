@@ -1,21 +1,17 @@
--- Needs: gate, gate-groups, gate-room
+-- Needs: gate, gate-groups, gate-room, savings
 
 -- Which groups may let a job in: those that got slots back in this call, and those with a note that they have
--- room. While the list of its queue is long, a group whose slots come free one by one saves up several
--- (decision 64).
-local LONG_LIST = 1000
+-- room.
 
 -- Collects in `gate.called`, by the queue of their first waiting job, the groups that this call knows by now:
 -- some got slots back. Workers of queues that the call does not serve get a note. The call serves the queues
 -- from `ARGV[at]` on, with three keys for each from `KEYS[k]` on.
 local function call_up(gate, at, k)
-  local called, known, is_long = {}, anyone_waits(gate) and gate.known or {}, {}
+  local called, known = {}, anyone_waits(gate) and gate.known or {}
   for i = at, #ARGV, 2 do
-    local queue = ARGV[i]
-    called[queue] = { n = 0, groups = {}, firsts = {}, ids = {} }
-    is_long[queue] = redis.call('LLEN', KEYS[k]) >= LONG_LIST
-    gate.has_long, k = gate.has_long or is_long[queue], k + 3
+    called[ARGV[i]] = { n = 0, groups = {}, firsts = {}, ids = {} }
   end
+  measure_lists(gate, at, k)
   for i = 1, #known do
     local group = known[i]
     local opens = opens_at(gate, group)
@@ -24,8 +20,8 @@ local function call_up(gate, at, k)
     local first = opens == 0 and not (saves and group.was < group.rule.limit) and first_of(gate, group.name, 1)[1]
     local queue, id = queue_and_id(group.name, first or '')
     local line = called[queue]
-    if line and saves and is_long[queue] then
-      redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\v' .. group.name)
+    if line and saves and gate.is_long[queue] then
+      note_savings(gate, queue, group)
     elseif line then
       local n = line.n + 1
       line.n, line.groups[n], line.firsts[n], line.ids[n] = n, group, first, id
@@ -33,19 +29,23 @@ local function call_up(gate, at, k)
       invite(gate, group)
     end
   end
-  gate.called, gate.is_long, gate.calls_up = called, is_long, false
+  gate.called, gate.calls_up = called, false
 end
 
 -- The collected groups of a queue, and 100 of those with a note that there is room (of those that save up
--- only if the list is not long). Second, whether there are more.
+-- only when it is time). Second, whether there are more.
 local function invited(gate, queue)
   local start, line, stands = '\n' .. queue .. '\n', gate.called[queue], {}
   local to = '(\n' .. queue .. (gate.is_long[queue] and '\v' or '\f')
   local notes = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start .. '@', to, 'LIMIT', 0, 100)
+  local room = 100 - #notes
+  if gate.is_long[queue] then
+    add_savings(gate, queue, notes)
+  end
   local untimed = #notes
-  if gate.rates and #notes < 100 then
+  if gate.rates and room > 0 then
     local until_now = string.format('(%s%016.0f', start, gate.time + 1)
-    local timed = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start, until_now, 'LIMIT', 0, 100 - #notes)
+    local timed = redis.call('ZRANGEBYLEX', gate.waiting, '[' .. start, until_now, 'LIMIT', 0, room)
     for i = 1, #timed do
       notes[#notes + 1] = timed[i]
     end
@@ -68,5 +68,5 @@ local function invited(gate, queue)
   if gate.invited then
     gate.invited[queue] = nil
   end
-  return line, #notes == 100
+  return line, #notes - untimed == room
 end
