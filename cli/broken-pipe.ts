@@ -1,6 +1,7 @@
 /** What to do when the reader of our output has gone away, as with `weft jobs list | head` or a killed `weft dev`. */
+import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ExitCode } from "./exit-codes.js";
+import { EXIT, type ExitCode } from "./exit-codes.js";
 
 /** Time for a command that has printed its result to end by itself (ms), so that a failure keeps its exit code. */
 const END_MS = 1000;
@@ -13,11 +14,21 @@ let goesOn = false;
 export function endOnBrokenPipe(ended: Promise<ExitCode>): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
+      if (error.code !== "EPIPE") return cannotWrite(error);
       if (goesOn) return;
       void Promise.race([ended, sleep(END_MS, NOBODY_READS)]).then((code) => process.exit(code));
     });
   }
+}
+
+/** A full disk, for example. Nothing is waited for: whoever reads the output gets a part of it in any case. */
+function cannotWrite({ message }: Error): void {
+  try {
+    writeSync(2, `weft: the output cannot be written: ${message}\n`);
+  } catch {
+    // It is stderr itself.
+  }
+  process.exit(EXIT.failed);
 }
 
 /** For a worker: the log is lost, but the running jobs must not be. */

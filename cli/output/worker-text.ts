@@ -9,11 +9,9 @@ export function workerColumns(now: number): readonly Column<WorkerSummary>[] {
     { header: "HOST", value: (worker) => about(worker, "host") },
     { header: "PID", value: (worker) => about(worker, "pid"), align: "right" },
     { header: "VERSION", value: (worker) => about(worker, "version") },
-    {
-      header: "RUNNING",
-      value: (worker) => `${worker.active}/${about(worker, "concurrency")}`,
-      align: "right",
-    },
+    // What it has claimed: more than run at once, while it claims ahead.
+    { header: "HELD", value: ({ active }) => String(active), align: "right" },
+    { header: "SLOTS", value: (worker) => about(worker, "concurrency"), align: "right" },
     { header: "QUEUES", value: (worker) => about(worker, "queues") },
     { header: "LEASE", value: ({ alive, leaseEndsAt }) => leaseText(alive, leaseEndsAt, now) },
   ];

@@ -59,10 +59,10 @@ export function inspectShards(shards: readonly Inspector[], router: ShardRouter)
     showTask: async (name) =>
       mergeTasks([await eachThatKnows(shards, "TaskUnknown", (shard) => shard.showTask(name))])[0]!,
     showSchedule: async (name) => (await owner(shards, name)).showSchedule(name),
-    isQueueEmpty: async (name) =>
-      (await eachThatKnows(shards, "QueueUnknown", (shard) => shard.isQueueEmpty(name))).every(Boolean),
-    isTaskEmpty: async (name) =>
-      (await eachThatKnows(shards, "TaskUnknown", (shard) => shard.isTaskEmpty(name))).every(Boolean),
+    isQueueEmpty: (name) =>
+      areEmptyTwice(() => eachThatKnows(shards, "QueueUnknown", (shard) => shard.isQueueEmpty(name))),
+    isTaskEmpty: (name) =>
+      areEmptyTwice(() => eachThatKnows(shards, "TaskUnknown", (shard) => shard.isTaskEmpty(name))),
     audit: async (options) => mergeReports(await all((shard) => shard.audit(options))),
     cancel: (id, expected) => byId(id, (shard, at) => shard.cancel(at, expected)),
     ...holdingOver(shards),
@@ -116,6 +116,14 @@ async function eachThatKnows<Reply>(
   if (serious !== undefined) throw serious;
   if (failures.length === shards.length) throw failures[0];
   return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
+
+/**
+ * Asks once more when all shards are empty: the end of a job in a shard that answered late may have made a
+ * job (`onExhausted`) in one that had answered before.
+ */
+async function areEmptyTwice(ask: () => Promise<readonly boolean[]>): Promise<boolean> {
+  return (await ask()).every(Boolean) && (await ask()).every(Boolean);
 }
 
 /**

@@ -82,7 +82,10 @@ async function summarizeEntries(
   return entries.map(({ id, score }, index) => {
     const [record = null, state = null, parent = null] = texts.slice(3 * index, 3 * index + 3);
     if (record === null || (parseRunEnd(state) !== undefined) !== ended) return undefined;
-    const summary = summarizeRun(id, record, state, parent, ended ? score : undefined);
+    const summary = {
+      ...summarizeRun(id, record, state, parent, ended ? score : undefined),
+      listedBy: score,
+    };
     if (redactor === undefined || summary.error === undefined) return summary;
     return { ...summary, error: nameOfError(summary.error) };
   });

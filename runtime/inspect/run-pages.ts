@@ -45,12 +45,7 @@ function head({ page, taken }: Part): RunSummary | undefined {
 function compareHeads(one: Part, other: Part): number {
   const [a, b] = [head(one)!, head(other)!];
   if ((a.endedAt === undefined) !== (b.endedAt === undefined)) return a.endedAt === undefined ? -1 : 1;
-  return place(b) - place(a);
-}
-
-/** Of a step's run no time of removal is known: it goes with its parent. */
-function place({ startedAt, endedAt, removedAt }: RunSummary): number {
-  return removedAt ?? endedAt ?? startedAt;
+  return (b.listedBy ?? 0) - (a.listedBy ?? 0);
 }
 
 /** Where the next page of the shard begins. A page has no cursors inside, so the shard is asked anew. */

@@ -32,6 +32,11 @@ export interface RunSummary {
    * failed, cancelled: the reason. Without all schemas, a list shows only the step and the name of its error.
    */
   readonly error?: string;
+  /**
+   * In lists: the time by which they are sorted (ms), the latest first. For a run that goes on about its start,
+   * for an ended one the end of its retention, which is not heeded while a run that it is a step of is kept.
+   */
+  readonly listedBy?: number;
 }
 
 export interface RunListOptions {
