@@ -134,6 +134,32 @@ describe("a group with a limit", () => {
     expect(await waiting(bench)).toBe(0);
   });
 
+  test("notes its room before a long list also when the limit was raised meanwhile", async () => {
+    const bench = setup();
+    await bench.put(named("k", 14, of("k", 10)));
+    await bench.put(named("free", 1000, {}));
+    const held = await bench.claim("A", 10);
+    await lastGivenOut(bench, 0);
+    await bench.redis.hset(bench.keys.groups, "a:task", 12);
+    await bench.advance("A", { dropped: held.slice(0, 1) });
+    await lastGivenOut(bench, 1000);
+    await bench.advance("A", {});
+    expect(await waiting(bench)).toBe(1);
+  });
+
+  test("leaves a hint behind a hundred notes of groups of which nobody waits", async () => {
+    const bench = setup();
+    await bench.put(named("k", 3, of("z", 2)));
+    const [first = ""] = await bench.claim("A", 2);
+    const stale = Array.from({ length: 100 }, (_unused, n) => `\nq\na:task k${n}`);
+    await bench.redis.zadd(bench.keys.waiting, ...stale.flatMap((note) => [0, note]));
+    await bench.advance("A", { dropped: [first], quotas: [] });
+    await bench.redis.del(bench.keys.queue("q").wake);
+    expect((await look(bench)).ids).toEqual([]);
+    expect(await bench.redis.llen(bench.keys.queue("q").wake)).toBe(1);
+    expect((await look(bench)).ids).toEqual(["k2"]);
+  });
+
   test("spans queues: the next may be one that another worker serves", async () => {
     const bench = setup();
     await bench.put({ a: of("k"), b: of("k", 1, { queue: "other" }), c: of("k") });

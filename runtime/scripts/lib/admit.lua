@@ -33,7 +33,7 @@ local function let_group_in(gate, queue, group, first, id, came)
 end
 
 -- Fills a pending list. Returns true where a hint is needed: the call itself claims nothing, or there may be
--- more.
+-- more, also behind notes of groups of which nobody waits any more.
 local function admit(gate, queue, pending, want)
   gate.queues[#gate.queues + 1] = queue
   local came, stopped, line, more = { n = 0, ids = {}, entered = 0 }, {}, invited(gate, queue)
@@ -64,5 +64,5 @@ local function admit(gate, queue, pending, want)
   for i = 1, #stopped do
     invite(gate, stopped[i])
   end
-  return came.n > 0 and (want == 0 or more or came.n == 500)
+  return more or (came.n > 0 and (want == 0 or came.n == 500))
 end

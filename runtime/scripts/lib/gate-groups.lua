@@ -49,7 +49,7 @@ local function read_groups(gate, names)
     -- No more starts are reserved than ids hold slots.
     reserved = rule.rate and reserved ~= '' and math.min(held, tonumber(reserved)) or 0
     total = total and tonumber(total) or 0
-    local group = { name = fields[i], rule = rule, held = held, was = held, reserved = reserved, total = total, tail = tail or '', text = texts[i] }
+    local group = { name = fields[i], rule = rule, held = held, reserved = reserved, total = total, tail = tail or '', text = texts[i] }
     book[fields[i]], known[count + i] = group, group
   end
 end

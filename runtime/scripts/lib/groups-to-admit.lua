@@ -16,8 +16,7 @@ local function call_up(gate, at, k)
     local group = known[i]
     local opens = opens_at(gate, group)
     local saves = opens == 0 and saves_up(gate, group)
-    -- A group that saves up was noted when its first slot came free.
-    local first = opens == 0 and not (saves and group.was < group.rule.limit) and first_of(gate, group.name, 1)[1]
+    local first = opens == 0 and not (saves and is_noted(gate, group)) and first_of(gate, group.name, 1)[1]
     local queue, id = queue_and_id(group.name, first or '')
     local line = called[queue]
     if line and saves and gate.is_long[queue] then

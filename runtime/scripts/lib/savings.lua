@@ -25,6 +25,16 @@ local function note_savings(gate, queue, group)
   redis.call('ZADD', gate.waiting, 0, '\n' .. queue .. '\v' .. group.name)
 end
 
+-- Whether a group has left its note before a long list that the call serves.
+local function is_noted(gate, group)
+  for queue, is_long in pairs(gate.is_long) do
+    if is_long and redis.call('ZSCORE', gate.waiting, '\n' .. queue .. '\v' .. group.name) then
+      return true
+    end
+  end
+  return false
+end
+
 -- Appends to `notes` those of groups that save up before a long list, at most 100, when it is time.
 local function add_savings(gate, queue, notes)
   local field, start = '&' .. queue, '\n' .. queue .. '\v'
