@@ -38,15 +38,16 @@ end
 -- Appends to `notes` those of groups that save up before a long list, at most 100, when it is time.
 local function add_savings(gate, queue, notes)
   local field, start = '&' .. queue, '\n' .. queue .. '\v'
-  local last, behind = string.match(redis.call('HGET', gate.groups, field) or '0 ', '^(%d+) (.*)$')
+  local last, behind = string.match(redis.call('HGET', gate.groups, field) or '', '^(%d+) (.*)$')
   if behind == '' and math.abs(gate.time - tonumber(last)) < SAVING_MS then
     return
   end
+  last, behind = last or '0', behind or ''
   -- Goes on behind the last group, because groups in front of it may have left new notes since.
   local found = redis.call('ZRANGEBYLEX', gate.waiting, '(' .. start .. behind, '(\n' .. queue .. '\f', 'LIMIT', 0, 100)
   for i = 1, #found do
     notes[#notes + 1] = found[i]
   end
-  local is_last = #found < 100
-  redis.call('HSET', gate.groups, field, is_last and string.format('%.0f ', gate.time) or last .. ' ' .. string.sub(found[100], #start + 1))
+  local goes_on = #found == 100
+  redis.call('HSET', gate.groups, field, goes_on and last .. ' ' .. string.sub(found[100], #start + 1) or string.format('%.0f ', gate.time))
 end
