@@ -147,7 +147,8 @@ async function toActOn(inspector: Inspector, filter: JobFilter, verb: JobVerb): 
     for (const id of found.ids) ids.add(id);
     steps += found.steps;
   }
-  return { ids: [...ids].slice(0, MOST), steps, more: ids.size > MOST };
+  // The ids come with the earliest first: where there is one too many, that one is left out.
+  return { ids: [...ids].slice(-MOST), steps, more: ids.size > MOST };
 }
 
 function statesOf({ state }: JobFilter, verb: JobVerb): readonly JobState[] {

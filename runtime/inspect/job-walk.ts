@@ -5,7 +5,7 @@
  * sets. A job that stays where it is during the walk is met, perhaps twice. Jobs that come after the walk has
  * passed their place may be missed, so that the walk ends even if jobs come faster than it reads.
  */
-import { LAST_NUMBER_FIELD, waitingPlace } from "../protocol/index.js";
+import { type JobState, LAST_NUMBER_FIELD, waitingPlace } from "../protocol/index.js";
 import { activeIds, type Entry, scored, type Source, sourcesFor, summarizeEntries } from "./job-list.js";
 import type { ShardReader } from "./shard-reader.js";
 import type { CollectedIds, JobFilter, JobSummary } from "./types.js";
@@ -45,7 +45,10 @@ export async function* walkJobs(
   }
 }
 
-/** Ids of all matching jobs, at most `limit`: for commands that then act on each. */
+/**
+ * Ids of all matching jobs, at most `limit`: for commands that then act on each. Those of states that are sorted
+ * by time come with the earliest first, so that jobs of one key which are retried keep their order.
+ */
 export async function collectIds(
   reader: ShardReader,
   queues: readonly string[],
@@ -61,8 +64,11 @@ export async function collectIds(
     }
     if (ids.size === limit) break;
   }
-  return { ids: [...ids], steps: steps.size };
+  const isTimed = filter.state !== undefined && !NOT_TIMED.has(filter.state);
+  return { ids: isTimed ? [...ids].reverse() : [...ids], steps: steps.size };
 }
+
+const NOT_TIMED: ReadonlySet<JobState> = new Set(["pending", "active"]);
 
 function entriesOf(reader: ShardReader, source: Source): AsyncGenerator<readonly Entry[]> {
   const { keys } = reader;

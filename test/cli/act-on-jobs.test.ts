@@ -145,6 +145,19 @@ test("many steps of runs are not looked for beyond the jobs that are taken", asy
   expect([some.ids.length, some.steps]).toEqual([10, 10]);
 });
 
+test("jobs that died first are retried first", async () => {
+  const { raw, keys, prefix } = setupProject({ redis, tasks: [work] as never });
+  const ids = Array.from({ length: 450 }, (_unused, n) => `late-${n}`);
+  const run = encodeRun({ ...NEW_RUN, state: "dead" });
+  await raw.hset(keys.jobs, ...ids.flatMap((id) => [id, '[1,"some:work","default","00000000",0,{}]']));
+  await raw.hset(keys.runs, ...ids.flatMap((id) => [id, run]));
+  await raw.zadd(keys.dead, ...ids.flatMap((id, n) => [8e15 + 10 * n, id]));
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: prefix };
+  const { code } = await inProcess(["jobs", "retry", "--state", "dead", "--yes"], { cwd: tmpdir(), env });
+  expect(code).toBe(0);
+  expect(await raw.lrange(keys.queue("default").pending, 0, -1)).toEqual(ids);
+});
+
 test("where more match than one call takes, that is told", { timeout: 60_000 }, async () => {
   const { raw, keys, prefix } = setupProject({ redis, tasks: [work] as never });
   const ids = Array.from({ length: 10_001 }, (_unused, n) => `dead-${n}`);
