@@ -147,7 +147,8 @@ async function toActOn(inspector: Inspector, filter: JobFilter, verb: JobVerb): 
     for (const id of found.ids) ids.add(id);
     steps += found.steps;
   }
-  // The ids come with the earliest first: where there is one too many, that one is left out.
+  // One id too many was asked for, to know whether there are more. Where ids come in order of time, the earliest
+  // comes first, and is left to the next call.
   return { ids: [...ids].slice(-MOST), steps, more: ids.size > MOST };
 }
 

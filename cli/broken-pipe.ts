@@ -1,4 +1,7 @@
-/** What to do when the reader of our output has gone away, as with `weft jobs list | head` or a killed `weft dev`. */
+/**
+ * What to do when our output cannot be written: its reader has gone away, as with `weft jobs list | head` or a
+ * killed `weft dev`, or the disk is full.
+ */
 import { writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, type ExitCode } from "./exit-codes.js";
@@ -21,7 +24,7 @@ export function endOnBrokenPipe(ended: Promise<ExitCode>): void {
   }
 }
 
-/** A full disk, for example. Nothing is waited for: whoever reads the output gets a part of it in any case. */
+/** Ends at once: the output is incomplete in any case, and the exit code says so. */
 function cannotWrite({ message }: Error): void {
   try {
     writeSync(2, `weft: the output cannot be written: ${message}\n`);

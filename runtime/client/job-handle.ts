@@ -7,8 +7,6 @@ import type { EnqueueOutcome, JobHandle } from "./enqueue-options.js";
 import { durationMs } from "../option-values.js";
 import { DEFAULT_RESULT_TIMEOUT_MS } from "./result-listener.js";
 
-/** How long `result()` waits when it is not told (ms). */
-
 /** What can be awaited: a declared result, only the end of the job, or nothing because completed jobs are not kept. */
 export type Awaitable = "result" | "end" | "nothing";
 

@@ -1,4 +1,5 @@
 // The command line as programs and scripts meet it: exit codes, what goes to which stream, help.
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +10,7 @@ import { run } from "../../cli/run.js";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 import { startRedis, type TestRedis } from "../support/redis.js";
 import { within } from "../support/signal.js";
-import { inProcess, startWeft, weft, weftIntoClosedPipe } from "./weft.js";
+import { inProcess, startWeft, weft, weftIntoClosedPipe, weftOntoFullDisk } from "./weft.js";
 
 let folder: string;
 let redis: TestRedis;
@@ -301,6 +302,12 @@ test("a command that would go on ends when nobody reads it", async () => {
   await writeFile(join(folder, "watched/package.json"), "{}");
   const { code } = await weftIntoClosedPipe(["codegen", "--watch"], { cwd: join(folder, "watched") });
   expect(code).toBe(141);
+});
+
+test.skipIf(!existsSync("/dev/full"))("output that cannot be written is told in one line", async () => {
+  const { code, stderr } = await weftOntoFullDisk(["queues", "list"], { cwd: folder, env: online() });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^weft: the output cannot be written: ENOSPC[^\n]*\n$/);
 });
 
 test("colours only where they are wanted", async () => {

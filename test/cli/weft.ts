@@ -1,6 +1,7 @@
 // Runs the command line from the sources: as a process of its own, with pipes for streams, or in this one.
 import { spawn } from "node:child_process";
-import { mkdir, symlink } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, open, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Io } from "../../cli/io.js";
 import { run } from "../../cli/run.js";
@@ -76,6 +77,28 @@ export function weftIntoClosedPipe(
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stderr }));
   });
+}
+
+/** Its output goes to a device without space. */
+export async function weftOntoFullDisk(
+  args: readonly string[],
+  options: WeftOptions,
+): Promise<Pick<WeftResult, "code" | "stderr">> {
+  const full = await open("/dev/full", "w");
+  try {
+    const stdio = ["ignore", full.fd, "pipe"] as const;
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: options.cwd,
+      env: environment(options),
+      stdio: [...stdio],
+    });
+    let stderr = "";
+    child.stderr!.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+    const [code] = (await once(child, "close")) as [number | null];
+    return { code, stderr };
+  } finally {
+    await full.close();
+  }
 }
 
 /** For commands that run until they are stopped. */

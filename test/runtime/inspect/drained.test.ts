@@ -5,7 +5,13 @@ import { run } from "../../../cli/run.js";
 import { waitUntilDrained } from "../../../cli/wait-drained.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { isQueueEmpty } from "../../../runtime/inspect/drained.js";
-import { openInspector, type OpenedInspector } from "../../../runtime/inspect/index.js";
+import {
+  createInspector,
+  type Inspector,
+  openInspector,
+  type OpenedInspector,
+} from "../../../runtime/inspect/index.js";
+import { inspectShards } from "../../../runtime/inspect/over-shards.js";
 import { ShardReader } from "../../../runtime/inspect/shard-reader.js";
 import { inProcess } from "../../cli/weft.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
@@ -167,6 +173,38 @@ test("a job that a worker takes and puts back meanwhile waits", async () => {
   reader.before[4] = () => raw.lpush(pending, first!.id);
   expect(await isQueueEmpty(reader, "default")).toBe(false);
   expect(await raw.llen(pending)).toBe(3);
+});
+
+test("a job that comes to a shard which has answered already is not overlooked", async () => {
+  const { project } = setup(2);
+  const [one, other] = project.shards.map(({ keys }) => {
+    const connection = new Connection({ url: redis.url }, "test");
+    onTestFinished(() => connection.disconnect());
+    return createInspector({ connection, keys, queues: ["default"] });
+  }) as [Inspector, Inspector];
+  const answered = signal<void>();
+  const early: Inspector = {
+    ...one,
+    isQueueEmpty: async (name) => {
+      const isEmptyNow = await one.isQueueEmpty(name);
+      answered.send();
+      return isEmptyNow;
+    },
+  };
+  /** Its last job ends while it is asked, and makes one in the other shard. */
+  const late: Inspector = {
+    ...other,
+    isQueueEmpty: async (name) => {
+      await answered.promise;
+      const { raw, keys } = project.shards[0]!;
+      await raw.hset(keys.jobs, "followed", '[1,"some:work","default","00000000",0,{}]');
+      await raw.rpush(keys.queue("default").pending, "followed");
+      return await other.isQueueEmpty(name);
+    },
+  };
+  expect(await inspectShards([early, late], project.router).isQueueEmpty("default")).toBe(false);
+  const { raw, keys } = project.shards[0]!;
+  await raw.del(keys.jobs, keys.queue("default").pending);
 });
 
 test("the wait ends in time also while it looks", async () => {
