@@ -256,3 +256,13 @@ const MAX_RUN_EVENTS = 30;
 export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
   return [...events.slice(-(MAX_RUN_EVENTS - 1)), event];
 }
+
+/**
+ * The events with `event` in place of the last one, and later than that one: two clocks may show the same
+ * millisecond, and `fail.lua` takes a run that is stored already for a call that was sent again.
+ */
+export function withEventInstead(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
+  const [at, ...rest] = event;
+  const later = Math.max(at, (events.at(-1)?.[0] ?? 0) + 1);
+  return [...events.slice(0, -1), [later, ...rest] as unknown as RunEvent];
+}

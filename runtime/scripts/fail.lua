@@ -30,7 +30,7 @@ if not lease or lease == '0' then
   return 'LOST'
 end
 -- A call that is sent again after a lost reply may arrive when the same worker already holds the next
--- attempt. Every failure adds an event with its time, so that no two attempts write the same run.
+-- attempt. No two attempts write the same run: each adds an event, or puts a later one in place of the last.
 if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == run then
   return 'GONE'
 end

@@ -14,6 +14,7 @@ import {
   UNSERVED,
   unservedMessage,
   withEvent,
+  withEventInstead,
 } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
@@ -239,9 +240,9 @@ export class OutcomeRecorder implements OutcomeSink {
     });
     const message = unservedMessage(claim.record);
     // One such entry is enough; more would push the real history of the job out.
-    const before = isUnserved(claim.run.events.at(-1)) ? claim.run.events.slice(0, -1) : claim.run.events;
+    const add = isUnserved(claim.run.events.at(-1)) ? withEventInstead : withEvent;
     const event = [clock.now(), "failed", claim.run.attempts + 1, UNSERVED, message, ""] as const;
-    const events = withEvent(before, event);
+    const events = add(claim.run.events, event);
     const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
     this.#settle(claim, worker(), { outcome: "retry", run, ms: UNSERVED_RETRY_MS, contract: undefined });
   }

@@ -14,7 +14,13 @@ import {
   type ValidationIssue,
 } from "../../definition/index.js";
 import { PermanentError } from "../../errors.js";
-import { type JobRun, type RecordOptions, encodeRun, withEvent } from "../../protocol/index.js";
+import {
+  type JobRun,
+  type RecordOptions,
+  encodeRun,
+  withEvent,
+  withEventInstead,
+} from "../../protocol/index.js";
 
 export interface FailedAttempt {
   readonly contract: AnyTaskContract;
@@ -74,8 +80,8 @@ export function decideFailure(attempt: FailedAttempt): Decision {
  */
 export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", wakeAt: number): string {
   const last = run.events.at(-1)?.[1];
-  const before = last === "slept" || last === "waited" ? run.events.slice(0, -1) : run.events;
-  const events = withEvent(before, [Math.round(now), kind, wakeAt]);
+  const add = last === "slept" || last === "waited" ? withEventInstead : withEvent;
+  const events = add(run.events, [Math.round(now), kind, wakeAt]);
   return encodeRun({ ...run, state: "pending", detail: null, events });
 }
 

@@ -1,5 +1,6 @@
 // Sleeping handlers: the attempt ends unspent, the job is due again at its time, and goes on behind the sleep.
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { ServerClock } from "../../../runtime/connection/index.js";
 import type { Duration } from "../../../runtime/definition/index.js";
 import { openInspector } from "../../../runtime/inspect/index.js";
 import { parseSteps } from "../../../runtime/protocol/index.js";
@@ -40,6 +41,27 @@ describe("a handler that sleeps", () => {
     expect(await project.kinds(job.id)).toEqual(["slept", "completed"]);
     expect((await project.run(job.id)).attempts).toBe(1);
     expect(await project.raw.exists(project.keys.notes)).toBe(0);
+  });
+
+  test("may sleep twice until the same time, when its worker wakes before it by its own clock", async () => {
+    const project = setup();
+    const { now } = ServerClock.prototype;
+    const stoodAt = Date.now();
+    let starts = 0;
+    const clock = vi.spyOn(ServerClock.prototype, "now").mockImplementation(function (this: ServerClock) {
+      return starts < 3 ? stoodAt : now.call(this);
+    });
+    onTestFinished(() => clock.mockRestore());
+    await project.worker({
+      "order:work": async (_job, ctx) => {
+        starts += 1;
+        await ctx.sleep("cool", "30ms");
+        return "rested";
+      },
+    });
+    const job = await project.enqueue(order, { n: 1 });
+    expect(await job.result({ timeout: "10s" })).toBe("rested");
+    expect(starts).toBe(3);
   });
 
   test("holds no slot meanwhile, is scheduled for its time, and can be cancelled", async () => {
