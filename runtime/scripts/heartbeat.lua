@@ -2,7 +2,7 @@
 -- heartbeat: registers a worker or renews its lease, and tells it about cancels of its jobs, workers that are
 --            gone, and work. After a silence of all workers it first gives each of them another lease to come
 --            back.
--- KEYS 1 active, 2 leases, 3 workers, 4 cancels, 5 waiting; then for each queue: pending, due
+-- KEYS 1 active, 2 leases, 3 workers, 4 limited, 5 cancels, 6 waiting; then for each queue: pending, due
 -- ARGV 1 worker, 2 lease (ms), 3 JSON about the worker when it registers, '' to renew, 4 and 5 pad field and
 --      value of active
 -- Returns LOST, or: the time (ms), ids among its jobs whose cancel was asked for, workers whose lease has
@@ -10,7 +10,7 @@
 --         queues (0 = now, -1 = no work)
 --@include now silence
 
-local active, leases, workers, cancels, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 6
+local active, leases, workers, limited, cancels, waiting, FIRST_QUEUE_KEY = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], 7
 local worker, lease_ms, about = ARGV[1], ms_of(ARGV[2]), ARGV[3]
 
 local function first_to_end()
@@ -61,7 +61,7 @@ end
 local asked, work = {}, -1
 local looks = #KEYS >= FIRST_QUEUE_KEY
 -- One command asks for everything that is rare, so that an idle worker pays for one command.
-if redis.call('EXISTS', unpack(KEYS, 4, looks and #KEYS or 4)) > 0 then
+if redis.call('EXISTS', unpack(KEYS, 5, looks and #KEYS or 5)) > 0 then
   local ids = redis.call('SMEMBERS', cancels)
   for i = 1, #ids do
     local owner = redis.call('HGET', active, ids[i])
@@ -71,7 +71,12 @@ if redis.call('EXISTS', unpack(KEYS, 4, looks and #KEYS or 4)) > 0 then
       redis.call('SREM', cancels, ids[i])
     end
   end
-  work = looks and redis.call('EXISTS', KEYS[5]) == 1 and 0 or -1
+  if looks and redis.call('EXISTS', waiting) == 1 then
+    work = redis.call('EXISTS', limited) - 1
+    -- Nobody waits, so notes that somebody may enter are of jobs that were purged or cancelled.
+    local stale = work < 0 and redis.call('ZRANGEBYLEX', waiting, '[\n', '(\v', 'LIMIT', 0, 1000) or {}
+    local _ = #stale > 0 and redis.call('ZREM', waiting, unpack(stale))
+  end
   for q = FIRST_QUEUE_KEY, #KEYS, 2 do
     local first = work ~= 0 and redis.call('ZRANGE', KEYS[q + 1], 0, 0, 'WITHSCORES')[2]
     local left = first and math.max(0, tonumber(first) - time)

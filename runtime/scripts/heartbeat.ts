@@ -34,7 +34,7 @@ export function heartbeatParts(call: HeartbeatCall): { keys: string[]; args: Scr
   const { keys, queues = [] } = call;
   const lists = queues.map((queue) => keys.queue(queue)).flatMap(({ pending, due }) => [pending, due]);
   return {
-    keys: [keys.active, keys.leases, keys.workers, keys.cancels, keys.waiting, ...lists],
+    keys: [keys.active, keys.leases, keys.workers, keys.limited, keys.cancels, keys.waiting, ...lists],
     args: [call.worker, call.leaseMs, call.about ?? "", ACTIVE_PAD_FIELD, ACTIVE_PAD_VALUE],
   };
 }

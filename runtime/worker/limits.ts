@@ -4,7 +4,7 @@
  */
 import type { Connection } from "../connection/index.js";
 import { queueLimitField, rateText } from "../definition/index.js";
-import { HAS_RATES_FIELD, NO_LIMIT, rateField, type ShardKeys } from "../protocol/index.js";
+import { HAS_RATES_FIELD, NO_LIMIT, pausedTaskField, rateField, type ShardKeys } from "../protocol/index.js";
 import type { Registry } from "./handler.js";
 
 const MOST_OF_CLAIM = 256;
@@ -27,16 +27,11 @@ export async function declareLimits(
   keys: ShardKeys,
   { contracts, queues }: Registry,
 ): Promise<void> {
-  const limits: (string | number)[] = [];
-  const unlimited: string[] = [];
-  const declare = (field: string, limit: number | string | undefined): void => {
-    if (limit === undefined) unlimited.push(field);
-    else limits.push(field, limit);
-  };
+  const declared = new Map<string, string | undefined>();
   const declareAll = (name: string, limit: number | undefined, rate: string | undefined): void => {
-    declare(name, limit);
-    declare(rateField(name), rate);
-    if (rate !== undefined) limits.push(HAS_RATES_FIELD, 1);
+    declared.set(name, limit?.toString());
+    declared.set(rateField(name), rate);
+    if (rate !== undefined) declared.set(HAS_RATES_FIELD, "1");
   };
   for (const { name, concurrency, rateLimit, fairnessKey } of contracts) {
     const turns = fairnessKey === undefined ? undefined : true;
@@ -44,9 +39,19 @@ export async function declareLimits(
   }
   for (const { name, concurrency, rateLimit } of queues)
     declareAll(queueLimitField(name), concurrency, rateText({ rate: rateLimit }));
+  const fields = [...declared.keys()];
+  const stored = fields.length === 0 ? [] : await redis.hmget(keys.groups, ...fields);
+  const before = new Map(fields.map((field, index) => [field, stored[index] ?? undefined]));
   // A removed limit is replaced by a marker where one is stored. If it were deleted, a producer that still
   // has the limit would restore it with its next enqueue.
-  const stored = unlimited.length === 0 ? [] : await redis.hmget(keys.groups, ...unlimited);
-  for (const [index, field] of unlimited.entries()) if (stored[index] !== null) limits.push(field, NO_LIMIT);
+  const limits = fields.flatMap((field) => {
+    const limit = declared.get(field) ?? (before.get(field) === undefined ? undefined : NO_LIMIT);
+    return limit === undefined || limit === before.get(field) ? [] : [field, limit];
+  });
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);
+  // Jobs may be waiting under limits that are higher now. As after a resume, claims look at all groups.
+  const changed = contracts.filter(({ name }) =>
+    [name, rateField(name)].some((field) => before.get(field) !== undefined && limits.includes(field)),
+  );
+  for (const { name } of changed) await redis.hsetnx(keys.paused, pausedTaskField(name), "0 ");
 }

@@ -48,6 +48,21 @@ describe("a worker", () => {
   });
 });
 
+describe("a worker that sleeps", () => {
+  test("clears the gate of notes whose jobs were purged, and keeps what is noted of past starts", async () => {
+    const bench = setup();
+    await bench.register("A");
+    const stale = ["\nq\na:task k", "\nq\n0000000000000009\na:task l", "\nq\va:task m"];
+    const started = "\r0000000000000009\na:task l";
+    await bench.redis.zadd(bench.keys.waiting, ...[...stale, started].flatMap((member) => [0, member]));
+    await bench.redis.hset(bench.keys.limited, "held", "0000000000000001 q a:task n");
+    expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: 0 });
+    await bench.redis.del(bench.keys.limited);
+    expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: -1 });
+    expect((await bench.shard()).waiting).toEqual([started]);
+  });
+});
+
 describe("after a silence of all workers", () => {
   const LEASE_MS = 10_000;
 
@@ -212,8 +227,9 @@ describe("a worker that sleeps hears of", () => {
     await bench.claim("A", 1);
     expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: -1 });
     await bench.redis.zadd(bench.keys.waiting, 0, "somebody");
+    await bench.redis.hset(bench.keys.limited, "somebody", "0000000000000001 q a:task k");
     expect(await bench.beat("A", HOUR_MS, ["q"])).toMatchObject({ workMs: 0 });
-    await bench.redis.del(bench.keys.waiting);
+    await bench.redis.del(bench.keys.waiting, bench.keys.limited);
   });
 
   test("the nearest due time of its queues", async () => {

@@ -201,6 +201,23 @@ describe("a paused task with a limit", () => {
     expect((await bench.shard()).paused).toEqual({});
   });
 
+  test("goes on to reopen by its own hints, past a hundred groups whose slots are taken", async () => {
+    const bench = setup();
+    const taken = Array.from({ length: 230 }, (_unused, n) => `k${String(n).padStart(3, "0")}`);
+    for (const nth of ["first", "second"]) {
+      await bench.put(Object.fromEntries(taken.map((key) => [`${key}-${nth}`, of(key)])));
+      await look(bench, 500);
+    }
+    await bench.pause();
+    await bench.put({ quiet: of("z") });
+    await bench.resume();
+    const hint = bench.keys.queue("q").wake;
+    const started: string[] = [];
+    let looks = 0;
+    for (; (await bench.redis.lpop(hint)) !== null; looks += 1) started.push(...(await look(bench, 500)));
+    expect([started, looks]).toEqual([["quiet"], 3]);
+  });
+
   test("reserves no starts of a rate", async () => {
     const bench = setup();
     const rated = { group: { name: "a:task k", rate: { limit: 2, perMs: HOUR_MS } } };

@@ -50,10 +50,12 @@ local function take_open(gate, queue, pending, n, claimed)
   return #claimed == stop
 end
 
--- Like claim. Leaves a hint for the next claim where it had to stop early, or where parked jobs may start.
+-- Like claim. Leaves a hint for the next claim where it had to stop early, where parked jobs may start, or
+-- where groups are left to reopen.
 local function claim_around(gate, pending, quotas, want, names, wakes, follow)
   local claimed = {}
   gate.budget = 300
+  local _ = gate.reopens and wakes[1] and wake(wakes[1])
   for round = 1, 2 do
     for q = 1, #pending do
       local quota = math.min(round == 1 and quotas[q] or want, want - #claimed)

@@ -18,8 +18,8 @@ local function take(gate, group)
 end
 
 -- Notes when the first waiting job of a group may enter, for the next worker that serves its queue; returns
--- this queue if a worker of it has to look. `gate.invited` collects the queues with a new note; its value is
--- true where a job may enter at once (see lib/queues-to-hint.lua).
+-- this queue if a worker of it has to look, and whether the note is new. `gate.invited` collects the queues
+-- with a new note; its value is true where a job may enter at once (see lib/queues-to-hint.lua).
 local function invite(gate, group)
   local opens = anyone_waits(gate) and opens_at(gate, group) or math.huge
   local first = opens < math.huge and first_of(gate, group.name, 1)[1]
@@ -30,7 +30,7 @@ local function invite(gate, group)
       gate.invited = gate.invited or {}
       gate.invited[queue] = gate.invited[queue] or opens == 0
     end
-    return (is_new or opens == 0) and queue
+    return (is_new or opens == 0) and queue, is_new
   end
 end
 
@@ -50,7 +50,12 @@ local function pass(gate, id, entry)
   redis.call('ZADD', gate.waiting, 0, name .. '\n' .. number .. ' ' .. queue .. ' ' .. id)
   gate.crowd = true
   count_waiting(gate, queue, 1)
-  return false, opens < math.huge and invite(gate, group) == queue and opens > 0
+  if opens == math.huge then
+    return false, false
+  end
+  -- A note that stood here has had its look. It may be missing where a deploy has raised a limit.
+  local of, is_new = invite(gate, group)
+  return false, of == queue and (opens > 0 or is_new)
 end
 
 -- A job of a group gives its slot back. Returns the queue whose workers may let another job in, if any. A

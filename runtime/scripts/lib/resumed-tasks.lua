@@ -37,7 +37,7 @@ local function claim_resumed(gate, queue, n, claimed)
 end
 
 -- Invites the groups of resumed tasks, 100 a call: nobody noted that they have room while they were closed.
--- Forgets a task when nothing is left to do for it.
+-- `gate.reopens` is true while more of them are left. Forgets a task when nothing is left to do for it.
 local function reopen(gate, paused)
   for task, value in pairs(gate.shut) do
     local group, n = string.sub(value, 3), 0
@@ -54,6 +54,7 @@ local function reopen(gate, paused)
       gate.shut[task] = nil
     elseif n > 0 then
       redis.call('HSET', paused, 'task:' .. task, '0 ' .. group)
+      gate.reopens = gate.reopens or n == 100
     end
   end
 end

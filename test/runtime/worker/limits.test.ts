@@ -110,6 +110,32 @@ describe("a limit without a key", () => {
     go.send();
   });
 
+  test("lets those in who wait as soon as a deploy raises it, while nobody ends", async () => {
+    const task = byTenant(1);
+    const project = setup(task);
+    const go = signal();
+    const starts: number[] = [];
+    const handlers = {
+      "tenant:work": async ({ payload: { n } }: { payload: Tenant }) => {
+        starts.push(n);
+        await go.promise;
+      },
+    };
+    const tenants = Array.from({ length: 250 }, (_unused, n) => `t${n}`);
+    await project.many(
+      task,
+      [0, 1, 2].flatMap((n) => tenants.map((tenant) => ({ n, tenant }))),
+    );
+    await project.worker(handlers as never, { concurrency: 600 });
+    await until("the first of each to start", () => starts.length === 250);
+    const wider = setupProject({ redis, tasks: [byTenant(2)] as never });
+    await wider.worker(handlers as never, { prefix: project.prefix, concurrency: 600 });
+    await until("the second of each to start", () => starts.length === 500);
+    expect(starts.filter((n) => n === 2)).toEqual([]);
+    expect(await project.raw.exists(project.keys.paused)).toBe(0);
+    go.send();
+  });
+
   test("does not keep idle workers busy", async () => {
     const task = defineTask("one:work", { concurrency: { limit: 1 } });
     const project = setup(task);
