@@ -204,7 +204,8 @@ function describeIssue(
 /** Suggests only for text: `2` instead of 1 is not a misspelling. */
 function hintFor(node: SourceNode, words: readonly string[]): string | undefined {
   const text = textOf(node);
-  return text === undefined ? undefined : didYouMean(text, words);
+  if (text === undefined) return undefined;
+  return words.includes(text) ? `write ${text} without quotes` : didYouMean(text, words);
 }
 
 function bound(origin: string, side: string, limit: number | bigint): string {

@@ -9,8 +9,8 @@ let defaultClient: TaskweftClient | undefined;
 let provide: (() => TaskweftClient) | undefined;
 
 /**
- * Connects the process to Redis and checks that the server is suitable. Calling it again replaces the client
- * and closes the earlier one.
+ * Connects the process to Redis and checks that the server is suitable. Waits for Redis in silence, up to
+ * `deadline` (30 s). Calling it again replaces the client and closes the earlier one.
  * @throws TaskweftError `RedisUnavailable`, `RedisUnsuitable`, `ProtocolUnknown`, `ShardsDiffer`,
  *   `OptionInvalid`.
  */

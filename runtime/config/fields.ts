@@ -8,7 +8,7 @@ import { DURATION_PATTERN, parseDuration } from "../definition/index.js";
 import { DEFAULT_PREFIX, MAX_SHARDS, PREFIX_PATTERN } from "../protocol/index.js";
 import { LOG_LEVELS } from "./log-levels.js";
 import { PROFILE_NAMES } from "./profiles.js";
-import { REDIS_URL_EXPECTED, REDIS_URL_PATTERN } from "./redis-address.js";
+import { isRedisAddress, REDIS_URL_EXPECTED, REDIS_URL_PATTERN } from "./redis-address.js";
 
 export interface ConfigField<Value = unknown> {
   readonly env: string;
@@ -79,7 +79,7 @@ export const CONFIG_FIELDS = {
     env: "TASKWEFT_REDIS_URL",
     description: "Where Redis is. A password belongs into the variable, not into the file.",
     expected: REDIS_URL_EXPECTED,
-    schema: z.string().regex(REDIS_URL_PATTERN),
+    schema: z.string().regex(REDIS_URL_PATTERN).refine(isRedisAddress),
     parse: asText,
     fallback: "redis://127.0.0.1:6379",
     secret: true,

@@ -19,10 +19,14 @@ export interface FileValues {
   readonly values: ReadonlyMap<ConfigPath, { readonly value: unknown; readonly line: number }>;
 }
 
-type PositionOf = (
-  path: readonly PropertyKey[],
-  key?: string,
-) => { readonly line: number; readonly column: number };
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+interface Problem extends Position {
+  readonly text: string;
+}
+type PositionOf = (path: readonly PropertyKey[], key?: string) => Position;
 
 /**
  * The file of a deployment: the one that TASKWEFT_CONFIG names, else weft.config.yaml in `folder` if it
@@ -73,7 +77,9 @@ export async function parseConfig(name: string, text: string): Promise<FileValue
   const content: unknown = contentOf(document, name);
   const result = configFile.safeParse(content);
   if (!result.success) {
-    throw invalid(result.error.issues.flatMap((issue) => problemsOf(name, content, issue, positionOf)));
+    const problems = result.error.issues.flatMap((issue) => problemsOf(content, issue, positionOf));
+    const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+    throw invalid(sorted.map(({ line, column, text }) => `${name}:${line}:${column} ${text}`));
   }
   return { name, values: valuesOf(result.data, positionOf) };
 }
@@ -87,29 +93,23 @@ function contentOf(document: Document.Parsed, name: string): unknown {
   }
 }
 
-function problemsOf(
-  name: string,
-  content: unknown,
-  issue: z.core.$ZodIssue,
-  positionOf: PositionOf,
-): string[] {
+function problemsOf(content: unknown, issue: z.core.$ZodIssue, positionOf: PositionOf): Problem[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
-      const { line, column } = positionOf(path, key);
       const known = keysIn(path);
       const hint = didYouMean(key, known) ?? `known keys: ${known.join(", ")}`;
       const where = path.length === 0 ? "" : ` in ${path.join(".")}`;
-      return `${name}:${line}:${column} unknown key "${key}"${where}; ${hint}`;
+      return { ...positionOf(path, key), text: `unknown key "${key}"${where}; ${hint}` };
     });
   }
   // An issue of a list has the path of one item; the expected value is described by the field of the whole
   // list.
   const field = CONFIG_PATHS.find((one) => path.join(".") === one || path.join(".").startsWith(`${one}.`));
-  const { line, column } = positionOf(field === undefined ? path : field.split("."));
+  const position = positionOf(field === undefined ? path : field.split("."));
   const value = path.reduce<unknown>((node, key) => (node as Record<string, unknown> | null)?.[key], content);
   const where = path.length === 0 ? "" : `${field ?? path.join(".")}: `;
-  return [`${name}:${line}:${column} ${where}${expectedText(field, value)}`];
+  return [{ ...position, text: `${where}${expectedText(field, value)}` }];
 }
 
 function keysIn(path: readonly string[]): readonly string[] {

@@ -40,6 +40,15 @@ const DEFAULT_PORTS = { server: 6379, sentinel: 26_379, cluster: 6379 } as const
 const DATABASE = /^\d{0,4}$/;
 const SENTINEL_PARAMETERS = ["sentinelUsername", "sentinelPassword"] as const;
 
+export function isRedisAddress(text: string): boolean {
+  try {
+    parseRedisAddress(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws Error that says what is wrong, without the address itself, which may contain a password. */
 export function parseRedisAddress(text: string): RedisAddress {
   if (!REDIS_URL_PATTERN.test(text)) throw new Error("no such URL");

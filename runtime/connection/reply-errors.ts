@@ -17,6 +17,12 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
+/** The text of a connection error, with what to do where Redis has refused something. */
+export function connectionErrorText(text: string): string {
+  const isRefusal = FROM_REPLICA.test(text) || DENIED.test(text);
+  return isRefusal ? toTaskweftError(new Error(text), "connect").message : text;
+}
+
 /** The error for a server that refuses the requested database; `undefined` for every other error. */
 export function databaseRefusal(error: Error): TaskweftError | undefined {
   const { command } = error as {
@@ -62,7 +68,7 @@ export function toTaskweftError(error: unknown, operation: string): TaskweftErro
   if (DENIED.test(text)) {
     return new TaskweftError(
       "RedisUnavailable",
-      `Redis does not let this user do the ${operation}: ${text.replace(/\.$/, "")}. Check the user and password in the URL, and the ACL.`,
+      `Redis does not let this user ${operation === "connect" ? "in" : `do the ${operation}`}: ${text.replace(/\.$/, "")}. Check the user and password in the URL, and the ACL.`,
       { operation, cause },
     );
   }

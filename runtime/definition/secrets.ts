@@ -31,6 +31,8 @@ function valuesAt(value: unknown, path: SensitivePath): readonly unknown[] {
   return Object.hasOwn(value, step) ? valuesAt((value as Record<string, unknown>)[step], rest) : [];
 }
 
+const NEEDS_NO_ENCODING = /^[\w.-]*$/;
+
 /** The ending of messages and log lines that were truncated before they were stored. */
 const CUT_OFF = /… \(\d+ characters cut\)$/;
 
@@ -103,19 +105,28 @@ function collect(value: unknown, secrets: string[]): void {
 }
 
 /**
- * The forms of a secret in messages and log lines: as JSON, as JSON within JSON, and each of its lines, without
- * the spaces around it.
+ * The forms of a secret in messages and log lines: as JSON, as JSON within JSON, in an address, and each of its
+ * lines, without the spaces around it.
  */
 function formsOf(text: string): readonly string[] {
   const quoted = JSON.stringify(text).slice(1, -1);
   const trimmed = text.trim();
-  if (quoted === text && trimmed === text) return [text];
+  if (quoted === text && trimmed === text) return formsInAddresses(text);
   const lines = text
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line.length >= SHORTEST_SECRET);
   if (trimmed.length >= SHORTEST_WORD) lines.push(trimmed);
-  return [...new Set([text, quoted, JSON.stringify(quoted).slice(1, -1), ...lines])];
+  const jsons = [quoted, JSON.stringify(quoted).slice(1, -1)];
+  return [...new Set([...formsInAddresses(text), ...jsons, ...lines])];
+}
+
+/** As it is, and percent-encoded as in a path and as in a form. */
+function formsInAddresses(text: string): readonly string[] {
+  if (NEEDS_NO_ENCODING.test(text)) return [text];
+  const inPath = encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, "\ufffd"));
+  const inForm = new URLSearchParams([["", text]]).toString().slice(1);
+  return [...new Set([text, inPath, inForm])];
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import { assertSuitable, type Connection } from "../connection/index.js";
+import { assertSuitable, type Connection, connectionErrorText } from "../connection/index.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 
@@ -14,7 +14,7 @@ export async function waitForRedis(
 ): Promise<void> {
   const timer = setInterval(() => {
     const { address, lastError = "no answer" } = connection;
-    logger.warn("waiting for Redis", { url: address, error: lastError });
+    logger.warn("waiting for Redis", { url: address, error: connectionErrorText(lastError) });
   }, LOG_INTERVAL_MS);
   try {
     await assertSuitable(connection.redis, keys, shards);

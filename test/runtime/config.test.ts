@@ -133,6 +133,10 @@ describe("a mistake in the file", () => {
       "redis: { url: http://:secret@host }",
       "redis.url: expected redis://user:password@host:port, redis+sentinel://",
     ],
+    [
+      "redis: { url: redis://:secret@host:abc }",
+      "c.yaml:1:15 redis.url: expected redis://user:password@host:port, redis+sentinel://",
+    ],
     ["log: { level: info }\nlog: {}", "c.yaml:2:1 "],
   ];
   test.each(mistakes)("%j", async (text, message) => {
@@ -145,8 +149,8 @@ describe("a mistake in the file", () => {
   });
 
   test("does not hide another one", async () => {
-    await expect(parseConfig("c.yaml", "worker:\n  grace: soon\n  leas: 1s")).rejects.toThrow(
-      /c\.yaml:2:10 worker\.grace: .*\n.*c\.yaml:3:3 unknown key "leas"/,
+    await expect(parseConfig("c.yaml", "wroker: 1\nworker:\n  grace: soon\n  leas: 1s")).rejects.toThrow(
+      /c\.yaml:1:1 unknown key "wroker".*\n.*c\.yaml:3:10 worker\.grace: .*\n.*c\.yaml:4:3 unknown key "leas"/,
     );
   });
 });

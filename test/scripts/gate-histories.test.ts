@@ -243,6 +243,8 @@ const MOVES: Readonly<Record<string, Move>> = {
     const { bench } = history;
     await history.pass();
     for (const queue of QUEUES) {
+      const [savings, { groups }] = [`&${queue}`, bench.keys];
+      if ((await bench.redis.hexists(groups, savings)) === 1) await bench.redis.hset(groups, savings, "0 ");
       const { due } = bench.keys.queue(queue);
       for (const id of await bench.redis.zrange(due, 0, "-1")) await bench.redis.zadd(due, "XX", 1, id);
     }
@@ -309,7 +311,11 @@ class ShortLists implements ScriptRunner {
   }
 
   async run(script: Script, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
-    const text = script.text.replace("LONG_LIST, SAVING_MS = 1000, 1000", "LONG_LIST, SAVING_MS = 2, 2");
+    // Saved slots are given out when a move lets time pass, and at no other time.
+    const text = script.text.replace(
+      "LONG_LIST, SAVING_MS = 1000, 1000",
+      `LONG_LIST, SAVING_MS = 2, ${HOUR_MS}`,
+    );
     return await this.#bench.redis.eval(text, keys.length, ...keys, ...args);
   }
 }

@@ -47,6 +47,8 @@ export interface Decision {
 const MAX_NAME_CHARACTERS = 120;
 const MAX_MESSAGE_CHARACTERS = 4096;
 const MAX_STACK_CHARACTERS = 8192;
+/** Chains of causes may be circular. */
+const MOST_CAUSES = 4;
 
 export function decideFailure(attempt: FailedAttempt): Decision {
   const { contract, options, run, error } = attempt;
@@ -99,16 +101,32 @@ function failedEvent(attempt: FailedAttempt): JobRun["events"][number] {
   return [Math.round(attempt.now), "failed", number, name, message, stack];
 }
 
-/** Name, message and stack of any thrown value, truncated to what Redis should hold. */
+/**
+ * Name, message and stack of any thrown value, truncated to what Redis should hold. The message names the
+ * causes too: those of `fetch` alone tell why it failed.
+ */
 export function describeError(error: unknown): { name: string; message: string; stack: string } {
   if (!(error instanceof Error)) {
     return { name: "Error", message: textOf(() => error, MAX_MESSAGE_CHARACTERS), stack: "" };
   }
   return {
     name: textOf(() => error.name, MAX_NAME_CHARACTERS),
-    message: textOf(() => error.message, MAX_MESSAGE_CHARACTERS),
+    message: textOf(() => messageWithCauses(error), MAX_MESSAGE_CHARACTERS),
     stack: textOf(() => error.stack ?? "", MAX_STACK_CHARACTERS),
   };
+}
+
+function messageWithCauses(error: Error, most: number = MOST_CAUSES): string {
+  const { cause, message } = error;
+  if (cause === undefined || cause === null || most === 0) return message;
+  const isError = cause instanceof Error;
+  const text = isError ? messageWithCauses(cause, most - 1) || codeOf(cause) : textOf(() => cause, Infinity);
+  return message.includes(text) ? message : `${message}; cause: ${text}`;
+}
+
+/** An error that stands for several, as for the addresses of a host, may have a code and no message. */
+function codeOf(error: Error): string {
+  return "code" in error ? String(error.code) : error.name;
 }
 
 /**

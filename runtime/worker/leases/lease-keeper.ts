@@ -141,6 +141,8 @@ export class LeaseKeeper {
     onLost();
     this.#registering = this.#register().finally(() => {
       this.#registering = undefined;
+      if (!this.#stopped)
+        logger.info("worker goes on under a new name", { worker: this.#name, before: name });
       onRegained();
     });
   }

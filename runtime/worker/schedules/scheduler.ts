@@ -11,6 +11,7 @@
  * Every decision uses Redis time, which each reply carries; the local timer only says when to look.
  */
 import { createHash } from "node:crypto";
+import { toTaskweftError } from "../../connection/index.js";
 import { timingOf } from "../../definition/index.js";
 import { parseScheduleState, type ScheduleState } from "../../protocol/index.js";
 import { declare, type DeclaredSchedule } from "../../scripts/index.js";
@@ -92,7 +93,10 @@ export class Scheduler {
     try {
       waitMs = await this.#look();
     } catch (error) {
-      if (!this.#stopped) this.#ports.logger.warn("checking schedules failed; trying again", { error });
+      if (!this.#stopped) {
+        const named = toTaskweftError(error, "check of schedules");
+        this.#ports.logger.warn("checking schedules failed; trying again", { error: named });
+      }
     }
     if (this.#stopped || waitMs === undefined) return;
     this.#timer = setTimeout(() => {

@@ -73,6 +73,7 @@ describe("structure", () => {
     ["", ['1:1 TW104 expected a map that begins with "version: 1", got nothing']],
     ["tasks: {}", ['1:1 TW103 missing "version" | begin the file with "version: 1"']],
     ["version: 2", ["1:10 TW104 version: expected 1, got 2"]],
+    ['version: "1"', ['1:10 TW104 version: expected 1, got "1" | write 1 without quotes']],
     [
       "version: 1\ntasks: { a: { payload: {}, owner: 'team {{ x' } }",
       [

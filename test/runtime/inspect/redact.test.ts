@@ -132,10 +132,10 @@ test("hides a result of a task that has none any more", () => {
 test("a schema that refers to itself ends", () => {
   const node = { properties: { next: { $ref: "#/definitions/Node" }, secret: SENSITIVE } };
   const schema = { $ref: "#/definitions/Node", definitions: { Node: node } };
-  const value = { secret: "one!", next: { secret: "two!", next: null } };
+  const value = { secret: "first", next: { secret: "other", next: null } };
   expect(redact(schema, value)).toEqual({
     value: { secret: HIDDEN, next: { secret: HIDDEN, next: null } },
-    secrets: ["one!", "two!"],
+    secrets: ["first", "other"],
   });
 });
 
@@ -174,6 +174,13 @@ test("keys of a map that is sensitive are hidden in texts, names of fields and k
   );
   const nested = { "x-sensitive": true, items: { $ref: "#/definitions/M" }, definitions: { M: map } };
   expect(redact(nested, [{ "4242-4242": 5 }])!.secrets).toContain("4242-4242");
+});
+
+test("a secret is hidden also in an address", () => {
+  const { secrets } = redact({ properties: { a: SENSITIVE } }, { a: "4111 é&99\ud800" })!;
+  const encoded = encodeURIComponent("4111 é&99\ufffd");
+  const text = `GET https://bank/${encoded}?c=${encoded.replace("%20", "+")} failed`;
+  expect(withoutSecrets(text, secrets)).toBe(`GET https://bank/${HIDDEN}?c=${HIDDEN} failed`);
 });
 
 test("a secret with spaces around it is hidden also without them", () => {

@@ -363,3 +363,37 @@ describe("a job whose run cannot be read", () => {
     expect(await project.state(spoiled)).toBe("dead");
   });
 });
+
+test("the history and the log name the causes of an error", async () => {
+  const task = defineTask("flaky:work", { retry: { maxRetries: 0, backoff: backoffs[0]! } });
+  const project = setup(task);
+  const circular = new Error("a");
+  circular.cause = new Error("b", { cause: circular });
+  const refused = Object.assign(new AggregateError([]), { code: "ECONNREFUSED" });
+  const errors: readonly (readonly [unknown, string])[] = [
+    [new Error("fetch failed", { cause: new Error("no such host") }), "fetch failed; cause: no such host"],
+    [new Error("fetch failed", { cause: refused }), "fetch failed; cause: ECONNREFUSED"],
+    [new Error("it has said so: no", { cause: new Error("no") }), "it has said so: no"],
+    [new Error("odd", { cause: "a text" }), "odd; cause: a text"],
+    [new Error("none", { cause: null }), "none"],
+    [circular, "a; cause: b; cause: a; cause: b; cause: a"],
+  ];
+  const logged: unknown[] = [];
+  const warn = (_message: string, fields?: Readonly<Record<string, unknown>>) =>
+    logged.push(fields?.["error"]);
+  const logger = { debug: () => undefined, info: () => undefined, error: () => undefined, warn };
+  await project.worker(
+    {
+      "flaky:work": ({ payload }: { payload: { n: number } }) => {
+        throw errors[payload.n]![0];
+      },
+    } as never,
+    { logger },
+  );
+  for (const [n, [, message]] of errors.entries()) {
+    const job = await project.enqueue(task, { n });
+    await rejection(job.result());
+    expect((await project.run(job.id)).events[0]).toMatchObject({ 4: message });
+    expect(logged.at(-1)).toBe(`Error: ${message}`);
+  }
+});

@@ -158,6 +158,7 @@ describe("a worker that is gone", () => {
     const next = await project.enqueue(quick, { n: 2 });
     expect(await within(6000, "the zombie to work again", next.result())).toBe("back at work");
     expect(zombie.name).not.toBe(nameBefore);
+    expect(project.logger.messages("info")).toContain("worker goes on under a new name");
     expect(await project.raw.hget(project.keys.runs, job.id)).toBe(record);
     expect(project.logger.messages("error").join()).toMatch(/the lease of this worker ended/);
     expect(await project.raw.zscore(project.keys.leases, nameBefore)).toBeNull();
