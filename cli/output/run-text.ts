@@ -100,8 +100,8 @@ function stepLines(step: RunStep, now: number, colors: Colors): readonly string[
   ];
 }
 
-function timesOf({ begunAt, endedAt, dueAt }: RunStep, now: number): string {
-  if (dueAt !== undefined) return `, due ${relative(dueAt, now)}`;
+function timesOf({ begunAt, endedAt, dueAt, event }: RunStep, now: number): string {
+  if (dueAt !== undefined) return `, ${event === undefined ? "due" : "gives up"} ${relative(dueAt, now)}`;
   if (endedAt === undefined) return begunAt === undefined ? "" : `, begun ${relative(begunAt, now)}`;
   const took = begunAt === undefined ? "" : ` in ${endedAt - begunAt} ms`;
   return `${took} at ${timestamp(endedAt)}`;

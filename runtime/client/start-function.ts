@@ -113,7 +113,9 @@ export function createStartFunction<Input, Output>(
     const { id, known } = await client.startRun({ ...made, key, keyTtlMs: idempotency?.ttlMs ?? 0 });
     // A call that was sent twice finds its own record.
     const isOther = known !== undefined && (id !== run || known !== record);
-    if (isOther && id === run && !startsTheSame(known, record)) throw idConflict(definition.name, id);
+    // Nothing is left to compare of a run that was removed after its retention, while its key still counts.
+    const differs = isOther && id === run && known !== "" && !startsTheSame(known, record);
+    if (differs) throw idConflict(definition.name, id);
     if (!isOther) processMetrics.count("taskweft_run_started_total", { workflow: definition.name });
     return new StoredRunHandle<Output>(client, definition.name, id, isOther);
   };

@@ -7,6 +7,8 @@
  * lone command. And after a process was suspended or its event loop was blocked, what arrived meanwhile is
  * read before the silence is judged.
  */
+import { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Redis } from "ioredis";
 
 /** Default for the longest silence (ms). */
@@ -27,9 +29,22 @@ export function watchSilence(redis: Redis, limitMs: number): void {
       heard = stream.bytesRead;
       // One check more than the limit has, because the command may have been sent just before the first one.
       if (silentLooks > LOOKS)
-        stream.destroy(new Error(`the connection was silent for ${limitMs} ms while an answer was due`));
+        giveUp(stream, new Error(`the connection was silent for ${limitMs} ms while an answer was due`));
     };
     const looking = setInterval(look, limitMs / LOOKS).unref();
     stream.once("close", () => clearInterval(looking));
   });
+}
+
+/**
+ * Ends the connection with a reset, which drops what was not delivered. Otherwise the operating system would go
+ * on sending it for minutes, and Redis could execute a command of this connection long after it was sent again.
+ */
+function giveUp(stream: Redis["stream"], error: Error): void {
+  if (!(stream instanceof Socket) || stream instanceof TLSSocket) {
+    stream.destroy(error);
+    return;
+  }
+  stream.emit("error", error);
+  stream.resetAndDestroy();
 }

@@ -118,7 +118,7 @@ function describeStep(
 
 /** State of a step without a job: its items have the jobs, or its turn has not come. */
 function unbegunState({ state }: RunSummary, fannedOut: boolean): RunStepState {
-  if (state !== "running") return "not-begun";
+  if (state !== "running") return fannedOut ? "cancelled" : "not-begun";
   return fannedOut ? "active" : "waiting";
 }
 

@@ -64,6 +64,6 @@ export function tickRunId(router: ShardRouter, shard: number, schedule: string, 
 
 /** The tick (ms) of a job or run that a schedule made. */
 export function tickOfJob(id: string): number | undefined {
-  const [, ms] = /^(?:s\d+\.)?cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
+  const [, ms] = /^(?:s\d+\.{1,2})?cron:.+:([0-9a-z]+)$/.exec(id) ?? [];
   return ms === undefined ? undefined : parseInt(ms, 36);
 }

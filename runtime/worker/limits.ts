@@ -49,9 +49,12 @@ export async function declareLimits(
     return limit === undefined || limit === before.get(field) ? [] : [field, limit];
   });
   if (limits.length > 0) await redis.hset(keys.groups, ...limits);
+  const isChanged = (name: string): boolean =>
+    [name, rateField(name)].some((field) => before.get(field) !== undefined && limits.includes(field));
   // Jobs may be waiting under limits that are higher now. As after a resume, claims look at all groups.
-  const changed = contracts.filter(({ name }) =>
-    [name, rateField(name)].some((field) => before.get(field) !== undefined && limits.includes(field)),
-  );
-  for (const { name } of changed) await redis.hsetnx(keys.paused, pausedTaskField(name), "0 ");
+  for (const { name } of contracts.filter((contract) => isChanged(contract.name)))
+    await redis.hsetnx(keys.paused, pausedTaskField(name), "0 ");
+  // A queue has one group, of which a note says that it may have room.
+  for (const { name } of queues.filter((queue) => isChanged(queueLimitField(queue.name))))
+    await redis.zadd(keys.waiting, 0, `\n${name}\n${queueLimitField(name)} `);
 }

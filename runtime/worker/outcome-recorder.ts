@@ -221,8 +221,9 @@ export class OutcomeRecorder implements OutcomeSink {
     const name = worker();
     if (ids.length === 0) return;
     const { round } = fetcher;
+    const left = new Set(ids);
     this.#persist("hand-back", "handing jobs back", async () => {
-      await reaper.handBackJobs(name, ids, started);
+      await reaper.handBackJobs(name, left, started);
       for (const id of ids) fetcher.forget(id, round);
       // These jobs counted as work in hand, and there may be no other end of a job that triggers the next
       // claim.

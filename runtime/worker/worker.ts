@@ -21,6 +21,8 @@ import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } 
 
 /** Longest time that a stopping worker waits for Redis once its handlers have ended (ms). */
 const GIVE_UP_LIMIT_MS = 5000;
+/** Time from a reconnect until the jobs of this worker are listed again (ms); Linux sends again for 100 s. */
+const SECOND_LOOK_MS = 120_000;
 
 export class ShardWorker implements Worker {
   readonly #registry: Registry;
@@ -29,6 +31,7 @@ export class ShardWorker implements Worker {
   readonly #actors: PartActors;
   #begun = false;
   #waker: Waker | undefined;
+  #secondLook: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(registry: Registry, options: WorkerOptions = {}, part?: WorkerPart) {
@@ -99,11 +102,13 @@ export class ShardWorker implements Worker {
     const { concurrency, connection, logger } = this.#options;
     const { fetcher, intake, janitor, scheduler } = this.#actors;
     const queues = this.#options.queues.map((queue) => queue.name);
-    this.home.connection.onReconnect(() => fetcher.reconcile());
+    const reconnected = (): void => this.#reconnected();
+    this.home.connection.onReconnect(reconnected);
     this.#waker = new Waker(connection, {
       keys: this.home.keys,
       queues,
       fetcher,
+      reconnected,
       isAlone: this.#part === undefined,
       full: () => intake.full,
       logger,
@@ -113,6 +118,19 @@ export class ShardWorker implements Worker {
     this.#begun = true;
     this.#claimAgain();
     logger.info("worker started", { worker: this.name, concurrency, queues: queues.join(",") });
+  }
+
+  /**
+   * A reply that was lost may have claimed jobs. So may a call that reaches Redis much later on the lost
+   * connection, because a proxy, or the operating system for TLS, has kept it.
+   */
+  #reconnected(): void {
+    const { fetcher } = this.#actors;
+    fetcher.reconcile();
+    clearTimeout(this.#secondLook);
+    this.#secondLook = setTimeout(() => {
+      fetcher.reconcile();
+    }, SECOND_LOOK_MS).unref();
   }
 
   /** A slot may be free: claim and start what fits. */

@@ -61,6 +61,22 @@ test.each<[string, (bench: ShardBench) => Promise<unknown>]>([
   },
 );
 
+test.each(["one", "many"])(
+  "a call that comes late on a connection that was given up stores nothing: %s",
+  async (kind) => {
+    const bench = setup();
+    const more = kind === "one" ? {} : { maxPending: 1000 };
+    await bench.send([{ ...item("a"), ...more }], 9);
+    await bench.advance("A", { dropped: await bench.claim("A", 1) });
+    await bench.send([{ ...item("b"), ...more }], 10);
+    await bench.send([{ ...item("a"), ...more }], 9);
+    expect(Object.keys((await bench.shard()).jobs)).toEqual(["b"]);
+    await bench.send([{ ...item("b"), ...more }], 10);
+    await bench.send([{ ...item("c"), ...more }], 11);
+    expect(Object.keys((await bench.shard()).jobs).toSorted()).toEqual(["b", "c"]);
+  },
+);
+
 test("tells the time only where it is asked for it, also when it is sent again", async () => {
   const bench = setup();
   const call = { keys: bench.keys, client: "c", slot: 0, call: 4, items: [item("a")] };

@@ -94,6 +94,28 @@ describe("declare", () => {
     }
     expect(await bench.declare({ s: MINUTE }, { fingerprint: "new", starts: false })).not.toBe("OTHER");
   });
+
+  test("begins anew where the clock of Redis was set back by more than an hour, and keeps a pause", async () => {
+    const bench = await scheduled();
+    const { nowMs } = await bench.shard();
+    await setState(bench, `["${MINUTE}",${nowMs + HOUR_MS / 2},0,"",0,""]`);
+    expect(await bench.declare({ s: MINUTE })).toMatchObject({ states: [{ lastMs: nowMs + HOUR_MS / 2 }] });
+    await setState(bench, `["${MINUTE}",${nowMs + 2 * HOUR_MS},7,"",0,""]`);
+    const declared = await bench.declare({ s: MINUTE });
+    if (declared === "OTHER") throw new Error("expected the same deploy to decide");
+    expect(declared.states).toMatchObject([{ lastMs: declared.nowMs, pausedAtMs: 7 }]);
+  });
+
+  test("of an older deploy waits its patience, and not until the clock is where it was before it was set back", async () => {
+    const bench = setup();
+    await bench.declare({ s: MINUTE }, { fingerprint: "new" });
+    const { nowMs } = await bench.shard();
+    await bench.redis.hset(bench.keys.schedules, "@", `new ${nowMs + 2 * HOUR_MS} ${nowMs + 2 * HOUR_MS}`);
+    expect(await bench.declare({ old: MINUTE }, { fingerprint: "old", starts: false })).toBe("OTHER");
+    const [, seen, heard] = (await bench.shard()).schedules["@"]!.split(" ").map(Number);
+    expect(seen).toBeLessThan(nowMs + HOUR_MS);
+    expect(heard).toBe(seen);
+  });
 });
 
 describe("tick", () => {

@@ -39,22 +39,23 @@ end
 -- Invites the groups of resumed tasks, 100 a call: nobody noted that they have room while they were closed.
 -- `gate.reopens` is true while more of them are left. Forgets a task when nothing is left to do for it.
 local function reopen(gate, paused)
+  local left = 100
   for task, value in pairs(gate.shut) do
-    local group, n = string.sub(value, 3), 0
-    local from = group == '' and '[' .. task .. ' ' or '(' .. group .. '\v'
-    while is_resumed(value) and n < 100 do
+    local group, before, is_done = string.sub(value, 3), left, not is_resumed(value)
+    while left > 0 and not is_done do
+      local from = group == '' and '[' .. task .. ' ' or '(' .. group .. '\v'
       local member = redis.call('ZRANGEBYLEX', gate.waiting, from, '(' .. task .. '!', 'LIMIT', 0, 1)[1]
-      group = member and string.match(member, '^([^\n]*)') or task .. '!'
-      from, n = '(' .. group .. '\v', member and n + 1 or 101
-      invite(gate, group_of(gate, group))
+      group, left, is_done = member and string.match(member, '^([^\n]*)') or task .. '!', left - 1, not member
+      local _ = member and invite(gate, group_of(gate, group))
     end
-    local parked_too = n == 101 and redis.call('ZRANGEBYLEX', gate.waiting, '[!' .. task .. ' ', '(!' .. task .. '!', 'LIMIT', 0, 1)
-    if n == 101 and #parked_too == 0 then
+    local is_parked = is_done and is_resumed(value)
+      and #redis.call('ZRANGEBYLEX', gate.waiting, '[!' .. task .. ' ', '(!' .. task .. '!', 'LIMIT', 0, 1) > 0
+    if is_done and is_resumed(value) and not is_parked then
       redis.call('HDEL', paused, 'task:' .. task)
       gate.shut[task] = nil
-    elseif n > 0 then
+    elseif left < before then
       redis.call('HSET', paused, 'task:' .. task, '0 ' .. group)
-      gate.reopens = gate.reopens or n == 100
     end
+    gate.reopens = gate.reopens or not is_done
   end
 end

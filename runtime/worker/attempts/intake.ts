@@ -13,7 +13,7 @@ import type { HandlerTable, TaskEntry } from "./handler-table.js";
 import { Suspects, type SuspectsPorts } from "./suspects.js";
 import type { Notebook } from "./notebook.js";
 
-export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "start"> {
+export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "isServed" | "start"> {
   /** Slots that this part may use now. */
   readonly concurrency: () => number;
   readonly handlers: HandlerTable;
@@ -68,6 +68,7 @@ export class Intake {
     this.#suspects = new Suspects({
       ...ports,
       busy: () => this.inHand,
+      isServed: ({ record }) => ports.handlers.get(record.task) !== undefined,
       start: (claim) => this.#startAlone(claim),
       onClosed: () => this.close(),
     });
@@ -269,5 +270,7 @@ export class Intake {
  */
 function loaded(entry: TaskEntry): NonNullable<TaskEntry["handler"]> {
   const loading = entry.load();
+  // Where all attempts end before it is loaded, nobody awaits this, and a rejection would end the process.
+  loading.catch(() => undefined);
   return async (job, ctx) => (await loading)(job, ctx);
 }

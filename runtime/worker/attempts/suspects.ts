@@ -29,6 +29,8 @@ export interface SuspectsPorts {
   /** Jobs of this part that have started or are about to. */
   readonly busy: () => number;
   readonly start: (claim: Claim) => void;
+  /** Whether this worker has a handler for the job: without one, it cannot harm others. */
+  readonly isServed: (claim: Claim) => boolean;
   /** Hands jobs back to their queues without counting an attempt. */
   readonly giveBack: (ids: readonly string[]) => void;
   readonly onClosed: () => void;
@@ -65,9 +67,10 @@ export class Suspects {
     const elsewhere = this.#ports.shared.elsewhere();
     if (this.#state === "open" && !mayBeSuspect && elsewhere !== "alone") return claims;
     const alone = this.#state === "alone" || elsewhere === "alone";
+    const { isServed } = this.#ports;
     const [harmless, rest]: [Claim[], Claim[]] = [[], []];
     for (const claim of claims) {
-      const suspect = isSuspect(claim);
+      const suspect = isSuspect(claim) && isServed(claim);
       if (suspect && this.#state === "open" && this.#ports.shared.hold()) this.#close(claim);
       else (suspect || alone ? rest : harmless).push(claim);
     }

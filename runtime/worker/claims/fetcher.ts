@@ -295,6 +295,8 @@ export class Fetcher {
         this.#dropped = [...dropped, ...this.#dropped];
         this.#kept = [...kept, ...this.#kept];
       }
+      // The script may have claimed jobs all the same.
+      if (want > 0) this.#reconcile = true;
       await this.#pause("claim", "claiming jobs", error);
     } finally {
       this.#heardAt = performance.now();
@@ -322,8 +324,9 @@ export class Fetcher {
       this.#idle = true;
       onRest();
     }
-    // The lease may have been lost meanwhile; then other workers may hold these jobs by now.
-    if (ids.length === 0 || this.#ports.worker() !== name) return;
+    // The lease may have been lost meanwhile; then other workers may hold these jobs by now. And a call that
+    // was sent twice may have claimed what a hand-back behind it, sent twice as well, took back again.
+    if (ids.length === 0 || this.#ports.worker() !== name || this.#reconcile) return;
     this.own(ids);
     await this.#deliver(name, ids, reply.runs, reply.records);
   }
@@ -368,7 +371,9 @@ export class Fetcher {
     try {
       const held = await connection.heldBy(keys, name);
       const unknown = worker() === name ? this.taker.listed(held.filter((id) => !known.has(id))) : [];
-      for (const id of unknown) this.#held.set(id, this.#round);
+      this.own(unknown);
+      // Settled during the listing: what was listed may be a newer claim of it.
+      if (held.some((id) => known.has(id) && !this.#held.has(id))) this.#reconcile = true;
       if (unknown.length > 0) await this.#deliver(name, unknown);
     } catch (error) {
       this.#reconcile = true;

@@ -24,7 +24,9 @@ export interface WakerPorts {
   readonly keys: ShardKeys;
   /** Names of the queues whose hints are awaited. */
   readonly queues: readonly string[];
-  readonly fetcher: Pick<Fetcher, "hinted" | "reconcile" | "taker">;
+  readonly fetcher: Pick<Fetcher, "hinted" | "taker">;
+  /** The connection was lost and is there again. */
+  readonly reconnected: () => void;
   /** Whether no other part uses the slots of this worker. */
   readonly isAlone: boolean;
   /** True while this worker can start nothing. */
@@ -53,7 +55,7 @@ export class Waker {
       ports.keys,
     );
     // On the broken connection, the server may have popped a hint and claimed a job.
-    this.#connection.onReconnect(() => ports.fetcher.reconcile());
+    this.#connection.onReconnect(ports.reconnected);
     this.#ports = ports;
     this.#wakeKeys = ports.queues.map((queue) => ports.keys.queue(queue).wake);
   }

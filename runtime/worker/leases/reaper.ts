@@ -55,9 +55,11 @@ export class Reaper {
 
   /**
    * Hands single jobs back to their queues, without recording a crash and without removing the worker.
+   * @param ids loses the ids that were handed back, also when the rest fails: the worker may claim them again,
+   *   and must not hand back the new claim with the rest.
    * @param started the jobs had started, so a rate limit counts them.
    */
-  async handBackJobs(worker: string, ids: readonly string[], started: boolean): Promise<void> {
+  async handBackJobs(worker: string, ids: Set<string>, started: boolean): Promise<void> {
     await this.#takeBackJobs(worker, ids, started ? "handed-back" : "not-started");
   }
 
@@ -75,7 +77,7 @@ export class Reaper {
 
   async #takeBack(worker: string, ids: readonly string[], reason: ReclaimReason): Promise<number> {
     const { connection, keys, deadKeepMs } = this.#ports;
-    const taken = await this.#takeBackJobs(worker, ids, reason);
+    const taken = await this.#takeBackJobs(worker, new Set(ids), reason);
     if (taken === "ALIVE") return 0;
     // A claim that was under way when the list was read shows only now.
     const late = await connection.heldBy(keys, worker);
@@ -92,32 +94,26 @@ export class Reaper {
     return taken;
   }
 
-  async #takeBackJobs(
-    worker: string,
-    ids: readonly string[],
-    reason: ReclaimReason,
-  ): Promise<number | "ALIVE"> {
+  async #takeBackJobs(worker: string, ids: Set<string>, reason: ReclaimReason): Promise<number | "ALIVE"> {
     const { connection, keys, deadKeepMs } = this.#ports;
     let taken = 0;
     let queues = await knownQueues(connection, keys);
-    for (let from = 0; from < ids.length; from += BATCH) {
-      const batch = ids.slice(from, from + BATCH);
-      for (;;) {
-        const reply = await reclaim(connection, {
-          keys,
-          worker,
-          reason,
-          ...JUDGEMENT,
-          keepMs: deadKeepMs,
-          queues,
-          ids: batch,
-        });
-        if (reply === "ALIVE") return "ALIVE";
-        taken += reply.taken.length;
-        if (reason === "crashed") await this.#tellCrashed(reply.taken);
-        if (reply.unknownQueues.length === 0) break;
-        queues = [...new Set([...queues, ...reply.unknownQueues])];
-      }
+    while (ids.size > 0) {
+      const batch = [...ids].slice(0, BATCH);
+      const reply = await reclaim(connection, {
+        keys,
+        worker,
+        reason,
+        ...JUDGEMENT,
+        keepMs: deadKeepMs,
+        queues,
+        ids: batch,
+      });
+      if (reply === "ALIVE") return "ALIVE";
+      for (const id of reply.unknownQueues.length === 0 ? batch : reply.taken) ids.delete(id);
+      queues = [...new Set([...queues, ...reply.unknownQueues])];
+      taken += reply.taken.length;
+      if (reason === "crashed") await this.#tellCrashed(reply.taken);
     }
     return taken;
   }

@@ -59,6 +59,8 @@ export class Scheduler {
   readonly #declared: readonly DeclaredSchedule[];
   readonly #fingerprint: string;
   readonly #waits = new Map<Entry, Wait>();
+  /** Schedules whose queue was full when their last tick came: it waits, and was not missed. */
+  readonly #full = new Set<Entry>();
   /** This worker has not declared its schedules yet; when it does, its deploy takes over. */
   #starts = true;
   #decides = true;
@@ -153,7 +155,8 @@ export class Scheduler {
     const { schedule, target } = entry;
     const { lastMs, lastJob, waitingMs } = state;
     // A waiting tick is late, but was not missed.
-    const missed = waitingMs !== undefined && schedule.missed === "skip" ? "latest" : schedule.missed;
+    const waits = waitingMs !== undefined || this.#full.has(entry);
+    const missed = waits && schedule.missed === "skip" ? "latest" : schedule.missed;
     const due = dueTicks(entry, missed, lastMs, nowMs);
     if (due === undefined) return void this.#waits.delete(entry);
     const { run, missedMs, upToMs } = due;
@@ -161,6 +164,8 @@ export class Scheduler {
     const fields = { schedule: schedule.name, tick: new Date(upToMs).toISOString() };
     if (reply === "WAITING") return this.#wait(entry, upToMs, { ...fields, run: lastJob });
     this.#waits.delete(entry);
+    if (reply === "FULL") this.#full.add(entry);
+    else this.#full.delete(entry);
     if (reply === "FULL")
       logger.warn("the queue of a schedule is full; its tick waits", { ...fields, queue: target.queue });
     else if (typeof reply === "number" && reply < run.length) await this.#tellOfSkip(entry, fields);

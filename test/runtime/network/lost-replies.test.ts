@@ -1,5 +1,5 @@
 // The network fails at the worst moment: Redis has executed a request and its reply never arrives.
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   type Script,
   advanceScript,
@@ -278,4 +278,28 @@ describe("nothing moves", () => {
     expect(runs.filter((n) => n === 2).length).toBeLessThanOrEqual(1);
     expect(runs.filter((n) => n !== 2)).toEqual([1, 3]);
   });
+});
+
+test("a claim that reaches Redis minutes after its connection was given up is found", async () => {
+  const project = setup();
+  const proxy = await startProxy(redis.port);
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  onTestFinished(() => timers.mockRestore());
+  const worker = await project.worker(
+    { "some:work": (job: { payload: { n: number } }) => job.payload.n },
+    { url: proxy.url },
+  );
+  const secondLook = (): (() => void) | undefined =>
+    timers.mock.calls.find(([, ms]) => ms === 120_000)?.[0] as (() => void) | undefined;
+  expect(secondLook()).toBeUndefined();
+  proxy.cutAll();
+  await until("the worker to come back", () => secondLook() !== undefined);
+  // What a late claim does.
+  await project.raw.hset(project.keys.paused, "default", 1);
+  const job = await project.enqueue(work, { n: 7 });
+  expect(await project.raw.lpop(project.keys.queue("default").pending)).toBe(job.id);
+  await project.raw.hset(project.keys.active, job.id, worker.name);
+  secondLook()!();
+  expect(await within(10_000, "the job to run", job.result())).toBe(7);
+  await project.raw.del(project.keys.paused);
 });

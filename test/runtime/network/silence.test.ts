@@ -1,11 +1,12 @@
 // A network that drops connections without a word: nobody is told that they are gone, so the silence itself must tell.
+import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createClient } from "taskweft/generated-v1";
 import { Connection } from "../../../runtime/connection/index.js";
 import { defineTask, rejection, setupProject } from "../../support/project.js";
 import { startProxy } from "../../support/proxy.js";
 import { startRedis } from "../../support/redis.js";
-import { until, within } from "../../support/signal.js";
+import { signal, until, within } from "../../support/signal.js";
 
 const redis = await startRedis();
 const work = defineTask("some:work");
@@ -41,6 +42,22 @@ describe("a connection whose silence may last 200 ms", () => {
     proxy.dropSilently();
     expect(await within(10_000, "the answer on another connection", asked.ping())).toBe("PONG");
     expect(errors).toEqual(["the connection was silent for 200 ms while an answer was due"]);
+  });
+
+  test("is reset, so that nothing of it arrives after it was sent again", async () => {
+    const ends = signal<string>();
+    const server = createServer((socket) => {
+      socket.on("end", () => ends.send("ended"));
+      socket.on("error", ({ message }) => ends.send(message));
+      socket.resume();
+    });
+    onTestFinished(() => void server.close());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const url = `redis://127.0.0.1:${port}`;
+    const { redis: asked } = new Connection({ url, redis: { socketTimeout: 200 } }, "test");
+    onTestFinished(() => asked.disconnect());
+    expect(await within(10_000, "the end of the connection", ends.promise)).toBe("read ECONNRESET");
   });
 
   test("stays while this process does not listen", async () => {

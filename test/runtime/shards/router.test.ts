@@ -1,7 +1,7 @@
 // Where a job lives follows from its id, in any language: these numbers must never change.
 import { describe, expect, test } from "vitest";
 import fc from "fast-check";
-import { JobIdMaker, ShardRouter } from "../../../runtime/protocol/index.js";
+import { JobIdMaker, ShardRouter, tickJobId, tickOfJob } from "../../../runtime/protocol/index.js";
 
 const counts = fc.integer({ min: 2, max: 64 });
 const ids = fc.stringMatching(/^[A-Za-z0-9_:.-]{1,128}$/);
@@ -35,6 +35,14 @@ describe("the shard of an id", () => {
 });
 
 describe("an id that a key leads elsewhere", () => {
+  test("tells the tick of a schedule as before", () => {
+    const [router, tick] = [new ShardRouter(8), 1_800_000_000_000];
+    const told = Array.from({ length: 8 }, (_unused, shard) =>
+      tickOfJob(router.idIn(shard, tickJobId("shop:nightly", tick))),
+    );
+    expect(new Set(told)).toEqual(new Set([tick]));
+  });
+
   test("lives there, is the same each time, and stays within its bounds", () => {
     fc.assert(
       fc.property(ids, counts, fc.nat(), (id, count, any) => {

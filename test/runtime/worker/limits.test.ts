@@ -198,6 +198,28 @@ describe("a limit of a queue", () => {
     expect(error.message).toContain("expected one without a limit, because one:work has a limit of its own");
   });
 
+  test("lets those in who wait as soon as a deploy raises it, while nobody ends", async () => {
+    const task = defineTask("one:work", { queue: "slow" });
+    const before = setupProject({ redis, tasks: [task] as never, queues });
+    const go = signal();
+    let running = 0;
+    const handlers = {
+      "one:work": async () => {
+        running += 1;
+        await go.promise;
+      },
+    };
+    await before.many(task, [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }]);
+    await before.worker(handlers, { concurrency: 10 });
+    await until("two to start", () => running === 2);
+    const wider = [{ name: "slow", weight: 1, concurrency: 4 }];
+    const after = setupProject({ redis, tasks: [task] as never, queues: wider });
+    await after.worker(handlers, { prefix: before.prefix, concurrency: 10 });
+    await until("all to start", () => running === 4);
+    expect(await before.raw.hget(before.keys.groups, "@slow ")).toBe("4");
+    go.send();
+  });
+
   test("is gone with the deploy that had it", async () => {
     const task = defineTask("one:work", { queue: "slow" });
     const before = setupProject({ redis, tasks: [task] as never, queues });

@@ -180,6 +180,24 @@ test("starts also when the last that waited for a slot has no handler here", asy
   expect(await project.kinds(strange.id)).toEqual(["failed"]);
 });
 
+test("that this worker has no handler for stops nothing here", async () => {
+  const unserved = defineTask("unserved:work");
+  const project = setupProject({ redis, tasks: [slow, quick, unserved] as never });
+  const [started, go] = [signal(), signal()];
+  const slowly = async (): Promise<void> => {
+    started.send();
+    await go.promise;
+  };
+  await project.worker({ "slow:work": slowly, "quick:work": () => undefined });
+  await project.enqueue(slow, { n: 1 });
+  await started.promise;
+  const suspect = await suspectOf(project, unserved as never);
+  await until("it to be put off", async () => (await project.kinds(suspect.id)).includes("failed"));
+  const next = await project.enqueue(quick, { n: 2 });
+  expect(await within(5000, "others to run beside a long job", next.result())).toBeUndefined();
+  go.send();
+});
+
 test.each([
   ["before it may start", false],
   ["while others still run", true],
@@ -219,6 +237,7 @@ test.each([
       worker: () => "A",
       busy: () => 0,
       start: () => started.send(busy),
+      isServed: () => true,
       giveBack: () => undefined,
       onClosed: () => undefined,
       onOpen: () => undefined,

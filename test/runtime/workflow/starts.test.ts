@@ -96,6 +96,20 @@ test("an input that the workflow refuses is told of, and touches no other", asyn
   expect(warnings.map(({ message }) => message)[0]).toMatch(/its action test:flow failed/);
 });
 
+test("the key of a run that was removed after its retention gives its id back", async () => {
+  const project = setupProject({ redis, tasks: [add] as never });
+  const definition = workflow([{ name: "a", needs: [], job: jobOf(add as never) }]);
+  const startIt = createStartFunction<{ n: number }, number>(
+    { definition, input: () => ANYTHING as never, idempotency: { key: ({ n }) => String(n), ttlMs: 60_000 } },
+    project.queues,
+  );
+  const { id } = await startIt({ n: 1 }, { client: project.client, id: "mine" });
+  await project.raw.hdel(project.keys.workflows, id);
+  const again = await startIt({ n: 1 }, { client: project.client, id: "mine" });
+  expect([again.id, again.deduplicated]).toEqual([id, true]);
+  await project.raw.flushdb();
+});
+
 test("with several shards a run lives where its idempotency key leads, and is there once for each event", async () => {
   const client = createClient({ url: redis.url, prefix: "starts", shards: 8 });
   await client.ready();
