@@ -17,6 +17,12 @@ export function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
+/** Whether Redis has refused something that it may accept in a while, as a primary without its replica does. */
+export function isRefusedForNow(error: unknown): boolean {
+  const said = error instanceof TaskweftError ? error.cause : error;
+  return said instanceof Error && UNAVAILABLE.test(said.message);
+}
+
 /** The text of a connection error, with what to do where Redis has refused something. */
 export function connectionErrorText(text: string): string {
   const isRefusal = FROM_REPLICA.test(text) || DENIED.test(text);

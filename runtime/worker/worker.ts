@@ -6,7 +6,7 @@
  *   stopping: claim nothing, wait for handlers, abort the rest, hand jobs back
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { unlessFull } from "../connection/index.js";
+import { isRefusedForNow, unlessFull } from "../connection/index.js";
 import { BatchAttempt } from "./attempts/batch.js";
 import { type Claim, readClaims } from "./claims/claim.js";
 import type { Execution } from "./attempts/execution.js";
@@ -23,6 +23,8 @@ import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } 
 const GIVE_UP_LIMIT_MS = 5000;
 /** Time from a reconnect until the jobs of this worker are listed again (ms); Linux sends again for 100 s. */
 const SECOND_LOOK_MS = 120_000;
+/** Pause before a shard that refuses this worker is asked again (ms). */
+const REFUSAL_PAUSE_MS = 1000;
 
 export class ShardWorker implements Worker {
   readonly #registry: Registry;
@@ -80,18 +82,35 @@ export class ShardWorker implements Worker {
   }
 
   async #prepare(): Promise<void> {
-    const { logger, queues } = this.#options;
-    const { connection, keys } = this.home;
-    const { handlers, leaseKeeper, place } = this.#actors;
+    const { queues } = this.#options;
+    const { handlers, leaseKeeper } = this.#actors;
     await handlers.preload(new Set(queues.map((queue) => queue.name)));
     this.#assertNotStopped();
-    await waitForRedis(connection, keys, place.router.count, logger);
-    this.#assertNotStopped();
-    await declareQueues(this.home, this.#options, this.#registry.queues, this.#part?.queuesKnown);
-    await unlessFull(declareLimits(connection, keys, this.#registry));
-    this.#assertNotStopped();
+    while (!(await this.#declare())) await delay(REFUSAL_PAUSE_MS, undefined, { ref: false });
     await leaseKeeper.start();
     this.#assertNotStopped();
+  }
+
+  /**
+   * False where Redis has refused it for now: a shard that comes back may do so for a moment, and nobody would
+   * start this part again. Of a worker with one shard the process ends, and whoever watches it starts it again.
+   */
+  async #declare(): Promise<boolean> {
+    const { logger } = this.#options;
+    const { connection, keys } = this.home;
+    try {
+      await waitForRedis(connection, keys, this.#actors.place.router.count, logger);
+      this.#assertNotStopped();
+      await declareQueues(this.home, this.#options, this.#registry.queues, this.#part?.queuesKnown);
+      await unlessFull(declareLimits(connection, keys, this.#registry));
+      return true;
+    } catch (error) {
+      if (this.#part === undefined || !isRefusedForNow(error)) throw error;
+      logger.warn("a shard refuses this worker for now; trying again", { url: connection.address, error });
+      return false;
+    } finally {
+      this.#assertNotStopped();
+    }
   }
 
   #assertNotStopped(): void {
