@@ -44,13 +44,14 @@ export async function declareLimits(
   const before = new Map(fields.map((field, index) => [field, stored[index] ?? undefined]));
   // A removed limit is replaced by a marker where one is stored. If it were deleted, a producer that still
   // has the limit would restore it with its next enqueue.
-  const limits = fields.flatMap((field) => {
-    const limit = declared.get(field) ?? (before.get(field) === undefined ? undefined : NO_LIMIT);
-    return limit === undefined || limit === before.get(field) ? [] : [field, limit];
-  });
-  if (limits.length > 0) await redis.hset(keys.groups, ...limits);
+  const changes = new Map<string, string>();
+  for (const [field, said] of declared) {
+    const limit = said ?? (before.get(field) === undefined ? undefined : NO_LIMIT);
+    if (limit !== undefined && limit !== before.get(field)) changes.set(field, limit);
+  }
+  if (changes.size > 0) await redis.hset(keys.groups, changes);
   const isChanged = (name: string): boolean =>
-    [name, rateField(name)].some((field) => before.get(field) !== undefined && limits.includes(field));
+    [name, rateField(name)].some((field) => before.get(field) !== undefined && changes.has(field));
   // Jobs may be waiting under limits that are higher now. As after a resume, claims look at all groups.
   for (const { name } of contracts.filter((contract) => isChanged(contract.name)))
     await redis.hsetnx(keys.paused, pausedTaskField(name), "0 ");

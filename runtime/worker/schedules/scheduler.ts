@@ -96,7 +96,9 @@ export class Scheduler {
       waitMs = await this.#look();
     } catch (error) {
       if (!this.#stopped) {
-        const named = toTaskweftError(error, "check of schedules");
+        // Only what Redis answered is named by it; anything else is a mistake of ours.
+        const isReply = error instanceof Error && error.name === "ReplyError";
+        const named = isReply ? toTaskweftError(error, "check of schedules") : error;
         this.#ports.logger.warn("checking schedules failed; trying again", { error: named });
       }
     }
