@@ -3,17 +3,18 @@
 --       dead, or was cancelled.
 -- KEYS 1 jobs, 2 runs, 3 active, 4 leases, 5 done, 6 dead, 7 keys, 8 cancels, 9 waits, 10 notes,
 --      11 limited, 12 groups, 13 waiting, 14 workflows; of the job's queue: 15 due, 16 wake
--- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | dead | cancelled), 5 run, 6 ms: until the retry, or to keep
---      the job (0 = remove it), 7 keep (ms) of a job that was to be retried and is cancelled instead, 8 name
---      as JSON of the wait for an event until which it rests ('' = none): one that has ended meanwhile is
---      gone on with at once
+-- ARGV 1 tag, 2 worker, 3 id, 4 outcome (retry | unserved | dead | cancelled), 5 run, 6 ms: until the retry,
+--      or to keep the job (0 = remove it), 7 keep (ms) of a job that was to be retried and is cancelled
+--      instead, 8 name as JSON of the wait for an event until which it rests ('' = none): one that has ended
+--      meanwhile is gone on with at once
 -- Returns LOST (no lease), GONE (not held by this worker, or this very failure is written already), or the
---         outcome, followed by the queues for which the worker leaves hints. A retry becomes cancelled if
---         that was requested, or if a newer job has taken its place.
+--         outcome, followed by the queues for which the worker leaves hints. Unserved is a retry of a job that
+--         has not started here. A retry becomes cancelled if that was requested, or if a newer job has taken
+--         its place.
 --@include now
 --@include wake
 --@include put-later
---@include rate gate-changes gate-groups gate-room gate queues-to-hint
+--@include rate gate-changes gate-groups gate-room gate queues-to-hint undo-start
 --@include record
 --@include job-end
 --@include dedupe
@@ -41,6 +42,10 @@ if ARGV[8] ~= '' and string.find('\n' .. (redis.call('HGET', notes, id) or ''), 
   ms = 0
 end
 redis.call('HDEL', active, id)
+if outcome == 'unserved' then
+  uncount(gate, id, false)
+  outcome = 'retry'
+end
 local asked = redis.call('SREM', cancels, id) == 1 and outcome == 'retry'
 -- A job that sleeps is under way, and goes on although there is a newer one.
 local is_old = outcome == 'retry' and state == 'retry' and superseded(keys, options, id)

@@ -8,7 +8,8 @@ export interface FailCall {
   readonly worker: string;
   readonly id: string;
   readonly queue: string;
-  readonly outcome: "retry" | "dead" | "cancelled";
+  /** `unserved`: a retry of a job that has not started here, which a rate limit does not count. */
+  readonly outcome: "retry" | "unserved" | "dead" | "cancelled";
   readonly run: string;
   /** Time until the retry, or time to keep the dead job (0 removes it). */
   readonly ms: number;

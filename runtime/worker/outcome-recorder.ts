@@ -6,16 +6,7 @@
 import type { Connection, ServerClock } from "../connection/index.js";
 import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js";
 import { type OutcomeCounts, processMetrics } from "../metrics/index.js";
-import {
-  type JobRun,
-  type ShardKeys,
-  encodeRun,
-  isUnserved,
-  UNSERVED,
-  unservedMessage,
-  withEvent,
-  withEventInstead,
-} from "../protocol/index.js";
+import { type JobRun, type ShardKeys, encodeRun, UNSERVED, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
 import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
 import { type Claim, mustTellThatItBegan } from "./claims/claim.js";
@@ -24,14 +15,12 @@ import type { OutcomeSink } from "./attempts/executor.js";
 import type { Fetcher } from "./claims/fetcher.js";
 import type { FollowUps } from "./attempts/follow-ups.js";
 import type { Logger } from "./handler.js";
-import { decideFailure, describeError, restingRun } from "./attempts/outcome.js";
+import { decideFailure, describeError, restingRun, unservedRun } from "./attempts/outcome.js";
 import type { Reaper } from "./leases/reaper.js";
 import type { Workflows } from "./runs/workflows.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
-/** When a job returns that no handler of this process can run (ms); by then another deploy may serve it. */
-const UNSERVED_RETRY_MS = 30_000;
 
 export interface RecorderPorts {
   readonly connection: Connection;
@@ -239,13 +228,8 @@ export class OutcomeRecorder implements OutcomeSink {
       job: claim.id,
       task,
     });
-    const message = unservedMessage(claim.record);
-    // One such entry is enough; more would push the real history of the job out.
-    const add = isUnserved(claim.run.events.at(-1)) ? withEventInstead : withEvent;
-    const event = [clock.now(), "failed", claim.run.attempts + 1, UNSERVED, message, ""] as const;
-    const events = add(claim.run.events, event);
-    const run = encodeRun({ ...claim.run, state: "retry", detail: null, events });
-    this.#settle(claim, worker(), { outcome: "retry", run, ms: UNSERVED_RETRY_MS, contract: undefined });
+    const { run, ms } = unservedRun(claim, clock.now());
+    this.#settle(claim, worker(), { outcome: "unserved", run, ms, contract: undefined });
   }
 
   /** Ids that were claimed but must not run: deleted or cancelled while they waited. */

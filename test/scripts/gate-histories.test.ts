@@ -159,9 +159,10 @@ const MOVES: Readonly<Record<string, Move>> = {
     const held = heldBy(await history.bench.shard(), worker);
     const id = held[b % Math.max(1, held.length)];
     if (id === undefined) return;
-    const outcome = (["retry", "retry", "dead", "cancelled"] as const)[c % 4]!;
-    const run = runText({ attempts: history.next(), state: outcome });
-    const ms = outcome === "retry" ? c % 2 : c % 3 === 0 ? 0 : HOUR_MS;
+    const outcome = (["retry", "unserved", "dead", "cancelled"] as const)[c % 4]!;
+    const retries = c % 4 < 2;
+    const run = runText({ attempts: history.next(), state: outcome === "unserved" ? "retry" : outcome });
+    const ms = retries ? (c >> 2) % 2 : c % 3 === 0 ? 0 : HOUR_MS;
     await history.bench.fail(worker, id, outcome, { queue: history.queueOf(id), run, ms });
   },
   /** Jobs of one group in both queues, more than it has slots: the next of it is now of this queue, now of that. */

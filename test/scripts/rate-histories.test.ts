@@ -125,7 +125,12 @@ class History {
     if (how % 3 === 2) await this.bench.advance(this.#worker, { dropped: [id] });
     else {
       const run = runText({ attempts: ++this.#counter, state: retries ? "retry" : "dead" });
-      await this.bench.fail(this.#worker, id, retries ? "retry" : "dead", { run, ms: retries ? 0 : HOUR_MS });
+      // The start of a job without a handler does not count; only the latest can be taken back.
+      const starts = this.#starts[this.#groups.get(id)!]!;
+      const unserved = retries && how % 2 === 0 && starts.at(-1) === this.#step;
+      if (unserved) starts.pop();
+      const outcome = unserved ? "unserved" : retries ? "retry" : "dead";
+      await this.bench.fail(this.#worker, id, outcome, { run, ms: retries ? 0 : HOUR_MS });
     }
     this.#active.delete(id);
     if (!retries) this.#groups.delete(id);

@@ -55,6 +55,17 @@ describe("a rate", () => {
     expect((await look(bench)).ids).toEqual([]);
   });
 
+  test("does not count a job that was claimed without a handler for it", async () => {
+    const bench = setup();
+    await bench.put(named("a", 2, of("k", 1)));
+    expect((await look(bench)).ids).toEqual(["a0"]);
+    expect(await bench.fail("A", "a0", "unserved", { ms: HOUR_MS / 2 })).toBe("retry");
+    expect((await look(bench)).ids).toEqual(["a1"]);
+    expect(await bench.fail("A", "a1", "retry", { ms: HOUR_MS })).toBe("retry");
+    await timePasses(bench, HOUR_MS / 2);
+    expect((await look(bench)).ids).toEqual([]);
+  });
+
   test("is one of each key, and costs other keys nothing", async () => {
     const bench = setup();
     await bench.put({ a: of("k"), b: of("k"), c: of("l"), d: of(""), e: of("") });

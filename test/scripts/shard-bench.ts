@@ -173,7 +173,7 @@ export class ShardBench {
       id,
       queue: "q",
       outcome,
-      run: runText({ attempts: 1, state: outcome }),
+      run: runText({ attempts: 1, state: outcome === "unserved" ? "retry" : outcome }),
       ms: HOUR_MS,
       keepCancelledMs: 2 * HOUR_MS,
       ...call,

@@ -18,9 +18,13 @@ import {
   type JobRun,
   type RecordOptions,
   encodeRun,
+  isUnserved,
+  UNSERVED,
+  unservedMessage,
   withEvent,
   withEventInstead,
 } from "../../protocol/index.js";
+import type { Claim } from "../claims/claim.js";
 
 export interface FailedAttempt {
   readonly contract: AnyTaskContract;
@@ -49,6 +53,9 @@ const MAX_MESSAGE_CHARACTERS = 4096;
 const MAX_STACK_CHARACTERS = 8192;
 /** Chains of causes may be circular. */
 const MOST_CAUSES = 4;
+/** Bounds of the time after which a job returns that was claimed without a handler for it (ms). */
+const FIRST_UNSERVED_MS = 1000;
+const LONGEST_UNSERVED_MS = 30_000;
 
 export function decideFailure(attempt: FailedAttempt): Decision {
   const { contract, options, run, error } = attempt;
@@ -85,6 +92,25 @@ export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", w
   const add = last === "slept" || last === "waited" ? withEventInstead : withEvent;
   const events = add(run.events, [Math.round(now), kind, wakeAt]);
   return encodeRun({ ...run, state: "pending", detail: null, events });
+}
+
+/**
+ * The run of a job for which this worker has no handler, and the time until the next claim: soon at first,
+ * because during a deploy other workers have one, and then twice the time since the last such claim. Only the
+ * last of several such events in a row is kept, so that they do not push failures out of the history.
+ */
+export function unservedRun(
+  { record, run }: Pick<Claim, "record" | "run">,
+  now: number,
+): Pick<Decision, "ms" | "run"> {
+  const last = run.events.at(-1);
+  const sinceLast = isUnserved(last) ? now - (last?.[0] ?? now) : 0;
+  const add = isUnserved(last) ? withEventInstead : withEvent;
+  const events = add(run.events, [now, "failed", run.attempts + 1, UNSERVED, unservedMessage(record), ""]);
+  return {
+    ms: Math.min(Math.max(2 * sinceLast, FIRST_UNSERVED_MS), LONGEST_UNSERVED_MS),
+    run: encodeRun({ ...run, state: "retry", detail: null, events }),
+  };
 }
 
 function ruleFor(contract: AnyTaskContract, error: unknown): ErrorRule {
