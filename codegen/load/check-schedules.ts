@@ -3,7 +3,14 @@
  * task or workflow.
  */
 import type { z } from "zod";
-import { isTimeZone, MAX_RUN_SCHEDULE_NAME_LENGTH, parseCron } from "../../runtime/definition/index.js";
+import {
+  isTimeZone,
+  MAX_RUN_SCHEDULE_NAME_LENGTH,
+  nextTick,
+  parseCron,
+  parseDuration,
+  TimeZone,
+} from "../../runtime/definition/index.js";
 import type { JsonSchemaNode } from "../model/json-schema.js";
 import { listed, quote } from "../model/quote.js";
 import type { CheckedTask } from "./check-tasks.js";
@@ -12,6 +19,11 @@ import { payloadValidator } from "./payload-validator.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
 import { findEntry, type Origin, type SourceEntry, type SourceNode, textOf, toPlain } from "./source.js";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** Any year will do. */
+const SOME_YEAR_MS = Date.UTC(2024, 0, 1);
 
 export interface ScheduleCheck {
   readonly tasks: ReadonlyMap<string, CheckedTask>;
@@ -27,6 +39,7 @@ export function checkSchedules(schedules: ReadonlyMap<string, SourceEntry>, chec
     checkCron(findEntry(entry.value, "cron")?.value, reporter);
     checkTimezone(findEntry(entry.value, "timezone")?.value, reporter);
     checkPolicies(entry.value, reporter);
+    checkJitter(entry.value, reporter);
     if (!checkShape(entry, reporter)) continue;
     const workflow = textOf(findEntry(entry.value, "workflow")?.value);
     const taker = workflow ?? textOf(findEntry(entry.value, "task")?.value) ?? "";
@@ -110,6 +123,37 @@ function checkPolicies(schedule: SourceNode, reporter: Reporter): void {
     message: `"missed: all" wants every tick to run, "overlap: ${written}" ${leaves}`,
     hint: "write overlap: allow, or missed: latest",
   });
+}
+
+/** A job that is due after the next tick is replaced before it can start, over and over. */
+function checkJitter(schedule: SourceNode, reporter: Reporter): void {
+  const jitter = findEntry(schedule, "jitter")?.value;
+  const written = textOf(jitter);
+  const jitterMs = parseDuration(written ?? "");
+  if (jitterMs === undefined || textOf(findEntry(schedule, "overlap")?.value) !== "replace") return;
+  const gapMs = shortestGapMs(textOf(findEntry(schedule, "cron")?.value) ?? "");
+  if (jitterMs < gapMs) return;
+  reporter.report({
+    code: "TW104",
+    at: jitter!.origin,
+    message: `ticks are ${gapMs / 60_000} min apart, and "overlap: replace" drops a job that is due after the next tick, as with a jitter of ${written}`,
+    hint: "write a shorter jitter, or overlap: skip",
+  });
+}
+
+/** The shortest time between two ticks of a day on which there are any; Infinity for less than two. */
+function shortestGapMs(cron: string): number {
+  const spec = parseCron(cron);
+  if ("message" in spec) return Infinity;
+  const zone = new TimeZone("UTC");
+  const first = nextTick(spec, zone, SOME_YEAR_MS) ?? Infinity;
+  let [last, shortest] = [first, Infinity];
+  while (last < first + DAY_MS && shortest > MINUTE_MS) {
+    const next = nextTick(spec, zone, last) ?? Infinity;
+    shortest = Math.min(shortest, next - last);
+    last = next;
+  }
+  return shortest;
 }
 
 interface PayloadCheck {

@@ -85,6 +85,10 @@ describe("schedules", () => {
       `${RIGHT}\noverlap: replace\nmissed: all`,
       '13:14 TW104 "missed: all" wants every tick to run, "overlap: replace" keeps only the last | write overlap: allow, or missed: latest',
     ],
+    [
+      `${RIGHT.replace("0 3", "*/10 9-17")}\noverlap: replace\njitter: 10m`,
+      '14:13 TW104 ticks are 10 min apart, and "overlap: replace" drops a job that is due after the next tick, as with a jitter of 10m | write a shorter jitter, or overlap: skip',
+    ],
     [`${RIGHT}\njitter: 2h`, '13:13 TW104 schedules > nightly > jitter: expected at most 1h, got "2h"'],
     [
       `${RIGHT}\nevery: 5m`,
@@ -92,6 +96,16 @@ describe("schedules", () => {
     ],
   ])("%j is refused at its place", (body, expected) => {
     expect(problems(schedule(body))).toEqual([expected]);
+  });
+
+  it.each([
+    ["*/10 9-17", "replace", "599s"],
+    ["*/10 9-17", "skip", "10m"],
+    ["0 3", "replace", "1h"],
+  ])("with ticks of %j, overlap: %s and a jitter of %s are right", (ticks, overlap, jitter) => {
+    expect(
+      problems(schedule(`${RIGHT.replace("0 3", ticks)}\noverlap: ${overlap}\njitter: ${jitter}`)),
+    ).toEqual([]);
   });
 
   it("have names of at most 100 characters, because the ids of their jobs are made from them", () => {
