@@ -1,6 +1,7 @@
 /**
- * Declares the limits and turns of this deploy to the shard. Those of the worker that started last apply,
- * also to jobs that are waiting already.
+ * Declares the limits and turns of this deploy to the shard. Those of the deploy whose worker started last
+ * apply, also to jobs that are waiting already; when its workers have been silent for a minute, those of
+ * another (see schedules/scheduler.ts).
  */
 import type { Connection } from "../connection/index.js";
 import { queueLimitField, rateText } from "../definition/index.js";
@@ -22,11 +23,8 @@ export function mostOfClaim({ contracts, queues }: Registry): number {
   return isLimited ? MOST_OF_LIMITED_CLAIM : MOST_OF_CLAIM;
 }
 
-export async function declareLimits(
-  { redis }: Connection,
-  keys: ShardKeys,
-  { contracts, queues }: Registry,
-): Promise<void> {
+/** What a deploy says of its limits and turns, by field of `groups`; `undefined` where there is none. */
+export function declaredLimits({ contracts, queues }: Registry): ReadonlyMap<string, string | undefined> {
   const declared = new Map<string, string | undefined>();
   const declareAll = (name: string, limit: number | undefined, rate: string | undefined): void => {
     declared.set(name, limit?.toString());
@@ -39,6 +37,16 @@ export async function declareLimits(
   }
   for (const { name, concurrency, rateLimit } of queues)
     declareAll(queueLimitField(name), concurrency, rateText({ rate: rateLimit }));
+  return declared;
+}
+
+export async function declareLimits(
+  { redis }: Connection,
+  keys: ShardKeys,
+  registry: Registry,
+): Promise<void> {
+  const { contracts, queues } = registry;
+  const declared = declaredLimits(registry);
   const fields = [...declared.keys()];
   const stored = fields.length === 0 ? [] : await redis.hmget(keys.groups, ...fields);
   const before = new Map(fields.map((field, index) => [field, stored[index] ?? undefined]));

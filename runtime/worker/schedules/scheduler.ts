@@ -1,22 +1,25 @@
 /**
  * Enqueues the jobs of schedules and starts their runs. Every worker has a scheduler and none is a leader:
- * each one checks when a tick is due, and the script lets one of them settle it.
+ * each one checks when a tick is due, and the script lets one of them settle it. Of several deploys one
+ * decides; its limits are those that apply.
  *
  *   looking: declare the schedules, learn how far they have come
  *   looking --(ticks have passed)--> settle them --> waiting
  *   waiting --(next tick is due, or LOOK_MS)--> looking
  *   looking --(a newer deploy decides)--> waiting
+ *   looking --(its workers have been silent)--> declare the limits --> settle
  *   waiting --(a tick waits for the end of the run that it replaces, and its pause is over)--> looking
  *
  * Every decision uses Redis time, which each reply carries; the local timer only says when to look.
  */
 import { createHash } from "node:crypto";
-import { toTaskweftError } from "../../connection/index.js";
+import { toTaskweftError, unlessFull } from "../../connection/index.js";
 import { timingOf } from "../../definition/index.js";
 import { parseScheduleState, type ScheduleState } from "../../protocol/index.js";
 import { declare, type DeclaredSchedule } from "../../scripts/index.js";
 import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
 import type { AnySchedule, Logger, Registry } from "../handler.js";
+import { declaredLimits, declareLimits } from "../limits.js";
 import { JobTicks } from "./job-ticks.js";
 import { RunTicks } from "./run-ticks.js";
 import type { TickPorts, TickTarget } from "./tick-target.js";
@@ -25,9 +28,7 @@ import type { TickPorts, TickTarget } from "./tick-target.js";
  * Longest time between two looks (ms): bounds how long a clock change or a resumed schedule goes unnoticed.
  */
 const LOOK_MS = 15_000;
-/**
- * How long the workers of the newest deploy must be silent before another deploy fires its schedules (ms).
- */
+/** How long the workers of the newest deploy must be silent before another deploy takes its place (ms). */
 const PATIENCE_MS = 4 * LOOK_MS;
 const ERROR_PAUSE_MS = 1000;
 /**
@@ -58,6 +59,7 @@ export class Scheduler {
   readonly #entries: readonly Entry[];
   readonly #declared: readonly DeclaredSchedule[];
   readonly #fingerprint: string;
+  readonly #hasLimits: boolean;
   readonly #waits = new Map<Entry, Wait>();
   /** Schedules whose queue was full when their last tick came: it waits, and was not missed. */
   readonly #full = new Set<Entry>();
@@ -75,8 +77,11 @@ export class Scheduler {
     const all = schedules.map((schedule) => entryOf(schedule, ports));
     this.#entries = all.filter(({ target }) => router.ofKey(target.routingKey) === shard);
     this.#declared = this.#entries.map(declaredOf);
+    const limits = [...declaredLimits(ports.registry)].filter(([, limit]) => limit !== undefined);
+    this.#hasLimits = limits.length > 0;
     const deploy = all.map(({ schedule, target }) => [schedule, target.queue, target.hash]);
-    this.#fingerprint = createHash("sha256").update(JSON.stringify(deploy)).digest("hex").slice(0, 16);
+    const text = JSON.stringify([...deploy, ...limits]);
+    this.#fingerprint = createHash("sha256").update(text).digest("hex").slice(0, 16);
   }
 
   start(): void {
@@ -91,7 +96,7 @@ export class Scheduler {
   }
 
   async #lookAndWait(): Promise<void> {
-    let waitMs: number | undefined = ERROR_PAUSE_MS;
+    let waitMs = ERROR_PAUSE_MS;
     try {
       waitMs = await this.#look();
     } catch (error) {
@@ -102,17 +107,21 @@ export class Scheduler {
         this.#ports.logger.warn("checking schedules failed; trying again", { error: named });
       }
     }
-    if (this.#stopped || waitMs === undefined) return;
+    if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#looking = this.#lookAndWait();
     }, waitMs);
   }
 
-  /** Milliseconds until the next look; `undefined` when there are no schedules. */
-  async #look(): Promise<number | undefined> {
-    const { connection, keys } = this.#ports;
-    // A project without schedules may have had some: its workers keep declaring that there are none any more.
-    if (this.#entries.length === 0 && (await connection.redis.exists(keys.schedules)) === 0) return undefined;
+  /** Milliseconds until the next look. */
+  async #look(): Promise<number> {
+    const { connection, keys, registry } = this.#ports;
+    // Where no deploy has had schedules or limits, there is nothing to decide. But another one may come and go.
+    const declares = this.#hasLimits || this.#entries.length > 0;
+    if (!declares && (await connection.redis.exists(keys.schedules)) === 0) {
+      this.#starts = false;
+      return PATIENCE_MS;
+    }
     if (this.#starts) await this.#registerQueues();
     const declared = await declare(connection, {
       keys,
@@ -122,6 +131,8 @@ export class Scheduler {
       schedules: this.#declared,
     });
     this.#starts = false;
+    // The other deploy has declared its own limits, and nobody else would take them back.
+    if (declared !== "OTHER" && !this.#decides) await unlessFull(declareLimits(connection, keys, registry));
     this.#tellWhoDecides(declared !== "OTHER");
     if (declared === "OTHER") return LOOK_MS;
     const { nowMs, states } = declared;
@@ -144,12 +155,12 @@ export class Scheduler {
     if (decides === this.#decides) return;
     this.#decides = decides;
     const schedules = this.#entries.map(({ schedule }) => schedule.name).join(",");
-    if (decides) this.#ports.logger.info("this worker fires its schedules again", { schedules });
-    else
-      this.#ports.logger.info(
-        "a worker with other schedules has started: this one leaves the schedules to that deploy",
-        { schedules },
-      );
+    this.#ports.logger.info(
+      decides
+        ? "the other deploy has been silent: schedules and limits of this worker apply again"
+        : "a worker of another deploy has started: its schedules and limits apply, not those of this worker",
+      { schedules },
+    );
   }
 
   async #settle(entry: Entry, state: ScheduleState, nowMs: number): Promise<void> {

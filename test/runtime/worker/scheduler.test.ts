@@ -5,6 +5,7 @@ import type { QueueDefinition, ScheduleDefinition } from "taskweft/generated-v1"
 import { Connection } from "../../../runtime/connection/index.js";
 import { parseScheduleState, tickJobId } from "../../../runtime/protocol/index.js";
 import { ONLY_PLACE } from "../../../runtime/worker/shard-place.js";
+import { declareLimits } from "../../../runtime/worker/limits.js";
 import { Scheduler } from "../../../runtime/worker/schedules/scheduler.js";
 import { RunStarter } from "../../../runtime/workflow/index.js";
 import { type Project, defineTask, setupProject } from "../../support/project.js";
@@ -28,25 +29,39 @@ const yearly: ScheduleDefinition = {
 interface Deploy {
   readonly schedules?: readonly ScheduleDefinition[];
   readonly queue?: QueueDefinition;
+  /** Jobs of the task that may run at once. */
+  readonly limit?: number;
 }
 
-async function startScheduler(project: Project, { schedules = [], queue }: Deploy): Promise<void> {
+/** Returns how to stop it. */
+async function startScheduler(
+  project: Project,
+  { schedules = [], queue, limit }: Deploy,
+): Promise<() => Promise<void>> {
   const { keys, logger } = project;
   const connection = new Connection({ url: redis.url }, "test");
   const queues = [queue ?? { name: "default", weight: 1 }];
-  const contracts = [{ ...cleanup, queue: queues[0]!.name }] as never;
+  const concurrency = limit === undefined ? {} : { concurrency: { limit } };
+  const contracts = [{ ...cleanup, queue: queues[0]!.name, ...concurrency }] as never;
   const registry = { contracts, queues, schedules, handlers: {} };
+  // As a worker does before its actors start.
+  await declareLimits(connection, keys, registry);
   const scheduler = new Scheduler({ connection, keys, registry, logger, random: () => 0, place: ONLY_PLACE });
   // Others may have set some: schedulers before this one, the client.
   const timers = vi.getTimerCount();
   scheduler.start();
   running++;
-  onTestFinished(async () => {
+  let stopped = false;
+  const stop = async (): Promise<void> => {
+    if (stopped) return;
+    stopped = true;
     running--;
     await scheduler.stop();
     connection.disconnect();
-  });
+  };
+  onTestFinished(stop);
   await timersAreSet(timers + 1);
+  return stop;
 }
 
 /** Schedulers that have started and have not been stopped. */
@@ -61,10 +76,16 @@ async function timersAreSet(count: number): Promise<void> {
   }
 }
 
-async function laterLook(): Promise<void> {
-  vi.advanceTimersByTime(LOOK_MS);
+async function laterLook(afterMs = LOOK_MS): Promise<void> {
+  vi.advanceTimersByTime(afterMs);
   expect(vi.getTimerCount()).toBe(0);
   await timersAreSet(running);
+}
+
+/** As if the workers of the newest deploy had been silent for more than a minute, and others had looked. */
+async function newestIsGone(project: Project): Promise<void> {
+  const { fingerprint, seenMs } = await newest(project);
+  await project.raw.hset(project.keys.schedules, "@", `${fingerprint} ${seenMs - 61_000} ${seenMs}`);
 }
 
 async function newest(project: Project): Promise<{ fingerprint: string; seenMs: number }> {
@@ -102,9 +123,36 @@ describe("a deploy that only moves the task to another queue", () => {
     expect(JSON.parse(definition!)).toMatchObject({ queue: "moved" });
     await laterLook();
     expect(project.logger.messages("info")).toEqual([
-      "a worker with other schedules has started: this one leaves the schedules to that deploy",
+      "a worker of another deploy has started: its schedules and limits apply, not those of this worker",
     ]);
   });
+});
+
+describe("a deploy with other limits", () => {
+  const limitOf = (project: Project) => project.raw.hget(project.keys.groups, "otp:cleanup");
+
+  test.each([
+    ["lower", 2, 1],
+    ["higher", 1, 2],
+    ["no", 1, undefined],
+    ["new", undefined, 1],
+  ])(
+    "(%s ones) decides while its workers live; then those of the one before it do again",
+    async (_kind, before, after) => {
+      const project = setupProject({ redis, tasks: [cleanup] as never });
+      await startScheduler(project, before === undefined ? {} : { limit: before });
+      const gone = await startScheduler(project, after === undefined ? {} : { limit: after });
+      const changed = await limitOf(project);
+      expect(changed).toBe(after?.toString() ?? "-");
+      // Where a deploy has neither limits nor schedules, its workers look once a minute.
+      await laterLook(4 * LOOK_MS);
+      expect(await limitOf(project)).toBe(changed);
+      await gone();
+      await newestIsGone(project);
+      await laterLook();
+      expect(await limitOf(project)).toBe(before?.toString() ?? "-");
+    },
+  );
 });
 
 describe("with overlap: replace and a full queue", () => {
