@@ -79,10 +79,10 @@ export interface BatcherOptions {
   /** What a call waits for before it is sent; `undefined` once it may be sent. Default: nothing. */
   readonly gate?: () => Promise<void> | undefined;
   /**
-   * Waits until the last call of this slot is durable enough; returns what is missing if it is not. Default:
-   * no wait.
+   * Waits until this call of this slot is durable enough; returns what is missing if it is not. Default: no
+   * wait.
    */
-  readonly confirm?: (slot: number) => Promise<string | undefined>;
+  readonly confirm?: (slot: number, call: number) => Promise<string | undefined>;
 }
 
 interface Answer extends EnqueueReply {
@@ -97,6 +97,8 @@ interface Call {
   readonly expiresAt: number;
   /** Local monotonic time (ms); `undefined` while the call waits at the gate. */
   sentAt: number | undefined;
+  /** 0 while the call waits at the gate. */
+  number: number;
 }
 
 export class Batcher {
@@ -170,7 +172,7 @@ export class Batcher {
 
   #send(slot: number, batch: Batch): void {
     const { deadlineMs } = this.#options;
-    const call: Call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined };
+    const call: Call = { batch, expiresAt: performance.now() + deadlineMs, sentAt: undefined, number: 0 };
     this.#inFlight[slot] = call;
     if (this.#expiry === undefined) this.#expiry = this.#expireIn(deadlineMs);
     // The slot stays taken until the answer arrives, however late: another call must not use its number
@@ -197,7 +199,7 @@ export class Batcher {
     return stored.then(async (reply) => {
       // The reply's time is read now, because it would be stale after the confirmation.
       this.#learnTime(reply, call);
-      return { ...reply, nowMs: undefined, shortfall: await confirm(slot) };
+      return { ...reply, nowMs: undefined, shortfall: await confirm(slot, call.number) };
     });
   }
 
@@ -210,8 +212,9 @@ export class Batcher {
     const { runner, keys, client, clock } = this.#options;
     if (this.#inFlight[slot] !== call) return Promise.reject(this.#unsent());
     call.sentAt = performance.now();
+    call.number = ++this.#call;
     const asksTime = clock.isOld(call.sentAt);
-    return enqueue(runner, { keys, client, slot, call: ++this.#call, asksTime, items: call.batch.items });
+    return enqueue(runner, { keys, client, slot, call: call.number, asksTime, items: call.batch.items });
   }
 
   #expireIn(ms: number): NodeJS.Timeout {

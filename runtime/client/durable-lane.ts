@@ -64,7 +64,7 @@ export class DurableLane {
       ...options,
       runner: this.#connection,
       lastError: () => this.#connection.lastError,
-      confirm: (slot) => this.#confirm(slot),
+      confirm: (slot, call) => this.#confirm(slot, call),
     });
   }
 
@@ -123,23 +123,24 @@ export class DurableLane {
 
   /**
    * Redis confirms what the asking connection has written. After a reconnect that is nothing, so any server
-   * would confirm at once. Hence each question follows a write, and counts only if both used the same
-   * connection.
+   * would confirm at once. Hence each question follows a write, which also tells whether this server has the
+   * call, and counts only if both used the same connection.
    */
-  async #confirm(slot: number): Promise<string | undefined> {
+  async #confirm(slot: number, call: number): Promise<string | undefined> {
     for (;;) {
       const before = this.#remade;
-      const shortfall = await this.#askFor(slot);
+      const shortfall = await this.#askFor(slot, call);
       if (before === this.#remade) return shortfall;
     }
   }
 
-  async #askFor(slot: number): Promise<string | undefined> {
+  async #askFor(slot: number, call: number): Promise<string | undefined> {
     const { keys, client, timeoutMs } = this.#options;
     try {
-      const isThere = await this.#connection.redis.pexpire(keys.sent(client, slot), SENT_KEPT_MS);
-      // The key is missing, so this is another primary that never got the call.
-      if (isThere === 0) return "the Redis that stored it was replaced by one that may not have it";
+      const last = await this.#connection.redis.getex(keys.sent(client, slot), "PX", SENT_KEPT_MS);
+      // Another call is the last of the slot, or none: this is another primary that never got this one.
+      if (Number.parseInt(last ?? "", 10) !== call)
+        return "the Redis that stored it was replaced by one that may not have it";
       const ask = this.#known ?? (await this.#probe());
       return (await ask(timeoutMs)) > 0 ? undefined : this.#missing();
     } catch (error) {

@@ -104,6 +104,34 @@ describe("replicated", () => {
     }
   });
 
+  test("is not believed of a primary that has an earlier call of the client, but not this one", async () => {
+    await inSync();
+    const project = setup();
+    const proxy = await startProxy(primary.port);
+    const client = project.newClient({ url: proxy.url });
+    await project.enqueue(money, { n: 0 }, { client });
+    const [sent] = await project.raw.keys(`{${project.prefix}:0}:sent:*`);
+    const earlier = await project.raw.get(sent!);
+    replica.pause();
+    try {
+      const enqueued = failure(project.enqueue(money, { n: 1 }, { client }));
+      await until("the wait to be under way", async () =>
+        /flags=b[^\n]*cmd=wait/.test(String(await project.raw.client("LIST"))),
+      );
+      // What a primary holds that takes over without the call.
+      await project.raw.set(sent!, earlier!);
+      proxy.stallReplies();
+      replica.resume();
+      proxy.cutAll();
+      proxy.heal();
+      expect((await enqueued).message).toMatch(
+        /^DurabilityNotReached: .* was replaced by one that may not have it/,
+      );
+    } finally {
+      replica.resume();
+    }
+  });
+
   test("leaves its client the time of Redis, however long it waits for a confirmation", async () => {
     await inSync();
     const project = setup();
