@@ -13,13 +13,21 @@
 --@include dedupe
 --@include forget-starts
 
-if ARGV[2] ~= '0' and not redis.call('SET', KEYS[14], '1', 'PX', ARGV[2], ARGV[3] == '1' and 'GET' or 'NX') and ARGV[3] ~= '1' then
-  return 'SWEPT'
+local time = now()
+if ARGV[2] ~= '0' then
+  local stamp = string.format('%.0f', time)
+  local swept = ARGV[3] ~= '1' and redis.call('SET', KEYS[14], stamp, 'PX', ARGV[2], 'NX', 'GET')
+  -- After the clock of Redis was set back, the key stays until that time comes again.
+  if swept and tonumber(swept) <= time then
+    return 'SWEPT'
+  elseif swept or ARGV[3] == '1' then
+    redis.call('SET', KEYS[14], stamp, 'PX', ARGV[2])
+  end
 end
 if redis.call('EXISTS', KEYS[3], KEYS[4], KEYS[6], KEYS[9], KEYS[11], KEYS[13]) == 0 then
   return { 0, 0, 0, 0, 0 }
 end
-local jobs, runs, keys, expiry, notes, time = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7], now()
+local jobs, runs, keys, expiry, notes = KEYS[1], KEYS[2], KEYS[5], KEYS[6], KEYS[7]
 -- A dedupe key has no end of its own: it stays until its job has ended.
 local ASK_AGAIN_MS = 3600000
 

@@ -52,6 +52,16 @@ describe("sweep", () => {
     expect(await take(false)).toBe("SWEPT");
   });
 
+  test("is soon somebody's turn when the clock of Redis was set back", async () => {
+    const bench = setup();
+    const take = () => bench.sweep(500, { forMs: 45_000, goesOn: false });
+    const ahead = Number((await bench.redis.time())[0]) * 1000 + HOUR_MS;
+    await bench.redis.set(bench.keys.swept, ahead, "PX", HOUR_MS + 45_000);
+    expect(await take()).not.toBe("SWEPT");
+    expect(await bench.redis.pttl(bench.keys.swept)).toBeLessThanOrEqual(45_000);
+    expect(await take()).toBe("SWEPT");
+  });
+
   test("removes at most so many of each kind, the oldest first", async () => {
     const bench = setup();
     const keyed = (key: string): NewJob => ({ key: `a:task ${key}`, keyTtlMs: 0 });
