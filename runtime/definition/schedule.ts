@@ -22,8 +22,11 @@ export type Overlap = (typeof OVERLAPS)[number];
  * queue after a week.
  */
 export const MAX_CAUGHT_UP = 100;
-/** A tick found later than this counts as missed (ms); a restart or a slow second does not. */
-export const ON_TIME_MS = 60_000;
+/**
+ * A tick found later than this counts as missed (ms); a restart or a slow second does not, nor the 75 s until
+ * another deploy decides when the workers of the last one are gone.
+ */
+export const ON_TIME_MS = 90_000;
 
 /** Limited, because the ids of scheduled jobs contain the name, and an id has at most 128 characters. */
 export const MAX_SCHEDULE_NAME_LENGTH = 100;

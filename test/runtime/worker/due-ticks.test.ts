@@ -10,8 +10,8 @@ const hourly = timingOf({ cron: "0 * * * *", timezone: "UTC" });
 test.each<[Missed, number, number, ReturnType<typeof dueTicks>]>([
   ["latest", NOON, NOON + HOUR_MS - 1, undefined],
   ["latest", NOON - 1, NOON, { run: [NOON], missedMs: 0, upToMs: NOON }],
-  ["skip", NOON - 1, NOON + MINUTE_MS, { run: [NOON], missedMs: 0, upToMs: NOON }],
-  ["skip", NOON - 1, NOON + MINUTE_MS + 1, { run: [], missedMs: NOON, upToMs: NOON }],
+  ["skip", NOON - 1, NOON + 1.5 * MINUTE_MS, { run: [NOON], missedMs: 0, upToMs: NOON }],
+  ["skip", NOON - 1, NOON + 1.5 * MINUTE_MS + 1, { run: [], missedMs: NOON, upToMs: NOON }],
   ["skip", NOON - HOUR_MS - 1, NOON, { run: [NOON], missedMs: NOON - HOUR_MS, upToMs: NOON }],
   [
     "latest",
