@@ -1,4 +1,5 @@
 /** Checks that a server named by the user is usable before anything starts to use it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis, RedisOptions } from "ioredis";
 import { parseRedisAddress, REDIS_URL_EXPECTED } from "../../runtime/config/index.js";
 import { TaskweftError } from "../../runtime/errors.js";
@@ -8,6 +9,10 @@ import { maskUrls } from "../output/mask.js";
 import { MINIMUM_VERSIONS, parseServerInfo, type ServerInfo } from "./server-info.js";
 
 const CONNECT_WAIT_MS = 5000;
+/** Longest wait for a shard whose slot moves to another server of the Cluster (ms). */
+const MOVE_WAIT_MS = 10_000;
+const MOVE_PAUSE_MS = 250;
+const MOVES = /^(ASK|MOVED|TRYAGAIN)\b/;
 
 /**
  * @param prefix Key prefix, which locates the shards of a Cluster.
@@ -62,11 +67,23 @@ async function reach(
 
 type Open = (url: string, options: RedisOptions) => Redis;
 
-async function withServer<Reply>(
-  url: string,
-  open: Open,
-  use: (redis: Redis, url: string) => Promise<Reply>,
-): Promise<Reply> {
+type Use<Reply> = (redis: Redis, url: string) => Promise<Reply>;
+
+/** While a slot moves, its keys are with neither server as a whole; other commands wait for the end of that too. */
+async function withServer<Reply>(url: string, open: Open, use: Use<Reply>): Promise<Reply> {
+  const end = performance.now() + MOVE_WAIT_MS;
+  for (;;) {
+    try {
+      return await tryServer(url, open, use);
+    } catch (error) {
+      const { cause } = error as { readonly cause?: unknown };
+      if (!MOVES.test(messageOf(cause)) || performance.now() > end) throw error;
+      await sleep(MOVE_PAUSE_MS);
+    }
+  }
+}
+
+async function tryServer<Reply>(url: string, open: Open, use: Use<Reply>): Promise<Reply> {
   const redis = open(checkedUrl(url), {
     lazyConnect: true,
     connectTimeout: CONNECT_WAIT_MS,
@@ -134,6 +151,8 @@ function adviceFor(code: string | undefined, message: string): string {
     return "nothing listens there: start it, or correct TASKWEFT_REDIS_URL or --redis-url";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
     return "that host name is not known here: check its spelling and the DNS";
+  if (MOVES.test(message))
+    return "this shard is moving to another server of the Cluster: run the command again when it has arrived";
   if (/NOAUTH|WRONGPASS|NOPERM/.test(message))
     return "put user and password into the address: redis://user:password@host:port";
   if (/wrong version number|SSL|TLS|certificate/i.test(message))

@@ -49,6 +49,8 @@ export class Connection implements ScriptRunner {
   readonly address: string;
   readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
+  /** Number of reconnects. */
+  #remade = 0;
   #lastError: Error | undefined;
 
   /**
@@ -73,11 +75,16 @@ export class Connection implements ScriptRunner {
     };
     this.redis = openRedis(url, shard?.tag, redisOptions);
     watchSilence(this.redis, socketTimeout);
+    // Each call that such a server refuses adds a listener until its connection has closed, and Node warns of many.
+    this.redis.on("connect", () => this.redis.stream.setMaxListeners(0));
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;
     });
     this.redis.on("ready", () => {
-      if (this.#everReady) for (const callback of this.#onReconnect) callback();
+      if (this.#everReady) {
+        this.#remade += 1;
+        for (const callback of this.#onReconnect) callback();
+      }
       this.#everReady = true;
     });
   }
@@ -178,21 +185,26 @@ export class Connection implements ScriptRunner {
   }
 
   /**
-   * The ids of the jobs that `worker` holds. Uses HSCAN, so that a large `active` hash does not block Redis.
+   * The ids of the jobs that `worker` holds. Uses HSCAN, so that a large `active` hash does not block Redis. A
+   * cursor means nothing to another server, so the list begins anew where the connection was lost.
    */
   async heldBy(keys: ShardKeys, worker: string): Promise<readonly string[]> {
-    const held: string[] = [];
-    let cursor = "0";
-    do {
+    const held = new Set<string>();
+    let [cursor, remade] = ["0", this.#remade];
+    for (;;) {
       const page = await named("read", this.redis.hscan(keys.active, cursor, "COUNT", 1000));
+      if (remade !== this.#remade) {
+        held.clear();
+        [cursor, remade] = ["0", this.#remade];
+        continue;
+      }
       const fields = page[1];
       for (let i = 0; i < fields.length; i += 2) {
-        if (fields[i + 1] === worker) held.push(fields[i] ?? "");
+        if (fields[i + 1] === worker) held.add(fields[i] ?? "");
       }
       cursor = page[0];
-    } while (cursor !== "0");
-    // HSCAN may return a field twice while the hash grows.
-    return [...new Set(held)];
+      if (cursor === "0") return [...held];
+    }
   }
 
   /** Drops the connection at once; calls in flight are rejected. */

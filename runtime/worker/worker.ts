@@ -6,7 +6,7 @@
  *   stopping: claim nothing, wait for handlers, abort the rest, hand jobs back
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { isRefusedForNow, unlessFull } from "../connection/index.js";
+import { assertSuitable, isRefusedForNow, unlessFull } from "../connection/index.js";
 import { BatchAttempt } from "./attempts/batch.js";
 import { type Claim, readClaims } from "./claims/claim.js";
 import type { Execution } from "./attempts/execution.js";
@@ -14,7 +14,7 @@ import type { Registry } from "./handler.js";
 import { declareLimits } from "./limits.js";
 import { PartActors } from "./part-actors.js";
 import { declareQueues } from "./served-queues.js";
-import { waitForRedis } from "./wait-for-redis.js";
+import { tellingOfWaits } from "./wait-for-redis.js";
 import { Waker } from "./claims/waker.js";
 import { type Home, stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";
@@ -82,12 +82,14 @@ export class ShardWorker implements Worker {
   }
 
   async #prepare(): Promise<void> {
-    const { queues } = this.#options;
+    const { logger, queues } = this.#options;
     const { handlers, leaseKeeper } = this.#actors;
     await handlers.preload(new Set(queues.map((queue) => queue.name)));
     this.#assertNotStopped();
-    while (!(await this.#declare())) await delay(REFUSAL_PAUSE_MS, undefined, { ref: false });
-    await leaseKeeper.start();
+    await tellingOfWaits(this.home.connection, logger, async () => {
+      while (!(await this.#declare())) await delay(REFUSAL_PAUSE_MS, undefined, { ref: false });
+      await leaseKeeper.start();
+    });
     this.#assertNotStopped();
   }
 
@@ -99,7 +101,7 @@ export class ShardWorker implements Worker {
     const { logger } = this.#options;
     const { connection, keys } = this.home;
     try {
-      await waitForRedis(connection, keys, this.#actors.place.router.count, logger);
+      await assertSuitable(connection.redis, keys, this.#actors.place.router.count);
       this.#assertNotStopped();
       await declareQueues(this.home, this.#options, this.#registry.queues, this.#part?.queuesKnown);
       await unlessFull(declareLimits(connection, keys, this.#registry));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { beforeAll, expect, test } from "vitest";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 import { startCluster, type TestCluster } from "../support/cluster.js";
+import { until } from "../support/signal.js";
 import { inProcess } from "./weft.js";
 
 const SHARDS = 6;
@@ -56,4 +57,20 @@ test("a primary without a replica is told of while the Cluster stands still with
   expect((await stands()).length).toBe(3);
   for (const node of cluster.nodes) await node.client().config("SET", "cluster-require-full-coverage", "no");
   expect(await stands()).toEqual([]);
+}, 30_000);
+
+test("a command waits while the slot of its shard moves to another server", async () => {
+  const { tag, meta } = new ShardKeys("moving");
+  const node = await cluster.primaryOf(tag);
+  await node.client().hset(meta, "protocol", 1, "shards", 1, "queue:default", 1);
+  const env = { TASKWEFT_REDIS_URL: cluster.url, TASKWEFT_PREFIX: "moving" };
+  let listing: ReturnType<typeof inProcess> | undefined;
+  await cluster.moveSlot(tag, async () => {
+    listing = inProcess(["queues", "list"], { cwd: tmpdir(), env });
+    // Until the server that has lost the key has refused it once.
+    const refused = async () => /errorstat_ASK:count=[1-9]/.test(await node.client().info("errorstats"));
+    await until("the command to be refused", refused);
+  });
+  const { code, stdout } = await listing!;
+  expect([code, stdout]).toEqual([0, expect.stringContaining("default")]);
 }, 30_000);
