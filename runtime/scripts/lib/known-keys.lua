@@ -53,6 +53,8 @@ local function deduplicate(shard, gate, queue, new)
     return id
   end
   local _, _, _, _, events = split_run(run)
+  -- What a worker without the task has noted changes nothing of what handlers have done.
+  events = string.gsub(events, ',?%[%d+,"failed",%d+,"TaskUnknown","[^"]*",""%]%]$', ']')
   -- A job that sleeps or waits for an event is under way: what its handler has done already does not know
   -- this enqueue.
   local rests = string.find(events, '"slept",%d+%]%]$') or string.find(events, '"waited",%d+%]%]$')
@@ -60,7 +62,7 @@ local function deduplicate(shard, gate, queue, new)
     return nil
   elseif new.mode == 'waiting' then
     return id
-  elseif run then
+  elseif run and events ~= '[]' then
     return nil, { id = id, record = record, run = run }
   end
   replace(shard, gate, queue, id, new)

@@ -97,7 +97,8 @@ export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", w
 /**
  * The run of a job for which this worker has no handler, and the time until the next claim: soon at first,
  * because during a deploy other workers have one, and then twice the time since the last such claim. Only the
- * last of several such events in a row is kept, so that they do not push failures out of the history.
+ * last of several such events in a row is kept, so that they do not push failures out of the history. A job
+ * that rests stays under way, which a retry does not where a newer job has its dedupe key.
  */
 export function unservedRun(
   { record, run }: Pick<Claim, "record" | "run">,
@@ -107,9 +108,11 @@ export function unservedRun(
   const sinceLast = isUnserved(last) ? now - (last?.[0] ?? now) : 0;
   const add = isUnserved(last) ? withEventInstead : withEvent;
   const events = add(run.events, [now, "failed", run.attempts + 1, UNSERVED, unservedMessage(record), ""]);
+  const before = run.events.findLast((event) => !isUnserved(event))?.[1];
+  const state = before === "slept" || before === "waited" ? run.state : "retry";
   return {
     ms: Math.min(Math.max(2 * sinceLast, FIRST_UNSERVED_MS), LONGEST_UNSERVED_MS),
-    run: encodeRun({ ...run, state: "retry", detail: null, events }),
+    run: encodeRun({ ...run, state, detail: null, events }),
   };
 }
 
