@@ -18,6 +18,7 @@ import type { Logger } from "./handler.js";
 import { decideFailure, describeError, restingRun, unservedRun } from "./attempts/outcome.js";
 import type { Reaper } from "./leases/reaper.js";
 import type { Workflows } from "./runs/workflows.js";
+import { UnservedLog } from "./unserved-log.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
@@ -58,11 +59,13 @@ function keepCancelledMs(claim: Claim, contract: AnyTaskContract | undefined): n
 
 export class OutcomeRecorder implements OutcomeSink {
   readonly #ports: RecorderPorts;
+  readonly #unservedLog: UnservedLog;
   readonly #underWay = new Set<Promise<void>>();
   #closed = false;
 
   constructor(ports: RecorderPorts) {
     this.#ports = ports;
+    this.#unservedLog = new UnservedLog(ports.logger);
   }
 
   completed(execution: Execution, result: unknown, durationMs: number): void {
@@ -221,13 +224,10 @@ export class OutcomeRecorder implements OutcomeSink {
   }
 
   unserved(claim: Claim): void {
-    const { logger, clock, worker } = this.#ports;
+    const { clock, worker } = this.#ports;
     const { task, queue } = claim.record;
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
-    logger.error("no handler for a job in this worker; the job is tried again later", {
-      job: claim.id,
-      task,
-    });
+    this.#unservedLog.met(claim.id, claim.record);
     const { run, ms } = unservedRun(claim, clock.now());
     this.#settle(claim, worker(), { outcome: "unserved", run, ms, contract: undefined });
   }

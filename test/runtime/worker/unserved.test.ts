@@ -1,7 +1,8 @@
-// When a job comes back for which a worker has no handler.
+// When a job comes back for which a worker has no handler, and what its log says.
 import { expect, test } from "vitest";
 import { type JobRun, type JobRecord, NEW_RUN, parseRun } from "../../../runtime/protocol/index.js";
 import { unservedRun } from "../../../runtime/worker/attempts/outcome.js";
+import { UnservedLog } from "../../../runtime/worker/unserved-log.js";
 
 const AT = 1_700_000_000_000;
 const record = { task: "new:task", queue: "default" } as JobRecord;
@@ -31,4 +32,23 @@ test("it begins with a second again after anything else has happened, and after 
   expect(run.events).toHaveLength(2);
   expect(meet({ ...run, events: [...run.events, [AT + 60_000, "retried"]] }, AT + 90_000).ms).toBe(1000);
   expect(meet(run, AT - 60_000).ms).toBe(1000);
+});
+
+test("one line a minute tells of a task, and how many jobs have come since the last", () => {
+  const lines: unknown[] = [];
+  const ignore = (): void => undefined;
+  const error = (_message: string, fields?: object): void => void lines.push(fields);
+  const log = new UnservedLog({ debug: ignore, info: ignore, warn: ignore, error });
+  const other = { task: "other:task", queue: "default" };
+  log.met("a", record, 0);
+  log.met("b", record, 59_999);
+  log.met("c", other, 59_999);
+  log.met("d", record, 60_000);
+  log.met("e", record, 120_000);
+  expect(lines).toEqual([
+    { task: "new:task", queue: "default", job: "a" },
+    { task: "other:task", queue: "default", job: "c" },
+    { task: "new:task", queue: "default", job: "d", sinceLast: 1 },
+    { task: "new:task", queue: "default", job: "e" },
+  ]);
 });
