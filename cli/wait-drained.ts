@@ -43,9 +43,9 @@ export async function waitUntilDrained(
   for (;;) {
     const lookedAt = performance.now();
     const lookMs = Math.max(startedAt + timeoutMs - lookedAt, isSeen ? 0 : FIRST_LOOK_MS);
-    const empty = await inTime(Promise.all(left.map(isEmpty)), lookMs, interrupted);
+    const empty = await inTime(areEmpty(names, isEmpty), lookMs, interrupted);
     isSeen ||= empty !== undefined;
-    left = left.filter((_name, index) => empty?.[index] !== true);
+    if (empty !== undefined) left = names.filter((_name, index) => empty[index] !== true);
     if (left.length === 0) return;
     if (interrupted.aborted) throw interruption(left);
     const now = performance.now();
@@ -55,6 +55,18 @@ export async function waitUntilDrained(
       session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
     await pause(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)), interrupted);
   }
+}
+
+/**
+ * All are looked at each time, and once more where all are empty: the end of a job in one of them may have made a job
+ * (`onExhausted`, the next step of a run) in one that was empty before.
+ */
+async function areEmpty(
+  names: readonly string[],
+  isEmpty: (name: string) => Promise<boolean>,
+): Promise<readonly boolean[]> {
+  const empty = await Promise.all(names.map(isEmpty));
+  return names.length === 1 || empty.includes(false) ? empty : await Promise.all(names.map(isEmpty));
 }
 
 /** Until the time is over, or a signal aborts. */

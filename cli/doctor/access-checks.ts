@@ -73,6 +73,7 @@ export const NEEDED_COMMANDS: readonly (readonly [command: string, ...args: stri
   ["ZRANGEBYSCORE", KEY, "0", "1"],
   ["ZREM", KEY, "v"],
   ["ZREVRANGEBYSCORE", KEY, "1", "0"],
+  ["ZREVRANK", KEY, "v"],
   ["ZSCAN", KEY, "0"],
   ["ZSCORE", KEY, "v"],
 ];

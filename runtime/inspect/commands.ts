@@ -50,12 +50,15 @@ export async function removeJob(
   expected?: JobState,
 ): Promise<void> {
   const { record, run } = await readStoredJob(reader, id, "remove");
+  const isStep = record.options.run !== undefined;
   if (!isFinal(run.state as FinalState)) assertNoStep(record, id, "remove");
   const queue = record.queue === "" ? await queueWhereDue(reader, id, await queues()) : record.queue;
-  const reply = await remove(reader.connection, { keys: reader.keys, id, queue, expected });
+  // A retry of its run may bring a step back to life meanwhile, and the run would wait for ever for it.
+  const state = expected ?? (isStep ? (run.state as FinalState) : undefined);
+  const reply = await remove(reader.connection, { keys: reader.keys, id, queue, expected: state });
   if (reply === "REMOVED") return;
   if (reply === "NOTFOUND") throw gone(id, "remove");
-  if (reply !== "ACTIVE") throw jobMoved(id, reply.moved, expected, "remove");
+  if (reply !== "ACTIVE") throw jobMoved(id, reply.moved, state, "remove");
   throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
 }
 

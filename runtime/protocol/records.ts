@@ -253,8 +253,17 @@ export function parseSteps(text: string | null): Map<string, unknown> {
 /** Events kept in a run; the oldest are dropped. Bounds the memory of a job that fails for a year. */
 const MAX_RUN_EVENTS = 30;
 
+/**
+ * The last retry by hand stays among the events that are kept: a follow-up of the death after it needs another id than
+ * that of the death before it.
+ */
 export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
-  return [...events.slice(-(MAX_RUN_EVENTS - 1)), event];
+  if (events.length < MAX_RUN_EVENTS) return [...events, event];
+  const kept = events.slice(-(MAX_RUN_EVENTS - 1));
+  const retried = events.findLast(([, kind]) => kind === "retried");
+  return retried === undefined || kept.includes(retried)
+    ? [...kept, event]
+    : [retried, ...kept.slice(1), event];
 }
 
 /**

@@ -3,7 +3,8 @@
 --             again, it does nothing twice. The job of the step comes back when the run has ended, and to
 --             look after a while.
 -- KEYS 1 jobs, 2 active, 3 leases, 4 workflows, 5 limited, 6 groups, 7 waiting, 8 running, 9 listeners,
---      10 ended; then for each queue: pending, due, wake; the first is where the parent's own jobs wait
+--      10 ended, 11 cancels; then for each queue: pending, due, wake; the first is where the parent's own
+--      jobs wait
 -- ARGV 1 worker, 2 job of the step, 3 parent, 4 step or item, 5 run, 6 until it looks again (ms), 7 start,
 --      retry or wait; then, to start it: 8 its parent, 9 its record, 10 field and 11 text of its definition,
 --      then what it begins with (see lib/launch-run); and to let it go on: 8 queue and 9 record of its job
@@ -25,7 +26,7 @@ local worker, job, parent, run, wanted = ARGV[1], ARGV[2], ARGV[3], ARGV[5], ARG
 local mark = parent .. ' ' .. ARGV[4] .. '%'
 
 local function keys_of(place)
-  local q = 11 + 3 * place
+  local q = 12 + 3 * place
   return KEYS[q], KEYS[q + 1], KEYS[q + 2]
 end
 
@@ -55,6 +56,7 @@ if marked then
   redis.call('HDEL', workflows, mark)
 end
 redis.call('HDEL', active, job)
+redis.call('SREM', KEYS[11], job)
 local _, due, wake_key = keys_of(0)
 put_later(due, wake_key, time + tonumber(ARGV[6]), job)
 return 'WAITING'

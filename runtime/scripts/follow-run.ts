@@ -41,6 +41,7 @@ export async function followRun(runner: ScriptRunner, call: FollowRunCall): Prom
     keys.running,
     keys.listeners,
     keys.ended,
+    keys.cancels,
   ];
   const places = new QueuePlaces(keys, scriptKeys);
   places.of(call.queue);

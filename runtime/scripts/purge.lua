@@ -3,7 +3,7 @@
 -- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 waits, 7 notes, 8 limited, 9 groups, 10 waiting; of the queue: 11 pending,
 --      12 due, 13 wake
 -- ARGV 1 tag, 2 queue, 3 place (pending | waiting | due | done | dead), 4 state, 5 task ('' = any), 6 most ids to look at, 7 where to go
---      on: of waiting the last member ('' = from the start), of a sorted set how many to pass over from its end
+--      on: of waiting the last member ('' = from the start), of a sorted set '<score> <id>' of the last one passed over
 -- Returns the number of ids that it looked at (0 = no more are there), of jobs removed, of steps of workflow runs that stay, and
 --         where to go on. Of a pending list, which is not read but turned round, what stays comes to the end.
 --@include now
@@ -13,7 +13,7 @@
 --@include drop-hole
 --@include rate gate-changes gate-groups gate-room gate
 --@include purge-jobs
---@include purge-gate
+--@include purge-gate purge-set
 
 local shard = { jobs = KEYS[1], runs = KEYS[2], keys = KEYS[5], waits = KEYS[6], notes = KEYS[7] }
 local gate, sets = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }, { done = KEYS[3], dead = KEYS[4], due = KEYS[12] }
@@ -29,7 +29,8 @@ local function next_ids(size)
     local ids = redis.call('LPOP', pending, size) or {}
     return ids, #ids
   elseif set then
-    local ids = redis.call('ZRANGE', set, from, from + size - 1, 'REV')
+    local rank = rank_behind(set, from)
+    local ids = redis.call('ZRANGE', set, rank, rank + size - 1, 'REV')
     return ids, #ids
   end
   local members, ids, member_of = redis.call('ZRANGEBYLEX', gate.waiting, '(' .. (from == '' and '\14' or from), '+', 'LIMIT', 0, size), {}, {}
@@ -81,8 +82,8 @@ repeat
   if found then
     work = work + math.floor(found.bytes / 2048) + 10 * take_out(found, member_of)
     local _ = #found.gone > 0 and erase(shard, tag, found)
-    removed, steps, from = removed + #found.gone, steps + found.steps, set and from + #found.stays or from
+    removed, steps, from = removed + #found.gone, steps + found.steps, set and place_of(set, found.stays, from) or from
   end
   looked, work = looked + n, work + n
 until n < size or looked >= most or work >= WORK
-return { looked, removed, steps, tostring(from) }
+return { looked, removed, steps, from }

@@ -31,7 +31,6 @@ export interface Purged {
 export async function purge(runner: ScriptRunner, call: PurgeCall): Promise<Purged> {
   const { keys, place } = call;
   const queue = keys.queue(call.queue);
-  const start = place === "pending" || place === "waiting" ? "" : "0";
   const [looked, removed, steps, from] = (await runner.run(
     purgeScript,
     [
@@ -49,7 +48,7 @@ export async function purge(runner: ScriptRunner, call: PurgeCall): Promise<Purg
       queue.due,
       queue.wake,
     ],
-    [keys.tag, call.queue, place, call.state, call.task, call.most, call.from === "" ? start : call.from],
+    [keys.tag, call.queue, place, call.state, call.task, call.most, call.from],
   )) as [number, number, number, string];
   return { looked, removed, steps, from };
 }

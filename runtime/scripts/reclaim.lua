@@ -48,14 +48,14 @@ local function take_back(id)
   local record = redis.call('HGET', jobs, id)
   local attempts, crashes, state, detail, events, is_spoiled = split_run(redis.call('HGET', runs, id))
   local blamed, counted, verdict = crash_verdict(crashed, crashes, most, worker, events)
-  local event, queue = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record)
+  local event, queue, options = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record), record and options_of(record) or {}
   -- A step neither dies nor is cancelled here: its workflow must first learn of it, from the next claim.
-  local is_over = is_spoiled or verdict == 'dead'
-  verdict = is_over and (queue and options_of(record).run and 'retry' or 'dead') or verdict
+  verdict = (is_spoiled or verdict == 'dead') and (queue and options.run and 'retry' or 'dead') or verdict
+  local rests = ARGV[3] == 'not-started' and string.find(events or '', '"%l+",%d+%]%]$') -- it has slept or waited, and goes on
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))
-  elseif (redis.call('SREM', cancels, id) == 1 and not (queue and options_of(record).run)) or superseded(keys, options_of(record), id) then
+  elseif (redis.call('SREM', cancels, id) == 1 and not (queue and options.run)) or (not rests and superseded(keys, options, id)) then
     finish(id, record, 'cancelled', attempts, crashes, events, string.format('[%.0f,"cancelled"]', time))
   elseif not queue or verdict == 'dead' then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)

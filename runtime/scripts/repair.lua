@@ -22,10 +22,11 @@ local run, owner = redis.call('HGET', runs, id) or '', redis.call('HGET', active
 if kind ~= ARGV[3] or run ~= ARGV[4] or owner ~= ARGV[5] then
   return 'MOVED'
 end
-local FIRST_QUEUE_KEY, extra = 11, {}
+local FIRST_QUEUE_KEY, extra, due_at, is_due = 11, {}, nil, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   local at = first + q - FIRST_QUEUE_KEY
   local seen, long = tonumber(ARGV[at]), redis.call('LLEN', KEYS[q]) > longest
+  due_at, is_due[tonumber(redis.call('ZSCORE', KEYS[q + 1], id) or -1)] = tonumber(ARGV[at + 2]) or due_at, true
   local here = #redis.call('LPOS', KEYS[q], id, 'COUNT', 0, 'MAXLEN', longest)
   -- Only the first part of a list is searched: jobs that come back enter there, so only it may have changed.
   if here > seen or (here < seen and not long) then
@@ -36,7 +37,10 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
     return 'LONG'
   end
 end
-
+-- A job that has become due since stands at the end of its list.
+if due_at and not is_due[due_at] then
+  return 'MOVED'
+end
 for q, times in pairs(extra) do
   local pending, due, at = KEYS[q], KEYS[q + 1], first + q - FIRST_QUEUE_KEY
   if times > 0 then
@@ -46,11 +50,8 @@ for q, times in pairs(extra) do
     redis.call('RPUSH', pending, id)
     wake(KEYS[q + 2])
   end
-  if ARGV[at + 2] == '' then
-    redis.call('ZREM', due, id)
-  else
-    redis.call('ZADD', due, ARGV[at + 2], id)
-  end
+  redis.call('ZREM', due, id)
+  local _ = ARGV[at + 2] ~= '' and redis.call('ZADD', due, ARGV[at + 2], id)
 end
 for set, removal in pairs({ [done] = ARGV[9], [dead] = ARGV[10] }) do
   if removal == '' then
@@ -64,11 +65,8 @@ if ARGV[8] == '0' then
   redis.call('SREM', cancels, id)
 end
 local function write(hash, text)
-  if text == '' then
-    redis.call('HDEL', hash, id)
-  else
-    redis.call('HSET', hash, id, text)
-  end
+  redis.call('HDEL', hash, id)
+  local _ = text ~= '' and redis.call('HSET', hash, id, text)
 end
 write(jobs, ARGV[6] == 'keep' and record or ARGV[6] == 'tombstone' and '[0]' or '')
 write(runs, ARGV[7])

@@ -28,10 +28,11 @@ local moved = moved_from(expected, active, due, id, redis.call('HGET', runs, id)
 if moved then
   return moved
 end
-if redis.call('HEXISTS', active, id) == 1 then
+local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
+-- A worker that holds a cancelled job is about to discard it, and finds it alive then.
+if redis.call('HEXISTS', active, id) == 1 and state ~= 'cancelled' then
   return 'STATE active'
 end
-local attempts, crashes, state, detail, events = split_run(redis.call('HGET', runs, id))
 local time, comes = gate.time, true
 local event = string.format('[%.0f,"retried"]', time)
 

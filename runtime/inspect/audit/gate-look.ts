@@ -84,6 +84,8 @@ class GateLook {
   readonly #waits = new Map<string, number>();
   readonly #noted = new Set<string>();
   #last = "0";
+  /** Jobs of a task may be put aside, and come back into the group of their queue with the number that they had. */
+  #mayBeParked = false;
 
   constructor(reader: ShardReader, queues: readonly string[]) {
     this.#reader = reader;
@@ -92,6 +94,8 @@ class GateLook {
 
   async suspicions(): Promise<readonly Suspicion[]> {
     const { groups, paused } = this.#reader.keys;
+    const before = await this.#reader.read((redis) => redis.hkeys(paused));
+    this.#mayBeParked = before.some((field) => field.startsWith(pausedTaskField("")));
     this.#last = (await this.#reader.read((redis) => redis.hget(groups, LAST_NUMBER_FIELD))) ?? "0";
     const entries = await this.#readWaiting();
     for (const [id, group] of entries) {
@@ -254,7 +258,7 @@ class GateLook {
     mends: boolean,
   ): Promise<RecountReply> {
     // A group that is too large to be compared at one moment is not reported.
-    if (ids.length > MOST_HOLDERS) return "MOVED";
+    if (ids.length > MOST_HOLDERS || (this.#mayBeParked && group.startsWith("@"))) return "MOVED";
     const { connection, keys } = this.#reader;
     const call = {
       keys,

@@ -31,7 +31,7 @@ export interface IntakePorts extends Omit<SuspectsPorts, "busy" | "isServed" | "
   readonly leaseLasts: () => boolean;
   /** Jobs that waited for a slot were handed back, because none became free. */
   readonly onStuck: () => void;
-  /** A job that was gathering here must not run any more. */
+  /** A job that was gathering here, or waited to run alone, must not run any more. */
   readonly onCancelled: (execution: Execution) => void;
 }
 
@@ -137,7 +137,7 @@ export class Intake {
 
   cancel(id: string): void {
     const { executor, handlers, worker, logger, notebook, onCancelled } = this.#ports;
-    const claim = this.#gathering.drop(id);
+    const claim = this.#gathering.drop(id) ?? this.#suspects.drop(id);
     const contract = claim === undefined ? undefined : handlers.get(claim.record.task)?.contract;
     if (claim === undefined || contract === undefined) executor.cancel(id);
     else onCancelled(new Execution(claim, contract, worker(), logger, notebook));

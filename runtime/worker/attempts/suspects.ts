@@ -105,6 +105,15 @@ export class Suspects {
     return ids;
   }
 
+  /** Removes the suspect if it is this job and has not started: it must not run any more. */
+  drop(id: string): Claim | undefined {
+    const suspect = this.#suspect;
+    if (suspect?.id !== id) return undefined;
+    this.#suspect = undefined;
+    this.#reopen();
+    return suspect;
+  }
+
   /** The lease is lost, and with it the job that was held under it. */
   abandon(): void {
     this.#suspect = undefined;

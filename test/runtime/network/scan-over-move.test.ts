@@ -39,9 +39,7 @@ test("many calls that find the slot elsewhere set off no warning of Node", async
   });
   await connection.redis.hset(keys.meta, "a", "1");
   await cluster.moveSlot(keys.tag);
-  const replies = await Promise.all(
-    Array.from({ length: 20 }, () => connection.redis.hget(keys.meta, "a")),
-  );
+  const replies = await Promise.all(Array.from({ length: 20 }, () => connection.redis.hget(keys.meta, "a")));
   expect(new Set(replies)).toEqual(new Set(["1"]));
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(warnings).toEqual([]);

@@ -13,7 +13,12 @@ export function gateFindings(facts: JobFacts): readonly AuditFinding[] {
     when ? [{ code, id, expected, found }] : [];
   const group = groupOf(facts);
   return [
-    ...finding(entry === undefined && group !== undefined, "TW-F50", "an entry in limited", "none"),
+    ...finding(
+      entry === undefined && group !== undefined && !mayBeHastened(facts),
+      "TW-F50",
+      "an entry in limited",
+      "none",
+    ),
     ...finding(
       entry !== undefined && !isRight(facts),
       "TW-F51",
@@ -27,6 +32,12 @@ export function gateFindings(facts: JobFacts): readonly AuditFinding[] {
       `${strays.length} besides`,
     ),
   ];
+}
+
+/** A step of a run that does not go on leaves the gate, and needs no slot to learn that (hasten-jobs.lua). */
+function mayBeHastened({ record, owner, pending }: JobFacts): boolean {
+  const isStep = record.kind === "job" && record.options.run !== undefined;
+  return isStep && (owner !== undefined || pending.size > 0);
 }
 
 /** The group of a living job; `undefined` for none. */
