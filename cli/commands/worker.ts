@@ -157,7 +157,8 @@ function configFile({ io, root }: Session): string | undefined {
  * unless SIGTERM has already arrived: a second one would end the worker at once.
  */
 function stopWithParent(): void {
-  if (!process.connected) return;
+  // Not `process.connected`: the parent may have been killed while this process was loading.
+  if (process.send === undefined) return;
   let signalled = false;
   const onSignal = (): void => {
     signalled = true;
@@ -174,6 +175,7 @@ function stopWithParent(): void {
     if (message === "stop") stop();
   });
   process.channel?.unref();
+  if (!process.connected) stop();
 }
 
 function namedEntry(name: string, session: Session): string {

@@ -55,12 +55,20 @@ export class WorkerSlot {
     // A process group of its own: Ctrl-C reaches every process of the terminal's group, and the supervisor
     // passes it on. The streams are inherited, so that log lines stay as the project's logger wrote them. The
     // IPC channel carries "ready" up, and tells the worker when the supervisor has died.
-    const child = spawn(process.execPath, [...process.execArgv, ...args], {
-      cwd,
-      env,
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      detached: process.platform !== "win32",
-    });
+    let child: ChildProcess;
+    try {
+      child = spawn(process.execPath, [...process.execArgv, ...args], {
+        cwd,
+        env,
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+        detached: process.platform !== "win32",
+      });
+    } catch (error) {
+      // Out of memory, for one. Thrown on, it would end the supervisor, and with it all workers at once.
+      log(`worker process ${number}: ${(error as Error).message}`);
+      this.#replace((error as NodeJS.ErrnoException).code ?? null, 0, false);
+      return;
+    }
     this.#process = child;
     log(`worker process ${number} starts, pid ${child.pid}`);
     let member: ReturnType<FleetMetrics["join"]> | undefined;

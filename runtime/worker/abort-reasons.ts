@@ -37,6 +37,14 @@ export function outputTooLarge(characters: number): string {
   return `ResultTooLarge: the run has an output of ${characters} characters of JSON, of which one may have ${MOST_OUTPUT_CHARACTERS}; name in \`output\` only what is needed of its steps`;
 }
 
+/** The files of the project were replaced under a running worker. The job waits for a worker that has read them. */
+export class HostOutdated extends Error {
+  override readonly name = "HostOutdated";
+  constructor(task: string) {
+    super(`the host of ${task} has loaded another definition of it than its worker`);
+  }
+}
+
 export class TimeoutExceeded extends Error {
   override readonly name = "TimeoutExceeded";
   constructor(task: string, timeoutMs: number) {

@@ -8,7 +8,7 @@ import { type AnyTaskContract, DEFAULT_RETENTION } from "../definition/index.js"
 import { type OutcomeCounts, processMetrics } from "../metrics/index.js";
 import { type JobRun, type ShardKeys, encodeRun, UNSERVED, withEvent } from "../protocol/index.js";
 import { type FailCall, discard, fail } from "../scripts/index.js";
-import { Cancelled, ResultTooLarge, type Suspended } from "./abort-reasons.js";
+import { Cancelled, HostOutdated, ResultTooLarge, type Suspended } from "./abort-reasons.js";
 import { type Claim, mustTellThatItBegan } from "./claims/claim.js";
 import type { Execution } from "./attempts/execution.js";
 import type { OutcomeSink } from "./attempts/executor.js";
@@ -106,6 +106,11 @@ export class OutcomeRecorder implements OutcomeSink {
 
   failed(execution: Execution, error: unknown): void {
     if (this.#isStale(execution)) return;
+    if (error instanceof HostOutdated) {
+      count(execution, "handed-back");
+      this.unserved(execution.claim, error);
+      return;
+    }
     const { contract, claim } = execution;
     const { clock, followUps, random, workflows } = this.#ports;
     const decision = decideFailure({
@@ -223,11 +228,11 @@ export class OutcomeRecorder implements OutcomeSink {
     });
   }
 
-  unserved(claim: Claim): void {
+  unserved(claim: Claim, outdated?: HostOutdated): void {
     const { clock, worker } = this.#ports;
     const { task, queue } = claim.record;
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
-    this.#unservedLog.met(claim.id, claim.record);
+    this.#unservedLog.met(claim.id, claim.record, outdated);
     const { run, ms } = unservedRun(claim, clock.now());
     this.#settle(claim, worker(), { outcome: "unserved", run, ms, contract: undefined });
   }

@@ -44,6 +44,8 @@ export interface PartLife {
   readonly lost: () => void;
   /** Whatever kept the part from claiming is over. */
   readonly claimAgain: () => void;
+  /** A lease is held again, under another name. */
+  readonly regained: () => void;
   /** A slot may be free. */
   readonly look: () => void;
   /** The queues are empty: sleep until a hint, or for `nextDueMs` milliseconds (-1: no due time is known). */
@@ -172,7 +174,7 @@ export class PartActors {
       onCancel: (id) => this.intake.cancel(id),
       onExpiredWorkers: (workers) => this.reaper.reap(workers),
       onLost: () => this.#life.lost(),
-      onRegained: () => this.#life.claimAgain(),
+      onRegained: () => this.#life.regained(),
       onLasting: () => this.intake.look(),
     });
   }

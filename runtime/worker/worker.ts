@@ -6,7 +6,7 @@
  *   stopping: claim nothing, wait for handlers, abort the rest, hand jobs back
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { assertSuitable, isRefusedForNow, unlessFull } from "../connection/index.js";
+import { assertSuitable, isRefusedForNow, joinShard, unlessFull } from "../connection/index.js";
 import { BatchAttempt } from "./attempts/batch.js";
 import { type Claim, readClaims } from "./claims/claim.js";
 import type { Execution } from "./attempts/execution.js";
@@ -46,6 +46,7 @@ export class ShardWorker implements Worker {
       ended: (execution, durationMs, now) => this.#ended(execution, durationMs, now),
       lost: () => this.#abandonEverything(),
       claimAgain: () => this.#claimAgain(),
+      regained: () => this.#regained(),
       look: () => this.look(),
       sleep: (nextDueMs) => this.#waker?.wait(nextDueMs),
     });
@@ -163,6 +164,27 @@ export class ShardWorker implements Worker {
   #claimAgain(): void {
     const { fetcher, intake } = this.#actors;
     if (this.#begun && this.#stopping === undefined && intake.open) fetcher.startClaiming();
+  }
+
+  #regained(): void {
+    this.#claimAgain();
+    void this.#registerAgain();
+  }
+
+  /**
+   * The lease may have been lost with all data of Redis (FLUSHALL, a restart without persistence). What this
+   * worker stored at its start is stored again where it is missing, so that tools know the queues.
+   */
+  async #registerAgain(): Promise<void> {
+    const { connection, keys } = this.home;
+    const { queues, logger } = this.#options;
+    try {
+      await joinShard(connection.redis, keys, this.#actors.place.router.count);
+      for (const { name, weight } of queues)
+        await unlessFull(connection.redis.hsetnx(keys.meta, `queue:${name}`, weight));
+    } catch (error) {
+      if (this.#stopping === undefined) logger.warn("registering the queues again failed", { error });
+    }
   }
 
   #deliver(

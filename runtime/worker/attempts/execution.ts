@@ -14,7 +14,8 @@ import type { JobMeter } from "../../metrics/index.js";
 import { durationMs, optionInvalid } from "../../option-values.js";
 import { idTime } from "../../protocol/index.js";
 import { AttemptSecrets } from "./attempt-secrets.js";
-import { type Claim, identityOf } from "../claims/claim.js";
+import { StartedTooLate } from "../abort-reasons.js";
+import { type Claim, identityOf, latenessMs, mayBeLate } from "../claims/claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
 import { keptBy, withFields } from "../logger.js";
 import type { Notebook } from "./notebook.js";
@@ -93,6 +94,13 @@ export class Execution implements TaskContext {
       this.#log = veiled(kept, this.#knownSecrets()?.all);
     }
     return this.#log;
+  }
+
+  /** @throws StartedTooLate where `startWithin` has ended before this first attempt. */
+  assertInTime(): void {
+    if (!mayBeLate(this.claim)) return;
+    const lateMs = latenessMs(this.claim, this.#notebook.now());
+    if (lateMs > 0) throw new StartedTooLate(this.contract.name, lateMs);
   }
 
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {

@@ -4,15 +4,8 @@
  */
 import type { Validator } from "../../definition/index.js";
 import { PermanentError } from "../../errors.js";
-import {
-  Cancelled,
-  LeaseLost,
-  ShuttingDown,
-  StartedTooLate,
-  Suspended,
-  TimeoutExceeded,
-} from "../abort-reasons.js";
-import { type Claim, isRetry, latenessMs, mayBeLate, startableAt } from "../claims/claim.js";
+import { Cancelled, LeaseLost, ShuttingDown, Suspended, TimeoutExceeded } from "../abort-reasons.js";
+import { type Claim, isRetry, startableAt } from "../claims/claim.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "../handler.js";
@@ -131,7 +124,7 @@ export class Executor {
   #run(execution: Execution, handler: AnyHandler): void {
     let returned: unknown;
     try {
-      this.#assertInTime(execution);
+      execution.assertInTime();
       returned = handler(new ClaimedJob(execution.claim, this.#payload(execution)), execution);
       // Inside the try as well: a user's own `then` (a query builder) may throw.
       if (isThenable(returned)) {
@@ -146,12 +139,6 @@ export class Executor {
       return;
     }
     this.#returned(execution, returned);
-  }
-
-  #assertInTime({ claim, contract }: Execution): void {
-    if (!mayBeLate(claim)) return;
-    const lateMs = latenessMs(claim, this.#options.now());
-    if (lateMs > 0) throw new StartedTooLate(contract.name, lateMs);
   }
 
   #payload(execution: Execution): unknown {

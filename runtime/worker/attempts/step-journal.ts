@@ -123,7 +123,10 @@ export class StepJournal {
     const stored = await this.#stored;
     this.#assertGoesOn();
     if (stored.has(name)) return stored.get(name) as Result;
-    if (this.#listening.size > 0) await Promise.all(this.#listening);
+    if (this.#listening.size > 0) {
+      await Promise.all(this.#listening);
+      this.#assertGoesOn();
+    }
     const result = this.#encode(name, await fn());
     await this.#save(name, result);
     return (result === undefined ? undefined : JSON.parse(result)) as Result;

@@ -24,17 +24,32 @@ export interface ChannelEvents {
   gone(how: string, cause?: unknown): void;
 }
 
+const NOT_STARTED = "it could not be started";
 const HOST_BODY = new URL("./host-body.js", import.meta.url);
 
 export function openChannel({ in: kind, memoryMb }: IsolateRule, events: ChannelEvents): Channel {
-  return kind === "thread" ? openThread(memoryMb, events) : openProcess(memoryMb, events);
+  try {
+    return kind === "thread" ? openThread(memoryMb, events) : openProcess(memoryMb, events);
+  } catch (error) {
+    // The system has no more threads, processes or memory for this worker, which Node throws at once.
+    setImmediate(() => events.gone(NOT_STARTED, error));
+    return { post: () => undefined, kill: () => undefined };
+  }
 }
 
 function openThread(memoryMb: number | undefined, events: ChannelEvents): Channel {
   const limits = memoryMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryMb } };
-  const thread = new Thread(HOST_BODY, limits);
+  // How many messages of the thread were handled. A handler that logs in an endless loop waits for this counter;
+  // otherwise its messages would keep the worker from everything else, also from ending the thread.
+  const handled = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const thread = new Thread(HOST_BODY, { ...limits, workerData: { handled } });
   let cause: unknown;
-  thread.on("message", (message: unknown) => heard(message, events));
+  thread.on("message", (message: unknown) => {
+    if (!isOurs(message)) return;
+    Atomics.add(handled, 0, 1);
+    Atomics.notify(handled, 0);
+    events.message(message.taskweft);
+  });
   thread.on("error", (error: unknown) => {
     cause = error;
   });
@@ -64,25 +79,27 @@ function openProcess(memoryMb: number | undefined, events: ChannelEvents): Chann
     over = true;
     events.gone(how, cause);
   };
-  child.on("message", (message: unknown) => heard(message, events));
+  child.on("message", (message: unknown) => {
+    if (isOurs(message)) events.message(message.taskweft);
+  });
   child.on("error", (error) => {
     // Only for a process that could not be started; every other one ends with "exit".
-    if (child.pid === undefined) gone("it could not be started", error);
+    if (child.pid === undefined) gone(NOT_STARTED, error);
   });
   child.on("exit", (code, signal) => gone(endOf(code, signal)));
   child.unref();
   child.channel?.unref();
   return {
-    // The error of a process that has just died is ignored, because "exit" reports it.
-    post: (message) => void child.send(message, () => undefined),
+    // The error of a process that has just died is ignored, because "exit" reports it. There is no `send` when
+    // the worker has no more file descriptors: then "error" follows.
+    post: (message) => void (child as Partial<typeof child>).send?.(message, () => undefined),
     kill: () => void child.kill("SIGKILL"),
   };
 }
 
 /** Libraries of a handler may send messages on the same channel; those without our envelope are ignored. */
-function heard(message: unknown, events: ChannelEvents): void {
-  if (typeof message !== "object" || message === null || !("taskweft" in message)) return;
-  events.message(message.taskweft as FromHost);
+function isOurs(message: unknown): message is { readonly taskweft: FromHost } {
+  return typeof message === "object" && message !== null && "taskweft" in message;
 }
 
 function endOf(code: number | null, signal: string | null): string {

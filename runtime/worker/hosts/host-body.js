@@ -5,10 +5,12 @@
  * jobs from then on. So handlers, errors and this library come from the same module instances, whatever runs
  * them.
  */
-import { Worker as Thread, parentPort } from "node:worker_threads";
+import { Worker as Thread, parentPort, workerData } from "node:worker_threads";
 
 const HOST = Symbol.for("taskweft.host");
 const LOOK_FOR_PARENT_MS = 1000;
+/** Most messages of a thread that its worker has not handled yet. */
+const MOST_UNHANDLED = 256;
 
 const port = parentPort === null ? processPort() : threadPort();
 const start = await new Promise((resolve) => {
@@ -31,8 +33,17 @@ try {
 function threadPort() {
   let listener = () => undefined;
   parentPort.on("message", (message) => listener(message));
+  const { handled } = workerData;
+  let sent = 0;
   return {
-    post: (message) => parentPort.postMessage({ taskweft: message }),
+    post: (message) => {
+      parentPort.postMessage({ taskweft: message });
+      sent = (sent + 1) | 0;
+      for (let seen = Atomics.load(handled, 0); ((sent - seen) | 0) > MOST_UNHANDLED;) {
+        Atomics.wait(handled, 0, seen);
+        seen = Atomics.load(handled, 0);
+      }
+    },
     listen: (next) => {
       listener = next;
     },
@@ -47,6 +58,14 @@ function processPort() {
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => undefined);
   process.on("disconnect", () => process.exit());
+  // The worker may have been killed while this process was starting.
+  if (!process.connected) process.exit();
+  // As in the worker: the reader of its output may be gone. What is printed is lost then, but the jobs must not be.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   const post = (message) => {
     if (process.connected) process.send({ taskweft: message }, undefined, undefined, () => undefined);
   };

@@ -9,6 +9,7 @@ import { type ConnectionOptions, threadConnection } from "../../connection/index
 import type { IsolateRule } from "../../definition/index.js";
 import type { Execution } from "../attempts/execution.js";
 import type { Job, Logger } from "../handler.js";
+import { ShuttingDown } from "../abort-reasons.js";
 import { Host, type Turn } from "./host.js";
 import type { HostClient } from "./messages.js";
 
@@ -66,8 +67,10 @@ export class HostPool {
     await new Promise((resolve, reject) => this.#enter({ tasks, resolve, reject }));
   }
 
+  /** A worker that stops while it starts still waits for its handlers to be loaded: it is told so. */
   close(): void {
     for (const host of this.#hosts.splice(0)) host.end();
+    for (const turn of this.#waiting.splice(0)) turn.reject(new ShuttingDown());
   }
 
   #enter(turn: Turn): void {
@@ -80,7 +83,9 @@ export class HostPool {
       const free = this.#hosts.find((host) => host.state === "free");
       const turn = free && this.#waiting.shift();
       if (turn === undefined) break;
-      free?.begin(turn);
+      const late = lateness(turn);
+      if (late === undefined) free?.begin(turn);
+      else turn.reject(late);
     }
     const starting = this.#hosts.filter((host) => host.state === "starting").length;
     const wanted = Math.min(this.#waiting.length - starting, this.#most - this.#hosts.length);
@@ -127,5 +132,15 @@ export class HostPool {
     return "obstacle" in reachable
       ? undefined
       : { url: reachable.address, redis: reachable.options, prefix, shards };
+  }
+}
+
+/** Why the job must not start any more: it may have waited long for a host. */
+function lateness(turn: Turn): unknown {
+  try {
+    if ("execution" in turn) turn.execution.assertInTime();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }

@@ -6,7 +6,7 @@
  *   busy --(abort, and patience ends)--> gone       any --(it dies, or is ended when idle)--> gone
  */
 import type { IsolateRule } from "../../definition/index.js";
-import { HandlerCrashed } from "../abort-reasons.js";
+import { HandlerCrashed, HostOutdated } from "../abort-reasons.js";
 import { ABORT_PATIENCE_MS, type Execution } from "../attempts/execution.js";
 import { processMetrics } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
@@ -85,9 +85,9 @@ export class Host {
     [this.#before, this.#latest] = [this.#latest, turn.execution];
     turn.execution.deadlineAt = performance.now() + turn.execution.timeoutMs;
     const { id, task, queue, payload, attempt, enqueuedAt } = turn.job;
-    const { idempotencyKey } = turn.execution;
+    const { idempotencyKey, contract } = turn.execution;
     const job = { id, task, queue, payload, attempt, enqueuedAt };
-    this.#channel.post({ type: "run", job, idempotencyKey });
+    this.#channel.post({ type: "run", job, idempotencyKey, hash: contract.hash });
   }
 
   /**
@@ -135,15 +135,21 @@ export class Host {
       case "ended":
         processMetrics.jobs.addEnqueued(message.enqueued ?? []);
         return this.#ended(message);
+      case "outdated":
+        this.#turn?.reject(new HostOutdated(execution?.contract.name ?? ""));
+        this.#turn = undefined;
+        return this.#free();
       case "log":
         return this.#logged(message);
       case "progress":
         return execution?.progress(JSON.parse(message.value) as number);
-      case "step":
+      case "step": {
+        const turn = this.#turn;
         return this.#answer(
           message.call,
-          execution?.step(message.name, () => this.#ask(message.call)),
+          execution?.step(message.name, () => this.#ask(turn, message.call)),
         );
+      }
       case "stepRan":
         return this.#stepRan(message.call, message);
       case "sleep":
@@ -185,8 +191,12 @@ export class Host {
     this.#free();
   }
 
-  /** Makes the host run the function of a step. Never settles when the turn is over first. */
-  #ask(call: number): Promise<unknown> {
+  /**
+   * Makes the host run the function of a step. Never settles when the turn is over first. Call numbers begin
+   * anew with each turn, so a step that an earlier one left behind must not name a step of this one.
+   */
+  #ask(turn: Turn | undefined, call: number): Promise<unknown> {
+    if (turn !== this.#turn) return new Promise(() => undefined);
     this.#channel.post({ type: "doStep", call });
     return new Promise((resolve, reject) => this.#steps.set(call, { resolve, reject }));
   }

@@ -4,7 +4,7 @@
  * they are stored as JSON anyway.
  *
  *   worker: start --> host: ready | failed        worker: load --> host: ended
- *   worker: run ----> host: (log | progress | step | sleep | listen | await)* ended
+ *   worker: run ----> host: (log | progress | step | sleep | listen | await)* ended, or outdated
  *   host: step -----> worker: doStep (unless it is done already) --> host: stepRan --> worker: reply
  */
 import type { Duration } from "../../definition/index.js";
@@ -38,7 +38,8 @@ export type SleepTime = { readonly for: Duration } | { readonly until: number };
 export type ToHost =
   | HostStart
   | { readonly type: "load"; readonly tasks: readonly string[] }
-  | { readonly type: "run"; readonly job: Job; readonly idempotencyKey: string }
+  /** `hash`: of the definition that the worker has of the task. */
+  | { readonly type: "run"; readonly job: Job; readonly idempotencyKey: string; readonly hash: string }
   | { readonly type: "abort"; readonly reason: Thrown }
   | { readonly type: "doStep"; readonly call: number }
   | ({ readonly type: "reply"; readonly call: number } & Answer)
@@ -50,6 +51,8 @@ export type FromHost =
   | { readonly type: "crash"; readonly error: Thrown }
   // Reports what handlers have enqueued since the last message, because the worker counts it.
   | ({ readonly type: "ended"; readonly enqueued?: readonly Enqueued[] } & Answer)
+  // Instead of "ended": the host has another definition of the task, or none, and has not run the job.
+  | { readonly type: "outdated" }
   | {
       readonly type: "log";
       readonly job: string;

@@ -9,7 +9,9 @@ import type { Answer, HostPort, ToHost } from "./messages.js";
 /** @param close runs before the host ends. */
 export function serve(port: HostPort, handlers: HandlerTable, close: () => Promise<void>): void {
   let context: HostedContext | undefined;
-  const run = async (job: Job, idempotencyKey: string): Promise<void> => {
+  const run = async (job: Job, idempotencyKey: string, hash: string): Promise<void> => {
+    // The project's files were replaced since the worker has read them.
+    if (handlers.get(job.task)?.contract.hash !== hash) return port.post({ type: "outdated" });
     const own = new HostedContext(job, idempotencyKey, (message) => port.post(message));
     context = own;
     const answer = await answered(async () => (await load(handlers, job.task))(job, own));
@@ -23,7 +25,7 @@ export function serve(port: HostPort, handlers: HandlerTable, close: () => Promi
         void loadAll(port, handlers, message.tasks);
         return;
       case "run":
-        void run(message.job, message.idempotencyKey);
+        void run(message.job, message.idempotencyKey, message.hash);
         return;
       case "abort":
         context?.abort(decodeError(message.reason));

@@ -133,7 +133,7 @@ export class LeaseKeeper {
       "the lease of this worker ended; its jobs may run elsewhere, and their outcomes here are dropped",
       {
         worker: name,
-        hint: "the process or Redis stood still longer than the lease",
+        hint: "the process or Redis stood still longer than the lease, or Redis lost its data",
       },
     );
     this.#name = randomName();

@@ -70,6 +70,13 @@ const WORKS: Readonly<Record<string, Work>> = {
   "loop for ever": () => {
     for (;;);
   },
+  prints: async () => {
+    process.stdout.write("printed\n");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  },
+  "log for ever": (_job, ctx) => {
+    for (;;) ctx.log.debug("a line");
+  },
   "loop when told to stop": async (_job, ctx) => {
     ctx.progress(1);
     await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
@@ -158,6 +165,23 @@ const WORKS: Readonly<Record<string, Work>> = {
   },
   spawns: async (_job, ctx) =>
     await ctx.spawn("child", createEnqueueFunction(NORMAL, QUEUES), { do: "where" }),
+  "leaves a wait and a step behind": (job, ctx) => {
+    void ctx.waitFor("w", "order:approved", { where: { orderId: job.id }, timeout: "1h" });
+    void ctx.step("left", () => undefined);
+  },
+  "counts its steps": async (_job, ctx) => {
+    let runs = 0;
+    ctx.log.info("counts");
+    const rest = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 600));
+    await Promise.all([
+      ctx.step("one", rest),
+      ctx.step("two", async () => {
+        runs += 1;
+        await rest();
+      }),
+    ]);
+    return runs;
+  },
   "goes on after its end": (_job, ctx) => {
     setTimeout(() => ctx.progress(99), 20);
     void ctx.step("too slow", () => new Promise((resolve) => setTimeout(resolve, 40)));

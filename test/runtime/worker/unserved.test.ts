@@ -40,11 +40,11 @@ test("one line a minute tells of a task, and how many jobs have come since the l
   const error = (_message: string, fields?: object): void => void lines.push(fields);
   const log = new UnservedLog({ debug: ignore, info: ignore, warn: ignore, error });
   const other = { task: "other:task", queue: "default" };
-  log.met("a", record, 0);
-  log.met("b", record, 59_999);
-  log.met("c", other, 59_999);
-  log.met("d", record, 60_000);
-  log.met("e", record, 120_000);
+  log.met("a", record, undefined, 0);
+  log.met("b", record, undefined, 59_999);
+  log.met("c", other, undefined, 59_999);
+  log.met("d", record, undefined, 60_000);
+  log.met("e", record, undefined, 120_000);
   expect(lines).toEqual([
     { task: "new:task", queue: "default", job: "a" },
     { task: "other:task", queue: "default", job: "c" },
