@@ -233,8 +233,10 @@ export class OutcomeRecorder implements OutcomeSink {
     const { task, queue } = claim.record;
     processMetrics.jobs.of(task, queue).failures.add(UNSERVED);
     this.#unservedLog.met(claim.id, claim.record, outdated);
-    const { run, ms } = unservedRun(claim, clock.now());
-    this.#settle(claim, worker(), { outcome: "unserved", run, ms, contract: undefined });
+    const { run, ms } = unservedRun(claim, clock.now(), outdated !== undefined);
+    // A start that was long ago may not be taken back: later ones count instead of it.
+    const outcome = outdated === undefined ? "unserved" : "retry";
+    this.#settle(claim, worker(), { outcome, run, ms, contract: undefined });
   }
 
   /** Ids that were claimed but must not run: deleted or cancelled while they waited. */

@@ -19,6 +19,7 @@ import {
   type RecordOptions,
   encodeRun,
   isUnserved,
+  outdatedMessage,
   UNSERVED,
   unservedMessage,
   withEvent,
@@ -103,11 +104,13 @@ export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", w
 export function unservedRun(
   { record, run }: Pick<Claim, "record" | "run">,
   now: number,
+  isOutdated = false,
 ): Pick<Decision, "ms" | "run"> {
   const last = run.events.at(-1);
   const sinceLast = isUnserved(last) ? now - (last?.[0] ?? now) : 0;
   const add = isUnserved(last) ? withEventInstead : withEvent;
-  const events = add(run.events, [now, "failed", run.attempts + 1, UNSERVED, unservedMessage(record), ""]);
+  const message = isOutdated ? outdatedMessage(record) : unservedMessage(record);
+  const events = add(run.events, [now, "failed", run.attempts + 1, UNSERVED, message, ""]);
   const before = run.events.findLast((event) => !isUnserved(event))?.[1];
   const state = before === "slept" || before === "waited" ? run.state : "retry";
   return {

@@ -13,8 +13,9 @@
  * Every decision uses Redis time, which each reply carries; the local timer only says when to look.
  */
 import { createHash } from "node:crypto";
-import { toTaskweftError, unlessFull } from "../../connection/index.js";
+import { toTaskweftError } from "../../connection/index.js";
 import { timingOf } from "../../definition/index.js";
+import { TaskweftError } from "../../errors.js";
 import { parseScheduleState, type ScheduleState } from "../../protocol/index.js";
 import { declare, type DeclaredSchedule } from "../../scripts/index.js";
 import { dueTicks, type Timing, untilNextTick } from "./due-ticks.js";
@@ -66,6 +67,8 @@ export class Scheduler {
   /** This worker has not declared its schedules yet; when it does, its deploy takes over. */
   #starts = true;
   #decides = true;
+  /** This worker has written its limits since its deploy decides. */
+  #limitsApply = false;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -105,6 +108,7 @@ export class Scheduler {
         const isReply = error instanceof Error && error.name === "ReplyError";
         const named = isReply ? toTaskweftError(error, "check of schedules") : error;
         this.#ports.logger.warn("checking schedules failed; trying again", { error: named });
+        if (named instanceof TaskweftError && named.code === "RedisFull") waitMs = LOOK_MS;
       }
     }
     if (this.#stopped) return;
@@ -131,8 +135,10 @@ export class Scheduler {
       schedules: this.#declared,
     });
     this.#starts = false;
-    // The other deploy has declared its own limits, and nobody else would take them back.
-    if (declared !== "OTHER" && !this.#decides) await unlessFull(declareLimits(connection, keys, registry));
+    // Workers of another deploy have written theirs, just before this one has started too, and nobody else
+    // would take them back.
+    if (declared !== "OTHER" && !this.#limitsApply) await declareLimits(connection, keys, registry);
+    this.#limitsApply = declared !== "OTHER";
     this.#tellWhoDecides(declared !== "OTHER");
     if (declared === "OTHER") return LOOK_MS;
     const { nowMs, states } = declared;

@@ -16,7 +16,8 @@ const DOOR = new URL("../../../runtime/generated-v1.ts", import.meta.url).href;
 const registryText = (contracts: string): string => `
   import { isolatedIn } from ${JSON.stringify(DOOR)};
   const contracts = ${contracts};
-  const handler = ({ payload }) => payload.holds && new Promise((resolve) => setTimeout(resolve, 5000));
+  const handler = ({ payload }, { signal }) =>
+    payload.holds && new Promise((resolve) => signal.addEventListener("abort", resolve));
   const handlers = Object.fromEntries(contracts.map(({ name }) => [name, async () => ({ name, handler })]));
   export const registry = isolatedIn(import.meta.url, { contracts, queues: [], handlers });`;
 
@@ -59,6 +60,9 @@ test.each(["thread", "process"] as const)(
       ["retry", 0, "TaskUnknown"],
       ["retry", 0, "TaskUnknown"],
     ]);
+    expect(runs[0]?.events[0]?.[4]).toMatch(
+      /^the files of this worker were replaced, .*; restart the worker$/,
+    );
     expect(logger.messages("error")).toContainEqual(
       expect.stringMatching(/^the project's files were replaced, .*: restart it/),
     );
