@@ -75,7 +75,8 @@ export class Connection implements ScriptRunner {
     };
     this.redis = openRedis(url, shard?.tag, redisOptions);
     watchSilence(this.redis, socketTimeout);
-    // Each call that such a server refuses adds a listener until its connection has closed, and Node warns of many.
+    // Each call that is sent again elsewhere adds a listener until this connection has closed; Node warns of
+    // many.
     this.redis.on("connect", () => this.redis.stream.setMaxListeners(0));
     this.redis.on("error", (error: Error) => {
       this.#lastError = error;

@@ -51,11 +51,11 @@ local function take_back(id)
   local event, queue, options = string.format('[%.0f,"crashed","%s"]', time, worker), record and queue_of(record), record and options_of(record) or {}
   -- A step neither dies nor is cancelled here: its workflow must first learn of it, from the next claim.
   verdict = (is_spoiled or verdict == 'dead') and (queue and options.run and 'retry' or 'dead') or verdict
-  local rests = ARGV[3] == 'not-started' and string.find(events or '', '"%l+",%d+%]%]$') -- it has slept or waited, and goes on
+  local goes_on = ARGV[3] == 'not-started' and has_rested(events or '')
   if not record or record == '[0]' or state == 'completed' or state == 'dead' or state == 'cancelled' then
     give_up(id, true)
     pass_hole(jobs, runs, id, record, state == 'cancelled' and join_run(attempts, crashes, state, 'null', events, event))
-  elseif (redis.call('SREM', cancels, id) == 1 and not (queue and options.run)) or (not rests and superseded(keys, options, id)) then
+  elseif (redis.call('SREM', cancels, id) == 1 and not (queue and options.run)) or (not goes_on and superseded(keys, options, id)) then
     finish(id, record, 'cancelled', attempts, crashes, events, string.format('[%.0f,"cancelled"]', time))
   elseif not queue or verdict == 'dead' then
     finish(id, record, 'dead', attempts, crashes + 1, events, event)

@@ -22,11 +22,12 @@ local run, owner = redis.call('HGET', runs, id) or '', redis.call('HGET', active
 if kind ~= ARGV[3] or run ~= ARGV[4] or owner ~= ARGV[5] then
   return 'MOVED'
 end
-local FIRST_QUEUE_KEY, extra, due_at, is_due = 11, {}, nil, {}
+local FIRST_QUEUE_KEY, extra, due_at, due_times = 11, {}, nil, {}
 for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   local at = first + q - FIRST_QUEUE_KEY
   local seen, long = tonumber(ARGV[at]), redis.call('LLEN', KEYS[q]) > longest
-  due_at, is_due[tonumber(redis.call('ZSCORE', KEYS[q + 1], id) or -1)] = tonumber(ARGV[at + 2]) or due_at, true
+  due_at = tonumber(ARGV[at + 2]) or due_at
+  due_times[tonumber(redis.call('ZSCORE', KEYS[q + 1], id) or -1)] = true
   local here = #redis.call('LPOS', KEYS[q], id, 'COUNT', 0, 'MAXLEN', longest)
   -- Only the first part of a list is searched: jobs that come back enter there, so only it may have changed.
   if here > seen or (here < seen and not long) then
@@ -38,7 +39,7 @@ for q = FIRST_QUEUE_KEY, #KEYS, 3 do
   end
 end
 -- A job that has become due since stands at the end of its list.
-if due_at and not is_due[due_at] then
+if due_at and not due_times[due_at] then
   return 'MOVED'
 end
 for q, times in pairs(extra) do

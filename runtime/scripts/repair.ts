@@ -7,8 +7,8 @@ export interface RepairCall {
   readonly keys: ShardKeys;
   readonly id: string;
   /**
-   * What was seen. If the record, history, owner or number of places in a list has changed, the script does
-   * nothing.
+   * What was seen. If the record, history, owner, number of places in a list or due time has changed, the
+   * script does nothing.
    */
   readonly seen: {
     readonly record: "job" | "none" | "tombstone";

@@ -172,8 +172,8 @@ export class ShardWorker implements Worker {
   }
 
   /**
-   * The lease may have been lost with all data of Redis (FLUSHALL, a restart without persistence). What this
-   * worker stored at its start is stored again where it is missing, so that tools know the queues.
+   * The lease may have been lost with all data of Redis (FLUSHALL, a restart without persistence). The queues are
+   * stored again where they are missing, so that tools know them. Limits come back with the next enqueues.
    */
   async #registerAgain(): Promise<void> {
     const { connection, keys } = this.home;

@@ -26,3 +26,15 @@ local function superseded(keys, options, id)
   local latest = (options.dedupe == 'replace' or options.dedupe == 'debounce') and redis.call('HGET', keys, options.key)
   return latest and latest ~= id
 end
+
+-- The events without the last one where a worker has noted there that it lacks the task: that changes nothing
+-- of what handlers have done.
+local function known_to_handlers(events)
+  return (string.gsub(events, ',?%[%d+,"failed",%d+,"TaskUnknown","[^"]*",""%]%]$', ']'))
+end
+
+-- True for a job that sleeps or waits for an event: it goes on although there is a newer one.
+local function has_rested(events)
+  local known = known_to_handlers(events)
+  return string.find(known, '"slept",%d+%]%]$') or string.find(known, '"waited",%d+%]%]$')
+end

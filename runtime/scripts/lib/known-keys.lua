@@ -53,16 +53,12 @@ local function deduplicate(shard, gate, queue, new)
     return id
   end
   local _, _, _, _, events = split_run(run)
-  -- What a worker without the task has noted changes nothing of what handlers have done.
-  events = string.gsub(events, ',?%[%d+,"failed",%d+,"TaskUnknown","[^"]*",""%]%]$', ']')
-  -- A job that sleeps or waits for an event is under way: what its handler has done already does not know
-  -- this enqueue.
-  local rests = string.find(events, '"slept",%d+%]%]$') or string.find(events, '"waited",%d+%]%]$')
-  if rests or redis.call('HEXISTS', shard.active, id) == 1 then
+  -- What the handler of a job that is under way has done already does not know this enqueue.
+  if has_rested(events) or redis.call('HEXISTS', shard.active, id) == 1 then
     return nil
   elseif new.mode == 'waiting' then
     return id
-  elseif run and events ~= '[]' then
+  elseif run and known_to_handlers(events) ~= '[]' then
     return nil, { id = id, record = record, run = run }
   end
   replace(shard, gate, queue, id, new)

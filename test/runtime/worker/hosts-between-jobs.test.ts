@@ -130,6 +130,8 @@ test("after Redis has lost all its data, its queues are known again", { timeout:
     project.logger.messages("info").includes("worker goes on under a new name"),
   );
   await (await project.enqueue(NORMAL, { do: "where" })).result();
+  const known = async () => Object.keys(await project.raw.hgetall(project.keys.meta)).length;
+  await until("the queues to be known", async () => (await known()) >= Object.keys(before).length);
   expect(await project.raw.hgetall(project.keys.meta)).toEqual(before);
 });
 
@@ -147,6 +149,8 @@ test(
     });
     onTestFinished(() => worker.stop());
     await worker.start();
+    // The thread has started by then, however long that takes.
+    await (await project.enqueue(THREAD, { do: "where" })).result();
     const options = { timeout: "2s", maxRetries: 0 } as never;
     const { id } = await project.enqueue(THREAD, { do: "log for ever" }, options);
     const startedAt = performance.now();
