@@ -41,9 +41,10 @@ local goes_on = not halted and redis.call('HEXISTS', workflows, parent) == 1
 local ended = state and string.find(state, ' ', 1, true)
 if wanted == 'start' and not known and goes_on then
   local gate, woken = { limited = KEYS[5], groups = KEYS[6], waiting = KEYS[7], time = time }, {}
+  -- First what may be refused: a run that has a parent counts as started.
+  launch(stores, gate, woken, run, ARGV[9], 12, keys_of)
   pin(workflows, ARGV[10], ARGV[11], 1)
   redis.call('HSET', workflows, run .. ' :parent', ARGV[8])
-  launch(stores, gate, woken, run, ARGV[9], 12, keys_of)
   write_launched(stores)
   wake_each(woken)
 elseif wanted == 'retry' and ended and marked and goes_on then

@@ -41,7 +41,7 @@ local function read_records()
 end
 
 -- The run that exists already, by its id or its key, and its record.
-local function existing(run, key, ttl)
+local function existing(run, key)
   if records[run] or key == '' then
     return records[run] and run, records[run]
   end
@@ -49,19 +49,23 @@ local function existing(run, key, ttl)
   if owner and tonumber(redis.call('ZSCORE', expiry, key) or 0) > gate.time then
     return owner, records[owner] or redis.call('HGET', workflows, owner) or ''
   end
-  redis.call('HSET', keys, key, run)
-  redis.call('ZADD', expiry, gate.time + tonumber(ttl), key)
 end
 
 local used = {}
 local function start_each()
   while at <= #ARGV do
     local run, record = ARGV[at], ARGV[at + 1]
-    local id, known = existing(run, ARGV[at + 3], ARGV[at + 4])
+    local key = ARGV[at + 3]
+    local id, known = existing(run, key)
     local _, _, behind = bounds_of_launch(at + 5)
     if not id then
       launch(stores, gate, woken, run, record, at + 5, keys_of)
       records[run] = record
+      -- Behind what may be refused: a key must not name a run that is not stored.
+      if key ~= '' then
+        redis.call('HSET', keys, key, run)
+        redis.call('ZADD', expiry, gate.time + tonumber(ARGV[at + 4]), key)
+      end
       local number = tonumber(ARGV[at + 2])
       used[number] = (used[number] or 0) + 1
     end

@@ -57,8 +57,8 @@ if run ~= '' then
     skipped, reason = up_to, 'overlap'
   elseif redis.call('HEXISTS', stores.workflows, run) == 0 then
     local woken = {}
-    pin(stores.workflows, ARGV[8], ARGV[9], 1)
     launch(stores, gate, woken, run, ARGV[7], 10, keys_of)
+    pin(stores.workflows, ARGV[8], ARGV[9], 1)
     write_launched(stores)
     wake_each(woken)
     earlier, started = run, 1

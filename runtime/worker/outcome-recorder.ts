@@ -131,7 +131,10 @@ export class OutcomeRecorder implements OutcomeSink {
     execution.meter?.failures.add(name);
     const rule = outcome === "dead" ? contract.onExhausted : undefined;
     const follow = rule === undefined ? undefined : followUps.of(claim, rule, error);
-    const tell = outcome === "dead" ? workflows.beforeDeath(claim, execution.withoutHeard(error)) : undefined;
+    const tell =
+      outcome === "dead"
+        ? workflows.beforeDeath(claim, execution.withoutHeard(error), execution.worker)
+        : undefined;
     const before = async (): Promise<void> => {
       await follow?.();
       await tell?.();
@@ -147,12 +150,13 @@ export class OutcomeRecorder implements OutcomeSink {
     const { workflows, worker } = this.#ports;
     const run = encodeRun({ ...claim.run, state: "dead", detail: null });
     const lost = new Error(`its worker was lost ${claim.run.crashes} times`);
-    const before = workflows.beforeDeath(claim, lost);
+    const name = worker();
+    const before = workflows.beforeDeath(claim, lost, name);
     const ms = keepCancelledMs(claim, undefined);
     const { task, queue } = claim.record;
     this.#ports.logger.warn("job is dead", { job: claim.id, task, error: lost.message });
     processMetrics.jobs.of(task, queue).outcomes.dead += 1;
-    this.#settle(claim, worker(), { outcome: "dead", run, ms, contract: undefined, before });
+    this.#settle(claim, name, { outcome: "dead", run, ms, contract: undefined, before });
   }
 
   cancelled(execution: Execution): void {
@@ -174,7 +178,7 @@ export class OutcomeRecorder implements OutcomeSink {
     const events = withEvent(claim.run.events, [clock.now(), "cancelled"]);
     const run = encodeRun({ ...claim.run, state: "cancelled", detail: null, events });
     const ms = keepCancelledMs(claim, contract);
-    const before = workflows.beforeDeath(claim, new Cancelled());
+    const before = workflows.beforeDeath(claim, new Cancelled(), worker);
     this.#settle(claim, worker, { outcome: "cancelled", run, ms, contract, before });
   }
 

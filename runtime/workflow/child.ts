@@ -18,9 +18,14 @@ export function childRunId(run: string, step: string, round: number, item?: numb
   return `${run.split(".", 1)[0]}.run-${hash}`;
 }
 
-/** The current round of a step that is a run, from its stored field. */
+/** The current round of a step that is a run, from its stored field: `<round>`, or `<round> <most items>`. */
 export function roundOf(field: string | null | undefined): number {
-  return Number(field ?? 1);
+  return Number((field ?? "1").split(" ", 1)[0]);
+}
+
+/** The most items that a fan-out has had in its earlier rounds, from the same field. */
+export function itemsBefore(field: string | null | undefined): number {
+  return Number(field?.split(" ")[1] ?? 0);
 }
 
 /** Whether a job stands for a child run: the job of such a step, or of one of its items. */

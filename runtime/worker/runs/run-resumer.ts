@@ -17,6 +17,7 @@ import { resumeRun, type ResumeRunCall, type ResumeRunReply } from "../../script
 import {
   evaluate,
   fieldsOfItem,
+  itemsBefore,
   type KeptStep,
   listenersOf,
   queuesOf,
@@ -262,11 +263,14 @@ function* ofChild(
   { step, isAnew, wasUndone }: ReopenedStep,
   { outcomes }: RunSoFar,
   facts: RunFacts,
-): Generator<readonly [field: string, count: number]> {
-  const hasBegun = outcomes.has(step.name) || facts.has(runFields.items(run, step.name));
-  if (step.child === undefined || !hasBegun) return;
+): Generator<readonly [field: string, value: number | string]> {
+  const items = facts.get(runFields.items(run, step.name));
+  if (step.child === undefined || (items === undefined && !outcomes.has(step.name))) return;
   const round = runFields.round(run, step.name);
-  if (wasUndone || isAnew) yield [round, roundOf(facts.get(round)) + 1];
+  const next = roundOf(facts.get(round)) + 1;
+  // The runs of earlier rounds are removed with this run, however many items its list has by then.
+  const most = Math.max(itemsBefore(facts.get(round)), Number(items ?? 0));
+  if (wasUndone || isAnew) yield [round, most === 0 ? next : `${next} ${most}`];
   else if (step.forEach === undefined) yield [runFields.goesOn(run, step.name), 1];
 }
 

@@ -17,6 +17,7 @@ import {
   childRunId,
   fieldsOfItem,
   fieldsOfStep,
+  itemsBefore,
   roundOf,
   stepJobId,
   undoJobId,
@@ -108,7 +109,8 @@ export class RunSweeper {
   async #forgetChildren(run: string, { name, forEach }: WorkflowStep, owner: string): Promise<void> {
     const [round, items] = [runFields.round(run, name), runFields.items(run, name)];
     const facts = await this.#reader.read([round, items]);
-    const places = forEach === undefined ? [undefined] : indexesOf(Number(facts.get(items) ?? 0));
+    const most = Math.max(Number(facts.get(items) ?? 0), itemsBefore(facts.get(round)));
+    const places = forEach === undefined ? [undefined] : indexesOf(most);
     for (let number = 1; number <= roundOf(facts.get(round)); number++) {
       for (let from = 0; from < places.length; from += BATCH) {
         const ids = places.slice(from, from + BATCH).map((place) => childRunId(run, name, number, place));

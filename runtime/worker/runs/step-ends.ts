@@ -19,10 +19,16 @@ import type { StepContext } from "../claims/step-context.js";
  * would trigger a call of its own, and ends that once travelled alone would never be batched again.
  */
 const MAX_IN_FLIGHT = 2;
-/** Bounds of one call, by the characters of the outcomes: each may contain a result of a megabyte. */
+/** What a job that begins counts for in the size of a call: about 250 fill one. */
+const CHARACTERS_OF_BEGIN = 512;
+/**
+ * Bounds of one call, by the characters of the outcomes, each of which may contain a result of a megabyte, and by
+ * the jobs that begin: a fan-out begins up to 1,000.
+ */
 const BOUNDS = {
   mostItems: 128,
-  sizeOf: ({ end }: Ended): number => end.outcome.length + end.finale.length,
+  sizeOf: ({ end }: Ended): number =>
+    end.outcome.length + end.finale.length + CHARACTERS_OF_BEGIN * end.begins.length,
   mostSize: MOST_CALL_CHARACTERS,
 } as const;
 const FIRST_PAUSE_MS = 200;
@@ -92,10 +98,13 @@ export class StepEnds {
     this.#flushSoon();
   }
 
-  /** Resolves when the end is written; for ends whose job another script completes. */
-  async written(end: StepEnd): Promise<void> {
-    const { connection, keys, worker } = this.#ports;
-    await settleSteps(connection, { keys, worker: worker(), ends: [end] });
+  /**
+   * Resolves when the end is written; for ends whose job another script completes.
+   * @param worker the name under which the job was held: under a newer one this process may hold its next attempt.
+   */
+  async written(worker: string, end: StepEnd): Promise<void> {
+    const { connection, keys } = this.#ports;
+    await settleSteps(connection, { keys, worker, ends: [end] });
   }
 
   /** Resolves when everything has been written. */

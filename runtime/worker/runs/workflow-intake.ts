@@ -272,15 +272,19 @@ export class WorkflowIntake {
     if (undoes) return this.#ready(claim, context, await this.#retried.undoing(context, scope));
     if (item !== undefined && child === undefined)
       return this.#ready(claim, context, evaluate(step.job?.payload ?? NOTHING, scope));
+    const begun = step.forEach === undefined ? 0 : Number(facts.get(runFields.items(run, step.name)) ?? 0);
     // The condition of a step that has started is not evaluated again: other steps may have ended since.
     const hasBegun =
-      item !== undefined || wasHandled(claim) || facts.has(runFields.waitsUntil(run, step.name));
+      item !== undefined ||
+      wasHandled(claim) ||
+      facts.has(runFields.waitsUntil(run, step.name)) ||
+      // In an earlier life of the run.
+      (known.life !== undefined && begun > 0);
     if (step.if !== undefined && !hasBegun && evaluate(step.if, scope) !== true)
       return this.#end(context, "skipped", null);
     if (child !== undefined) return await this.#children.start(name, context, child, known, scope);
     if (step.waitFor !== undefined) return await this.#waits.wait(name, context, step.waitFor, scope, facts);
     if (step.forEach !== undefined) {
-      const begun = Number(facts.get(runFields.items(run, step.name)) ?? 0);
       if (begun > 0 && (await this.#goOn(context, begun))) return undefined;
       return await this.#fanOut(name, context, evaluate(step.forEach, scope));
     }

@@ -89,17 +89,20 @@ export class Workflows {
     this.#ends.add(endOfStep(context, "completed", result ?? null, this.#now()), context);
   }
 
-  /** What must be written before the job of a step is dead or cancelled; `undefined` for other jobs. */
-  beforeDeath(claim: Claim, error: unknown): (() => Promise<void>) | undefined {
+  /**
+   * What must be written before the job of a step is dead or cancelled; `undefined` for other jobs.
+   * @param worker the name under which the job is held.
+   */
+  beforeDeath(claim: Claim, error: unknown, worker: string): (() => Promise<void>) | undefined {
     const context = claim.step;
     if (context === undefined) return undefined;
     if (error instanceof Cancelled) {
       const cancelled = endOfStep(context, "cancelled", null, this.#now(), false);
-      return () => this.#ends.written(cancelled);
+      return () => this.#ends.written(worker, cancelled);
     }
     const { name, message } = describeError(error);
     const end = endOfStep(context, "failed", `${name}: ${message}`, this.#now(), false);
-    return () => this.#ends.written(end);
+    return () => this.#ends.written(worker, end);
   }
 
   /** Removes runs after their retention; true when there may be more. */
