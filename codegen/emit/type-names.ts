@@ -33,7 +33,12 @@ export interface TypeNames {
 }
 
 export function allocateTypeNames(project: ProjectModel): TypeNames {
-  const used = new Set([...RESERVED_TYPE_NAMES, ...taskTypeNames(project), ...errorNames(project)]);
+  const used = new Set([
+    ...RESERVED_TYPE_NAMES,
+    ...taskTypeNames(project),
+    ...errorNames(project),
+    ...functionTwins(project),
+  ]);
   const byContent = new Map<string, NamedType>();
   const contents = new Map<JsonSchema, ReadonlyMap<string, string>>();
   const variants = countVariants(project, contents);
@@ -138,6 +143,18 @@ export function taskTypeNames(project: ProjectModel): readonly string[] {
     ...project.events.map(eventTypeName),
     ...project.workflows.flatMap((workflow) => [inputTypeName(workflow), `${workflow.identifier}Output`]),
   ];
+}
+
+/**
+ * Types whose validator would have the name of a function: `startXStrict` is that of the schema StartX, and it
+ * starts the workflow `x:strict`.
+ */
+function functionTwins({ events, workflows }: ProjectModel): readonly string[] {
+  const functions = [
+    ...events.map(({ identifier }) => `Emit${identifier}`),
+    ...workflows.map(({ identifier }) => `Start${identifier}`),
+  ];
+  return functions.flatMap((name) => /^(.+)(?:Strict|Loose)$/.exec(name)?.[1] ?? []);
 }
 
 function errorNames(project: ProjectModel): readonly string[] {

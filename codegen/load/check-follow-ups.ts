@@ -10,6 +10,7 @@ import { payloadValidator } from "./payload-validator.js";
 import { UNKNOWN_SCHEMA } from "./payload/compiler.js";
 import type { SchemaLibrary } from "./payload/library.js";
 import type { Reporter } from "./reporter.js";
+import { misfit } from "./expressions/schema-fit.js";
 import { exposedPart } from "./expressions/sensitive-flow.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "./source.js";
 
@@ -21,13 +22,14 @@ export function checkFollowUps(
   reporter: Reporter,
 ): Map<string, FollowUpRule> {
   const rules = new Map<string, FollowUpRule>();
+  const circled = inCircles(declared);
   for (const [holder, { value }] of declared) {
     const node = findEntry(value, "onExhausted")?.value;
     const name = textOf(node);
     const target = name === undefined ? undefined : tasks.get(name);
     if (node === undefined || name === undefined || target === undefined) continue;
-    checkCircle(holder, node, declared, reporter);
-    const check = { holder, name, target, node, library, reporter };
+    if (circled.has(holder)) reportCircle(holder, node, reporter);
+    const check = { holder, name, target, node, tasks, library, reporter };
     const fields = checkedFields(check);
     const from = tasks.get(holder)?.payload;
     if (from !== undefined) guardSensitive(from, fields, check);
@@ -36,24 +38,28 @@ export function checkFollowUps(
   return rules;
 }
 
-/** A cycle would let one dead job create jobs for ever. */
-function checkCircle(
-  holder: string,
-  node: SourceNode,
-  declared: ReadonlyMap<string, SourceEntry>,
-  reporter: Reporter,
-): void {
-  const seen: string[] = [];
-  for (
-    let next = textOf(node);
-    next !== undefined && !seen.includes(next);
-    next = followerOf(next, declared)
-  ) {
-    seen.push(next);
-    if (next !== holder) continue;
-    const message = `onExhausted leads back to ${holder}, so one dead job would make jobs for ever`;
-    reporter.report({ code: "TW142", at: node.origin, message, hint: "name a task outside of this circle" });
+/** The tasks whose chain leads back to them. Each task is passed once, however long the chains are. */
+function inCircles(declared: ReadonlyMap<string, SourceEntry>): ReadonlySet<string> {
+  const circled = new Set<string>();
+  const done = new Set<string>();
+  for (const start of declared.keys()) {
+    const path = new Set<string>();
+    let next: string | undefined = start;
+    for (; next !== undefined && !done.has(next) && !path.has(next); next = followerOf(next, declared))
+      path.add(next);
+    if (next !== undefined && path.has(next)) {
+      const names = [...path];
+      for (const name of names.slice(names.indexOf(next))) circled.add(name);
+    }
+    for (const name of path) done.add(name);
   }
+  return circled;
+}
+
+/** A cycle would let one dead job create jobs for ever. */
+function reportCircle(holder: string, node: SourceNode, reporter: Reporter): void {
+  const message = `onExhausted leads back to ${holder}, so one dead job would make jobs for ever`;
+  reporter.report({ code: "TW142", at: node.origin, message, hint: "name a task outside of this circle" });
 }
 
 function followerOf(task: string, declared: ReadonlyMap<string, SourceEntry>): string | undefined {
@@ -65,11 +71,20 @@ interface Check {
   readonly name: string;
   readonly target: CheckedTask;
   readonly node: SourceNode;
+  readonly tasks: ReadonlyMap<string, CheckedTask>;
   readonly library: SchemaLibrary;
   readonly reporter: Reporter;
 }
 
-function checkedFields({ holder, name, target, node, library, reporter }: Check): FollowUpRule["fields"] {
+function checkedFields({
+  holder,
+  name,
+  target,
+  node,
+  tasks,
+  library,
+  reporter,
+}: Check): FollowUpRule["fields"] {
   const schema = library.resolve(target.payload);
   if (schema === undefined || schema === UNKNOWN_SCHEMA) return [];
   const report = (message: string, hint?: string): void =>
@@ -92,6 +107,16 @@ function checkedFields({ holder, name, target, node, library, reporter }: Check)
       (issue) => `${name} does not take every ${String(issue.path[0] ?? "payload")}: ${issue.message}`,
     );
   });
+  const given = tasks.get(holder)?.payload;
+  const wanted = schema.properties.find((property) => property.name === "payload")?.schema;
+  const found =
+    given === undefined || wanted === undefined
+      ? undefined
+      : misfit(given, wanted, (inner) => library.resolve(inner));
+  if (found !== undefined && problems.every((problem) => !problem.includes("every payload:")))
+    problems.push(
+      `${name} does not take every payload: payload${found.path} takes ${found.wanted}, got ${found.got}`,
+    );
   for (const problem of new Set(problems)) report(problem, "loosen the schema of the field, or leave it out");
   return fields;
 }
@@ -128,7 +153,10 @@ function isField(name: string): boolean {
   return (EXHAUSTED_FIELDS as readonly string[]).includes(name);
 }
 
-/** The shortest and the longest possible values; a schema that accepts both accepts everything between. */
+/**
+ * The shortest and the longest possible values, and some with all sorts of characters, which a pattern may
+ * refuse.
+ */
 function samplesFor(task: string): readonly Exhausted[] {
   const text = (length: number): string => "x".repeat(length);
   return [
@@ -140,6 +168,15 @@ function samplesFor(task: string): readonly Exhausted[] {
       message: text(4160),
       payload: { anything: [1] },
       queue: text(64),
+      task,
+    },
+    {
+      attempts: 2,
+      error: "Überraschung 1: x",
+      jobId: "aZ09._:-",
+      message: 'Line 1\nLine 2: {"ü": "\u{1F600}"}',
+      payload: {},
+      queue: "a-1_b",
       task,
     },
   ];

@@ -166,8 +166,20 @@ interface PayloadCheck {
   readonly reporter: Reporter;
 }
 
+/** A schedule has nothing to read, so its payload is no template. */
+function checkTexts(node: SourceNode, check: PayloadCheck): void {
+  if (node.kind === "map") for (const { value } of node.entries) checkTexts(value, check);
+  else if (node.kind === "list") for (const item of node.items) checkTexts(item, check);
+  else if (textOf(node)?.includes("${{") === true) {
+    const message = `the ${check.key} of a schedule has no expressions: \${{ }} is passed on as it stands`;
+    const hint = "write the value, or compute it in the handler";
+    check.reporter.report({ code: "TW141", severity: "warning", at: node.origin, message, hint });
+  }
+}
+
 function checkPayload(check: PayloadCheck): void {
   const { written, schema, library } = check;
+  checkTexts(written.value, check);
   const validator = payloadValidator(schema, (node) => library.resolve(node));
   for (const issue of validator.safeParse(toPlain(written.value)).error?.issues ?? [])
     reportIssue(check, issue);

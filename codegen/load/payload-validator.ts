@@ -70,16 +70,19 @@ function stringValidator(node: JsonSchemaNode & { kind: "string" }): z.ZodType {
   const { format, pattern, minLength = 0, maxLength = Infinity } = node;
   const base: z.ZodType = format === undefined ? z.string() : FORMATS[format]();
   const regex = new RegExp(pattern ?? "", "u");
-  return base
-    .refine((text) => regex.test(text as string), `Invalid string: must match pattern ${regex}`)
-    .refine(
-      (text) => lengthOf(text as string) >= minLength,
-      `Too small: expected string to have >=${minLength} characters`,
-    )
-    .refine(
-      (text) => lengthOf(text as string) <= maxLength,
-      `Too big: expected string to have <=${maxLength} characters`,
-    );
+  return (
+    base
+      // First, and a longer text is not checked further: a pattern may take practically for ever on it.
+      .refine((text) => lengthOf(text as string) <= maxLength, {
+        error: `Too big: expected string to have <=${maxLength} characters`,
+        abort: pattern !== undefined,
+      })
+      .refine((text) => regex.test(text as string), `Invalid string: must match pattern ${regex}`)
+      .refine(
+        (text) => lengthOf(text as string) >= minLength,
+        `Too small: expected string to have >=${minLength} characters`,
+      )
+  );
 }
 
 /** In code points, as JSON Schema counts. */

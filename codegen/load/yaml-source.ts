@@ -275,6 +275,10 @@ function scalarValue(conversion: Conversion, node: Scalar, at: Origin): ScalarVa
 
 /** The text check saw the raw file; `"\u202e"` in double quotes becomes a control character only here. */
 function checkDecoded(conversion: Conversion, value: string, at: Origin): void {
+  if (/\p{Surrogate}/u.test(value)) {
+    const message = `${quote(value)} holds half of a character, which no file can hold`;
+    conversion.reporter.report({ code: "TW101", at, message, hint: "write the whole character" });
+  }
   const found = value.match(REFUSED_CHARACTERS);
   if (found === null) return;
   const message = `${quote(value)} holds ${codePoint(found[0])}, which hides what a reader sees`;

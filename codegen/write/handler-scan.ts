@@ -40,7 +40,7 @@ export async function scanHandlers(
     const read = cache.get(key) ?? (await readHandlerFile(file, text));
     seen.set(key, read);
     reportUnreadable(reporter, file, read);
-    for (const handler of read.handlers) addHandler(handler, { file, text, tasks, handlers, reporter });
+    for (const handler of distinct(read)) addHandler(handler, { file, text, tasks, handlers, reporter });
   }
   cache.clear();
   for (const [key, read] of seen) cache.set(key, read);
@@ -62,6 +62,11 @@ function handlerFiles(root: string, handlersDir: string): readonly string[] {
     if (entry.isDirectory() && entry.name !== "node_modules") return handlerFiles(root, name);
     return entry.isFile() && MODULE.test(entry.name) && !NOT_A_HANDLER.test(entry.name) ? [name] : [];
   });
+}
+
+/** Both sides of a conflict may have the same handler. */
+function distinct({ kind, handlers }: HandlerFile): readonly FoundHandler[] {
+  return kind === "conflict" ? [...new Map(handlers.map((one) => [one.task, one])).values()] : handlers;
 }
 
 interface Context {

@@ -2,7 +2,7 @@
  * Reads weft.config.yaml into values with their line numbers. All problems of the file are reported at once,
  * each with its position.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import type { Document } from "yaml";
 import type { z } from "zod";
@@ -42,6 +42,10 @@ export async function readConfigFile(
     if (named === undefined) return undefined;
     throw new TaskweftError("OptionInvalid", `TASKWEFT_CONFIG: expected a file at ${named}, found none`);
   }
+  if (statSync(file).isDirectory())
+    throw new TaskweftError("OptionInvalid", `expected a file at ${named ?? CONFIG_FILE}, got a folder`, {
+      operation: "configure",
+    });
   const text = readFileSync(file, "utf8");
   return await parseConfig(relative(folder, file) || CONFIG_FILE, text);
 }
@@ -49,7 +53,7 @@ export async function readConfigFile(
 export async function parseConfig(name: string, text: string): Promise<FileValues> {
   if (text.length > MAX_BYTES) throw invalid([`${name}: expected at most ${MAX_BYTES} characters`]);
   // Imported here, so that a worker without a configuration file does not load the library.
-  const { isCollection, isMap, isScalar, LineCounter, parseDocument } = await import("yaml");
+  const { isMap, isNode, isScalar, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
   const document = parseDocument(text, {
     customTags: [],
@@ -71,7 +75,7 @@ export async function parseConfig(name: string, text: string): Promise<FileValue
       ? node.items.find((one) => isScalar(one.key) && one.key.value === key)
       : undefined;
     const marked: unknown = pair?.key ?? node;
-    const range = isCollection(marked) || isScalar(marked) ? marked.range : undefined;
+    const range = isNode(marked) ? marked.range : undefined;
     return at(range?.[0] ?? 0);
   };
   const content: unknown = contentOf(document, name);

@@ -77,6 +77,10 @@ export function checkKey(
   if (expressions.length === 0) {
     reporter.report({ code: "TW131", severity: "warning", at: node.origin, ...SAME_KEY[rule] });
   }
+  if (template.parts.some((part) => part.kind === "text" && part.text.includes("\n"))) {
+    const message = "a key has one line, so every enqueue with this one would be refused";
+    reporter.report({ code: "TW131", at: node.origin, message, hint: "write it in quotes, without | or >" });
+  }
   for (const expression of expressions) {
     for (const { message, hint, range } of keyProblems(expression, scope)) {
       reporter.report({ code: "TW131", at: originIn(node, text, range), message, hint });

@@ -16,7 +16,16 @@ import {
   toExpression,
 } from "./expression-parser.js";
 import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
-import { because, kindName, leavesOf, mayBeNull, type Resolve, type ValueType } from "./schema-words.js";
+import {
+  asSensitive,
+  because,
+  isSensitive,
+  kindName,
+  leavesOf,
+  mayBeNull,
+  type Resolve,
+  type ValueType,
+} from "./schema-words.js";
 
 /** What an expression can read. */
 export interface Scope {
@@ -185,12 +194,22 @@ function isBelow({ root, segments }: LocatedPath, above: LocatedPath): boolean {
   );
 }
 
-function withoutNull(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
+function withoutNull(
+  schema: JsonSchemaNode,
+  resolve: Resolve,
+  seen = new Set<JsonSchemaNode>(),
+): JsonSchemaNode[] {
   if (!mayBeNull(schema, resolve)) return [schema];
   const node = resolve(schema) ?? UNKNOWN_SCHEMA;
-  if (node.kind === "null") return [];
-  if (node.kind === "enum") return [{ ...node, values: node.values.filter((value) => value !== null) }];
-  return node.kind === "union" ? node.branches.flatMap((branch) => withoutNull(branch, resolve)) : [node];
+  if (node.kind === "null" || seen.has(node)) return [];
+  seen.add(node);
+  const parts: JsonSchemaNode[] =
+    node.kind === "enum"
+      ? [{ ...node, values: node.values.filter((value) => value !== null) }]
+      : node.kind === "union"
+        ? node.branches.flatMap((branch) => withoutNull(branch, resolve, seen))
+        : [node];
+  return isSensitive(schema, resolve) ? parts.map(asSensitive) : parts;
 }
 
 /** The type of `root.segment.segment`, or the problem with it. */
@@ -222,16 +241,35 @@ function typeOfPath(
   return type;
 }
 
+type Known = Map<JsonSchemaNode, ValueType | ExpressionProblem>;
+
+/** A part of something sensitive is sensitive. `known`: the results for schemas that several branches name. */
 function step(
   schema: JsonSchemaNode,
   segment: LocatedSegment,
   path: string,
   resolve: Resolve,
+  known: Known = new Map(),
+): ValueType | ExpressionProblem {
+  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
+  const found = known.get(node) ?? stepInto(schema, segment, path, resolve, known);
+  known.set(node, found);
+  if ("message" in found || !isSensitive(schema, resolve)) return found;
+  return { ...found, schema: asSensitive(found.schema) };
+}
+
+function stepInto(
+  schema: JsonSchemaNode,
+  segment: LocatedSegment,
+  path: string,
+  resolve: Resolve,
+  known: Known,
 ): ValueType | ExpressionProblem {
   const node = resolve(schema) ?? UNKNOWN_SCHEMA;
   const { value, range } = segment;
   if (node === UNKNOWN_SCHEMA) return UNKNOWN;
-  if (node.kind === "union" || node.kind === "intersection") return stepThrough(node, segment, path, resolve);
+  if (node.kind === "union" || node.kind === "intersection")
+    return stepThrough(node, segment, path, resolve, known);
   if (node.kind === "array" && typeof value === "number") return { schema: node.items, optional: true };
   if (node.kind === "object") {
     const name = String(value);
@@ -265,9 +303,10 @@ function stepThrough(
   segment: LocatedSegment,
   path: string,
   resolve: Resolve,
+  known: Known,
 ): ValueType | ExpressionProblem {
   const branches = node.branches.filter((branch) => (resolve(branch) ?? UNKNOWN_SCHEMA).kind !== "null");
-  const steps = branches.map((branch) => step(branch, segment, path, resolve));
+  const steps = branches.map((branch) => step(branch, segment, path, resolve, known));
   const found = steps.filter((result) => "schema" in result);
   const missing = steps.find((result) => "message" in result);
   if (missing !== undefined && (node.kind === "union" || found.length === 0)) return missing;

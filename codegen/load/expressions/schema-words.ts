@@ -20,12 +20,32 @@ export function because(why: string | undefined): string {
   return why === undefined ? "" : ` (${why})`;
 }
 
-/** The branches of unions and intersections, at any depth. */
+/**
+ * The branches of unions and intersections, at any depth. Each once: schemas that name the next one twice have
+ * exponentially many paths.
+ */
 export function leavesOf(schema: JsonSchemaNode, resolve: Resolve): JsonSchemaNode[] {
-  const node = resolve(schema) ?? UNKNOWN_SCHEMA;
-  return node.kind === "union" || node.kind === "intersection"
-    ? node.branches.flatMap((branch) => leavesOf(branch, resolve))
-    : [node];
+  const leaves: JsonSchemaNode[] = [];
+  const seen = new Set<JsonSchemaNode>();
+  const visit = (one: JsonSchemaNode): void => {
+    const node = resolve(one) ?? UNKNOWN_SCHEMA;
+    if (seen.has(node)) return;
+    seen.add(node);
+    if (node.kind === "union" || node.kind === "intersection") node.branches.forEach(visit);
+    else leaves.push(node);
+  };
+  visit(schema);
+  return leaves;
+}
+
+/** Whether the reference or the schema that it names is marked `x-sensitive`. */
+export function isSensitive(schema: JsonSchemaNode, resolve: Resolve): boolean {
+  return schema.sensitive === true || resolve(schema)?.sensitive === true;
+}
+
+/** The schema of a part of something sensitive. */
+export function asSensitive(schema: JsonSchemaNode): JsonSchemaNode {
+  return schema === UNKNOWN_SCHEMA ? schema : { ...schema, sensitive: true };
 }
 
 export function mayBeNull(schema: JsonSchemaNode, resolve: Resolve): boolean {

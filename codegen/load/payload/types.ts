@@ -32,6 +32,10 @@ function readTypes(compiler: Compiler, node: SourceMap): JsonType[] | undefined 
   if (entry === undefined) return undefined;
   const items = entry.value.kind === "list" ? entry.value.items : [entry.value];
   const types: JsonType[] = [];
+  if (items.length === 0) {
+    const message = `type: expected ${anyOf(JSON_TYPES)}, got an empty list`;
+    compiler.reporter.report({ code: "TW120", at: entry.value.origin, message, hint: "name a type" });
+  }
   for (const item of items) {
     // YAML parses a bare null as no value, JSON Schema writes the word: accept both.
     const word = item.kind === "scalar" ? String(item.value) : undefined;
@@ -106,13 +110,27 @@ function compileNumber(compiler: Compiler, node: SourceMap, integer: boolean): J
     reportBound(compiler, node, "multipleOf", "multipleOf: expected a number above 0");
     delete bounds.multipleOf;
   }
-  const low = Math.max(bounds.minimum ?? -Infinity, bounds.exclusiveMinimum ?? -Infinity);
-  const high = Math.min(bounds.maximum ?? Infinity, bounds.exclusiveMaximum ?? Infinity);
-  if (low > high) {
-    const key = bounds.maximum === high ? "maximum" : "exclusiveMaximum";
-    reportBound(compiler, node, key, `no number fits: it must be at least ${low} and at most ${high}`);
-  }
+  checkBounds(compiler, node, integer, bounds);
   return { kind: "number", integer, ...bounds };
+}
+
+function checkBounds(
+  compiler: Compiler,
+  node: SourceMap,
+  integer: boolean,
+  bounds: { readonly [Key in (typeof NUMBER_KEYWORDS)[number]]?: number },
+): void {
+  const { minimum = -Infinity, exclusiveMinimum = -Infinity } = bounds;
+  const { maximum = Infinity, exclusiveMaximum = Infinity } = bounds;
+  const [low, high] = [Math.max(minimum, exclusiveMinimum), Math.min(maximum, exclusiveMaximum)];
+  const [above, below] = [exclusiveMinimum === low, exclusiveMaximum === high];
+  const nothing = low > high || (low === high && (above || below));
+  const least = Math.max(Math.ceil(minimum), Math.floor(exclusiveMinimum) + 1);
+  const most = Math.min(Math.floor(maximum), Math.ceil(exclusiveMaximum) - 1);
+  if (!nothing && !(integer && least > most)) return;
+  const key = bounds.maximum === high ? "maximum" : "exclusiveMaximum";
+  const range = `${above ? "above" : "at least"} ${low} and ${below ? "below" : "at most"} ${high}`;
+  reportBound(compiler, node, key, `no ${nothing ? "" : "whole "}number fits: it must be ${range}`);
 }
 
 function reportBound(compiler: Compiler, node: SourceMap, key: string, message: string): void {

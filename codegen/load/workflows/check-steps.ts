@@ -10,7 +10,14 @@ import { type ExpressionProblem, toExpression } from "../expressions/expression-
 import { originIn } from "../expressions/expression-place.js";
 import { typeOf } from "../expressions/expression-types.js";
 import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
-import { because, describeSchema, leavesOf, mayBeNull } from "../expressions/schema-words.js";
+import {
+  asSensitive,
+  because,
+  describeSchema,
+  isSensitive,
+  leavesOf,
+  mayBeNull,
+} from "../expressions/schema-words.js";
 import type { GraphStep, StepGraph } from "./step-graph.js";
 import type { Place, StepScopes } from "./step-scope.js";
 import { findEntry, type SourceEntry, type SourceNode, textOf } from "../source.js";
@@ -87,7 +94,11 @@ export class StepChecker {
     const expression = toExpression(only.expression);
     const leaves = leavesOf(schema, resolve);
     if (problems.length > 0 || leaves.includes(UNKNOWN_SCHEMA)) return { expression, item: UNKNOWN_SCHEMA };
-    const lists = leaves.flatMap((leaf) => (leaf.kind === "array" ? [leaf.items] : []));
+    const marked = isSensitive(schema, resolve);
+    const lists = leaves.flatMap((leaf) => {
+      if (leaf.kind !== "array") return [];
+      return [marked || leaf.sensitive === true ? asSensitive(leaf.items) : leaf.items];
+    });
     const missing = optional || mayBeNull(schema, resolve);
     if (missing || lists.length < leaves.length) {
       const at = originIn(only.node, only.text, only.expression.range);

@@ -29,17 +29,26 @@ export function stepOrder(needs: StepNeeds): string[] {
 export function circlesOf(needs: StepNeeds): string[][] {
   const circles: string[][] = [];
   const done = new Set<string>();
-  const path: string[] = [];
-  const visit = (name: string): void => {
-    path.push(name);
-    for (const need of new Set(needs.get(name))) {
+  const left = (name: string): Iterator<string> => new Set(needs.get(name)).values();
+  // With a stack of its own: a chain of workflows may be longer than that of calls.
+  const visit = (start: string): void => {
+    const path = [start];
+    const open = [left(start)];
+    for (let top = open.at(-1); top !== undefined; top = open.at(-1)) {
+      const { done: isOver, value: need } = top.next();
+      if (isOver === true) {
+        open.pop();
+        done.add(path.pop()!);
+        continue;
+      }
       if (!needs.has(need) || done.has(need)) continue;
       const from = path.indexOf(need);
-      if (from === -1) visit(need);
-      else circles.push(path.slice(from));
+      if (from !== -1) circles.push(path.slice(from));
+      else {
+        path.push(need);
+        open.push(left(need));
+      }
     }
-    path.pop();
-    done.add(name);
   };
   for (const name of [...needs.keys()].sort()) if (!done.has(name)) visit(name);
   return circles;

@@ -25,13 +25,8 @@ export function workflowOrder(
   const circles = circlesOf(children);
   for (const circle of circles) reportCircle(circle, workflows, reporter);
   const sizes = new Map<string, Size>();
-  const visit = (name: string): Size => {
-    const known = sizes.get(name);
-    const entry = workflows.get(name);
-    if (known !== undefined || entry === undefined) return known ?? { steps: 0, depth: 0 };
-    // Provisional size, so that a cycle counts nothing more when it returns here.
-    sizes.set(name, { steps: 0, depth: 0 });
-    const inner = (children.get(name) ?? []).map(visit);
+  const measure = (name: string, entry: SourceEntry): void => {
+    const inner = (children.get(name) ?? []).map((child) => sizes.get(child) ?? { steps: 0, depth: 0 });
     const own = entriesOf(findEntry(entry.value, "steps")?.value).length;
     const size = {
       steps: inner.reduce((sum, { steps }) => sum + steps, own),
@@ -41,7 +36,23 @@ export function workflowOrder(
     sizes.delete(name);
     sizes.set(name, size);
     if (circles.length === 0 && inner.length > 0) checkSize(entry, size, reporter);
-    return size;
+  };
+  // With a stack of its own: a chain of workflows may be longer than that of calls.
+  const visit = (start: string): void => {
+    const waiting = [start];
+    const open = new Set<string>();
+    for (let name = waiting.at(-1); name !== undefined; name = waiting.at(-1)) {
+      const entry = workflows.get(name);
+      if (entry !== undefined && !sizes.has(name)) {
+        // Provisional size, so that a cycle counts nothing more when it returns here.
+        sizes.set(name, { steps: 0, depth: 0 });
+        open.add(name);
+        waiting.push(...(children.get(name) ?? []).filter((child) => !sizes.has(child)).toReversed());
+        continue;
+      }
+      waiting.pop();
+      if (entry !== undefined && open.delete(name)) measure(name, entry);
+    }
   };
   for (const name of workflows.keys()) visit(name);
   return [...sizes.keys()];
