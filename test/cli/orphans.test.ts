@@ -1,6 +1,6 @@
 // Workers whose supervisor is killed while they start.
 import { fileURLToPath } from "node:url";
-import { onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { compiled } from "../support/compiled.js";
 import type { RunningProgram } from "../support/process.js";
@@ -39,6 +39,7 @@ test(
   async () => {
     const program = start(setup(), {}, "--processes", "2");
     await program.printed(/worker process 2 starts/);
+    expect(pids(program)).toHaveLength(2);
     process.kill(program.pid, "SIGKILL");
     await program.ended;
     await until("no worker process to be left", () => !pids(program).some(isAlive), 20_000);

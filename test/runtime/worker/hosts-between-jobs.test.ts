@@ -140,11 +140,10 @@ test(
   { timeout: 60_000 },
   async () => {
     const project = setupProject({ redis, tasks: TASKS as never, queues: QUEUES });
-    const { logger } = project;
     const worker = createWorker(served(THREAD, NORMAL), {
       url: redis.url,
       prefix: project.prefix,
-      logger: { ...logger, debug: () => undefined },
+      logger: Object.assign(new RecordingLogger(), { debug: () => undefined }),
       queues: ["default"],
     });
     onTestFinished(() => worker.stop());

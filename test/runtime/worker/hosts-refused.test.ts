@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type * as Threads from "node:worker_threads";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { HostPool } from "../../../runtime/worker/hosts/host-pool.js";
 import { RecordingLogger, rejection } from "../../support/project.js";
@@ -10,7 +11,7 @@ import { within } from "../../support/signal.js";
 
 const system = vi.hoisted(() => ({ refuses: false }));
 vi.mock("node:worker_threads", async (original) => {
-  const real = await original<typeof import("node:worker_threads")>();
+  const real = await original<typeof Threads>();
   class Worker extends real.Worker {
     constructor(...args: ConstructorParameters<typeof real.Worker>) {
       if (system.refuses) throw Object.assign(new Error("EAGAIN"), { code: "ERR_WORKER_INIT_FAILED" });

@@ -46,8 +46,11 @@ test("the end of an attempt whose lease is lost is not written under the name of
   const { keys, raw } = project;
   const [go, second, written] = [signal(), signal(), signal()];
   let [attempts, isRefused] = [0, true];
-  const original = StepEnds.prototype.written;
-  vi.spyOn(StepEnds.prototype, "written").mockImplementation(async function (this: StepEnds, ...args) {
+  const original = Reflect.get(StepEnds.prototype, "written") as StepEnds["written"];
+  const spy = vi.spyOn(StepEnds.prototype, "written").mockImplementation(async function (
+    this: StepEnds,
+    ...args
+  ) {
     if (isRefused) throw new Error("Redis does not answer");
     await Reflect.apply(original, this, args);
     written.send();
@@ -61,7 +64,7 @@ test("the end of an attempt whose lease is lost is not written under the name of
   };
   const worker = await project.worker({ "math:add": handler } as never);
   const run = await start(project, workflow([step("a"), step("b", ["a"])]), {}, "r");
-  await until("the end is refused", () => vi.mocked(StepEnds.prototype.written).mock.calls.length > 0);
+  await until("the end is refused", () => spy.mock.calls.length > 0);
   // Its lease has ended meanwhile; the worker goes on under another name, and takes the job.
   await raw.zadd(keys.leases, 0, worker.name);
   await second.promise;

@@ -35,7 +35,7 @@ test("no request to cancel stays with a step that goes on to wait for its run", 
   );
   await running.promise;
   const left: string[][] = [];
-  const send = Connection.prototype.run;
+  const send = Reflect.get(Connection.prototype, "run") as Connection["run"];
   onTestFinished(() => void (Connection.prototype.run = send));
   Connection.prototype.run = async function (script, all, args) {
     if (script.name !== "follow-run" || args[6] !== "wait" || left.length > 0)

@@ -18,7 +18,7 @@ test("fan-outs that begin together are begun in calls of a bounded size", async 
     Array.from({ length: 20 }, () => start(project, workflow([each]), { list })),
   );
   const begun: number[] = [];
-  const original = Connection.prototype.run;
+  const original = Reflect.get(Connection.prototype, "run") as Connection["run"];
   vi.spyOn(Connection.prototype, "run").mockImplementation(async function (this: Connection, ...call) {
     const reply = await Reflect.apply(original, this, call);
     if (call[0].name === "settle-steps") begun.push(Number((reply as [number])[0]));
