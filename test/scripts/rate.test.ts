@@ -223,10 +223,10 @@ describe("a place in the window is taken", () => {
     await bench.put(named("a", 2, of("k")));
     await bench.cancel("a0");
     await look(bench);
-    await bench.retry("a0");
-    expect(await bench.discard("A", ["a0"])).toBe(0);
-    // The retry of an active hole is refused as active, so it is a hole still.
-    expect((await look(bench)).ids).toEqual(["a1"]);
+    expect(await bench.retry("a0")).toBe("RETRIED");
+    expect(await bench.discard("A", ["a0"])).toBe(1);
+    expect((await look(bench)).ids).toEqual(["a0"]);
+    expect((await look(bench, { dropped: ["a0"] })).ids).toEqual([]);
   });
 
   test("by a scheduled job when it starts", async () => {
