@@ -58,8 +58,8 @@ export async function waitUntilDrained(
 }
 
 /**
- * All are looked at each time, and once more where all are empty: the end of a job in one of them may have made a job
- * (`onExhausted`, the next step of a run) in one that was empty before.
+ * All are looked at each time, and once more where all are empty: the end of a job in one of them may have
+ * made a job (`onExhausted`, the next step of a run) in one that was empty before.
  */
 async function areEmpty(
   names: readonly string[],

@@ -69,7 +69,7 @@ type Open = (url: string, options: RedisOptions) => Redis;
 
 type Use<Reply> = (redis: Redis, url: string) => Promise<Reply>;
 
-/** While a slot moves, its keys are with neither server as a whole; other commands wait for the end of that too. */
+/** While a slot moves, neither server has all of its keys; workers and producers wait for the end of that too. */
 async function withServer<Reply>(url: string, open: Open, use: Use<Reply>): Promise<Reply> {
   const end = performance.now() + MOVE_WAIT_MS;
   for (;;) {

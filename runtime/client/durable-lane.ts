@@ -50,14 +50,11 @@ export class DurableLane {
    */
   #known: Ask | undefined;
   #probing: Promise<Ask> | undefined;
-  /** Number of reconnects. */
-  #remade = 0;
 
   constructor(options: DurableLaneOptions) {
     this.#options = options;
     this.#connection = new Connection(options.connection, "durable", options.keys);
     this.#connection.onReconnect(() => {
-      this.#remade += 1;
       this.#known = undefined;
     });
     this.#batcher = new Batcher({
@@ -113,9 +110,9 @@ export class DurableLane {
   async #probeAll(): Promise<Ask> {
     const { redis } = this.#connection;
     for (;;) {
-      const before = this.#remade;
+      const before = this.#connection.remade;
       const ask = await (this.#options.durability === "local" ? askDisk(redis) : askReplica(redis));
-      if (before !== this.#remade) continue;
+      if (before !== this.#connection.remade) continue;
       this.#known = ask;
       return ask;
     }
@@ -128,9 +125,9 @@ export class DurableLane {
    */
   async #confirm(slot: number, call: number): Promise<string | undefined> {
     for (;;) {
-      const before = this.#remade;
+      const before = this.#connection.remade;
       const shortfall = await this.#askFor(slot, call);
-      if (before === this.#remade) return shortfall;
+      if (before === this.#connection.remade) return shortfall;
     }
   }
 

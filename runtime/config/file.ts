@@ -43,9 +43,13 @@ export async function readConfigFile(
     throw new TaskweftError("OptionInvalid", `TASKWEFT_CONFIG: expected a file at ${named}, found none`);
   }
   if (statSync(file).isDirectory())
-    throw new TaskweftError("OptionInvalid", `expected a file at ${named ?? CONFIG_FILE}, got a folder`, {
-      operation: "configure",
-    });
+    throw new TaskweftError(
+      "OptionInvalid",
+      `expected a file at ${named ?? CONFIG_FILE}, got a folder; name the file in it, as in ${CONFIG_FILE}`,
+      {
+        operation: "configure",
+      },
+    );
   const text = readFileSync(file, "utf8");
   return await parseConfig(relative(folder, file) || CONFIG_FILE, text);
 }

@@ -49,7 +49,6 @@ export class Connection implements ScriptRunner {
   readonly address: string;
   readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
-  /** Number of reconnects. */
   #remade = 0;
   #lastError: Error | undefined;
 
@@ -93,6 +92,11 @@ export class Connection implements ScriptRunner {
   /** The latest connection error, if there was one: it explains a missing answer. */
   get lastError(): string | undefined {
     return this.#lastError?.message;
+  }
+
+  /** Number of reconnects. Replies from before and after one may come from different servers. */
+  get remade(): number {
+    return this.#remade;
   }
 
   /**

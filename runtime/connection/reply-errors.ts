@@ -5,7 +5,7 @@ import { TaskweftError } from "../errors.js";
 
 /** Error replies that mean "not now": nothing was executed, and the same request may succeed later. */
 const UNAVAILABLE = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|MISCONF)\b/;
-/** The error replies of a replica to writes and to WAIT, and of a primary that becomes one to a blocking pop. */
+/** What a replica answers writes and WAIT, and a primary that becomes one a blocking pop. */
 const FROM_REPLICA = /^(READONLY|UNBLOCKED)\b|cannot be used with replica instances/;
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b/;
 

@@ -254,8 +254,8 @@ export function parseSteps(text: string | null): Map<string, unknown> {
 const MAX_RUN_EVENTS = 30;
 
 /**
- * The last retry by hand stays among the events that are kept: a follow-up of the death after it needs another id than
- * that of the death before it.
+ * The last retry by hand stays among the events that are kept: a follow-up of the death after it needs
+ * another id than that of the death before it.
  */
 export function withEvent(events: readonly RunEvent[], event: RunEvent): readonly RunEvent[] {
   if (events.length < MAX_RUN_EVENTS) return [...events, event];

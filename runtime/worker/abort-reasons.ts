@@ -37,7 +37,7 @@ export function outputTooLarge(characters: number): string {
   return `ResultTooLarge: the run has an output of ${characters} characters of JSON, of which one may have ${MOST_OUTPUT_CHARACTERS}; name in \`output\` only what is needed of its steps`;
 }
 
-/** The files of the project were replaced under a running worker. The job waits for a worker that has read them. */
+/** The project's files were replaced under a running worker. The job waits for one that has read them. */
 export class HostOutdated extends Error {
   override readonly name = "HostOutdated";
   constructor(task: string) {

@@ -14,7 +14,7 @@ import type { Registry } from "./handler.js";
 import { declareLimits } from "./limits.js";
 import { PartActors } from "./part-actors.js";
 import { declareQueues } from "./served-queues.js";
-import { tellingOfWaits } from "./wait-for-redis.js";
+import { tellingOfWaits } from "./telling-of-waits.js";
 import { Waker } from "./claims/waker.js";
 import { type Home, stoppedWhileStarting, type Worker, type WorkerPart } from "./worker-part.js";
 import { type ResolvedWorkerOptions, type WorkerOptions, resolveWorkerOptions } from "./worker-options.js";

@@ -143,3 +143,16 @@ test("a number that makes no sense is a usage error, before anything starts", as
   expect(stderr).toContain('TASKWEFT_WORKER_PROCESSES: expected a whole number from 1 to 256, got "many"');
   expect(await weft(["worker", "--processes", "0"], { cwd: ROOT })).toMatchObject({ code: 2 });
 });
+
+test(
+  "workers whose supervisor is killed while they start do not stay behind",
+  { timeout: 60_000 },
+  async () => {
+    const program = start(setup(), {}, "--processes", "2");
+    await program.printed(/worker process 2 starts/);
+    expect(pids(program)).toHaveLength(2);
+    process.kill(program.pid, "SIGKILL");
+    await program.ended;
+    await until("no worker process to be left", () => !pids(program).some(isAlive), 20_000);
+  },
+);

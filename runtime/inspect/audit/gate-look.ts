@@ -84,7 +84,7 @@ class GateLook {
   readonly #waits = new Map<string, number>();
   readonly #noted = new Set<string>();
   #last = "0";
-  /** Jobs of a task may be put aside, and come back into the group of their queue with the number that they had. */
+  /** Jobs of a paused task are put aside, and come back into the group of their queue with an old number. */
   #mayBeParked = false;
 
   constructor(reader: ShardReader, queues: readonly string[]) {

@@ -217,6 +217,20 @@ test("the wait ends in time also while it looks", async () => {
   });
 });
 
+test("the end of a job in one of several queues may begin one in another that was empty before", async () => {
+  const session = { io: { stderr: {}, interrupted: () => new AbortController().signal } } as never;
+  // What each look at `a` and `b` finds: at first `a` has a job, whose end makes one in `b`.
+  const looks = { a: [false, true, true, true], b: [true, true, false, true] };
+  const seen: string[] = [];
+  const isEmpty = async (name: string): Promise<boolean> => {
+    seen.push(name);
+    return looks[name as "a" | "b"].shift() ?? true;
+  };
+  await waitUntilDrained(["a", "b"], isEmpty, { timeout: "20s" }, session);
+  // Both at the first look, at the second, at once again because both were empty, and twice at the last.
+  expect(seen).toEqual(Array.from({ length: 5 }, () => ["a", "b"]).flat());
+});
+
 test("who ends the wait is told that the drain goes on", async () => {
   const { project } = setup();
   await project.enqueue(work, { n: 1 });

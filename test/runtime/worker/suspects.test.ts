@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { Connection } from "../../../runtime/connection/index.js";
+import { openInspector } from "../../../runtime/inspect/index.js";
 import { NEW_RUN, encodeRun } from "../../../runtime/protocol/index.js";
 import type { Claim } from "../../../runtime/worker/claims/claim.js";
 import { SharedSlots } from "../../../runtime/worker/claims/shared-slots.js";
@@ -336,4 +337,29 @@ test("a part that stands aside claims nothing when another part's suspect has en
   expect(await raw.llen(keys.queue("default").pending)).toBe(load.length);
   end.send();
   await until("all to have ended", async () => (await project.state(load.at(-1)!)) === "completed");
+});
+
+test("a suspect that waits for its turn and is cancelled does not start any more", async () => {
+  const project = setup();
+  const inspector = openInspector({ url: redis.url, prefix: project.prefix });
+  onTestFinished(() => inspector.close());
+  const [started, go] = [signal(), signal()];
+  let ran = 0;
+  await project.worker({
+    "slow:work": async () => {
+      started.send();
+      await go.promise;
+    },
+    "quick:work": () => void (ran += 1),
+  });
+  const long = await project.enqueue(slow, { n: 1 });
+  await started.promise;
+  const suspect = await suspectOf(project);
+  await until("the suspect to be claimed", async () => (await project.state(suspect.id)) === "active");
+  expect(await inspector.cancel(suspect.id)).toBe("requested");
+  // The other job still runs.
+  await until("the suspect to end", async () => (await project.state(suspect.id)) === "cancelled");
+  go.send();
+  await long.result();
+  expect(ran).toBe(0);
 });
