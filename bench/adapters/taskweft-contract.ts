@@ -26,8 +26,10 @@
 import {
   defineContract,
   defineSchemas,
+  fit,
   keyText,
   type QueueDefinition,
+  type QuickCheck,
   type TaskContract,
   z,
 } from "taskweft/generated-v1";
@@ -49,7 +51,25 @@ const fields = () => ({
 });
 const item = () => ({ quantity: z.int().gte(1), sku: z.string() });
 
-const schemas = {
+/** As they are emitted: plain zod schemas, and the quick check of the payload. */
+export const schemas = {
+  payloadFits: ((value) =>
+    fit.closed(value, 6) &&
+    Number.isSafeInteger(value.amount) &&
+    value.amount >= 1 &&
+    (value.currency === "EUR" || value.currency === "NGN") &&
+    fit.list(
+      value.items,
+      (item) =>
+        fit.closed(item, 2) &&
+        Number.isSafeInteger(item.quantity) &&
+        item.quantity >= 1 &&
+        typeof item.sku === "string",
+    ) &&
+    typeof value.note === "string" &&
+    fit.uuid(value.orderId) &&
+    Number.isSafeInteger(value.seq) &&
+    value.seq >= 0) as QuickCheck,
   payloadStrict: () => z.strictObject({ ...fields(), items: z.array(z.strictObject(item())) }),
   payloadLoose: () => z.looseObject({ ...fields(), items: z.array(z.looseObject(item())) }),
 };
@@ -73,7 +93,13 @@ const DECLARED: Partial<Record<Feature, Declared>> = {
   fairnessKey: { fairnessKey: skuOf },
   idempotencyKey: { idempotency: { ttlMs: DAY_MS, onDead: "release" }, idempotencyKey: orderOf },
   rateLimit: { rateLimit: { limit: 1_000_000, perMs: 1000 }, rateLimitKey: skuOf },
-  result: { schemas: defineSchemas({ ...schemas, result: resultSchema }) },
+  result: {
+    schemas: defineSchemas({
+      ...schemas,
+      resultFits: (value) => fit.closed(value, 1) && fit.uuid(value.receiptId),
+      result: resultSchema,
+    }),
+  },
   thread: { isolate: { in: "thread" } },
 };
 

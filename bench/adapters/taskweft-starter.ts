@@ -18,6 +18,7 @@ import {
   createClient,
   createStartFunction,
   defineWorkflow,
+  fit,
   type StartFunction,
   type WorkflowDefinition,
   z,
@@ -25,7 +26,7 @@ import {
 import type { BenchPayload } from "../payload.js";
 import type { FlowShape, Starter, Target } from "./adapter.js";
 import { QUEUE_NAME } from "./queue-name.js";
-import { benchJobContract, queues } from "./taskweft-contract.js";
+import { benchJobContract, queues, schemas } from "./taskweft-contract.js";
 import { redisUrl } from "./taskweft-url.js";
 
 interface ChainInput {
@@ -66,14 +67,20 @@ function startFunction<Input>(shape: FlowShape, steps: readonly Step[]): StartFu
     keepMs: 0,
   };
   return createStartFunction(
-    defineWorkflow<Input, void>({ definition, input: () => inputSchema(shape) }),
+    defineWorkflow<Input, void>({
+      definition,
+      inputFits: (input) =>
+        fit.list(input?.jobs, schemas.payloadFits) &&
+        (shape === "chain" ? fit.closed(input, 1) : fit.closed(input, 2) && schemas.payloadFits(input.last)),
+      input: () => inputSchema(shape),
+    }),
     queues,
   );
 }
 
 /** Strict, as in the enqueue function of the task. */
 function inputSchema(shape: FlowShape) {
-  const payload = contract.schemas.payloadStrict() as z.ZodType;
+  const payload = schemas.payloadStrict();
   const jobs = z.array(payload);
   return shape === "chain" ? z.strictObject({ jobs }) : z.strictObject({ jobs, last: payload });
 }

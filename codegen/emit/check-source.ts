@@ -11,6 +11,7 @@ import { type Token, TokenProblem, tokenize } from "./source-tokens.js";
 const HEADS: readonly (readonly string[])[] = [
   ["await", "runWorker", "(", "registry", ")", ";"],
   ["const", "*", ":", "HandlerImports", "<"],
+  ["const", "*", ":", "QuickCheck", "="],
   ["const", "*", ":", "z", ".", "ZodType", "=", "z", ".", "lazy", "("],
   ["const", "*", ":", "WorkflowDefinition", "=", "{"],
   ["const", "allOf", "="],
@@ -143,12 +144,15 @@ const GOES_ON: ReadonlySet<string> = new Set([
   "}",
 ]);
 
+/** A statement cannot end behind these. */
+const NEEDS_OPERAND: ReadonlySet<string> = new Set(["=", "=>", "&"]);
+
 /**
  * Whether a line may continue a statement: with a token that cannot begin one, or after an operator that
  * needs an operand.
  */
 function isOperand(token: Token, before: Token | undefined): boolean {
-  if (before?.text === "=" || before?.text === "=>") return false;
+  if (before !== undefined && NEEDS_OPERAND.has(before.text)) return false;
   return token.kind !== "punctuation" || !GOES_ON.has(token.text);
 }
 

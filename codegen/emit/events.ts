@@ -10,9 +10,11 @@ import type {
 } from "../model/project.js";
 import { compareText } from "../model/diagnostic.js";
 import { contractConstant } from "./contracts.js";
+import { doorImport } from "./door-import.js";
 import { expressionSource, joinsOf, rootsOf } from "./expression-source.js";
 import { type Layout, inlineMembers, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
+import { checksOf } from "./quick-check.js";
 import { definitionConstants, scopeOf } from "./schemas.js";
 import { identifier, jsdoc, literal, modulePath, typeKey } from "./source-text.js";
 import { helpersOf, parameters, templateRoots, valueLayout } from "./template-source.js";
@@ -27,21 +29,27 @@ export function emitEvents(project: ProjectModel, names: TypeNames, paths: Outpu
     payload.root,
     ...payload.definitions.map((definition) => definition.schema),
   ]);
-  const constants = new Map(scopes.flatMap(definitionConstants));
-  const body = events.map((event, index) =>
-    eventText(event, zodLayout(event.payload.root, scopes[index]!), project),
-  );
+  const checks = events.map(({ payload }) => checksOf("payloadFits", payload, names));
+  const constants = new Map([
+    ...scopes.flatMap(definitionConstants),
+    ...checks.flatMap((check) => check.constants),
+  ]);
+  const body = events.map((event, index) => {
+    const schema = zodLayout(event.payload.root, scopes[index]!);
+    return eventText(event, [...checks[index]!.field, ["payload: () => ", schema]], project);
+  });
   const parts = [
     ...supportCode(supportOf(nodes)),
     ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
     ...body,
   ];
   const code = parts.join("\n");
-  return `${imports(project, paths)}\n${code}`;
+  const helpers = checks.flatMap((check) => check.helpers);
+  return `${imports(project, paths, helpers)}\n${code}`;
 }
 
 /** Imports only what the code uses, because the user's compiler may reject unused imports. */
-function imports(project: ProjectModel, paths: OutputPaths): string {
+function imports(project: ProjectModel, paths: OutputPaths, helpers: readonly string[]): string {
   const observers = project.events.flatMap((event) => event.observers);
   const used = new Set([
     ...observers.flatMap(({ when }) => (when === undefined ? [] : joinsOf(when))),
@@ -54,8 +62,7 @@ function imports(project: ProjectModel, paths: OutputPaths): string {
       ),
   ]);
   const started = [...new Set(project.events.flatMap((event) => startedBy(event, project)))];
-  const door = ["createEmitFunction", ...used, "defineEvent", "type EmitFunction", "z"];
-  const sorted = door.toSorted((a, b) => (bare(a) < bare(b) ? -1 : 1));
+  const door = ["createEmitFunction", ...used, ...helpers, "defineEvent", "type EmitFunction", "z"];
   const tasks = [...new Set(project.events.flatMap((event) => tasksOf(event, project)))];
   const contracts = [...tasks.map(contractConstant), "queues"].toSorted(compareText);
   const events = project.events.map((event) => identifier(eventTypeName(event)));
@@ -63,17 +70,13 @@ function imports(project: ProjectModel, paths: OutputPaths): string {
   const types = [...events, ...tasks.map(payloadType), ...inputs].toSorted(compareText);
   const starts = started.map(startName).toSorted(compareText);
   return [
-    render(["import ", list("{", sorted, "}"), ` from "taskweft/generated-v1";\n`]),
+    doorImport(door),
     render(["import ", list("{", contracts, "}"), ` from ${modulePath(paths.events, paths.contracts)};\n`]),
     render(["import type ", list("{", types, "}"), ` from ${modulePath(paths.events, paths.types)};\n`]),
     starts.length === 0
       ? ""
       : render(["import ", list("{", starts, "}"), ` from ${modulePath(paths.events, paths.workflows)};\n`]),
   ].join("");
-}
-
-function bare(name: string): string {
-  return name.replace("type ", "");
 }
 
 function payloadType(task: TaskModel): string {
@@ -104,7 +107,7 @@ function taskOf({ task }: ActionModel, project: ProjectModel): TaskModel {
   return found;
 }
 
-function eventText(event: EventModel, payload: Layout, project: ProjectModel): string {
+function eventText(event: EventModel, validators: readonly Layout[], project: ProjectModel): string {
   const { name, source, description, observers } = event;
   const type = identifier(eventTypeName(event));
   const heard = observers.map((observer): Layout => {
@@ -114,7 +117,7 @@ function eventText(event: EventModel, payload: Layout, project: ProjectModel): s
   });
   const fields: Layout[] = [
     `name: ${literal(name)}`,
-    ["payload: () => ", payload],
+    ...validators,
     [
       "observers: ",
       list(

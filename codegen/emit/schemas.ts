@@ -6,9 +6,11 @@
 import { compareText } from "../model/diagnostic.js";
 import type { JsonSchema, JsonSchemaNode } from "../model/json-schema.js";
 import type { ProjectModel, TaskModel } from "../model/project.js";
+import { doorImport } from "./door-import.js";
 import { type Layout, list, render } from "./layout.js";
 import type { OutputPaths } from "./output-paths.js";
-import { references } from "./schema-walk.js";
+import { checksOf } from "./quick-check.js";
+import { reachedDefinitions } from "./schema-walk.js";
 import { identifier, lowerFirst, modulePath } from "./source-text.js";
 import type { TypeNames } from "./type-names.js";
 import { type Support, supportCode, supportOf, type View, zodLayout, type ZodScope } from "./zod.js";
@@ -17,6 +19,8 @@ import { type Support, supportCode, supportOf, type View, zodLayout, type ZodSco
 export interface SchemaTexts {
   /** Declarations of shared definitions by constant; the same name always has the same text. */
   readonly constants: ReadonlyMap<string, string>;
+  /** What the quick checks import. */
+  readonly helpers: readonly string[];
   readonly support: readonly Support[];
   readonly types: readonly string[];
   readonly validators: string;
@@ -28,16 +32,27 @@ export function schemaTexts(task: TaskModel, names: TypeNames): SchemaTexts {
   const strict = scopeOf(payload, "strict", names);
   const loose = scopeOf(payload, "loose", names);
   const checked = result === undefined ? undefined : scopeOf(result, "strict", names);
+  const checks = {
+    payload: checksOf("payloadFits", payload, names),
+    result: result === undefined ? undefined : checksOf("resultFits", result, names),
+  };
   const fields: Layout[] = [
+    ...checks.payload.field,
     ["payloadStrict: () => ", zodLayout(payload.root, strict)],
     ["payloadLoose: () => ", zodLayout(payload.root, loose)],
+    ...(checks.result?.field ?? []),
     ...(checked === undefined ? [] : [["result: () => ", zodLayout(checked.schema.root, checked)]]),
   ];
   const scopes = [strict, loose, ...(checked === undefined ? [] : [checked])];
   const generics = `${name}Payload, ${result === undefined ? "void" : `${name}Result`}`;
   const body = { ...list("{", fields, "}"), broken: true };
   return {
-    constants: new Map(scopes.flatMap(definitionConstants)),
+    constants: new Map([
+      ...scopes.flatMap(definitionConstants),
+      ...checks.payload.constants,
+      ...(checks.result?.constants ?? []),
+    ]),
+    helpers: [...checks.payload.helpers, ...(checks.result?.helpers ?? [])],
     support: supportOf(scopes.flatMap(({ schema }) => nodesOf(schema))),
     types: [`${name}Payload`, ...(result === undefined ? [] : [`${name}Result`])].map(identifier),
     validators: render([`export const ${schemasConstant(task)} = defineSchemas<${generics}>(`, body, ");\n"]),
@@ -54,7 +69,7 @@ export function emitSchemas(file: string, texts: readonly SchemaTexts[], paths: 
   const shared = new Map(texts.flatMap((text) => [...text.constants]));
   return [
     [
-      `import { defineSchemas, z } from "taskweft/generated-v1";\n`,
+      doorImport(["defineSchemas", "z", ...texts.flatMap((text) => text.helpers)]),
       render(["import type ", types, ` from ${modulePath(file, paths.types)};\n`]),
     ].join(""),
     ...supportCode(texts.flatMap((text) => text.support)),
@@ -102,18 +117,10 @@ function nodesOf(schema: JsonSchema): readonly JsonSchemaNode[] {
  * other.
  */
 export function definitionConstants(scope: SchemaScope): [name: string, text: string][] {
-  const nodes = new Map(scope.schema.definitions.map(({ name, schema }) => [name, schema]));
-  const reached = new Set(references(scope.schema.root));
-  for (const name of reached) {
-    const node = nodes.get(name);
-    if (node !== undefined) for (const next of references(node)) reached.add(next);
-  }
-  return scope.schema.definitions
-    .filter(({ name }) => reached.has(name))
-    .map(({ name, schema }) => {
-      const constant = scope.constantOf(name);
-      return [constant, render(lazyConstant(constant, schema, scope))];
-    });
+  return reachedDefinitions(scope.schema).map(({ name, schema }) => {
+    const constant = scope.constantOf(name);
+    return [constant, render(lazyConstant(constant, schema, scope))];
+  });
 }
 
 function lazyConstant(name: string, node: JsonSchemaNode, scope: ZodScope): Layout {

@@ -14,7 +14,7 @@ export const RESERVED_TYPE_NAMES: ReadonlySet<string> = new Set([
   ..."DeclaredError DefineBatchHandler DefineHandler EnqueueByName EnqueueFunction HandlerImports PermanentError QueueDefinition".split(
     " ",
   ),
-  ..."EmitFunction StartFunction WorkflowDefinition".split(" "),
+  ..."EmitFunction QuickCheck StartFunction WorkflowDefinition".split(" "),
   ..."QueueName Registry TaskContract TaskMap TaskName TaskSchemas".split(" "),
 ]);
 

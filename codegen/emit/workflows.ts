@@ -9,6 +9,8 @@ import { keyFunction } from "./key-function.js";
 import { type Layout, list, render } from "./layout.js";
 import { mappingsOf, type TypedLayout } from "./mappings.js";
 import type { OutputPaths } from "./output-paths.js";
+import { doorImport } from "./door-import.js";
+import { checksOf } from "./quick-check.js";
 import { definitionConstants, scopeOf } from "./schemas.js";
 import { identifier, jsdoc, literal, lowerFirst, modulePath, propertyKey } from "./source-text.js";
 import { helpersOf } from "./template-source.js";
@@ -30,7 +32,11 @@ export async function emitWorkflows(
     input.root,
     ...input.definitions.map((definition) => definition.schema),
   ]);
-  const constants = new Map(scopes.flatMap(definitionConstants));
+  const checks = workflows.map(({ input }) => checksOf("inputFits", input, names));
+  const constants = new Map([
+    ...scopes.flatMap(definitionConstants),
+    ...checks.flatMap((check) => check.constants),
+  ]);
   const byName = new Map(workflows.map((workflow) => [workflow.definition.name, workflow]));
   const constantOf = (name: string): string => definitionConstant(byName.get(name)!);
   const parts = [
@@ -38,12 +44,16 @@ export async function emitWorkflows(
     ...[...constants].toSorted(([a], [b]) => compareText(a, b)).map(([, text]) => text),
     ...innermostFirst(workflows).flatMap(({ workflow, index }) => [
       definitionText(workflow, scheduled.has(workflow.definition.name), constantOf),
-      startText(workflow, zodLayout(workflow.input.root, scopes[index]!)),
+      startText(workflow, [
+        ...checks[index]!.field,
+        ["input: () => ", zodLayout(workflow.input.root, scopes[index]!)],
+      ]),
     ]),
     mappingsText(workflows, mappings),
   ];
   const code = parts.join("\n");
-  return `${imports(workflows, mappings, paths)}\n${code}`;
+  const helpers = checks.flatMap((check) => check.helpers);
+  return `${imports(workflows, mappings, paths, helpers)}\n${code}`;
 }
 
 /** In an order in which each constant is declared before it is used. */
@@ -70,30 +80,20 @@ function imports(
   workflows: readonly WorkflowModel[],
   mappings: readonly TypedLayout[],
   paths: OutputPaths,
+  checkHelpers: readonly string[],
 ): string {
   const keys = workflows.flatMap(({ idempotency }) =>
     idempotency?.key.some((part) => part.kind === "expression") === true ? ["keyText"] : [],
   );
   const values = workflows.flatMap((workflow) => workflow.mappings.map(({ value }) => value));
   const helpers = new Set([...keys, ...values.flatMap(helpersOf)]);
-  const types = ["StartFunction", "WorkflowDefinition"].map((name) => ({ name, text: `type ${name}` }));
-  const functions = ["createStartFunction", "defineWorkflow", ...helpers, "z"];
-  const door = [...types, ...functions.map((name) => ({ name, text: name }))].toSorted((a, b) =>
-    compareText(a.name, b.name),
-  );
+  const types = ["type StartFunction", "type WorkflowDefinition"];
+  const door = [...types, "createStartFunction", "defineWorkflow", ...helpers, ...checkHelpers, "z"];
   const own = workflows.flatMap((workflow) => [inputTypeName(workflow), outputTypeName(workflow)]);
   const used = new Set([...own, ...mappings.flatMap((mapping) => mapping.types)]);
   used.delete("void");
   return [
-    render([
-      "import ",
-      list(
-        "{",
-        door.map(({ text }) => text),
-        "}",
-      ),
-      ` from "taskweft/generated-v1";\n`,
-    ]),
+    doorImport(door),
     `import { queues } from ${modulePath(paths.workflows, paths.contracts)};\n`,
     render([
       "import type ",
@@ -146,7 +146,7 @@ function dataFields(value: object): Layout[] {
     .map(([key, member]): Layout => [`${propertyKey(key)}: `, dataLayout(member)]);
 }
 
-function startText(workflow: WorkflowModel, input: Layout): string {
+function startText(workflow: WorkflowModel, validators: readonly Layout[]): string {
   const { definition, source, description, owner, idempotency } = workflow;
   const types = `${inputTypeName(workflow)}, ${outputTypeName(workflow)}`;
   const key =
@@ -162,7 +162,7 @@ function startText(workflow: WorkflowModel, input: Layout): string {
             ),
           ],
         ];
-  const fields: Layout[] = [`definition: ${definitionConstant(workflow)}`, ["input: () => ", input], ...key];
+  const fields: Layout[] = [`definition: ${definitionConstant(workflow)}`, ...validators, ...key];
   return [
     jsdoc([
       description ?? `Starts a run of \`${definition.name}\`.`,

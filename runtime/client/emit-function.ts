@@ -81,16 +81,12 @@ class Emitter<Event> {
     const client = options.client ?? currentClient();
     const { payload, json } = this.#check.check(event);
     const kept = this.#definition.keepMs === undefined ? {} : { kept: { payload: json, settled: [] } };
-    if (id !== undefined && kept.kept !== undefined) await this.#keepFirst(client, id, json);
-    return await this.#tell({
-      operation: "emit",
-      client,
-      id: id ?? client.nextId(),
-      options,
-      payload,
-      json,
-      ...kept,
-    });
+    const telling = { operation: "emit", client, options, json, ...kept } as const;
+    if (id === undefined || kept.kept === undefined)
+      return await this.#tell({ ...telling, id: id ?? client.nextId(), payload });
+    await this.#keepFirst(client, id, json);
+    // The caller may have changed the event meanwhile.
+    return await this.#tell({ ...telling, id, payload: JSON.parse(json) as Event });
   }
 
   async replay(id: string, options: ReplayOptions): Promise<EmitResult> {

@@ -4,8 +4,10 @@ import type { CancelledRunState } from "../cancel.js";
 import {
   type Duration,
   type QueueDefinition,
+  type QuickCheck,
   type Validator,
   type WorkflowDefinition,
+  validatorOf,
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
 import { durationMs, optionInvalid } from "../option-values.js";
@@ -26,16 +28,19 @@ export interface WorkflowContract<Input = unknown, _Output = unknown> {
   readonly idempotency?: { readonly key: (input: Input) => string; readonly ttlMs: number };
 }
 
-/** The form of generated code: the validator is a plain zod schema, whose inferred type is replaced by the declared one. */
+/** The form of generated code. */
 export interface UntypedWorkflow<Input> extends Omit<WorkflowContract<Input>, "input"> {
+  readonly inputFits?: QuickCheck;
+  /** A plain zod schema. */
   readonly input: () => unknown;
 }
 
-/** Only carries types, as `defineSchemas` does. */
-export function defineWorkflow<Input, Output>(
-  workflow: UntypedWorkflow<Input>,
-): WorkflowContract<Input, Output> {
-  return Object.freeze(workflow) as WorkflowContract<Input, Output>;
+export function defineWorkflow<Input, Output>({
+  inputFits,
+  input,
+  ...workflow
+}: UntypedWorkflow<Input>): WorkflowContract<Input, Output> {
+  return Object.freeze({ ...workflow, input: validatorOf<Input>(inputFits, input) });
 }
 
 export interface StartOptions {

@@ -1,4 +1,6 @@
 /** An event and its consequences, as generated code hands them to the runtime. */
+import type { QuickCheck } from "./fit.js";
+import { validatorOf } from "./quick-validator.js";
 import type { AnyTaskContract, TaskContract, Validator } from "./task-contract.js";
 
 /** A job that an observer enqueues. */
@@ -47,13 +49,17 @@ export interface EventDefinition<Event> {
 
 /** An event whose payload type does not matter: for lists of events. */
 export interface UntypedEvent<Event> extends Omit<EventDefinition<Event>, "payload"> {
-  /** A plain zod schema; its inferred type is dropped in favour of the declared one. */
+  readonly payloadFits?: QuickCheck;
+  /** A plain zod schema. */
   readonly payload: () => unknown;
 }
 
-/** Only carries types, as `defineSchemas` does. */
-export function defineEvent<Event>(event: UntypedEvent<Event>): EventDefinition<Event> {
-  return Object.freeze(event) as EventDefinition<Event>;
+export function defineEvent<Event>({
+  payloadFits,
+  payload,
+  ...event
+}: UntypedEvent<Event>): EventDefinition<Event> {
+  return Object.freeze({ ...event, payload: validatorOf<Event>(payloadFits, payload) });
 }
 
 /** The contract types the payload, so an action with a wrong payload does not compile. */

@@ -4,10 +4,12 @@
  */
 export * from "./duration.js";
 export * from "./event.js";
+export * from "./fit.js";
 export * from "./follow-up.js";
 export * from "./hiding-characters.js";
 export * from "./limited-group.js";
 export * from "./names.js";
+export * from "./quick-validator.js";
 export * from "./retry-policy.js";
 export * from "./task-definition.js";
 export * from "./task-contract.js";

@@ -28,7 +28,7 @@ const ENTRIES: readonly [file: string, values: string, types: string][] = [
       createDefineBatchHandler createDefineHandler createDefineMiddleware createEmitFunction
       createEnqueueByName createEnqueueFunction createStartFunction createWorker defineAction
       defineContract defineEvent defineRunSchedule defineSchedule defineSchemas defineStart
-      defineWorkflow disconnect every isolatedIn keyText plain present runWorker some z
+      defineWorkflow disconnect every fit isolatedIn keyText plain present runWorker some z
     `,
     `
       AnyJob AnyTaskContract BatchContext BatchHandler BatchNames BatchResult CancelOutcome
@@ -36,7 +36,7 @@ const ENTRIES: readonly [file: string, values: string, types: string][] = [
       DefinedBatchHandler DefinedHandler DefinedMiddleware EmitFunction EmitOptions EmitResult
       EmittedJob EnqueueByName EnqueueFunction EnqueueOptions EnqueueOutcome EventDefinition
       FailedAction FailedJob HandlerImports Job JobHandle Middleware ObserverTasks PayloadOf
-      QueueDefinition Registry ReplayOptions ResultOf RunHandle RunScheduleDefinition
+      QueueDefinition QuickCheck Registry ReplayOptions ResultOf RunHandle RunScheduleDefinition
       ScheduleDefinition SingleNames StartFunction StartOptions StartedRunOf TaskContext TaskContract
       TaskHandler TaskSchemas TaskweftClient UntypedWorkflow WaitsOf WorkflowContract
       WorkflowDefinition

@@ -1,5 +1,12 @@
 // Task contracts without generated files; also for worker processes, threads and child processes, which run outside vitest.
-import { defineContract, defineSchemas, type TaskContract, z } from "../../runtime/generated-v1.js";
+import {
+  defineContract,
+  defineSchemas,
+  fit,
+  type QuickCheck,
+  type TaskContract,
+  z,
+} from "../../runtime/generated-v1.js";
 
 /** A validator that lets everything pass. */
 export const ANYTHING = { safeParse: (data: unknown) => ({ success: true as const, data }) };
@@ -9,6 +16,8 @@ export interface TaskParts<Payload, Result> extends Partial<
 > {
   /** Default: any object. */
   readonly payload?: z.ZodType<Payload>;
+  /** Default: for the default payload that of any object, else none. */
+  readonly payloadFits?: QuickCheck;
   readonly result?: z.ZodType<Result>;
 }
 
@@ -17,7 +26,8 @@ export function defineTask<Payload = { n: number }, Result = unknown>(
   name: string,
   parts: TaskParts<Payload, Result> = {},
 ): TaskContract<Payload, Result> {
-  const { payload = z.looseObject({}), result, ...definition } = parts;
+  const { payload = z.looseObject({}), payloadFits, result, ...definition } = parts;
+  const fits = payloadFits ?? (parts.payload === undefined ? (value) => fit.open(value) : undefined);
   return defineContract<Payload, Result>({
     name,
     queue: "default",
@@ -27,6 +37,7 @@ export function defineTask<Payload = { n: number }, Result = unknown>(
     errors: {},
     hash: "00000000",
     schemas: defineSchemas<Payload, Result>({
+      ...(fits === undefined ? {} : { payloadFits: fits }),
       payloadStrict: () => payload,
       payloadLoose: () => payload,
       ...(result === undefined ? {} : { result: () => result }),

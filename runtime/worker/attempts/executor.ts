@@ -6,6 +6,7 @@ import type { Validator } from "../../definition/index.js";
 import { PermanentError } from "../../errors.js";
 import { Cancelled, LeaseLost, ShuttingDown, Suspended, TimeoutExceeded } from "../abort-reasons.js";
 import { type Claim, isRetry, startableAt } from "../claims/claim.js";
+import { copyOf } from "../claims/copy-of.js";
 import { Deadlines } from "./deadlines.js";
 import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "../handler.js";
@@ -148,7 +149,10 @@ export class Executor {
       validator = contract.schemas.payloadLoose();
       this.#validators.set(contract.name, validator);
     }
-    const checked = validator.safeParse(claim.record.payload);
+    // Handlers may change their payload, and what it was tells the secrets of the attempt, and the follow-up.
+    const isKept = contract.sensitive !== undefined || contract.onExhausted !== undefined;
+    const { payload } = claim.record;
+    const checked = validator.safeParse(isKept ? copyOf(payload) : payload);
     if (checked.success) return checked.data;
     throw new PermanentError(
       `the stored payload does not fit the schema of this worker (job made with definition ${claim.record.hash}, worker has ${contract.hash}): ${issueText(checked.error.issues)}`,

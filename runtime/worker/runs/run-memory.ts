@@ -113,16 +113,3 @@ export function knownScope(
   }
   return scope;
 }
-
-/**
- * Copies a JSON value: a handler may modify its payload, but the remembered values are used for other steps.
- */
-export function copyOf(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(copyOf);
-  const copy = { ...(value as Record<string, unknown>) };
-  for (const key of Object.keys(copy)) {
-    if (typeof copy[key] === "object") copy[key] = copyOf(copy[key]);
-  }
-  return copy;
-}

@@ -24,6 +24,7 @@ import {
 } from "../../workflow/index.js";
 import { ChildRuns, type ChildRunsPorts } from "./child-runs.js";
 import { type Claim, wasHandled } from "../claims/claim.js";
+import { copyOf } from "../claims/copy-of.js";
 import { EventWaits } from "./event-waits.js";
 import type { Logger } from "../handler.js";
 import { describeError } from "../attempts/outcome.js";
@@ -31,7 +32,7 @@ import { MAX_CRASHES } from "../leases/reaper.js";
 import { RetriedSteps, type RetriedStepsPorts } from "./retried-steps.js";
 import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
-import { copyOf, knownPayload, knownScope, memoryOf } from "./run-memory.js";
+import { knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
 import { areOfOneFanOut, contextOf, countItems, type StepContext, stepsOf } from "../claims/step-context.js";
 import type { Carried, StepEnds } from "./step-ends.js";

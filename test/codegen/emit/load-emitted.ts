@@ -1,9 +1,11 @@
 // Runs an emitted schemas module: compiled by TypeScript, with zod behind the door.
 import { ts } from "ts-morph";
 import { z } from "zod";
-import type { Validator } from "../../../runtime/definition/index.js";
+import { fit, type QuickCheck, type Validator } from "../../../runtime/definition/index.js";
 
+/** As emitted: the schemas are zod's, and are not asked by way of the quick checks. */
 export interface EmittedSchemas {
+  readonly payloadFits?: QuickCheck;
   readonly payloadStrict: () => Validator<unknown>;
   readonly payloadLoose: () => Validator<unknown>;
   readonly result?: () => Validator<unknown>;
@@ -14,7 +16,7 @@ export function loadSchemas(source: string): EmittedSchemas {
     compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
   });
   const module = { exports: {} as Record<string, unknown> };
-  const require = (): unknown => ({ z, defineSchemas: (schemas: unknown) => schemas });
+  const require = (): unknown => ({ z, fit, defineSchemas: (schemas: unknown) => schemas });
   // oxlint-disable-next-line no-implied-eval -- the emitted code is what is under test
   new Function("module", "exports", "require", outputText)(module, module.exports, require);
   const [schemas] = Object.values(module.exports);

@@ -8,6 +8,7 @@ import {
   createStartFunction,
   type EmitFunction,
   PayloadInvalid,
+  type QuickCheck,
   TaskweftError,
   z,
 } from "taskweft/generated-v1";
@@ -47,6 +48,7 @@ const PAYLOAD = z.strictObject({ orderId: z.string(), total: z.number() });
 interface EmitterOptions {
   readonly keepMs?: number;
   readonly payload?: () => z.ZodType;
+  readonly payloadFits?: QuickCheck;
   readonly waitFields?: readonly (readonly string[])[];
 }
 
@@ -67,6 +69,7 @@ function emitters(project: Project) {
     return {
       emit: (id: string, event: Partial<Placed> = {}) =>
         emit({ orderId: "A-1", total: 5, ...event }, { client, id }),
+      emitMine: (id: string, mine: Placed) => emit(mine, { client, id }),
       replay: (id: string, replayed: Parameters<typeof emit.replay>[1] = {}) =>
         emit.replay(id, { client, ...replayed }),
     };
@@ -99,6 +102,16 @@ describe("an event with a retention", () => {
     expect(await settledOf(project, "kept")).toEqual(["crm.1", "welcome.1"]);
     const ends = Number(await project.raw.zscore(project.keys.eventsExpiry, "order:placed kept"));
     expect(ends - Date.now()).toBeGreaterThan(DAY_MS - 60_000);
+  });
+
+  test("is told as it was at the call, although its caller changes it while its id is asked for", async () => {
+    const { project, deploy } = setup();
+    const { emitMine } = deploy([crm], { payloadFits: () => true });
+    const mine = { orderId: "A-1", total: 5 };
+    const emitted = emitMine("mine", mine);
+    mine.orderId = "B-2";
+    const [job] = (await emitted).jobs;
+    expect(await project.raw.hget(project.keys.jobs, job?.id ?? "")).toContain('{"orderId":"A-1"}');
   });
 
   test("of another content under the same id is refused before anything of it is stored", async () => {

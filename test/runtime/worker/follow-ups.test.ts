@@ -42,6 +42,8 @@ test("a job that is out of attempts has one follow-up, which is told what has ha
   await start(project, {
     "some:work": (job) => {
       expect(job.queue).toBe("default");
+      // The follow-up is told the payload as it was.
+      Object.assign(job.payload as object, { n: 0 });
       throw new TypeError(`attempt ${job.attempt}`);
     },
   });

@@ -53,6 +53,22 @@ test("messages, fields and errors of an attempt are logged without it, and kept 
   expect(await kept()).not.toContain(CARD);
 });
 
+test("what a handler takes out of its payload is still not logged", async () => {
+  const task = defineTask<{ card?: string }>("order:void", { sensitive: [["card"]] });
+  const project = setupProject({ redis, tasks: [task] as never });
+  await project.worker({
+    "order:void": ({ payload }: { payload: { card?: string } }) => {
+      const { card } = payload;
+      delete payload.card;
+      throw new Error(`card ${card} was refused`);
+    },
+  } as never);
+  const { id } = await project.enqueue(task, { card: CARD });
+  await until("the death of the job", async () => (await project.state(id)) === "dead");
+  const death = project.logger.lines.find(({ fields }) => fields["job"] === id);
+  expect(death?.fields["error"]).toBe("Error: card *** was refused");
+});
+
 test("keys of a map that is sensitive are logged as little as its values", async () => {
   const task = defineTask<{ cards: Record<string, number> }>("order:refund", {
     sensitive: [["cards", ["kind"]], ["cards"]],

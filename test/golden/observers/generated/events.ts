@@ -2,10 +2,12 @@
 
 import {
   type EmitFunction,
+  type QuickCheck,
   createEmitFunction,
   defineAction,
   defineEvent,
   every,
+  fit,
   keyText,
   plain,
   present,
@@ -15,7 +17,18 @@ import {
 import { auditWriteContract, emailSendContract, queues, webhookDeliverContract } from "./contracts.js";
 import type { AuditWritePayload, EmailSendPayload, OrderCreatedEvent, OrderSeenEvent, WebhookDeliverPayload } from "./types.js";
 
+const lineFits: QuickCheck = (value) =>
+  fit.closed(value, 2) &&
+  typeof value.sku === "string" &&
+  Number.isSafeInteger(value.quantity);
+
 const lineStrict: z.ZodType = z.lazy(() => z.strictObject({ sku: z.string(), quantity: z.int() }));
+
+const moneyFits: QuickCheck = (value) =>
+  fit.closed(value, 2) &&
+  Number.isSafeInteger(value.amount) &&
+  value.amount >= 1 &&
+  (value.currency === "EUR" || value.currency === "NGN");
 
 const moneyStrict: z.ZodType = z.lazy(
   () => z.strictObject({ amount: z.int().gte(1), currency: z.literal(["EUR", "NGN"]) }),
@@ -31,6 +44,14 @@ export const emitOrderCreated: EmitFunction<OrderCreatedEvent, {
   coupons: "webhook:deliver";
 }> = createEmitFunction(defineEvent<OrderCreatedEvent>({
   name: "order:created",
+  payloadFits: (value) =>
+    fit.closed(value, 4 + fit.given(value?.note) + fit.given(value?.gift)) &&
+    fit.uuid(value.orderId) &&
+    moneyFits(value.total) &&
+    (value.note === undefined || typeof value.note === "string") &&
+    (typeof value.coupon === "string" || value.coupon === null) &&
+    (value.gift === undefined || typeof value.gift === "boolean") &&
+    fit.list(value.lines, (item) => lineFits(item)),
   payload: () => z.strictObject({
     orderId: z.guid("Invalid UUID"),
     total: moneyStrict,
@@ -90,6 +111,7 @@ export const emitOrderCreated: EmitFunction<OrderCreatedEvent, {
  */
 export const emitOrderSeen: EmitFunction<OrderSeenEvent, Record<never, never>> = createEmitFunction(defineEvent<OrderSeenEvent>({
   name: "order:seen",
+  payloadFits: (value) => fit.closed(value, 1) && fit.uuid(value.orderId),
   payload: () => z.strictObject({ orderId: z.guid("Invalid UUID") }),
   observers: [],
 }), queues);
