@@ -202,12 +202,16 @@ export class TaskweftClient {
     return await this.#shardOf(id).cancelRun(id);
   }
 
-  /** @internal Delivers an event to the runs and jobs that listen for it; returns those that received it. */
-  async tell(call: Omit<TellCall, "behind" | "keys">): Promise<Told> {
+  /**
+   * @internal Delivers an event to the runs and jobs that listen for it. `heard` gets those that received it,
+   *   also when a shard fails.
+   */
+  async tell(call: Omit<TellCall, "behind" | "keys">, heard: (told: Told) => void): Promise<void> {
     if (this.#closed) throw closed("emit");
     // Listeners may be in any shard.
-    const told = await Promise.all(this.#shards.map((shard) => shard.tell(call)));
-    return { runs: told.flatMap(({ runs }) => runs), jobs: told.flatMap(({ jobs }) => jobs) };
+    const tellings = this.#shards.map(async (shard) => heard(await shard.tell(call)));
+    await Promise.allSettled(tellings);
+    await Promise.all(tellings);
   }
 
   /** @internal Stores an event for its retention. */

@@ -50,8 +50,11 @@ interface Telling<Event> {
   readonly options: Pick<EmitOptions, "durability">;
   readonly payload: Event;
   readonly json: string;
-  /** For a retained event: its payload as it was emitted, and the settled actions. */
-  readonly kept?: Pick<KeptEvent, "payload" | "settled">;
+  /**
+   * For a retained event: its payload as it was emitted, the settled actions, and the retention that begins
+   * if it is not stored yet.
+   */
+  readonly kept?: Pick<KeptEvent, "payload" | "settled"> & { readonly keepMs: number };
   /**
    * Observers to tell; listening runs and handlers are then left out. Absent: all observers and listeners.
    */
@@ -80,9 +83,10 @@ class Emitter<Event> {
     assertDurability(options);
     const client = options.client ?? currentClient();
     const { payload, json } = this.#check.check(event);
-    const kept = this.#definition.keepMs === undefined ? {} : { kept: { payload: json, settled: [] } };
+    const { keepMs } = this.#definition;
+    const kept = keepMs === undefined ? {} : { kept: { payload: json, settled: [], keepMs } };
     const telling = { operation: "emit", client, options, json, ...kept } as const;
-    if (id === undefined || kept.kept === undefined)
+    if (id === undefined || keepMs === undefined)
       return await this.#tell({ ...telling, id: id ?? client.nextId(), payload });
     await this.#keepFirst(client, id, json);
     // The caller may have changed the event meanwhile.
@@ -108,7 +112,10 @@ class Emitter<Event> {
       options,
       payload,
       json,
-      kept: again ? { payload: json, settled } : event,
+      // No retention begins with a replay: an event that has ended meanwhile stays so.
+      kept: again
+        ? { payload: json, settled, keepMs: this.#definition.keepMs ?? 0 }
+        : { ...event, keepMs: 0 },
       ...(only === undefined ? {} : { only }),
     });
   }
@@ -143,11 +150,11 @@ class Emitter<Event> {
       emission.replies.push(tellListeners(emission, { head, payload: json, queues: this.#queues }));
     for (const observer of this.#observers)
       if (only === undefined || only.includes(observer.name)) observer.hear(payload, emission);
-    if (kept !== undefined) emission.replies.push(this.#keep(emission, kept.payload));
+    if (kept !== undefined) emission.replies.push(this.#keep(emission, kept));
     await Promise.all(emission.replies);
     // Actions were stored as settled before their replies came: store the event again without those that
-    // failed.
-    if (kept !== undefined && emission.kept?.open.length !== 0) await this.#keep(emission, kept.payload);
+    // are not there.
+    if (kept !== undefined && emission.kept?.open.length !== 0) await this.#keep(emission, kept);
     return resultOf(name, emission);
   }
 
@@ -171,9 +178,12 @@ class Emitter<Event> {
   }
 
   /** Sent in the same tick as the event's jobs. */
-  async #keep({ client, id, kept }: Emission, payload: string): Promise<void> {
+  async #keep(
+    { client, id, kept }: Emission,
+    { payload, keepMs }: NonNullable<Telling<Event>["kept"]>,
+  ): Promise<void> {
     if (kept === undefined) return;
-    const { name: event, keepMs = 0 } = this.#definition;
+    const { name: event } = this.#definition;
     const { settled, open } = kept;
     try {
       const reply = await client.keepEvent({ event, id, payload, keepMs, settled, open });
@@ -194,12 +204,14 @@ function resultOf(event: string, emission: Emission): EmitResult {
   const stored = jobs.filter((job) => job !== undefined);
   const runs = [...new Set(emission.runs)];
   const heardBy = [...new Set(emission.heardBy)];
-  const unkept = kept?.failed[0];
-  const first = lost[0]?.error ?? unkept ?? deaf[0];
+  const unkept = kept?.failed ?? [];
+  const errors = [...lost.map(({ error }) => error), ...unkept, ...deaf];
+  // A conflict says that emitting again is of no use, so it must not hide an error after which it is.
+  const first = errors.find(({ code }) => code !== "IdConflict") ?? errors[0];
   if (first === undefined) return { id, jobs: stored, failed, started, runs, heardBy };
   const all = [...failed, ...lost.map(({ failure }) => failure)];
   throw new EmitIncomplete(event, { id, jobs: stored, failed: all, started, runs, heardBy }, first, {
-    kept: unkept === undefined,
+    kept: !unkept.includes(first),
     operation,
   });
 }
@@ -210,9 +222,10 @@ async function tellListeners(
   call: { readonly head: string; readonly payload: string; readonly queues: readonly string[] },
 ): Promise<void> {
   try {
-    const told = await client.tell({ id, ...call });
-    runs.push(...told.runs);
-    heardBy.push(...told.jobs);
+    await client.tell({ id, ...call }, (told) => {
+      runs.push(...told.runs);
+      heardBy.push(...told.jobs);
+    });
   } catch (error) {
     if (!(error instanceof TaskweftError)) throw error;
     deaf.push(error);

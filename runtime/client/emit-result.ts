@@ -108,7 +108,7 @@ export interface EmitFunction<Event, Observers> {
 
 /**
  * Redis did not store all jobs of an event; `code` is that of the first failure (`QueueFull`,
- * `RedisUnavailable`, `OutcomeUnknown`, ...). Emitting the event again under `eventId` stores what is
+ * `RedisUnavailable`, `OutcomeUnknown`, ...), an `IdConflict` last. Emitting the event again under `eventId` stores what is
  * missing, and nothing twice; after an `IdConflict`, the id of a job stays taken.
  */
 export class EmitIncomplete extends TaskweftError {

@@ -15,7 +15,7 @@ import {
   type TaskContract,
 } from "../definition/index.js";
 import { PayloadInvalid, TaskweftError } from "../errors.js";
-import type { EnqueueItem } from "../scripts/index.js";
+import type { EnqueueItem, OpenAction } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import type { TaskweftClient } from "./client.js";
 import type { EmitOptions, EmitResult, StartedRunOf } from "./emit-result.js";
@@ -54,8 +54,8 @@ interface KeptActions {
   readonly before: ReadonlySet<string>;
   /** `before`, and the actions that are sent now. */
   readonly settled: string[];
-  /** The actions in `settled` that were not stored after all, now or before. */
-  readonly open: string[];
+  /** The actions in `settled` that are not known to be stored. */
+  readonly open: OpenAction[];
   /** Errors because of which the stored event may be out of date. */
   readonly failed: TaskweftError[];
 }
@@ -177,7 +177,7 @@ class Action<Event> implements OneAction<Event> {
           stored: (existing, replaced) => resolve(stored(existing, replaced)),
           failed: (error) => {
             lost.push({ failure: { ...this.#about, error }, error });
-            if (!isTaken(error)) kept?.open.push(this.name);
+            if (!isTaken(error)) kept?.open.push({ name: this.name, id: item.id });
             resolve();
           },
           meter: this.#maker.meter(item.queue),
@@ -213,11 +213,12 @@ class StartAction<Event> implements OneAction<Event> {
     const { client, kept, started, lost } = emission;
     const { workflow, start } = this.#definition;
     const about = { observer: this.#observer, workflow };
+    const id = actionRunId(emission.id, this.#observer, this.#number);
     try {
-      const run = await start(event, { client, id: actionRunId(emission.id, this.#observer, this.#number) });
+      const run = await start(event, { client, id });
       started.push({ ...about, id: run.id, deduplicated: run.deduplicated });
     } catch (error) {
-      if (!isTaken(error)) kept?.open.push(this.name);
+      if (!isTaken(error)) kept?.open.push({ name: this.name, id });
       // A refusal by the workflow's schema is final and would repeat, so only other errors count as lost.
       const isLost = error instanceof TaskweftError && !REFUSALS.has(error.code);
       if (isLost) lost.push({ failure: { ...about, error }, error });

@@ -35,7 +35,8 @@ export class RedisGauges implements MetricsSource {
       this.#reading ??= this.#ask().finally(() => (this.#reading = undefined));
       await settledWithin(PATIENCE_MS, this.#reading);
     }
-    if (this.#latest !== undefined && this.#isFresh) into.addSnapshot(gaugesSnapshot(this.#latest));
+    if (this.#latest !== undefined && this.#isFresh)
+      into.addSnapshot(gaugesSnapshot(this.#latest, this.#options.queues));
     else into.add("taskweft_redis_up", {}, 0);
   }
 
@@ -57,8 +58,11 @@ export class RedisGauges implements MetricsSource {
   }
 }
 
-/** The metrics of one system, from the gauges of its shards. */
-export function gaugesSnapshot(shards: readonly ShardGauges[]): Snapshot {
+/**
+ * The metrics of one system, from the gauges of its shards. `defined`: names of the queues of the definitions.
+ * Redis never forgets a queue, so any other is left out while it is empty and not held back. Default: all.
+ */
+export function gaugesSnapshot(shards: readonly ShardGauges[], defined?: readonly string[]): Snapshot {
   const readings = new Readings();
   const total = (of: (shard: ShardGauges) => number): number => shards.reduce((sum, one) => sum + of(one), 0);
   readings.add("taskweft_redis_up", {}, 1);
@@ -66,11 +70,14 @@ export function gaugesSnapshot(shards: readonly ShardGauges[]): Snapshot {
     const parts = shards.flatMap(({ queues }) => queues.filter(({ name }) => name === queue));
     const pending = parts.reduce((sum, part) => sum + part.pending, 0);
     const scheduled = parts.reduce((sum, part) => sum + part.scheduled, 0);
+    const isPaused = parts.some(({ paused }) => paused);
+    const isRemoved = defined !== undefined && !defined.includes(queue);
+    if (isRemoved && pending + scheduled === 0 && !isPaused) continue;
     readings.add("taskweft_job_queue_depth", { queue, state: "pending" }, pending);
     readings.add("taskweft_job_queue_depth", { queue, state: "scheduled" }, scheduled);
     const oldestMs = Math.max(...parts.map(({ oldestPendingMs }) => oldestPendingMs));
     readings.add("taskweft_job_oldest_pending_seconds", { queue }, oldestMs / 1000);
-    readings.add("taskweft_queue_paused", { queue }, parts.some(({ paused }) => paused) ? 1 : 0);
+    readings.add("taskweft_queue_paused", { queue }, isPaused ? 1 : 0);
   }
   readings.add(
     "taskweft_job_active",

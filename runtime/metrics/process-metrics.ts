@@ -15,12 +15,23 @@ export interface MetricsSource {
 export class ProcessMetrics {
   /** Counters by task and queue. */
   readonly jobs = new JobMeters();
-  readonly #counted = new Readings();
+  #counted = new Readings();
   readonly #sources = new Set<MetricsSource>();
 
   /** Counts an event that does not happen with every job. */
   count<Name extends FamilyName>(name: Name, labels: LabelsOf<Name>, count = 1): void {
     this.#counted.add(name, labels, count);
+  }
+
+  /** Returns what `count` has counted and resets it, for another process to add. */
+  takeCounted(): Snapshot {
+    const { snapshot } = this.#counted;
+    this.#counted = new Readings();
+    return snapshot;
+  }
+
+  addCounted(snapshot: Snapshot): void {
+    this.#counted.addSnapshot(snapshot);
   }
 
   /** Returns a function that removes the source. */

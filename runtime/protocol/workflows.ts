@@ -177,9 +177,12 @@ export const runFields = {
   item: (run: string, step: string, index: number): string => `${run} ${step}.${index}*`,
 } as const;
 
-/** Payloads of the events that a run has received for a step, the earliest first. */
+/**
+ * Payloads of the events that a run has received for a step, the earliest first, without those that were found
+ * not to match.
+ */
 export function parseHeard(text: string | undefined): unknown[] {
-  const lines = (text ?? "").split("\n").filter((line) => line !== "");
+  const lines = (text ?? "").split("\n").filter((line) => line !== "" && !/^\S+ \d+ null$/.test(line));
   return lines.map((line) => JSON.parse(line.slice(line.indexOf(" ", line.indexOf(" ") + 1))) as unknown);
 }
 

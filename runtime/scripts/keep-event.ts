@@ -3,6 +3,13 @@ import { Script, type ScriptRunner } from "./script.js";
 
 export const keepEventScript = new Script("keep-event");
 
+export interface OpenAction {
+  /** `<observer>.<number>` */
+  readonly name: string;
+  /** Of its job or run. */
+  readonly id: string;
+}
+
 export interface KeepEventCall {
   readonly keys: ShardKeys;
   readonly event: string;
@@ -13,8 +20,8 @@ export interface KeepEventCall {
   readonly keepMs: number;
   /** Actions that a replay skips: `<observer>.<number>`. */
   readonly settled: readonly string[];
-  /** Actions that were stored as settled too early. */
-  readonly open: readonly string[];
+  /** Actions that were stored as settled too early; they stay settled if their job or run is there. */
+  readonly open: readonly OpenAction[];
 }
 
 /**
@@ -25,7 +32,13 @@ export async function keepEvent(runner: ScriptRunner, call: KeepEventCall): Prom
   const { keys, event, id, payload, keepMs, settled, open } = call;
   return (await runner.run(
     keepEventScript,
-    [keys.events, keys.eventsExpiry],
-    [eventField(event, id), payload, keepMs, settled.join(" "), open.join(" ")],
+    [keys.events, keys.eventsExpiry, keys.jobs, keys.workflows],
+    [
+      eventField(event, id),
+      payload,
+      keepMs,
+      settled.join(" "),
+      open.map((action) => `${action.name} ${action.id}`).join(" "),
+    ],
   )) as "CONFLICT" | "KEPT";
 }

@@ -128,7 +128,8 @@ export class OutcomeRecorder implements OutcomeSink {
     });
     const { outcome, ms } = decision;
     count(execution, outcome);
-    execution.meter?.failures.add(name);
+    // The name may be made of the payload, and metrics leave the system.
+    execution.meter?.failures.add(execution.withoutSecrets(name));
     const rule = outcome === "dead" ? contract.onExhausted : undefined;
     const follow = rule === undefined ? undefined : followUps.of(claim, rule, error);
     const tell =

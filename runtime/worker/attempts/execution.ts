@@ -21,7 +21,7 @@ import { keptBy, withFields } from "../logger.js";
 import type { Notebook } from "./notebook.js";
 import { childId, spawnChild } from "./spawn.js";
 import type { StepJournal } from "./step-journal.js";
-import { thrownWithoutSecrets, veiled } from "./veiled-log.js";
+import { textWithoutSecrets, thrownWithoutSecrets, veiled } from "./veiled-log.js";
 import { Wait, waitCall, type WaitOptions } from "./wait.js";
 
 /** How long an aborted handler may take to settle before its slot is freed without it (ms). */
@@ -141,6 +141,12 @@ export class Execution implements TaskContext {
    */
   withoutHeard(thrown: unknown): unknown {
     return thrownWithoutSecrets(thrown, this.#secrets?.heard ?? []);
+  }
+
+  /** A text, such as the name of an error, without the sensitive values that this attempt knows. */
+  withoutSecrets(text: string): string {
+    const secrets = this.#knownSecrets();
+    return secrets === undefined ? text : textWithoutSecrets(text, secrets.all());
   }
 
   #knownSecrets(): AttemptSecrets | undefined {

@@ -34,6 +34,11 @@ export function veiled(logger: Logger, secretsOf: (() => readonly string[]) | un
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** A text without secrets. */
+export function textWithoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.length > MOST_SECRETS ? HIDDEN : withoutSecrets(text, secrets);
+}
+
 /** A thrown value without secrets. */
 export function thrownWithoutSecrets(thrown: unknown, secrets: readonly string[]): unknown {
   if (secrets.length > MOST_SECRETS) return new Error(HIDDEN);

@@ -134,6 +134,7 @@ export class Host {
         return;
       case "ended":
         processMetrics.jobs.addEnqueued(message.enqueued ?? []);
+        processMetrics.addCounted(message.counted ?? {});
         return this.#ended(message);
       case "outdated":
         this.#turn?.reject(new HostOutdated(execution?.contract.name ?? ""));

@@ -8,7 +8,7 @@
  *   host: step -----> worker: doStep (unless it is done already) --> host: stepRan --> worker: reply
  */
 import type { Duration } from "../../definition/index.js";
-import type { Enqueued } from "../../metrics/index.js";
+import type { Enqueued, Snapshot } from "../../metrics/index.js";
 import type { Job, Logger } from "../handler.js";
 import type { WaitOptions } from "../attempts/wait.js";
 import type { FieldText, Thrown } from "./error-text.js";
@@ -49,8 +49,12 @@ export type FromHost =
   | { readonly type: "ready" }
   | { readonly type: "failed"; readonly error: Thrown }
   | { readonly type: "crash"; readonly error: Thrown }
-  // Reports what handlers have enqueued since the last message, because the worker counts it.
-  | ({ readonly type: "ended"; readonly enqueued?: readonly Enqueued[] } & Answer)
+  // Reports what handlers have enqueued and started since the last message, because the worker counts it.
+  | ({
+      readonly type: "ended";
+      readonly enqueued?: readonly Enqueued[];
+      readonly counted?: Snapshot;
+    } & Answer)
   // Instead of "ended": the host has another definition of the task, or none, and has not run the job.
   | { readonly type: "outdated" }
   | {

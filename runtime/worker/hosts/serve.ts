@@ -17,7 +17,13 @@ export function serve(port: HostPort, handlers: HandlerTable, close: () => Promi
     const answer = await answered(async () => (await load(handlers, job.task))(job, own));
     own.close();
     const enqueued = processMetrics.jobs.takeEnqueued();
-    port.post({ type: "ended", ...answer, ...(enqueued.length === 0 ? {} : { enqueued }) });
+    const counted = processMetrics.takeCounted();
+    port.post({
+      type: "ended",
+      ...answer,
+      ...(enqueued.length === 0 ? {} : { enqueued }),
+      ...(Object.keys(counted).length === 0 ? {} : { counted }),
+    });
   };
   port.listen((message: ToHost) => {
     switch (message.type) {

@@ -10,6 +10,7 @@
  */
 import type { Connection } from "../../connection/index.js";
 import type { WorkflowDefinition } from "../../definition/index.js";
+import { processMetrics } from "../../metrics/index.js";
 import {
   begunJob,
   encodeRunParent,
@@ -164,6 +165,8 @@ export class ChildRuns {
     // taken for one that this worker still holds.
     if (reply !== "LOST") fetcher.forget(id, round);
     if (reply === "WAITING" && action.kind !== "wait") fetcher.wake();
+    if (reply === "WAITING" && action.kind === "start")
+      processMetrics.count("taskweft_run_started_total", { workflow: step.child!.workflow });
     return undefined;
   }
 

@@ -10,7 +10,7 @@ import type { Connection } from "../../connection/index.js";
 import { formatDuration, type StepWait } from "../../definition/index.js";
 import { parseHeard, runFields, type ShardKeys } from "../../protocol/index.js";
 import { waitStep } from "../../scripts/index.js";
-import { evaluate, type Scope } from "../../workflow/index.js";
+import { evaluate, type Scope, stepsRead } from "../../workflow/index.js";
 import type { Fetcher } from "../claims/fetcher.js";
 import type { RunFacts } from "./run-reader.js";
 import type { StepContext } from "../claims/step-context.js";
@@ -65,6 +65,8 @@ export class EventWaits {
       queue,
       timeoutMs,
       heard,
+      // Results of steps may be others when the run is retried; the input stays.
+      drops: stepsRead(wait.match).length === 0,
     });
     if (reply === "AGAIN") return "again";
     if (reply === "OVER") {

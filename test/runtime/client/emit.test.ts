@@ -7,6 +7,7 @@ import {
   type EmitResult,
   PayloadInvalid,
   PermanentError,
+  type TaskweftError,
   createEmitFunction,
   defineAction,
   defineEvent,
@@ -291,6 +292,22 @@ describe("an observer that fails", () => {
       message:
         "IdConflict: 0 of 1 jobs of the event order:created are known to be stored, without deliver: the job one..deliver.1 is there with another payload (of another event, or of other observers), or was deleted and still has its place in a queue; it is not made again. If it has to be, emit the event under another id.",
     });
+  });
+
+  test("because its id is taken does not hide that emitting again helps the others", async () => {
+    const project = setup();
+    const [action] = deliver.actions;
+    const narrow: Rule = { name: "narrow", actions: [{ ...action!, queue: "narrow" }] };
+    await project.enqueue(webhook, { orderId: "first" }, { queue: "narrow" });
+    await emitter(project, deliver)({ orderId: "A-1", total: 1 }, { id: "three" });
+    const both = emitter(project, deliver, narrow);
+    const error = (await rejection(both({ orderId: "A-2", total: 1 }, { id: "three" }))) as EmitIncomplete;
+    expect(error.result.failed.map((one) => (one.error as TaskweftError).code)).toEqual([
+      "IdConflict",
+      "QueueFull",
+    ]);
+    expect(error.code).toBe("QueueFull");
+    expect(error.message).toMatch(/ Emit it again with { id: "three" }/);
   });
 
   test("because its job was deleted while it waited is a conflict, and does not say that it would help to emit again", async () => {

@@ -121,6 +121,18 @@ test("attempts that sleep, wait, are cancelled, run too long, and give a result 
   });
 });
 
+test("the name of an error that is made of something sensitive is counted without it", async () => {
+  const task = ownTask({ sensitive: [["card"]] });
+  const project = setupProject({ redis, tasks: [task] as never });
+  await project.worker({
+    [task.name]: ({ payload }: { payload: { card: string } }) => {
+      throw Object.assign(new Error("declined"), { name: `Declined ${payload.card}` });
+    },
+  } as never);
+  await rejection((await project.enqueue(task, { n: 1, card: "4111 1111" } as never)).result());
+  expect(await countsOf(task)).toMatchObject({ "failed Declined ***": 1 });
+});
+
 test("attempts that are handed back, and go on elsewhere", async () => {
   const task = ownTask({ timeoutMs: 60_000 });
   const project = setupProject({ redis, tasks: [task] as never });

@@ -18,13 +18,13 @@ const QUEUES = [
 const setup = (shards = 1): Project =>
   setupProject({ redis, tasks: [task] as never, queues: QUEUES, shards });
 
-function gaugesOf(project: Project): RedisGauges {
+function gaugesOf(project: Project, queues = QUEUES): RedisGauges {
   const shards = project.shards.map(({ keys }) => {
     const connection = new Connection({ url: redis.url }, "test");
     onTestFinished(() => connection.disconnect());
     return { connection, keys };
   });
-  return new RedisGauges({ shards, queues: QUEUES.map(({ name }) => name) });
+  return new RedisGauges({ shards, queues: queues.map(({ name }) => name) });
 }
 
 async function read(gauges: RedisGauges): Promise<Exposition> {
@@ -87,6 +87,24 @@ async function counted(project: Project, key: "dead"): Promise<number> {
   const counts = await Promise.all(project.shards.map(({ raw, keys }) => raw.zcard(keys[key])));
   return counts.reduce((sum, count) => sum + count, 0);
 }
+
+test("a queue that a deploy has removed is told of while it holds jobs or is held back", async () => {
+  const project = setup(2);
+  const jobs = await project.many(task, [{ n: 1 }, { n: 2 }, { n: 3 }], { queue: "rest" });
+  const after = async () => await read(gaugesOf(project, QUEUES.slice(0, 1)));
+  expect(depth(await after(), "rest")).toEqual([3, 0]);
+  await project.worker({ [task.name]: () => undefined });
+  await Promise.all(jobs.map((job) => job.result()));
+  expect((await after()).labels("taskweft_job_queue_depth").map(({ queue }) => queue)).toEqual([
+    "default",
+    "default",
+  ]);
+  const { raw, keys } = project.shards[1]!;
+  await raw.hset(keys.paused, "rest", Date.now());
+  expect((await after()).value("taskweft_queue_paused", { queue: "rest" })).toBe(1);
+  await raw.hdel(keys.paused, "rest");
+  expect(depth(await read(gaugesOf(project)), "rest")).toEqual([0, 0]);
+});
 
 test("how long the first in line could have started at most", async () => {
   const project = setup();

@@ -1,7 +1,8 @@
 // A registry of isolated tasks, as generated code makes one: the test imports it, and so do the threads and processes.
 import { isMainThread, threadId } from "node:worker_threads";
 // By path: what `taskweft/...` means differs between vitest and a thread of it.
-import { createEnqueueFunction, isolatedIn } from "../../../runtime/generated-v1.js";
+import { createEnqueueFunction, createStartFunction, isolatedIn } from "../../../runtime/generated-v1.js";
+import type { WorkflowDefinition } from "../../../runtime/definition/index.js";
 import {
   Cancelled,
   DeclaredError,
@@ -11,7 +12,7 @@ import {
   StepInvalid,
   type TaskContext,
 } from "../../../runtime/index.js";
-import { defineTask } from "../../support/task.js";
+import { ANYTHING, defineTask } from "../../support/task.js";
 
 export interface Order {
   readonly do: string;
@@ -38,6 +39,20 @@ export const SMALL_PROCESS = defineTask<Order>("small:process", {
   isolate: { in: "process", ...limits },
 });
 export const NORMAL = defineTask<Order>("some:normal");
+/** A workflow of one such job. */
+export const FLOW: WorkflowDefinition = {
+  name: "some:flow",
+  hash: "0f0f0f0f",
+  queue: "default",
+  keepMs: 60_000,
+  steps: [
+    {
+      name: "only",
+      needs: [],
+      job: { task: NORMAL.name, queue: NORMAL.queue, hash: NORMAL.hash, payload: ["value", { do: "where" }] },
+    },
+  ],
+};
 export const QUEUES = [
   { name: "default", weight: 1 },
   { name: "small", weight: 1 },
@@ -165,6 +180,10 @@ const WORKS: Readonly<Record<string, Work>> = {
   },
   spawns: async (_job, ctx) =>
     await ctx.spawn("child", createEnqueueFunction(NORMAL, QUEUES), { do: "where" }),
+  "starts a run": async () => {
+    const startIt = createStartFunction({ definition: FLOW, input: () => ANYTHING }, QUEUES);
+    await startIt({});
+  },
   "leaves a wait and a step behind": (job, ctx) => {
     void ctx.waitFor("w", "order:approved", { where: { orderId: job.id }, timeout: "1h" });
     void ctx.step("left", () => undefined);
