@@ -4,7 +4,7 @@ import { describeError } from "./error-report.js";
 import { CliError } from "./errors.js";
 import { EXIT, type ExitCode } from "./exit-codes.js";
 import { withInspector } from "./inspection.js";
-import { unknownTask } from "./manifest.js";
+import { noteUnknownName } from "./manifest.js";
 import { printable } from "./output/sanitize.js";
 import type { Session } from "./session.js";
 
@@ -82,12 +82,6 @@ export async function actOnIds(
   return exitCodeOf(outcomes);
 }
 
-/** Where nothing was found: says so where the filter names a task that no definition has. */
-export async function noteUnknownTask({ task }: JobFilter, session: Session): Promise<void> {
-  const unknown = task === undefined ? undefined : await unknownTask(session.root, task);
-  if (unknown !== undefined) session.note(unknown);
-}
-
 function namedIds({ ids, filter, verb }: JobAction): readonly string[] {
   if (Object.keys(filter).length === 0) return [...new Set(ids)];
   throw new CliError("OptionsConflict", `weft jobs ${verb} takes ids or filters, got both`, {
@@ -122,7 +116,7 @@ async function matchingIds(
   }
   if (ids.length === 0 && !session.json) {
     session.note("no jobs");
-    await noteUnknownTask(filter, session);
+    await noteUnknownName(session, "task", filter.task);
   }
   if (ids.length === 0 || yes) return matching;
   const which = more ? `the newest ${MOST} of the jobs that match` : `${ids.length} jobs`;

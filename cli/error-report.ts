@@ -5,6 +5,7 @@ import type { Io } from "./io.js";
 import { chooseColors } from "./output/colors.js";
 import { maskUrls } from "./output/mask.js";
 import { printableJson, printableLines } from "./output/sanitize.js";
+import { packageRoot } from "./project.js";
 import type { ErrorCode } from "../runtime/errors.js";
 
 /**
@@ -93,7 +94,8 @@ export function describeError(error: unknown): ErrorReport {
     exitCode: EXIT.failed,
   };
   const frames = error instanceof Error ? stackFrames(error) : "";
-  return frames === "" ? report : { ...report, stack: frames };
+  // Who is told what to do needs no stack, unless the project's own code met the error: then it says where.
+  return frames === "" || (fix !== undefined && !isOfProject(frames)) ? report : { ...report, stack: frames };
 }
 
 function jobIdOf(error: unknown): string | undefined {
@@ -114,6 +116,14 @@ function stackFrames(error: Error): string {
   const stack = error.stack ?? "";
   const at = stack.indexOf("\n    at ");
   return at < 0 ? "" : safe(stack.slice(at + 1));
+}
+
+function isOfProject(frames: string): boolean {
+  const own = packageRoot();
+  return frames
+    .split("\n")
+    .filter((line) => /:\d+:\d+\)?$/.test(line))
+    .some((line) => !/node:|[/\\]node_modules[/\\]/.test(line) && !line.includes(own));
 }
 
 function safe(text: string): string {

@@ -27,14 +27,15 @@ async function readText(argument: string, what: string, io: Io): Promise<string>
     return chunks.join("") + decoder.decode();
   }
   if (!argument.startsWith("@")) return argument;
+  const file = argument.slice(1);
   try {
-    return await readFile(resolve(io.cwd, argument.slice(1)), "utf8");
+    return await readFile(resolve(io.cwd, file), "utf8");
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    throw new CliError(`${capital(what)}Missing`, `expected a file at ${argument.slice(1)}, found none`, {
-      exitCode: EXIT.usage,
-      cause: error,
-    });
+    const [code, message] =
+      codeOf(error) === "ENOENT"
+        ? ["Missing", `expected a file at ${file}, found none`]
+        : ["Unreadable", `cannot read ${file}: ${messageOf(error)}`];
+    throw new CliError(`${capital(what)}${code}`, message, { exitCode: EXIT.usage, cause: error });
   }
 }
 

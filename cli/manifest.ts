@@ -13,6 +13,7 @@ import {
 } from "../runtime/inspect/index.js";
 import { printable } from "./output/sanitize.js";
 import { readTextFile } from "./project.js";
+import type { Session } from "./session.js";
 
 export interface ProjectManifest {
   readonly queues: readonly string[];
@@ -75,14 +76,19 @@ function keepDeadMs({ retention }: Record<string, unknown>): number | undefined 
 }
 
 /**
- * A note if the definitions have no such task. Not an error, because jobs outlive their task; without it, a
- * misspelt name would look as if there were no jobs.
+ * Where nothing was found: says so if the filter names what no definition has. Not an error, because jobs,
+ * runs and events outlive their definition; without it, a misspelt name would look as if there were none.
  */
-export async function unknownTask(root: string, task: string): Promise<string | undefined> {
-  const manifest = await readManifest(root);
-  if (manifest === undefined || manifest.tasks.has(task)) return undefined;
-  const hint = didYouMean(task, manifest.tasks.keys());
-  return `no task "${printable(task)}" in the definitions${hint === undefined ? "" : `: ${hint}`}`;
+export async function noteUnknownName(
+  session: Session,
+  kind: "event" | "task" | "workflow",
+  name: string | undefined,
+): Promise<void> {
+  if (name === undefined) return;
+  const known: ReadonlyMap<string, unknown> | undefined = (await readManifest(session.root))?.[`${kind}s`];
+  if (known === undefined || known.has(name)) return;
+  const hint = didYouMean(name, known.keys());
+  session.note(`no ${kind} "${printable(name)}" in the definitions${hint === undefined ? "" : `: ${hint}`}`);
 }
 
 /**

@@ -95,7 +95,13 @@ function addGlobalOptions(command: Command): Command {
     );
 }
 
-/** `weft help jobs` -> `weft jobs --help`. Commander's own help would not load the command's module. */
+/**
+ * `weft help jobs` -> `weft jobs --help`. Commander's own help would not load the command's module. An
+ * unknown command keeps its error, for which `--help` would print the list of commands instead.
+ */
 function helpAsOption(argv: readonly string[]): readonly string[] {
-  return argv[0] === "help" ? [...argv.slice(1), "--help"] : argv;
+  const [first, ...asked] = argv;
+  if (first !== "help") return argv;
+  const [name = "--help"] = asked;
+  return name.startsWith("-") || Object.hasOwn(COMMANDS, name) ? [...asked, "--help"] : asked;
 }

@@ -1,6 +1,7 @@
 /** `drain --wait`: waits until no job of the drained queues or tasks is waiting or running. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseDuration, timerMs } from "../runtime/definition/index.js";
+import type { Inspector } from "../runtime/inspect/index.js";
 import { CliError } from "./errors.js";
 import { EXIT } from "./exit-codes.js";
 import type { Session } from "./session.js";
@@ -55,6 +56,18 @@ export async function waitUntilDrained(
       session.note(`waiting for ${left.join(", ")} to be empty; Ctrl-C ends the wait, not the drain`);
     await pause(Math.min(leftMs, Math.max(POLL_MS, (now - lookedAt) / LOOK_SHARE)), interrupted);
   }
+}
+
+/**
+ * What a drain cannot wait for: a step that has not begun, or a compensation, has no job yet. Who removes the
+ * task or the queue next has to know.
+ */
+export async function noteOfRuns(inspector: Pick<Inspector, "listRuns">): Promise<readonly string[]> {
+  const [first] = (await inspector.listRuns({ limit: 1 })).runs;
+  if (first === undefined || first.endedAt !== undefined) return [];
+  return [
+    "workflow runs go on: their later steps and their compensations may still make jobs there. Look at them with: weft runs list",
+  ];
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Checks of single options. Each error states what was expected and what was found. */
 import { inspect } from "node:util";
-import { MAX_SHARDS, PREFIX_PATTERN } from "./protocol/index.js";
+import { DEFAULT_PREFIX, MAX_SHARDS, PREFIX_PATTERN } from "./protocol/index.js";
 import { parseDuration } from "./definition/index.js";
 import { TaskweftError } from "./errors.js";
 
@@ -30,12 +30,23 @@ export function wholeNumber(name: string, value: number, min: number, max: numbe
   return value;
 }
 
-/** The number of shards; default 1. */
+/**
+ * The number of shards: as the program says, else `TASKWEFT_SHARDS`, else 1. Like the address, so that a
+ * producer and a worker with one environment meet: with another prefix, jobs would be stored where no worker
+ * looks.
+ */
 export function shardsOption(value: number | undefined): number {
-  return value === undefined ? 1 : wholeNumber("shards", value, 1, MAX_SHARDS);
+  if (value !== undefined) return wholeNumber("shards", value, 1, MAX_SHARDS);
+  const text = process.env["TASKWEFT_SHARDS"] || "1";
+  const shards = /^\d+$/.test(text) ? Number(text) : 0;
+  if (shards >= 1 && shards <= MAX_SHARDS) return shards;
+  throw optionInvalid("TASKWEFT_SHARDS", `a whole number from 1 to ${MAX_SHARDS}`, text);
 }
 
-export function prefixOption(value: string): string {
-  if (!PREFIX_PATTERN.test(value)) throw optionInvalid("prefix", "1 to 40 of A-Z a-z 0-9 . _ -", value);
-  return value;
+/** The first part of every key: as the program says, else `TASKWEFT_PREFIX`, else `weft`. */
+export function prefixOption(value: string | undefined): string {
+  const prefix = value ?? (process.env["TASKWEFT_PREFIX"] || DEFAULT_PREFIX);
+  if (PREFIX_PATTERN.test(prefix)) return prefix;
+  const name = value === undefined ? "TASKWEFT_PREFIX" : "prefix";
+  throw optionInvalid(name, "1 to 40 of A-Z a-z 0-9 . _ -", prefix);
 }

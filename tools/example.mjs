@@ -32,6 +32,8 @@ await main(async () => {
     say(`Redis: ${redis.description}. Logs: examples/${name}/.weft/demo.`);
     const { runExample } = await import(pathToFileURL(exampleFolder(name, "demo", "main.ts")).href);
     return await runExample({ root, logs, redisUrl: redis.url, args });
+  } catch (error) {
+    throw error.name === "ArgumentError" ? new ToolError(error.message) : error;
   } finally {
     await redis.stop();
   }

@@ -26,13 +26,14 @@ async function dev(options: DevOptions, session: Session): Promise<ExitCode> {
   assertProject(root);
   const program = options.run === undefined ? undefined : existing(resolve(session.io.cwd, options.run));
   const interrupted = session.io.interrupted();
-  const named = (await session.config()).said("redis.url");
+  const config = await session.config();
+  const named = config.said("redis.url");
   const redis = await openDevRedis({
     root,
     env: session.io.env,
     ...(named === undefined ? {} : { url: named }),
   });
-  const server = new DevServer({ root, redis, program, main: programFile(), session });
+  const server = new DevServer({ root, redis, config, program, main: programFile(), session });
   try {
     await server.start();
     await whenAborted(interrupted);

@@ -20,12 +20,14 @@ async function doctor(session: Session): Promise<ExitCode> {
   const definitions = await checkDefinitions(root);
   // Outside a project, no code imports taskweft, so these checks would mean nothing.
   const hasProject = definitions.length > 1 || definitions[0]?.level !== "warning";
+  const config = await checkConfig(session);
   const findings: readonly Finding[] = [
     checkNode(process.version),
-    await checkConfig(session),
+    config,
     ...(hasProject ? [await checkModuleType(root), checkCopies(root)] : []),
     ...definitions,
-    ...(await checkRedis(session)),
+    // Where Redis is would be in what cannot be read.
+    ...(config.level === "error" ? [] : await checkRedis(session)),
   ];
   const counts = countLevels(findings);
   session.result({ findings, counts }, () => text(findings, counts, session.colors("stdout")));

@@ -15,6 +15,7 @@ import { dateOption, durationOption } from "../options.js";
 import { printable, printableLines } from "../output/sanitize.js";
 import { reachPrimary } from "../redis/reach.js";
 import type { Session } from "../session.js";
+import { assertWaits } from "../wait-drained.js";
 
 interface EnqueueCommandOptions {
   readonly at?: Date;
@@ -22,9 +23,11 @@ interface EnqueueCommandOptions {
   readonly id?: string;
   readonly key?: string;
   readonly queue?: string;
-  readonly timeout: string;
+  readonly timeout?: string;
   readonly wait?: boolean;
 }
+
+const DEFAULT_TIMEOUT = "30s";
 
 export function configure(command: Command, session: Session): void {
   command
@@ -39,7 +42,11 @@ export function configure(command: Command, session: Session): void {
     .option("--id <id>", "the job's id; enqueueing the same id again returns the same job")
     .option("--key <key>", "the idempotency key; overrides the definition's")
     .option("--queue <name>", "the queue; overrides the definition's")
-    .option("--timeout <duration>", "how long --wait waits", durationOption("--timeout"), "30s")
+    .option(
+      "--timeout <duration>",
+      `how long --wait waits (default ${DEFAULT_TIMEOUT})`,
+      durationOption("--timeout"),
+    )
     .option("--wait", "wait for the job to end and print its result; exit 7 if it does not end well")
     .action(
       session.action((options: EnqueueCommandOptions, task, payload) =>
@@ -59,6 +66,7 @@ async function enqueue(
       exitCode: EXIT.usage,
     });
   }
+  assertWaits(options);
   const value = await readJsonArgument(payload, "payload", session.io);
   await assertTask(task, session.root);
   const url = await session.redisUrl();
@@ -69,7 +77,7 @@ async function enqueue(
   try {
     const job = await generated.enqueue(task, value, enqueueOptions(options));
     return options.wait === true
-      ? await report(task, job, options.timeout, session)
+      ? await report(task, job, options.timeout ?? DEFAULT_TIMEOUT, session)
       : announce(task, job, session);
   } finally {
     await client.close();

@@ -10,6 +10,7 @@ import {
   importGenerated,
 } from "../generated-index.js";
 import { withInspector } from "../inspection.js";
+import { noteUnknownName } from "../manifest.js";
 import { listOption, wholeNumberOption } from "../options.js";
 import { eventColumns, eventText } from "../output/event-text.js";
 import { printable } from "../output/sanitize.js";
@@ -72,6 +73,7 @@ async function list({ event, limit, cursor }: ListOptions, session: Session): Pr
     formatTable(eventColumns(Date.now()), page.events, session.io.stdout, session.colors("stdout")),
   );
   if (!session.json && outcome === "empty") session.note("no events: only those with a `retention` are kept");
+  if (!session.json && outcome !== "listed") await noteUnknownName(session, "event", event);
   return EXIT.ok;
 }
 

@@ -5,7 +5,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { CliError, codeOf, messageOf } from "../errors.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
-import { mergePackageJson, type PackageJson } from "../init/package-manifest.js";
+import { isOfNpmInit, mergePackageJson, type PackageJson } from "../init/package-manifest.js";
 import { GITIGNORE_LINES, TEMPLATE_FILES, type TemplateFile } from "../init/templates.js";
 import { packageVersion, readTextFile } from "../project.js";
 import type { Session } from "../session.js";
@@ -72,10 +72,11 @@ async function assertFree(folder: string): Promise<void> {
 async function assertModule(folder: string, existing: PackageJson | undefined): Promise<void> {
   const type = existing?.["type"];
   if (type === "module") return;
-  const source = type === undefined ? await sourceIn(folder) : undefined;
-  if (type === undefined && source === undefined) return;
-  const got =
-    source === undefined ? JSON.stringify(type) : `none, and ${source}, which would become something else`;
+  const isChosen = type !== undefined && !isOfNpmInit(existing);
+  const source = isChosen ? undefined : await sourceIn(folder);
+  if (!isChosen && source === undefined) return;
+  const found = type === undefined ? "none" : JSON.stringify(type);
+  const got = source === undefined ? found : `${found}, and ${source}, which would become something else`;
   throw new CliError("CommonJsProject", `expected "type": "module" in package.json, got ${got}`, {
     exitCode: EXIT.conflict,
     fix: "generated code is made of ES modules: npm pkg set type=module (after npm init, where there is no package.json), if your code is too, and weft init again; or use a folder of its own (weft init jobs)",

@@ -1,9 +1,10 @@
 /** `weft jobs`: lists and shows jobs; retries, cancels and deletes one or many. */
 import { Option, type Command } from "commander";
 import { JOB_STATES, type JobFilter, type JobState } from "../../runtime/inspect/index.js";
-import { actOnJobs, type JobAction, type JobVerb, noteUnknownTask } from "../act-on-jobs.js";
+import { actOnJobs, type JobAction, type JobVerb } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
+import { noteUnknownName } from "../manifest.js";
 import { wholeNumberOption } from "../options.js";
 import { jobColumns, jobText } from "../output/job-text.js";
 import { formatTable } from "../output/table.js";
@@ -59,7 +60,7 @@ const VERBS: readonly VerbEntry[] = [
 
 export function configure(command: Command, session: Session): void {
   withFilter(command.command("list"))
-    .summary("List jobs, most recently finished first")
+    .summary("List jobs: active and waiting ones first, then ended ones")
     .description(
       "List jobs in pages: active, pending, scheduled and retry, dead, then completed and cancelled.",
     )
@@ -117,7 +118,7 @@ async function list(options: ListOptions, session: Session): Promise<ExitCode> {
     formatTable(jobColumns(Date.now()), page.jobs, session.io.stdout, session.colors("stdout")),
   );
   if (!session.json && outcome === "empty") session.note("no jobs");
-  if (!session.json && outcome !== "listed") await noteUnknownTask(options, session);
+  if (!session.json && outcome !== "listed") await noteUnknownName(session, "task", options.task);
   return EXIT.ok;
 }
 

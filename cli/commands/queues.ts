@@ -8,7 +8,7 @@ import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { purgeQueue, type PurgeCommandOptions } from "../purge-queue.js";
 import type { Session } from "../session.js";
-import { assertWaits, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
+import { assertWaits, noteOfRuns, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 export function configure(command: Command, session: Session): void {
   command
@@ -82,7 +82,7 @@ async function change(
 ): Promise<ExitCode> {
   assertWaits(options);
   const asked = names as readonly string[];
-  const queues = await withInspector(session, async ({ inspector }) => {
+  const { queues, notes } = await withInspector(session, async ({ inspector }) => {
     // All or none: of a list with a misspelt name nobody could say how far it was done.
     for (const name of asked) await inspector.showQueue(name);
     for (const name of asked) await apply(inspector, name, outcome);
@@ -90,10 +90,10 @@ async function change(
       await waitUntilDrained(asked, (name) => inspector.isQueueEmpty(name), options, session);
     const changed: QueueSummary[] = [];
     for (const name of asked) changed.push(await inspector.showQueue(name));
-    return changed;
+    return { queues: changed, notes: options.wait === true ? await noteOfRuns(inspector) : [] };
   });
   const word = options.wait === true ? "drained" : outcome;
-  session.result({ queues }, () => queues.map(({ name }) => `${name}  ${word}`).join("\n"));
+  session.result({ queues }, () => queues.map(({ name }) => `${name}  ${word}`).join("\n"), notes);
   return EXIT.ok;
 }
 

@@ -5,6 +5,7 @@ import { actOnIds } from "../act-on-jobs.js";
 import { EXIT, type ExitCode } from "../exit-codes.js";
 import { withInspector } from "../inspection.js";
 import { readJsonArgument } from "../json-argument.js";
+import { noteUnknownName } from "../manifest.js";
 import { wholeNumberOption } from "../options.js";
 import { runColumns, runText } from "../output/run-text.js";
 import { printable } from "../output/sanitize.js";
@@ -73,6 +74,7 @@ async function list(options: ListOptions, session: Session): Promise<ExitCode> {
     formatTable(runColumns(Date.now()), page.runs, session.io.stdout, session.colors("stdout")),
   );
   if (!session.json && outcome === "empty") session.note("no runs");
+  if (!session.json && outcome !== "listed") await noteUnknownName(session, "workflow", workflow);
   return EXIT.ok;
 }
 

@@ -7,7 +7,7 @@ import { durationOption } from "../options.js";
 import { formatTable } from "../output/table.js";
 import { taskColumns, taskText } from "../output/task-text.js";
 import type { Session } from "../session.js";
-import { assertWaits, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
+import { assertWaits, noteOfRuns, waitUntilDrained, type WaitOptions } from "../wait-drained.js";
 
 interface VerbEntry {
   readonly verb: string;
@@ -92,7 +92,7 @@ async function change(
 ): Promise<ExitCode> {
   assertWaits(options);
   const asked = names as readonly string[];
-  const { tasks, isChecked } = await withInspector(session, async ({ inspector, manifest }) => {
+  const { tasks, notes } = await withInspector(session, async ({ inspector, manifest }) => {
     // All or none: of a list with a misspelt name nobody could say how far it was done.
     for (const name of asked) await inspector.showTask(name);
     for (const name of asked) await act(inspector, name);
@@ -100,13 +100,16 @@ async function change(
       await waitUntilDrained(asked, (name) => inspector.isTaskEmpty(name), options, session);
     const changed: TaskSummary[] = [];
     for (const name of asked) changed.push(await inspector.showTask(name));
-    return { tasks: changed, isChecked: (manifest?.tasks.size ?? 0) > 0 };
+    const isChecked = (manifest?.tasks.size ?? 0) > 0;
+    return {
+      tasks: changed,
+      notes: [
+        ...(isChecked ? [] : ["not checked whether there are such tasks: no generated code here names any"]),
+        ...(options.wait === true ? await noteOfRuns(inspector) : []),
+      ],
+    };
   });
   const word = options.wait === true ? "drained" : outcome;
-  session.result(
-    { tasks },
-    () => tasks.map(({ name }) => `${name}  ${word}`).join("\n"),
-    isChecked ? [] : ["not checked whether there are such tasks: no generated code here names any"],
-  );
+  session.result({ tasks }, () => tasks.map(({ name }) => `${name}  ${word}`).join("\n"), notes);
   return EXIT.ok;
 }

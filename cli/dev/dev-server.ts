@@ -3,6 +3,7 @@
  * share one log.
  */
 import type { GenerateResult, Watcher } from "../../codegen/index.js";
+import type { Config } from "../../runtime/config/index.js";
 import { formatResult } from "../output/codegen-result.js";
 import type { Colors } from "../output/colors.js";
 import type { DevRedis } from "../redis/index.js";
@@ -14,6 +15,7 @@ import { WorkerKeeper } from "./worker-keeper.js";
 export interface DevServerOptions {
   readonly root: string;
   readonly redis: DevRedis;
+  readonly config: Config;
   /** A program to run once, as soon as the first worker is up. */
   readonly program: string | undefined;
   /** Path of the `weft` program itself. */
@@ -55,10 +57,17 @@ export class DevServer {
   #failed = false;
 
   constructor(options: DevServerOptions) {
-    const { session, redis, root } = options;
+    const { session, redis, root, config } = options;
     this.#options = options;
     this.#colors = session.colors("stdout");
-    this.#env = { TASKWEFT_WORKER_GRACE: WORKER_GRACE, ...session.io.env, TASKWEFT_REDIS_URL: redis.url };
+    this.#env = {
+      TASKWEFT_WORKER_GRACE: WORKER_GRACE,
+      ...session.io.env,
+      TASKWEFT_REDIS_URL: redis.url,
+      // The program reads no weft.config.yaml, and must enqueue where the worker looks.
+      TASKWEFT_PREFIX: String(config.setting("redis.prefix").value),
+      TASKWEFT_SHARDS: String(config.setting("redis.shards").value),
+    };
     this.#sources = new SourceWatcher(() => this.#restartSoon());
     this.#worker = new WorkerKeeper({
       child: {

@@ -25,7 +25,7 @@ export function mergePackageJson(
     Object.fromEntries(Object.entries(wanted).filter(([dependency]) => !has(dependency)));
   return {
     ...base,
-    type: base["type"] ?? "module",
+    type: "module",
     scripts: { ...PACKAGE_SCRIPTS, ...withoutPlaceholder(objectOf(base["scripts"])) },
     dependencies: { ...dependencies, ...missing({ taskweft: versions.taskweft }) },
     devDependencies: {
@@ -35,10 +35,20 @@ export function mergePackageJson(
   };
 }
 
+/** `npm init` writes `"type": "commonjs"`, which nobody has chosen while its placeholder stands there too. */
+export function isOfNpmInit(manifest: PackageJson | undefined): boolean {
+  const { test } = objectOf(manifest?.["scripts"]);
+  return manifest?.["type"] === "commonjs" && isPlaceholder(test);
+}
+
 /** Drops the test script of `npm init`, which always fails and was not written by the user. */
 function withoutPlaceholder(scripts: PackageJson): PackageJson {
   const { test, ...others } = scripts;
-  return typeof test === "string" && !test.includes("no test specified") ? scripts : others;
+  return isPlaceholder(test) ? others : scripts;
+}
+
+function isPlaceholder(test: unknown): boolean {
+  return typeof test === "string" && test.includes("no test specified");
 }
 
 function objectOf(value: unknown): PackageJson {

@@ -141,12 +141,12 @@ export function unreachable(url: string, error: unknown): CliError {
   const message = maskUrls(messageOf(error));
   return new CliError("RedisUnavailable", `cannot use Redis at ${maskUrls(url)}: ${message}`, {
     exitCode: EXIT.redisUnreachable,
-    fix: adviceFor(codeOf(error), message),
+    fix: adviceFor(url, codeOf(error), message),
     cause: error,
   });
 }
 
-function adviceFor(code: string | undefined, message: string): string {
+function adviceFor(url: string, code: string | undefined, message: string): string {
   if (code === "ECONNREFUSED")
     return "nothing listens there: start it, or correct TASKWEFT_REDIS_URL or --redis-url";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN")
@@ -155,7 +155,15 @@ function adviceFor(code: string | undefined, message: string): string {
     return "this shard is moving to another server of the Cluster: run the command again when it has arrived";
   if (/NOAUTH|WRONGPASS|NOPERM/.test(message))
     return "put user and password into the address: redis://user:password@host:port";
-  if (/wrong version number|SSL|TLS|certificate/i.test(message))
+  if (/certificate/i.test(message))
+    return "the server's certificate is not trusted here, or is for another host name: use the name that it is for, and name the file of its authority in NODE_EXTRA_CA_CERTS";
+  if (/wrong version number|SSL|TLS/i.test(message))
     return "rediss:// speaks TLS and redis:// does not: check which one the server wants";
+  if (message.startsWith("Unknown RESP type"))
+    return "something else than Redis answers there: check the port";
+  if (/ECONNRESET|EPIPE|ETIMEDOUT|Connection is closed/.test(message))
+    return /^rediss/i.test(url)
+      ? "check the network and the server's log; if the server does not speak TLS, its address begins with redis://"
+      : "check the network and the server's log; if the server speaks TLS, its address begins with rediss://";
   return "check the address, the network and the server's log";
 }

@@ -33,11 +33,31 @@ export async function eventually(
 
 const LOOK_EVERY_MS = 20;
 
-/** A whole number behind `--name` among the arguments. @throws Error that says what was expected. */
-export function numberArgument(args: readonly string[], name: string, otherwise: number): number {
-  const at = args.indexOf(`--${name}`);
-  if (at < 0) return otherwise;
-  const value = Number(args[at + 1]);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new Error(`--${name}: expected a whole number above 0, got ${JSON.stringify(args[at + 1])}`);
+/** Something that was typed cannot be meant; told without a stack. */
+class ArgumentError extends Error {
+  override readonly name = "ArgumentError";
+}
+
+/** The whole numbers behind `--name` among the arguments, else those of `otherwise`. @throws ArgumentError */
+export function numberArguments<Name extends string>(
+  args: readonly string[],
+  otherwise: Readonly<Record<Name, number>>,
+): Readonly<Record<Name, number>> {
+  const numbers = new Map<string, number>(Object.entries(otherwise));
+  for (let at = 0; at < args.length; at += 2) {
+    const name = args[at]!.replace(/^--/, "");
+    if (!args[at]!.startsWith("--") || !numbers.has(name)) {
+      const known = Object.entries(otherwise).map(([one, number]) => `--${one} ${String(number)}`);
+      throw new ArgumentError(
+        `expected options such as ${known.join(", ")}, got ${JSON.stringify(args[at])}`,
+      );
+    }
+    const value = Number(args[at + 1]);
+    if (!Number.isInteger(value) || value <= 0)
+      throw new ArgumentError(
+        `--${name}: expected a whole number above 0, got ${JSON.stringify(args[at + 1])}`,
+      );
+    numbers.set(name, value);
+  }
+  return Object.fromEntries(numbers) as Record<Name, number>;
 }

@@ -7,14 +7,7 @@ import type { CancelledRunState, CancelOutcome } from "../cancel.js";
 import { ServerClock, type ConnectionOptions } from "../connection/index.js";
 import { type Durability, type Duration, type QueueDefinition, timerMs } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
-import {
-  DEFAULT_PREFIX,
-  JobIdMaker,
-  type KeptEvent,
-  randomName,
-  type RunEnd,
-  ShardRouter,
-} from "../protocol/index.js";
+import { JobIdMaker, type KeptEvent, randomName, type RunEnd, ShardRouter } from "../protocol/index.js";
 import type { EnqueueItem, KeepEventCall, RunToStart, StartedRun, TellCall, Told } from "../scripts/index.js";
 import type { Waiter } from "./batcher.js";
 import { ClientShard, unreachable } from "./client-shard.js";
@@ -23,10 +16,11 @@ import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } fr
 import type { FinishedJob } from "./result-listener.js";
 
 export interface ClientOptions extends ConnectionOptions {
-  /** Prefix of every key; separates systems that share a Redis. Default `weft`. */
+  /** Prefix of every key; separates systems that share a Redis. Default: `TASKWEFT_PREFIX`, else `weft`. */
   readonly prefix?: string | undefined;
   /**
-   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default 1.
+   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default:
+   * `TASKWEFT_SHARDS`, else 1.
    */
   readonly shards?: number | undefined;
   /** Longest wait for an answer from Redis before a call rejects. Default `30s`. */
@@ -63,7 +57,7 @@ export class TaskweftClient {
     this.#router = new ShardRouter(shardsOption(options.shards));
     const common = {
       connection: options,
-      prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
+      prefix: prefixOption(options.prefix),
       shards: this.#router.count,
       client: randomName(),
       clock: this.#clock,

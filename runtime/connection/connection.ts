@@ -4,12 +4,13 @@
  * deadline.
  */
 import type { Redis } from "ioredis";
+import type { TaskweftError } from "../errors.js";
 import type { ShardKeys } from "../protocol/index.js";
 import type { Script, ScriptArgument, ScriptRunner } from "../scripts/index.js";
 import { isElsewhere } from "./cluster-connector.js";
 import { Reads } from "./reads.js";
 import { type IoredisOptions, maskUrl, openRedis, reconnectDelay } from "./open-redis.js";
-import { isFromReplica, isNoScript, toTaskweftError } from "./reply-errors.js";
+import { isFromReplica, isNoScript, isTimeout, toTaskweftError, unanswered } from "./reply-errors.js";
 import { SILENCE_LIMIT_MS, watchSilence } from "./silence.js";
 
 const DEFAULT_REDIS_URL = "redis://127.0.0.1:6379";
@@ -47,6 +48,8 @@ export class Connection implements ScriptRunner {
   readonly redis: Redis;
   /** The address of the server without credentials, for messages. */
   readonly address: string;
+  /** Tag of the shard. */
+  readonly #shard: string | undefined;
   readonly #onReconnect: (() => void)[] = [];
   #everReady = false;
   #remade = 0;
@@ -58,6 +61,7 @@ export class Connection implements ScriptRunner {
    */
   constructor(options: ConnectionOptions, role: string, shard?: Pick<ShardKeys, "tag">) {
     const url = redisUrl(options);
+    this.#shard = shard?.tag;
     const { socketTimeout = SILENCE_LIMIT_MS, ...given } = options.redis ?? {};
     this.address = maskUrl(addressText(options, url));
     const redisOptions: IoredisOptions = {
@@ -112,12 +116,12 @@ export class Connection implements ScriptRunner {
     } catch (error) {
       // NOSCRIPT means that nothing ran (the server was restarted or failed over), so sending the text is
       // safe.
-      if (!isNoScript(error)) throw toTaskweftError(error, script.operation);
+      if (!isNoScript(error)) throw this.failure(error, script.operation);
     }
     try {
       return await this.redis.eval(script.text, keys.length, ...keys, ...args);
     } catch (error) {
-      throw toTaskweftError(error, script.operation);
+      throw this.failure(error, script.operation);
     }
   }
 
@@ -140,22 +144,22 @@ export class Connection implements ScriptRunner {
   async readTogether(collect: (reads: Reads) => unknown, operation = "read"): Promise<unknown[]> {
     const reads = new Reads();
     collect(reads);
-    return await named(operation, reads.send(this.redis));
+    return await this.#named(operation, reads.send(this.redis));
   }
 
   /** The records of `ids`; `null` for a job that does not exist. */
   async readRecords(keys: ShardKeys, ids: readonly string[]): Promise<readonly (string | null)[]> {
-    return await named("read", this.redis.hmget(keys.jobs, ...ids));
+    return await this.#named("read", this.redis.hmget(keys.jobs, ...ids));
   }
 
   /** The stored text of a kept event; `null` when there is none. */
   async readEvent(keys: ShardKeys, field: string): Promise<string | null> {
-    return await named("read", this.redis.hget(keys.events, field));
+    return await this.#named("read", this.redis.hget(keys.events, field));
   }
 
   /** The runs of `ids` by their position in the list; jobs without a run are left out. */
   async readRuns(keys: ShardKeys, ids: readonly string[]): Promise<ReadonlyMap<number, string>> {
-    const texts = await named("read", this.redis.hmget(keys.runs, ...ids));
+    const texts = await this.#named("read", this.redis.hmget(keys.runs, ...ids));
     return new Map(texts.flatMap((text, position) => (text === null ? [] : [[position, text] as const])));
   }
 
@@ -167,7 +171,7 @@ export class Connection implements ScriptRunner {
     const found = new Map<string, string>();
     for (let from = 0; from < fields.length; from += READ_BATCH) {
       const part = fields.slice(from, from + READ_BATCH);
-      const texts = await named("read", this.redis.hmget(keys.workflows, ...part));
+      const texts = await this.#named("read", this.redis.hmget(keys.workflows, ...part));
       for (const [i, field] of part.entries()) {
         const text = texts[i];
         if (text !== null && text !== undefined) found.set(field, text);
@@ -181,12 +185,12 @@ export class Connection implements ScriptRunner {
    * @param now Redis time (ms); an estimate is enough, because the script that removes runs checks again.
    */
   async expiredRuns(keys: ShardKeys, limit: number, now: number): Promise<readonly string[]> {
-    return await named("read", this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit));
+    return await this.#named("read", this.redis.zrangebyscore(keys.ended, "-inf", now, "LIMIT", 0, limit));
   }
 
   /** The steps that the handlers of a job have stored, `null` when there are none. */
   async readSteps(keys: ShardKeys, id: string): Promise<string | null> {
-    return await named("read", this.redis.hget(keys.notes, id));
+    return await this.#named("read", this.redis.hget(keys.notes, id));
   }
 
   /**
@@ -197,7 +201,7 @@ export class Connection implements ScriptRunner {
     const held = new Set<string>();
     let [cursor, remade] = ["0", this.#remade];
     for (;;) {
-      const page = await named("read", this.redis.hscan(keys.active, cursor, "COUNT", 1000));
+      const page = await this.#named("read", this.redis.hscan(keys.active, cursor, "COUNT", 1000));
       if (remade !== this.#remade) {
         held.clear();
         [cursor, remade] = ["0", this.#remade];
@@ -212,18 +216,24 @@ export class Connection implements ScriptRunner {
     }
   }
 
+  /** The error to throw for a failed call of this connection. */
+  failure(error: unknown, operation: string): TaskweftError {
+    const { address, lastError } = this;
+    if (!isTimeout(error)) return toTaskweftError(error, operation);
+    return unanswered(operation, { address, lastError, shard: this.#shard });
+  }
+
   /** Drops the connection at once; calls in flight are rejected. */
   disconnect(): void {
     this.redis.disconnect();
   }
-}
 
-/** Turns an error of ioredis into one of ours. */
-async function named<Reply>(operation: string, reply: Promise<Reply>): Promise<Reply> {
-  try {
-    return await reply;
-  } catch (error) {
-    throw toTaskweftError(error, operation);
+  async #named<Reply>(operation: string, reply: Promise<Reply>): Promise<Reply> {
+    try {
+      return await reply;
+    } catch (error) {
+      throw this.failure(error, operation);
+    }
   }
 }
 

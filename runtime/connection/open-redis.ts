@@ -92,11 +92,11 @@ function urlInvalid(url: string, error: unknown): TaskweftError {
 /**
  * The URL without user and passwords, for messages. A password may contain `@` and `/`, so everything up to
  * the last `@` is masked. In an address without a host the password stands where the port belongs, so a port
- * that is no number is masked too.
+ * that is no number is masked too. All this also where the scheme was forgotten.
  */
 export function maskUrl(url: string): string {
   return url
-    .replace(/\/\/.*@/, "//***@")
-    .replace(/((?:\/\/|,)[^:/?#,@[]*):(?!\d{1,5}(?:[,/?#]|$)).*/s, "$1:***")
+    .replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1***@")
+    .replace(/((?:^(?![a-z][a-z\d+.-]*:\/\/)|\/\/|,)[^:/?#,@[]*):(?!\d{1,5}(?:[,/?#]|$)).*/is, "$1:***")
     .replaceAll(/([?&]\w*password=)[^&]*/gi, "$1***");
 }

@@ -23,6 +23,39 @@ export function isRefusedForNow(error: unknown): boolean {
   return said instanceof Error && UNAVAILABLE.test(said.message);
 }
 
+/** Whether the call was given up, because its `commandTimeout` had passed. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Command timed out";
+}
+
+/** Operations that change nothing, so that it does not matter whether they were executed. */
+const READS: ReadonlySet<string> = new Set(["inspect", "read"]);
+
+/** The error for a call that has got no answer in its time. */
+export function unanswered(
+  operation: string,
+  of: {
+    readonly address: string;
+    readonly shard: string | undefined;
+    readonly lastError: string | undefined;
+  },
+): TaskweftError {
+  const { address, shard, lastError } = of;
+  const isRead = READS.has(operation);
+  const place = shard === undefined ? address : `the shard ${shard} at ${address}`;
+  const call = isRead ? "" : ` the ${operation}`;
+  const effect = isRead ? "" : ", so it may or may not have happened";
+  const reason = lastError === undefined ? "" : `; its latest error: ${connectionErrorText(lastError)}`;
+  const hint = /^(ASK|TRYAGAIN)\b/.test(lastError ?? "")
+    ? "The slot of the shard is half moved to another node of the Cluster: finish the move, then try again."
+    : "Check with `weft doctor` whether this Redis is alive, then try again.";
+  return new TaskweftError(
+    isRead ? "RedisUnavailable" : "OutcomeUnknown",
+    `${place} did not answer${call} in time${effect}${reason}. ${hint}`,
+    { operation },
+  );
+}
+
 /** The text of a connection error, with what to do where Redis has refused something. */
 export function connectionErrorText(text: string): string {
   const isRefusal = FROM_REPLICA.test(text) || DENIED.test(text);

@@ -105,7 +105,7 @@ export function assertShards(stored: number, expected: number): void {
   const counted = (count: number): string => (count === 1 ? "1 shard" : `${count} shards`);
   throw new TaskweftError(
     "ShardsDiffer",
-    `Redis holds ${counted(stored)} under this prefix, this process was told ${counted(expected)}. Set shards to ${stored} everywhere (TASKWEFT_SHARDS for workers and weft, \`shards\` of connect() for producers), or take another prefix.`,
+    `Redis holds ${counted(stored)} under this prefix, this process was told ${counted(expected)}. Set shards to ${stored} everywhere (TASKWEFT_SHARDS, or \`shards\` of connect() for producers), or take another prefix.`,
   );
 }
 

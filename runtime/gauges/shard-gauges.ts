@@ -2,7 +2,7 @@
  * The gauges of one shard. They take three round trips with a few commands per queue, each of which reads one
  * number or one job however long the backlog is; two more if the front id of a list is a hole.
  */
-import { type Connection, toTaskweftError } from "../connection/index.js";
+import type { Connection } from "../connection/index.js";
 import {
   ACTIVE_PAD_FIELD,
   idTime,
@@ -73,7 +73,7 @@ export async function readShardGauges(
       ...(memory === undefined ? {} : { memory }),
     };
   } catch (error) {
-    throw toTaskweftError(error, "inspect");
+    throw connection.failure(error, "inspect");
   }
 }
 

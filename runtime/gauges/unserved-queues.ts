@@ -3,7 +3,7 @@
  * workers' queue lists leave it out. Takes three round trips, the third only if such a queue exists; none
  * reads a backlog.
  */
-import { type Connection, toTaskweftError } from "../connection/index.js";
+import type { Connection } from "../connection/index.js";
 import { type ShardKeys, waitingField } from "../protocol/index.js";
 import { declaredQueues, type Redis, replies } from "./replies.js";
 
@@ -27,10 +27,11 @@ export interface UnservedQueue {
  * @throws TaskweftError `RedisUnavailable`, `RedisRefused`.
  */
 export async function readUnservedQueues(
-  { redis }: Connection,
+  connection: Connection,
   keys: ShardKeys,
   { known = [], served = [] }: { readonly known?: readonly string[]; readonly served?: readonly string[] },
 ): Promise<readonly UnservedQueue[]> {
+  const { redis } = connection;
   try {
     const names = new Set([...known, ...declaredQueues(await redis.hkeys(keys.meta))]);
     for (const name of served) names.delete(name);
@@ -41,7 +42,7 @@ export async function readUnservedQueues(
     const others = await readServed(redis, keys);
     return waiting.filter(({ name }) => !others.has(name));
   } catch (error) {
-    throw toTaskweftError(error, "inspect");
+    throw connection.failure(error, "inspect");
   }
 }
 

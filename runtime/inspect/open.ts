@@ -7,17 +7,17 @@ import {
   openRedis,
   redisUrl,
 } from "../connection/index.js";
-import { TaskweftError } from "../errors.js";
-import { DEFAULT_PREFIX, PREFIX_PATTERN, ShardKeys, ShardRouter } from "../protocol/index.js";
+import { prefixOption, shardsOption } from "../option-values.js";
+import { ShardKeys, ShardRouter } from "../protocol/index.js";
 import { inspectShards } from "./over-shards.js";
 import { createInspector, type Inspector, type InspectorOptions } from "./inspector.js";
 
 export interface OpenInspectorOptions extends Omit<InspectorOptions, "connection" | "keys"> {
   /** As `ConnectionOptions.url`. Default: `TASKWEFT_REDIS_URL`, else `redis://127.0.0.1:6379`. */
   readonly url?: string;
-  /** Prefix of every key. Default `weft`. */
+  /** Prefix of every key. Default: `TASKWEFT_PREFIX`, else `weft`. */
   readonly prefix?: string;
-  /** Number of shards. Default 1. */
+  /** Number of shards. Default: `TASKWEFT_SHARDS`, else 1. */
   readonly shards?: number;
 }
 
@@ -66,19 +66,12 @@ export function openServer(
 
 /**
  * Connects on first use.
- * @throws TaskweftError `OptionInvalid` for an invalid prefix.
+ * @throws TaskweftError `OptionInvalid` for an invalid prefix or number of shards.
  */
 export function openInspector(options: OpenInspectorOptions = {}): OpenedInspector {
-  const { url, prefix = DEFAULT_PREFIX, shards = 1, ...others } = options;
-  if (!PREFIX_PATTERN.test(prefix)) {
-    throw new TaskweftError(
-      "OptionInvalid",
-      `prefix: expected ${PREFIX_PATTERN.source}, got ${JSON.stringify(prefix)}`,
-      {
-        operation: "inspect",
-      },
-    );
-  }
+  const { url, prefix: saidPrefix, shards: saidShards, ...others } = options;
+  const prefix = prefixOption(saidPrefix);
+  const shards = shardsOption(saidShards);
   const redis = {
     commandTimeout: COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: MAX_RECONNECTS,

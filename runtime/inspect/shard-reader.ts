@@ -1,5 +1,5 @@
 /** The reads that the other files share: records, runs and owners of jobs, and what follows from them. */
-import { PROTOCOL_VERSION, type Reads, toTaskweftError, type Connection } from "../connection/index.js";
+import { PROTOCOL_VERSION, type Reads, type Connection } from "../connection/index.js";
 import {
   idTime,
   NEW_RUN,
@@ -56,7 +56,7 @@ export class ShardReader {
     try {
       return await commands(this.#connection.redis);
     } catch (error) {
-      throw toTaskweftError(error, "inspect");
+      throw this.#connection.failure(error, "inspect");
     }
   }
 

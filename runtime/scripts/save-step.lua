@@ -14,11 +14,12 @@ if refusal then
   return refusal
 end
 -- JSON holds no line break, not even in a string: so a name right after one belongs to a step, whatever the
--- results hold.
+-- results hold. The text is searched as it is: each long text that Lua makes costs as much as all else here.
 local lines = redis.call('HGET', notes, id)
-if lines and string.find('\n' .. lines, '\n[' .. name, 1, true) then
+local start = '[' .. name
+if lines and (string.find(lines, '\n' .. start, 1, true) or string.sub(lines, 1, #start) == start) then
   return 'SAVED'
 end
-local line = '[' .. name .. (result == '' and '' or ',') .. result .. ']'
+local line = start .. (result == '' and '' or ',') .. result .. ']'
 redis.call('HSET', notes, id, lines and lines .. '\n' .. line or line)
 return 'SAVED'

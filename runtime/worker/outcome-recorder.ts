@@ -308,6 +308,8 @@ export class OutcomeRecorder implements OutcomeSink {
     const { outcome, run, ms, wait, contract, before } = settlement;
     const { round } = fetcher;
     this.#persist("outcome", "writing an outcome", async () => {
+      // The lease is lost: the job runs again, and may not die.
+      if (this.#ports.worker() !== worker) return;
       await before?.();
       const { outcome: reply, invited } = await fail(connection, {
         keys,

@@ -1,7 +1,6 @@
 import { durationMs, optionInvalid, prefixOption, shardsOption, wholeNumber } from "../option-values.js";
 import type { ConnectionOptions } from "../connection/index.js";
 import { type Duration, type QueueDefinition, timerMs } from "../definition/index.js";
-import { DEFAULT_PREFIX } from "../protocol/index.js";
 import type { Logger } from "./handler.js";
 import { createConsoleLogger } from "./logger.js";
 import { servedQueues } from "./served-queues.js";
@@ -39,10 +38,11 @@ export interface WorkerOptions extends ConnectionOptions {
    * `0` removes them at once.
    */
   readonly retentionCompleted?: Duration;
-  /** First part of every key. Default `weft`. */
+  /** First part of every key. Default: `TASKWEFT_PREFIX`, else `weft`. */
   readonly prefix?: string;
   /**
-   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default 1.
+   * Number of shards, 1 to 64; must be the same for all producers and workers. See docs/redis.md. Default:
+   * `TASKWEFT_SHARDS`, else 1.
    */
   readonly shards?: number;
   /** Default: lines on standard error, level `info`. */
@@ -112,7 +112,7 @@ export function resolveWorkerOptions(
       options.retentionCompleted === undefined
         ? undefined
         : durationMs("retentionCompleted", options.retentionCompleted, 0),
-    prefix: prefixOption(options.prefix ?? DEFAULT_PREFIX),
+    prefix: prefixOption(options.prefix),
     shards: shardsOption(options.shards),
     keepsJobLog: keepsJobLog(options.jobLog ?? "keep"),
     logger: options.logger ?? createConsoleLogger(),

@@ -57,12 +57,15 @@ test.each([
   ["options that exclude each other", ["codegen", "--check", "--watch"], /give one of them/],
   ["a timeout without a wait", ["queues", "drain", "default", "--timeout", "1s"], /add --wait/],
   ["the same of tasks", ["tasks", "drain", "a:b", "--timeout", "1s"], /add --wait/],
+  ["the same of an enqueue", ["enqueue", "a:b", "--timeout", "1s"], /add --wait/],
   ["two times", ["enqueue", "a:b", "--at", "2030-01-01", "--delay", "1s"], /--at and --delay/],
   ["a time in words", ["enqueue", "a:b", "--at", "tomorrow 9"], /--at takes a time such as/],
   ["a day that is none", ["enqueue", "a:b", "--at", "2026-02-31T10:00:00Z"], /--at takes a time such as/],
   ["a time in seconds", ["enqueue", "a:b", "--at", "1772366400"], /milliseconds since 1970/],
   ["a payload that is no JSON", ["enqueue", "a:b", "{orderId: 1}"], /not JSON/],
   ["a payload file that is not there", ["enqueue", "a:b", "@nowhere.json"], /nowhere\.json/],
+  ["a payload file that is a folder", ["enqueue", "a:b", "@."], /cannot read \.: EISDIR/],
+  ["help of an unknown command", ["help", "cdegen"], /Did you mean codegen/],
   ["a bulk command without names", ["jobs", "retry"], /needs ids, or a filter/],
   ["no project", ["dev"], /weft init/],
 ] as const)("%s is a usage error: exit 2, told on stderr", async (_what, args, text) => {
@@ -73,6 +76,13 @@ test.each([
   expect(json.code).toBe(2);
   const { error } = JSON.parse(json.stdout) as { error: { message: string; fix?: string } };
   expect(`${error.message}\n${error.fix}`).toMatch(text);
+});
+
+test("a place where nothing can be written is told without a stack", async () => {
+  await writeFile(join(folder, "file"), "");
+  const { code, stdout, stderr } = await call(["init", "file/jobs"]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^error ENOTDIR: not a directory, \w+ '.*'\n {2}name a folder, not a file\n$/);
 });
 
 test.each([

@@ -85,6 +85,21 @@ test.each([
   expect(await call("init")).toMatchObject({ code: 0 });
 });
 
+test("init takes what npm init has written for nobody's choice, unless there are sources", async () => {
+  const scripts = { test: 'echo "Error: no test specified" && exit 1' };
+  const manifest = JSON.stringify({ name: "mine", main: "index.js", scripts, type: "commonjs" });
+  await write("package.json", manifest);
+  await write("index.js", "");
+  expect(await call("init")).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining("index.js") as string,
+  });
+  expect(await read("package.json")).toBe(manifest);
+  await rm(join(folder, "index.js"));
+  expect(await call("init")).toMatchObject({ code: 0, stderr: "" });
+  expect(JSON.parse(await read("package.json"))).toMatchObject({ name: "mine", type: "module" });
+});
+
 /** As somebody whom rights bind: the superuser may read everything. */
 async function withoutRights<Result>(act: () => Promise<Result>): Promise<Result> {
   if (process.geteuid?.() !== 0) return await act();
@@ -188,6 +203,21 @@ test(
 );
 
 test(
+  "dev: the program that it runs enqueues where its worker looks, under the prefix and shards of the file",
+  async () => {
+    await newProject();
+    await write("weft.config.yaml", "redis: { prefix: shop, shards: 2 }\n");
+    const { url } = await startRedis();
+    const dev = startWeft(["dev", "--run", "src/enqueue-hello.ts", "--redis-url", url], { cwd: folder });
+    await dev.printed(/enqueued hello:greet/);
+    await dev.printed(/hello:greet completed: Hello, Ada!/);
+    dev.signal("SIGINT");
+    expect(await dev.ended).toEqual({ code: 0, signal: null });
+  },
+  DEV_TIMEOUT_MS,
+);
+
+test(
   "dev that is killed hard takes its worker with it",
   async () => {
     await newProject();
@@ -280,13 +310,24 @@ test(
     ).toMatchObject({ code: 0 });
     worker.signal("SIGTERM");
     expect(await worker.ended).toEqual({ code: 0, signal: null });
-    await rm(join(folder, "tasks/handlers/hello/flaky.ts"));
-    const { code, stderr } = await weft(["worker"], { cwd: folder, env });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(
-      /^error ImportMissing: .*generated.registry\.ts imports .*flaky\.js, which is not there$/m,
+    const refused = async (): Promise<string> => {
+      const { code, stderr } = await weft(["worker"], { cwd: folder, env });
+      expect(code).toBe(1);
+      expect(stderr).not.toMatch(/^ +at /m);
+      return stderr;
+    };
+    await write("tasks/handlers/hello/flaky.ts", "export default (;\n");
+    expect(await refused()).toMatch(
+      /^error SourceInvalid: \/.*hello.flaky\.ts:1:16: ERROR: Unexpected ";"\n/,
     );
-    expect(stderr).not.toMatch(/^ +at /m);
+    await write("tasks/handlers/hello/flaky.ts", 'import "not-installed";\n');
+    expect(await refused()).toMatch(
+      /^error ImportMissing: \/.*hello.flaky\.ts imports not-installed, which is not there\n.*npm install/,
+    );
+    await rm(join(folder, "tasks/handlers/hello/flaky.ts"));
+    expect(await refused()).toMatch(
+      /^error ImportMissing: .*generated.registry\.ts imports .*flaky\.js, which is not there\n.*weft codegen/,
+    );
   },
   DEV_TIMEOUT_MS,
 );

@@ -11,6 +11,7 @@ import type { CliError } from "../../cli/errors.js";
 import { isAlive } from "../../cli/redis/dev-state.js";
 import { findDevRedis, openDevRedis, type DevRedis } from "../../cli/redis/index.js";
 import { installHint } from "../../cli/redis/install-hint.js";
+import { unreachable } from "../../cli/redis/reach.js";
 import { parseServerInfo } from "../../cli/redis/server-info.js";
 import { startRedis } from "../support/redis.js";
 
@@ -160,6 +161,17 @@ test.each([
     expect(existsSync(join(root, ".weft"))).toBe(false);
   },
 );
+
+test.each([
+  ["redis://h:6379", "read ECONNRESET", "ECONNRESET", "begins with rediss://"],
+  ["redis://h:6379", "Connection is closed.", undefined, "begins with rediss://"],
+  ["rediss://h:6379", "connect ETIMEDOUT", "ETIMEDOUT", "begins with redis://"],
+  ["redis://h:8080", 'Unknown RESP type 72 "H". Please report this.', undefined, "something else than Redis"],
+  ["rediss://h:6379", "self-signed certificate", "DEPTH_ZERO_SELF_SIGNED_CERT", "NODE_EXTRA_CA_CERTS"],
+])("what to look at when %s says %s", (address, message, code, advice) => {
+  const error = unreachable(address, Object.assign(new Error(message), code === undefined ? {} : { code }));
+  expect(error.fix).toContain(advice);
+});
 
 test("without any Redis the error names the line that installs one", async () => {
   await expect(openDevRedis({ root, env: { PATH: "" } })).rejects.toMatchObject({

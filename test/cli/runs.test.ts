@@ -157,6 +157,10 @@ test(
     );
     const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
     expect(await inProcess(["codegen"], { cwd: own, env })).toMatchObject({ code: 0 });
+    const misspelt = await inProcess(["runs", "list", "--workflow", "math:iner"], { cwd: own, env });
+    expect(misspelt.stderr).toBe(
+      'no runs\nno workflow "math:iner" in the definitions: did you mean "math:inner"?\n',
+    );
     const skip = (result: string) => inProcess(["runs", "skip", "r", "down", result], { cwd: own, env });
     const refused = await skip('{ "all": { "sum": "x" } }');
     expect([refused.code, refused.stderr]).toEqual([

@@ -1,5 +1,5 @@
 // The demo as a person runs it, with fewer orders. Slow by nature: real processes, retries after a second.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -75,6 +75,17 @@ describe("npm run demo", () => {
     expect(await running.ended).toEqual({ code: 0, signal: null });
     expect(running.output()).toMatch(/\d+ orders placed, \d+ jobs and \d+ steps of runs finished\./);
     expect(() => process.kill(-running.pid, 0)).toThrow(/ESRCH/);
+  }, 60_000);
+
+  test("--folder is not emptied where it holds files of somebody else", async () => {
+    const mine = join(folder, "mine");
+    await mkdir(mine);
+    await writeFile(join(mine, "thesis.md"), "five years of work");
+    const args = ["tools/demo.mjs", "--once", "--orders", "1", "--folder", mine];
+    const running = startProgram(process.execPath, args, { cwd: ROOT, env: await demoEnv() });
+    expect((await running.ended).code).toBe(1);
+    expect(running.output()).toContain("--folder: expected an empty folder, or that of an earlier demo");
+    expect(await readdir(mine)).toEqual(["thesis.md"]);
   }, 60_000);
 
   test("an option that makes no sense is refused with what was expected", async () => {

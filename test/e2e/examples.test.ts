@@ -45,6 +45,18 @@ describe("npm run example", () => {
     expect(running.output()).toMatch(/Expected the name of an example \(.*hustlex.*\), got "hustley"/);
   });
 
+  test.each([
+    [["--mesages", "30"], 'expected options such as --messages 20000, got "--mesages"'],
+    [["--messages", "few"], '--messages: expected a whole number above 0, got "few"'],
+  ])("options that cannot be meant are refused without a stack: %j", async (args, told) => {
+    const env = { TASKWEFT_REDIS_URL: (await startRedis()).url };
+    const command = ["tools/example.mjs", "taskflow", ...args];
+    const running = startProgram(process.execPath, command, { cwd: ROOT, env });
+    expect((await running.ended).code).toBe(1);
+    expect(running.output()).toContain(told);
+    expect(running.output()).not.toContain("    at ");
+  });
+
   test("each has an npm start of its own and a line in the table", async () => {
     const table = await readFile(join(ROOT, "examples/README.md"), "utf8");
     const names = [...table.matchAll(/`npm run example -- ([a-z]+)`/g)].map((match) => match[1] ?? "");

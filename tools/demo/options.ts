@@ -10,7 +10,7 @@ export interface DemoOptions {
   readonly rate: number;
   /** Worker processes. Default 3. */
   readonly workers: number;
-  /** Where ledger and logs go; emptied at the start. Default `.weft/demo`. */
+  /** Where ledger and logs go; what an earlier demo left there is removed. Default `.weft/demo`. */
   readonly folder: string;
   /** Kill one worker with SIGKILL in the middle. Default false. */
   readonly kill: boolean;
@@ -21,7 +21,7 @@ export const DEMO_HELP = `npm run demo -- [options]
   --orders N   orders to place (default: 200 with --once, else no end)
   --rate N     orders a second, six jobs or a run of the checkout each (default: 40)
   --workers N  worker processes (default: 3)
-  --folder F   where ledger and logs go; emptied at the start (default: .weft/demo)
+  --folder F   where ledger and logs go, an empty folder or that of an earlier demo (default: .weft/demo)
   --kill       kill one worker with SIGKILL in the middle`;
 
 /** @throws Error whose text says which option is wrong. */

@@ -1,5 +1,5 @@
 /** The demo itself: three workers, a producer, progress, and the account at the end. */
-import { appendFile, mkdir, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Display, type Progress } from "./display.js";
@@ -20,6 +20,7 @@ export class DemoError extends Error {
   override readonly name = "DemoError";
 }
 
+const LEDGER = "ledger.jsonl";
 const CONCURRENCY = 20;
 const JOBS_PER_ORDER = 6;
 const REFRESH_MS = 250;
@@ -46,9 +47,8 @@ export async function runDemo(root: string, redis: DemoRedis, options: DemoOptio
 
 async function openDemo(root: string, redis: DemoRedis, options: DemoOptions): Promise<Demo> {
   const folder = resolve(root, options.folder);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  const ledger = join(folder, "ledger.jsonl");
+  await clear(folder);
+  const ledger = join(folder, LEDGER);
   // The tally opens the file before the first worker has written to it.
   await appendFile(ledger, "");
   process.stderr.write(
@@ -58,6 +58,18 @@ async function openDemo(root: string, redis: DemoRedis, options: DemoOptions): P
   // What earlier runs left in this Redis is not this run's.
   const deadBefore = totalDead(await view.queues());
   return new Demo(options, { root, logs: folder }, ledger, redis, view, deadBefore);
+}
+
+/** Empties only what an earlier demo has filled: `--folder .` must not delete the repository. */
+async function clear(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const names = await readdir(folder);
+  if (names.length > 0 && !names.includes(LEDGER))
+    throw new DemoError(
+      `--folder: expected an empty folder, or that of an earlier demo, got other files in ${folder}`,
+    );
+  await rm(folder, { recursive: true });
+  await mkdir(folder);
 }
 
 class Demo {

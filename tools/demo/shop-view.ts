@@ -3,6 +3,7 @@ import type { QueueName } from "../../generated/index.js";
 import { Connection } from "../../runtime/connection/index.js";
 import { TaskweftError } from "../../runtime/errors.js";
 import { createInspector, type Inspector, type JobDetails } from "../../runtime/inspect/index.js";
+import { prefixOption } from "../../runtime/option-values.js";
 import { ShardKeys } from "../../runtime/protocol/index.js";
 
 export interface QueueRow {
@@ -46,7 +47,11 @@ const RUN_ENDS = new Set(["cancelled", "completed", "failed"]);
 
 export function openShopView(url: string): ShopView {
   const connection = new Connection({ url }, "demo");
-  const inspector = createInspector({ connection, keys: new ShardKeys(), queues: QUEUES });
+  const inspector = createInspector({
+    connection,
+    keys: new ShardKeys(prefixOption(undefined)),
+    queues: QUEUES,
+  });
   return {
     queues: () => readQueues(inspector),
     job: (id) => unlessGone(async () => toOutcome(await inspector.showJob(id))),

@@ -74,7 +74,7 @@ class Maker {
     const schema = this.#resolve(wanted.schema);
     if (node.kind === "map" && schema.kind === "object") return this.#object(node, at, wanted, schema);
     if (node.kind === "list" && schema.kind === "array") return this.#list(node, wanted, schema);
-    const made = this.#free(node);
+    const made = this.#free(node, wanted.path);
     // Maps and empty values are marked at their key, because an empty value has no text.
     const hasOwnPlace = node.kind === "list" || (node.kind === "scalar" && node.value !== null);
     this.#hold(made.type, hasOwnPlace ? (made.at ?? node.origin) : at, wanted);
@@ -135,11 +135,11 @@ class Maker {
     return { template: { kind: "list", items: items.map(({ template }) => template) }, type: UNKNOWN };
   }
 
-  /** For a value without a schema for its parts: only its type as a whole is compared. */
-  #free(node: SourceNode): Made {
+  /** For a value without a schema for its parts: only its type as a whole is compared. `path`: its place. */
+  #free(node: SourceNode, path: string): Made {
     if (node.kind === "scalar") return this.#scalar(node);
     if (node.kind === "list") {
-      const items = node.items.map((one) => this.make(one, one.origin, ANYTHING));
+      const items = node.items.map((one) => this.make(one, one.origin, { ...ANYTHING, path: `${path}[]` }));
       const branches = items.map(({ type }) => type.schema);
       const schema: JsonSchemaNode = { kind: "array", items: unionOf(branches) };
       const template = { kind: "list", items: items.map((item) => item.template) } as const;
@@ -147,7 +147,7 @@ class Maker {
     }
     const made = node.entries.map(({ key, keyOrigin, value }) => ({
       key,
-      ...this.make(value, keyOrigin, { ...ANYTHING, optional: true }),
+      ...this.make(value, keyOrigin, { ...ANYTHING, optional: true, path: join(path, key) }),
     }));
     const fields = made.map(({ key, template, type }) => ({
       name: key,

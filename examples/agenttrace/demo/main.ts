@@ -1,10 +1,10 @@
 /** `npm start`: three replicas, one of which is stopped in the middle, and the account. */
-import { numberArgument, type ExampleRun } from "../../support/place.js";
+import { numberArguments, type ExampleRun } from "../../support/place.js";
 import { runReplicas, type ReplicaAccount } from "./replicas.js";
 
 /** Gives the exit code: 1 if a job was lost, or the stop has cost one an attempt. */
 export async function runExample({ args, ...place }: ExampleRun): Promise<number> {
-  const plan = { traces: numberArgument(args, "traces", 300), replicas: 3 };
+  const plan = { ...numberArguments(args, { traces: 300 }), replicas: 3 };
   process.stdout.write(
     `${plan.traces} traces come in; ${plan.replicas} replicas with ten slots each, of which one is stopped in the middle.\n`,
   );

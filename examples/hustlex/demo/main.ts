@@ -1,13 +1,12 @@
 /** `npm start`: the escrow run, and its account. */
-import { numberArgument, type ExampleRun } from "../../support/place.js";
+import { numberArguments, type ExampleRun } from "../../support/place.js";
 import { releaseEscrows, type EscrowAccount, type EscrowPlan } from "./escrow.js";
 
 /** Gives the exit code: 1 unless each contract was released once. */
 export async function runExample({ args, ...place }: ExampleRun): Promise<number> {
   const plan: EscrowPlan = {
-    contracts: numberArgument(args, "contracts", 1000),
+    ...numberArguments(args, { contracts: 1000, kills: 6 }),
     failShare: 0.2,
-    kills: numberArgument(args, "kills", 6),
     producers: 5,
     random: Math.random,
     workers: 3,

@@ -1,13 +1,11 @@
 /** `npm start`: events at full speed, actions that are slow, and the account. */
-import { numberArgument, type ExampleRun } from "../../support/place.js";
+import { numberArguments, type ExampleRun } from "../../support/place.js";
 import { type EventAccount, type EventPlan, runEvents } from "./events.js";
 
 /** Gives the exit code: 1 if an emit waited for a handler, or a job did not end as it must. */
 export async function runExample({ args, ...place }: ExampleRun): Promise<number> {
-  const plan: EventPlan = {
-    events: numberArgument(args, "events", 200),
-    slowMs: numberArgument(args, "slow", 100),
-  };
+  const { events, slow: slowMs } = numberArguments(args, { events: 200, slow: 100 });
+  const plan: EventPlan = { events, slowMs };
   process.stdout.write(
     `${plan.events} orders through seven observers. Everything outside takes ${plan.slowMs} ms to answer, the CRM fails twice first, and the partner is gone.\n`,
   );

@@ -1,11 +1,11 @@
 /** `npm start`: messages at full speed, with depth, rate and memory as they flow, and the account. */
-import { numberArgument, type ExampleRun } from "../../support/place.js";
+import { numberArguments, type ExampleRun } from "../../support/place.js";
 import { runFlow, type FlowAccount, type FlowPlan } from "./flow.js";
 
 /** Gives the exit code: 1 if a message was lost, or handled twice without a lost worker. */
 export async function runExample({ args, ...place }: ExampleRun): Promise<number> {
   const plan: FlowPlan = {
-    messages: numberArgument(args, "messages", 20_000),
+    ...numberArguments(args, { messages: 20_000 }),
     workers: 3,
     onLook: ({ pending, active, memoryBytes, handled, elapsedMs }) => {
       const rate = Math.round((handled * 1000) / elapsedMs);

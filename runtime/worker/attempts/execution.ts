@@ -14,7 +14,7 @@ import type { JobMeter } from "../../metrics/index.js";
 import { durationMs, optionInvalid } from "../../option-values.js";
 import { idTime } from "../../protocol/index.js";
 import { AttemptSecrets } from "./attempt-secrets.js";
-import { StartedTooLate } from "../abort-reasons.js";
+import { StartedTooLate, type Suspended } from "../abort-reasons.js";
 import { type Claim, identityOf, latenessMs, mayBeLate } from "../claims/claim.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
 import { keptBy, withFields } from "../logger.js";
@@ -40,12 +40,16 @@ export class Execution implements TaskContext {
    */
   deadlineAt: number;
   abortReason: Error | undefined;
+  /** The attempt rests when these steps have ended. */
+  resting: Promise<unknown> | undefined;
   settled = false;
   /** Where the attempt is counted; `undefined` until it starts. */
   meter: JobMeter | undefined;
   readonly #logger: Logger;
   readonly #notebook: Notebook;
   #controller: AbortController | undefined;
+  /** Why the handler was told to stop. */
+  #stopReason: Error | undefined;
   #secrets: AttemptSecrets | undefined;
   #log: Logger | undefined;
   #journal: StepJournal | undefined;
@@ -76,9 +80,14 @@ export class Execution implements TaskContext {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      if (this.abortReason !== undefined) this.#controller.abort(this.abortReason);
+      if (this.#stopReason !== undefined) this.#controller.abort(this.#stopReason);
     }
     return this.#controller.signal;
+  }
+
+  /** The handler was told to stop. */
+  get wasStopped(): boolean {
+    return this.#stopReason !== undefined;
   }
 
   get idempotencyKey(): string {
@@ -166,10 +175,24 @@ export class Execution implements TaskContext {
    * must not postpone the deadline.
    */
   abort(reason: Error): void {
-    if (this.abortReason !== undefined || this.settled) return;
-    this.abortReason = reason;
+    if (this.#stopReason !== undefined || this.settled) return;
+    this.abortReason ??= reason;
+    this.#stopReason = reason;
     this.deadlineAt = Math.min(this.deadlineAt, performance.now()) + ABORT_PATIENCE_MS;
     this.#controller?.abort(reason);
+  }
+
+  /**
+   * The attempt rests, and begins no step any more. What is under way ends first: it would be repeated after
+   * the rest.
+   */
+  rest(reason: Suspended, underWay: readonly Promise<unknown>[]): void {
+    if (this.abortReason !== undefined || this.settled) return;
+    this.abortReason = reason;
+    this.resting = Promise.allSettled(underWay).then(() => {
+      this.resting = undefined;
+      this.abort(reason);
+    });
   }
 }
 

@@ -12,7 +12,7 @@ import { ClaimedJob, Execution } from "./execution.js";
 import type { AnyHandler, Logger } from "../handler.js";
 import { type HandlerTable, meterOf, type TaskEntry } from "./handler-table.js";
 import type { Notebook } from "./notebook.js";
-import { issueText } from "./outcome.js";
+import { describeError, issueText } from "./outcome.js";
 
 export interface OutcomeSink {
   completed(execution: Execution, result: unknown, durationMs: number): void;
@@ -188,7 +188,8 @@ export class Executor {
       this.#returned(execution, value);
       return;
     }
-    this.#settleAborted(execution);
+    if (execution.resting === undefined) this.#settleAborted(execution);
+    else void execution.resting.then(() => this.#settleAborted(execution));
   }
 
   #settleAborted(execution: Execution): void {
@@ -212,14 +213,20 @@ export class Executor {
       validator = contract.schemas.result();
       this.#resultValidators.set(contract.name, validator);
     }
-    const checked = validator.safeParse(result);
-    if (checked.success) return undefined;
-    return `the handler of ${contract.name} returned a result that does not fit its schema: ${issueText(checked.error.issues)}`;
+    try {
+      const checked = validator.safeParse(result);
+      if (checked.success) return undefined;
+      return `the handler of ${contract.name} returned a result that does not fit its schema: ${issueText(checked.error.issues)}`;
+    } catch (error) {
+      // A getter of the result has thrown; uncaught, that would end the process and all its jobs.
+      const { message } = describeError(error);
+      return `the handler of ${contract.name} returned a result that cannot be read: ${message}`;
+    }
   }
 
   #expired(execution: Execution): void {
     // The second expiry: the handler did not settle in time after the abort, so the slot is freed without it.
-    if (execution.abortReason !== undefined) this.#settleAborted(execution);
+    if (execution.wasStopped) this.#settleAborted(execution);
     else execution.abort(new TimeoutExceeded(execution.contract.name, execution.timeoutMs));
   }
 

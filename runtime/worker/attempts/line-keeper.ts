@@ -17,6 +17,11 @@ const PAUSE_AFTER_ERROR_MS = 5000;
 const MAX_LINES = 200;
 const MAX_BYTES = 32 * 1024;
 const MAX_LINE_CHARACTERS = 1000;
+/**
+ * Most attempts whose lines wait. Where Redis refuses them while jobs go on, as it does when it is full, the
+ * lines of further attempts are only in the worker's log.
+ */
+const MOST_WAITING = 10_000;
 /** Most jobs and characters of one write: one script must not hold Redis for long. */
 const JOBS_AT_ONCE = 100;
 const CHARACTERS_AT_ONCE = 256 * 1024;
@@ -57,6 +62,7 @@ export class LineKeeper {
   ): void {
     if (attempt.settled || !this.#ports.keepsLines) return;
     let waiting = this.#waiting.get(attempt);
+    if (waiting === undefined && this.#waiting.size === MOST_WAITING) return;
     if (waiting === undefined) this.#waiting.set(attempt, (waiting = { lines: [], leftOut: 0 }));
     const text = textOf(() => lineText(message, fields), MAX_LINE_CHARACTERS);
     waiting.lines.push(encodeLogLine({ at: this.#ports.now(), level, text }));
@@ -94,8 +100,9 @@ export class LineKeeper {
   async #write(): Promise<void> {
     const { connection, keys, logger, onLost } = this.#ports;
     const worker = this.#ports.worker();
-    this.#restUntil = performance.now() + INTERVAL_MS;
     const jobs = this.#take(worker);
+    // What one write cannot hold follows at once: the lines of many short jobs would pile up.
+    this.#restUntil = this.#waiting.size > 0 ? 0 : performance.now() + INTERVAL_MS;
     if (jobs.length === 0) return;
     try {
       const call = { keys, worker, maxLines: MAX_LINES, maxBytes: MAX_BYTES, jobs };

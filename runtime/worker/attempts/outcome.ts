@@ -17,6 +17,7 @@ import { PermanentError } from "../../errors.js";
 import {
   type JobRun,
   type RecordOptions,
+  type RunEvent,
   encodeRun,
   isUnserved,
   outdatedMessage,
@@ -86,13 +87,19 @@ export function decideFailure(attempt: FailedAttempt): Decision {
 
 /**
  * The run of a job whose handler sleeps or waits for an event. No attempt is spent. Only the last of several
- * such events in a row is kept, so that they do not push failures out of the history.
+ * such events in a row is kept, so that they do not push failures out of the history; workers without a
+ * handler, which met the job in between during a deploy, do not break the row.
  */
 export function restingRun(run: JobRun, now: number, kind: "slept" | "waited", wakeAt: number): string {
-  const last = run.events.at(-1)?.[1];
-  const add = last === "slept" || last === "waited" ? withEventInstead : withEvent;
-  const events = add(run.events, [Math.round(now), kind, wakeAt]);
+  const isBetween = isUnserved(run.events.at(-1)) && isRest(run.events.at(-2));
+  const before = isBetween ? run.events.slice(0, -1) : run.events;
+  const add = isRest(before.at(-1)) ? withEventInstead : withEvent;
+  const events = add(before, [Math.round(now), kind, wakeAt]);
   return encodeRun({ ...run, state: "pending", detail: null, events });
+}
+
+function isRest(event: RunEvent | undefined): boolean {
+  return event?.[1] === "slept" || event?.[1] === "waited";
 }
 
 /**
@@ -111,8 +118,8 @@ export function unservedRun(
   const add = isUnserved(last) ? withEventInstead : withEvent;
   const message = isOutdated ? outdatedMessage(record) : unservedMessage(record);
   const events = add(run.events, [now, "failed", run.attempts + 1, UNSERVED, message, ""]);
-  const before = run.events.findLast((event) => !isUnserved(event))?.[1];
-  const state = before === "slept" || before === "waited" ? run.state : "retry";
+  const before = run.events.findLast((event) => !isUnserved(event));
+  const state = isRest(before) ? run.state : "retry";
   return {
     ms: Math.min(Math.max(2 * sinceLast, FIRST_UNSERVED_MS), LONGEST_UNSERVED_MS),
     run: encodeRun({ ...run, state, detail: null, events }),

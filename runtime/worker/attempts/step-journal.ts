@@ -27,6 +27,7 @@ export interface Attempt {
   readonly settled: boolean;
   readonly log: Logger;
   abort(reason: Error): void;
+  rest(reason: Suspended, underWay: readonly Promise<unknown>[]): void;
 }
 
 export interface JournalPorts {
@@ -140,7 +141,10 @@ export class StepJournal {
       );
     }
     if (stored <= this.#ports.now()) return;
-    this.#attempt.abort(new Suspended("sleeps", name, stored));
+    const reason = new Suspended("sleeps", name, stored);
+    // The sleep itself is under way.
+    if (this.#underWay.size > 1) this.#attempt.rest(reason, [...this.#underWay]);
+    else this.#attempt.abort(reason);
     throw this.#over();
   }
 

@@ -12,6 +12,7 @@ import type { Connection } from "../../connection/index.js";
 import { processMetrics } from "../../metrics/index.js";
 import { queueOfRecord } from "../../protocol/index.js";
 import { type Advanced, type KeptJob, advance } from "../../scripts/index.js";
+import { Acknowledgements, type Acks } from "./acknowledgements.js";
 import type { ClaimDemand } from "./claim-demand.js";
 import type { Claim } from "./claim.js";
 import type { Logger } from "../handler.js";
@@ -50,8 +51,7 @@ export interface FetcherPorts extends TakerPorts {
 export class Fetcher {
   readonly taker: Taker;
   readonly #ports: FetcherPorts;
-  #dropped: string[] = [];
-  #kept: KeptJob[] = [];
+  readonly #acks = new Acknowledgements();
   /** Ids that this worker holds -> the round in which it claimed them. */
   readonly #held = new Map<string, number>();
   #round = 0;
@@ -122,11 +122,11 @@ export class Fetcher {
   }
 
   completed(id: string): void {
-    this.#dropped.push(id);
+    this.#acks.drop(id);
   }
 
   completedAndKept(job: KeptJob): void {
-    this.#kept.push(job);
+    this.#acks.keep(job);
   }
 
   /** True while this fetcher claims and has not been told that the queues are empty. */
@@ -198,8 +198,7 @@ export class Fetcher {
 
   /** The lease is lost: nothing that was held or finished under it may be written any more. */
   abandon(): void {
-    this.#dropped = [];
-    this.#kept = [];
+    this.#acks.clear();
     this.#held.clear();
   }
 
@@ -220,7 +219,7 @@ export class Fetcher {
 
   /** Resolves when every acknowledgement has been answered. */
   async settled(): Promise<void> {
-    while (this.#inFlight > 0 || this.#dropped.length > 0 || this.#kept.length > 0) {
+    while (this.#inFlight > 0 || this.#acks.count > 0) {
       const settled = new Promise<void>((resolve) => this.#onSettled.push(resolve));
       this.schedule();
       await settled;
@@ -241,9 +240,9 @@ export class Fetcher {
     }
     while (this.#inFlight < MAX_IN_FLIGHT) {
       const want = this.#want();
-      const acks = this.#dropped.length + this.#kept.length;
-      if (want === 0 && acks === 0) break;
-      if (want === 0 && this.#inFlight > 0 && acks < this.#ports.maxBatch / 2) break;
+      const { count, overflow } = this.#acks;
+      if (want === 0 && count === 0) break;
+      if (want === 0 && this.#inFlight > 0 && count < this.#ports.maxBatch / 2 && !overflow) break;
       void this.#call(want);
     }
     if (this.#idle && this.#claiming) this.#ports.onIdle(this.#nextDueMs);
@@ -251,7 +250,7 @@ export class Fetcher {
   }
 
   #want(): number {
-    if (!this.#claiming || this.#idle) return 0;
+    if (!this.#claiming || this.#idle || this.#acks.overflow) return 0;
     // After a wake-up only one call claims: Redis would answer both together, and the second would find only
     // what the first has left.
     if (this.#asked > 0 && !this.#plenty) return 0;
@@ -268,10 +267,10 @@ export class Fetcher {
 
   async #call(want: number): Promise<void> {
     const { connection, keys, maxBatch, worker, renewal, shares } = this.#ports;
-    const dropped = this.#dropped.splice(0, maxBatch);
-    const kept = this.#kept.splice(0, maxBatch - dropped.length);
+    const acks = this.#acks.take(maxBatch);
     const name = worker();
     const wakes = this.#wakes;
+    const round = this.#round;
     if (this.#inFlight === 0) this.#heardAt = performance.now();
     this.#inFlight += 1;
     this.#asked += want;
@@ -282,19 +281,15 @@ export class Fetcher {
         leaseMs: renewal(),
         want,
         inlineUpTo: INLINE_UP_TO,
-        dropped,
-        kept,
+        ...acks,
         quotas: shares.quotas(want),
       });
-      this.#acknowledged(dropped, kept);
+      this.#acknowledged(acks, round);
       if (reply === "LOST") this.lost(name);
       else await this.#take(name, reply, want, wakes);
     } catch (error) {
       // Outcomes under a lease that was lost meanwhile must not be written under the next one.
-      if (worker() === name) {
-        this.#dropped = [...dropped, ...this.#dropped];
-        this.#kept = [...kept, ...this.#kept];
-      }
+      if (worker() === name) this.#acks.putBack(acks);
       // The script may have claimed jobs all the same.
       if (want > 0) this.#reconcile = true;
       await this.#pause("claim", "claiming jobs", error);
@@ -306,9 +301,9 @@ export class Fetcher {
     this.schedule();
   }
 
-  #acknowledged(dropped: readonly string[], kept: readonly KeptJob[]): void {
-    for (const id of dropped) this.#held.delete(id);
-    for (const job of kept) this.#held.delete(job.id);
+  #acknowledged({ dropped, kept }: Acks, upTo: number): void {
+    for (const id of dropped) this.forget(id, upTo);
+    for (const { id } of kept) this.forget(id, upTo);
   }
 
   async #take(name: string, reply: Advanced, want: number, wakes: number): Promise<void> {

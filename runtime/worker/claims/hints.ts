@@ -15,20 +15,24 @@ export async function leaveHints(
   { connection, keys, logger }: HintPorts,
   queues: readonly string[],
 ): Promise<void> {
-  const leaving = connection.redis.multi();
-  for (const queue of queues) {
-    const { wake } = keys.queue(queue);
-    leaving.lpush(wake, "1").ltrim(wake, 0, 0);
-  }
   try {
-    await leaving.exec();
+    const lists = queues.map((queue) => keys.queue(queue).wake);
+    await connection.together(() => Promise.all(lists.map((list) => leaveHint(connection, list))));
   } catch (error) {
     logger.debug("leaving a hint failed; a heartbeat will find the job", { queues: queues.join(","), error });
   }
 }
 
+/**
+ * Leaves one hint in a wake list. Not in a transaction, which a node that loses the slot would discard; single
+ * commands are sent again to the node that has it.
+ */
+export async function leaveHint({ redis }: Pick<Connection, "redis">, list: string): Promise<void> {
+  await Promise.all([redis.lpush(list, "1"), redis.ltrim(list, 0, 0)]);
+}
+
 export interface HintPorts {
-  readonly connection: Pick<Connection, "redis">;
+  readonly connection: Pick<Connection, "redis" | "together">;
   readonly keys: ShardKeys;
   readonly logger: Logger;
 }

@@ -9,6 +9,7 @@ import { Connection, type ConnectionOptions } from "../../connection/index.js";
 import { timerMs } from "../../definition/index.js";
 import type { ShardKeys } from "../../protocol/index.js";
 import type { Fetcher } from "./fetcher.js";
+import { leaveHint } from "./hints.js";
 import type { Logger } from "../handler.js";
 
 /** A blocking pop returns this often, which shows that its connection is alive. */
@@ -103,7 +104,9 @@ export class Waker {
     try {
       let hint: [string, string] | null = null;
       while (hint === null && !isDone && this.#closed === undefined) [hint, isDone] = await this.#pop();
-      if (hint !== null && !isDone && full()) await this.#passOn(hint[0]);
+      // A due job may have filled this worker during its blocking pop; the hint is meant for a worker that
+      // sleeps.
+      if (hint !== null && !isDone && full()) await leaveHint(this.#connection, hint[0]);
     } catch (error) {
       if (this.#closed === undefined) {
         logger.warn("waiting for work failed; polling instead", { error });
@@ -133,13 +136,5 @@ export class Waker {
     );
     this.#lively = hint !== null;
     return [hint, isDone];
-  }
-
-  /**
-   * A due job may have filled this worker during its blocking pop; the hint is meant for a worker that
-   * sleeps.
-   */
-  async #passOn(wakeKey: string): Promise<void> {
-    await this.#connection.redis.multi().lpush(wakeKey, "1").ltrim(wakeKey, 0, 0).exec();
   }
 }

@@ -3,6 +3,7 @@
  * or Redis.
  */
 import type { Duration } from "../../definition/index.js";
+import { Suspended } from "../abort-reasons.js";
 import { stubError } from "../attempts/execution.js";
 import type { EnqueueOf, Job, Logger, Progress, TaskContext } from "../handler.js";
 import { progressText } from "../attempts/notebook.js";
@@ -27,6 +28,9 @@ export class HostedContext implements TaskContext {
   readonly #post: (message: FromHost) => void;
   readonly #controller = new AbortController();
   readonly #calls = new Map<number, Call>();
+  readonly #steps = new Set<Promise<unknown>>();
+  /** The handler was told that the attempt rests. */
+  #rests = false;
   #made = 0;
   #over = false;
 
@@ -44,7 +48,9 @@ export class HostedContext implements TaskContext {
   step<Result>(name: string, fn: () => Result | Promise<Result>): Promise<Result> {
     const asked = this.#ask((call) => ({ type: "step", call, name: sendable(name) }), fn);
     // Nobody has to await a step; the worker logs its failure.
-    asked.catch(() => undefined);
+    const ended = (): unknown => this.#steps.delete(asked);
+    this.#steps.add(asked);
+    asked.then(ended, ended);
     return asked as Promise<Result>;
   }
 
@@ -84,6 +90,11 @@ export class HostedContext implements TaskContext {
     return stubError(this.#job.task, "defineHandler");
   }
 
+  /** Before an attempt rests, its steps under way end: they would be repeated after the rest. */
+  async stepsBeforeRest(): Promise<void> {
+    while (this.#rests && this.#steps.size > 0) await Promise.allSettled(this.#steps);
+  }
+
   /** The worker wants the handler to stop. */
   abort(reason: unknown): void {
     this.#controller.abort(reason);
@@ -108,7 +119,12 @@ export class HostedContext implements TaskContext {
     this.#calls.delete(call);
     if (asked === undefined) return;
     if (error === undefined) asked.resolve(json === undefined ? undefined : JSON.parse(json));
-    else asked.reject(asked.thrown === undefined ? decodeError(error) : asked.thrown.error);
+    else if (asked.thrown !== undefined) asked.reject(asked.thrown.error);
+    else {
+      const thrown = decodeError(error);
+      this.#rests ||= thrown instanceof Suspended;
+      asked.reject(thrown);
+    }
   }
 
   /**

@@ -15,6 +15,7 @@ export function serve(port: HostPort, handlers: HandlerTable, close: () => Promi
     const own = new HostedContext(job, idempotencyKey, (message) => port.post(message));
     context = own;
     const answer = await answered(async () => (await load(handlers, job.task))(job, own));
+    await own.stepsBeforeRest();
     own.close();
     const enqueued = processMetrics.jobs.takeEnqueued();
     const counted = processMetrics.takeCounted();

@@ -99,7 +99,8 @@ export class Reaper {
     let taken = 0;
     let queues = await knownQueues(connection, keys);
     while (ids.size > 0) {
-      const batch = [...ids].slice(0, BATCH);
+      // Each goes to the front of its queue, so the last one first.
+      const batch = [...ids].slice(-BATCH).reverse();
       const reply = await reclaim(connection, {
         keys,
         worker,

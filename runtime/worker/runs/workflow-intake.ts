@@ -20,7 +20,6 @@ import {
   itemOf,
   type Scope,
   storedItems,
-  type WorkflowGraph,
 } from "../../workflow/index.js";
 import { ChildRuns, type ChildRunsPorts } from "./child-runs.js";
 import { type Claim, wasHandled } from "../claims/claim.js";
@@ -34,9 +33,10 @@ import type { RunDecider } from "./run-decider.js";
 import type { RunFacts, RunReader } from "./run-reader.js";
 import { knownPayload, knownScope, memoryOf } from "./run-memory.js";
 import { endOfFanOut, endOfStep, widthOf } from "./step-end.js";
-import { areOfOneFanOut, contextOf, countItems, type StepContext, stepsOf } from "../claims/step-context.js";
+import { contextOf, countItems, type StepContext, stepsOf } from "../claims/step-context.js";
+import { type Placed, readTogether, type Taken } from "./placed-claims.js";
 import type { Carried, StepEnds } from "./step-ends.js";
-import { addFields, addOwnFields, ownField } from "./step-fields.js";
+import { addFields, ownField } from "./step-fields.js";
 
 const ERROR_PAUSE_MS = 250;
 const MAX_ITEMS = 100_000;
@@ -124,45 +124,55 @@ export class WorkflowIntake {
   }
 
   async #prepareAll(taken: readonly Taken[]): Promise<void> {
-    const { worker, ready } = this.#ports;
+    const { worker } = this.#ports;
     const name = worker();
     let open = taken;
     // This worker holds the jobs now: a failed read is repeated until it succeeds, or they would stay active
     // without running.
     while (open.length > 0) {
-      const isOver = this.#closed || worker() !== name;
-      const prepared = isOver ? [] : await this.#tryPrepare(name, open);
-      const again = open.filter((_one, i) => prepared[i] === "again");
-      // Before the claims are passed on: a suspect that waits until nothing is under way checks this number
-      // then.
-      this.#preparing -= open.length - again.length;
-      ready(worker() === name ? prepared.filter((one) => one !== undefined && one !== "again") : []);
-      open = again;
+      if (this.#closed || worker() !== name) {
+        const none = open.map(() => undefined);
+        return this.#pass(name, none);
+      }
+      open = await this.#tryPrepare(name, open);
       if (open.length > 0) await new Promise((resolve) => setTimeout(resolve, ERROR_PAUSE_MS));
     }
   }
 
-  /** One entry for each job, in the same order; `again` where Redis refused. */
-  async #tryPrepare(name: string, taken: readonly Taken[]): Promise<readonly Prepared[]> {
-    const { reader } = this.#ports;
-    try {
-      const graphs = await reader.graphs(taken.map(({ claim }) => claim.record.options.workflow ?? ""));
-      const placed = taken.map((one) => this.#place(one, graphs));
-      const fields = new Set<string>();
-      for (const [i, one] of placed.entries()) this.#addFieldsOf(one, fields, placed[i - 1]?.context);
-      const facts = await reader.read([...fields]);
-      const prepared: Prepared[] = placed.map((one) => this.#preparePlain(one, facts));
-      const others = placed.flatMap((one, i) => (prepared[i] === undefined ? [{ one, i }] : []));
-      if (others.length === 0) return prepared;
-      const prepareOther = async ({ one, i }: (typeof others)[number]): Promise<void> => {
-        prepared[i] = await this.#prepareOne(name, one, facts);
-      };
-      await Promise.all(others.map(prepareOther));
-      return prepared;
-    } catch (error) {
-      this.#warn(error);
-      return taken.map(() => "again");
-    }
+  #pass(name: string, prepared: readonly (Claim | undefined)[]): void {
+    const { worker, ready } = this.#ports;
+    // Before the claims are passed on: a suspect that waits until nothing is under way checks this number
+    // then.
+    this.#preparing -= prepared.length;
+    ready(worker() === name ? prepared.filter((one) => one !== undefined) : []);
+  }
+
+  /** Returns those that are to be tried again. */
+  async #tryPrepare(name: string, taken: readonly Taken[]): Promise<readonly Taken[]> {
+    const { decider, reader } = this.#ports;
+    const read = await readTogether(reader, decider, taken).catch((error: unknown) => this.#warn(error));
+    if (read === undefined) return taken;
+    const { placed, facts } = read;
+    const plain = placed.map((one) => this.#preparePlain(one, facts));
+    // They do not wait for the others, of which one may have a long list to store.
+    const started = plain.filter((one) => one !== undefined);
+    if (started.length > 0) this.#pass(name, started);
+    if (started.length === taken.length) return [];
+    const again: Taken[] = [];
+    const prepared: (Claim | undefined)[] = [];
+    const prepareOther = async (one: Placed, i: number): Promise<void> => {
+      if (plain[i] !== undefined) return;
+      const other = await this.#prepareOne(name, one, facts);
+      if (other === "again") {
+        again.push(taken[i]!);
+        return;
+      }
+      prepared.push(other);
+      // Items of a fan-out are ready in the same moment, and are passed on together.
+      if (prepared.length === 1) queueMicrotask(() => this.#pass(name, prepared.splice(0)));
+    };
+    await Promise.all(placed.map(prepareOther));
+    return again;
   }
 
   /**
@@ -231,23 +241,6 @@ export class WorkflowIntake {
 
   #warn(error: unknown): void {
     this.#ports.logger.warn("reading a workflow run failed; trying again", { error });
-  }
-
-  #place(taken: Taken, graphs: ReadonlyMap<string, WorkflowGraph>): Placed {
-    const { claim, since } = taken;
-    const { workflow = "", step: name } = claim.record.options;
-    const graph = graphs.get(workflow);
-    const step = name === undefined ? undefined : graph?.step(name);
-    if (graph === undefined || step === undefined) return { claim, graph, context: undefined };
-    return { claim, graph, context: contextOf(claim, since, graph, step) };
-  }
-
-  /** @param before the previous claim, whose fields have all been added. */
-  #addFieldsOf({ claim, graph, context }: Placed, fields: Set<string>, before?: StepContext): void {
-    if (context !== undefined && areOfOneFanOut(context, before)) addOwnFields(context, fields);
-    else if (context !== undefined) addFields(this.#ports.reader, context, fields);
-    else if (graph !== undefined)
-      for (const field of this.#ports.decider.fields(claim, graph)) fields.add(field);
   }
 
   async #prepare(name: string, claim: Claim, context: StepContext, facts: RunFacts): Promise<Prepared> {
@@ -346,21 +339,6 @@ export class WorkflowIntake {
     else ends.add(endOfFanOut(context, begins));
     return true;
   }
-}
-
-/** A job of a run. `since`: as in StepContext. */
-interface Taken {
-  readonly claim: Claim;
-  readonly since: number;
-}
-
-/** A claim before its run is read. */
-interface Placed {
-  readonly claim: Claim;
-  /** `undefined` when the definition is not stored, or cannot be read. */
-  readonly graph: WorkflowGraph | undefined;
-  /** `undefined` for the job that decides, and when nothing of the run is stored any more. */
-  readonly context: StepContext | undefined;
 }
 
 /**

@@ -297,6 +297,16 @@ describe("a workflow", () => {
     ]);
   });
 
+  it("has an output of whose lists each entry has a value, which is told at its place", () => {
+    const text = `${TASKS}      ${A}
+    output: { notes: [x, "\${{ steps.one.result.note }}"], deep: { all: [["\${{ input.maybe }}"]] } }
+`;
+    expect(problems(text)).toEqual([
+      "16:31 TW205 notes[] of the output is always needed, and this value may be missing | add ?? and a value: ${{ ... ?? 'none' }}",
+      "16:79 TW205 deep.all[][] of the output is always needed, and this value may be missing | add ?? and a value: ${{ ... ?? 'none' }}",
+    ]);
+  });
+
   it("has the same hash whatever the order of its steps and keys in the file, and another for every change that counts", () => {
     const hash = (...lines: string[]): string | undefined =>
       load(`${TASKS}${lines.map((line) => `      ${line}\n`).join("")}`).project?.workflows[0]?.definition

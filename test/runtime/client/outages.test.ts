@@ -338,6 +338,9 @@ describe("a password", () => {
     [`redis://user:p@${SECRET}@127.0.0.1:1`],
     [`redis://user:p/${SECRET}@127.0.0.1:1/0`],
     [`redis://127.0.0.1:1/?password=${SECRET}`],
+    [`user:${SECRET}@127.0.0.1:1`],
+    [`redis:/user:${SECRET}@127.0.0.1:1`],
+    [`user:${SECRET}`],
   ])("in %s is in no message", async (url) => {
     expect(maskUrl(url)).not.toContain(SECRET);
     const error = await failure(3000, (async () => newClient({ url, deadline: "100ms" }).ready())());

@@ -17,6 +17,7 @@ import { inProcess } from "../../cli/weft.js";
 import { defineTask, type Project, setupProject } from "../../support/project.js";
 import { startRedis } from "../../support/redis.js";
 import { signal, until, within } from "../../support/signal.js";
+import { jobOf, start, waitStep, workflow } from "../../support/workflow.js";
 
 const redis = await startRedis();
 const group = { concurrency: { limit: 1 } } as never;
@@ -258,4 +259,20 @@ test.each(["0s", "1ms"])("a timeout of %s is long enough for what is empty", asy
   const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
   const args = ["queues", "drain", "default", "--wait", "--timeout", timeout];
   expect(await inProcess(args, { cwd: "/", env })).toMatchObject({ code: 0, stdout: "default  drained\n" });
+});
+
+test("of runs that go on, whose later steps have no jobs yet, a drained task and its queue tell", async () => {
+  const { project } = setup();
+  await project.raw.hset(project.keys.meta, "queue:default", "1");
+  const env = { TASKWEFT_REDIS_URL: redis.url, TASKWEFT_PREFIX: project.prefix };
+  const drain = async (...args: string[]): Promise<readonly string[]> => {
+    const { stdout } = await inProcess([...args, "--wait", "--json"], { cwd: "/", env });
+    return (JSON.parse(stdout) as { warnings: readonly string[] }).warnings;
+  };
+  const goesOn = expect.stringContaining("workflow runs go on") as string;
+  expect(await drain("queues", "drain", "default")).toEqual([]);
+  const flow = workflow([waitStep("doze"), { name: "later", needs: ["doze"], job: jobOf(work as never) }]);
+  await start(project, { ...flow, queue: "other" }, { key: "k" }, "o42");
+  expect(await drain("queues", "drain", "default")).toEqual([goesOn]);
+  expect(await drain("tasks", "drain", "some:work")).toContainEqual(goesOn);
 });

@@ -297,7 +297,7 @@ describe("another number of shards", () => {
     expect(await project.raw.keys(`{${project.prefix}:7}:*`)).toEqual([]);
     const told = await rejection(project.newClient({ shards: 2 }).ready());
     expect(told.message).toBe(
-      "ShardsDiffer: Redis holds 4 shards under this prefix, this process was told 2 shards. Set shards to 4 everywhere (TASKWEFT_SHARDS for workers and weft, `shards` of connect() for producers), or take another prefix.",
+      "ShardsDiffer: Redis holds 4 shards under this prefix, this process was told 2 shards. Set shards to 4 everywhere (TASKWEFT_SHARDS, or `shards` of connect() for producers), or take another prefix.",
     );
     const env = { TASKWEFT_PREFIX: project.prefix, TASKWEFT_REDIS_URL: redis.url, TASKWEFT_SHARDS: "2" };
     expect((await inProcess(["jobs", "list"], { cwd: "/", env })).stderr).toContain("Redis holds 4 shards");

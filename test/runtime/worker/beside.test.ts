@@ -17,6 +17,14 @@ class Watched extends Connection {
   looks = 0;
   /** They wait for it. */
   open = Promise.resolve();
+  /** Answers of scripts wait for it. */
+  answered = Promise.resolve();
+
+  override async run(...call: Parameters<Connection["run"]>): Promise<unknown> {
+    const reply = await super.run(...call);
+    await this.answered;
+    return reply;
+  }
 
   override async heldBy(...call: Parameters<Connection["heldBy"]>): ReturnType<Connection["heldBy"]> {
     this.looks += 1;
@@ -115,4 +123,23 @@ test("what it has given is found when Redis has refused to say so", async () => 
   await expect(refused).rejects.toThrow("refused");
   await until("the job to be found", () => delivered.length > 0);
   expect(delivered).toEqual(["mine"]);
+});
+
+test("a job that was claimed again before its earlier end is answered is still known to be held", async () => {
+  const { connection, delivered, fetcher, project } = await setup();
+  await give(project, "mine");
+  fetcher.own(["mine"]);
+  const answered = signal();
+  connection.answered = answered.promise;
+  fetcher.completed("mine");
+  fetcher.schedule();
+  await until("its end to be written", async () => (await project.state("mine")) === "gone");
+  // Enqueued again under its id, it came with its hint, on another connection.
+  await give(project, "mine");
+  fetcher.own(["mine"]);
+  answered.send();
+  await fetcher.settled();
+  fetcher.reconcile();
+  await until("it to have looked", () => connection.looks === 1 && !fetcher.reconciles);
+  expect(delivered).toEqual([]);
 });

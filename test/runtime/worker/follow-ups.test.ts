@@ -1,5 +1,5 @@
 // onExhausted: one follow-up a death, whatever ends the job, and none that is lost.
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { retry } from "../../../runtime/scripts/index.js";
 import { Connection } from "../../../runtime/connection/index.js";
 import { PermanentError } from "../../../runtime/index.js";
@@ -207,4 +207,37 @@ test("ids stay ids, also for a job whose own id is as long as ids may be", () =>
       ],
     }),
   ).toBe("a..exhausted.10");
+});
+
+test("a death that is not written before the lease is lost has none: the job runs again", async () => {
+  const project = setup();
+  let runs = 0;
+  const worker = await start(project, {
+    "some:work": () => {
+      runs += 1;
+      if (runs === 1) throw new PermanentError("no");
+    },
+  });
+  const lost = worker.name;
+  // The follow-up cannot be stored while the worker has the lease under which the job has failed.
+  const original = Reflect.get(Connection.prototype, "run") as Connection["run"];
+  let refused = 0;
+  const calls = vi.spyOn(Connection.prototype, "run").mockImplementation(async function (
+    this: Connection,
+    ...call
+  ) {
+    if (call[0].name === "enqueue" && worker.name === lost) {
+      refused += 1;
+      throw new Error("refused");
+    }
+    return await Reflect.apply(original, this, call);
+  });
+  onTestFinished(() => calls.mockRestore());
+  const { id } = await project.enqueue(work, { n: 1 });
+  await until("the follow-up to be refused", () => refused > 0);
+  await project.raw.zadd(project.keys.leases, 0, lost);
+  await until("the job to have run again", async () => (await project.state(id)) === "completed");
+  await worker.stop();
+  expect(runs).toBe(2);
+  expect(await alerts(project)).toEqual({});
 });

@@ -148,6 +148,19 @@ const WORKS: Readonly<Record<string, Work>> = {
     await ctx.sleep("a little", "50ms");
     return { before, attempt: job.attempt };
   },
+  "sleeps beside a step": async (_job, ctx) => {
+    const place = globalThis as { sends?: number };
+    const send = async (): Promise<number> => {
+      place.sends = (place.sends ?? 0) + 1;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return place.sends;
+    };
+    const both = Promise.all([ctx.step("send", send), ctx.sleep("a little", "300ms")]);
+    const [sends] = await both.catch((cause: unknown) => {
+      throw new Error("wrapped", { cause });
+    });
+    return sends;
+  },
   waits: async (job, ctx) => {
     const where = { orderId: job.id };
     const answer = ctx.waitFor("approval", "order:approved", { where, timeout: "1h" });

@@ -216,6 +216,11 @@ describe.each(["thread", "process"] as const)("in a %s", (kind) => {
     expect((await project.run(detail as string)).state).toBe("completed");
   });
 
+  test("a step that was started beside a sleep ends before the attempt does", async () => {
+    const { project } = await setup(served);
+    expect(await outcome(project, { do: "sleeps beside a step" })).toMatchObject({ failures: [], detail: 1 });
+  });
+
   test("waits for events end the attempt and are heard of there", async () => {
     const { project } = await setup(served);
     const id = await enqueue(project, { do: "waits" });

@@ -112,3 +112,28 @@ test("a worker that stops writes what waits, and with `jobLog: off` keeps nothin
   await quiet.stop();
   expect((await inspector.showJob(other.id)).log).toBeUndefined();
 });
+
+test("lines are written as fast as short jobs log them", async () => {
+  const { project } = setup();
+  await project.worker(...work((ctx, n) => ctx.log.info("done", { n }), { concurrency: 100 }));
+  const many = Array.from({ length: 1000 }, (_unused, n) => ({ n }));
+  for (let batch = 0; batch < 5; batch += 1) await project.many(report, many);
+  await until("the jobs to be done", async () => (await project.raw.zcard(project.keys.done)) === 5000);
+  const kept = () => project.raw.hlen(project.keys.notes);
+  await until("most lines to be kept", async () => (await kept()) > 4500, 5000);
+  await until("all lines to be kept", async () => (await kept()) === 5000);
+  expect(project.logger.messages("warn")).toEqual([]);
+});
+
+test("lines that a full Redis refuses do not pile up while jobs go on", async () => {
+  const { project } = setup();
+  const many = Array.from({ length: 1000 }, (_unused, n) => ({ n }));
+  for (let batch = 0; batch < 11; batch += 1) await project.many(report, many);
+  await project.raw.config("SET", "maxmemory", 1);
+  onTestFinished(async () => void (await project.raw.config("SET", "maxmemory", 0)));
+  const worker = await project.worker(...work((ctx, n) => ctx.log.info("done", { n }), { concurrency: 100 }));
+  await until("the jobs to be done", async () => (await project.raw.zcard(project.keys.done)) === 11_000);
+  await project.raw.config("SET", "maxmemory", 0);
+  await worker.stop();
+  expect(await project.raw.hlen(project.keys.notes)).toBeLessThanOrEqual(10_000);
+});

@@ -121,6 +121,66 @@ describe("a handler that sleeps", () => {
     expect(Number(steps.get("two")) - Number(steps.get("one"))).toBeCloseTo(3_600_000, -3);
   });
 
+  test("lets steps end that it started beside the sleep, and does not repeat them", async () => {
+    const project = setup();
+    const [asleep, sent] = [signal(), signal()];
+    let sends = 0;
+    let wasAborted = false;
+    await project.worker({
+      "order:work": async (_job, ctx) => {
+        const sending = ctx.step("send", async () => {
+          sends += 1;
+          await sent.promise;
+          wasAborted = ctx.signal.aborted;
+        });
+        await Promise.all([sending, ctx.sleep("nap", "500ms")]).finally(() => asleep.send());
+        return sends;
+      },
+    });
+    const job = await project.enqueue(order, { n: 1 });
+    await asleep.promise;
+    // The handler has ended by then.
+    for (let turn = 0; turn < 5; turn += 1) await project.raw.ping();
+    sent.send();
+    expect(await job.result({ timeout: "5s" })).toBe(1);
+    expect([sends, wasAborted]).toEqual([1, false]);
+    expect(await project.kinds(job.id)).toEqual(["slept", "completed"]);
+  });
+
+  test("stops a step beside the sleep that does not end in the time of the attempt", async () => {
+    const project = setup();
+    const stopped = signal<unknown>();
+    await project.worker({
+      "order:work": async (_job, ctx) => {
+        const hanging = ctx.step("hang", async () => {
+          ctx.signal.addEventListener("abort", () => stopped.send(ctx.signal.reason));
+          await new Promise(() => undefined);
+        });
+        await Promise.all([hanging, ctx.sleep("nap", "1h")]);
+      },
+    });
+    const job = await project.enqueue(order, { n: 1 }, { timeout: "100ms" });
+    await until("it to sleep", () => isAsleep(project, job.id));
+    expect(await stopped.promise).toMatchObject({ name: "TimeoutExceeded" });
+    expect(await project.kinds(job.id)).toEqual(["slept"]);
+  });
+
+  test("may sleep inside of a step, which runs again behind the sleep", async () => {
+    const project = setup();
+    let rounds = 0;
+    await project.worker({
+      "order:work": async (_job, ctx) =>
+        await ctx.step("outer", async () => {
+          rounds += 1;
+          await ctx.sleep("nap", "20ms");
+          return rounds;
+        }),
+    });
+    const job = await project.enqueue(order, { n: 1 });
+    expect(await job.result({ timeout: "5s" })).toBe(2);
+    expect(await project.kinds(job.id)).toEqual(["slept", "completed"]);
+  });
+
   test("goes on in the next process when its worker stops meanwhile", async () => {
     const project = setup();
     const handlers = {

@@ -1,7 +1,7 @@
 // When a job comes back for which a worker has no handler, and what its log says.
 import { expect, test } from "vitest";
 import { type JobRun, type JobRecord, NEW_RUN, parseRun } from "../../../runtime/protocol/index.js";
-import { unservedRun } from "../../../runtime/worker/attempts/outcome.js";
+import { restingRun, unservedRun } from "../../../runtime/worker/attempts/outcome.js";
 import { UnservedLog } from "../../../runtime/worker/unserved-log.js";
 
 const AT = 1_700_000_000_000;
@@ -32,6 +32,14 @@ test("it begins with a second again after anything else has happened, and after 
   expect(run.events).toHaveLength(2);
   expect(meet({ ...run, events: [...run.events, [AT + 60_000, "retried"]] }, AT + 90_000).ms).toBe(1000);
   expect(meet(run, AT - 60_000).ms).toBe(1000);
+});
+
+test("a job that sleeps again and again between such workers keeps its failures", () => {
+  let run: JobRun = { ...NEW_RUN, events: [failed] };
+  for (let now = AT; now < AT + 40_000; now += 1000)
+    run = meet(parseRun(restingRun(run, now, "slept", now + 500)), now + 500).run;
+  expect(run.events.map(([, kind]) => kind)).toEqual(["failed", "slept", "failed"]);
+  expect(run.events[1]).toEqual([AT + 39_000, "slept", AT + 39_500]);
 });
 
 test("one line a minute tells of a task, and how many jobs have come since the last", () => {
