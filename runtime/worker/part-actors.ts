@@ -129,7 +129,7 @@ export class PartActors {
   #joinSlots(slots: SharedSlots): Share {
     return slots.join({
       running: () => this.intake.slots,
-      coming: () => this.intake.waiting + this.workflows.preparing + this.fetcher.asked,
+      coming: () => this.intake.coming + this.workflows.preparing + this.fetcher.asked,
       hungry: () => this.fetcher.hungry,
       busy: () => this.executor.running,
       look: () => this.#life.look(),
@@ -262,7 +262,11 @@ export class PartActors {
       leaseLasts: () => this.leaseKeeper.lasts(),
       giveBack: (ids) => this.recorder.returned(ids),
       onStuck: () => this.demand.stuck(),
-      onCancelled: (execution) => this.recorder.cancelled(execution),
+      onCancelled: (execution) => {
+        this.recorder.cancelled(execution);
+        // A slot may have been kept for it.
+        this.share.freed();
+      },
       onClosed: () => this.fetcher.stopClaiming(),
       onOpen: () => this.#life.claimAgain(),
     });

@@ -186,8 +186,9 @@ export class ShardModel {
   retry(id: string): RetryReply {
     const job = this.jobs.get(id);
     if (job === undefined) return "NOTFOUND";
-    if (this.active.has(id)) return { state: "active" };
     const run = this.runOf(id);
+    // A worker that holds a cancelled job is about to discard it, and finds it alive then.
+    if (this.active.has(id) && run.state !== "cancelled") return { state: "active" };
     const queue = this.#queueOf(id);
     const kinds = [...run.kinds, "retried"];
     if (run.state === "completed") return { state: "completed" };

@@ -3,7 +3,7 @@
  *
  *   gathering --(the batch is full, or its first job has waited long enough)--> ready
  *   ready --(a slot is free)--> taken
- *   ready --(no slot becomes free)--> handed back
+ *   ready --(no slot becomes free)--> handed back; where its jobs return, a slot is kept for them in the end
  *
  * The waiting time of a job counts from when it could have started, so that a job that was handed back does
  * not wait again from zero. But it waits at least LEAST_MS here, or the jobs of a backlog would be handled
@@ -11,13 +11,18 @@
  */
 import type { AnyTaskContract, BatchRule } from "../../definition/index.js";
 import { idTime } from "../../protocol/index.js";
-import type { Claim } from "../claims/claim.js";
+import { type Claim, latenessMs } from "../claims/claim.js";
 
 /** Time for other jobs in the queue to join a job that has waited long enough (ms). */
 const LEAST_MS = 100;
+/** How long before the latest start of a job its batch is ready (ms); see `startWithin`. */
+const BEFORE_TOO_LATE_MS = 50;
 /** How long a batch may wait while no slot becomes free, the same as for a single job (ms). */
 const WAIT_LIMIT_MS = 100;
-/** How long a batch may wait for other batches that get the free slots (ms): another worker may be idle. */
+/**
+ * How long a batch may wait for other batches that get the free slots (ms): another worker may be idle. From then
+ * on it comes first where it returns.
+ */
 const LONGEST_WAIT_MS = 1000;
 /** Most jobs that may gather here; beyond that, the batch that has waited longest becomes ready early. */
 const MOST_JOBS = 2000;
@@ -32,6 +37,8 @@ interface Group {
   claims: Claim[];
   /** Local monotonic time at which the batch is ready, at the latest. */
   readyAt: number;
+  /** It has a job that found no slot for long: nothing else may start in the slot that it needs. */
+  keepsSlot: boolean;
 }
 
 export interface GatheringPorts {
@@ -48,6 +55,14 @@ export class Gathering {
   /** By task and key. */
   readonly #groups = new Map<string, Group>();
   readonly #ready: Group[] = [];
+  /**
+   * Jobs that went back for want of a slot -> when they did so first (local monotonic time). If they never came
+   * first, others that start at once, single jobs or full batches, would take every slot from them for as long as
+   * there are any.
+   */
+  readonly #refused = new Map<string, number>();
+  /** Gathering batches for which a slot is kept. */
+  #kept = 0;
   #jobs = 0;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
@@ -73,13 +88,26 @@ export class Gathering {
     return this.#ready.length > 0;
   }
 
+  /** Slots that are kept for batches which are still gathering. */
+  get kept(): number {
+    return this.#kept;
+  }
+
   add(claim: Claim, contract: AnyTaskContract, rule: BatchRule): void {
     const key = groupKey(claim, contract);
-    const readyAt = performance.now() + this.#waitMs(claim, rule);
-    const group = this.#groups.get(key) ?? { contract, claims: [], readyAt };
+    const refusedAt = this.#refused.get(claim.id);
+    const now = performance.now();
+    const leastMs = Math.min(LEAST_MS, rule.withinMs);
+    const waitMs = refusedAt === undefined ? Math.max(leastMs, this.#waitMs(claim, rule)) : leastMs;
+    const readyAt = now + Math.min(waitMs, this.#mostMs(claim));
+    const group = this.#groups.get(key) ?? { contract, claims: [], readyAt, keepsSlot: false };
     this.#groups.set(key, group);
     group.claims.push(claim);
     group.readyAt = Math.min(group.readyAt, readyAt);
+    if (refusedAt !== undefined && now - refusedAt > LONGEST_WAIT_MS && !group.keepsSlot) {
+      group.keepsSlot = true;
+      this.#kept += 1;
+    }
     this.#jobs += 1;
     this.#jobsPerSlot = contract.batchKey === undefined ? rule.size : MOST_JOBS;
     if (group.claims.length >= rule.size) this.#isReady(key, group);
@@ -87,12 +115,19 @@ export class Gathering {
     if (this.#jobs > MOST_JOBS) this.#hurry();
   }
 
-  /** The batch that has been ready longest. */
-  take(): Batch | undefined {
+  /**
+   * The batch that comes first: of those that are ready, or the one for which the slot is kept, which goes with
+   * the jobs that it has where anything else would start instead of it.
+   * @param crowded jobs of other tasks are waiting for slots.
+   */
+  take(freeSlots: number, crowded: boolean): Batch | undefined {
+    const isContested = this.ready ? this.#ready[0]?.keepsSlot === false : crowded;
+    if (isContested && freeSlots <= this.#kept) this.#hurry(({ keepsSlot }) => keepsSlot);
     const group = this.#ready.shift();
     if (group === undefined) return undefined;
     this.#jobs -= group.claims.length;
     this.#takenAt = performance.now();
+    if (this.#refused.size > 0) for (const { id } of group.claims) this.#refused.delete(id);
     return group;
   }
 
@@ -131,6 +166,7 @@ export class Gathering {
     const groups = [...this.#ready.splice(0), ...this.#groups.values()];
     this.#groups.clear();
     this.#jobs = 0;
+    this.#kept = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#timerAt = Infinity;
@@ -144,25 +180,39 @@ export class Gathering {
     const { at, delayMs = 0, dueAt } = record.options;
     const now = this.#ports.now();
     const waitedMs = Math.max(0, now - (dueAt ?? (at ?? idTime(id) ?? now) + delayMs));
-    return Math.max(Math.min(LEAST_MS, withinMs), withinMs - waitedMs);
+    return withinMs - waitedMs;
+  }
+
+  /** Gathering must not make a job too late that was claimed in time. */
+  #mostMs(claim: Claim): number {
+    const lateMs = latenessMs(claim, this.#ports.now());
+    // Not below 0: there is no latest start, or it is too late anyway.
+    return lateMs < 0 ? Math.max(0, -lateMs - BEFORE_TOO_LATE_MS) : Infinity;
   }
 
   #isReady(key: string, group: Group): void {
-    this.#groups.delete(key);
+    this.#forget(key, group);
     group.readyAt = performance.now();
-    this.#ready.push(group);
+    const place = group.keepsSlot ? this.#ready.findIndex(({ keepsSlot }) => !keepsSlot) : -1;
+    this.#ready.splice(place < 0 ? this.#ready.length : place, 0, group);
     this.#plan(this.#overdueAt(group));
   }
 
-  #hurry(): void {
-    let [first] = this.#groups;
+  /** Makes the batch ready that would be the next. */
+  #hurry(isMeant: (group: Group) => boolean = () => true): void {
+    let first: [string, Group] | undefined;
     for (const entry of this.#groups)
-      if (first === undefined || entry[1].readyAt < first[1].readyAt) first = entry;
+      if (isMeant(entry[1]) && (first === undefined || entry[1].readyAt < first[1].readyAt)) first = entry;
     if (first !== undefined) this.#isReady(...first);
   }
 
+  #forget(key: string, group: Group): void {
+    this.#groups.delete(key);
+    if (group.keepsSlot) this.#kept -= 1;
+  }
+
   #forgetEmpty(): void {
-    for (const [key, { claims }] of this.#groups) if (claims.length === 0) this.#groups.delete(key);
+    for (const [key, group] of this.#groups) if (group.claims.length === 0) this.#forget(key, group);
     const rest = this.#ready.filter(({ claims }) => claims.length > 0);
     this.#ready.splice(0, Infinity, ...rest);
   }
@@ -197,6 +247,9 @@ export class Gathering {
     this.#ready.splice(0, Infinity, ...rest);
     const ids = overdue.flatMap(({ claims }) => claims.map(({ id }) => id));
     this.#jobs -= ids.length;
+    // Another worker may have run those that are here by now.
+    if (this.#refused.size + ids.length > MOST_JOBS) this.#refused.clear();
+    for (const id of ids) if (!this.#refused.has(id)) this.#refused.set(id, now);
     this.#ports.giveBack(ids);
   }
 }

@@ -89,6 +89,11 @@ export class Intake {
     return this.#suspects.open;
   }
 
+  /** Jobs that will need a slot: those that wait for one, and those for which one is kept. */
+  get coming(): number {
+    return this.#buffer.waiting + this.#gathering.kept;
+  }
+
   /** Claimed jobs that wait for a slot. */
   get waiting(): number {
     return this.#buffer.waiting;
@@ -183,9 +188,9 @@ export class Intake {
     const { concurrency, executor, leaseLasts, shared } = this.#ports;
     if (this.#turning !== undefined || !leaseLasts() || shared.elsewhere() === "alone") return;
     let startedAt = performance.now();
-    while (this.slots < concurrency()) {
+    for (let free = concurrency() - this.slots; free > 0; free = concurrency() - this.slots) {
       // Batches come before single jobs, because they have waited already.
-      const batch = this.#gathering.ready ? this.#gathering.take() : undefined;
+      const batch = this.#mayGather ? this.#gathering.take(free, this.#buffer.waiting > 0) : undefined;
       if (batch !== undefined) this.#startBatch(batch.claims);
       else {
         const claim = this.#buffer.shift();

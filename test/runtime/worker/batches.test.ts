@@ -103,6 +103,18 @@ describe("a batch is called", () => {
     },
   );
 
+  test("before it is too late for one of its jobs", async () => {
+    const project = setup();
+    const { calls, handler } = recorder();
+    await project.worker({}, { batches: { "bulk:work": handler } });
+    const jobs = [
+      await project.enqueue(bulk, { n: 0 }),
+      await project.enqueue(bulk, { n: 1 }, { startWithin: "1s" }),
+    ];
+    await within(3000, "both to end", Promise.all(jobs.map((job) => job.result())));
+    expect(calls.map(numbersOf)).toEqual([[0, 1]]);
+  });
+
   test("for each key by itself", async () => {
     const project = setup();
     const { calls, handler } = recorder();
