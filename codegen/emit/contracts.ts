@@ -21,7 +21,11 @@ export function emitContracts(
   paths: OutputPaths,
   contractTexts: readonly string[],
 ): string {
-  const door = ["defineContract", ...(project.tasks.some(hasKey) ? ["keyText"] : []), "type QueueDefinition"];
+  const door = [
+    ...(project.tasks.length === 0 ? [] : ["defineContract"]),
+    ...(project.tasks.some(hasKey) ? ["keyText"] : []),
+    "type QueueDefinition",
+  ];
   return [
     render(["import ", list("{", door, "}"), ` from "taskweft/generated-v1";\n`]),
     ...schemasImports(project, paths),

@@ -11,7 +11,7 @@ export function expressionSource(expression: Expression): string {
     case "literal":
       return literal(expression.value);
     case "path":
-      return pathSource(expression.root, expression.segments);
+      return pathSource(expression);
     case "coalesce":
       return expression.operands.map((operand) => bracketed(operand, BINDING.path)).join(" ?? ");
     case "not":
@@ -48,12 +48,13 @@ function bracketed(expression: Expression, least: number): string {
 /**
  * Below the first field everything is read with `?.`, so that a missing parent leads to the `??` operand
  * instead of a crash. For `item` the first field is read so too, because the result of a failed job is null.
+ * Undeclared keys stand in brackets: users may have `noPropertyAccessFromIndexSignature`.
  */
-function pathSource(root: string, segments: readonly (string | number)[]): string {
-  return segments.reduce<string>(
-    (source, segment, index) => `${source}${propertyAccess(segment, index > 0 || root === "item")}`,
-    identifier(root),
-  );
+function pathSource({ root, segments, undeclared = [] }: Expression & { kind: "path" }): string {
+  return segments.reduce<string>((source, segment, index) => {
+    const optional = index > 0 || root === "item";
+    return source + propertyAccess(segment, optional, undeclared.includes(index));
+  }, identifier(root));
 }
 
 /** The roots that an expression reads. */

@@ -18,7 +18,7 @@ export interface StubValues {
   /** The function that defines the handler. */
   readonly define: "defineHandler" | "defineBatchHandler";
   readonly indexModule: string;
-  readonly jobs: "job" | "jobs";
+  readonly jobs: "_job" | "_jobs";
   readonly taskName: string;
 }
 
@@ -28,7 +28,8 @@ export async function emitStub(task: TaskModel, paths: OutputPaths): Promise<str
   return template({
     comment: jsdoc([task.description]),
     define: batch === undefined ? "defineHandler" : "defineBatchHandler",
-    jobs: batch === undefined ? "job" : "jobs",
+    // The underscore keeps `noUnusedParameters` and linters content until the handler is written.
+    jobs: batch === undefined ? "_job" : "_jobs",
     indexModule: modulePath(paths.stub(task), paths.index),
     taskName: literal(task.definition.name),
   });

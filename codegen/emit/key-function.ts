@@ -2,13 +2,15 @@
  * Prints a key such as `idempotency.key` as a TypeScript function, so that the user's compiler checks it
  * again.
  */
+import { pathsOf } from "../model/expression.js";
 import type { TemplatePart } from "../model/project.js";
 import { expressionSource } from "./expression-source.js";
 import { templateText } from "./source-text.js";
 
-/** `root`: the value that the key is made of. */
+/** `root`: the value that the key is made of. A key that is always the same reads nothing. */
 export function keyFunction(parts: readonly TemplatePart[], root: "input" | "payload" = "payload"): string {
-  return `(${root}) => ${templateSource(parts)}`;
+  const reads = parts.some((part) => part.kind === "expression" && pathsOf(part.expression).length > 0);
+  return `(${reads ? root : ""}) => ${templateSource(parts)}`;
 }
 
 /** Prints a text with expressions as a template literal. */

@@ -76,10 +76,10 @@ export function typeKey(key: string): string {
   return IDENTIFIER.test(key) ? key : stringLiteral(key);
 }
 
-/** `.orderId`, `?.["order-id"]`, `?.[0]`. */
-export function propertyAccess(segment: string | number, optional: boolean): string {
+/** `.orderId`, `?.["order-id"]`, `?.[0]`; `quoted` brackets identifiers too. */
+export function propertyAccess(segment: string | number, optional: boolean, quoted = false): string {
   if (typeof segment === "number") return `${optional ? "?." : ""}[${numberLiteral(segment)}]`;
-  if (IDENTIFIER.test(segment)) return `${optional ? "?." : "."}${segment}`;
+  if (!quoted && IDENTIFIER.test(segment)) return `${optional ? "?." : "."}${segment}`;
   return `${optional ? "?." : ""}[${stringLiteral(segment)}]`;
 }
 

@@ -48,10 +48,10 @@ export function hasPicture({ steps }: WorkflowDefinition): boolean {
 export async function emitWorkflowPicture(definition: WorkflowDefinition): Promise<string> {
   const shape = workflowShape(definition);
   const graph = await layOut(shape);
-  const { width, height } = graph.graph();
-  const size = `${whole(width)} ${whole(height)}`;
+  const { left, width } = breadth(shape, graph);
+  const height = whole(graph.graph().height);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${size}" width="${whole(width)}" height="${whole(height)}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${left} 0 ${width} ${height}" width="${width}" height="${height}" role="img">`,
     `<!-- ${GENERATED_MARK}. Do not edit. -->`,
     `<title>${definition.name}</title>`,
     "<style>",
@@ -66,6 +66,14 @@ export async function emitWorkflowPicture(definition: WorkflowDefinition): Promi
     "</svg>",
     "",
   ].join("\n");
+}
+
+/** The layout's own width covers the boxes alone: arrows may run past them, on the left beyond 0. */
+function breadth({ arrows }: WorkflowShape, graph: Layout): { left: number; width: number } {
+  const points = arrows.flatMap(({ from, to }) => graph.edge(from, to).points.map(({ x }) => whole(x)));
+  const left = Math.min(0, ...points.map((x) => x - MARGIN / 2));
+  const right = Math.max(whole(graph.graph().width), ...points.map((x) => x + MARGIN / 2));
+  return { left, width: right - left };
 }
 
 /** Loads the library only if there is something to draw, because most projects have no workflows. */

@@ -6,7 +6,13 @@
 export type Expression =
   | { readonly kind: "literal"; readonly value: string | number | boolean | null }
   /** `payload.lines[0].sku` has the root `payload` and the segments `["lines", 0, "sku"]`. */
-  | { readonly kind: "path"; readonly root: string; readonly segments: readonly (string | number)[] }
+  | {
+      readonly kind: "path";
+      readonly root: string;
+      readonly segments: readonly (string | number)[];
+      /** Positions of the segments that are keys of an open object without a schema of their own. */
+      readonly undeclared?: readonly number[];
+    }
   /** `a ?? b ?? c`, two or more operands. */
   | { readonly kind: "coalesce"; readonly operands: readonly Expression[] }
   /** `!a` */

@@ -42,7 +42,7 @@ const KINDS: typeof MISTAKES = {
   "wrong-results-of-a-batch": {
     handler: BATCH_STUB.replace(
       "throw ctx.notImplemented();",
-      "return jobs.map((job) => job.payload.event);",
+      "return _jobs.map((job) => job.payload.event);",
     ),
     errors: [`${AUDIT} TS2345`],
   },

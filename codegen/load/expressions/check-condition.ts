@@ -8,7 +8,7 @@ import {
 } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
 import type { Grammar } from "./expression-tokens.js";
-import { expectBoolean, type Scope } from "./expression-types.js";
+import { expectBoolean, type Scope, undeclaredIn } from "./expression-types.js";
 import type { Reporter } from "../reporter.js";
 import { type SourceNode, type SourceScalar, textOf } from "../source.js";
 
@@ -24,7 +24,7 @@ export function checkCondition(
   const problems: ExpressionProblem[] = [];
   expectBoolean(only.expression, scope, problems, by);
   reportProblems(only, problems, reporter);
-  return toExpression(only.expression);
+  return toExpression(only.expression, (path) => undeclaredIn(path, scope));
 }
 
 export interface OnlyExpression {

@@ -12,7 +12,7 @@ import {
   toTemplatePart,
 } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
-import { type Scope, typeOf } from "./expression-types.js";
+import { neverUsed, type Scope, typeOf, undeclaredIn } from "./expression-types.js";
 import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import type { Reporter } from "../reporter.js";
 import { kindName, leavesOf, mayBeNull, notScalar, type Resolve } from "./schema-words.js";
@@ -86,7 +86,7 @@ export function checkKey(
       reporter.report({ code: "TW131", at: originIn(node, text, range), message, hint });
     }
   }
-  return template.parts.map(toTemplatePart);
+  return template.parts.map((part) => toTemplatePart(part, (path) => undeclaredIn(path, scope)));
 }
 
 function keyProblems(expression: LocatedExpression, scope: Scope): ExpressionProblem[] {
@@ -94,9 +94,11 @@ function keyProblems(expression: LocatedExpression, scope: Scope): ExpressionPro
   const problems: ExpressionProblem[] = [];
   let isAlwaysThere = false;
   let lastMayBeNull = false;
-  for (const operand of operands) {
+  for (const [index, operand] of operands.entries()) {
     const before = problems.length;
     const { schema, optional } = typeOf(operand, scope, problems);
+    const unused = neverUsed(operand, operands.slice(0, index), scope);
+    if (unused !== undefined) problems.push(unused);
     if (problems.length > before) return problems;
     lastMayBeNull = mayBeNull(schema, scope.resolve);
     isAlwaysThere ||= !optional && !lastMayBeNull;

@@ -104,25 +104,39 @@ function tooLong(range: TextRange): SyntaxProblem {
   });
 }
 
-export function toTemplatePart(part: LocatedPart): TemplatePart {
-  return part.kind === "text" ? part : { kind: "expression", expression: toExpression(part.expression) };
+export function toTemplatePart(part: LocatedPart, undeclared?: Undeclared): TemplatePart {
+  if (part.kind === "text") return part;
+  return { kind: "expression", expression: toExpression(part.expression, undeclared) };
 }
 
-export function toExpression(located: LocatedExpression): Expression {
+/** Tells at which positions a path has keys that its schema does not declare. */
+export type Undeclared = (path: LocatedPath) => readonly number[];
+
+/** `undeclared` is needed only where the expression is printed as TypeScript. */
+export function toExpression(located: LocatedExpression, undeclared: Undeclared = () => []): Expression {
+  const convert = (part: LocatedExpression): Expression => toExpression(part, undeclared);
   switch (located.kind) {
     case "literal":
       return { kind: "literal", value: located.value };
-    case "path":
-      return { kind: "path", root: located.root, segments: located.segments.map((segment) => segment.value) };
+    case "path": {
+      const segments = located.segments.map((segment) => segment.value);
+      const positions = undeclared(located);
+      return {
+        kind: "path",
+        root: located.root,
+        segments,
+        ...(positions.length > 0 && { undeclared: positions }),
+      };
+    }
     case "all":
     case "any":
     case "coalesce":
-      return { kind: located.kind, operands: located.operands.map(toExpression) };
+      return { kind: located.kind, operands: located.operands.map(convert) };
     case "not":
-      return { kind: "not", operand: toExpression(located.operand) };
+      return { kind: "not", operand: convert(located.operand) };
     case "compare": {
       const { operator, left, right } = located;
-      return { kind: "compare", operator, left: toExpression(left), right: toExpression(right) };
+      return { kind: "compare", operator, left: convert(left), right: convert(right) };
     }
   }
 }

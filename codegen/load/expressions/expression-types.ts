@@ -154,7 +154,7 @@ function typeOfCoalesce(
  * Reports an operand that is never used. TypeScript notices this too: to it, such an operand has the type
  * `never`, and the generated code would not compile.
  */
-function neverUsed(
+export function neverUsed(
   operand: LocatedExpression,
   before: readonly LocatedExpression[],
   scope: Scope,
@@ -241,6 +241,22 @@ function typeOfPath(
   return type;
 }
 
+/**
+ * The positions of the segments that are keys which no schema declares: TypeScript reads these from an index
+ * signature.
+ */
+export function undeclaredIn({ root, segments }: LocatedPath, { roots, resolve }: Scope): readonly number[] {
+  const found: number[] = [];
+  let schema = roots.get(root) ?? UNKNOWN_SCHEMA;
+  for (const [index, segment] of segments.entries()) {
+    const next = step(schema, segment, root, resolve);
+    if ("message" in next) break;
+    if (next.undeclared === true) found.push(index);
+    schema = next.schema;
+  }
+  return found;
+}
+
 type Known = Map<JsonSchemaNode, ValueType | ExpressionProblem>;
 
 /** A part of something sensitive is sensitive. `known`: the results for schemas that several branches name. */
@@ -277,7 +293,7 @@ function stepInto(
     if (property !== undefined) return { schema: property.schema, optional: !property.required };
     // If the object lacks such a key, JavaScript would return the property that all objects have.
     if (typeof node.additional !== "boolean" && !(name in Object.prototype))
-      return { schema: furtherOf(node, node.additional), optional: true };
+      return { schema: furtherOf(node, node.additional), optional: true, undeclared: true };
     const names = node.properties.map((candidate) => candidate.name);
     const hint = didYouMean(name, names) ?? (names.length === 0 ? undefined : `fields: ${listed(names)}`);
     return { message: `"${name}" does not exist on ${path}`, range, ...(hint === undefined ? {} : { hint }) };
@@ -320,5 +336,6 @@ function stepThrough(
         : { kind: "intersection", branches: schemas };
   const required = found.filter((outcome) => !outcome.optional).length;
   const mayBeMissing = node.kind === "union" ? required < node.branches.length : required === 0;
-  return { schema, optional: mayBeMissing };
+  const undeclared = found.some((outcome) => outcome.undeclared === true);
+  return { schema, optional: mayBeMissing, undeclared };
 }

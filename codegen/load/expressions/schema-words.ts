@@ -13,6 +13,8 @@ export interface ValueType {
   readonly optional: boolean;
   /** Why it may be missing, if the schema does not tell. */
   readonly why?: string;
+  /** Whether it was read under a key that some schema does not declare. */
+  readonly undeclared?: boolean;
 }
 
 /** The reason as the end of a message. */

@@ -8,8 +8,9 @@ import { listed, quote } from "../../model/quote.js";
 import { didYouMean } from "../did-you-mean.js";
 import { parseTemplate, type LocatedPart, toExpression, toTemplatePart } from "./expression-parser.js";
 import { originIn } from "./expression-place.js";
-import { type Scope, typeOf } from "./expression-types.js";
+import { type Scope, typeOf, undeclaredIn } from "./expression-types.js";
 import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
+import { checkFieldName } from "../payload/field-names.js";
 import type { Problem, Reporter } from "../reporter.js";
 import { misfit } from "./schema-fit.js";
 import { exposedPart } from "./sensitive-flow.js";
@@ -93,6 +94,7 @@ class Maker {
       this.#report(at, `${this.#context.taker} needs ${quote(join(wanted.path, name))}`);
     }
     const fields = node.entries.map((entry): FieldTemplate => {
+      checkFieldName(this.#context, entry.key, entry.keyOrigin);
       const property = schema.properties.find((candidate) => candidate.name === entry.key);
       const path = join(wanted.path, entry.key);
       if (property !== undefined)
@@ -145,10 +147,13 @@ class Maker {
       const template = { kind: "list", items: items.map((item) => item.template) } as const;
       return { template, type: { schema, optional: false } };
     }
-    const made = node.entries.map(({ key, keyOrigin, value }) => ({
-      key,
-      ...this.make(value, keyOrigin, { ...ANYTHING, optional: true, path: join(path, key) }),
-    }));
+    const made = node.entries.map(({ key, keyOrigin, value }) => {
+      checkFieldName(this.#context, key, keyOrigin);
+      return {
+        key,
+        ...this.make(value, keyOrigin, { ...ANYTHING, optional: true, path: join(path, key) }),
+      };
+    });
     const fields = made.map(({ key, template, type }) => ({
       name: key,
       value: template,
@@ -183,8 +188,10 @@ class Maker {
 
   #expression(node: SourceScalar, text: string, { expression }: LocatedPart & { kind: "expression" }): Made {
     const type = this.#typeOf(node, text, expression);
-    const isComposite = notScalar(type.schema, this.#context.scope.resolve) !== undefined;
-    const template = { kind: "expression", expression: toExpression(expression), isComposite } as const;
+    const { scope } = this.#context;
+    const isComposite = notScalar(type.schema, scope.resolve) !== undefined;
+    const printed = toExpression(expression, (path) => undeclaredIn(path, scope));
+    const template = { kind: "expression", expression: printed, isComposite } as const;
     return { template, type, at: originIn(node, text, expression.range) };
   }
 
@@ -206,7 +213,10 @@ class Maker {
         reporter.report({ code: "TW131", at, message: `${message}${because(why)}`, hint });
       }
     }
-    const template = { kind: "text", parts: parts.map(toTemplatePart) } as const;
+    const template = {
+      kind: "text",
+      parts: parts.map((part) => toTemplatePart(part, (path) => undeclaredIn(path, scope))),
+    } as const;
     return { template, type: { schema: { kind: "string", sensitive }, optional: false } };
   }
 

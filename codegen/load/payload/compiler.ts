@@ -1,7 +1,7 @@
 /** The interface between the parts of the payload compiler. */
 import type { JsonSchemaNode } from "../../model/json-schema.js";
 import type { Reporter } from "../reporter.js";
-import type { SourceNode, SourceScalar } from "../source.js";
+import type { Origin, SourceNode, SourceScalar } from "../source.js";
 
 /** The context of a schema: it determines what `#` and relative paths mean. */
 export interface Scope {
@@ -34,6 +34,8 @@ export interface Compiler {
   reference(node: SourceScalar, text: string, scope: Scope): JsonSchemaNode;
   /** A schema named in `schemas`, or `undefined`. */
   named(name: string): JsonSchemaNode | undefined;
+  /** Has the branches of an `allOf` compared when all names are known. */
+  combined(branches: readonly JsonSchemaNode[], at: Origin): void;
   readonly schemaNames: readonly string[];
   /** A definition file could not be parsed, so an unknown name may be declared there. */
   readonly isIncomplete: boolean;

@@ -18,6 +18,7 @@ import {
   type SourceScalar,
 } from "../source.js";
 import { type Compiler, type Scope, UNKNOWN_SCHEMA } from "./compiler.js";
+import { contradictionText, findContradiction } from "./contradictions.js";
 import { compileField, compileFields, isSchemaRoot } from "./fields.js";
 import { mentionedNames, resolve, unguarded, unsatisfiable, withDiscriminators } from "./recursion.js";
 import { parseReference, type ReferenceTarget } from "./references.js";
@@ -79,6 +80,8 @@ class Library implements Compiler {
   #fresh: Named[] = [];
   /** Length of the reference chain that starts at a name, including itself. */
   readonly #lengths = new Map<string, number>();
+
+  readonly #combined: { readonly branches: readonly JsonSchemaNode[]; readonly at: Origin }[] = [];
 
   constructor(options: LibraryOptions) {
     this.#options = options;
@@ -256,8 +259,18 @@ class Library implements Compiler {
     return name;
   }
 
+  combined(branches: readonly JsonSchemaNode[], at: Origin): void {
+    this.#combined.push({ branches, at });
+  }
+
   finish(): void {
     for (const name of this.schemaNames) this.named(name);
+    const resolved = (node: JsonSchemaNode): JsonSchemaNode | undefined => resolve(node, this.definitions);
+    for (const { branches, at } of this.#combined) {
+      const found = findContradiction(branches, resolved);
+      if (found === undefined) continue;
+      this.reporter.report({ code: "TW120", at, message: contradictionText(found, resolved) });
+    }
     const impossible = new Set(unsatisfiable(this.definitions));
     for (const { name, at } of this.#named.values()) {
       if (!impossible.has(name)) continue;

@@ -73,6 +73,8 @@ export function compileSchemaMap(
   const [first] = parts;
   if (first === undefined) return reportMissingType(compiler, node);
   const schema: JsonSchemaNode = parts.length === 1 ? first : { kind: "intersection", branches: parts };
+  if (schema.kind === "intersection")
+    compiler.combined(schema.branches, findEntry(node, "allOf")?.keyOrigin ?? node.origin);
   return document(schema, documentation);
 }
 

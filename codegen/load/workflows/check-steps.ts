@@ -8,7 +8,7 @@ import { checkWait } from "./check-wait.js";
 import type { CheckedJob, CheckedStep, WorkflowCheck } from "./checked-workflow.js";
 import { type ExpressionProblem, toExpression } from "../expressions/expression-parser.js";
 import { originIn } from "../expressions/expression-place.js";
-import { typeOf } from "../expressions/expression-types.js";
+import { typeOf, undeclaredIn } from "../expressions/expression-types.js";
 import { UNKNOWN_SCHEMA } from "../payload/compiler.js";
 import {
   asSensitive,
@@ -88,10 +88,11 @@ export class StepChecker {
     const only = onlyExpression(node, "value", reporter);
     if (only === undefined) return undefined;
     const resolve = (schema: JsonSchemaNode): JsonSchemaNode | undefined => library.resolve(schema);
+    const scope = scopes.scopeOf(place);
     const problems: ExpressionProblem[] = [];
-    const { schema, optional, why } = typeOf(only.expression, scopes.scopeOf(place), problems);
+    const { schema, optional, why } = typeOf(only.expression, scope, problems);
     reportProblems(only, problems, reporter);
-    const expression = toExpression(only.expression);
+    const expression = toExpression(only.expression, (path) => undeclaredIn(path, scope));
     const leaves = leavesOf(schema, resolve);
     if (problems.length > 0 || leaves.includes(UNKNOWN_SCHEMA)) return { expression, item: UNKNOWN_SCHEMA };
     const marked = isSensitive(schema, resolve);

@@ -13,7 +13,7 @@ import { object, string } from "../emit/project-fixture.js";
 function read(text: string): Expression {
   const result = parseTemplate(`\${{ ${text} }}`, "condition");
   if (!result.ok) throw new Error(`${result.problem.range.start} ${result.problem.message}`);
-  const [part] = result.parts.map(toTemplatePart);
+  const [part] = result.parts.map((part) => toTemplatePart(part));
   if (part?.kind !== "expression" || result.parts.length !== 1) throw new Error("expected one expression");
   return part.expression;
 }

@@ -6,7 +6,7 @@ import { problems, taskFile, taskOf } from "./load.js";
 
 const parse = (text: string) => {
   const result = parseTemplate(text);
-  return result.ok ? result.parts.map(toTemplatePart) : result.problem;
+  return result.ok ? result.parts.map((part) => toTemplatePart(part)) : result.problem;
 };
 const path = (...segments: (string | number)[]): Expression => ({ kind: "path", root: "payload", segments });
 

@@ -194,3 +194,73 @@ it("takes a handler once that both sides of a conflict have", async () => {
   rmSync(root, { recursive: true });
   expect(diagnostics.map(({ code }) => code)).toEqual(["TW312"]);
 });
+
+it("a value without a type for its fields cannot have a field that every object has", () => {
+  expect(
+    problems(`version: 1
+events:
+  paid: { payload: { id: string } }
+tasks:
+  note: { payload: { v: any, tags: { type: object, additionalProperties: { type: string } } } }
+observers:
+  o: { on: paid, do: [{ task: note, with: { v: { constructor: 1 }, tags: { toString: "x" } } }] }
+workflows:
+  w:
+    input: { id: string }
+    steps:
+      s: { task: note, with: { v: [{ valueOf: "\${{ input.id }}" }], tags: {} } }
+    output: { hasOwnProperty: "\${{ input.id }}" }
+`).map((problem) => problem.replace(/ expected.*got| \|.*/g, "")),
+  ).toEqual([
+    '7:50 TW302 "constructor"',
+    '7:76 TW302 "toString"',
+    '12:38 TW302 "valueOf"',
+    '13:15 TW302 "hasOwnProperty"',
+  ]);
+});
+
+it("an operand of a key that is never used is reported, as TypeScript would reject it", () => {
+  expect(
+    problems(`version: 1
+tasks:
+  pay:
+    payload:
+      by: { oneOf: [{ $ref: "#/schemas/Card" }, { $ref: "#/schemas/Iban" }] }
+      way: string
+    idempotency: { key: "\${{ payload.by.kind ?? payload.by.kind ?? payload.way }}" }
+schemas:
+  Card: { kind: { const: card } }
+  Iban: { kind: { const: iban } }
+`),
+  ).toEqual([expect.stringContaining("TW131 payload.by.kind is never used")]);
+});
+
+describe("an allOf", () => {
+  const combined = (branch: string): string[] =>
+    problems(`version: 1
+schemas:
+  Part: { on: boolean, way: { enum: [a, b] }, deep: { x: string }, next?: { $ref: "#/schemas/Part" } }
+events:
+  e: { payload: { v: { allOf: [{ $ref: "#/schemas/Part" }, ${branch}] } } }
+`);
+
+  it.each([
+    ["{ type: string }", "the value is an object in one and text in another"],
+    ["{ type: object, properties: { on: { type: string } } }", '"on" is a boolean in one and text'],
+    ["{ type: object, properties: { way: { const: c } } }", '"way" is one of "a", "b" in one and "c"'],
+    [
+      "{ type: object, properties: { deep: { type: object, properties: { x: { type: [integer, 'null'] } } } } }",
+      '"deep.x" is text in one and a whole number or null in another',
+    ],
+  ])("whose branches contradict each other is refused: %s", (branch, message) => {
+    expect(combined(branch)).toEqual([expect.stringMatching(/^5:24 TW120 no value fits all branches: /)]);
+    expect(combined(branch)[0]).toContain(message);
+  });
+
+  it.each([
+    "{ type: object, properties: { on: { const: true }, way: { type: string }, deep: true } }",
+    "{ type: object, properties: { way: { enum: [b, c] }, deep: { oneOf: [{ type: string }, { type: object }] } } }",
+  ])("whose branches say more about one value is fine: %s", (branch) => {
+    expect(combined(branch)).toEqual([]);
+  });
+});

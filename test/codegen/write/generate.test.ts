@@ -25,7 +25,7 @@ describe("a run", () => {
         'import { defineHandler } from "../../../generated/index.js";',
         "",
         "/** Take the order. */",
-        'export default defineHandler("order:place", async (job, ctx) => {',
+        'export default defineHandler("order:place", async (_job, ctx) => {',
         "  throw ctx.notImplemented();",
         "});",
         "",

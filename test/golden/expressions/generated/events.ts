@@ -74,7 +74,7 @@ export const emitOrderPaid: EmitFunction<OrderPaidEvent, {
       actions: [
         defineAction<OrderPaidEvent, OrderStorePayload>(
           orderStoreContract,
-          (event) => ({ words: plain(event.words), sizes: event.sizes?.shoe ?? 0 }),
+          (event) => ({ words: plain(event.words), sizes: event.sizes?.["shoe"] ?? 0 }),
         ),
       ],
     },

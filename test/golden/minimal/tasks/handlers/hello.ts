@@ -1,5 +1,5 @@
 import { defineHandler } from "../../generated/index.js";
 
-export default defineHandler("hello", async (job, ctx) => {
+export default defineHandler("hello", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

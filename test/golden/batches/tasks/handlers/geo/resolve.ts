@@ -1,6 +1,6 @@
 import { defineBatchHandler } from "../../../generated/index.js";
 
 /** Resolves addresses, many with one request. */
-export default defineBatchHandler("geo:resolve", async (jobs, ctx) => {
+export default defineBatchHandler("geo:resolve", async (_jobs, ctx) => {
   throw ctx.notImplemented();
 });

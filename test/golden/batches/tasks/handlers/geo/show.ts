@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("geo:show", async (job, ctx) => {
+export default defineHandler("geo:show", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("user:export", async (job, ctx) => {
+export default defineHandler("user:export", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

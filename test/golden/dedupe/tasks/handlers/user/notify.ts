@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("user:notify", async (job, ctx) => {
+export default defineHandler("user:notify", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

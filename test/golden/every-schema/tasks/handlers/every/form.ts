@@ -4,6 +4,6 @@ import { defineHandler } from "../../../generated/index.js";
  * Uses every form that a schema can take.
  * On two lines.
  */
-export default defineHandler("every:form", async (job, ctx) => {
+export default defineHandler("every:form", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("every:nothing", async (job, ctx) => {
+export default defineHandler("every:nothing", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

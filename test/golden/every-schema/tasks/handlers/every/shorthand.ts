@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("every:shorthand", async (job, ctx) => {
+export default defineHandler("every:shorthand", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

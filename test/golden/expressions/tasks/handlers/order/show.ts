@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("order:show", async (job, ctx) => {
+export default defineHandler("order:show", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

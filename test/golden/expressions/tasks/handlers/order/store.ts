@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("order:store", async (job, ctx) => {
+export default defineHandler("order:store", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("image:hash", async (job, ctx) => {
+export default defineHandler("image:hash", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

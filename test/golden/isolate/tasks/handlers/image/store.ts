@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("image:store", async (job, ctx) => {
+export default defineHandler("image:store", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

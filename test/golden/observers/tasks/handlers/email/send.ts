@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("email:send", async (job, ctx) => {
+export default defineHandler("email:send", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

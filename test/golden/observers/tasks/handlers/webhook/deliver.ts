@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("webhook:deliver", async (job, ctx) => {
+export default defineHandler("webhook:deliver", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("ops:alert", async (job, ctx) => {
+export default defineHandler("ops:alert", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("report:send", async (job, ctx) => {
+export default defineHandler("report:send", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("system:cleanup_expired_otps", async (job, ctx) => {
+export default defineHandler("system:cleanup_expired_otps", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("invoice:generate", async (job, ctx) => {
+export default defineHandler("invoice:generate", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

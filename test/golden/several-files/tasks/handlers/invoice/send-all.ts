@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("invoice:send-all", async (job, ctx) => {
+export default defineHandler("invoice:send-all", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

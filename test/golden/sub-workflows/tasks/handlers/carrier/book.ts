@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("carrier:book", async (job, ctx) => {
+export default defineHandler("carrier:book", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("carrier:cancel", async (job, ctx) => {
+export default defineHandler("carrier:cancel", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

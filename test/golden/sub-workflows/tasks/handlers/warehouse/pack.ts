@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("warehouse:pack", async (job, ctx) => {
+export default defineHandler("warehouse:pack", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

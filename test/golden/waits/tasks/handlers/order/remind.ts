@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("order:remind", async (job, ctx) => {
+export default defineHandler("order:remind", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("audit:write", async (job, ctx) => {
+export default defineHandler("audit:write", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

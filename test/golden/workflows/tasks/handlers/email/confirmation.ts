@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("email:confirmation", async (job, ctx) => {
+export default defineHandler("email:confirmation", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

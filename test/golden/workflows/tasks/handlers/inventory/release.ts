@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("inventory:release", async (job, ctx) => {
+export default defineHandler("inventory:release", async (_job, ctx) => {
   throw ctx.notImplemented();
 });

@@ -1,5 +1,5 @@
 import { defineHandler } from "../../../generated/index.js";
 
-export default defineHandler("payment:process", async (job, ctx) => {
+export default defineHandler("payment:process", async (_job, ctx) => {
   throw ctx.notImplemented();
 });
