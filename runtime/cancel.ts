@@ -10,6 +10,7 @@ import {
   parseRunEnd,
   parseRunRecord,
   parseStepOutcome,
+  randomName,
   readRecord,
   runFields,
   type ShardKeys,
@@ -57,6 +58,7 @@ export async function cancelJob(
     queue: record.queue,
     keepMs: record.options.keepDeadMs ?? keepMs(record.task) ?? DEFAULT_RETENTION.deadMs,
     expected,
+    call: randomName(),
   });
   if (reply === "CANCELLED") return "cancelled";
   if (reply === "REQUESTED") return "requested";

@@ -34,6 +34,12 @@ const PARTS = [
     env: { CHAOS_MEMORY_MB: "256" },
   },
   {
+    name: "operators",
+    what: "5 people make 10,000 random calls in each of three systems beside workers and producers: every job ends as it must, fsck finds nothing",
+    file: "test/chaos/operators.test.ts",
+    env: { CHAOS_OPERATOR_CALLS: "10000" },
+  },
+  {
     name: "poison",
     what: "10 jobs that kill their process among 1,000: each takes three along at most, and all others finish",
     file: "test/chaos/poison.test.ts",

@@ -3,7 +3,7 @@
  */
 import { assertNoStep, cancelJob, type CancelOutcome, jobMoved, jobUnreadable } from "../cancel.js";
 import { TaskweftError } from "../errors.js";
-import { type FinalState, isFinal, type JobState } from "../protocol/index.js";
+import { type FinalState, isFinal, type JobState, randomName } from "../protocol/index.js";
 import { drain, pause, remove, retry } from "../scripts/index.js";
 import { readStoredJob } from "./job-details.js";
 import type { ShardReader } from "./shard-reader.js";
@@ -13,7 +13,13 @@ export async function retryJob(reader: ShardReader, id: string, expected?: JobSt
   const { record, unreadable } = await readStoredJob(reader, id, "retry");
   if (unreadable === true) throw jobUnreadable(id, "retry");
   assertNoStep(record, id, "retry");
-  const reply = await retry(reader.connection, { keys: reader.keys, id, queue: record.queue, expected });
+  const reply = await retry(reader.connection, {
+    keys: reader.keys,
+    id,
+    queue: record.queue,
+    expected,
+    call: randomName(),
+  });
   if (reply === "RETRIED") return;
   if (reply === "NOTFOUND") throw gone(id, "retry");
   if ("moved" in reply) throw jobMoved(id, reply.moved, expected, "retry");
@@ -56,8 +62,8 @@ export async function removeJob(
   // A retry of its run may bring a step back to life meanwhile, and the run would wait for ever for it.
   const state = expected ?? (isStep ? (run.state as FinalState) : undefined);
   const reply = await remove(reader.connection, { keys: reader.keys, id, queue, expected: state });
-  if (reply === "REMOVED") return;
-  if (reply === "NOTFOUND") throw gone(id, "remove");
+  // It was there just now. A call that is sent again after its reply was lost finds nothing more to delete.
+  if (reply === "REMOVED" || reply === "NOTFOUND") return;
   if (reply !== "ACTIVE") throw jobMoved(id, reply.moved, state, "remove");
   throw conflict("remove", `job ${id} is active: cancel it first, and delete it when its worker has let go`);
 }

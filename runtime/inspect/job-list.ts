@@ -6,6 +6,7 @@
 import { HIDDEN, withoutSecrets } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { ACTIVE_PAD_FIELD, isOwnMessage, type JobState, waitingId } from "../protocol/index.js";
+import { hashPages, pairsOf } from "./audit/pages.js";
 import { bothSecrets, type HeardSecrets, readHeardSecrets } from "./heard.js";
 import { redactJob } from "./redact.js";
 import { readRunSecrets, secretsOfRun } from "./run-secrets.js";
@@ -129,16 +130,13 @@ async function readEntries(
 }
 
 export async function activeIds(reader: ShardReader): Promise<readonly string[]> {
-  const ids: string[] = [];
-  let cursor = "0";
-  do {
-    const [next, fields] = await reader.read((redis) =>
-      redis.hscan(reader.keys.active, cursor, "COUNT", 1000),
-    );
-    for (let index = 0; index < fields.length; index += 2) ids.push(fields[index]!);
-    cursor = next;
-  } while (cursor !== "0" && ids.length < MAX_ACTIVE);
-  return [...new Set(ids)].filter((id) => id !== ACTIVE_PAD_FIELD).toSorted();
+  const ids = new Set<string>();
+  for await (const page of hashPages(reader, reader.keys.active)) {
+    for (const [id] of pairsOf(page)) ids.add(id);
+    if (ids.size >= MAX_ACTIVE) break;
+  }
+  ids.delete(ACTIVE_PAD_FIELD);
+  return [...ids].toSorted();
 }
 
 export function scored(reply: readonly string[]): readonly Entry[] {

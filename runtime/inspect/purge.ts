@@ -5,8 +5,8 @@
 import { TASK_NAME_PATTERN } from "../definition/index.js";
 import { TaskweftError } from "../errors.js";
 import { optionInvalid } from "../option-values.js";
-import { type JobState, waitingField } from "../protocol/index.js";
-import { purge, type PurgePlace } from "../scripts/index.js";
+import { type JobState, randomName, waitingField } from "../protocol/index.js";
+import { purge, type PurgePlace, type PurgeTurn } from "../scripts/index.js";
 import type { ShardReader } from "./shard-reader.js";
 
 /** Without `active`: an active job belongs to its worker and must be cancelled. */
@@ -40,6 +40,8 @@ interface Purger {
 const BATCH = 300;
 /** Calls in flight: Redis does not wait for a round trip, and other clients wait for at most two calls. */
 const LANES = 2;
+/** How often a purge asks whether another has ended. */
+const LOOK_EVERY_MS = 50;
 
 const PLACES: Readonly<Record<PurgeState, readonly PurgePlace[]>> = {
   // The gate first, because jobs waiting there would follow those that leave the list. And last, because
@@ -96,6 +98,7 @@ export async function purgeShards(
 
 class Purge {
   report: PurgeReport = { removed: 0, steps: 0 };
+  readonly #token = randomName();
   readonly #reader: ShardReader;
   readonly #queue: string;
   readonly #state: JobState;
@@ -124,19 +127,32 @@ class Purge {
 
   /**
    * Takes as many ids from the front of the pending list as it contains now; remaining jobs go to its end.
+   * Begins anew when another purge has turned the list meanwhile, and so moved jobs past this one.
    */
   async turnList(): Promise<void> {
-    // Steps that were counted at the gate are met again, there or in the list.
-    this.report = { ...this.report, steps: 0 };
     const { pending } = this.#reader.keys.queue(this.#queue);
-    let left = await this.#reader.read((redis) => redis.llen(pending));
+    for (let isDone = false; !isDone;) {
+      // Steps that were counted at the gate, or in a turn that is over, are met again.
+      this.report = { ...this.report, steps: 0 };
+      const { looked } = await this.#call("pending", 0, "", "begin");
+      if (looked === -1) await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      else isDone = await this.#turn(await this.#reader.read((redis) => redis.llen(pending)));
+    }
+    await this.#call("pending", 0, "", "end");
+  }
+
+  /** Resolves to false if the turn was lost to another purge. */
+  async #turn(length: number): Promise<boolean> {
+    let left = length;
+    let isMine = true;
     const lane = async () => {
       while (left > 0) {
         const most = Math.min(BATCH, left);
         left -= most;
-        const { looked } = await this.#call("pending", most, "");
+        const { looked } = await this.#call("pending", most, "", "turn");
+        if (looked === -1) isMine = false;
         // The list may be shorter by now, because workers claim from it.
-        left = looked === 0 ? 0 : left + most - looked;
+        left = looked <= 0 ? 0 : left + most - looked;
       }
     };
     try {
@@ -144,6 +160,7 @@ class Purge {
     } finally {
       left = 0;
     }
+    return isMine;
   }
 
   /** Walks through a sorted set from one end to the other. */
@@ -155,7 +172,7 @@ class Purge {
     } while (looked > 0);
   }
 
-  async #call(place: PurgePlace, most: number, from: string) {
+  async #call(place: PurgePlace, most: number, from: string, step?: PurgeTurn["step"]) {
     const purged = await purge(this.#reader.connection, {
       keys: this.#reader.keys,
       queue: this.#queue,
@@ -164,9 +181,10 @@ class Purge {
       task: this.#task,
       most,
       from,
+      ...(step === undefined ? {} : { turn: { token: this.#token, step } }),
     });
     this.report = add(this.report, purged);
-    this.#onProgress?.(this.report);
+    if (most > 0) this.#onProgress?.(this.report);
     return purged;
   }
 }

@@ -102,6 +102,8 @@ export class ShardKeys {
   readonly meta: string;
   /** STRING with expiry: while it exists, one worker sweeps for all others. */
   readonly swept: string;
+  /** STRING with expiry: the purge that turns a pending list. */
+  readonly purging: string;
   readonly #queues = new Map<string, QueueKeys>();
 
   constructor(prefix: string = DEFAULT_PREFIX, shard = 0) {
@@ -134,6 +136,7 @@ export class ShardKeys {
     this.listenersExpiry = `${this.tag}:listeners-expiry`;
     this.meta = `${this.tag}:meta`;
     this.swept = `${this.tag}:swept`;
+    this.purging = `${this.tag}:purging`;
   }
 
   queue(name: string): QueueKeys {

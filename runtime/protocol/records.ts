@@ -200,8 +200,8 @@ export type RunEvent =
   | readonly [at: number, kind: "slept", wakeAt: number]
   | readonly [at: number, kind: "waited", wakeAt: number]
   | readonly [at: number, kind: "handed-back", worker: string]
-  | readonly [at: number, kind: "cancelled"]
-  | readonly [at: number, kind: "retried"];
+  | readonly [at: number, kind: "cancelled", call?: string]
+  | readonly [at: number, kind: "retried", call?: string];
 
 export interface JobRun {
   /** Attempts that have ended and count against `maxRetries`. */

@@ -32,19 +32,19 @@ local goes_on = not state or state == 'retrying'
 if goes_on and stopper == '' then
   return 'RUNNING'
 end
+-- The run counts this job and so ends after it: the job never meets a later life of the run. While a job
+-- decides, nothing is under way. A list that is a key of another type is refused before anything is written.
+if stopper ~= '' and redis.call('HEXISTS', jobs, stopper) + redis.call('HEXISTS', jobs, run .. ':end') == 0 then
+  local pending, _, wake_key = keys_of(ARGV[3])
+  redis.call('RPUSH', pending, stopper)
+  redis.call('HSET', jobs, stopper, string.format('%s"run":"%s","at":%.0f,%s', ARGV[4], run, gate.time, ARGV[5]))
+  redis.call('HSET', workflows, run .. ' :open', (tonumber(open or 0) or 0) + 1)
+  woken[wake_key] = true
+end
 -- A run that is failing already goes on to fail.
 if goes_on then
   state = 'cancelling'
   redis.call('HSET', workflows, run .. ' :state', state)
-end
--- The run counts this job and so ends after it: the job never meets a later life of the run. While a job
--- decides, nothing is under way.
-if stopper ~= '' and redis.call('HEXISTS', jobs, stopper) + redis.call('HEXISTS', jobs, run .. ':end') == 0 then
-  local pending, _, wake_key = keys_of(ARGV[3])
-  redis.call('HSET', jobs, stopper, string.format('%s"run":"%s","at":%.0f,%s', ARGV[4], run, gate.time, ARGV[5]))
-  redis.call('HSET', workflows, run .. ' :open', (tonumber(open or 0) or 0) + 1)
-  redis.call('RPUSH', pending, stopper)
-  woken[wake_key] = true
 end
 for i = 6, #ARGV, 2 do
   local id, pending, due, wake_key = ARGV[i], keys_of(ARGV[i + 1])

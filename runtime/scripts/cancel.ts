@@ -12,6 +12,8 @@ export interface CancelCall {
   readonly keepMs: number;
   /** The state that it must be in, or nothing happens. Default: any. */
   readonly expected?: JobState | undefined;
+  /** As of a retry. */
+  readonly call?: string;
 }
 
 /** It is in another state than the one that was named. */
@@ -40,7 +42,13 @@ export async function cancel(runner: ScriptRunner, call: CancelCall): Promise<Ca
       keys.waiting,
       keys.queue(call.queue).due,
     ],
-    [keys.tag, call.id, call.keepMs, ...(call.expected === undefined ? [] : [call.expected])],
+    [
+      keys.tag,
+      call.id,
+      call.keepMs,
+      call.call ?? "",
+      ...(call.expected === undefined ? [] : [call.expected]),
+    ],
   )) as string;
   if (reply.startsWith("MOVED ")) return { moved: reply.slice("MOVED ".length) as JobState };
   if (reply.startsWith("FINAL ")) return { final: reply.slice("FINAL ".length) as FinalState };

@@ -45,7 +45,7 @@ end
 --@include put-later
 --@include rate gate-changes gate-groups gate-room gate
 --@include gate-entry withdraw-from-gate
---@include record job-end cancel-waiting
+--@include record job-end event-of-call cancel-waiting
 --@include dedupe place-job
 --@include same-json same-job known-keys
 
@@ -75,7 +75,7 @@ while at <= #ARGV do
     reply[#reply + 1] = position .. ' ' .. known
   else
     if old then
-      cancel_waiting(shard, gate, queue.due, ARGV[2], old.id, old.record, old.run, tonumber(keep))
+      cancel_waiting(shard, gate, queue.due, ARGV[2], old.id, old.record, old.run, tonumber(keep), '')
     end
     redis.call('HSET', jobs, id, record)
     give_key(shard, key, id, ends)

@@ -30,14 +30,17 @@ local lease = redis.call('ZSCORE', leases, worker)
 if not lease or lease == '0' then
   return 'LOST'
 end
+local attempts, crashes, state, _, events = split_run(run)
+local stored, stem = redis.call('HGET', runs, id), string.sub(events, 1, -2) .. ','
+local _, _, _, _, stored_events = split_run(stored)
 -- A call that is sent again after a lost reply may arrive when the same worker already holds the next
 -- attempt. No two attempts write the same run: each adds an event, or puts a later one in place of the last.
-if redis.call('HGET', active, id) ~= worker or redis.call('HGET', runs, id) == run then
+-- So the failure is known where the stored run is this one, or has gone on from it: by a retry, for example.
+if redis.call('HGET', active, id) ~= worker or stored == run or string.sub(stored_events or '', 1, #stem) == stem then
   return 'GONE'
 end
 local record, time = redis.call('HGET', jobs, id), gate.time
 local options = record and options_of(record) or {}
-local attempts, crashes, state, _, events = split_run(run)
 if ARGV[8] ~= '' and string.find('\n' .. (redis.call('HGET', notes, id) or ''), '\n[' .. ARGV[8], 1, true) then
   ms = 0
 end

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- purge: removes jobs of one queue and state with all that is known about them, so many at a time as take Redis some 2 ms.
--- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 waits, 7 notes, 8 limited, 9 groups, 10 waiting; of the queue: 11 pending,
---      12 due, 13 wake
+-- KEYS 1 jobs, 2 runs, 3 done, 4 dead, 5 keys, 6 waits, 7 notes, 8 limited, 9 groups, 10 waiting, 11 purging; of the queue:
+--      12 pending, 13 due, 14 wake
 -- ARGV 1 tag, 2 queue, 3 place (pending | waiting | due | done | dead), 4 state, 5 task ('' = any), 6 most ids to look at, 7 where to go
---      on: of waiting the last member ('' = from the start), of a sorted set '<score> <id>' of the last one passed over
--- Returns the number of ids that it looked at (0 = no more are there), of jobs removed, of steps of workflow runs that stay, and
---         where to go on. Of a pending list, which is not read but turned round, what stays comes to the end.
+--      on: of waiting the last member ('' = from the start), of a sorted set '<score> <id>' of the last one passed over; of pending
+--      (else '') 8 token of the purge, 9 its step: begin | turn | end (nothing is looked at)
+-- Returns the number of ids that it looked at (0 = no more are there; -1 = another purge turns lists, or has since), of jobs removed,
+--         of steps of workflow runs that stay, and where to go on. Of a pending list, which is turned round, what stays comes to the end.
 --@include now
 --@include wake
 --@include record
@@ -13,11 +14,11 @@
 --@include drop-hole
 --@include rate gate-changes gate-groups gate-room gate
 --@include purge-jobs
---@include purge-gate purge-set
+--@include purge-gate purge-set purge-turn
 
 local shard = { jobs = KEYS[1], runs = KEYS[2], keys = KEYS[5], waits = KEYS[6], notes = KEYS[7] }
-local gate, sets = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }, { done = KEYS[3], dead = KEYS[4], due = KEYS[12] }
-local tag, pending, most, from = ARGV[1], KEYS[11], tonumber(ARGV[6]), ARGV[7]
+local gate, sets = { limited = KEYS[8], groups = KEYS[9], waiting = KEYS[10], time = now() }, { done = KEYS[3], dead = KEYS[4], due = KEYS[13] }
+local tag, pending, most, from = ARGV[1], KEYS[12], tonumber(ARGV[6]), ARGV[7]
 local wanted = { queue = ARGV[2], place = ARGV[3], state = ARGV[4], task = ARGV[5] }
 local has_limits, set = redis.call('EXISTS', gate.limited) == 1, sets[wanted.place]
 -- Whole records are read, so only a few at a time. WORK counts in plain jobs of 2 KiB.
@@ -48,10 +49,7 @@ end
 local function take_out(found, member_of)
   local groups, calls, ids = 0, false, found.gone
   if wanted.place == 'pending' then
-    drop_holes(shard, found.holes)
-    if #found.stays > 0 then
-      redis.call('RPUSH', pending, unpack(found.stays))
-    end
+    turn_round(shard, pending, found)
     for _, left in ipairs(has_limits and { ids, found.holes } or {}) do
       if #left > 0 then
         local n, some = give_slots_back(gate, wanted.queue, left)
@@ -70,10 +68,13 @@ local function take_out(found, member_of)
     -- A member costs as much as two more plain jobs.
     groups = groups + #ids / 5
   end
-  local _ = calls and wake(KEYS[13])
+  local _ = calls and wake(KEYS[14])
   return groups
 end
 
+if ARGV[8] ~= '' and not has_turn(KEYS[11], ARGV[8], ARGV[9]) then
+  return { -1, 0, 0, '' }
+end
 local looked, removed, steps, work = 0, 0, 0, 0
 repeat
   local size = math.min(CHUNK, most - looked)

@@ -17,10 +17,19 @@ export interface PurgeCall {
   readonly most: number;
   /** Where to continue: the `from` of the previous reply, or `""` at the start. Unused for a pending list. */
   readonly from: string;
+  /** Of a pending list, so that other purges do not turn it meanwhile; without it they are not looked at. */
+  readonly turn?: PurgeTurn;
+}
+
+export interface PurgeTurn {
+  /** Of the purge, unique. */
+  readonly token: string;
+  /** `end` removes nothing. */
+  readonly step: "begin" | "turn" | "end";
 }
 
 export interface Purged {
-  /** Number of ids looked at; 0 if there are no more. */
+  /** Number of ids looked at; 0 if there are no more, -1 if the turn is, or has been, another purge's. */
   readonly looked: number;
   readonly removed: number;
   /** Number of remaining jobs that are steps of workflow runs. */
@@ -44,11 +53,22 @@ export async function purge(runner: ScriptRunner, call: PurgeCall): Promise<Purg
       keys.limited,
       keys.groups,
       keys.waiting,
+      keys.purging,
       queue.pending,
       queue.due,
       queue.wake,
     ],
-    [keys.tag, call.queue, place, call.state, call.task, call.most, call.from],
+    [
+      keys.tag,
+      call.queue,
+      place,
+      call.state,
+      call.task,
+      call.most,
+      call.from,
+      call.turn?.token ?? "",
+      call.turn?.step ?? "",
+    ],
   )) as [number, number, number, string];
   return { looked, removed, steps, from };
 }

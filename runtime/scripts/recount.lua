@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- recount: counts the slots of one group anew, or the jobs of a queue at the gate, if nobody can have come
 --          since the auditor looked.
--- KEYS 1 active, 2 limited, 3 groups, 4 waiting; then for each queue: due, wake
+-- KEYS 1 active, 2 limited, 3 groups, 4 waiting, 5 paused; then for each queue: due, wake
 -- ARGV 1 look | mend, 2 group, '' for a queue; 3 queue, 4 most members of waiting to walk for its count; 5
 --      how many of the group were seen to wait, with numbers up to the last; 6 the count as seen, 7 the last
 --      number given before the look, 8 number of queues, then their names; then the ids that were seen to
@@ -12,7 +12,7 @@
 --@include wake
 --@include rate gate-changes gate-groups gate-room gate
 
-local active, limited, groups, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local active, limited, groups, waiting, paused = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local gate = { limited = limited, groups = groups, waiting = waiting, time = now() }
 local only_looks, group, queue, last, queues = ARGV[1] == 'look', ARGV[2], ARGV[3], ARGV[7], tonumber(ARGV[8])
 local field = group == '' and '#' .. queue or group
@@ -45,7 +45,7 @@ local number, first_queue = string.match(first or '', '\n(%d+) (%S+) %S+$')
 if up_to_last ~= tonumber(ARGV[5]) or not (is_still or (first and tonumber(number) <= tonumber(last))) then
   return 'MOVED'
 end
-local due_of, wake_of, FIRST_QUEUE_KEY = {}, {}, 5
+local due_of, wake_of, FIRST_QUEUE_KEY = {}, {}, 6
 for q = FIRST_QUEUE_KEY, #KEYS, 2 do
   local name = ARGV[9 + (q - FIRST_QUEUE_KEY) / 2]
   due_of[name], wake_of[name] = KEYS[q], KEYS[q + 1]
@@ -69,6 +69,9 @@ local opens = first and opens_at(gate, counted) or math.huge
 local at = opens > 0 and opens < math.huge and string.format('%016.0f\n', opens) or ''
 local noted = opens == math.huge or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\n' .. at .. group)
   or redis.call('ZSCORE', waiting, '\n' .. first_queue .. '\v' .. group)
+-- Or the task was resumed, and claims have not come to this group yet.
+local reopened = string.match(redis.call('HGET', paused, 'task:' .. string.match(group, '^%S+')) or '', '^0 (.*)$')
+noted = noted or (reopened and group > reopened)
 local is_wrong = held ~= counted.held or places > listed or not noted
 if only_looks or not is_wrong then
   return is_wrong and 'WRONG' or 'RIGHT'

@@ -57,6 +57,6 @@ async function run(
   args: readonly ScriptArgument[],
 ): Promise<RecountReply> {
   const families = queues.flatMap((name) => [keys.queue(name).due, keys.queue(name).wake]);
-  const fixed = [keys.active, keys.limited, keys.groups, keys.waiting];
+  const fixed = [keys.active, keys.limited, keys.groups, keys.waiting, keys.paused];
   return (await runner.run(recountScript, [...fixed, ...families], args)) as RecountReply;
 }

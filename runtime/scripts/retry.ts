@@ -11,6 +11,8 @@ export interface RetryCall {
   readonly queue: string;
   /** The state that it must be in, or nothing happens. Default: any. */
   readonly expected?: JobState | undefined;
+  /** Unique name of the call: sent again, it acts once. Default: each sending acts. */
+  readonly call?: string;
 }
 
 export type RetryReply =
@@ -42,7 +44,7 @@ export async function retry(runner: ScriptRunner, call: RetryCall): Promise<Retr
       queue.due,
       queue.wake,
     ],
-    [call.id, ...(call.expected === undefined ? [] : [call.expected])],
+    [call.id, call.call ?? "", ...(call.expected === undefined ? [] : [call.expected])],
   )) as string;
   if (reply.startsWith("MOVED ")) return { moved: reply.slice("MOVED ".length) as JobState };
   if (reply.startsWith("STATE ")) return { state: reply.slice("STATE ".length) as JobState };

@@ -127,6 +127,23 @@ describe("an attempt that is not this worker's", () => {
     expect(await bench.shard()).toEqual({ ...before, nowMs: expect.any(Number) as number });
   });
 
+  test.each(["retry", "dead", "cancelled"] as const)(
+    "sent again after its job was retried by a person, it is no failure of the attempt that runs now (%s)",
+    async (outcome) => {
+      const bench = await setupActive();
+      const event = '[1795420000000,"failed",1,"E","no","E: no"]';
+      const run = `[1,0,"${outcome}",null,[${event}]]`;
+      await bench.fail("A", "a", outcome, { run });
+      await bench.retry("a");
+      await bench.claim("A", 1);
+      const { nowMs: _then, ...before } = await bench.shard();
+      expect(await bench.fail("A", "a", outcome, { run })).toBe("GONE");
+      expect(await bench.shard()).toMatchObject(before);
+      const next = `[1,0,"${outcome}",null,[${event},[1795420000001,"retried"],[1795420000002,"failed",1,"E","no","E: no"]]]`;
+      expect(await bench.fail("A", "a", outcome, { run: next })).toBe(outcome);
+    },
+  );
+
   test("is LOST to a worker without a lease, or a condemned one", async () => {
     const bench = await setupActive();
     expect(await bench.fail("unknown", "a", "dead")).toBe("LOST");

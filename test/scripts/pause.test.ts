@@ -302,3 +302,33 @@ describe("drain", () => {
     expect((await bench.shard()).schedules["s"]).toBe('["timing",3,0,"",3,"draining"]');
   });
 });
+
+describe("a count of a group that a resume has not come to yet", () => {
+  const count = { group: "a:task k", lastNumber: "2", waiting: 2, ids: [], queues: ["q"], mends: false };
+
+  async function setupReopening() {
+    const bench = setup();
+    await bench.put({ a: of("k"), b: of("k") });
+    await bench.pause();
+    await look(bench);
+    await bench.resume();
+    return bench;
+  }
+
+  test("is right without a note of its room, which a claim will leave", async () => {
+    const bench = await setupReopening();
+    expect(await bench.recount({ ...count, counted: "0" })).toBe("RIGHT");
+    expect(await look(bench)).toEqual(["a"]);
+  });
+
+  test("is wrong where it is, or where the resume has passed the group without a note", async () => {
+    const bench = await setupReopening();
+    await bench.redis.hset(bench.keys.groups, "a:task k", "1");
+    expect(await bench.recount({ ...count, counted: "1" })).toBe("WRONG");
+    await bench.redis.hdel(bench.keys.groups, "a:task k");
+    await bench.redis.hset(bench.keys.paused, "task:a:task", "0 a:task k");
+    expect(await bench.recount({ ...count, counted: "0" })).toBe("WRONG");
+    expect(await bench.recount({ ...count, counted: "0", mends: true })).toBe("REPAIRED");
+    expect(await look(bench)).toEqual(["a"]);
+  });
+});

@@ -14,6 +14,37 @@ async function die(bench: ShardBench, id: string): Promise<void> {
 }
 
 describe("retry", () => {
+  test("that is sent again, with its name, acts once, whatever became of the job", async () => {
+    const bench = setup();
+    await bench.put({ a: {} });
+    await die(bench, "a");
+    expect(await bench.retry("a", "q", "dead", "call-1")).toBe("RETRIED");
+    expect(await bench.retry("a", "q", "dead", "call-1")).toBe("RETRIED");
+    expect((await bench.shard()).pending).toEqual({ q: ["a"] });
+    await bench.claim("A", 1);
+    const { events } = await bench.runOf("a");
+    await bench.fail("A", "a", "dead", {
+      run: runText({ state: "dead", events: [...events, [2, "crashed", "A"]] }),
+    });
+    expect(await bench.retry("a", "q", "dead", "call-1")).toBe("RETRIED");
+    expect((await bench.shard()).pending).toEqual({});
+    expect(await bench.retry("a", "q", "dead", "call-2")).toBe("RETRIED");
+    expect((await bench.shard()).pending).toEqual({ q: ["a"] });
+  });
+
+  test("that cannot put the job into its list changes nothing", async () => {
+    const bench = setup();
+    await bench.put({ a: KEYED });
+    await die(bench, "a");
+    const { pending } = bench.keys.queue("q");
+    await bench.redis.set(pending, "not a list");
+    const { nowMs: _then, ...before } = await bench.shard();
+    await expect(bench.retry("a")).rejects.toThrow(/WRONGTYPE/);
+    expect(await bench.shard()).toMatchObject(before);
+    await bench.redis.del(pending);
+    expect(await bench.retry("a")).toBe("RETRIED");
+  });
+
   test("of a dead job starts its counts again, keeps its history and puts it at the end of its queue", async () => {
     const bench = setup();
     await bench.put({ a: {} });

@@ -265,8 +265,8 @@ export class ShardBench {
     return await cancel(this.#runner, { keys: this.keys, id, queue, keepMs, expected });
   }
 
-  async retry(id: string, queue = "q", expected?: JobState): Promise<RetryReply> {
-    return await retry(this.#runner, { keys: this.keys, id, queue, expected });
+  async retry(id: string, queue = "q", expected?: JobState, call = ""): Promise<RetryReply> {
+    return await retry(this.#runner, { keys: this.keys, id, queue, expected, call });
   }
 
   async remove(id: string, queue = "q", expected?: JobState): Promise<RemoveReply> {

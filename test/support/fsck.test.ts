@@ -31,6 +31,7 @@ const EMPTY: Shard = {
   listenersExpiry: {},
   meta: {},
   swept: "",
+  purging: "",
   pending: {},
   due: {},
   wake: {},

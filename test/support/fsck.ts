@@ -144,6 +144,13 @@ function isUnderWay({ workflows }: Shard, id: string): boolean {
   return workflows[id] !== undefined && parseRunEnd(workflows[runFields.state(id)] ?? null) === undefined;
 }
 
+/** Whether a job is a step of a run that does not go on, or is gone. */
+function isOfHaltedRun({ jobs, workflows }: Shard, id: string): boolean {
+  const record = recordFacts(jobs[id]);
+  const run = record.kind === "job" ? record.options.run : undefined;
+  return run !== undefined && (workflows[run] === undefined || workflows[runFields.state(run)] !== undefined);
+}
+
 function factsOf(
   shard: Shard,
   id: string,
@@ -174,6 +181,7 @@ function factsOf(
     notes: notesFacts(shard.notes[id], shard.notes[progressField(id)], shard.notes[waitsField(id)]),
     logged: shard.notes[logField(id)] !== undefined,
     ofRun: shard.workflows[fieldOfItsRun(id)] !== undefined,
+    ofHaltedRun: entry === undefined && isOfHaltedRun(shard, id),
     keys: Object.entries(shard.keys)
       .filter(([, keyOwner]) => keyOwner === id)
       .map(([field]) => ({ field, ends: shard.keysExpiry[field] !== undefined })),

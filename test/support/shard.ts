@@ -39,6 +39,8 @@ export interface Shard {
   readonly meta: Texts;
   /** When any worker was heard last; "" = never. */
   readonly swept: string;
+  /** The purge that turns a pending list; "" = none. */
+  readonly purging: string;
   readonly pending: Readonly<Record<string, readonly string[]>>;
   readonly due: Readonly<Record<string, Scores>>;
   readonly wake: Readonly<Record<string, readonly string[]>>;
@@ -111,6 +113,7 @@ export async function readShard(redis: Redis, keys: ShardKeys): Promise<Shard> {
     listenersExpiry: scores(take(keys.listenersExpiry)),
     meta: texts(take(keys.meta)),
     swept: take(keys.swept)[0] ?? "",
+    purging: take(keys.purging)[0] ?? "",
     draining: take(keys.draining)[0] ?? "",
     pending: family("pending", (ids) => ids),
     due: family("due", scores),

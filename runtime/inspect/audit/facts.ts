@@ -54,6 +54,8 @@ export interface JobFacts {
    * removed with it.
    */
   readonly ofRun: boolean;
+  /** Whether the job is a step of a run that does not go on, or is gone; false if it has an entry at the gate. */
+  readonly ofHaltedRun: boolean;
   /** Idempotency keys that the job owns. */
   readonly keys: readonly KeyFacts[];
 }

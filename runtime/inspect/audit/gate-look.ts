@@ -83,6 +83,7 @@ class GateLook {
   /** Group -> number of waiting jobs whose numbers are at most the last one. */
   readonly #waits = new Map<string, number>();
   readonly #noted = new Set<string>();
+  readonly #remade: number;
   #last = "0";
   /** Jobs of a paused task are put aside, and come back into the group of their queue with an old number. */
   #mayBeParked = false;
@@ -90,6 +91,7 @@ class GateLook {
   constructor(reader: ShardReader, queues: readonly string[]) {
     this.#reader = reader;
     this.#queues = queues;
+    this.#remade = reader.connection.remade;
   }
 
   async suspicions(): Promise<readonly Suspicion[]> {
@@ -212,7 +214,7 @@ class GateLook {
         {
           key: JSON.stringify(["queue", queue, Number(count) - jobs]),
           finding: problem("TW-F54", `queue ${queue}`, `${jobs} jobs at the gate`, count, "count anew"),
-          recount: (mends) => recountQueue(connection, { ...call, mends }),
+          recount: (mends) => this.#unlessRemade(() => recountQueue(connection, { ...call, mends })),
         },
       ];
     });
@@ -270,7 +272,15 @@ class GateLook {
       waiting: this.#waits.get(group) ?? 0,
       queues: this.#queues,
     };
-    return await recountGroup(connection, call);
+    return await this.#unlessRemade(() => recountGroup(connection, call));
+  }
+
+  /** Another server may lack what was seen, and have what was not: then nothing is known. */
+  async #unlessRemade(recount: () => Promise<RecountReply>): Promise<RecountReply> {
+    const isRemade = () => this.#remade !== this.#reader.connection.remade;
+    if (isRemade()) return "MOVED";
+    const reply = await recount();
+    return reply === "WRONG" && isRemade() ? "MOVED" : reply;
   }
 }
 

@@ -11,34 +11,43 @@ const ENOUGH = 256 * 1024;
 
 type Scan = (cursor: string, count: number) => Promise<[cursor: string, elements: string[]]>;
 
-async function* scan(next: Scan): AsyncGenerator<string[]> {
-  let [cursor, count] = ["0", 100];
-  do {
+/**
+ * A cursor means nothing to another server, so the pages begin anew where the connection was lost. What was
+ * seen before comes again then.
+ */
+async function* scan({ connection }: ShardReader, next: Scan): AsyncGenerator<string[]> {
+  let [cursor, count, remade] = ["0", 100, connection.remade];
+  for (;;) {
     const [following, elements] = await next(cursor, count);
-    cursor = following;
+    if (connection.remade !== remade) {
+      [cursor, remade] = ["0", connection.remade];
+      continue;
+    }
     const size = elements.reduce((sum, text) => sum + text.length, 0);
     count = size > ENOUGH ? Math.max(SMALLEST_PAGE, count >> 1) : Math.min(LARGEST_PAGE, count << 1);
     yield elements;
-  } while (cursor !== "0");
+    cursor = following;
+    if (cursor === "0") return;
+  }
 }
 
 /** Fields and values of a hash, alternating. */
 export function hashPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
-  return scan((cursor, count) => reader.read((redis) => redis.hscan(key, cursor, "COUNT", count)));
+  return scan(reader, (cursor, count) => reader.read((redis) => redis.hscan(key, cursor, "COUNT", count)));
 }
 
 /** Members and scores of a sorted set, alternating. */
 export function sortedSetPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
-  return scan((cursor, count) => reader.read((redis) => redis.zscan(key, cursor, "COUNT", count)));
+  return scan(reader, (cursor, count) => reader.read((redis) => redis.zscan(key, cursor, "COUNT", count)));
 }
 
 export function setPages(reader: ShardReader, key: string): AsyncGenerator<string[]> {
-  return scan((cursor, count) => reader.read((redis) => redis.sscan(key, cursor, "COUNT", count)));
+  return scan(reader, (cursor, count) => reader.read((redis) => redis.sscan(key, cursor, "COUNT", count)));
 }
 
 /** Names of the keys with a prefix. Scans the whole database, which other programs may share. */
 export function keyPages(reader: ShardReader, start: string): AsyncGenerator<string[]> {
-  return scan((cursor, count) =>
+  return scan(reader, (cursor, count) =>
     reader.read((redis) => redis.scan(cursor, "MATCH", `${start}*`, "COUNT", count)),
   );
 }

@@ -32,6 +32,7 @@ const FIXED_TYPES = {
   ended: "zset",
   meta: "hash",
   swept: "string",
+  purging: "string",
 } as const;
 const QUEUE_TYPES: Readonly<Record<string, string>> = { pending: "list", due: "zset", wake: "list" };
 const WEIGHT_OF_UNDECLARED = 1;

@@ -120,7 +120,7 @@ async function factsOf(
   const all: JobFacts[] = [];
   for (let start = 0; start < suspects.length; start += AT_ONCE) {
     const some = suspects.slice(start, start + AT_ONCE);
-    const facts = await readFacts(reader, some, queues);
+    const facts = await withRuns(reader, await readFacts(reader, some, queues));
     all.push(...(await withKeys(reader, facts, new Map(some))));
   }
   return all;
@@ -193,6 +193,7 @@ async function readFacts(
       notes: notesFacts(steps![index], progress![index], rests![index]),
       logged: typeof logs![index] === "string",
       ofRun: typeof runsOfItems![index] === "string",
+      ofHaltedRun: false,
       keys: [],
     };
   });
@@ -211,6 +212,20 @@ function membersOf(id: string, entry: string | undefined, fields: readonly strin
 
 function scoreOf(score: string | null | undefined): number | undefined {
   return score === null || score === undefined ? undefined : Number(score);
+}
+
+/** The states of the runs whose steps have no entry at the gate, which only records name. */
+async function withRuns(reader: ShardReader, all: readonly JobFacts[]): Promise<readonly JobFacts[]> {
+  const runOf = ({ record, entry }: JobFacts): string | undefined =>
+    record.kind === "job" && entry === undefined ? record.options.run : undefined;
+  const runs = [...new Set(all.flatMap((facts) => runOf(facts) ?? []))];
+  if (runs.length === 0) return all;
+  const fields = [...runs, ...runs.map(runFields.state)];
+  const values = await reader.read((redis) => redis.hmget(reader.keys.workflows, ...fields));
+  const halted = new Set(
+    runs.filter((_run, index) => values[index] === null || values[runs.length + index] !== null),
+  );
+  return all.map((facts) => ({ ...facts, ofHaltedRun: halted.has(runOf(facts) ?? "") }));
 }
 
 /** The keys that these jobs may own: those named by their records, and those of the suspicion. */

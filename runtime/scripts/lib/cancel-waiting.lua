@@ -1,13 +1,13 @@
--- Needs: job-end, record, withdraw-from-gate
+-- Needs: event-of-call, job-end, record, withdraw-from-gate
 
 -- Ends a job wherever it waits. A pending list is never searched: the id stays in it as a hole that the claim
--- skips, which the detail 1 records.
-local function cancel_waiting(shard, gate, due, tag, id, record, run, keep_ms)
+-- skips, which the detail 1 records. `call` names the call, '' = it has no name.
+local function cancel_waiting(shard, gate, due, tag, id, record, run, keep_ms, call)
   local attempts, crashes, _, _, events = split_run(run)
   local was_due = redis.call('ZREM', due, id) == 1
   local place = (withdraw(gate, id, was_due) or was_due) and 'null' or '1'
   if keep_ms > 0 then
-    local event = string.format('[%.0f,"cancelled"]', gate.time)
+    local event = event_of(gate.time, 'cancelled', call)
     redis.call('HSET', shard.runs, id, join_run(attempts, crashes, 'cancelled', place, events, event))
     redis.call('ZADD', shard.done, gate.time + keep_ms, id)
   else

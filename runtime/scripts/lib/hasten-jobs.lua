@@ -3,6 +3,8 @@
 -- Jobs of a run that does not go on need not wait any longer: they end where a worker claims them, and need
 -- no slot for that.
 local function hasten_one(gate, id, pending, due, wake_key, woken)
+  -- Fails where the list is a key of another type, while the job still stands where it waits.
+  redis.call('LLEN', pending)
   local was_due = redis.call('ZREM', due, id) == 1
   if withdraw(gate, id, was_due) or was_due then
     redis.call('RPUSH', pending, id)

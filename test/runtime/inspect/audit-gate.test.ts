@@ -169,6 +169,42 @@ describe("finds and mends", () => {
   });
 });
 
+describe("a step that runs, or waits in its list, and that the gate does not know", () => {
+  const run = (state: Readonly<Record<string, string>>) =>
+    db.hset(keys.workflows, { r: '[1,"w","h1",1795420000000,"",{}]', ...state });
+  const isKnown = async () => (await db.hget(keys.limited, "r.a")) !== null;
+
+  test.each([1, 0])("is a finding while its run goes on, and comes to be known (%d of it run)", async (n) => {
+    await run({});
+    await shard.add("r.a", {
+      group: { name: GROUP, limit: 1 },
+      options: { group: GROUP, run: "r", step: "a" },
+    });
+    await shard.claim(n);
+    await db.hdel(keys.limited, "r.a");
+    expect(codesOf(await inspector.audit())).toContain("TW-F50");
+    const { counts } = await inspector.audit({ repair: true });
+    expect([counts["TW-F50"], await isKnown()]).toEqual([1, true]);
+  });
+
+  test.each([{ "r :state": "cancelling" }, { "r :state": "failed 1795420000000 null" }])(
+    "has left the gate where its run does not go on: %j",
+    async (state) => {
+      await run(state);
+      await shard.add("r.a", {
+        group: { name: GROUP, limit: 1 },
+        options: { group: GROUP, run: "r", step: "a" },
+      });
+      await db.hdel(keys.limited, "r.a");
+      await db.hdel(keys.groups, GROUP);
+      expect((await inspector.audit()).counts).not.toHaveProperty("TW-F50");
+      await shard.claim(1);
+      expect((await inspector.audit({ repair: true })).counts).not.toHaveProperty("TW-F50");
+      expect(await isKnown()).toBe(false);
+    },
+  );
+});
+
 describe("of a paused task", () => {
   const set = (action: "pause" | "resume") =>
     pause(connection, { keys, kind: "task", name: "mail:send", action, queues: ["default"] });

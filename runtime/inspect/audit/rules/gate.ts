@@ -35,9 +35,8 @@ export function gateFindings(facts: JobFacts): readonly AuditFinding[] {
 }
 
 /** A step of a run that does not go on leaves the gate, and needs no slot to learn that (hasten-jobs.lua). */
-function mayBeHastened({ record, owner, pending }: JobFacts): boolean {
-  const isStep = record.kind === "job" && record.options.run !== undefined;
-  return isStep && (owner !== undefined || pending.size > 0);
+function mayBeHastened({ ofHaltedRun, owner, pending }: JobFacts): boolean {
+  return ofHaltedRun && (owner !== undefined || pending.size > 0);
 }
 
 /** The group of a living job; `undefined` for none. */
