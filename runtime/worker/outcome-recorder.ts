@@ -308,8 +308,11 @@ export class OutcomeRecorder implements OutcomeSink {
     const { outcome, run, ms, wait, contract, before } = settlement;
     const { round } = fetcher;
     this.#persist("outcome", "writing an outcome", async () => {
-      // The lease is lost: the job runs again, and may not die.
-      if (this.#ports.worker() !== worker) return;
+      if (this.#ports.worker() !== worker) {
+        // Nothing may be told of this end: the job runs again, and may end otherwise.
+        logger.debug("the lease of the job was lost before its outcome was written", { job: claim.id });
+        return;
+      }
       await before?.();
       const { outcome: reply, invited } = await fail(connection, {
         keys,
