@@ -52,7 +52,7 @@ function callsHelper(code: string): boolean {
   return /(?<![\w$.])fit\./u.test(code.replaceAll(/"(?:[^"\\]|\\.)*"/gu, ""));
 }
 
-/** What is not would repeat computations of zod, or reads the field `__proto__`, which is not a field. */
+/** Others would repeat computations of zod, or have a field `__proto__`, which no access reads. */
 function isQuick(node: JsonSchemaNode): boolean {
   switch (node.kind) {
     case "number":
@@ -62,9 +62,10 @@ function isQuick(node: JsonSchemaNode): boolean {
     case "array":
       return node.uniqueItems !== true;
     case "object":
-      return node.properties.length === 0
-        ? true
-        : typeof node.additional === "boolean" && node.properties.every(({ name }) => name !== "__proto__");
+      return (
+        node.properties.length === 0 ||
+        (typeof node.additional === "boolean" && node.properties.every(({ name }) => name !== "__proto__"))
+      );
     case "union":
       return !node.exclusive || node.discriminator !== undefined;
     case "any":

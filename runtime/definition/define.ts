@@ -1,4 +1,4 @@
-/** Helpers that generated code calls. They only carry types: one cast here keeps the user's compiler fast. */
+/** Helpers that generated code calls. They carry the types: one cast here keeps the user's compiler fast. */
 import type { QuickCheck } from "./fit.js";
 import { validatorOf } from "./quick-validator.js";
 import type { TaskContract, TaskSchemas } from "./task-contract.js";

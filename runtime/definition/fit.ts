@@ -1,7 +1,7 @@
 /**
  * The vocabulary of quick checks, which generated code makes of it (`payloadFits`). Each is true only for
  * values that the corresponding zod schema accepts as they are, and that JSON keeps as they are; a value for
- * which it is false may still be valid. `test/codegen/emit/zod.test.ts` compares both on random schemas.
+ * which it is false may still be valid. `test/codegen/emit/quick-check.test.ts` compares both on random schemas.
  */
 import { z } from "zod";
 

@@ -1,5 +1,5 @@
 /**
- * The resolved form of definitions. Pure data: imports only its own files, and is the only part of the
+ * The resolved form of definitions. Pure data: imports only its own files and zod, and is the only part of the
  * runtime that codegen may import.
  */
 export * from "./duration.js";
